@@ -1,0 +1,35 @@
+# A room is a static library with its own include root. It sees only the rooms it links, so a forbidden include
+# does not compile. The plan itself is the table in docs/architecture.md; tools/floor_plan.py compares the two.
+
+# What every target of ours is compiled with.
+add_library(ktrdr_flags INTERFACE)
+target_compile_options(ktrdr_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+target_compile_definitions(ktrdr_flags INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+                                                 BOOST_BEAST_SEPARATE_COMPILATION)
+if(KTRDR_SANITIZE)
+  target_compile_options(ktrdr_flags INTERFACE -fsanitize=${KTRDR_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(ktrdr_flags INTERFACE -fsanitize=${KTRDR_SANITIZE})
+  if(KTRDR_SANITIZE MATCHES "thread")
+    # Asio fences between its queues; the sanitizer says only that it does not model them.
+    target_compile_options(ktrdr_flags INTERFACE -Wno-error=tsan)
+  endif()
+endif()
+
+# ktrdr_room(<name> USES <room>... [LIBRARIES <target>...])
+# Makes ktrdr_<name>_headers (the include root and those of the rooms it uses) and ktrdr_<name> (the code).
+function(ktrdr_room name)
+  cmake_parse_arguments(ROOM "" "" "USES;LIBRARIES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/*.cpp")
+  set(headers ktrdr_${name}_headers)
+  add_library(${headers} INTERFACE)
+  target_include_directories(${headers} INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/include")
+  add_library(ktrdr_${name} STATIC ${sources})
+  target_include_directories(ktrdr_${name} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/src")
+  target_link_libraries(ktrdr_${name} PUBLIC ${headers} PRIVATE ktrdr_flags)
+  foreach(used IN LISTS ROOM_USES)
+    target_link_libraries(${headers} INTERFACE ktrdr_${used}_headers)
+    target_link_libraries(ktrdr_${name} PUBLIC ktrdr_${used})
+  endforeach()
+  target_link_libraries(${headers} INTERFACE ${ROOM_LIBRARIES})
+  set_property(GLOBAL APPEND PROPERTY KTRDR_ROOMS ${name})
+endfunction()

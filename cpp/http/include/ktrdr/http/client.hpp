@@ -1,0 +1,55 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/http/message.hpp>
+#include <ktrdr/http/options.hpp>
+
+namespace ktrdr {
+
+struct PoolStats {
+    std::size_t open{0};
+    std::size_t idle{0};
+    std::size_t active{0};
+    std::size_t connecting{0};
+    std::size_t waiting{0};
+    std::size_t connections_created{0};
+    std::size_t requests{0};
+};
+
+/// A pool of connections to one origin (`http://host:port`).
+///
+/// Errors: every failure is a `Result` whose context carries method, url (without query and user info), phase,
+/// elapsed_ms, request_sent ("no", "partly", "whole").
+/// Cancellation: the token closes the socket of a request being written or read, unlinks one that waits; the result is
+/// `Errc::cancelled` (or `timed_out`).
+/// Thread safety: the io thread only, but for `stats`.
+/// Lifetime: keep the client alive (shared) while requests are in flight.
+class KTRDR_EXPORT HttpClient final : public std::enable_shared_from_this<HttpClient> {
+public:
+    /// `configuration` for a URL that is not `http://host[:port][/prefix]`, or options out of range.
+    [[nodiscard]] static Result<std::shared_ptr<HttpClient>> create(boost::asio::io_context& io, const std::string& url,
+                                                                    PoolOptions options = {}, Timeouts timeouts = {});
+    ~HttpClient();
+
+    /// Send one request and read the whole answer. Any status is a value here.
+    [[nodiscard]] boost::asio::awaitable<Result<Response>> send(Request request, CancellationToken token);
+    [[nodiscard]] PoolStats stats() const;
+    /// Refuse new requests, fail those waiting, close idle sockets. Requests in flight end by themselves.
+    void close();
+    /// `http://host:port/prefix`, no user info.
+    [[nodiscard]] const std::string& url() const noexcept;
+
+private:
+    struct Impl;
+    explicit HttpClient(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ktrdr {
+
+/// Header fields in the order given; names compare without case.
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct Request {
+    std::string method{"GET"};
+    /// Path and query as they go on the wire, beginning with '/'.
+    std::string target{"/"};
+    Headers headers{};
+    std::string body{};
+    /// May be sent again after a failure that leaves it open whether it was carried out.
+    bool idempotent{false};
+};
+
+struct Response {
+    int status{0};
+    Headers headers{};
+    std::string body{};
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+
+namespace ktrdr {
+
+struct PoolOptions {
+    /// Most sockets open at once, busy and idle together. At least 1.
+    std::size_t max_connections{10};
+    /// Most requests waiting for a connection. At least 1.
+    std::size_t max_waiters{100'000};
+    /// How long an idle socket is kept. Zero closes it on return; must not be negative.
+    std::chrono::milliseconds idle_timeout{std::chrono::seconds{30}};
+    /// Most bytes of a response's head and of its body.
+    std::size_t max_head_bytes{64UL * 1024};
+    std::size_t max_body_bytes{64UL * 1024 * 1024};
+};
+
+/// Limits per phase of a request; each must be positive.
+struct Timeouts {
+    std::chrono::milliseconds pool{std::chrono::seconds{5}};
+    std::chrono::milliseconds resolve{std::chrono::seconds{5}};
+    std::chrono::milliseconds connect{std::chrono::seconds{2}};
+    std::chrono::milliseconds write{std::chrono::seconds{10}};
+    std::chrono::milliseconds first_byte{std::chrono::seconds{30}};
+    std::chrono::milliseconds between_bytes{std::chrono::seconds{30}};
+    /// The whole call, every phase together.
+    std::chrono::milliseconds total{std::chrono::seconds{60}};
+};
+
+/// `configuration` naming field, value and rule.
+[[nodiscard]] KTRDR_EXPORT Result<void> check(const PoolOptions& options);
+[[nodiscard]] KTRDR_EXPORT Result<void> check(const Timeouts& timeouts);
+
+}  // namespace ktrdr

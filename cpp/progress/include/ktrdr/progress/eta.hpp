@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/export.hpp>
+
+namespace ktrdr {
+
+/// Time left, from the median duration of the last five outer units (epochs, segments).
+///
+/// Before the first unit is done it smooths the fraction's own speed. Nothing is said before two units or three
+/// seconds. Pauses at the end of a unit belong to that unit, so they do not make the estimate jump.
+class KTRDR_EXPORT EtaEstimator final {
+public:
+    /// Forget everything: a new step begins.
+    void reset(SteadyTime now);
+    /// `done` units of `total`, and the fraction (0..1) of the unit in work.
+    void observe(SteadyTime now, std::int64_t done, std::int64_t total, double fraction);
+    [[nodiscard]] std::optional<std::chrono::milliseconds> remaining(SteadyTime now) const;
+
+private:
+    SteadyTime started_{};
+    SteadyTime unit_started_{};
+    std::int64_t done_{0};
+    std::int64_t total_{0};
+    double fraction_{0};
+    double speed_{0};
+    SteadyTime speed_at_{};
+    double speed_progress_{0};
+    std::deque<std::chrono::nanoseconds> units_{};
+};
+
+}  // namespace ktrdr

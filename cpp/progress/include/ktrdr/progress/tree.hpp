@@ -1,0 +1,87 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/progress/eta.hpp>
+#include <ktrdr/progress/node.hpp>
+#include <ktrdr/progress/renderer.hpp>
+#include <ktrdr/progress/state.hpp>
+
+namespace ktrdr {
+
+/// One step of an operation and its share of the bar.
+struct ProgressStep {
+    std::string name{};
+    /// Relative to the weights of the other steps; above 0.
+    double weight{1};
+    /// Names of the metrics that the step's inner node stores, in order; they appear in `context["metrics"]`.
+    std::vector<std::string> metrics{};
+};
+
+/// The progress of one operation: steps with weights, in each step outer units (segments, epochs) and inside the unit
+/// in work inner ones (bars, batches).
+///
+/// The worker calls `enter` at a step's start and then stores numbers into `outer()` and `inner()`; a reader calls
+/// `snapshot`. The percentage is clamped to 0..100 and never goes back.
+///
+/// Thread safety: `enter`, `set_context`, `finish` from the worker; `snapshot` and `take_edges` from any one thread at
+/// a time; nodes as they say.
+class KTRDR_EXPORT ProgressTree final {
+public:
+    ProgressTree(std::string operation_id, const Clock& clock);
+
+    /// Declare the steps, once, before the first `enter`.
+    void set_steps(std::vector<ProgressStep> steps);
+    void set_renderer(std::shared_ptr<const ProgressRenderer> renderer);
+    /// Strings that change with the step only (symbol, mode, model type); merged into what is there.
+    void set_context(boost::json::object context);
+
+    /// The work is now in step `index` (0-based). Clears both nodes and queues an edge that is never lost.
+    void enter(std::size_t index);
+    /// The step's units: `current` of `total` done. `items` counts bars or samples since the operation began.
+    [[nodiscard]] ProgressNode& outer() noexcept { return outer_; }
+    /// Progress inside the unit in work; counts as a fraction of one outer unit.
+    [[nodiscard]] ProgressNode& inner() noexcept { return inner_; }
+    /// The work is done: 100 %. Queues the last edge.
+    void finish();
+    /// Queue an edge with `message` as it stands now (for the final state of a cancelled or failed operation too).
+    void close(std::string message);
+
+    /// The picture now. Rendered, with a new sequence number.
+    [[nodiscard]] ProgressState snapshot();
+    /// Snapshots pushed at step and terminal edges since the last call, oldest first.
+    [[nodiscard]] std::vector<ProgressState> take_edges();
+    /// Rises whenever something a reader could see has changed.
+    [[nodiscard]] std::uint64_t version() const noexcept;
+
+private:
+    [[nodiscard]] ProgressState make_state();
+    void push_edge();
+
+    const std::string operation_id_;
+    const Clock& clock_;
+    const UtcTime started_;
+    ProgressNode outer_{};
+    ProgressNode inner_{};
+    mutable std::mutex mutex_;
+    std::vector<ProgressStep> steps_{};
+    std::shared_ptr<const ProgressRenderer> renderer_{};
+    boost::json::object context_{};
+    std::optional<std::size_t> step_{};
+    bool finished_{false};
+    std::string closing_message_{};
+    double highest_{0};
+    std::uint64_t sequence_{0};
+    std::uint64_t edges_made_{0};
+    EtaEstimator eta_{};
+    std::vector<ProgressState> edges_{};
+};
+
+}  // namespace ktrdr
