@@ -1,0 +1,70 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/operations/operation.hpp>
+#include <ktrdr/progress/state.hpp>
+
+namespace ktrdr {
+
+/// One thing that Python has to hear, as plain data. `key` is the listener's own number.
+struct Mail {
+    enum class Kind { progress, finished, reply };
+    Kind kind{Kind::finished};
+    std::uint64_t key{0};
+    ProgressState progress{};
+    std::optional<Result<boost::json::value>> reply{};
+};
+
+/// The way from our threads to one event loop (or one thread that waits): a list and a file descriptor to watch.
+///
+/// Posting wakes only when the list was empty, so a burst is one wake-up. Of several progress states of one step that
+/// nobody took yet only the newest is kept.
+/// Thread safety: every member from any thread.
+class KTRDR_EXPORT Mailbox final {
+public:
+    Mailbox();
+    Mailbox(const Mailbox&) = delete;
+    Mailbox& operator=(const Mailbox&) = delete;
+    ~Mailbox();
+
+    /// Readable while something is waiting. Owned by the mailbox.
+    [[nodiscard]] int fd() const noexcept { return fd_; }
+    void post(Mail mail);
+    /// Make the descriptor readable without mail, so that the owner looks for log records.
+    void wake() noexcept;
+    /// Everything that has come, oldest first; the descriptor is quiet afterwards.
+    [[nodiscard]] std::vector<Mail> take();
+    /// Block until there is mail or `timeout` has passed; also returns on a signal. True when there may be mail.
+    bool wait_for(std::chrono::milliseconds timeout) const noexcept;
+
+private:
+    int fd_;
+    std::mutex mutex_;
+    std::vector<Mail> mails_{};
+};
+
+/// Brings an operation's news to a mailbox under a key.
+class KTRDR_EXPORT MailboxListener final : public OperationListener {
+public:
+    MailboxListener(std::shared_ptr<Mailbox> mailbox, std::uint64_t key, bool progress)
+        : mailbox_(std::move(mailbox)), key_(key), progress_(progress) {}
+    void on_progress(const ProgressState& state) override;
+    void on_finished() override;
+    [[nodiscard]] bool wants_progress() const override { return progress_; }
+
+private:
+    std::shared_ptr<Mailbox> mailbox_;
+    std::uint64_t key_;
+    bool progress_;
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/data/data_manager.hpp>
+#include <ktrdr/operations/registry.hpp>
+#include <ktrdr/runtime/io_thread.hpp>
+#include <ktrdr/runtime/log_queue.hpp>
+#include <ktrdr/runtime/worker_pool.hpp>
+#include <ktrdr/training/training_manager.hpp>
+
+namespace ktrdr {
+
+/// Every thread of ours, the registry of operations, and how the rooms are wired together.
+///
+/// Lifetime: made at first use and never destroyed, so that no worker can outlive what it stands on.
+class KTRDR_EXPORT Runtime final {
+public:
+    /// The process's runtime. `shut_down` after `shutdown()`, and in a forked child, whose threads do not exist.
+    [[nodiscard]] static Result<Runtime*> instance();
+    /// The runtime if there is one.
+    [[nodiscard]] static Runtime* existing() noexcept;
+
+    [[nodiscard]] OperationRegistry& registry() noexcept { return registry_; }
+    [[nodiscard]] IoThread& io() noexcept { return io_; }
+    [[nodiscard]] LogQueue& logs() noexcept { return logs_; }
+
+    [[nodiscard]] DataServices data_services();
+    [[nodiscard]] TrainingServices training_services();
+    /// Stored bars of `data` for trainings.
+    [[nodiscard]] static std::shared_ptr<BarProvider> bar_provider(std::shared_ptr<DataManager> data);
+    [[nodiscard]] CancellationToken make_token();
+    /// A listener was added: sample until nobody listens any more.
+    void wake_sampler();
+
+    /// Cancel everything, wait for it and for every thread, at most `limit` altogether. False when something was still
+    /// running then. Nothing new starts afterwards.
+    bool shutdown(std::chrono::milliseconds limit);
+
+private:
+    Runtime();
+    void tick();
+
+    const int pid_;
+    std::atomic<bool> closed_{false};
+    LogQueue logs_{10'000};
+    IoThread io_;
+    WorkerPool compute_;
+    WorkerPool store_;
+    WorkerPool trainings_;
+    OperationRegistry registry_;
+    std::atomic<bool> sampling_{false};
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,71 @@
+#include <ktrdr/runtime/mailbox.hpp>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace ktrdr {
+
+Mailbox::Mailbox() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (fd_ < 0) {
+        throw ErrorException(fail(Errc::internal, fmt::format("no descriptor for a mailbox: {}; raise `ulimit -n`",
+                                                              std::strerror(errno))));
+    }
+}
+
+Mailbox::~Mailbox() { ::close(fd_); }
+
+void Mailbox::post(Mail mail) {
+    bool first = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (mail.kind == Mail::Kind::progress) {
+            const auto last = std::find_if(mails_.rbegin(), mails_.rend(),
+                                           [&mail](const Mail& other) { return other.key == mail.key; });
+            if (last != mails_.rend() && last->kind == Mail::Kind::progress &&
+                last->progress.current_step == mail.progress.current_step) {
+                last->progress = std::move(mail.progress);
+                return;
+            }
+        }
+        first = mails_.empty();
+        mails_.push_back(std::move(mail));
+    }
+    if (first) {
+        wake();
+    }
+}
+
+void Mailbox::wake() noexcept {
+    const std::uint64_t one = 1;
+    // A full counter (EAGAIN) means that the descriptor is readable already.
+    [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
+}
+
+std::vector<Mail> Mailbox::take() {
+    std::uint64_t count = 0;
+    // Read before the swap: a post that comes in between makes the descriptor readable again.
+    [[maybe_unused]] const auto read = ::read(fd_, &count, sizeof count);
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(mails_, {});
+}
+
+bool Mailbox::wait_for(std::chrono::milliseconds timeout) const noexcept {
+    pollfd poll_fd{fd_, POLLIN, 0};
+    return ::poll(&poll_fd, 1, static_cast<int>(std::clamp<std::int64_t>(timeout.count(), 0, 1'000'000))) > 0;
+}
+
+void MailboxListener::on_progress(const ProgressState& state) {
+    if (progress_) {
+        mailbox_->post({Mail::Kind::progress, key_, state, std::nullopt});
+    }
+}
+
+void MailboxListener::on_finished() { mailbox_->post({Mail::Kind::finished, key_, {}, std::nullopt}); }
+
+}  // namespace ktrdr

@@ -1,0 +1,118 @@
+#include <ktrdr/runtime/runtime.hpp>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace ktrdr {
+namespace {
+
+/// Ten pictures a second are as many as a person can read.
+constexpr auto sample_interval = std::chrono::milliseconds{100};
+
+std::mutex making;
+std::atomic<Runtime*> runtime{nullptr};
+
+std::size_t core_count() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+class StoredBars final : public BarProvider {
+public:
+    explicit StoredBars(std::shared_ptr<DataManager> data) : data_(std::move(data)) {}
+    Result<BarsPtr> bars(const std::string& symbol, const Timeframe& timeframe, TimeRange range,
+                         const CancellationToken& token) override {
+        if (const auto alive = token.check("reading stored bars"); !alive) {
+            return alive.error();
+        }
+        return data_->read(symbol, timeframe, range);
+    }
+
+private:
+    std::shared_ptr<DataManager> data_;
+};
+
+}  // namespace
+
+Result<Runtime*> Runtime::instance() {
+    const std::scoped_lock lock(making);
+    Runtime* current = runtime.load(std::memory_order_acquire);
+    if (current == nullptr) {
+        current = new Runtime;  // Never destroyed, on purpose.
+        runtime.store(current, std::memory_order_release);
+    }
+    if (current->pid_ != ::getpid()) {
+        return fail(Errc::shut_down,
+                    fmt::format("ktrdr_core was started in process {} and this is its fork {}, where its threads do not "
+                                "exist: use the multiprocessing start method \"spawn\", or fork before the first use",
+                                current->pid_, ::getpid()));
+    }
+    if (current->closed_.load()) {
+        return fail(Errc::shut_down, "ktrdr_core is shutting down with the interpreter; nothing new can start");
+    }
+    return current;
+}
+
+Runtime* Runtime::existing() noexcept {
+    Runtime* const current = runtime.load(std::memory_order_acquire);
+    return current != nullptr && current->pid_ == ::getpid() ? current : nullptr;
+}
+
+Runtime::Runtime()
+    : pid_(::getpid()),
+      compute_("ktrdr-compute", core_count()),
+      store_("ktrdr-store", 1),
+      trainings_("ktrdr-train", std::max<std::size_t>(4, core_count())),
+      registry_(io_, io_, system_clock()) {}
+
+DataServices Runtime::data_services() {
+    return {io_.context(), io_, io_, system_clock(), compute_, store_, registry_};
+}
+
+TrainingServices Runtime::training_services() { return {io_, system_clock(), trainings_, registry_}; }
+
+std::shared_ptr<BarProvider> Runtime::bar_provider(std::shared_ptr<DataManager> data) {
+    return std::make_shared<StoredBars>(std::move(data));
+}
+
+CancellationToken Runtime::make_token() { return CancellationToken::create(io_, io_, system_clock()); }
+
+void Runtime::wake_sampler() {
+    if (!sampling_.exchange(true)) {
+        io_.post([this] { tick(); });
+    }
+}
+
+void Runtime::tick() {
+    bool again = registry_.sample();
+    if (!again) {
+        // A listener that came since saw `sampling_` set and relied on this tick: look once more.
+        sampling_.store(false);
+        again = registry_.sample() && !sampling_.exchange(true);
+    }
+    if (again) {
+        io_.schedule_at(std::chrono::steady_clock::now() + sample_interval, [this] { tick(); });
+    }
+}
+
+bool Runtime::shutdown(std::chrono::milliseconds limit) {
+    const SteadyTime deadline = std::chrono::steady_clock::now() + limit;
+    {
+        const std::scoped_lock lock(making);
+        if (closed_.exchange(true)) {
+            return true;
+        }
+    }
+    registry_.cancel_all({CancelCode::shutdown, "the interpreter exits", "runtime"});
+    bool quiet = true;
+    for (const auto& operation : registry_.list()) {
+        quiet = operation->wait_for(deadline - std::chrono::steady_clock::now()) && quiet;
+    }
+    // Workers may still hand things to the io thread, so it goes last.
+    quiet = trainings_.stop(deadline) && quiet;
+    quiet = compute_.stop(deadline) && quiet;
+    quiet = store_.stop(deadline) && quiet;
+    return io_.stop(deadline) && quiet;
+}
+
+}  // namespace ktrdr

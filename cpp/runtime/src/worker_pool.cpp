@@ -1,0 +1,63 @@
+#include <ktrdr/runtime/worker_pool.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ktrdr {
+namespace {
+
+thread_local const WorkerPool* current_pool = nullptr;
+
+}  // namespace
+
+WorkerPool::WorkerPool(std::string name, std::size_t limit) : name_(std::move(name)), limit_(limit) {}
+
+WorkerPool::~WorkerPool() { stop(SteadyTime::max()); }
+
+void WorkerPool::post(Function function) {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) {
+        return;
+    }
+    queue_.push_back(std::move(function));
+    if (queue_.size() > idle_ && threads_.size() < limit_) {
+        threads_.push_back(
+            std::make_unique<NativeThread>(fmt::format("{}-{}", name_, threads_.size()), [this] { work(); }));
+    }
+    ready_.notify_one();
+}
+
+bool WorkerPool::runs_here() const { return current_pool == this; }
+
+void WorkerPool::work() {
+    current_pool = this;
+    for (std::unique_lock lock(mutex_);; lock.lock()) {
+        ++idle_;
+        ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+        --idle_;
+        if (queue_.empty()) {
+            return;
+        }
+        {
+            // Destroyed before the lock is taken again: what a function holds may post from its destructor.
+            const Function function = std::move(queue_.front());
+            queue_.pop_front();
+            lock.unlock();
+            function();
+        }
+        run_thread_check();
+    }
+}
+
+bool WorkerPool::stop(SteadyTime deadline) {
+    {
+        const std::scoped_lock lock(mutex_);
+        stopping_ = true;
+    }
+    ready_.notify_all();
+    const auto ended = [deadline](const auto& thread) { return thread->join_until(deadline); };
+    return std::count_if(threads_.begin(), threads_.end(), ended) == std::ssize(threads_);
+}
+
+}  // namespace ktrdr
