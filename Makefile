@@ -1,0 +1,56 @@
+# Each target sets up what it needs. Paths are relative and quoted: the folder's name may hold a space.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test soak asan tsan bench format lint notebook wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## system packages, .venv and the installed package, for developing
+	@tools/setup.sh dev
+
+build: setup ## compile what changed and install it into .venv
+
+demo: ## load real bars, train a model, print a report
+	@tools/setup.sh demo
+	@exec .venv/bin/ktrdr-core demo
+
+test: ## every check: tests in C++ and Python, floor plan, types, style, sanitizers
+	@tools/setup.sh dev
+	@tools/test.sh all
+
+soak: ## load, train and cancel again and again, at random, for some minutes
+	@tools/setup.sh dev
+	@exec .venv/bin/python tools/soak.py
+
+asan: ## GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer, rooms without torch
+	@tools/setup.sh dev
+	@tools/test.sh asan
+
+tsan: ## GoogleTest under ThreadSanitizer, rooms without torch
+	@tools/setup.sh dev
+	@tools/test.sh tsan
+
+bench: ## run the benchmarks, print a Markdown table
+	@tools/setup.sh dev
+	@exec .venv/bin/python benchmarks/run.py
+
+format: ## let black, ruff and clang-format rewrite the sources
+	@tools/setup.sh dev
+	@tools/test.sh format
+
+lint: ## floor plan, types and style, without running any test
+	@tools/setup.sh dev
+	@tools/test.sh lint
+
+notebook: ## open the notebooks (installs jupyterlab into .venv)
+	@tools/setup.sh dev
+	@.venv/bin/python -m pip install -q jupyterlab
+	@exec .venv/bin/jupyter lab notebooks
+
+wheel: ## one manylinux wheel in dist/
+	@tools/setup.sh dev
+	@tools/wheel.sh
+
+clean: ## remove what was built; .venv stays
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,40 @@
+"""Print what a working tree of a level needs: build requirements and extras, one requirement a line."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+SELF = re.compile(r"ktrdr-core\[(?P<extras>[^]]*)\]")
+
+
+def extra(project: dict[str, object], name: str) -> list[str]:
+    """Return the requirements of an extra, those it borrows from other extras included."""
+    extras = project["optional-dependencies"]
+    assert isinstance(extras, dict)
+    found: list[str] = []
+    for requirement in extras[name]:
+        if borrowed := SELF.fullmatch(requirement):
+            for other in borrowed["extras"].split(","):
+                found += extra(project, other.strip())
+        else:
+            found.append(requirement)
+    return found
+
+
+def requirements(level: str) -> list[str]:
+    """Return everything to install for `demo` or `dev`, without repeats."""
+    pyproject = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
+    project = pyproject["project"]
+    found = [
+        *pyproject["build-system"]["requires"],
+        *project["dependencies"],
+        *extra(project, "train"),
+        *extra(project, level),
+    ]
+    return list(dict.fromkeys(found))
+
+
+if __name__ == "__main__":
+    print("\n".join(requirements(sys.argv[1])))
