@@ -205,7 +205,7 @@ package() {
     # A library that a running process has mapped is left alone unless it changed.
     if [ -n "$(find "$build" -name '*.so' -newer "$stamps/libraries" -print -quit)" ]; then
         touch "$stamps/libraries.new"
-        cmake --install "$build" --component python --strip \
+        cmake --install "$build" --strip \
             --prefix "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" >/dev/null
         mv "$stamps/libraries.new" "$stamps/libraries"
     fi
