@@ -1,0 +1,43 @@
+#include <pybind11/stl.h>
+
+#include <ktrdr/base/errc.hpp>
+#include <ktrdr/base/result.hpp>
+
+#include "bind.hpp"
+#include "convert.hpp"
+
+namespace ktrdr::bindings {
+namespace {
+
+/// Raise the class that `ktrdr_core.errors` has for the code.
+void raise(const Error& error) {
+    const auto errors = py::module_::import("ktrdr_core.errors");
+    const py::object exception =
+        errors.attr("from_record")(py::str(std::string(to_string(error.code))), error.message, to_python(error.context));
+    PyErr_SetObject(py::type::of(exception).ptr(), exception.ptr());
+}
+
+std::vector<std::string> error_codes() {
+    std::vector<std::string> codes;
+    for (int code = 0; code <= static_cast<int>(Errc::internal); ++code) {
+        codes.emplace_back(to_string(static_cast<Errc>(code)));
+    }
+    return codes;
+}
+
+}  // namespace
+
+void bind_base(py::module_& module) {
+    py::register_exception_translator([](std::exception_ptr pointer) {
+        try {
+            if (pointer) {
+                std::rethrow_exception(pointer);
+            }
+        } catch (const ErrorException& exception) {
+            raise(exception.error());
+        }
+    });
+    module.def("error_codes", &error_codes, "Every error code of the core.");
+}
+
+}  // namespace ktrdr::bindings

@@ -1,0 +1,54 @@
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <ktrdr/data/data_manager.hpp>
+#include <ktrdr/runtime/runtime.hpp>
+
+#include "bind.hpp"
+#include "bind_pool.hpp"
+#include "convert.hpp"
+
+namespace ktrdr::bindings {
+namespace {
+
+std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::optional<std::string> ib_url,
+                                       std::optional<bool> use_ib_host_service, std::size_t pool_size,
+                                       std::map<std::string, std::string> env) {
+    const py::gil_scoped_release released;
+    Runtime* const runtime = unwrap(Runtime::instance());
+    DataManagerOptions options;
+    options.data_dir = std::move(data_dir);
+    options.ib_url = std::move(ib_url);
+    options.use_ib_host_service = use_ib_host_service;
+    options.pool.max_connections = pool_size;
+    return unwrap(DataManager::create(runtime->data_services(), std::move(options), Env(std::move(env))));
+}
+
+std::shared_ptr<Operation> load_data(DataManager& self, std::string symbol, std::string timeframe,
+                                     std::optional<std::string> start_date, std::optional<std::string> end_date,
+                                     std::string mode, std::string operation_id, const std::optional<CancellationToken>& token) {
+    LoadRequest request;
+    request.symbol = std::move(symbol);
+    request.timeframe = std::move(timeframe);
+    request.start_date = std::move(start_date);
+    request.end_date = std::move(end_date);
+    request.mode = std::move(mode);
+    request.operation_id = std::move(operation_id);
+    return unwrap(self.load_data(std::move(request), token.value_or(CancellationToken{})));
+}
+
+}  // namespace
+
+void bind_data(py::module_& module) {
+    py::class_<DataManager, std::shared_ptr<DataManager>>(module, "DataManager", "The native side of the data manager.")
+        .def(py::init(&make_data), py::arg("data_dir"), py::arg("ib_url"), py::arg("use_ib_host_service"),
+             py::arg("pool_size"), py::arg("env"))
+        .def("load_data", &load_data, py::arg("symbol"), py::arg("timeframe"), py::arg("start_date"),
+             py::arg("end_date"), py::arg("mode"), py::arg("operation_id"), py::arg("token"),
+             py::call_guard<py::gil_scoped_release>())
+        .def_property_readonly("database_path", &DataManager::database_path)
+        .def("pool_stats", [](const DataManager& self) { return pool_dict(self.pool_stats()); })
+        .def("close", &DataManager::close, py::call_guard<py::gil_scoped_release>());
+}
+
+}  // namespace ktrdr::bindings

@@ -1,0 +1,121 @@
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <pybind11/chrono.h>
+#include <pybind11/stl.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <ktrdr/runtime/mailbox.hpp>
+#include <ktrdr/runtime/runtime.hpp>
+
+#include "bind.hpp"
+#include "convert.hpp"
+
+namespace ktrdr::bindings {
+namespace {
+
+py::tuple log_row(const LogRecord& record) {
+    return py::make_tuple(static_cast<int>(record.level), record.room, record.message, record.operation_id);
+}
+
+py::list take_logs() {
+    py::list rows;
+    if (Runtime* const runtime = Runtime::existing(); runtime != nullptr) {
+        for (const LogRecord& record : runtime->logs().take()) {
+            rows.append(log_row(record));
+        }
+    }
+    return rows;
+}
+
+/// Start the runtime if it is not there, and log from `level` on.
+void start(int level) {
+    Runtime* const runtime = unwrap(Runtime::instance());
+    set_log_sink(&runtime->logs(), static_cast<LogLevel>(level));
+}
+
+bool shutdown(double seconds) {
+    Runtime* const runtime = Runtime::existing();
+    return runtime == nullptr || runtime->shutdown(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+}
+
+std::shared_ptr<Mailbox> make_mailbox() {
+    auto mailbox = std::make_shared<Mailbox>();
+    unwrap(Runtime::instance())->logs().add_reader(mailbox);
+    return mailbox;
+}
+
+/// `(key, kind, progress or reply)`; a reply is `(True, value)` or `(False, (code, message, context))`.
+py::tuple mail_row(const Mail& mail) {
+    if (mail.kind == Mail::Kind::progress) {
+        return py::make_tuple(mail.key, "progress", std::make_shared<ProgressState>(mail.progress));
+    }
+    if (mail.kind == Mail::Kind::finished) {
+        return py::make_tuple(mail.key, "finished", py::none());
+    }
+    if (mail.reply->has_value()) {
+        return py::make_tuple(mail.key, "reply", py::make_tuple(true, to_python(mail.reply->value())));
+    }
+    const Error& error = mail.reply->error();
+    return py::make_tuple(mail.key, "reply",
+                          py::make_tuple(false, py::make_tuple(std::string(to_string(error.code)), error.message,
+                                                               to_python(error.context))));
+}
+
+py::list take(Mailbox& mailbox) {
+    py::list rows;
+    for (const Mail& mail : mailbox.take()) {
+        rows.append(mail_row(mail));
+    }
+    return rows;
+}
+
+/// Open a library without the interpreter's lock, so that no event loop stands still while it loads. Answers the
+/// loader's message, or nothing.
+std::optional<std::string> preload(const std::string& path) {
+    if (::dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL) != nullptr) {
+        return std::nullopt;
+    }
+    const char* const message = ::dlerror();
+    return message == nullptr ? "unknown error" : message;
+}
+
+#ifdef KTRDR_GIL_GUARD
+void abort_with_gil() {
+    if (PyGILState_Check() != 0) {
+        std::fputs("ktrdr_core: a native thread holds the GIL\n", stderr);
+        std::abort();
+    }
+}
+
+/// Does on a native thread what must never be done, so that a test can see the guard work.
+void break_gil_rule() {
+    unwrap(Runtime::instance())->io().post([] { PyGILState_Ensure(); });
+}
+#endif
+
+}  // namespace
+
+void bind_runtime(py::module_& module) {
+    module.def("start", &start, py::arg("log_level"), py::call_guard<py::gil_scoped_release>(),
+               "Start the native threads; log from this level on.");
+    module.def("shutdown", &shutdown, py::arg("seconds"), py::call_guard<py::gil_scoped_release>(),
+               "Cancel everything and join the threads; False when one was still busy.");
+    module.def("take_logs", &take_logs, "Log records since the last call: (level, room, message, operation_id).");
+    module.def("preload", &preload, py::arg("path"), py::call_guard<py::gil_scoped_release>(),
+               "Open a shared library; the loader's message when it cannot be.");
+    py::class_<Mailbox, std::shared_ptr<Mailbox>>(module, "Mailbox", "News for one event loop or waiting thread.")
+        .def(py::init(&make_mailbox))
+        .def("fileno", &Mailbox::fd)
+        .def("take", &take, "What has come: (key, kind, value).")
+        .def(
+            "wait", [](const Mailbox& self, double seconds) { return self.wait_for(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))); },
+            py::arg("seconds"), py::call_guard<py::gil_scoped_release>(), "Block until there is something.");
+#ifdef KTRDR_GIL_GUARD
+    set_thread_check(&abort_with_gil);
+    module.def("break_gil_rule", &break_gil_rule);
+#endif
+}
+
+}  // namespace ktrdr::bindings

@@ -1,0 +1,69 @@
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <ktrdr/runtime/runtime.hpp>
+#include <ktrdr/training/trainer.hpp>
+#include <ktrdr/training/training_manager.hpp>
+
+#include "bind.hpp"
+#include "convert.hpp"
+
+namespace ktrdr::bindings {
+namespace {
+
+std::shared_ptr<TrainingManager> make_training(const std::shared_ptr<DataManager>& data,
+                                               std::filesystem::path models_dir,
+                                               std::optional<bool> use_training_host_service,
+                                               std::optional<std::string> training_url,
+                                               std::map<std::string, std::string> env) {
+    const py::gil_scoped_release released;
+    Runtime* const runtime = unwrap(Runtime::instance());
+    TrainingManagerOptions options;
+    options.models_dir = std::move(models_dir);
+    options.use_training_host_service = use_training_host_service;
+    options.training_url = std::move(training_url);
+    return unwrap(TrainingManager::create(runtime->training_services(), std::move(options),
+                                          Runtime::bar_provider(data), Env(std::move(env))));
+}
+
+std::shared_ptr<Operation> train(TrainingManager& self, const py::dict& strategy, std::string strategy_path,
+                                 std::optional<std::vector<std::string>> symbols,
+                                 std::optional<std::vector<std::string>> timeframes,
+                                 std::optional<std::string> start_date, std::optional<std::string> end_date,
+                                 std::optional<double> validation_split, std::string operation_id,
+                                 std::shared_ptr<TrainerSlot> slot, const std::optional<CancellationToken>& token) {
+    TrainingRequest request;
+    request.strategy = from_python(strategy).as_object();
+    request.strategy_path = std::move(strategy_path);
+    request.symbols = std::move(symbols);
+    request.timeframes = std::move(timeframes);
+    request.start_date = std::move(start_date);
+    request.end_date = std::move(end_date);
+    request.validation_split = validation_split;
+    request.operation_id = std::move(operation_id);
+    const py::gil_scoped_release released;
+    return unwrap(self.train(std::move(request), std::move(slot), token.value_or(CancellationToken{})));
+}
+
+}  // namespace
+
+void bind_training(py::module_& module) {
+    py::class_<Trainer, std::shared_ptr<Trainer>>(module, "Trainer", "Trains one model; made by `_torch`.");
+    py::class_<TrainerSlot, std::shared_ptr<TrainerSlot>>(module, "TrainerSlot",
+                                                          "Where a training waits for its trainer to be loaded.")
+        .def(py::init<>())
+        .def("fulfil", &TrainerSlot::fulfil, py::arg("trainer"))
+        .def(
+            "fail",
+            [](TrainerSlot& self, std::string message) { self.fail({Errc::not_available, std::move(message), {}}); },
+            py::arg("message"));
+    py::class_<TrainingManager, std::shared_ptr<TrainingManager>>(module, "TrainingManager",
+                                                                  "The native side of the training manager.")
+        .def(py::init(&make_training), py::arg("data"), py::arg("models_dir"), py::arg("use_training_host_service"),
+             py::arg("training_url"), py::arg("env"))
+        .def("train", &train, py::arg("strategy"), py::arg("strategy_path"), py::arg("symbols"), py::arg("timeframes"),
+             py::arg("start_date"), py::arg("end_date"), py::arg("validation_split"), py::arg("operation_id"),
+             py::arg("slot"), py::arg("token"));
+}
+
+}  // namespace ktrdr::bindings

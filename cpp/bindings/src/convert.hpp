@@ -1,0 +1,33 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <pybind11/pybind11.h>
+
+#include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/result.hpp>
+
+namespace ktrdr::bindings {
+
+namespace py = pybind11;
+
+/// Plain JSON to dict, list, str, int, float, bool, None, and back.
+[[nodiscard]] py::object to_python(const boost::json::value& value);
+[[nodiscard]] py::dict to_python(const boost::json::object& object);
+/// `invalid_argument` for anything that is not plain JSON.
+[[nodiscard]] boost::json::value from_python(const py::handle& object);
+
+/// An aware `datetime` in UTC, to the microsecond.
+[[nodiscard]] py::object to_python(UtcTime time);
+
+/// The value, or the Python exception of its error (see the translator in `bind_base.cpp`).
+template <class T>
+T unwrap(Result<T> result) {
+    if (!result) {
+        throw ErrorException(result.error());
+    }
+    if constexpr (!std::is_void_v<T>) {
+        return std::move(result).value();
+    }
+}
+
+}  // namespace ktrdr::bindings

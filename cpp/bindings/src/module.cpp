@@ -1,0 +1,16 @@
+#include "bind.hpp"
+
+PYBIND11_MODULE(_core, module) {
+    using namespace ktrdr::bindings;
+    module.doc() = "The C++ core of ktrdr_core. Private: use the names of the package.";
+    bind_base(module);
+    bind_cancellation(module);
+    bind_progress(module);
+    bind_market(module);
+    bind_features(module);
+    bind_operations(module);
+    bind_runtime(module);
+    bind_adapter(module);
+    bind_data(module);
+    bind_training(module);
+}

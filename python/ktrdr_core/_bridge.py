@@ -1,0 +1,161 @@
+"""How news of the native threads reaches Python: by mailbox, never by a call.
+
+A native thread puts plain data into a mailbox and makes its descriptor readable; the code here takes it out on the
+thread that waits: an event loop's (``LoopPost``) or one that blocks in ``result()`` (``ThreadPost``).
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+from . import _core
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+Handler = Callable[[str, Any], None]
+
+# A burst of news is handled in slices, so that a loop is never held longer than this. Seconds.
+_SLICE = 0.005
+# How long the interpreter's exit waits for native threads. Seconds.
+_EXIT_LIMIT = 2.0
+
+_started = False
+
+
+def start() -> None:
+    """Start the native runtime, once, and have it end before the interpreter does."""
+    import logging
+
+    global _started
+    _core.start(logging.getLogger("ktrdr_core").getEffectiveLevel())
+    if not _started:
+        _started = True
+        atexit.register(_stop)
+
+
+def _stop() -> None:
+    _core.shutdown(_EXIT_LIMIT)
+    forward_logs()
+
+
+def forward_logs() -> None:
+    """Hand the native side's log records to ``logging.getLogger("ktrdr_core.<room>")``."""
+    rows = _core.take_logs()
+    if not rows:
+        return
+    import logging
+
+    for level, room, message, operation_id in rows:
+        logging.getLogger(f"ktrdr_core.{room}").log(
+            level, "%s: %s", room, message, extra={"operation_id": operation_id}
+        )
+
+
+class Post:
+    """A mailbox and who waits for what in it. Confined to one thread."""
+
+    def __init__(self) -> None:
+        self.mailbox = _core.Mailbox()
+        self._handlers: dict[int, Handler] = {}
+        self._last_key = 0
+
+    def add(self, handler: Handler) -> int:
+        """Register a handler; the key to listen under."""
+        self._last_key += 1
+        self._handlers[self._last_key] = handler
+        return self._last_key
+
+    def remove(self, key: int) -> None:
+        """Forget a handler; news that is still under way for it is dropped."""
+        self._handlers.pop(key, None)
+
+    def _deliver(self, mail: tuple[int, str, Any]) -> None:
+        handler = self._handlers.get(mail[0])
+        if handler is not None:
+            handler(mail[1], mail[2])
+
+
+class ThreadPost(Post):
+    """The mailbox of a thread that blocks until there is news."""
+
+    def wait(self, seconds: float) -> None:
+        """Block for at most ``seconds`` (the GIL is released), then handle what has come."""
+        self.mailbox.wait(seconds)
+        for mail in self.mailbox.take():
+            self._deliver(mail)
+        forward_logs()
+
+
+class LoopPost(Post):
+    """The mailbox of an event loop; its descriptor is watched only while somebody waits."""
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        super().__init__()
+        # Weak: the registry below maps loops to their posts, and a strong one would keep the loop for ever.
+        self._loop = ref(loop)
+        self._backlog: deque[tuple[int, str, Any]] = deque()
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        loop = self._loop()
+        if loop is None:
+            raise RuntimeError("the event loop of this mailbox is gone")
+        return loop
+
+    def add(self, handler: Handler) -> int:
+        if not self._handlers:
+            self.loop.add_reader(self.mailbox.fileno(), self._take)
+        return super().add(handler)
+
+    def remove(self, key: int) -> None:
+        super().remove(key)
+        loop = self._loop()
+        if not self._handlers and loop is not None and not loop.is_closed():
+            loop.remove_reader(self.mailbox.fileno())
+
+    def _take(self) -> None:
+        self._backlog.extend(self.mailbox.take())
+        forward_logs()
+        self._work()
+
+    def _work(self) -> None:
+        until = time.monotonic() + _SLICE
+        while self._backlog:
+            self._deliver(self._backlog.popleft())
+            if self._backlog and time.monotonic() > until:
+                self.loop.call_soon(self._work)
+                return
+
+
+_posts: WeakKeyDictionary[AbstractEventLoop, LoopPost] = WeakKeyDictionary()
+
+
+def running_loop() -> AbstractEventLoop | None:
+    """The event loop that runs on this thread, without importing asyncio for the question."""
+    import sys
+
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def loop_post() -> LoopPost:
+    """The mailbox of the running loop."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    post = _posts.get(loop)
+    if post is None:
+        post = _posts[loop] = LoopPost(loop)
+    return post

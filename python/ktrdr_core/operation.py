@@ -1,0 +1,330 @@
+"""The handle of a long piece of work that runs in the core."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from . import _bridge, _core
+from ._core import ProgressState
+from .errors import InvalidArgumentError, KtrdrError
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+ProgressCallback = Callable[[ProgressState], object]
+
+#: How long a cancelled await waits for the native work to stop. Seconds.
+CANCEL_GRACE = 1.0
+# result() looks at signals and callbacks this often. Seconds.
+_SLICE = 0.05
+
+
+class Operation(Generic[T]):
+    """A load or training that runs: await it, or call ``result()``.
+
+    Cancelling the *task* that awaits it cancels the operation and raises ``asyncio.CancelledError``; cancelling the
+    *operation* makes the await raise ``OperationCancelledError`` (``OperationTimeoutError`` for its own timeout).
+
+    Thread safety: every member from any thread; an await stays on its own loop.
+    """
+
+    def __init__(
+        self,
+        native: _core.Operation,
+        convert: Callable[[Any], T],
+        *,
+        progress_callback: ProgressCallback | None = None,
+    ) -> None:
+        self._native = native
+        self._convert = convert
+        self._lock = Lock()
+        self._awaiters = 0
+        self._value: list[T] = []
+        self._waiting_progress: list[ProgressCallback] = []
+        self._waiting_done: list[Callable[[Operation[T]], object]] = []
+        if progress_callback is not None:
+            self._follow(progress_callback)
+
+    @property
+    def id(self) -> str:
+        """The operation's id, ``op_<type>_<uuid7>`` or the caller's own."""
+        return self._native.id
+
+    @property
+    def status(self) -> str:
+        """pending, running, cancelling, completed, failed, cancelled or timed_out."""
+        return self._native.status
+
+    @property
+    def progress(self) -> ProgressState:
+        """The progress as it stands now."""
+        return self._native.progress()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What went less than well, in words."""
+        return self._native.warnings
+
+    def done(self) -> bool:
+        """Say whether it has ended, in whatever way."""
+        return self._native.done
+
+    def cancel(self, reason: str = "") -> bool:
+        """Ask the work to stop; False when it has ended or was asked before."""
+        return self._native.cancel(reason)
+
+    def __repr__(self) -> str:
+        state = self.progress
+        return f"<Operation {self.id} {self.status} {state.percentage:.0f} % {state.message!r}>"
+
+    # ---- with asyncio
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> T:
+        if not self.done():
+            await self._finished()
+        return self._outcome()
+
+    async def _finished(self) -> None:
+        import asyncio
+
+        post = _bridge.loop_post()
+        ended = asyncio.Event()
+        key = post.add(lambda kind, _: ended.set() if kind == "finished" else None)
+        with self._lock:
+            self._awaiters += 1
+        listener = self._native.listen(post.mailbox, key, False)
+        try:
+            await ended.wait()
+        except asyncio.CancelledError as cancelled:
+            with self._lock:
+                last = self._awaiters == 1
+            if last:
+                self.cancel("the task that awaited it was cancelled")
+                await self._stopped(ended)
+                cancelled.__context__ = self._failure()
+            raise
+        finally:
+            with self._lock:
+                self._awaiters -= 1
+            post.remove(key)
+            self._native.unlisten(listener)
+
+    async def _stopped(self, ended: asyncio.Event) -> None:
+        """Wait for the native stop, shielded, but not longer than the grace."""
+        import asyncio
+
+        shield: AbstractContextManager[object] = nullcontext()
+        if "anyio" in sys.modules:
+            # Without it the task groups of anyio cancel this task again and again while it waits.
+            from anyio import CancelScope
+
+            shield = CancelScope(shield=True)
+        with shield:
+            waiter = asyncio.ensure_future(ended.wait())
+            try:
+                await asyncio.wait([waiter], timeout=CANCEL_GRACE)
+            finally:
+                waiter.cancel()
+
+    async def events(self) -> AsyncIterator[ProgressState]:
+        """Iterate over progress: the newest state first, every step's edge, the last state at the end.
+
+        States that come faster than they are taken are merged within a step, so a slow reader costs no memory.
+        """
+        import asyncio
+
+        post = _bridge.loop_post()
+        pending: deque[ProgressState] = deque()
+        news = asyncio.Event()
+        ended = False
+
+        def hear(kind: str, value: Any) -> None:
+            nonlocal ended
+            if kind == "finished":
+                ended = True
+            elif len(pending) > 1 and pending[-1].current_step == value.current_step:
+                pending[-1] = value
+            else:
+                pending.append(value)
+            news.set()
+
+        key = post.add(hear)
+        listener = self._native.listen(post.mailbox, key, True)
+        try:
+            while True:
+                while pending:
+                    yield pending.popleft()
+                if ended:
+                    return
+                await news.wait()
+                news.clear()
+        finally:
+            post.remove(key)
+            self._native.unlisten(listener)
+
+    # ---- without asyncio
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the end and return the value.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; the operation goes on after them.
+
+        Raises
+        ------
+        TimeoutError
+            When it still runs after ``timeout``.
+        RuntimeError
+            On a thread whose event loop is running, which this call would stop: await the operation there.
+        KtrdrError
+            Why the operation has no value.
+        KeyboardInterrupt
+            After Ctrl-C, once the work has stopped; a second Ctrl-C does not wait for it.
+        """
+        if timeout is not None and not timeout >= 0:
+            raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
+        if _bridge.running_loop() is not None and not _in_ipython():
+            raise RuntimeError(
+                "result() would stop the event loop that runs on this thread: use `await operation` instead"
+            )
+        try:
+            self._block(timeout)
+        except KeyboardInterrupt:
+            self.cancel("interrupted")
+            self._block(CANCEL_GRACE)
+            raise
+        if not self.done():
+            raise TimeoutError(
+                f"{self.id} is still running after {timeout} s; it goes on (cancel() stops it)"
+            )
+        return self._outcome()
+
+    def _block(self, timeout: float | None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        post = _bridge.ThreadPost()
+        ended: list[bool] = []
+        callbacks = self._take_waiting()
+
+        def hear(kind: str, value: Any) -> None:
+            if kind == "finished":
+                ended.append(True)
+            for callback in callbacks if kind == "progress" else ():
+                callback(value)
+
+        listener = self._native.listen(post.mailbox, post.add(hear), bool(callbacks))
+        try:
+            while not ended:
+                left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
+                if left < 0:
+                    break
+                post.wait(left)
+        finally:
+            self._native.unlisten(listener)
+        if ended:
+            done, self._waiting_done = self._waiting_done, []
+            for callback in done:
+                callback(self)
+        else:
+            self._waiting_progress.extend(callbacks)
+
+    def _take_waiting(self) -> list[ProgressCallback]:
+        callbacks, self._waiting_progress = self._waiting_progress, []
+        return callbacks
+
+    # ---- callbacks
+
+    def add_done_callback(self, callback: Callable[[Operation[T]], object]) -> None:
+        """Have ``callback(operation)`` called at the end, on the running loop, else inside ``result()``."""
+        _refuse_coroutine(callback)
+        if _bridge.running_loop() is None:
+            self._waiting_done.append(callback)
+        else:
+            self._on_loop(lambda kind, _: callback(self) if kind == "finished" else None, False)
+
+    def _follow(self, callback: ProgressCallback) -> None:
+        _refuse_coroutine(callback)
+        if _bridge.running_loop() is None:
+            self._waiting_progress.append(_guarded(callback))
+        else:
+            guarded = _guarded(callback)
+            self._on_loop(lambda kind, value: guarded(value) if kind == "progress" else None, True)
+
+    def _on_loop(self, hear: Callable[[str, Any], object], progress: bool) -> None:
+        import contextvars
+
+        post = _bridge.loop_post()
+        context = contextvars.copy_context()
+
+        def handler(kind: str, value: Any) -> None:
+            try:
+                context.run(hear, kind, value)
+            finally:
+                if kind == "finished":
+                    post.remove(key)
+
+        key = post.add(handler)
+        self._native.listen(post.mailbox, key, progress)
+
+    # ---- the end
+
+    def _outcome(self) -> T:
+        if not self._value:
+            value = self._convert(self._native.result())
+            _bridge.forward_logs()
+            self._value.append(value)
+        return self._value[0]
+
+    def _failure(self) -> KtrdrError | None:
+        if not self.done():
+            return None
+        try:
+            self._native.result()
+        except KtrdrError as error:
+            return error
+        return None
+
+
+def _guarded(callback: ProgressCallback) -> ProgressCallback:
+    """A callback that raises is reported once and not called again; the work goes on."""
+    broken: list[bool] = []
+
+    def call(state: ProgressState) -> None:
+        if broken:
+            return
+        try:
+            callback(state)
+        except Exception:  # what a user's callback raises is unknown
+            import logging
+
+            broken.append(True)
+            logging.getLogger("ktrdr_core").exception(
+                "progress callback %r raised and is switched off", callback
+            )
+
+    return call
+
+
+def _refuse_coroutine(callback: object) -> None:
+    import inspect
+
+    if inspect.iscoroutinefunction(callback):
+        raise InvalidArgumentError(
+            f"callback {callback!r} is a coroutine function: use `async for state in operation.events()` instead"
+        )
+
+
+def _in_ipython() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and cast(Any, ipython).get_ipython() is not None

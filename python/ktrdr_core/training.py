@@ -1,0 +1,139 @@
+"""Training neuro-fuzzy models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from . import _bridge, _core
+from ._core import CancellationToken
+from ._manager import Manager
+from .data import DataManager, Date, _iso
+from .operation import Operation, ProgressCallback
+
+
+class TrainingManager(Manager):
+    """Trains the models of strategy files on stored bars.
+
+    Parameters
+    ----------
+    data : DataManager
+        Where the bars come from.
+    models_dir : path, optional
+        Where models are written. Else ``KTRDR_MODELS_DIR``, else ``~/.ktrdr/models``.
+    use_training_host_service : bool, optional
+        Overrides ``USE_TRAINING_HOST_SERVICE``. A host service for trainings is not there yet.
+    training_url : str, optional
+        Overrides ``TRAINING_HOST_SERVICE_URL``.
+    env : mapping, optional
+        Read in place of ``os.environ``.
+    """
+
+    def __init__(
+        self,
+        data: DataManager,
+        models_dir: str | os.PathLike[str] | None = None,
+        *,
+        use_training_host_service: bool | None = None,
+        training_url: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        env = dict(os.environ if env is None else env)
+        if models_dir is None:
+            models_dir = env.get("KTRDR_MODELS_DIR") or Path.home() / ".ktrdr" / "models"
+        _bridge.start()
+        self._native = _core.TrainingManager(
+            data._native, Path(models_dir), use_training_host_service, training_url, env
+        )
+
+    def train_multi_symbol_strategy(
+        self,
+        strategy_config_path: str | os.PathLike[str],
+        symbols: Sequence[str] | None = None,
+        timeframes: Sequence[str] | None = None,
+        start_date: Date | None = None,
+        end_date: Date | None = None,
+        validation_split: float | None = None,
+        *,
+        cancellation_token: CancellationToken | None = None,
+        progress_callback: ProgressCallback | None = None,
+        operation_id: str = "",
+    ) -> Operation[dict[str, Any]]:
+        """Start a training and return at once; its value is the result schema as a dict.
+
+        Parameters
+        ----------
+        strategy_config_path : path
+            A YAML strategy file.
+        symbols, timeframes : sequence of str, optional
+            In place of the strategy's own.
+        start_date, end_date : str, date or datetime, optional
+            The part of the stored bars to use; all of them by default.
+        validation_split : float, optional
+            Share of the rows for validation, in place of the strategy's own. Above 0, below 1.
+        cancellation_token : CancellationToken, optional
+            Cancels the training when it is cancelled.
+        progress_callback : callable, optional
+            Called with a ``ProgressState``, on the running loop, else inside ``result()``.
+        operation_id : str
+            Your own id; the same id with the same request answers the same operation.
+
+        Raises
+        ------
+        StrategyError
+            When the file is missing or a key of it cannot be used; at once.
+        FeatureNotAvailableError
+            When LibTorch is not installed; at once, naming the extra.
+        InvalidArgumentError
+            For arguments out of range; at once.
+        """
+        from . import _torch_loader
+        from .strategies import load_strategy
+
+        strategy = load_strategy(strategy_config_path)
+        _torch_loader.check_installed()
+        slot = _core.TrainerSlot()
+        native = self._native.train(
+            strategy.to_json(),
+            os.fspath(strategy_config_path),
+            None if symbols is None else list(symbols),
+            None if timeframes is None else list(timeframes),
+            _iso("start_date", start_date),
+            _iso("end_date", end_date),
+            validation_split,
+            operation_id,
+            slot,
+            cancellation_token,
+        )
+        _torch_loader.load_into(slot)
+        return self._track(Operation(native, dict, progress_callback=progress_callback))
+
+    def close(self) -> None:
+        """Cancel what still runs."""
+        self._cancel_all()
+
+    async def __aenter__(self) -> TrainingManager:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stop_all()
+
+    def __enter__(self) -> TrainingManager:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
