@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from . import _bridge, _core
 from .errors import from_record
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _Send = Callable[[_core.Mailbox, int], _core.CancellationToken]
 

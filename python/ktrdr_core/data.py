@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from . import _bridge, _core
-from ._core import CancellationToken
 from ._manager import Manager
 from .bars import Bars
 from .errors import InvalidArgumentError
 from .operation import Operation, ProgressCallback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from ._core import CancellationToken
 
 Date = str | date | datetime
 

@@ -36,8 +36,10 @@ Each carries ``message`` (words for a person), ``context`` (the same facts as pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class KtrdrError(Exception):

@@ -327,4 +327,4 @@ def _refuse_coroutine(callback: object) -> None:
 
 def _in_ipython() -> bool:
     ipython = sys.modules.get("IPython")
-    return ipython is not None and cast(Any, ipython).get_ipython() is not None
+    return ipython is not None and cast("Any", ipython).get_ipython() is not None

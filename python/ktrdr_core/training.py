@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _bridge, _core
-from ._core import CancellationToken
 from ._manager import Manager
 from .data import DataManager, Date, _iso
 from .operation import Operation, ProgressCallback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from ._core import CancellationToken
 
 
 class TrainingManager(Manager):
