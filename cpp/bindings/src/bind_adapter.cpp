@@ -40,7 +40,9 @@ void bind_adapter(py::module_& module) {
         .def(
             "post",
             [](ServiceCalls& self, std::string endpoint, const py::object& data, std::shared_ptr<Mailbox> mailbox,
-               std::uint64_t key) { return self.post(std::move(endpoint), from_python(data), std::move(mailbox), key); },
+               std::uint64_t key) {
+                return self.post(std::move(endpoint), from_python(data), std::move(mailbox), key);
+            },
             py::arg("endpoint"), py::arg("data"), py::arg("mailbox"), py::arg("key"))
         .def("stats", [](const ServiceCalls& self) { return pool_dict(self.stats()); })
         .def("close", &ServiceCalls::close);

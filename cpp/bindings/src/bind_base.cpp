@@ -12,8 +12,8 @@ namespace {
 /// Raise the class that `ktrdr_core.errors` has for the code.
 void raise(const Error& error) {
     const auto errors = py::module_::import("ktrdr_core.errors");
-    const py::object exception =
-        errors.attr("from_record")(py::str(std::string(to_string(error.code))), error.message, to_python(error.context));
+    const py::object exception = errors.attr("from_record")(py::str(std::string(to_string(error.code))), error.message,
+                                                            to_python(error.context));
     PyErr_SetObject(py::type::of(exception).ptr(), exception.ptr());
 }
 

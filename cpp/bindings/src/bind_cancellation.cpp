@@ -45,7 +45,8 @@ void bind_cancellation(py::module_& module) {
         .def("is_cancelled", &CancellationToken::is_cancelled, "True once cancelled.")
         .def_property_readonly("reason", &CancellationToken::reason, "Why, or None.")
         .def(
-            "child", [](const CancellationToken& self, std::optional<double> timeout) { return self.child(seconds(timeout)); },
+            "child",
+            [](const CancellationToken& self, std::optional<double> timeout) { return self.child(seconds(timeout)); },
             py::arg("timeout") = py::none(), "A token cancelled with this one, or after timeout seconds.")
         .def(
             "check", [](const CancellationToken& self, const std::string& context) { unwrap(self.check(context)); },

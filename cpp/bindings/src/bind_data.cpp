@@ -26,7 +26,8 @@ std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::opti
 
 std::shared_ptr<Operation> load_data(DataManager& self, std::string symbol, std::string timeframe,
                                      std::optional<std::string> start_date, std::optional<std::string> end_date,
-                                     std::string mode, std::string operation_id, const std::optional<CancellationToken>& token) {
+                                     std::string mode, std::string operation_id,
+                                     const std::optional<CancellationToken>& token) {
     LoadRequest request;
     request.symbol = std::move(symbol);
     request.timeframe = std::move(timeframe);

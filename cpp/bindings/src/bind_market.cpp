@@ -22,7 +22,7 @@ struct Column {
     }
 };
 
-auto column(std::vector<double> Bars::*member) {
+auto column(std::vector<double> Bars::* member) {
     return [member](const BarsPtr& self) { return Column::of(self, (*self).*member); };
 }
 

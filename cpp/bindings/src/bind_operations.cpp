@@ -37,14 +37,17 @@ std::shared_ptr<MailboxListener> listen(const std::shared_ptr<Operation>& operat
 }  // namespace
 
 void bind_operations(py::module_& module) {
-    py::class_<MailboxListener, std::shared_ptr<MailboxListener>>(module, "Listener", "A registration on an operation.");
+    py::class_<MailboxListener, std::shared_ptr<MailboxListener>>(module, "Listener",
+                                                                  "A registration on an operation.");
     py::class_<Operation, std::shared_ptr<Operation>>(module, "Operation", "The native side of an operation.")
         .def_property_readonly("id", &Operation::id)
         .def_property_readonly("status", [](const Operation& self) { return std::string(to_string(self.status())); })
         .def_property_readonly("done", [](const Operation& self) { return is_terminal(self.status()); })
         .def_property_readonly("type", [](Operation& self) { return self.record().type; })
         .def_property_readonly("warnings", [](Operation& self) { return self.record().warnings; })
-        .def("progress", [](Operation& self) { return self.record().progress; }, py::call_guard<py::gil_scoped_release>())
+        .def(
+            "progress", [](Operation& self) { return self.record().progress; },
+            py::call_guard<py::gil_scoped_release>())
         .def(
             "cancel",
             [](Operation& self, std::string reason) {
@@ -52,14 +55,19 @@ void bind_operations(py::module_& module) {
             },
             py::arg("reason"), py::call_guard<py::gil_scoped_release>())
         .def(
-            "wait", [](Operation& self, double seconds) { return self.wait_for(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9))); },
+            "wait",
+            [](Operation& self, double seconds) {
+                return self.wait_for(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
+            },
             py::arg("seconds"), py::call_guard<py::gil_scoped_release>())
         .def("result", [](const Operation& self) { return value_of(unwrap(self.result())); })
         .def("listen", &listen, py::arg("mailbox"), py::arg("key"), py::arg("progress"),
              py::call_guard<py::gil_scoped_release>())
         .def(
             "unlisten",
-            [](Operation& self, const std::shared_ptr<MailboxListener>& listener) { self.remove_listener(listener.get()); },
+            [](Operation& self, const std::shared_ptr<MailboxListener>& listener) {
+                self.remove_listener(listener.get());
+            },
             py::arg("listener"), py::call_guard<py::gil_scoped_release>());
 }
 

@@ -37,7 +37,8 @@ void start(int level) {
 
 bool shutdown(double seconds) {
     Runtime* const runtime = Runtime::existing();
-    return runtime == nullptr || runtime->shutdown(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+    return runtime == nullptr ||
+           runtime->shutdown(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
 }
 
 std::shared_ptr<Mailbox> make_mailbox() {
@@ -110,7 +111,10 @@ void bind_runtime(py::module_& module) {
         .def("fileno", &Mailbox::fd)
         .def("take", &take, "What has come: (key, kind, value).")
         .def(
-            "wait", [](const Mailbox& self, double seconds) { return self.wait_for(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))); },
+            "wait",
+            [](const Mailbox& self, double seconds) {
+                return self.wait_for(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+            },
             py::arg("seconds"), py::call_guard<py::gil_scoped_release>(), "Block until there is something.");
 #ifdef KTRDR_GIL_GUARD
     set_thread_check(&abort_with_gil);

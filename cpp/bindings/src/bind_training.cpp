@@ -22,8 +22,8 @@ std::shared_ptr<TrainingManager> make_training(const std::shared_ptr<DataManager
     options.models_dir = std::move(models_dir);
     options.use_training_host_service = use_training_host_service;
     options.training_url = std::move(training_url);
-    return unwrap(TrainingManager::create(runtime->training_services(), std::move(options),
-                                          Runtime::bar_provider(data), Env(std::move(env))));
+    return unwrap(TrainingManager::create(runtime->training_services(), std::move(options), Runtime::bar_provider(data),
+                                          Env(std::move(env))));
 }
 
 std::shared_ptr<Operation> train(TrainingManager& self, const py::dict& strategy, std::string strategy_path,

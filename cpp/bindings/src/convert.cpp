@@ -75,10 +75,9 @@ boost::json::value from_python(const py::handle& object) {
     if (py::isinstance<py::list>(object) || py::isinstance<py::tuple>(object)) {
         return from_sequence(object.cast<py::sequence>());
     }
-    throw ErrorException(fail(
-        Errc::invalid_argument,
-        fmt::format("{} cannot be sent as JSON: use dict, list, str, int, float, bool or None",
-                    py::type::of(object).attr("__name__").cast<std::string>())));
+    throw ErrorException(fail(Errc::invalid_argument,
+                              fmt::format("{} cannot be sent as JSON: use dict, list, str, int, float, bool or None",
+                                          py::type::of(object).attr("__name__").cast<std::string>())));
 }
 
 py::object to_python(UtcTime time) {

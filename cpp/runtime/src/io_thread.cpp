@@ -6,7 +6,9 @@ namespace ktrdr {
 
 IoThread::IoThread() : thread_("ktrdr-io", [this] { context_.run(); }) {}
 
-IoThread::~IoThread() { stop(SteadyTime::max()); }
+IoThread::~IoThread() {
+    stop(SteadyTime::max());
+}
 
 void IoThread::post(Function function) {
     boost::asio::post(context_.get_executor(), [function = std::move(function)] {
@@ -15,7 +17,9 @@ void IoThread::post(Function function) {
     });
 }
 
-bool IoThread::runs_here() const { return std::this_thread::get_id() == thread_.id(); }
+bool IoThread::runs_here() const {
+    return std::this_thread::get_id() == thread_.id();
+}
 
 TimerQueue::Id IoThread::schedule_at(SteadyTime when, Executor::Function function) {
     const std::scoped_lock lock(mutex_);
@@ -53,8 +57,8 @@ void IoThread::arm() {
 }
 
 void IoThread::fire() {
-    for (std::unique_lock lock(mutex_);
-         !timers_.empty() && timers_.begin()->first <= std::chrono::steady_clock::now(); lock.lock()) {
+    for (std::unique_lock lock(mutex_); !timers_.empty() && timers_.begin()->first <= std::chrono::steady_clock::now();
+         lock.lock()) {
         const auto function = std::move(timers_.begin()->second.second);
         by_id_.erase(timers_.begin()->second.first);
         timers_.erase(timers_.begin());

@@ -13,12 +13,14 @@ namespace ktrdr {
 
 Mailbox::Mailbox() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (fd_ < 0) {
-        throw ErrorException(fail(Errc::internal, fmt::format("no descriptor for a mailbox: {}; raise `ulimit -n`",
-                                                              std::strerror(errno))));
+        throw ErrorException(fail(
+            Errc::internal, fmt::format("no descriptor for a mailbox: {}; raise `ulimit -n`", std::strerror(errno))));
     }
 }
 
-Mailbox::~Mailbox() { ::close(fd_); }
+Mailbox::~Mailbox() {
+    ::close(fd_);
+}
 
 void Mailbox::post(Mail mail) {
     bool first = false;
@@ -66,6 +68,8 @@ void MailboxListener::on_progress(const ProgressState& state) {
     }
 }
 
-void MailboxListener::on_finished() { mailbox_->post({Mail::Kind::finished, key_, {}, std::nullopt}); }
+void MailboxListener::on_finished() {
+    mailbox_->post({Mail::Kind::finished, key_, {}, std::nullopt});
+}
 
 }  // namespace ktrdr

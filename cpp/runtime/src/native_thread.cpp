@@ -55,7 +55,9 @@ bool NativeThread::join_until(SteadyTime deadline) {
     return true;
 }
 
-void set_thread_check(ThreadCheck check) noexcept { thread_check.store(check, std::memory_order_release); }
+void set_thread_check(ThreadCheck check) noexcept {
+    thread_check.store(check, std::memory_order_release);
+}
 
 void run_thread_check() noexcept {
     if (const ThreadCheck check = thread_check.load(std::memory_order_acquire); check != nullptr) {

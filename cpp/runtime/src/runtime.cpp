@@ -15,7 +15,9 @@ constexpr auto sample_interval = std::chrono::milliseconds{100};
 std::mutex making;
 std::atomic<Runtime*> runtime{nullptr};
 
-std::size_t core_count() { return std::max(1U, std::thread::hardware_concurrency()); }
+std::size_t core_count() {
+    return std::max(1U, std::thread::hardware_concurrency());
+}
 
 class StoredBars final : public BarProvider {
 public:
@@ -42,10 +44,11 @@ Result<Runtime*> Runtime::instance() {
         runtime.store(current, std::memory_order_release);
     }
     if (current->pid_ != ::getpid()) {
-        return fail(Errc::shut_down,
-                    fmt::format("ktrdr_core was started in process {} and this is its fork {}, where its threads do not "
-                                "exist: use the multiprocessing start method \"spawn\", or fork before the first use",
-                                current->pid_, ::getpid()));
+        return fail(
+            Errc::shut_down,
+            fmt::format("ktrdr_core was started in process {} and this is its fork {}, where its threads do not "
+                        "exist: use the multiprocessing start method \"spawn\", or fork before the first use",
+                        current->pid_, ::getpid()));
     }
     if (current->closed_.load()) {
         return fail(Errc::shut_down, "ktrdr_core is shutting down with the interpreter; nothing new can start");
@@ -69,13 +72,17 @@ DataServices Runtime::data_services() {
     return {io_.context(), io_, io_, system_clock(), compute_, store_, registry_};
 }
 
-TrainingServices Runtime::training_services() { return {io_, system_clock(), trainings_, registry_}; }
+TrainingServices Runtime::training_services() {
+    return {io_, system_clock(), trainings_, registry_};
+}
 
 std::shared_ptr<BarProvider> Runtime::bar_provider(std::shared_ptr<DataManager> data) {
     return std::make_shared<StoredBars>(std::move(data));
 }
 
-CancellationToken Runtime::make_token() { return CancellationToken::create(io_, io_, system_clock()); }
+CancellationToken Runtime::make_token() {
+    return CancellationToken::create(io_, io_, system_clock());
+}
 
 void Runtime::wake_sampler() {
     if (!sampling_.exchange(true)) {

@@ -15,7 +15,9 @@ boost::asio::awaitable<void> answer_get(std::shared_ptr<AsyncServiceAdapter> ada
 boost::asio::awaitable<void> answer_post(std::shared_ptr<AsyncServiceAdapter> adapter, std::string endpoint,
                                          boost::json::value data, CallOptions options, std::shared_ptr<Mailbox> mailbox,
                                          std::uint64_t key) {
-    mailbox->post({Mail::Kind::reply, key, {},
+    mailbox->post({Mail::Kind::reply,
+                   key,
+                   {},
                    co_await adapter->call_post(std::move(endpoint), std::move(data), std::move(options))});
 }
 
@@ -60,7 +62,9 @@ CancellationToken ServiceCalls::post(std::string endpoint, boost::json::value da
     return token;
 }
 
-PoolStats ServiceCalls::stats() const { return client_->stats(); }
+PoolStats ServiceCalls::stats() const {
+    return client_->stats();
+}
 
 void ServiceCalls::close() {
     runtime_.io().post([client = client_] { client->close(); });

@@ -13,7 +13,9 @@ thread_local const WorkerPool* current_pool = nullptr;
 
 WorkerPool::WorkerPool(std::string name, std::size_t limit) : name_(std::move(name)), limit_(limit) {}
 
-WorkerPool::~WorkerPool() { stop(SteadyTime::max()); }
+WorkerPool::~WorkerPool() {
+    stop(SteadyTime::max());
+}
 
 void WorkerPool::post(Function function) {
     const std::scoped_lock lock(mutex_);
@@ -28,7 +30,9 @@ void WorkerPool::post(Function function) {
     ready_.notify_one();
 }
 
-bool WorkerPool::runs_here() const { return current_pool == this; }
+bool WorkerPool::runs_here() const {
+    return current_pool == this;
+}
 
 void WorkerPool::work() {
     current_pool = this;

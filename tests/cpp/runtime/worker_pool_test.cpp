@@ -1,0 +1,90 @@
+#include <ktrdr/runtime/worker_pool.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <future>
+#include <latch>
+
+namespace ktrdr {
+namespace {
+
+SteadyTime soon() {
+    return std::chrono::steady_clock::now() + std::chrono::seconds{20};
+}
+
+TEST(WorkerPool, RunsEverythingThatWasPostedBeforeItStops) {
+    WorkerPool pool("test", 3);
+    std::atomic<int> count{0};
+    for (int i = 0; i < 1000; ++i) {
+        pool.post([&count] { ++count; });
+    }
+    EXPECT_TRUE(pool.stop(soon()));
+    EXPECT_EQ(count, 1000);
+}
+
+TEST(WorkerPool, RunsAsManyAtOnceAsItsLimitAndNoMore) {
+    WorkerPool pool("test", 2);
+    std::latch both_inside{2};
+    std::promise<void> release;
+    const auto released = release.get_future().share();
+    std::atomic<int> inside{0};
+    std::atomic<int> most{0};
+    for (int i = 0; i < 6; ++i) {
+        pool.post([&, released] {
+            const int now = ++inside;
+            for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+            }
+            if (!both_inside.try_wait()) {
+                both_inside.count_down();
+            }
+            released.wait();
+            --inside;
+        });
+    }
+    both_inside.wait();
+    release.set_value();
+    EXPECT_TRUE(pool.stop(soon()));
+    EXPECT_EQ(most, 2);
+}
+
+TEST(WorkerPool, KnowsItsOwnThreads) {
+    WorkerPool pool("test", 1);
+    std::promise<bool> inside;
+    pool.post([&] { inside.set_value(pool.runs_here()); });
+    EXPECT_TRUE(inside.get_future().get());
+    EXPECT_FALSE(pool.runs_here());
+}
+
+TEST(WorkerPool, GivesUpOnAThreadThatIsBusyAtTheDeadline) {
+    // Shared with the thread, which outlives this test's frame when the pool gives it up.
+    auto release = std::make_shared<std::promise<void>>();
+    auto started = std::make_shared<std::promise<void>>();
+    auto ended = std::make_shared<std::promise<void>>();
+    static auto* const pool = new WorkerPool("test", 1);  // Never destroyed, like the runtime's own.
+    pool->post([release, started, ended] {
+        started->set_value();
+        release->get_future().wait();
+        ended->set_value();
+    });
+    started->get_future().wait();
+    EXPECT_FALSE(pool->stop(std::chrono::steady_clock::now()));
+    release->set_value();
+    ended->get_future().wait();
+}
+
+TEST(WorkerPool, BlocksEverySignalOnItsThreads) {
+    WorkerPool pool("test", 1);
+    std::promise<bool> blocked;
+    pool.post([&] {
+        sigset_t mask;
+        pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+        blocked.set_value(sigismember(&mask, SIGINT) == 1 && sigismember(&mask, SIGTERM) == 1);
+    });
+    EXPECT_TRUE(blocked.get_future().get());
+}
+
+}  // namespace
+}  // namespace ktrdr
