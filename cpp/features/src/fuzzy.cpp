@@ -1,0 +1,74 @@
+#include <ktrdr/features/fuzzy.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace ktrdr {
+namespace {
+
+constexpr std::array<std::string_view, 3> names{"triangular", "trapezoidal", "gaussian"};
+
+Result<void> check_count(std::string_view type, std::span<const double> parameters, std::size_t count) {
+    const bool finite = std::ranges::all_of(parameters, [](double value) { return std::isfinite(value); });
+    if (parameters.size() != count || !finite) {
+        return fail(Errc::invalid_argument, fmt::format("a {} set takes {} finite numbers, not [{}]", type, count,
+                                                        fmt::join(parameters, ", ")));
+    }
+    return {};
+}
+
+}  // namespace
+
+std::span<const std::string_view> FuzzySet::types() noexcept {
+    return names;
+}
+
+Result<FuzzySet> FuzzySet::make(std::string_view type, std::span<const double> parameters) {
+    const auto found = std::ranges::find(names, type);
+    if (found == names.end()) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("there is no fuzzy set type '{}'; there are {}", type, fmt::join(names, ", ")));
+    }
+    FuzzySet set;
+    set.gaussian_ = type == "gaussian";
+    const std::size_t count = set.gaussian_ ? 2 : type == "triangular" ? 3 : 4;
+    if (auto counted = check_count(type, parameters, count); !counted) {
+        return counted.error();
+    }
+    std::ranges::copy(parameters, set.corners_.begin());
+    if (set.gaussian_ && parameters[1] <= 0) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("a gaussian set is [mean, sigma] with sigma above 0, not {}", parameters[1]));
+    }
+    if (!set.gaussian_ && !std::ranges::is_sorted(parameters)) {
+        return fail(Errc::invalid_argument, fmt::format("the parameters of a {} set must not fall, but are [{}]", type,
+                                                        fmt::join(parameters, ", ")));
+    }
+    if (type == "triangular") {
+        set.corners_ = {parameters[0], parameters[1], parameters[1], parameters[2]};
+    }
+    return set;
+}
+
+double FuzzySet::membership(double value) const noexcept {
+    if (std::isnan(value)) {
+        return value;
+    }
+    const auto [a, b, c, d] = corners_;
+    if (gaussian_) {
+        const double distance = (value - a) / b;
+        return std::exp(-0.5 * distance * distance);
+    }
+    if (value < a || value > d) {
+        return 0;
+    }
+    if (value < b) {
+        return (value - a) / (b - a);
+    }
+    return value > c ? (d - value) / (d - c) : 1;
+}
+
+}  // namespace ktrdr
