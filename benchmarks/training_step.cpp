@@ -1,0 +1,79 @@
+// One real training of LocalTrainer on made-up rows; prints the time of one training step in microseconds.
+// usage: training_step <rows> <epochs> <dropout>
+// The time is that between two batch events of one epoch, so it holds everything a step costs: gathering rows, masks,
+// forward, backward, optimizer, reading losses, telling progress. Validation and start are outside. The median epoch
+// counts.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <ktrdr/torch_trainer/local_trainer.hpp>
+
+namespace {
+
+using Time = std::chrono::steady_clock::time_point;
+
+class StepTimes final : public ktrdr::TrainerEvents {
+public:
+    void on_batch(std::int64_t, std::int64_t batch, std::int64_t batches, double) override {
+        const Time now = std::chrono::steady_clock::now();
+        if (batch == 1) {
+            first_ = now;
+        } else if (batch == batches) {
+            const std::chrono::duration<double, std::micro> took = now - first_;
+            microseconds_.push_back(took.count() / static_cast<double>(batches - 1));
+        }
+    }
+    void on_epoch(const ktrdr::EpochReport&) override {}
+    void on_evaluation() override {}
+
+    double median() {
+        const auto middle = microseconds_.begin() + static_cast<std::ptrdiff_t>(microseconds_.size() / 2);
+        std::ranges::nth_element(microseconds_, middle);
+        return *middle;
+    }
+
+private:
+    Time first_{};
+    std::vector<double> microseconds_{};
+};
+
+ktrdr::LabeledMatrix made_up_rows(std::size_t rows) {
+    std::mt19937_64 random{1};
+    std::uniform_real_distribution<float> value{0, 1};
+    ktrdr::LabeledMatrix matrix{.rows = rows, .columns = 24};
+    for (std::size_t row = 0; row < rows; ++row) {
+        for (std::size_t column = 0; column < matrix.columns; ++column) {
+            matrix.values.push_back(value(random));
+        }
+        matrix.labels.push_back(static_cast<std::int64_t>(matrix.values[row * matrix.columns] * 2.999F));
+    }
+    return matrix;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 4) {
+        std::cerr << "usage: training_step <rows> <epochs> <dropout>\n";
+        return 2;
+    }
+    ktrdr::TrainerInput input;
+    input.model = {.inputs = 24, .hidden_layers = {50, 25}, .classes = 3, .dropout = std::atof(argv[3])};
+    input.options.epochs = std::atoll(argv[2]);
+    input.train = made_up_rows(static_cast<std::size_t>(std::atoll(argv[1])));
+    input.validation = made_up_rows(32);
+    StepTimes times;
+    const auto model = ktrdr::LocalTrainer{}.train(input, times, {});
+    if (!model) {
+        std::cerr << model.error().message << '\n';
+        return 1;
+    }
+    std::cout << times.median() << '\n';
+    return 0;
+}

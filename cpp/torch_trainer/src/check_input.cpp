@@ -1,0 +1,158 @@
+#include "check_input.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <initializer_list>
+#include <string_view>
+
+namespace ktrdr {
+namespace {
+
+using Names = std::initializer_list<std::string_view>;
+
+Error refuse(std::string_view field, const std::string& value, std::string_view rule) {
+    std::string message = "Cannot train: ";
+    message.append(field).append(" is ").append(value).append("; it must be ").append(rule).append(".");
+    return fail(Errc::invalid_argument, std::move(message), {{"field", field}, {"value", value}});
+}
+
+Result<void> check_name(std::string_view field, const std::string& value, Names allowed) {
+    if (std::ranges::find(allowed, value) != allowed.end()) {
+        return {};
+    }
+    std::string rule = "one of";
+    for (const std::string_view name : allowed) {
+        rule.append(name == *allowed.begin() ? " " : ", ").append(name);
+    }
+    return refuse(field, "\"" + value + "\"", rule);
+}
+
+Result<void> check_model(const ModelSpec& model) {
+    if (model.inputs < 1) {
+        return refuse("model.inputs", std::to_string(model.inputs), "at least 1");
+    }
+    if (model.classes < 2) {
+        return refuse("model.classes", std::to_string(model.classes), "at least 2");
+    }
+    for (const std::int64_t width : model.hidden_layers) {
+        if (width < 1) {
+            return refuse("model.hidden_layers", std::to_string(width), "at least 1 in each layer");
+        }
+    }
+    if (!(model.dropout >= 0 && model.dropout < 1)) {
+        return refuse("model.dropout", number_text(model.dropout), "at least 0 and below 1");
+    }
+    return check_name("model.activation", model.activation, {"relu", "tanh", "sigmoid", "leaky_relu", "gelu"});
+}
+
+bool positive(double value) {
+    return std::isfinite(value) && value > 0;
+}
+
+Result<void> check_stopping(const EarlyStopping& stopping) {
+    if (stopping.patience < 1) {
+        return refuse("early_stopping.patience", std::to_string(stopping.patience), "at least 1");
+    }
+    if (!(std::isfinite(stopping.min_delta) && stopping.min_delta >= 0)) {
+        return refuse("early_stopping.min_delta", number_text(stopping.min_delta), "at least 0");
+    }
+    return check_name("early_stopping.monitor", stopping.monitor, {"val_loss", "val_accuracy"});
+}
+
+Result<void> check_options(const TrainerOptions& options, std::size_t classes) {
+    if (!positive(options.learning_rate)) {
+        return refuse("learning_rate", number_text(options.learning_rate), "above 0");
+    }
+    if (options.batch_size < 1) {
+        return refuse("batch_size", std::to_string(options.batch_size), "at least 1");
+    }
+    if (options.epochs < 1) {
+        return refuse("epochs", std::to_string(options.epochs), "at least 1");
+    }
+    if (!(std::isfinite(options.weight_decay) && options.weight_decay >= 0)) {
+        return refuse("weight_decay", number_text(options.weight_decay), "at least 0");
+    }
+    if (options.gradient_clip && !positive(*options.gradient_clip)) {
+        return refuse("gradient_clip", number_text(*options.gradient_clip), "above 0, or unset");
+    }
+    if (!options.class_weights.empty() && options.class_weights.size() != classes) {
+        return refuse("class_weights", std::to_string(options.class_weights.size()) + " numbers",
+                      "empty or one number for each of the " + std::to_string(classes) + " classes");
+    }
+    for (const double weight : options.class_weights) {
+        if (!positive(weight)) {
+            return refuse("class_weights", number_text(weight), "above 0 for each class");
+        }
+    }
+    if (options.early_stopping) {
+        if (auto stopping = check_stopping(*options.early_stopping); !stopping) {
+            return stopping;
+        }
+    }
+    return check_name("optimizer", options.optimizer, {"adam", "adamw", "sgd"});
+}
+
+Result<void> check_part(std::string_view part, const LabeledMatrix& matrix, const ModelSpec& model) {
+    const std::string name{part};
+    if (matrix.labels.size() != matrix.rows || matrix.values.size() != matrix.rows * matrix.columns) {
+        return refuse(
+            name + " part",
+            std::to_string(matrix.values.size()) + " values and " + std::to_string(matrix.labels.size()) + " labels",
+            std::to_string(matrix.rows) + " rows of " + std::to_string(matrix.columns) + " values with a label each");
+    }
+    if (matrix.rows > 0 && matrix.columns != model.inputs) {
+        return refuse(name + " part", std::to_string(matrix.columns) + " columns wide",
+                      std::to_string(model.inputs) + " columns wide like the model's input");
+    }
+    for (std::size_t row = 0; row < matrix.rows; ++row) {
+        const std::int64_t label = matrix.labels[row];
+        if (label < 0 || label >= static_cast<std::int64_t>(model.classes)) {
+            return refuse("label of row " + std::to_string(row) + " of the " + name + " part", std::to_string(label),
+                          "at least 0 and below " + std::to_string(model.classes));
+        }
+    }
+    return {};
+}
+
+Result<void> check_not_empty(std::string_view part, const LabeledMatrix& matrix) {
+    if (matrix.rows > 0) {
+        return {};
+    }
+    std::string message = "Cannot train: the ";
+    message.append(part).append(" part has no rows. Take a longer range of dates or give that part a larger share.");
+    return fail(Errc::not_enough_data, std::move(message), {{"part", part}});
+}
+
+}  // namespace
+
+std::string number_text(double value) {
+    std::array<char, 32> text{};
+    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
+    return std::string{text.data(), error == std::errc{} ? end : text.data()};
+}
+
+Result<void> check_input(const TrainerInput& input) {
+    if (auto checked = check_model(input.model); !checked) {
+        return checked;
+    }
+    if (auto checked = check_options(input.options, input.model.classes); !checked) {
+        return checked;
+    }
+    if (auto checked = check_not_empty("training", input.train); !checked) {
+        return checked;
+    }
+    if (auto checked = check_not_empty("validation", input.validation); !checked) {
+        return checked;
+    }
+    if (auto checked = check_part("training", input.train, input.model); !checked) {
+        return checked;
+    }
+    if (auto checked = check_part("validation", input.validation, input.model); !checked) {
+        return checked;
+    }
+    return check_part("test", input.test, input.model);
+}
+
+}  // namespace ktrdr
