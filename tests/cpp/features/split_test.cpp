@@ -1,0 +1,91 @@
+#include <ktrdr/features/split.hpp>
+
+#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+
+#include <random>
+
+namespace ktrdr {
+namespace {
+
+using std::chrono::hours;
+
+UtcTime at(std::size_t bar) {
+    return UtcTime{hours{24 * static_cast<int>(bar)}};
+}
+
+struct Rows {
+    std::vector<UtcTime> starts{};
+    std::vector<UtcTime> ends{};
+};
+
+/// Daily rows whose labels look `lookahead` bars on.
+Rows daily_rows(std::size_t count, std::size_t lookahead) {
+    Rows rows;
+    for (std::size_t row = 0; row < count; ++row) {
+        rows.starts.push_back(at(row));
+        rows.ends.push_back(at(row + lookahead + 1));
+    }
+    return rows;
+}
+
+TEST(SplitInTime, TakesTheOldestForTrainingAndTheNewestForTheTest) {
+    const Rows rows = daily_rows(20, 0);
+    const SplitRows parts = split_in_time(rows.starts, rows.ends, {0.7, 0.15, 0.15});
+    EXPECT_EQ(parts.train.size(), 14u);
+    EXPECT_THAT(parts.validation, ::testing::ElementsAre(14, 15, 16));
+    EXPECT_THAT(parts.test, ::testing::ElementsAre(17, 18, 19));
+    EXPECT_EQ(parts.purged, 0u);
+}
+
+TEST(SplitInTime, PurgesRowsWhoseLabelLooksIntoTheNextPart) {
+    const Rows rows = daily_rows(20, 2);
+    const SplitRows parts = split_in_time(rows.starts, rows.ends, {0.5, 0.25, 0.25});
+    // Row 7 looks at bars up to 9, and bar 10 is the first of the validation.
+    EXPECT_EQ(parts.train.back(), 7u);
+    EXPECT_EQ(parts.validation.front(), 10u);
+    EXPECT_EQ(parts.validation.back(), 12u);
+    EXPECT_EQ(parts.test.front(), 15u);
+    EXPECT_EQ(parts.test.back(), 19u);
+    EXPECT_EQ(parts.purged, 4u);
+}
+
+TEST(SplitInTime, CountsSharesThatBinaryCannotHoldExactly) {
+    const Rows rows = daily_rows(100, 0);
+    const SplitRows parts = split_in_time(rows.starts, rows.ends, {0.7, 0.15, 0.15});
+    EXPECT_EQ(parts.train.size(), 70u);
+    EXPECT_EQ(parts.validation.size(), 15u);
+    EXPECT_EQ(parts.test.size(), 15u);
+}
+
+TEST(SplitInTime, NeverLetsALabelOfAnEarlierPartReachALaterOne) {
+    std::mt19937 generator(7);
+    for (int round = 0; round < 200; ++round) {
+        const std::size_t count = std::uniform_int_distribution<std::size_t>(0, 60)(generator);
+        Rows rows = daily_rows(count, 0);
+        for (std::size_t row = 0; row < count; ++row) {
+            rows.ends[row] = at(row + 1 + std::uniform_int_distribution<std::size_t>(0, 9)(generator));
+        }
+        const SplitRows parts = split_in_time(rows.starts, rows.ends, {0.6, 0.2, 0.2});
+        for (const std::size_t earlier : parts.train) {
+            for (const std::size_t later : parts.validation) {
+                EXPECT_LE(rows.ends[earlier], rows.starts[later]);
+            }
+        }
+        for (const std::size_t earlier : parts.validation) {
+            for (const std::size_t later : parts.test) {
+                EXPECT_LE(rows.ends[earlier], rows.starts[later]);
+            }
+        }
+        EXPECT_EQ(parts.train.size() + parts.validation.size() + parts.test.size() + parts.purged, count);
+    }
+}
+
+TEST(SplitShares, MustBeFractionsThatAddUpToOne) {
+    EXPECT_TRUE(check_shares({}));
+    EXPECT_EQ(check_shares({0.7, 0, 0.3}).error().message, "data_split.validation is 0; it must lie between 0 and 1");
+    EXPECT_EQ(check_shares({0.7, 0.2, 0.2}).error().context.at("field"), "data_split");
+}
+
+}  // namespace
+}  // namespace ktrdr
