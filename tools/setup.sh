@@ -20,6 +20,8 @@ demo | dev) ;;
     ;;
 esac
 stamps=.venv/.ktrdr
+# shellcheck source=tools/lib.sh
+. tools/lib.sh
 
 say() { printf 'setup: %s\n' "$*"; }
 stop() {
@@ -31,6 +33,140 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # --- System packages ----------------------------------------------------------
 
 boost_package() {
+    # Debian 12's libboost-dev is 1.74; 1.81 is a package of its own.
+    if grep -qs bookworm /etc/os-release; then echo libboost1.81-dev; else echo libboost-dev; fi
+}
+
+missing_headers() {
+    local dev=0
+    [ "$level" = demo ] || dev=1
+    g++ -std=c++20 -E -P -DDEV=$dev -x c++ - 2>/dev/null <<'CPP' | grep -o '^lib[a-z0-9-]*' || true
+#if __has_include(<boost/version.hpp>)
+#include <boost/version.hpp>
+#endif
+#if !defined(BOOST_VERSION) || BOOST_VERSION < 108100
+libboost-dev
+#endif
+#if !__has_include(<fmt/core.h>)
+libfmt-dev
+#endif
+#if !__has_include(<SQLiteCpp/SQLiteCpp.h>)
+libsqlitecpp-dev
+#endif
+#if !__has_include(<sqlite3.h>)
+libsqlite3-dev
+#endif
+#if DEV && !__has_include(<gtest/gtest.h>)
+libgtest-dev
+#endif
+#if DEV && !__has_include(<gmock/gmock.h>)
+libgmock-dev
+#endif
+#if DEV && !__has_include(<benchmark/benchmark.h>)
+libbenchmark-dev
+#endif
+CPP
+}
+
+missing_packages() {
+    local pair tools=(g++:g++ cmake:cmake ninja:ninja-build ccache:ccache)
+    [ "$level" = demo ] || tools+=(patchelf:patchelf)
+    for pair in "${tools[@]}"; do
+        has "${pair%%:*}" || echo "${pair#*:}"
+    done
+    # Without a compiler nothing can be asked; apt skips what is there.
+    if has g++; then
+        missing_headers
+    else
+        printf '%s\n' libboost-dev libfmt-dev libsqlitecpp-dev libsqlite3-dev
+        [ "$level" = demo ] || printf '%s\n' libgtest-dev libgmock-dev libbenchmark-dev
+    fi | sed "s/^libboost-dev$/$(boost_package)/"
+    missing_python
+}
+
+# The first Python >= 3.11, by name; PYTHON comes first and alone.
+find_python() {
+    local name
+    for name in ${PYTHON:+"$PYTHON"} $([ -n "${PYTHON:-}" ] || echo python3 python3.14 python3.13 python3.12 python3.11); do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+# What the chosen Python lacks: its headers, or what makes a virtual environment. Only the system's own comes from apt.
+missing_python() {
+    local python
+    if ! python=$(find_python); then
+        printf '%s\n' python3 python3-venv python3-dev
+        return
+    fi
+    "$python" - <<'PY'
+import importlib.util
+import pathlib
+import sys
+import sysconfig
+
+name = "python{}.{}".format(*sys.version_info)
+if not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists():
+    print(name + "-dev")
+if importlib.util.find_spec("ensurepip") is None:
+    print(name + "-venv")
+PY
+}
+
+system_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages | sort -u)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if ! has apt-get; then
+        stop "these are missing and only Debian and Ubuntu are set up by this script; install what your system calls them: ${missing[*]}"
+    fi
+    local sudo=()
+    if [ "$(id -u)" != 0 ]; then
+        has sudo || stop "these packages are missing and there is no sudo; as root run: apt-get install ${missing[*]}"
+        sudo=(sudo)
+    fi
+    say "installing ${missing[*]}"
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    mapfile -t missing < <(missing_packages | sort -u)
+    [ ${#missing[@]} -eq 0 ] || stop "still missing after apt-get install: ${missing[*]}; Debian 12 and Ubuntu 24.04 have them"
+}
+
+# --- The virtual environment --------------------------------------------------
+
+virtual_environment() {
+    local python
+    python=$(find_python) || stop "no Python >= 3.11 found; install one, or name it: PYTHON=/path/to/python3.12 make setup"
+    if ! .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+        [ "$(cat "$stamps/place" 2>/dev/null || pwd)" != "$(pwd)" ]; then
+        say "making .venv with $python"
+        "$python" -m venv --clear .venv
+    fi
+    mkdir -p "$stamps"
+    pwd >"$stamps/place"
+}
+
+# Names what an installation depends on; a stamp that holds it says the installation is current.
+key() { cat pyproject.toml tools/setup.sh | sha256sum; }
+
+requirements() {
+    local have
+    for have in dev "$level"; do
+        [ "$(cat "$stamps/requirements-$have" 2>/dev/null)" != "$(key)" ] || return 0
+    done
+    say "installing the Python packages of [$level] (the ordinary torch wheel is large: see docs/hacking.md)"
+    .venv/bin/python tools/requirements.py "$level" >"$stamps/requirements.txt"
+    .venv/bin/python -m pip install -q --disable-pip-version-check -r "$stamps/requirements.txt"
+    key >"$stamps/requirements-$level"
+}
+
+# --- The package --------------------------------------------------------------
+
+package() {
     # Debian 12's libboost-dev is 1.74; 1.81 is a package of its own.
     if grep -qs bookworm /etc/os-release; then echo libboost1.81-dev; else echo libboost-dev; fi
 }
@@ -192,16 +328,16 @@ package() {
     local tag build
     tag=$(.venv/bin/python -c 'import sys; print(sys.implementation.cache_tag)')
     build=build/$tag
-    CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}
+    CMAKE_BUILD_PARALLEL_LEVEL=$(jobs)
     export CMAKE_BUILD_PARALLEL_LEVEL
     if [ "$(cat "$stamps/package" 2>/dev/null)" != "$(key)" ] || [ ! -f "$build/build.ninja" ]; then
         say "building and installing ktrdr-core"
-        logged .venv/bin/python -m pip install -v --disable-pip-version-check --no-deps --no-build-isolation -e .
+        logged "$stamps/build.log" .venv/bin/python -m pip install -v --disable-pip-version-check --no-deps --no-build-isolation -e .
         touch "$stamps/libraries"
         key >"$stamps/package"
         return
     fi
-    logged cmake --build "$build"
+    logged "$stamps/build.log" cmake --build "$build"
     # A library that a running process has mapped is left alone unless it changed.
     if [ -n "$(find "$build" -name '*.so' -newer "$stamps/libraries" -print -quit)" ]; then
         touch "$stamps/libraries.new"

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# The checks behind `make test`, each by its name: tools/test.sh all | lint | cpp | python | asan | tsan | format
+# Needs what tools/setup.sh dev sets up.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+python=.venv/bin/python
+# shellcheck source=tools/lib.sh
+. tools/lib.sh
+failed=()
+
+# check <name> <command>...: run it, say how it ended, go on with the next.
+check() {
+    local name=$1 began=$SECONDS
+    shift
+    printf '\n== %s\n' "$name"
+    if "$@"; then
+        printf -- '-- %s: passed, %d s\n' "$name" $((SECONDS - began))
+    else
+        printf -- '-- %s: FAILED, %d s\n' "$name" $((SECONDS - began))
+        failed+=("$name")
+    fi
+}
+
+cpp_sources() { git ls-files -z --cached --others --exclude-standard -- '*.cpp' '*.hpp'; }
+
+# googletest <preset> [wrapper]...: configure, build and run the test programs of a preset.
+googletest() {
+    local preset=$1
+    shift
+    cmake --preset "$preset" -DPython_EXECUTABLE="$PWD/$python" >"build/$preset.log" 2>&1 || {
+        cat "build/$preset.log"
+        return 1
+    }
+    logged "build/$preset.log" cmake --build "build/$preset" -j "$(jobs)" || return 1
+    "$@" ctest --preset "$preset" -j "$(jobs)"
+}
+
+# A kernel that randomises more of the address space than ThreadSanitizer expects would stop it at start.
+tsan() {
+    local steady=(setarch "$(uname -m)" -R)
+    "${steady[@]}" true 2>/dev/null || steady=()
+    googletest tsan "${steady[@]}"
+}
+
+clang_format() { cpp_sources | xargs -0 .venv/bin/clang-format "$@"; }
+
+types() { "$python" -m mypy; }
+
+stubs() {
+    local modules=(ktrdr_core._core)
+    if "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("ktrdr_core._torch") is None)'; then
+        modules+=(ktrdr_core._torch)
+    fi
+    MYPYPATH=python "$python" -m mypy.stubtest "${modules[@]}"
+}
+
+lint() {
+    check "floor plan" "$python" tools/floor_plan.py
+    check "mypy --strict" types
+    check "stubtest" stubs
+    check "ruff" .venv/bin/ruff check
+    check "black" .venv/bin/black --check -q .
+    check "bandit" .venv/bin/bandit -q -c pyproject.toml -r python tools benchmarks
+    check "clang-format" clang_format --dry-run -Werror
+}
+
+report() {
+    if [ ${#failed[@]} -gt 0 ]; then
+        printf '\nfailed: %s\n' "$(printf '%s, ' "${failed[@]}" | sed 's/, $//')"
+        exit 1
+    fi
+    printf '\nall checks passed in %d s\n' "$SECONDS"
+}
+
+mkdir -p build
+case ${1:-all} in
+all)
+    lint
+    check "GoogleTest" googletest dev
+    check "pytest" "$python" -m pytest
+    check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" googletest asan
+    check "GoogleTest under ThreadSanitizer" tsan
+    ;;
+lint) lint ;;
+cpp) check "GoogleTest" googletest dev ;;
+python) check "pytest" "$python" -m pytest ;;
+asan) check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" googletest asan ;;
+tsan) check "GoogleTest under ThreadSanitizer" tsan ;;
+format)
+    .venv/bin/ruff check -q --fix --exit-zero
+    .venv/bin/black -q .
+    clang_format -i
+    exit
+    ;;
+*)
+    echo "test: '$1' is no check: take all, lint, cpp, python, asan, tsan or format" >&2
+    exit 2
+    ;;
+esac
+report
