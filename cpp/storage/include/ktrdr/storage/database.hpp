@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+
+namespace SQLite {
+class Database;
+}
+
+namespace ktrdr {
+
+struct DatabaseOptions {
+    /// How long a statement waits for another process that holds the lock. Must not be negative.
+    std::chrono::milliseconds busy_timeout{std::chrono::seconds{5}};
+    /// Most pages (of 4 KiB) the file may have; 0 for no limit of ours. A write beyond it is `storage_full`.
+    std::int64_t max_page_count{0};
+};
+
+/// The project's one SQLite file: opening it, keeping its schema, and transactions. Knows nothing of what is in it.
+///
+/// One connection writes and one reads, so that a read never waits for a write (write-ahead log). Both survive a crash
+/// of the process or the machine: a transaction is there whole or not at all.
+///
+/// Errors: `storage_schema` for a file that is not ours or was made by a newer version, `storage_full` when there is no
+/// room, else `storage`. What was stored before is still there after any of them.
+/// Thread safety: every member from any thread; several processes may use one file.
+class KTRDR_EXPORT Database final {
+public:
+    /// SQLite's `application_id` of our files ("KTRD").
+    static constexpr std::int32_t application_id = 0x4b545244;
+
+    /// Runs inside a transaction. An error it answers, or a SQLite exception it lets out, undoes what it did.
+    using Work = std::function<Result<void>(SQLite::Database&)>;
+
+    /// Open or make the file and its folder, and bring its schema up to date: `migrations[n]` is the SQL that leads
+    /// from version n to n + 1.
+    [[nodiscard]] static Result<std::shared_ptr<Database>> open(std::filesystem::path file,
+                                                                std::span<const std::string_view> migrations,
+                                                                DatabaseOptions options = {});
+    ~Database();
+
+    /// One transaction on the writing connection, durable when this answers. `what` completes "cannot …" in messages.
+    Result<void> write(std::string_view what, const Work& work);
+    /// One consistent snapshot on the reading connection, which cannot write.
+    Result<void> read(std::string_view what, const Work& work);
+    [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }
+
+private:
+    struct Connection;
+    Database(std::filesystem::path file, std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader);
+
+    const std::filesystem::path file_;
+    const std::unique_ptr<Connection> writer_;
+    const std::unique_ptr<Connection> reader_;
+};
+
+}  // namespace ktrdr

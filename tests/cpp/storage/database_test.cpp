@@ -1,0 +1,231 @@
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <future>
+#include <latch>
+
+#include <ktrdr/storage/database.hpp>
+
+namespace ktrdr {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::array<std::string_view, 1> first_schema{"CREATE TABLE note(text TEXT NOT NULL)"};
+constexpr std::array<std::string_view, 2> second_schema{first_schema[0], "ALTER TABLE note ADD COLUMN stars INTEGER"};
+
+class DatabaseTest : public testing::Test {
+protected:
+    void SetUp() override {
+        std::string pattern = (std::filesystem::temp_directory_path() / "ktrdr_storage_XXXXXX").string();
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        folder_ = pattern;
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    [[nodiscard]] std::filesystem::path file() const { return folder_ / "ktrdr.db"; }
+    [[nodiscard]] std::shared_ptr<Database> open() const { return Database::open(file(), first_schema).value(); }
+
+    std::filesystem::path folder_;
+};
+
+Result<void> add_note(Database& database, const std::string& text) {
+    return database.write("add a note", [&](SQLite::Database& connection) -> Result<void> {
+        SQLite::Statement insert(connection, "INSERT INTO note(text) VALUES (?)");
+        insert.bind(1, text);
+        insert.exec();
+        return {};
+    });
+}
+
+std::int64_t ask(Database& database, const std::string& sql) {
+    std::int64_t answer = -1;
+    const auto read = database.read("count", [&](SQLite::Database& connection) -> Result<void> {
+        answer = connection.execAndGet(sql).getInt64();
+        return {};
+    });
+    EXPECT_TRUE(read) << read.error().message;
+    return answer;
+}
+
+std::int64_t notes(Database& database) {
+    return ask(database, "SELECT count(*) FROM note");
+}
+
+TEST_F(DatabaseTest, MakesFolderFileAndSchema) {
+    const auto database = Database::open(folder_ / "a" / "b" / "ktrdr.db", first_schema).value();
+    EXPECT_EQ(notes(*database), 0);
+    EXPECT_EQ(ask(*database, "PRAGMA application_id"), Database::application_id);
+    EXPECT_EQ(ask(*database, "PRAGMA user_version"), 1);
+}
+
+TEST_F(DatabaseTest, KeepsWhatWasWritten) {
+    ASSERT_TRUE(add_note(*open(), "first"));
+    EXPECT_EQ(notes(*open()), 1);
+}
+
+TEST_F(DatabaseTest, BringsAnOlderSchemaUpToDate) {
+    ASSERT_TRUE(add_note(*open(), "first"));
+    const auto database = Database::open(file(), second_schema).value();
+    EXPECT_EQ(ask(*database, "SELECT count(*) FROM note WHERE stars IS NULL"), 1);
+    EXPECT_EQ(ask(*database, "PRAGMA user_version"), 2);
+}
+
+TEST_F(DatabaseTest, RefusesANewerSchemaNamingItsVersion) {
+    ASSERT_TRUE(Database::open(file(), second_schema));
+    const auto older = Database::open(file(), first_schema);
+    ASSERT_FALSE(older);
+    EXPECT_EQ(older.error().code, Errc::storage_schema);
+    EXPECT_THAT(older.error().message, HasSubstr("schema version 2"));
+}
+
+TEST_F(DatabaseTest, LeavesOutEverythingOfAFailedMigration) {
+    ASSERT_TRUE(add_note(*open(), "first"));
+    const std::array<std::string_view, 2> broken{first_schema[0],
+                                                 "CREATE TABLE half(x); INSERT INTO missing VALUES (1)"};
+    EXPECT_FALSE(Database::open(file(), broken));
+    const auto database = open();
+    EXPECT_EQ(notes(*database), 1);
+    EXPECT_EQ(ask(*database, "SELECT count(*) FROM sqlite_master WHERE name = 'half'"), 0);
+}
+
+TEST_F(DatabaseTest, RefusesAFileInThePlaceOfTheFolder) {
+    std::ofstream(folder_ / "data") << "text";
+    const auto database = Database::open(folder_ / "data" / "ktrdr.db", first_schema);
+    ASSERT_FALSE(database);
+    EXPECT_EQ(database.error().code, Errc::storage);
+    EXPECT_THAT(database.error().message, HasSubstr((folder_ / "data").string()));
+}
+
+TEST_F(DatabaseTest, RefusesAFileThatIsNoDatabaseAndLeavesItAlone) {
+    const std::string text(4096, 'x');
+    std::ofstream(file()) << text;
+    const auto database = Database::open(file(), first_schema);
+    ASSERT_FALSE(database);
+    EXPECT_EQ(database.error().code, Errc::storage_schema);
+    EXPECT_THAT(database.error().message, HasSubstr("not a SQLite database"));
+    std::ifstream kept(file());
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(kept), {}), text);
+}
+
+TEST_F(DatabaseTest, RefusesTheDatabaseOfAnotherProgram) {
+    {
+        SQLite::Database other(file().string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        other.exec("CREATE TABLE theirs(x)");
+    }
+    const auto database = Database::open(file(), first_schema);
+    ASSERT_FALSE(database);
+    EXPECT_EQ(database.error().code, Errc::storage_schema);
+    EXPECT_THAT(database.error().message, HasSubstr("another program"));
+}
+
+TEST_F(DatabaseTest, RefusesAFolderInThePlaceOfTheFile) {
+    std::filesystem::create_directories(file());
+    const auto database = Database::open(file(), first_schema);
+    ASSERT_FALSE(database);
+    EXPECT_EQ(database.error().code, Errc::storage);
+}
+
+TEST_F(DatabaseTest, UndoesWorkThatAnswersAnError) {
+    const auto database = open();
+    const auto written = database->write("try", [](SQLite::Database& connection) -> Result<void> {
+        connection.exec("INSERT INTO note(text) VALUES ('gone')");
+        return fail(Errc::invalid_argument, "changed my mind");
+    });
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().message, "changed my mind");
+    EXPECT_EQ(notes(*database), 0);
+    EXPECT_TRUE(add_note(*database, "next"));
+}
+
+TEST_F(DatabaseTest, UndoesWorkThatSqliteRefuses) {
+    const auto database = open();
+    const auto written = database->write("break a rule", [](SQLite::Database& connection) -> Result<void> {
+        connection.exec("INSERT INTO note(text) VALUES ('gone')");
+        connection.exec("INSERT INTO note(text) VALUES (NULL)");
+        return {};
+    });
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, Errc::storage);
+    EXPECT_THAT(written.error().message, HasSubstr("cannot break a rule"));
+    EXPECT_EQ(notes(*database), 0);
+}
+
+TEST_F(DatabaseTest, SaysThatThereIsNoRoomAndKeepsWhatIsStored) {
+    const auto database = Database::open(file(), first_schema, {.max_page_count = 16}).value();
+    ASSERT_TRUE(add_note(*database, "first"));
+    const auto written = add_note(*database, std::string(200'000, 'x'));
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, Errc::storage_full);
+    EXPECT_THAT(written.error().message, HasSubstr("no room left"));
+    EXPECT_EQ(notes(*database), 1);
+    EXPECT_TRUE(add_note(*database, "second"));
+}
+
+TEST_F(DatabaseTest, NeverWritesWhileReading) {
+    const auto database = open();
+    const auto read = database->read("read", [](SQLite::Database& connection) -> Result<void> {
+        connection.exec("INSERT INTO note(text) VALUES ('sneaky')");
+        return {};
+    });
+    ASSERT_FALSE(read);
+    EXPECT_EQ(notes(*database), 0);
+}
+
+TEST_F(DatabaseTest, ReadsWhileAWriteIsOpen) {
+    const auto database = open();
+    ASSERT_TRUE(add_note(*database, "first"));
+    std::promise<void> writing;
+    std::promise<void> may_end;
+    auto writer = std::async(std::launch::async, [&] {
+        return database->write("hold", [&](SQLite::Database& connection) -> Result<void> {
+            connection.exec("INSERT INTO note(text) VALUES ('second')");
+            writing.set_value();
+            may_end.get_future().wait();
+            return {};
+        });
+    });
+    writing.get_future().wait();
+    EXPECT_EQ(notes(*database), 1);
+    may_end.set_value();
+    EXPECT_TRUE(writer.get());
+    EXPECT_EQ(notes(*database), 2);
+}
+
+TEST_F(DatabaseTest, OpensOnceForManyAtTheSameTime) {
+    constexpr std::ptrdiff_t openers = 6;
+    std::latch together(openers);
+    std::vector<std::future<Result<void>>> done;
+    for (std::ptrdiff_t i = 0; i < openers; ++i) {
+        done.push_back(std::async(std::launch::async, [&]() -> Result<void> {
+            together.arrive_and_wait();
+            const auto database = Database::open(file(), first_schema, {.busy_timeout = std::chrono::seconds{60}});
+            return database ? add_note(**database, "mine") : database.error();
+        }));
+    }
+    for (auto& one : done) {
+        const auto result = one.get();
+        EXPECT_TRUE(result) << result.error().message;
+    }
+    EXPECT_EQ(notes(*open()), openers);
+}
+
+TEST_F(DatabaseTest, SaysThatAnotherProcessHoldsTheLock) {
+    const auto database = Database::open(file(), first_schema, {.busy_timeout = std::chrono::milliseconds{0}}).value();
+    SQLite::Database other(file().string(), SQLite::OPEN_READWRITE);
+    other.exec("BEGIN IMMEDIATE");
+    const auto written = add_note(*database, "first");
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, Errc::storage);
+    EXPECT_THAT(written.error().message, HasSubstr("another process"));
+    other.exec("ROLLBACK");
+    EXPECT_TRUE(add_note(*database, "first"));
+}
+
+}  // namespace
+}  // namespace ktrdr
