@@ -1,0 +1,100 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/timeframe.hpp>
+#include <ktrdr/storage/database.hpp>
+
+namespace ktrdr {
+
+/// What makes two series the same one.
+struct SeriesKey {
+    std::string provider{};
+    std::string symbol{};
+    Timeframe timeframe;
+    std::string what_to_show{"TRADES"};
+    std::string session{"regular"};
+
+    friend bool operator==(const SeriesKey&, const SeriesKey&) = default;
+};
+
+/// What came of asking a provider for a range.
+enum class AskOutcome {
+    bars,
+    /// Asked, and the provider confirmed that there is nothing.
+    empty,
+    /// The provider answered, but with an error.
+    failed,
+    /// The provider said that this account may not have it.
+    denied,
+};
+
+[[nodiscard]] KTRDR_EXPORT std::string_view to_string(AskOutcome outcome) noexcept;
+
+/// One entry of the ledger of asked ranges.
+struct LedgerEntry {
+    TimeRange range{};
+    AskOutcome outcome{AskOutcome::bars};
+    UtcTime asked_at{};
+
+    friend bool operator==(const LedgerEntry&, const LedgerEntry&) = default;
+};
+
+/// The oldest bar a provider has of a series, `time` unset when it does not know, and when it said so.
+struct FirstTimestamp {
+    std::optional<UtcTime> time{};
+    UtcTime asked_at{};
+
+    friend bool operator==(const FirstTimestamp&, const FirstTimestamp&) = default;
+};
+
+/// All that is known of a series beside its bars, in one snapshot.
+struct SeriesFacts {
+    /// When the provider last said that it knows the symbol; unset when it never did.
+    std::optional<UtcTime> symbol_checked_at{};
+    std::optional<FirstTimestamp> first_timestamp{};
+    /// Oldest answer first.
+    std::vector<LedgerEntry> ledger{};
+};
+
+/// Bars in chunks and the ledger of asked ranges, in the file of `storage`.
+///
+/// A chunk holds a year of an intraday series or the whole of a longer one, as columns of little-endian numbers with a
+/// checksum. Bars and ledger of a segment change in one transaction, so neither a crash nor a full disk leaves one
+/// without the other.
+///
+/// Errors: those of `Database`; a chunk that is damaged is `storage`, naming series and chunk.
+/// Thread safety: every member from any thread; each blocks on the disk. Writers of one series may overlap: each merges
+/// into what is there.
+class KTRDR_EXPORT BarStore final {
+public:
+    [[nodiscard]] static Result<std::shared_ptr<BarStore>> open(std::filesystem::path file,
+                                                                DatabaseOptions options = {});
+    explicit BarStore(std::shared_ptr<Database> database) : database_(std::move(database)) {}
+
+    /// The stored bars that start inside `range`; none is not an error.
+    [[nodiscard]] Result<Bars> read(const SeriesKey& key, TimeRange range);
+    [[nodiscard]] Result<SeriesFacts> facts(const SeriesKey& key);
+
+    /// Store an answer: bars (merged over what is there, which keeps its rows where the answer has none) and the ledger
+    /// entry of `range`, together or not at all. An entry makes those it covers obsolete, but a failure never makes one
+    /// of bars or empty so. `invalid_argument` for bars out of order or outside `range`.
+    Result<void> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
+                                UtcTime asked_at);
+    Result<void> remember_symbol(const SeriesKey& key, UtcTime checked_at);
+    Result<void> remember_first_timestamp(const SeriesKey& key, const FirstTimestamp& first);
+
+    [[nodiscard]] const std::filesystem::path& file() const noexcept { return database_->file(); }
+
+private:
+    const std::shared_ptr<Database> database_;
+};
+
+}  // namespace ktrdr

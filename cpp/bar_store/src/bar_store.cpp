@@ -1,0 +1,225 @@
+#include <ktrdr/bar_store/bar_store.hpp>
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include <ktrdr/market/time_text.hpp>
+
+#include "chunk.hpp"
+#include "schema.hpp"
+
+namespace ktrdr {
+namespace {
+
+constexpr std::array<std::string_view, 4> outcome_names{"bars", "empty", "failed", "denied"};
+
+std::int64_t nanos(UtcTime time) {
+    return time.time_since_epoch().count();
+}
+
+UtcTime time_of(std::int64_t stamp) {
+    return UtcTime{std::chrono::nanoseconds{stamp}};
+}
+
+AskOutcome outcome_of(const std::string& name) {
+    const auto found = std::find(outcome_names.begin(), outcome_names.end(), name);
+    return static_cast<AskOutcome>(found - outcome_names.begin());
+}
+
+void bind_key(SQLite::Statement& statement, const SeriesKey& key) {
+    statement.bind(1, key.provider);
+    statement.bind(2, key.symbol);
+    statement.bind(3, std::string(key.timeframe.name()));
+    statement.bind(4, key.what_to_show);
+    statement.bind(5, key.session);
+}
+
+std::optional<std::int64_t> find_series(SQLite::Database& connection, const SeriesKey& key) {
+    SQLite::Statement find(connection,
+                           "SELECT id FROM series WHERE provider = ? AND symbol = ? AND timeframe = ? AND "
+                           "what_to_show = ? AND session = ?");
+    bind_key(find, key);
+    return find.executeStep() ? std::optional(find.getColumn(0).getInt64()) : std::nullopt;
+}
+
+std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& key) {
+    if (const auto found = find_series(connection, key)) {
+        return *found;
+    }
+    SQLite::Statement add(connection,
+                          "INSERT INTO series(provider, symbol, timeframe, what_to_show, session) "
+                          "VALUES (?, ?, ?, ?, ?)");
+    bind_key(add, key);
+    add.exec();
+    return connection.getLastInsertRowid();
+}
+
+void merge_bars(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, const Bars& bars) {
+    std::size_t first = 0;
+    while (first < bars.size()) {
+        const int part = chunk_part(key.timeframe, bars.time[first]);
+        std::size_t last = first + 1;
+        while (last < bars.size() && chunk_part(key.timeframe, bars.time[last]) == part) {
+            ++last;
+        }
+        const Bars stored = read_chunks(connection, series, key, {part, part});
+        write_chunk(connection, series, part, merge(stored, bars.rows(first, last)));
+        first = last;
+    }
+}
+
+void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry) {
+    const bool answered = entry.outcome == AskOutcome::bars || entry.outcome == AskOutcome::empty;
+    SQLite::Statement obsolete(connection,
+                               "DELETE FROM ledger WHERE series = ? AND range_start >= ? AND range_end <= ? "
+                               "AND (? OR outcome IN ('failed', 'denied'))");
+    obsolete.bind(1, series);
+    obsolete.bind(2, nanos(entry.range.start));
+    obsolete.bind(3, nanos(entry.range.end));
+    obsolete.bind(4, answered ? 1 : 0);
+    obsolete.exec();
+    SQLite::Statement add(connection,
+                          "INSERT INTO ledger(series, range_start, range_end, outcome, asked_at) "
+                          "VALUES (?, ?, ?, ?, ?)");
+    add.bind(1, series);
+    add.bind(2, nanos(entry.range.start));
+    add.bind(3, nanos(entry.range.end));
+    add.bind(4, std::string(to_string(entry.outcome)));
+    add.bind(5, nanos(entry.asked_at));
+    add.exec();
+}
+
+std::vector<LedgerEntry> read_ledger(SQLite::Database& connection, std::int64_t series) {
+    SQLite::Statement row(connection,
+                          "SELECT range_start, range_end, outcome, asked_at FROM ledger WHERE series = ? "
+                          "ORDER BY asked_at, id");
+    row.bind(1, series);
+    std::vector<LedgerEntry> ledger;
+    while (row.executeStep()) {
+        ledger.push_back({{time_of(row.getColumn(0).getInt64()), time_of(row.getColumn(1).getInt64())},
+                          outcome_of(row.getColumn(2).getString()),
+                          time_of(row.getColumn(3).getInt64())});
+    }
+    return ledger;
+}
+
+std::optional<UtcTime> read_symbol_check(SQLite::Database& connection, const SeriesKey& key) {
+    SQLite::Statement row(connection, "SELECT checked_at FROM symbol_check WHERE provider = ? AND symbol = ?");
+    row.bind(1, key.provider);
+    row.bind(2, key.symbol);
+    return row.executeStep() ? std::optional(time_of(row.getColumn(0).getInt64())) : std::nullopt;
+}
+
+std::optional<FirstTimestamp> read_first_timestamp(SQLite::Database& connection, std::int64_t series) {
+    SQLite::Statement row(connection, "SELECT time, asked_at FROM first_timestamp WHERE series = ?");
+    row.bind(1, series);
+    if (!row.executeStep()) {
+        return std::nullopt;
+    }
+    FirstTimestamp first{.asked_at = time_of(row.getColumn(1).getInt64())};
+    if (!row.getColumn(0).isNull()) {
+        first.time = time_of(row.getColumn(0).getInt64());
+    }
+    return first;
+}
+
+Result<void> check_segment(TimeRange range, const Bars& bars) {
+    if (range.empty()) {
+        return fail(Errc::invalid_argument, fmt::format("the segment ends at {}, not after its start {}",
+                                                        format_time(range.end), format_time(range.start)));
+    }
+    if (const auto checked = bars.check(); !checked) {
+        return checked.error();
+    }
+    if (!bars.empty() && (!range.contains(time_of(bars.time.front())) || !range.contains(time_of(bars.time.back())))) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("bars from {} to {} are not all inside the segment from {} to {}",
+                                format_time(time_of(bars.time.front())), format_time(time_of(bars.time.back())),
+                                format_time(range.start), format_time(range.end)));
+    }
+    return {};
+}
+
+std::string phrase(std::string_view verb, const SeriesKey& key) {
+    return fmt::format("{} {} {}", verb, key.symbol, key.timeframe.name());
+}
+
+}  // namespace
+
+std::string_view to_string(AskOutcome outcome) noexcept {
+    return outcome_names[static_cast<std::size_t>(outcome)];
+}
+
+Result<std::shared_ptr<BarStore>> BarStore::open(std::filesystem::path file, DatabaseOptions options) {
+    auto database = Database::open(std::move(file), bar_store_migrations, options);
+    if (!database) {
+        return database.error();
+    }
+    return std::make_shared<BarStore>(std::move(*database));
+}
+
+Result<Bars> BarStore::read(const SeriesKey& key, TimeRange range) {
+    Bars bars;
+    const auto done = database_->read(phrase("read", key), [&](SQLite::Database& connection) -> Result<void> {
+        if (const auto series = find_series(connection, key); series && !range.empty()) {
+            bars = read_chunks(connection, *series, key, chunk_parts(key.timeframe, range)).slice(range);
+        }
+        return {};
+    });
+    return done ? Result<Bars>(std::move(bars)) : Result<Bars>(done.error());
+}
+
+Result<SeriesFacts> BarStore::facts(const SeriesKey& key) {
+    SeriesFacts facts;
+    const auto done = database_->read(phrase("read", key), [&](SQLite::Database& connection) -> Result<void> {
+        facts.symbol_checked_at = read_symbol_check(connection, key);
+        if (const auto series = find_series(connection, key)) {
+            facts.first_timestamp = read_first_timestamp(connection, *series);
+            facts.ledger = read_ledger(connection, *series);
+        }
+        return {};
+    });
+    return done ? Result<SeriesFacts>(std::move(facts)) : Result<SeriesFacts>(done.error());
+}
+
+Result<void> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
+                                      UtcTime asked_at) {
+    if (const auto checked = check_segment(range, bars); !checked) {
+        return checked.error();
+    }
+    return database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
+        const std::int64_t series = find_or_add_series(connection, key);
+        merge_bars(connection, series, key, bars);
+        add_to_ledger(connection, series, {range, outcome, asked_at});
+        return {};
+    });
+}
+
+Result<void> BarStore::remember_symbol(const SeriesKey& key, UtcTime checked_at) {
+    return database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
+        SQLite::Statement row(connection, "INSERT OR REPLACE INTO symbol_check VALUES (?, ?, ?)");
+        row.bind(1, key.provider);
+        row.bind(2, key.symbol);
+        row.bind(3, nanos(checked_at));
+        row.exec();
+        return {};
+    });
+}
+
+Result<void> BarStore::remember_first_timestamp(const SeriesKey& key, const FirstTimestamp& first) {
+    return database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
+        SQLite::Statement row(connection, "INSERT OR REPLACE INTO first_timestamp VALUES (?, ?, ?)");
+        row.bind(1, find_or_add_series(connection, key));
+        if (first.time) {
+            row.bind(2, nanos(*first.time));
+        }
+        row.bind(3, nanos(first.asked_at));
+        row.exec();
+        return {};
+    });
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace ktrdr {
+
+/// How the file came to be what it is; what is released is never changed, only added to.
+inline constexpr std::array<std::string_view, 1> bar_store_migrations{R"sql(
+CREATE TABLE series(
+    id INTEGER PRIMARY KEY,
+    provider TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    timeframe TEXT NOT NULL,
+    what_to_show TEXT NOT NULL,
+    session TEXT NOT NULL,
+    UNIQUE(provider, symbol, timeframe, what_to_show, session)
+) STRICT;
+
+-- part: the year of an intraday series, 0 for the whole of a longer one. Stamps in nanoseconds since 1970 UTC.
+CREATE TABLE chunk(
+    series INTEGER NOT NULL REFERENCES series(id) ON DELETE CASCADE,
+    part INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    time BLOB NOT NULL,
+    open BLOB NOT NULL,
+    high BLOB NOT NULL,
+    low BLOB NOT NULL,
+    close BLOB NOT NULL,
+    volume BLOB NOT NULL,
+    PRIMARY KEY(series, part)
+) STRICT;
+
+CREATE TABLE ledger(
+    id INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL REFERENCES series(id) ON DELETE CASCADE,
+    range_start INTEGER NOT NULL,
+    range_end INTEGER NOT NULL CHECK(range_start < range_end),
+    outcome TEXT NOT NULL CHECK(outcome IN ('bars', 'empty', 'failed', 'denied')),
+    asked_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ledger_of_series ON ledger(series, range_start);
+
+CREATE TABLE symbol_check(
+    provider TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    checked_at INTEGER NOT NULL,
+    PRIMARY KEY(provider, symbol)
+) STRICT;
+
+CREATE TABLE first_timestamp(
+    series INTEGER PRIMARY KEY REFERENCES series(id) ON DELETE CASCADE,
+    time INTEGER,
+    asked_at INTEGER NOT NULL
+) STRICT;
+)sql"};
+
+}  // namespace ktrdr

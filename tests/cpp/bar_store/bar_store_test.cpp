@@ -1,0 +1,278 @@
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <future>
+
+#include <ktrdr/bar_store/bar_store.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+using testing::HasSubstr;
+
+UtcTime at(std::string_view text) {
+    return parse_time("time", text).value();
+}
+
+TimeRange range(std::string_view start, std::string_view end) {
+    return {at(start), at(end)};
+}
+
+constexpr TimeRange always{UtcTime::min(), UtcTime::max()};
+
+/// One bar every `step` in `range`, its price the index.
+Bars bars_in(TimeRange within, std::chrono::nanoseconds step, double price = 100) {
+    Bars bars;
+    for (UtcTime time = within.start; time < within.end; time += step, price += 1) {
+        bars.push_back(time.time_since_epoch().count(), price, price + 1, price - 1, price + 0.5, 1000);
+    }
+    return bars;
+}
+
+Bars days_in(TimeRange within, double price = 100) {
+    return bars_in(within, std::chrono::days{1}, price);
+}
+
+class BarStoreTest : public testing::Test {
+protected:
+    void SetUp() override {
+        std::string pattern = (std::filesystem::temp_directory_path() / "ktrdr_bars_XXXXXX").string();
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        folder_ = pattern;
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    [[nodiscard]] std::filesystem::path file() const { return folder_ / "ktrdr.db"; }
+    [[nodiscard]] std::shared_ptr<BarStore> open(DatabaseOptions options = {}) const {
+        return BarStore::open(file(), options).value();
+    }
+
+    std::filesystem::path folder_;
+    const SeriesKey daily_{.provider = "IB", .symbol = "AAPL", .timeframe = Timeframe::parse("1d").value()};
+    const SeriesKey hourly_{.provider = "IB", .symbol = "AAPL", .timeframe = Timeframe::parse("1h").value()};
+    const UtcTime now_ = at("2024-06-01T12:00");
+    const TimeRange january_ = range("2024-01-01", "2024-02-01");
+    const TimeRange february_ = range("2024-02-01", "2024-03-01");
+};
+
+TEST_F(BarStoreTest, HasNothingOfASeriesItNeverSaw) {
+    const auto store = open();
+    EXPECT_TRUE(store->read(daily_, always).value().empty());
+    const SeriesFacts facts = store->facts(daily_).value();
+    EXPECT_FALSE(facts.symbol_checked_at);
+    EXPECT_FALSE(facts.first_timestamp);
+    EXPECT_TRUE(facts.ledger.empty());
+}
+
+TEST_F(BarStoreTest, KeepsBarsAndLedgerOfASegment) {
+    const Bars bars = days_in(january_);
+    ASSERT_TRUE(open()->commit_segment(daily_, january_, bars, AskOutcome::bars, now_));
+    const auto store = open();
+    EXPECT_EQ(store->read(daily_, always).value(), bars);
+    EXPECT_EQ(store->facts(daily_).value().ledger, (std::vector<LedgerEntry>{{january_, AskOutcome::bars, now_}}));
+}
+
+TEST_F(BarStoreTest, ReadsOnlyTheRangeAskedFor) {
+    const auto store = open();
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));
+    const TimeRange week = range("2024-01-08", "2024-01-15");
+    EXPECT_EQ(store->read(daily_, week).value(), days_in(week, 107));
+    EXPECT_TRUE(store->read(daily_, {week.end, week.start}).value().empty());
+}
+
+TEST_F(BarStoreTest, KeepsSeriesApart) {
+    const auto store = open();
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));
+    EXPECT_TRUE(store->read(hourly_, always).value().empty());
+    SeriesKey other = daily_;
+    other.symbol = "MSFT";
+    EXPECT_TRUE(store->read(other, always).value().empty());
+    other = daily_;
+    other.session = "extended";
+    EXPECT_TRUE(store->facts(other).value().ledger.empty());
+}
+
+TEST_F(BarStoreTest, MergesSegmentsWithTheNewerRowOnTop) {
+    const auto store = open();
+    ASSERT_TRUE(store->commit_segment(daily_, february_, days_in(february_, 500), AskOutcome::bars, now_));
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));
+    const TimeRange week = range("2024-01-29", "2024-02-05");
+    ASSERT_TRUE(store->commit_segment(daily_, week, days_in(week, 900), AskOutcome::bars, now_));
+    const Bars all = store->read(daily_, always).value();
+    EXPECT_TRUE(all.check());
+    EXPECT_EQ(all, merge(merge(days_in(january_), days_in(february_, 500)), days_in(week, 900)));
+}
+
+TEST_F(BarStoreTest, SplitsIntradayBarsByYear) {
+    const auto store = open();
+    const TimeRange turn = range("2022-12-30", "2024-01-02");
+    const Bars bars = bars_in(turn, std::chrono::hours{1});
+    ASSERT_TRUE(store->commit_segment(hourly_, turn, bars, AskOutcome::bars, now_));
+    EXPECT_EQ(store->read(hourly_, always).value(), bars);
+    const TimeRange night = range("2023-12-31T20:00", "2024-01-01T04:00");
+    EXPECT_EQ(store->read(hourly_, night).value(), bars.slice(night));
+    SQLite::Database raw(file().string());
+    EXPECT_EQ(raw.execAndGet("SELECT group_concat(part) FROM (SELECT part FROM chunk ORDER BY part)").getString(),
+              "2022,2023,2024");
+}
+
+TEST_F(BarStoreTest, WritesTheLedgerEntryOfAnEmptySegment) {
+    const auto store = open();
+    ASSERT_TRUE(store->commit_segment(daily_, january_, {}, AskOutcome::empty, now_));
+    EXPECT_TRUE(store->read(daily_, always).value().empty());
+    EXPECT_EQ(store->facts(daily_).value().ledger.at(0).outcome, AskOutcome::empty);
+}
+
+TEST_F(BarStoreTest, ReplacesLedgerEntriesThatANewerAnswerCovers) {
+    const auto store = open();
+    const TimeRange quarter = range("2024-01-01", "2024-04-01");
+    ASSERT_TRUE(store->commit_segment(daily_, january_, {}, AskOutcome::failed, now_));
+    ASSERT_TRUE(store->commit_segment(daily_, february_, {}, AskOutcome::empty, now_));
+    ASSERT_TRUE(store->commit_segment(daily_, quarter, days_in(quarter), AskOutcome::bars, now_));
+    EXPECT_EQ(store->facts(daily_).value().ledger, (std::vector<LedgerEntry>{{quarter, AskOutcome::bars, now_}}));
+}
+
+TEST_F(BarStoreTest, NeverLetsAFailureReplaceAnAnswer) {
+    const auto store = open();
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));
+    ASSERT_TRUE(store->commit_segment(daily_, january_, {}, AskOutcome::failed, now_));
+    ASSERT_TRUE(store->commit_segment(daily_, january_, {}, AskOutcome::denied, now_));
+    EXPECT_EQ(store->facts(daily_).value().ledger,
+              (std::vector<LedgerEntry>{{january_, AskOutcome::bars, now_}, {january_, AskOutcome::denied, now_}}));
+    EXPECT_EQ(store->read(daily_, always).value(), days_in(january_));
+}
+
+TEST_F(BarStoreTest, RefusesBarsThatAreOutsideTheSegmentOrOutOfOrder) {
+    const auto store = open();
+    EXPECT_FALSE(store->commit_segment(daily_, january_, days_in(february_), AskOutcome::bars, now_));
+    Bars bars = days_in(january_);
+    std::swap(bars.time[3], bars.time[4]);
+    EXPECT_FALSE(store->commit_segment(daily_, january_, bars, AskOutcome::bars, now_));
+    EXPECT_FALSE(store->commit_segment(daily_, {january_.end, january_.start}, {}, AskOutcome::empty, now_));
+    EXPECT_TRUE(store->facts(daily_).value().ledger.empty());
+}
+
+TEST_F(BarStoreTest, RemembersSymbolsAndFirstTimestampsWithTheirAge) {
+    ASSERT_TRUE(open()->remember_symbol(daily_, now_));
+    ASSERT_TRUE(open()->remember_first_timestamp(daily_, {at("1980-12-12"), now_}));
+    const SeriesFacts facts = open()->facts(daily_).value();
+    EXPECT_EQ(facts.symbol_checked_at, now_);
+    EXPECT_EQ(facts.first_timestamp, (FirstTimestamp{at("1980-12-12"), now_}));
+    EXPECT_EQ(open()->facts(hourly_).value().symbol_checked_at, now_);
+    EXPECT_FALSE(open()->facts(hourly_).value().first_timestamp);
+}
+
+TEST_F(BarStoreTest, RemembersThatAFirstTimestampIsUnknown) {
+    const auto store = open();
+    ASSERT_TRUE(store->remember_first_timestamp(daily_, {std::nullopt, now_}));
+    EXPECT_EQ(store->facts(daily_).value().first_timestamp, (FirstTimestamp{std::nullopt, now_}));
+}
+
+TEST_F(BarStoreTest, NamesAChunkThatIsDamaged) {
+    const auto store = open();
+    const TimeRange turn = range("2023-12-30", "2024-01-02");
+    ASSERT_TRUE(store->commit_segment(hourly_, turn, bars_in(turn, std::chrono::hours{1}), AskOutcome::bars, now_));
+    SQLite::Database raw(file().string(), SQLite::OPEN_READWRITE);
+    for (const char* damage :
+         {"UPDATE chunk SET close = zeroblob(length(close)) WHERE part = 2024",
+          "UPDATE chunk SET close = x'00' WHERE part = 2024", "UPDATE chunk SET rows = -1 WHERE part = 2024"}) {
+        raw.exec(damage);
+        const auto read = store->read(hourly_, always);
+        ASSERT_FALSE(read);
+        EXPECT_EQ(read.error().code, Errc::storage);
+        EXPECT_THAT(read.error().message, HasSubstr("AAPL 1h: the chunk of 2024 is damaged"));
+    }
+    EXPECT_EQ(store->read(hourly_, range("2023-12-30", "2024-01-01")).value().size(), 48U);
+}
+
+TEST_F(BarStoreTest, LeavesBarsAndLedgerAsTheyWereWhenThereIsNoRoom) {
+    const auto store = open({.max_page_count = 24});
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));
+    const TimeRange years = range("2024-02-01", "2034-02-01");
+    const auto full = store->commit_segment(daily_, years, days_in(years), AskOutcome::bars, now_);
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, Errc::storage_full);
+    EXPECT_EQ(store->read(daily_, always).value(), days_in(january_));
+    EXPECT_EQ(store->facts(daily_).value().ledger, (std::vector<LedgerEntry>{{january_, AskOutcome::bars, now_}}));
+}
+
+TEST_F(BarStoreTest, LeavesBarsAsTheyWereWhenTheLedgerCannotBeWritten) {
+    const auto store = open();
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));
+    SQLite::Database raw(file().string(), SQLite::OPEN_READWRITE);
+    raw.exec("CREATE TRIGGER refuse BEFORE INSERT ON ledger BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    const auto failed = store->commit_segment(daily_, february_, days_in(february_), AskOutcome::bars, now_);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, Errc::storage);
+    EXPECT_EQ(store->read(daily_, always).value(), days_in(january_));
+    raw.exec("DROP TRIGGER refuse");
+    EXPECT_TRUE(store->commit_segment(daily_, february_, days_in(february_), AskOutcome::bars, now_));
+}
+
+/// Commits month after month until it is killed.
+[[noreturn]] void commit_for_ever(const std::filesystem::path& file, const SeriesKey& key, int ready) {
+    const auto store = BarStore::open(file).value();
+    UtcTime start = at("1990-01-01");
+    for (int i = 0;; ++i, start += std::chrono::days{30}) {
+        const TimeRange month{start, start + std::chrono::days{30}};
+        if (!store->commit_segment(key, month, days_in(month), AskOutcome::bars, month.end)) {
+            _exit(1);
+        }
+        if (i == 5 && write(ready, "r", 1) != 1) {
+            _exit(1);
+        }
+    }
+}
+
+TEST_F(BarStoreTest, AgreesWithItsLedgerAfterBeingKilledInTheMiddle) {
+    std::array<int, 2> pipe_ends{};
+    ASSERT_EQ(pipe(pipe_ends.data()), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        commit_for_ever(file(), daily_, pipe_ends[1]);
+    }
+    char ready = 0;
+    ASSERT_EQ(::read(pipe_ends[0], &ready, 1), 1);
+    kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status));
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+
+    const auto store = open();
+    const Bars bars = store->read(daily_, always).value();
+    std::size_t promised = 0;
+    for (const LedgerEntry& entry : store->facts(daily_).value().ledger) {
+        promised += static_cast<std::size_t>((entry.range.end - entry.range.start) / std::chrono::days{1});
+    }
+    EXPECT_GE(promised, 5U * 30U);
+    EXPECT_EQ(bars.size(), promised);
+    EXPECT_TRUE(bars.check());
+}
+
+TEST_F(BarStoreTest, MergesWhatTwoWritersOfOneSeriesBring) {
+    const auto write_months = [this](int first) {
+        const auto store = BarStore::open(file(), {.busy_timeout = std::chrono::seconds{60}}).value();
+        for (int i = first; i < 24; i += 2) {
+            const UtcTime start = at("2020-01-01") + i * std::chrono::days{30};
+            const TimeRange month{start, start + std::chrono::days{30}};
+            const auto done = store->commit_segment(daily_, month, days_in(month), AskOutcome::bars, now_);
+            EXPECT_TRUE(done) << done.error().message;
+        }
+    };
+    auto even = std::async(std::launch::async, write_months, 0);
+    auto odd = std::async(std::launch::async, write_months, 1);
+    even.get();
+    odd.get();
+    const auto store = open();
+    EXPECT_EQ(store->read(daily_, always).value().size(), 24U * 30U);
+    EXPECT_EQ(store->facts(daily_).value().ledger.size(), 24U);
+}
+
+}  // namespace
+}  // namespace ktrdr
