@@ -1,0 +1,1 @@
+"""Figures against peers measured in the same run. See README.md."""
