@@ -4,17 +4,24 @@
 
 namespace ktrdr {
 
-IoThread::IoThread() : thread_("ktrdr-io", [this] { context_.run(); }) {}
+IoThread::IoThread() : thread_("ktrdr-io", [this] { run(); }) {}
 
 IoThread::~IoThread() {
     stop(SteadyTime::max());
 }
 
 void IoThread::post(Function function) {
-    boost::asio::post(context_.get_executor(), [function = std::move(function)] {
-        function();
+    boost::asio::post(context_.get_executor(), std::move(function));
+}
+
+void IoThread::run() {
+    if (!has_thread_check()) {
+        context_.run();
+        return;
+    }
+    while (context_.run_one() > 0) {
         run_thread_check();
-    });
+    }
 }
 
 bool IoThread::runs_here() const {

@@ -59,6 +59,10 @@ void set_thread_check(ThreadCheck check) noexcept {
     thread_check.store(check, std::memory_order_release);
 }
 
+bool has_thread_check() noexcept {
+    return thread_check.load(std::memory_order_acquire) != nullptr;
+}
+
 void run_thread_check() noexcept {
     if (const ThreadCheck check = thread_check.load(std::memory_order_acquire); check != nullptr) {
         check();

@@ -32,6 +32,7 @@ public:
 
 private:
     using Timers = std::multimap<SteadyTime, std::pair<Id, Executor::Function>>;
+    void run();
     void arm();
     void fire();
 

@@ -27,10 +27,11 @@ private:
     std::thread thread_;
 };
 
-/// Called by our threads around every task they run, or null. A debug build of the bindings installs one that aborts
-/// when the thread holds the interpreter's lock.
+/// Called by our threads after every function they run, or null. Set it before the first thread starts. A debug build
+/// of the bindings installs one that aborts when the thread holds the interpreter's lock.
 using ThreadCheck = void (*)();
 KTRDR_EXPORT void set_thread_check(ThreadCheck check) noexcept;
 void run_thread_check() noexcept;
+[[nodiscard]] bool has_thread_check() noexcept;
 
 }  // namespace ktrdr
