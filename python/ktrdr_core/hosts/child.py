@@ -1,0 +1,101 @@
+"""A host service as a child process."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess  # nosec B404: it starts this package's own module
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import HostServiceError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+# Seconds.
+_START_LIMIT = 60.0
+_STOP_LIMIT = 0.5
+
+
+class HostProcess:
+    """The replay IB host service on a free port of this machine, as a child of this process.
+
+    It ends with this process, however that ends, and is out of reach of the terminal's Ctrl-C.
+
+    Parameters
+    ----------
+    delay : float
+        Seconds each answer with bars takes.
+    gate : bool
+        Hold the requests for bars until ``POST /control/release``; for tests.
+
+    Raises
+    ------
+    HostServiceError
+        When it does not start; its own words are on standard error.
+
+    Examples
+    --------
+    >>> with HostProcess(delay=0.0) as host:  # doctest: +SKIP
+    ...     print(host.url)
+    """
+
+    def __init__(self, *, delay: float = 0.15, gate: bool = False) -> None:
+        command = [sys.executable, "-m", "ktrdr_core.hosts.ib", "--port", "0"]
+        command += ["--delay", str(delay), "--until-stdin-closes"]
+        command += ["--gate"] if gate else []
+        # A session of its own: the terminal sends Ctrl-C to the whole foreground group.
+        self._process = subprocess.Popen(  # nosec B603: a fixed command, no shell
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        try:
+            self.url = self._announced()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def _announced(self) -> str:
+        if self._process.stdout is None:
+            raise RuntimeError("the child's output is not a pipe")
+        descriptor = self._process.stdout.fileno()
+        deadline = time.monotonic() + _START_LIMIT
+        line = b""
+        while not line.endswith(b"\n"):
+            if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise HostServiceError(
+                    f"the IB host service did not start within {_START_LIMIT:.0f} s"
+                )
+            chunk = os.read(descriptor, 4096)
+            if not chunk:
+                raise HostServiceError("the IB host service ended before it could be reached")
+            line += chunk
+        return line.decode().split()[-1]
+
+    def close(self) -> None:
+        """End the service; it keeps nothing, so it is killed where it does not end at once."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            self._process.wait(_STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> HostProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

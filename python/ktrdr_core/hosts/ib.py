@@ -1,0 +1,91 @@
+"""The IB host service as a replay: ``python -m ktrdr_core.hosts.ib --port 5001``.
+
+It answers the wire contract of the IB host service from the daily AAPL and MSFT bars that ``bokeh_sampledata`` ships,
+adjusted for splits and dividends as a broker's bars are. The first line it prints ends in its URL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from importlib.util import find_spec
+
+from ..errors import KtrdrError
+from .replay import Bar, Replay, sampledata
+
+__all__ = ["Bar", "Replay", "main", "sampledata"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the service; the exit status."""
+    options = _parser().parse_args(arguments)
+    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
+    if missing:
+        return _refuse(f"{' and '.join(missing)} missing: pip install 'ktrdr-core[fastapi]'")
+    try:
+        source = sampledata()
+    except KtrdrError as error:
+        return _refuse(error.message)
+    try:
+        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        return _refuse(
+            f"cannot listen on {options.host} port {options.port}: {error}; --port 0 takes a free one"
+        )
+    from .app import create_app
+    from .serve import serve
+    from .traffic import Gate
+
+    app = create_app(source, delay=options.delay, gate=Gate() if options.gate else None)
+    serve(
+        app,
+        listener,
+        announce=lambda url: print(f"IB host service (replay: {source.note}) at {url}", flush=True),
+        until_stdin_closes=options.until_stdin_closes,
+    )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ktrdr_core.hosts.ib",
+        description="An IB host service that replays the daily AAPL and MSFT bars of bokeh_sampledata.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=5001, help="0 takes a free one (default: 5001)")
+    parser.add_argument(
+        "--delay",
+        type=_seconds,
+        default=0.15,
+        metavar="SECONDS",
+        help="how long each answer of /data/historical takes (default: 0.15)",
+    )
+    parser.add_argument(
+        "--gate",
+        action="store_true",
+        help="for tests: hold /data/historical until POST /control/release",
+    )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="end when standard input closes, so that the service does not outlive its parent",
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 3600:
+        raise argparse.ArgumentTypeError(f"must be 0 to 3600 seconds, not {text}")
+    return value
+
+
+def _refuse(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
