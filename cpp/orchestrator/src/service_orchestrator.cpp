@@ -33,7 +33,7 @@ Result<std::shared_ptr<Operation>> ServiceOrchestrator::execute_with_progress(Op
         const auto done = [operation](Result<std::any> outcome) { operation->finish(std::move(outcome)); };
         // Cancelled before it began: it never runs.
         if (const auto alive = operation->token().check(operation->id()); !alive) {
-            done(alive.error());
+            done({boost::system::in_place_error, alive.error()});
         } else if (const auto started = operation->start(); started) {
             work(operation, done);
         }
