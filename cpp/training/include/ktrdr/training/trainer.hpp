@@ -109,8 +109,8 @@ struct TrainedModel {
 ///
 /// Cancellation: polls the token at each batch and stops there; the result is `cancelled` or `timed_out`.
 /// Errors: a loss that is not finite is `training`, naming epoch and batch.
-/// Thread safety: `train` may run on several threads at once, each call alone with its own generator: the same input gives
-/// the same weights bit for bit whatever else runs.
+/// Thread safety: `train` may run on several threads at once, each call alone with its own generator: the same input
+/// gives the same weights bit for bit whatever else runs.
 class KTRDR_EXPORT Trainer {
 public:
     virtual ~Trainer() = default;

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+
+namespace ktrdr {
+
+/// Whose model it is: with a version these make the folder's name.
+struct ModelName {
+    std::string strategy{};
+    std::vector<std::string> symbols{};
+    std::string timeframe{};
+};
+
+/// What is written. The version is added to `metadata`.
+struct ModelContent {
+    std::string safetensors{};
+    boost::json::object config{};
+    boost::json::object metrics{};
+    boost::json::object features{};
+    boost::json::object metadata{};
+};
+
+struct SavedModel {
+    std::filesystem::path path{};
+    std::int64_t version{0};
+};
+
+/// `{models_dir}/{strategy}/{symbols}_{timeframe}_v{N}/` with model.safetensors, config.json, metrics.json,
+/// features.json and metadata.json.
+///
+/// A model is written under a hidden name beside its place, synced, and renamed: it is there whole or not at all. A
+/// number once given is never given again, also after its model was deleted; processes agree on it by a lock on a small
+/// file.
+///
+/// Thread safety: every member from any thread, and from several processes.
+class KTRDR_EXPORT ModelDirectory final {
+public:
+    /// Asked between writes (at least every MiB) and last before the rename; an error stops and nothing remains.
+    using Check = std::function<Result<void>(std::string_view step)>;
+
+    ModelDirectory(std::filesystem::path models_dir, const Clock& clock)
+        : models_dir_(std::move(models_dir)), clock_(clock) {}
+
+    /// `storage` when the nearest folder that exists on the way to it is a file. Creates nothing.
+    [[nodiscard]] Result<void> check_place() const;
+    /// Errors: `storage`, `storage_full`, or what `check` says.
+    [[nodiscard]] Result<SavedModel> save(const ModelName& name, ModelContent content, const Check& check) const;
+
+private:
+    std::filesystem::path models_dir_;
+    const Clock& clock_;
+};
+
+/// `AAPL-MSFT_1d`: letters that a folder should not have become '-', many symbols become the first, their number and a
+/// checksum.
+[[nodiscard]] KTRDR_EXPORT std::string model_stem(const ModelName& name);
+
+}  // namespace ktrdr

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <vector>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/features/feature_matrix.hpp>
+#include <ktrdr/features/labels.hpp>
+#include <ktrdr/features/split.hpp>
+#include <ktrdr/training/trainer.hpp>
+
+namespace ktrdr {
+
+/// What is trained on what, read from a strategy file's JSON.
+///
+/// The Python side has checked every key and filled in defaults; here is checked again whatever a training rests on.
+struct KTRDR_EXPORT Strategy {
+    std::string name{};
+    std::vector<std::string> symbols{};
+    std::vector<std::string> timeframes{};
+    /// The timeframe whose bars are rows; one of `timeframes`.
+    std::string base_timeframe{};
+    /// Fewest bars a series must have; 0 for no rule of its own.
+    std::size_t history_required{0};
+    FeaturePlan features{};
+    ForwardReturn labels{};
+    SplitShares split{};
+    /// Without inputs and classes, which the data say.
+    ModelSpec model{};
+    TrainerOptions options{};
+    /// All of it, as it was given.
+    boost::json::object source{};
+
+    /// `strategy` naming the path of the key, as in `model.training.epochs`.
+    [[nodiscard]] static Result<Strategy> parse(const boost::json::object& json);
+};
+
+}  // namespace ktrdr

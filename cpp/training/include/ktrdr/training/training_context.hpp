@@ -1,0 +1,52 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/market/timeframe.hpp>
+#include <ktrdr/training/strategy.hpp>
+
+namespace ktrdr {
+
+/// What a caller asks for. What is unset comes from the strategy.
+struct TrainingRequest {
+    /// The strategy's JSON, every key checked.
+    boost::json::object strategy{};
+    std::string strategy_path{};
+    std::optional<std::vector<std::string>> symbols{};
+    std::optional<std::vector<std::string>> timeframes{};
+    /// ISO 8601. A date without a time as end includes that day.
+    std::optional<std::string> start_date{};
+    std::optional<std::string> end_date{};
+    /// The share that validates; taken from the training share.
+    std::optional<double> validation_split{};
+    std::string operation_id{};
+};
+
+/// A training with every question answered; it does not change while the training runs.
+struct KTRDR_EXPORT TrainingOperationContext {
+    Strategy strategy{};
+    std::string strategy_path{};
+    std::vector<std::string> symbols{};
+    std::vector<Timeframe> timeframes{};
+    /// Index of the timeframe whose bars are rows.
+    std::size_t base{0};
+    std::optional<UtcTime> start{};
+    /// Exclusive.
+    std::optional<UtcTime> end{};
+    SplitShares split{};
+
+    [[nodiscard]] const Timeframe& base_timeframe() const { return timeframes[base]; }
+    [[nodiscard]] TimeRange range() const;
+    /// model_type, symbols, timeframes: what every progress state shows.
+    [[nodiscard]] boost::json::object progress_context() const;
+};
+
+/// `strategy` or `invalid_argument` naming the field.
+[[nodiscard]] KTRDR_EXPORT Result<TrainingOperationContext> build_training_context(const TrainingRequest& request);
+
+}  // namespace ktrdr

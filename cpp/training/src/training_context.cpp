@@ -1,0 +1,137 @@
+#include <ktrdr/training/training_context.hpp>
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+using std::chrono::days;
+using std::chrono::sys_days;
+using std::chrono::year;
+
+// Far enough for any bar, and with room to add to in nanoseconds.
+const UtcTime earliest{sys_days{year{1900} / 1 / 1}};
+const UtcTime latest{sys_days{year{2200} / 1 / 1}};
+
+Result<void> check_names(std::string_view field, const std::vector<std::string>& names) {
+    const bool blank = std::ranges::any_of(names, [](const std::string& name) { return name.empty(); });
+    if (names.empty() || blank) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{}: at least one is needed, and none may be empty; name them in the call or in the "
+                                "strategy's training_data.{}",
+                                field, field),
+                    {{"field", field}});
+    }
+    if (std::set<std::string>(names.begin(), names.end()).size() != names.size()) {
+        return fail(Errc::invalid_argument, fmt::format("{}: one is named twice", field), {{"field", field}});
+    }
+    return {};
+}
+
+Result<void> set_timeframes(TrainingOperationContext& context, const std::vector<std::string>& names) {
+    if (auto checked = check_names("timeframes", names); !checked) {
+        return checked;
+    }
+    for (const std::string& name : names) {
+        auto timeframe = Timeframe::parse(name);
+        if (!timeframe) {
+            return timeframe.error();
+        }
+        context.timeframes.push_back(*timeframe);
+    }
+    const auto base = std::ranges::find(names, context.strategy.base_timeframe);
+    // Other timeframes than the strategy's: the first one named has the rows.
+    context.base = base == names.end() ? 0 : static_cast<std::size_t>(base - names.begin());
+    return {};
+}
+
+Result<void> set_range(TrainingOperationContext& context, const TrainingRequest& request) {
+    if (request.start_date) {
+        auto start = parse_time("start_date", *request.start_date);
+        if (!start) {
+            return start.error();
+        }
+        context.start = *start;
+    }
+    if (request.end_date) {
+        auto end = parse_time("end_date", *request.end_date);
+        if (!end) {
+            return end.error();
+        }
+        context.end = *end + (is_date_only(*request.end_date) ? days{1} : days{0});
+    }
+    if (context.range().empty()) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("start_date ({}) must lie before end_date ({})", request.start_date.value_or("unset"),
+                                request.end_date.value_or("unset")),
+                    {{"field", "start_date"}});
+    }
+    return {};
+}
+
+Result<void> set_split(TrainingOperationContext& context, std::optional<double> validation) {
+    context.split = context.strategy.split;
+    if (!validation) {
+        return {};
+    }
+    context.split.validation = *validation;
+    context.split.train = 1 - context.split.test - *validation;
+    if (auto checked = check_shares(context.split); !checked) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("validation_split is {}; it must be above 0 and below {}, what the strategy's test "
+                                "share of {} leaves",
+                                *validation, 1 - context.split.test, context.split.test),
+                    {{"field", "validation_split"}});
+    }
+    return {};
+}
+
+}  // namespace
+
+TimeRange TrainingOperationContext::range() const {
+    return {start.value_or(earliest), end.value_or(latest)};
+}
+
+boost::json::object TrainingOperationContext::progress_context() const {
+    boost::json::array names;
+    for (const Timeframe& timeframe : timeframes) {
+        names.emplace_back(timeframe.name());
+    }
+    return {{"operation", "training"},
+            {"model_type", "mlp"},
+            {"symbols", boost::json::array(symbols.begin(), symbols.end())},
+            {"timeframes", std::move(names)},
+            {"total_epochs", strategy.options.epochs}};
+}
+
+Result<TrainingOperationContext> build_training_context(const TrainingRequest& request) {
+    auto strategy = Strategy::parse(request.strategy);
+    if (!strategy) {
+        return strategy.error();
+    }
+    TrainingOperationContext context;
+    context.strategy = std::move(*strategy);
+    context.strategy_path = request.strategy_path;
+    context.symbols = request.symbols.value_or(context.strategy.symbols);
+    if (auto checked = check_names("symbols", context.symbols); !checked) {
+        return checked.error();
+    }
+    if (auto set = set_timeframes(context, request.timeframes.value_or(context.strategy.timeframes)); !set) {
+        return set.error();
+    }
+    if (auto set = set_range(context, request); !set) {
+        return set.error();
+    }
+    if (auto set = set_split(context, request.validation_split); !set) {
+        return set.error();
+    }
+    return context;
+}
+
+}  // namespace ktrdr

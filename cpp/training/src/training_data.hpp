@@ -1,0 +1,57 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/training/bar_provider.hpp>
+#include <ktrdr/training/trainer.hpp>
+#include <ktrdr/training/training_context.hpp>
+
+namespace ktrdr {
+
+/// The work on one symbol, in order.
+inline constexpr std::array<std::string_view, 5> preparation_stages{"loading", "indicators", "fuzzy", "features",
+                                                                    "labels"};
+
+/// Where the rows of one symbol went.
+struct SymbolSummary {
+    std::string symbol{};
+    std::size_t bars{0};
+    UtcTime first{};
+    UtcTime last{};
+    std::size_t warm_up{0};
+    std::size_t undecided{0};
+    std::size_t purged{0};
+    std::size_t train{0};
+    std::size_t validation{0};
+    std::size_t test{0};
+};
+
+struct TrainingData {
+    std::vector<std::string> feature_names{};
+    LabeledMatrix train{};
+    LabeledMatrix validation{};
+    LabeledMatrix test{};
+    std::vector<SymbolSummary> symbols{};
+};
+
+/// Hears which stage (an index of `preparation_stages`) of which symbol begins.
+using PreparationListener = std::function<void(std::size_t symbol, std::size_t stage)>;
+
+/// Bars of every symbol, turned into rows, split in time for each symbol alone and then joined.
+///
+/// Errors: `not_enough_data` naming symbol, bars and how many are needed; what the provider says.
+/// Cancellation: the token is checked before each stage, and within features before each indicator and input.
+[[nodiscard]] Result<TrainingData> prepare_training_data(const TrainingOperationContext& context, BarProvider& bars,
+                                                         const CancellationToken& token,
+                                                         const PreparationListener& listener);
+
+/// The fewest bars of the base timeframe that leave every part of the split ten rows after the purge.
+[[nodiscard]] std::size_t bars_needed(const TrainingOperationContext& context);
+
+}  // namespace ktrdr
