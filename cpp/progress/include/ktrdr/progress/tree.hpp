@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ktrdr/base/clock.hpp>
@@ -29,10 +30,13 @@ struct ProgressStep {
 /// in work inner ones (bars, batches).
 ///
 /// The worker calls `enter` at a step's start and then stores numbers into `outer()` and `inner()`; a reader calls
-/// `snapshot`. The percentage is clamped to 0..100 and never goes back.
+/// `snapshot`. The percentage never goes back and is 100 only after `finish`. `estimated_remaining` and `rate` speak of
+/// the step in work. Between two units store `inner` first: a new unit with the old count is less than there was, an
+/// old unit with the new count would be more than there is.
 ///
-/// Thread safety: `enter`, `set_context`, `finish` from the worker; `snapshot` and `take_edges` from any one thread at
-/// a time; nodes as they say.
+/// Errors: misuse (a weight that is not above 0, a step that was not declared) throws.
+/// Thread safety: `enter`, `set_context`, `finish`, `close` from the worker; the rest from any thread; nodes as they
+/// say. The renderer runs under the tree's lock and must not call back.
 class KTRDR_EXPORT ProgressTree final {
 public:
     ProgressTree(std::string operation_id, const Clock& clock);
@@ -43,9 +47,11 @@ public:
     /// Strings that change with the step only (symbol, mode, model type); merged into what is there.
     void set_context(boost::json::object context);
 
-    /// The work is now in step `index` (0-based). Clears both nodes and queues an edge that is never lost.
+    /// The work is now in step `index` (0-based). Clears both nodes but for the items, and queues an edge that is never
+    /// lost. Without declared steps there is one, number 0, without a name.
     void enter(std::size_t index);
-    /// The step's units: `current` of `total` done. `items` counts bars or samples since the operation began.
+    /// The step's units: `current` of `total` done. `items` counts bars or samples since the operation began, here or
+    /// in `inner()`: the larger one is shown.
     [[nodiscard]] ProgressNode& outer() noexcept { return outer_; }
     /// Progress inside the unit in work; counts as a fraction of one outer unit.
     [[nodiscard]] ProgressNode& inner() noexcept { return inner_; }
@@ -63,7 +69,11 @@ public:
 
 private:
     [[nodiscard]] ProgressState make_state();
+    void describe_step(ProgressState& state, const ProgressCounts& outer, const ProgressCounts& inner);
     void push_edge();
+    /// Items done and in all.
+    [[nodiscard]] static std::pair<std::int64_t, std::int64_t> items_so_far(const ProgressCounts& outer,
+                                                                            const ProgressCounts& inner);
 
     const std::string operation_id_;
     const Clock& clock_;
@@ -79,7 +89,9 @@ private:
     std::string closing_message_{};
     double highest_{0};
     std::uint64_t sequence_{0};
-    std::uint64_t edges_made_{0};
+    std::uint64_t changes_{0};
+    SteadyTime step_started_{};
+    std::int64_t step_items_{0};
     EtaEstimator eta_{};
     std::vector<ProgressState> edges_{};
 };

@@ -1,0 +1,204 @@
+#include <ktrdr/progress/tree.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include <ktrdr/base/result.hpp>
+
+namespace ktrdr {
+namespace {
+
+/// What work that has not said that it is done never goes beyond.
+constexpr double almost_done = 99.9;
+
+double part(double done, std::int64_t total) {
+    return total > 0 ? std::clamp(done / static_cast<double>(total), 0.0, 1.0) : 0.0;
+}
+
+double inner_part(const ProgressCounts& inner) {
+    return part(static_cast<double>(inner.current), inner.total);
+}
+
+/// How much of its step is done. A step without outer units is one unit.
+double step_part(const ProgressCounts& outer, const ProgressCounts& inner) {
+    if (outer.total <= 0 && outer.current == 0) {
+        return inner_part(inner);
+    }
+    return part(static_cast<double>(outer.current) + inner_part(inner), outer.total);
+}
+
+ProgressCounts no_counts() {
+    ProgressCounts counts{};
+    counts.metrics.fill(std::numeric_limits<double>::quiet_NaN());
+    return counts;
+}
+
+boost::json::object named_metrics(const std::vector<std::string>& names, const ProgressCounts& counts) {
+    boost::json::object metrics;
+    for (std::size_t i = 0; i < names.size() && i < counts.metrics.size(); ++i) {
+        if (!std::isnan(counts.metrics[i])) {
+            metrics[names[i]] = counts.metrics[i];
+        }
+    }
+    return metrics;
+}
+
+const DefaultProgressRenderer& default_renderer() {
+    static const auto* const renderer = new DefaultProgressRenderer;  // A worker may outlive static destruction.
+    return *renderer;
+}
+
+}  // namespace
+
+ProgressTree::ProgressTree(std::string operation_id, const Clock& clock)
+    : operation_id_(std::move(operation_id)), clock_(clock), started_(clock.utc_now()) {}
+
+void ProgressTree::set_steps(std::vector<ProgressStep> steps) {
+    double sum = 0;
+    for (const auto& step : steps) {
+        if (!std::isfinite(step.weight) || step.weight <= 0 || step.metrics.size() > ProgressCounts::metric_count) {
+            throw ErrorException(
+                fail(Errc::invalid_argument,
+                     fmt::format("step {:?} needs a weight above 0 (it has {}) and at most {} metrics (it has {})",
+                                 step.name, step.weight, ProgressCounts::metric_count, step.metrics.size())));
+        }
+        sum += step.weight;
+    }
+    for (auto& step : steps) {
+        step.weight *= 100 / sum;
+    }
+    const std::scoped_lock lock(mutex_);
+    steps_ = std::move(steps);
+    ++changes_;
+}
+
+void ProgressTree::set_renderer(std::shared_ptr<const ProgressRenderer> renderer) {
+    const std::scoped_lock lock(mutex_);
+    renderer_ = std::move(renderer);
+    ++changes_;
+}
+
+void ProgressTree::set_context(boost::json::object context) {
+    const std::scoped_lock lock(mutex_);
+    for (auto& [key, value] : context) {
+        context_[key] = std::move(value);
+    }
+    ++changes_;
+}
+
+void ProgressTree::enter(std::size_t index) {
+    const std::scoped_lock lock(mutex_);
+    if (index >= std::max<std::size_t>(steps_.size(), 1)) {
+        throw ErrorException(fail(Errc::internal, fmt::format("operation {} has {} steps and entered number {}",
+                                                              operation_id_, steps_.size(), index + 1)));
+    }
+    const auto [items, total_items] = items_so_far(outer_.load(), inner_.load());
+    ProgressCounts outer = no_counts();
+    outer.items = items;
+    outer.total_items = total_items;
+    outer_.store(outer);
+    inner_.store(no_counts());
+    step_ = index;
+    closing_message_.clear();
+    step_started_ = clock_.now();
+    step_items_ = items;
+    eta_.reset(step_started_);
+    push_edge();
+}
+
+void ProgressTree::finish() {
+    const std::scoped_lock lock(mutex_);
+    if (!std::exchange(finished_, true)) {
+        push_edge();
+    }
+}
+
+void ProgressTree::close(std::string message) {
+    const std::scoped_lock lock(mutex_);
+    closing_message_ = std::move(message);
+    push_edge();
+}
+
+ProgressState ProgressTree::snapshot() {
+    const std::scoped_lock lock(mutex_);
+    return make_state();
+}
+
+std::vector<ProgressState> ProgressTree::take_edges() {
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(edges_, {});
+}
+
+std::uint64_t ProgressTree::version() const noexcept {
+    const std::scoped_lock lock(mutex_);
+    return changes_ + outer_.version() + inner_.version();
+}
+
+void ProgressTree::push_edge() {
+    ++changes_;
+    edges_.push_back(make_state());
+}
+
+std::pair<std::int64_t, std::int64_t> ProgressTree::items_so_far(const ProgressCounts& outer,
+                                                                 const ProgressCounts& inner) {
+    return {std::max(outer.items, inner.items), std::max(outer.total_items, inner.total_items)};
+}
+
+ProgressState ProgressTree::make_state() {
+    const ProgressCounts outer = outer_.load();
+    const ProgressCounts inner = inner_.load();
+    ProgressState state;
+    state.operation_id = operation_id_;
+    state.sequence = ++sequence_;
+    state.start_time = started_;
+    state.context = context_;
+    state.total_steps = static_cast<std::int64_t>(steps_.size());
+    if (step_) {
+        describe_step(state, outer, inner);
+    }
+    const double reached = state.step_start_percentage +
+                           (state.step_end_percentage - state.step_start_percentage) * step_part(outer, inner);
+    highest_ = finished_ ? 100.0 : std::max(highest_, std::min(reached, almost_done));
+    state.percentage = highest_;
+    if (finished_) {
+        state.estimated_remaining = std::chrono::milliseconds{0};
+    }
+    const ProgressRenderer& renderer = renderer_ ? *renderer_ : default_renderer();
+    state = renderer.enhance_state(std::move(state));
+    state.message = closing_message_.empty() ? renderer.render_message(state) : closing_message_;
+    return state;
+}
+
+void ProgressTree::describe_step(ProgressState& state, const ProgressCounts& outer, const ProgressCounts& inner) {
+    state.current_step = static_cast<std::int64_t>(*step_) + 1;
+    state.step_current = outer.current;
+    state.step_total = outer.total;
+    std::tie(state.items_processed, state.total_items) = items_so_far(outer, inner);
+    if (*step_ < steps_.size()) {
+        const ProgressStep& step = steps_[*step_];
+        state.step_name = step.name;
+        state.step_start_percentage = 0;
+        for (std::size_t i = 0; i < *step_; ++i) {
+            state.step_start_percentage += steps_[i].weight;
+        }
+        state.step_end_percentage =
+            *step_ + 1 == steps_.size() ? 100.0 : std::min(100.0, state.step_start_percentage + step.weight);
+        if (auto metrics = named_metrics(step.metrics, inner); !metrics.empty()) {
+            state.context["metrics"] = std::move(metrics);
+        }
+    }
+    const SteadyTime now = clock_.now();
+    const double elapsed = std::chrono::duration<double>(now - step_started_).count();
+    state.rate = elapsed > 0 ? static_cast<double>(state.items_processed - step_items_) / elapsed : 0;
+    eta_.observe(now, outer.current, outer.total, inner_part(inner));
+    if (closing_message_.empty()) {
+        state.estimated_remaining = eta_.remaining(now);
+    }
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,83 @@
+#include <gmock/gmock.h>
+
+#include <ktrdr/progress/eta.hpp>
+
+namespace ktrdr {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Optional;
+
+class Eta : public testing::Test {
+protected:
+    Eta() { eta_.reset(SteadyTime{}); }
+    void look(std::chrono::milliseconds at, std::int64_t done, double fraction = 0) {
+        eta_.observe(SteadyTime{} + at, done, 10, fraction);
+    }
+    auto left(std::chrono::milliseconds at) const { return eta_.remaining(SteadyTime{} + at); }
+
+    EtaEstimator eta_{};
+};
+
+TEST_F(Eta, SaysNothingBeforeTwoUnitsOrThreeSeconds) {
+    look(1000ms, 1);
+    EXPECT_EQ(left(1000ms), std::nullopt);
+    look(2000ms, 2);
+    EXPECT_THAT(left(2000ms), Optional(8000ms));
+}
+
+TEST_F(Eta, SaysNothingWithoutATotal) {
+    eta_.observe(SteadyTime{} + 9s, 4, 0, 0);
+    EXPECT_EQ(left(9000ms), std::nullopt);
+}
+
+TEST_F(Eta, CountsDownInsideAUnit) {
+    look(1000ms, 1);
+    look(2000ms, 2);
+    EXPECT_THAT(left(2400ms), Optional(7600ms));
+    EXPECT_THAT(left(9000ms), Optional(7000ms));
+}
+
+TEST_F(Eta, UsesTheFractionBeforeTheFirstUnitIsDone) {
+    look(2000ms, 0, 0.1);
+    EXPECT_EQ(left(2000ms), std::nullopt);
+    look(4000ms, 0, 0.2);
+    EXPECT_THAT(left(4000ms), Optional(196'000ms));
+    EXPECT_THAT(left(5000ms), Optional(195'000ms));
+}
+
+TEST_F(Eta, SaysNothingWhileNothingMoves) {
+    look(5000ms, 0, 0);
+    EXPECT_EQ(left(5000ms), std::nullopt);
+}
+
+TEST_F(Eta, IsNotMovedByOneSlowUnit) {
+    look(1000ms, 1);
+    look(2000ms, 2);
+    look(3000ms, 3);
+    look(33'000ms, 4);
+    EXPECT_THAT(left(33'000ms), Optional(6000ms));
+}
+
+TEST_F(Eta, FollowsAChangeOfPaceWithinFiveUnits) {
+    for (int unit = 1; unit <= 5; ++unit) {
+        look(unit * 1000ms, unit);
+    }
+    look(7000ms, 6);
+    look(9000ms, 7);
+    look(11'000ms, 8);
+    EXPECT_THAT(left(11'000ms), Optional(4000ms));
+}
+
+TEST_F(Eta, SharesTheTimeOfUnitsItDidNotSeeOneByOne) {
+    look(6000ms, 6);
+    EXPECT_THAT(left(6000ms), Optional(4000ms));
+}
+
+TEST_F(Eta, IsNoughtWhenAllUnitsAreDone) {
+    look(1000ms, 10);
+    EXPECT_THAT(left(9000ms), Optional(0ms));
+}
+
+}  // namespace
+}  // namespace ktrdr
