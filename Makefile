@@ -13,7 +13,8 @@ build: setup ## compile what changed and install it into .venv
 
 demo: ## load real bars, train a model, print a report
 	@tools/setup.sh demo
-	@exec .venv/bin/ktrdr-core demo
+	@# Ctrl-C ends the demo with status 130; make then ends as one interrupted, without a word of its own.
+	@.venv/bin/ktrdr-core demo || { [ $$? -eq 130 ] && kill -INT $$PPID; }
 
 test: ## every check: tests in C++ and Python, floor plan, types, style, sanitizers
 	@tools/setup.sh dev
