@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import ktrdr_core
-from ktrdr_core.cli import main as command
+from ktrdr_core.cli.app import cli
 
 STRATEGY = Path("/strategy.yaml")
 DAYS = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=i) for i in range(60)]
@@ -80,7 +80,7 @@ def main() -> None:
         assert len(bars) == 31, len(bars)
         assert float(bars.close[-1]) == 1.5
         print(f"loaded {len(bars)} bars into {data.database_path}")
-        command(["data", "show", "AAPL", "1d", "--data-dir", folder], standalone_mode=False)
+        cli(["data", "show", "AAPL", "1d", "--data-dir", folder], standalone_mode=False)
         said = refusal(data, folder)
         assert "ktrdr-core[train]" in said, said
         print(f"training says: {said}")
