@@ -20,8 +20,9 @@ public:
     /// `keep_finished`: how many terminal operations stay listed.
     OperationRegistry(Executor& io, TimerQueue& timers, const Clock& clock, std::size_t keep_finished = 1000);
 
-    /// A new pending operation. The same id with the same type and parameters answers the operation that is there
-    /// (`created` false); with others it is `conflict`.
+    /// A new pending operation, its token a child of `parent`. The same id with the same type and parameters answers
+    /// the operation that is there
+    /// (`created` false); with others it is `conflict`. A bad id, type or timeout is `invalid_argument`.
     struct Created {
         std::shared_ptr<Operation> operation{};
         bool created{true};
@@ -37,6 +38,11 @@ public:
     bool sample();
 
 private:
+    [[nodiscard]] static Result<Created> same_request(const std::shared_ptr<Operation>& operation,
+                                                      const OperationSpec& spec);
+    /// Under mutex_: take out the oldest finished ones above the limit.
+    [[nodiscard]] std::vector<std::shared_ptr<Operation>> forget_oldest();
+
     Executor& io_;
     TimerQueue& timers_;
     const Clock& clock_;
