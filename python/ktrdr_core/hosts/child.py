@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import select
-import subprocess  # nosec B404: it starts this package's own module
+import subprocess  # nosec B404
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ class HostProcess:
         command += ["--delay", str(delay), "--until-stdin-closes"]
         command += ["--gate"] if gate else []
         # A session of its own: the terminal sends Ctrl-C to the whole foreground group.
-        self._process = subprocess.Popen(  # nosec B603: a fixed command, no shell
+        self._process = subprocess.Popen(  # nosec B603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         try:

@@ -1,0 +1,121 @@
+"""What every command shares: options for output, the wait for operations, errors and exit statuses."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import errors
+from ..terminal import KINDS, follow, reporter
+from .interrupts import CANCELLED, Cancelled, Interrupts, installed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..operation import Operation
+
+FAILED = 1
+USAGE = 2
+NOT_FOUND = 3
+TIMED_OUT = 124
+
+
+class Session:
+    """One command's run.
+
+    Parameters
+    ----------
+    as_json : bool
+        The command's result is one JSON value on standard output, and nothing else is there.
+    progress : str
+        One of ``terminal.KINDS``; progress goes to standard error.
+    """
+
+    def __init__(self, *, as_json: bool, progress: str, interrupts: Interrupts) -> None:
+        self.as_json = as_json
+        self._progress = progress
+        self._interrupts = interrupts
+
+    def follow(self, operations: Mapping[str, Operation[Any]]) -> None:
+        """Show operations until all have ended; their results and errors stay with them.
+
+        Raises
+        ------
+        Cancelled
+            After an interrupt, once they have stopped.
+        """
+        with (
+            self._interrupts.waiting(),
+            reporter(self._progress, sys.stderr) as report,
+        ):
+            follow(operations, report, interrupted=lambda: self._interrupts.count > 0)
+
+    def say(self, text: str = "") -> None:
+        """Print a line of the result for a person."""
+        if not self.as_json:
+            click.echo(text)
+
+    def answer(self, value: Any) -> None:
+        """Print the result for a program."""
+        if self.as_json:
+            click.echo(json.dumps(value))
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--json`` and ``--progress``, a ``Session`` as its first argument, and exit statuses."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON value.")
+    @click.option(
+        "--progress",
+        type=click.Choice(KINDS),
+        default="auto",
+        show_default=True,
+        help="How progress is shown on standard error.",
+    )
+    @functools.wraps(function)
+    def run(*, as_json: bool, progress: str, **arguments: Any) -> None:
+        with installed() as interrupts:
+            session = Session(as_json=as_json, progress=progress, interrupts=interrupts)
+            status = _guarded(session, lambda: function(session, **arguments))
+            if interrupts.count:
+                status = CANCELLED
+        if status:
+            click.get_current_context().exit(status)
+
+    return run
+
+
+def _guarded(session: Session, body: Callable[[], None]) -> int:
+    try:
+        body()
+    except Cancelled:
+        return CANCELLED
+    except errors.KtrdrError as error:
+        click.echo(f"error: {error.message}", err=True)
+        record = {"code": error.code, "message": error.message, "context": error.context}
+        session.answer({"error": record})
+        return exit_status(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        click.echo(f"error: {error}", err=True)
+        session.answer({"error": {"code": "os", "message": str(error), "context": {}}})
+        return FAILED
+    return 0
+
+
+def exit_status(error: errors.KtrdrError) -> int:
+    """Choose the exit status of an error."""
+    if isinstance(error, errors.OperationCancelledError):
+        return CANCELLED
+    if isinstance(error, TimeoutError):
+        return TIMED_OUT
+    if isinstance(error, errors.InvalidArgumentError | errors.ConfigurationError):
+        return USAGE
+    if isinstance(error, LookupError | errors.SymbolNotFoundError | errors.NoDataError):
+        return NOT_FOUND
+    return FAILED
