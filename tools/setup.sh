@@ -130,8 +130,12 @@ system_packages() {
         sudo=(sudo)
     fi
     say "installing ${missing[*]}"
-    "${sudo[@]}" apt-get update -qq
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    mkdir -p build
+    if ! { "${sudo[@]}" apt-get update && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends "${missing[@]}"; } >build/packages.log 2>&1; then
+        tail -n 20 build/packages.log >&2
+        stop "apt-get could not install them; the whole log is build/packages.log"
+    fi
     mapfile -t missing < <(missing_packages | sort -u)
     [ ${#missing[@]} -eq 0 ] || stop "still missing after apt-get install: ${missing[*]}; Debian 12 and Ubuntu 24.04 have them"
 }
