@@ -34,10 +34,9 @@ struct ServiceHealth {
 
 /// JSON calls to one host service over a pool. Base of the domains' adapters.
 ///
-/// Errors: those of `HttpClient`, with "service" in their context; a status outside 2xx is `status` with the first 4 KiB of
-/// the body; an answer that is not JSON is `protocol`. No connection at all names the URL and how to start or choose a
-/// service (`start_hint`).
-/// Thread safety: the io thread only.
+/// Errors: those of `HttpClient`, with "service" in their context; a status outside 2xx is `status` with the first 4
+/// KiB of the body; an answer that is not JSON is `protocol`. No connection at all names the URL and how to start or
+/// choose a service (`start_hint`). Thread safety: the io thread only.
 class KTRDR_EXPORT AsyncServiceAdapter {
 public:
     AsyncServiceAdapter(std::string service_name, std::string start_hint, std::shared_ptr<HttpClient> client);
@@ -46,15 +45,18 @@ public:
     [[nodiscard]] const std::string& service_name() const noexcept { return service_name_; }
     [[nodiscard]] const std::string& base_url() const noexcept { return client_->url(); }
     /// `endpoint` begins with '/' and may carry a query that is already encoded (see `encode_query`).
-    [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> call_get(std::string endpoint, CallOptions options);
+    [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> call_get(std::string endpoint,
+                                                                              CallOptions options);
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> call_post(std::string endpoint,
-                                                                              boost::json::value data, CallOptions options);
+                                                                               boost::json::value data,
+                                                                               CallOptions options);
     /// `GET /health`, within 5 s.
     [[nodiscard]] boost::asio::awaitable<Result<ServiceHealth>> check_health(CallOptions options);
     [[nodiscard]] PoolStats stats() const { return client_->stats(); }
 
 private:
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> call(Request request, CallOptions options);
+    [[nodiscard]] Error no_answer(Error error, const CallOptions& options) const;
     std::string service_name_;
     std::string start_hint_;
     std::shared_ptr<HttpClient> client_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,8 @@ struct Request {
     std::string body{};
     /// May be sent again after a failure that leaves it open whether it was carried out.
     bool idempotent{false};
+    /// A limit for this call alone; zero for the client's `total`, which is never passed.
+    std::chrono::milliseconds timeout{0};
 };
 
 struct Response {

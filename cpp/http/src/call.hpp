@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+
+#include <ktrdr/http/client.hpp>
+
+#include "connection.hpp"
+#include "pool.hpp"
+
+namespace ktrdr {
+
+/// One request from its start to the first of answer, failure, cancel, deadline. The coroutine only sleeps on `timer`.
+///
+/// Thread safety: the io thread only.
+/// Lifetime: lives in the coroutine's frame; destroying it gives up whatever is under way.
+class Call final : public PoolWaiter {
+public:
+    Call(Pool& pool, Request request);
+    ~Call();
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+    void begin();
+    [[nodiscard]] bool ended() const noexcept { return outcome_.has_value(); }
+    /// To be called when the timer has woken the coroutine: ends the call when its time is over.
+    void check_deadline();
+    /// Set the timer for the next sleep.
+    void arm();
+    [[nodiscard]] Result<Response> take();
+
+    void start(Connection& connection);
+    void fail(Error error);
+    void exchange_ended(Result<void> outcome, bool was_reused);
+    void cancel(const CancelReason& reason);
+
+    IoTimer timer;
+
+private:
+    [[nodiscard]] SteadyTime deadline() const;
+    void give_up() noexcept;
+    void finish(Result<Response> outcome);
+    [[nodiscard]] Error with_facts(Error error) const;
+    [[nodiscard]] Error too_late(bool total) const;
+
+    Pool& pool_;
+    SteadyTime started_;
+    std::chrono::milliseconds total_;
+    SteadyTime total_deadline_;
+    SteadyTime pool_deadline_;
+    Exchange exchange_;
+    /// Set while an exchange runs.
+    Connection* connection_{nullptr};
+    bool sent_again_{false};
+    std::optional<Result<Response>> outcome_{};
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,71 @@
+#include <ktrdr/http/client.hpp>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "call.hpp"
+#include "pool.hpp"
+#include "request_writer.hpp"
+
+namespace ktrdr {
+namespace asio = boost::asio;
+
+struct HttpClient::Impl {
+    Pool pool;
+};
+
+HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+HttpClient::~HttpClient() = default;
+
+Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, const std::string& url,
+                                                       PoolOptions options, Timeouts timeouts) {
+    auto origin = parse_origin(url);
+    if (!origin) {
+        return origin.error();
+    }
+    if (const auto valid = check(options); !valid) {
+        return valid.error();
+    }
+    if (const auto valid = check(timeouts); !valid) {
+        return valid.error();
+    }
+    std::unique_ptr<Impl> impl(new Impl{{io, std::move(*origin), options, timeouts}});
+    return std::shared_ptr<HttpClient>(new HttpClient(std::move(impl)));
+}
+
+asio::awaitable<Result<Response>> HttpClient::send(Request request, CancellationToken token) {
+    const auto self = shared_from_this();
+    if (const auto valid = ktrdr::check(request); !valid) {
+        co_return valid.error();
+    }
+    Call call(impl_->pool, std::move(request));
+    // Both run on this thread, and the registration goes before the call does.
+    if (token.is_cancelled()) {
+        call.cancel(token.reason().value_or(CancelReason{}));
+        co_return call.take();
+    }
+    const auto registration = token.on_cancel([&call](const CancelReason& reason) { call.cancel(reason); });
+    call.begin();
+    while (!call.ended()) {
+        call.arm();
+        boost::system::error_code woken;
+        co_await call.timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+        call.check_deadline();
+    }
+    co_return call.take();
+}
+
+PoolStats HttpClient::stats() const {
+    return impl_->pool.stats();
+}
+
+void HttpClient::close() {
+    impl_->pool.close();
+}
+
+const std::string& HttpClient::url() const noexcept {
+    return impl_->pool.origin().url;
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,138 @@
+#pragma once
+
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/basic_resolver.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/http/message.hpp>
+#include <ktrdr/http/options.hpp>
+
+#include "origin.hpp"
+#include "pool_core.hpp"
+#include "response_parser.hpp"
+
+namespace ktrdr {
+
+using IoExecutor = boost::asio::io_context::executor_type;
+using IoTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                                  boost::asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
+
+enum class Phase { pool, resolve, connect, write, first_byte, between_bytes };
+[[nodiscard]] std::string_view to_string(Phase phase) noexcept;
+
+enum class RequestSent { no, partly, whole };
+[[nodiscard]] std::string_view to_string(RequestSent sent) noexcept;
+
+class Call;
+
+/// One request on one connection, and what came of it.
+struct Exchange {
+    Call* call{nullptr};
+    Request request{};
+    Response response{};
+    Phase phase{Phase::pool};
+    RequestSent sent{RequestSent::no};
+    /// Some byte of the answer came.
+    bool answered{false};
+    /// The connection had carried another request before.
+    bool reused{false};
+};
+
+/// Addresses found for the pool's host, kept for a while.
+struct AddressCache {
+    std::vector<boost::asio::ip::tcp::endpoint> endpoints{};
+    SteadyTime until{};
+};
+
+/// One socket: dials, carries one exchange after the other, notices when the peer goes away in between.
+///
+/// A read is always pending on an open socket. While an exchange runs it brings the answer; while the connection is
+/// idle anything it brings means that the connection is of no more use.
+///
+/// Thread safety: the io thread only.
+/// Lifetime: pending handlers keep it alive; `close` cuts the tie to the owner and ends them.
+/// Cost: one write and one read call per small request, one timer that is armed again only when it has run out.
+class Connection final : public PoolMember, public std::enable_shared_from_this<Connection> {
+public:
+    /// The pool as the connection sees it. Every member may close the connection.
+    class Owner {
+    public:
+        virtual ~Owner() = default;
+        virtual void dial_ended(Connection& connection) = 0;
+        virtual void dial_failed(Connection& connection, Error error) = 0;
+        virtual void idle_lost(Connection& connection) = 0;
+        /// The exchange is over and forgotten here; `reusable` says whether another may follow.
+        virtual void exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome,
+                                    bool reusable) = 0;
+    };
+    struct Settings {
+        const Origin& origin;
+        const PoolOptions& options;
+        const Timeouts& timeouts;
+        AddressCache& addresses;
+    };
+
+    Connection(boost::asio::io_context& io, Owner& owner, Settings settings);
+    void dial();
+    /// Send the request and read its answer. The exchange stays where it is until it has ended or `close` was called.
+    void start(Exchange& exchange);
+    /// At once and for good; nobody is told.
+    void close() noexcept;
+
+    /// An exchange was carried out before.
+    [[nodiscard]] bool used() const noexcept { return used_; }
+    /// Its place in the owner's list.
+    std::size_t index{0};
+
+private:
+    using Endpoint = boost::asio::ip::tcp::endpoint;
+    using Resolver = boost::asio::ip::basic_resolver<boost::asio::ip::tcp, IoExecutor>;
+    using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, IoExecutor>;
+    enum class State { resolving, connecting, open, closed };
+
+    void resolved(const boost::system::error_code& error, const Resolver::results_type& results);
+    void connect_next();
+    void connected(const boost::system::error_code& error);
+    void dial_error(Errc code, std::string_view phase, const std::string& what);
+    void write();
+    void arm_read();
+    void read(const boost::system::error_code& error, std::size_t bytes);
+    void read_error(const boost::system::error_code& error);
+    void end(Result<void> outcome, bool reusable);
+    void set_deadline(SteadyTime deadline);
+    void arm_timer(SteadyTime when);
+    void timer_fired();
+
+    Owner* owner_;
+    Settings settings_;
+    Socket socket_;
+    IoTimer timer_;
+    std::optional<Resolver> resolver_{};
+    State state_{State::resolving};
+    bool used_{false};
+    std::vector<Endpoint> endpoints_{};
+    std::size_t next_endpoint_{0};
+    boost::system::error_code connect_error_{};
+
+    Exchange* exchange_{nullptr};
+    std::optional<ResponseParser> parser_{};
+    std::string head_{};
+    std::size_t written_{0};
+    bool writing_{false};
+    boost::beast::flat_buffer buffer_{};
+
+    SteadyTime deadline_{SteadyTime::max()};
+    SteadyTime timer_at_{SteadyTime::max()};
+};
+
+}  // namespace ktrdr

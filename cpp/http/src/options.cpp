@@ -1,0 +1,63 @@
+#include <ktrdr/http/options.hpp>
+
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+#include <string_view>
+
+namespace ktrdr {
+namespace {
+
+Error out_of_range(std::string_view field, long long value, std::string_view rule) {
+    return fail(Errc::configuration, fmt::format("{} is {}, but {}", field, value, rule),
+                {{"field", field}, {"value", value}, {"rule", rule}});
+}
+
+}  // namespace
+
+Result<void> check(const PoolOptions& options) {
+    using Size = std::pair<std::string_view, std::size_t>;
+    // Counts are packed by 21 bits each, and Beast keeps the head's limit in 32 bits.
+    const std::array at_least_one{
+        Size{"max_connections", options.max_connections}, Size{"max_waiters", options.max_waiters},
+        Size{"max_head_bytes", options.max_head_bytes}, Size{"max_body_bytes", options.max_body_bytes}};
+    for (const auto& [field, value] : at_least_one) {
+        if (value < 1) {
+            return out_of_range(field, static_cast<long long>(value), "must be at least 1");
+        }
+    }
+    if (options.max_connections > 100'000) {
+        return out_of_range("max_connections", static_cast<long long>(options.max_connections),
+                            "must be at most 100000");
+    }
+    if (options.max_head_bytes > std::numeric_limits<std::uint32_t>::max() / 2) {
+        return out_of_range("max_head_bytes", static_cast<long long>(options.max_head_bytes), "must be below 2 GiB");
+    }
+    if (options.idle_timeout.count() < 0) {
+        return out_of_range("idle_timeout (ms)", options.idle_timeout.count(), "must not be negative");
+    }
+    return {};
+}
+
+Result<void> check(const Timeouts& timeouts) {
+    using Limit = std::pair<std::string_view, std::chrono::milliseconds>;
+    const std::array limits{Limit{"pool", timeouts.pool},
+                            Limit{"resolve", timeouts.resolve},
+                            Limit{"connect", timeouts.connect},
+                            Limit{"write", timeouts.write},
+                            Limit{"first_byte", timeouts.first_byte},
+                            Limit{"between_bytes", timeouts.between_bytes},
+                            Limit{"total", timeouts.total}};
+    for (const auto& [field, value] : limits) {
+        if (value.count() <= 0) {
+            return out_of_range(fmt::format("timeouts.{} (ms)", field), value.count(), "must be positive");
+        }
+        if (value > std::chrono::hours{24 * 365}) {
+            return out_of_range(fmt::format("timeouts.{} (ms)", field), value.count(), "must be at most a year");
+        }
+    }
+    return {};
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ktrdr/http/client.hpp>
+
+#include "connection.hpp"
+#include "origin.hpp"
+#include "pool_core.hpp"
+
+namespace ktrdr {
+
+class Call;
+
+/// Carries out what `PoolCore` decides: owns the sockets, hands them to calls.
+///
+/// Thread safety: the io thread only, but for `stats`.
+/// Lifetime: outlives its calls; closes every socket when destroyed.
+class Pool final : private Connection::Owner {
+public:
+    Pool(boost::asio::io_context& io, Origin origin, PoolOptions options, Timeouts timeouts);
+    ~Pool() override;
+
+    /// Grants or refuses through the call, at once or later.
+    void acquire(Call& call);
+    void leave(Call& call) noexcept;
+    [[nodiscard]] bool is_waiting(const PoolWaiter& waiter) const noexcept { return core_.is_waiting(waiter); }
+    /// Close an active connection whose exchange was given up.
+    void abandon(Connection& connection);
+    /// Close what is idle: one of them turned out to be dead without a sign, the rest may be too.
+    void drop_idle();
+    void close();
+    [[nodiscard]] PoolStats stats() const noexcept;
+    void count_request() noexcept { requests_.fetch_add(1, std::memory_order_relaxed); }
+
+    [[nodiscard]] boost::asio::io_context& io() const noexcept { return io_; }
+    [[nodiscard]] const Origin& origin() const noexcept { return origin_; }
+    [[nodiscard]] const Timeouts& timeouts() const noexcept { return timeouts_; }
+    [[nodiscard]] const PoolOptions& options() const noexcept { return options_; }
+    /// Why the last dial failed; empty after one that did not.
+    [[nodiscard]] const std::string& last_dial_error() const noexcept { return last_dial_error_; }
+
+private:
+    void dial_ended(Connection& connection) override;
+    void dial_failed(Connection& connection, Error error) override;
+    void idle_lost(Connection& connection) override;
+    void exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) override;
+
+    void carry_out(const PoolStep& step, const Error* dial_error = nullptr);
+    void fail_waiter(const PoolStep& step, const Error* dial_error);
+    void dial();
+    void forget(Connection& connection);
+    void arm_idle_timer();
+    void publish() noexcept;
+
+    boost::asio::io_context& io_;
+    Origin origin_;
+    PoolOptions options_;
+    Timeouts timeouts_;
+    PoolCore core_;
+    AddressCache addresses_{};
+    std::vector<std::shared_ptr<Connection>> connections_{};
+    IoTimer idle_timer_;
+    bool idle_timer_armed_{false};
+    std::string last_dial_error_{};
+    /// For the idle timer, which may fire after the pool is gone.
+    std::shared_ptr<Pool*> self_{std::make_shared<Pool*>(this)};
+
+    /// idle, active and connecting by 21 bits each, so that a reader never sees them torn.
+    std::atomic<std::uint64_t> counts_{0};
+    std::atomic<std::size_t> waiting_{0};
+    std::atomic<std::size_t> created_{0};
+    std::atomic<std::size_t> requests_{0};
+};
+
+}  // namespace ktrdr

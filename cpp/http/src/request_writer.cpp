@@ -1,0 +1,89 @@
+#include "request_writer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/beast/core/string.hpp>
+#include <charconv>
+#include <string_view>
+
+namespace ktrdr {
+namespace {
+
+bool is_token(std::string_view text) {
+    constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
+    return !text.empty() && std::all_of(text.begin(), text.end(), [marks](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               marks.find(c) != std::string_view::npos;
+    });
+}
+
+bool has_line_break(std::string_view text) {
+    return std::any_of(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+}
+
+bool is_target(std::string_view text) {
+    return text.starts_with('/') &&
+           std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c != 0x7f; });
+}
+
+bool is_ours(std::string_view name) {
+    constexpr std::array<std::string_view, 4> ours{"Host", "Content-Length", "Transfer-Encoding", "Connection"};
+    return std::any_of(ours.begin(), ours.end(),
+                       [&](std::string_view own) { return boost::beast::iequals(own, name); });
+}
+
+bool always_has_length(std::string_view method) {
+    return method == "POST" || method == "PUT" || method == "PATCH";
+}
+
+Error refuse(std::string_view what, std::string_view why) {
+    return fail(Errc::invalid_argument, fmt::format("the request's {} {}; nothing was sent", what, why),
+                {{"field", what}});
+}
+
+}  // namespace
+
+Result<void> check(const Request& request) {
+    if (!is_token(request.method)) {
+        return refuse("method", "is not a token such as GET");
+    }
+    if (!is_target(request.target)) {
+        return refuse("target", "must begin with '/' and hold no blank, line break or other control character");
+    }
+    for (const auto& [name, value] : request.headers) {
+        if (!is_token(name)) {
+            return refuse("header name", "is not a token such as X-Operation-Id");
+        }
+        if (has_line_break(value)) {
+            return refuse(fmt::format("header {}", name), "holds a line break or a NUL");
+        }
+        if (is_ours(name)) {
+            return refuse(fmt::format("header {}", name), "is written by the client itself; leave it out");
+        }
+    }
+    return {};
+}
+
+void write_head(std::string& out, const Request& request, const Origin& origin) {
+    out.clear();
+    out.append(request.method).append(" ").append(origin.prefix).append(request.target);
+    out.append(" HTTP/1.1\r\nHost: ").append(origin.host_header).append("\r\n");
+    for (const auto& [name, value] : request.headers) {
+        out.append(name).append(": ").append(value).append("\r\n");
+    }
+    if (!request.body.empty() || always_has_length(request.method)) {
+        std::array<char, 20> digits{};
+        const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), request.body.size()).ptr;
+        out.append("Content-Length: ").append(digits.data(), end).append("\r\n");
+    }
+    out.append("\r\n");
+}
+
+bool is_idempotent(const Request& request) noexcept {
+    constexpr std::array<std::string_view, 6> methods{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+    return request.idempotent || std::find(methods.begin(), methods.end(), request.method) != methods.end();
+}
+
+}  // namespace ktrdr

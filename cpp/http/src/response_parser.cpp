@@ -1,0 +1,165 @@
+#include "response_parser.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/beast/http/error.hpp>
+
+namespace ktrdr {
+namespace http = boost::beast::http;
+namespace {
+
+constexpr unsigned max_fields = 100;
+constexpr unsigned max_interim = 8;
+/// A chunk's size line costs a few bytes; more framing than this per byte of body is no honest answer.
+constexpr std::uint64_t framing_per_body_byte = 8;
+
+http::error stop_code() {
+    return http::error::bad_value;
+}
+
+}  // namespace
+
+ResponseParser::Message::Message(Limits message_limits, bool is_head) : limits(message_limits), head_request(is_head) {
+    eager(true);
+    skip(is_head);
+    header_limit(static_cast<std::uint32_t>(limits.head_bytes));
+    body_limit(limits.body_bytes);
+}
+
+void ResponseParser::Message::on_response_impl(int code, View, int, Code&) {
+    response.status = code;
+}
+
+void ResponseParser::Message::on_field_impl(http::field name, View name_text, View value, Code& error) {
+    if (!in_head) {
+        framing += name_text.size() + value.size();
+        if (++fields > max_fields || framing > limits.head_bytes + framing_per_body_byte * response.body.size()) {
+            error = http::error::header_limit;
+        }
+        return;
+    }
+    if (++fields > max_fields) {
+        error = http::error::header_limit;
+        return;
+    }
+    if (name == http::field::content_length) {
+        ++lengths;
+    } else if (name == http::field::transfer_encoding) {
+        ++codings;
+        only_chunked = only_chunked && boost::beast::iequals(value, "chunked");
+    }
+    response.headers.emplace_back(std::string(name_text), std::string(value));
+}
+
+void ResponseParser::Message::on_header_impl(Code& error) {
+    in_head = false;
+    if (codings > 0 && lengths > 0) {
+        broken = "has both Transfer-Encoding and Content-Length";
+    } else if (lengths > 1) {
+        broken = "has more than one Content-Length";
+    } else if (codings > 1 || !only_chunked) {
+        broken = "has a Transfer-Encoding other than chunked";
+    } else if (response.status == 101) {
+        broken = "switches the protocol, which nobody asked for";
+    }
+    if (!broken.empty()) {
+        error = stop_code();
+    }
+}
+
+void ResponseParser::Message::on_body_init_impl(const boost::optional<std::uint64_t>& length, Code&) {
+    if (length && !head_request) {
+        response.body.reserve(std::min<std::uint64_t>(*length, limits.body_bytes));
+    }
+}
+
+std::size_t ResponseParser::Message::on_body_impl(View body, Code& error) {
+    if (body.size() > limits.body_bytes - response.body.size()) {
+        error = http::error::body_limit;
+        return 0;
+    }
+    response.body.append(body.data(), body.size());
+    return body.size();
+}
+
+void ResponseParser::Message::on_chunk_header_impl(std::uint64_t, View extensions, Code& error) {
+    framing += extensions.size() + 4;
+    if (framing > limits.head_bytes + framing_per_body_byte * response.body.size()) {
+        error = http::error::header_limit;
+    }
+}
+
+std::size_t ResponseParser::Message::on_chunk_body_impl(std::uint64_t, View body, Code& error) {
+    return on_body_impl(body, error);
+}
+
+ResponseParser::ResponseParser(Limits limits, bool head_request) : limits_(limits), head_request_(head_request) {
+    message_.emplace(limits_, head_request_);
+}
+
+bool ResponseParser::is_interim() const noexcept {
+    return message_->is_done() && message_->response.status / 100 == 1;
+}
+
+Result<ResponseParser::Progress> ResponseParser::feed(boost::asio::const_buffer data, std::size_t& used) {
+    used = 0;
+    started_ = started_ || data.size() > 0;
+    while (!message_->is_done() && used < data.size()) {
+        boost::beast::error_code error;
+        const std::size_t taken = message_->put(data + used, error);
+        used += taken;
+        if (error == http::error::need_more) {
+            break;
+        }
+        if (error) {
+            return explain(error);
+        }
+        if (is_interim()) {
+            if (++interim_ > max_interim) {
+                return fail(Errc::protocol, fmt::format("begins with more than {} interim (1xx) heads", max_interim));
+            }
+            message_.emplace(limits_, head_request_);
+        } else if (taken == 0) {
+            break;
+        }
+    }
+    if (!message_->is_done() && data.size() - used > limits_.head_bytes) {
+        return fail(Errc::response_too_large,
+                    fmt::format("has a head or a chunk's head over the limit of {} bytes", limits_.head_bytes),
+                    {{"limit_bytes", limits_.head_bytes}});
+    }
+    return message_->is_done() ? Progress::done : Progress::need_more;
+}
+
+Result<ResponseParser::Progress> ResponseParser::feed_end() {
+    boost::beast::error_code error;
+    if (started_ && message_->is_header_done()) {
+        message_->put_eof(error);
+        if (!error && message_->is_done()) {
+            return Progress::done;
+        }
+        return fail(Errc::protocol,
+                    fmt::format("ends inside its body, after {} bytes", message_->response.body.size()));
+    }
+    return fail(Errc::protocol, "ends inside its head");
+}
+
+Error ResponseParser::explain(const boost::beast::error_code& error) const {
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+        return fail(Errc::response_too_large,
+                    fmt::format("has a head, chunk heads or trailers over the limits of {} bytes and {} fields",
+                                limits_.head_bytes, max_fields),
+                    {{"limit_bytes", limits_.head_bytes}});
+    }
+    if (error == http::error::body_limit) {
+        return fail(Errc::response_too_large, fmt::format("has a body over the limit of {} bytes", limits_.body_bytes),
+                    {{"limit_bytes", limits_.body_bytes}});
+    }
+    if (!message_->broken.empty()) {
+        return fail(Errc::protocol, message_->broken);
+    }
+    return fail(Errc::protocol, fmt::format("is not HTTP/1.1: {}", error.message()));
+}
+
+}  // namespace ktrdr

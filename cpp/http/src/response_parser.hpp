@@ -1,0 +1,79 @@
+#pragma once
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/http/message.hpp>
+
+namespace ktrdr {
+
+/// Reads one final response out of bytes as they come, and refuses what HTTP forbids but Beast lets through:
+/// a transfer coding other than `chunked`, a length given twice or beside a transfer coding, endless trailers.
+/// Interim answers (1xx) are passed over.
+///
+/// Errors: `protocol` or `response_too_large`, in words that follow "the answer …"; after one the connection is
+/// useless.
+class ResponseParser final {
+public:
+    struct Limits {
+        std::size_t head_bytes;
+        std::size_t body_bytes;
+    };
+    enum class Progress { need_more, done };
+
+    ResponseParser(Limits limits, bool head_request);
+    /// Consume from the front of `data`; `used` bytes of it are gone afterwards.
+    [[nodiscard]] Result<Progress> feed(boost::asio::const_buffer data, std::size_t& used);
+    /// The peer has closed its side: the end of an answer without a length, else half an answer.
+    [[nodiscard]] Result<Progress> feed_end();
+
+    /// Some byte of an answer was seen.
+    [[nodiscard]] bool started() const noexcept { return started_; }
+    [[nodiscard]] bool keep_alive() const { return message_->keep_alive(); }
+    [[nodiscard]] Response take() { return std::move(message_->response); }
+
+private:
+    /// One head and body; an interim answer is followed by a new one.
+    struct Message final : boost::beast::http::basic_parser<false> {
+        using View = boost::beast::string_view;
+        using Code = boost::beast::error_code;
+
+        Message(Limits limits, bool head_request);
+        void on_request_impl(boost::beast::http::verb, View, View, int, Code&) override {}
+        void on_response_impl(int code, View reason, int version, Code& error) override;
+        void on_field_impl(boost::beast::http::field name, View name_text, View value, Code& error) override;
+        void on_header_impl(Code& error) override;
+        void on_body_init_impl(const boost::optional<std::uint64_t>& length, Code& error) override;
+        std::size_t on_body_impl(View body, Code& error) override;
+        void on_chunk_header_impl(std::uint64_t size, View extensions, Code& error) override;
+        std::size_t on_chunk_body_impl(std::uint64_t remain, View body, Code& error) override;
+        void on_finish_impl(Code&) override {}
+
+        Limits limits;
+        bool head_request;
+        bool in_head{true};
+        unsigned fields{0};
+        unsigned lengths{0};
+        unsigned codings{0};
+        bool only_chunked{true};
+        /// Bytes of framing: chunk sizes, their extensions, trailers.
+        std::uint64_t framing{0};
+        std::string broken{};
+        Response response{};
+    };
+
+    [[nodiscard]] bool is_interim() const noexcept;
+    [[nodiscard]] Error explain(const boost::beast::error_code& error) const;
+
+    Limits limits_;
+    bool head_request_;
+    bool started_{false};
+    unsigned interim_{0};
+    std::optional<Message> message_;
+};
+
+}  // namespace ktrdr
