@@ -127,7 +127,7 @@ public:
             model.history.push_back(*report);
             model.best_epoch = report->best ? epoch : model.best_epoch;
             const auto& stopping = options_.early_stopping;
-            model.early_stopped = stopping && epoch - model.best_epoch >= stopping->patience;
+            model.early_stopped = stopping && epoch < options_.epochs && epoch - model.best_epoch >= stopping->patience;
             events_.on_epoch(*report);
         }
         network_.values().copy_(best_values_);
