@@ -1,0 +1,53 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/timeframe.hpp>
+
+namespace ktrdr {
+
+/// What a source can give at once.
+struct SourceLimits {
+    /// The longest range of one fetch.
+    std::chrono::nanoseconds max_span{std::chrono::days{365}};
+    /// Most fetches of one load at the same time. At least 1.
+    std::size_t max_in_flight{3};
+};
+
+/// For whom a source works.
+struct SourceCall {
+    CancellationToken token{};
+    std::string operation_id{};
+};
+
+/// Where bars come from. A vendor is one class.
+///
+/// Cancellation: every call ends with `cancelled` (or `timed_out`) soon after its token was cancelled.
+/// Thread safety: coroutines run on the io thread; several may be in flight at once.
+/// Lifetime: the caller keeps the source alive until they have ended.
+class KTRDR_EXPORT BarSource {
+public:
+    virtual ~BarSource() = default;
+    /// The short name under which its bars are stored.
+    [[nodiscard]] virtual std::string provider() const = 0;
+    [[nodiscard]] virtual SourceLimits describe(const Timeframe& timeframe) const = 0;
+    /// `symbol_unknown` when the provider does not know it.
+    [[nodiscard]] virtual boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe timeframe,
+                                                                               SourceCall call) = 0;
+    /// The start of the oldest bar there is, unset when the provider cannot say.
+    [[nodiscard]] virtual boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
+                                                                                                 Timeframe timeframe,
+                                                                                                 SourceCall call) = 0;
+    /// The closed bars that start inside `segment`, oldest first. None is an answer: the provider has nothing there.
+    [[nodiscard]] virtual boost::asio::awaitable<Result<Bars>> fetch(std::string symbol, Timeframe timeframe,
+                                                                     TimeRange segment, SourceCall call) = 0;
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <vector>
+
+#include <ktrdr/bar_store/bar_store.hpp>
+#include <ktrdr/base/executor.hpp>
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/data/bar_source.hpp>
+#include <ktrdr/data/data_progress_renderer.hpp>
+#include <ktrdr/data/load_request.hpp>
+#include <ktrdr/operations/operation.hpp>
+
+namespace ktrdr {
+
+/// What a load works with. The executor and the clock must outlive it.
+struct LoadMeans {
+    Executor& store_executor;
+    const Clock& clock;
+    std::shared_ptr<BarStore> store;
+    /// May be null in local mode.
+    std::shared_ptr<BarSource> source;
+};
+
+/// One load: what is missing is found, asked for segment by segment, and every segment is stored before it is
+/// announced; the result is what the store then has of the range.
+///
+/// Errors: an error of the source when nothing came; a storage error at once; `no_data` when the provider has nothing
+/// of the range. When some segments came and others did not, the result is what there is and the operation gets a
+/// warning. Cancellation: between segments, inside each call of the source, and before the result; segments stored stay
+/// stored. Thread safety: `run` on the io thread, once.
+class KTRDR_EXPORT DataLoadingJob final : public std::enable_shared_from_this<DataLoadingJob> {
+public:
+    DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<Operation> operation);
+    ~DataLoadingJob();
+
+    [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> run();
+
+private:
+    struct Segments;
+
+    [[nodiscard]] boost::asio::awaitable<Result<void>> ask_for_missing();
+    [[nodiscard]] boost::asio::awaitable<Result<void>> learn_symbol(SeriesFacts facts);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> learn_first_timestamp(SeriesFacts facts);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> load_segments(std::vector<TimeRange> ranges);
+    [[nodiscard]] boost::asio::awaitable<void> lane(std::shared_ptr<Segments> segments);
+    [[nodiscard]] boost::asio::awaitable<void> load_one(std::shared_ptr<Segments> segments, TimeRange range);
+    [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> read_bars();
+
+    [[nodiscard]] Result<void> summarise(const Segments& segments) const;
+    void enter(LoadStep step);
+    void announce(const Segments& segments);
+    [[nodiscard]] Result<void> check_alive(std::string_view where) const;
+    [[nodiscard]] SourceCall call() const;
+    [[nodiscard]] Error no_data() const;
+
+    const LoadTask task_;
+    const LoadMeans means_;
+    const std::shared_ptr<Operation> operation_;
+    std::optional<UtcTime> first_{};
+    std::optional<Error> segment_error_{};
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <optional>
+#include <string>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/timeframe.hpp>
+
+/// Reading what the IB host service answers (the wire contract), without a socket in sight.
+///
+/// `asked` is what was asked, for messages: `POST http://localhost:5001/data/validate`.
+/// Errors: `host_service` when the service says that it failed, `protocol` for an answer that breaks the contract.
+namespace ktrdr {
+
+/// `symbol_unknown` when the answer says that the symbol is not valid.
+[[nodiscard]] KTRDR_EXPORT Result<void> read_validation(const boost::json::value& answer, const std::string& symbol,
+                                                        const std::string& asked);
+
+/// Unset when the service does not know it.
+[[nodiscard]] KTRDR_EXPORT Result<std::optional<UtcTime>> read_head_timestamp(const boost::json::value& answer,
+                                                                              const std::string& asked);
+
+/// What an answer of bars has to be cut to.
+struct BarsWanted {
+    Timeframe timeframe;
+    TimeRange segment{};
+    /// Bars that are not closed at that time are dropped.
+    UtcTime now{};
+};
+
+/// The bars of an answer: sorted, of two with one stamp the later, inside the segment, closed.
+/// Cancellation: polls `token` every 100 bars.
+[[nodiscard]] KTRDR_EXPORT Result<Bars> read_historical(const boost::json::value& answer, const BarsWanted& wanted,
+                                                        const std::string& asked, const CancellationToken& token);
+
+}  // namespace ktrdr

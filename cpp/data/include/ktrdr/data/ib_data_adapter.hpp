@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+
+#include <ktrdr/adapter/async_service_adapter.hpp>
+#include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/executor.hpp>
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/data/bar_source.hpp>
+
+namespace ktrdr {
+
+/// Bars of Interactive Brokers, through the IB host service.
+class KTRDR_EXPORT IbDataAdapter final : public BarSource {
+public:
+    /// How a person gets a service, for messages.
+    static constexpr const char* start_hint =
+        "start one with `python -m ktrdr_core.hosts.ib --port 5001`, or name another with ib_url= or "
+        "IB_HOST_SERVICE_URL";
+    static constexpr const char* provider_name = "IB";
+
+    /// Answers are decoded on `compute`. Both references must outlive the adapter.
+    IbDataAdapter(std::shared_ptr<HttpClient> client, Executor& compute, const Clock& clock);
+
+    [[nodiscard]] std::string provider() const override { return provider_name; }
+    [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const override;
+    [[nodiscard]] boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe timeframe,
+                                                                       SourceCall call) override;
+    [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
+                                                                                         Timeframe timeframe,
+                                                                                         SourceCall call) override;
+    [[nodiscard]] boost::asio::awaitable<Result<Bars>> fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
+                                                             SourceCall call) override;
+
+private:
+    AsyncServiceAdapter service_;
+    Executor& compute_;
+    const Clock& clock_;
+};
+
+}  // namespace ktrdr

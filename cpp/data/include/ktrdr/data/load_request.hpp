@@ -1,0 +1,50 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <ktrdr/bar_store/bar_store.hpp>
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/market/bars.hpp>
+
+namespace ktrdr {
+
+/// What a caller asks for, in the caller's own words.
+struct LoadRequest {
+    std::string symbol{};
+    std::string timeframe{};
+    /// ISO 8601, without an offset UTC. An end that is a date without a time includes that day.
+    std::optional<std::string> start_date{};
+    std::optional<std::string> end_date{};
+    /// local or full.
+    std::string mode{"local"};
+    /// The caller's own id, or empty.
+    std::string operation_id{};
+};
+
+enum class LoadMode {
+    /// Only what is stored; no network.
+    local,
+    /// What the store lacks of the range is asked for.
+    full,
+};
+
+[[nodiscard]] KTRDR_EXPORT std::string_view to_string(LoadMode mode) noexcept;
+
+/// A request that was found sound.
+struct LoadTask {
+    SeriesKey key;
+    LoadMode mode{LoadMode::local};
+    /// In full mode it ends no later than the last closed bar.
+    TimeRange range{};
+};
+
+/// Errors: `invalid_argument` naming the argument, its value and what is allowed. Nothing is asked or stored.
+[[nodiscard]] KTRDR_EXPORT Result<LoadTask> check_request(const LoadRequest& request, const std::string& provider,
+                                                          UtcTime now);
+
+/// `[A-Za-z0-9._^/=-]{1,32}`, else `invalid_argument`.
+[[nodiscard]] KTRDR_EXPORT Result<void> check_symbol(std::string_view symbol);
+
+}  // namespace ktrdr

@@ -1,0 +1,185 @@
+#include <ktrdr/data/data_manager.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <fmt/format.h>
+
+#include <ktrdr/data/data_loading_job.hpp>
+#include <ktrdr/data/data_progress_renderer.hpp>
+#include <ktrdr/data/ib_data_adapter.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+namespace json = boost::json;
+
+json::value text_or_null(const std::optional<std::string>& text) {
+    return text ? json::value(*text) : json::value();
+}
+
+/// What makes two requests the same one.
+json::object parameters_of(const LoadRequest& request) {
+    return {{"symbol", request.symbol},
+            {"timeframe", request.timeframe},
+            {"start_date", text_or_null(request.start_date)},
+            {"end_date", text_or_null(request.end_date)},
+            {"mode", request.mode}};
+}
+
+json::object progress_context(const LoadTask& task) {
+    return {{"operation", DataJobManager::operation_type},
+            {"symbol", task.key.symbol},
+            {"timeframe", task.key.timeframe.name()},
+            {"mode", to_string(task.mode)},
+            {"current_segment", 0},
+            {"total_segments", 0},
+            {"bars_processed", 0}};
+}
+
+boost::asio::awaitable<void> run_job(std::shared_ptr<DataLoadingJob> job, OperationDone done) {
+    auto bars = co_await job->run();
+    done(bars ? Result<std::any>(boost::system::in_place_value, std::move(*bars)) : failed(bars.error()));
+}
+
+Error closed() {
+    return fail(Errc::client_closed, "this DataManager is closed: make a new one");
+}
+
+}  // namespace
+
+struct DataManager::Parts {
+    std::shared_ptr<HttpClient> client;
+    std::shared_ptr<BarSource> source;
+    std::shared_ptr<BarStore> store;
+};
+
+DataManager::DataManager(DataServices services, Env env, Parts parts)
+    : ServiceOrchestrator(services.registry, services.io_executor, std::move(env)),
+      services_(services),
+      database_path_(parts.store->file()),
+      client_(std::move(parts.client)),
+      source_(std::move(parts.source)),
+      store_(std::move(parts.store)),
+      jobs_(services.registry, services.clock, [this](DataJob job) {
+          return execute_with_cancellation(std::move(job.spec), std::move(job.work), std::move(job.cancellation_token),
+                                           std::move(job.options));
+      }) {}
+
+DataManager::~DataManager() {
+    close();
+}
+
+Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, DataManagerOptions options, Env env) {
+    if (options.data_dir.empty()) {
+        return fail(Errc::configuration, "there is no data directory: give data_dir or set KTRDR_DATA_DIR");
+    }
+    auto store = BarStore::open(options.data_dir / "ktrdr.db", options.database);
+    if (!store) {
+        return store.error();
+    }
+    auto manager = std::make_shared<DataManager>(services, env, Parts{nullptr, nullptr, *store});
+    const auto route = manager->route(options.use_ib_host_service, options.ib_url);
+    if (!route) {
+        return route.error();
+    }
+    if (!route->use_host_service) {
+        return manager;
+    }
+    auto client = HttpClient::create(services.io, route->url, options.pool, options.timeouts);
+    if (!client) {
+        return client.error();
+    }
+    auto source = std::make_shared<IbDataAdapter>(*client, services.compute, services.clock);
+    return std::make_shared<DataManager>(services, std::move(env),
+                                         Parts{std::move(*client), std::move(source), std::move(*store)});
+}
+
+Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, CancellationToken token) {
+    auto task = check_request(request, IbDataAdapter::provider_name, services_.clock.utc_now());
+    if (!task) {
+        return task.error();
+    }
+    if (task->mode != LoadMode::local && !source_) {
+        return no_source();
+    }
+    auto open_store = store();
+    if (!open_store) {
+        return open_store.error();
+    }
+    const auto id = jobs_.create_job(job_of(request, std::move(*task), std::move(*open_store), std::move(token)));
+    return id ? jobs_.start_job(*id) : Result<std::shared_ptr<Operation>>(id.error());
+}
+
+DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shared_ptr<BarStore> store,
+                            CancellationToken token) const {
+    DataJob job;
+    job.spec.id = request.operation_id;
+    job.spec.parameters = parameters_of(request);
+    job.cancellation_token = std::move(token);
+    job.options.renderer = std::make_shared<DataProgressRenderer>();
+    job.options.steps = load_steps(task.mode);
+    job.options.context = progress_context(task);
+    // The work outlives neither the services nor what it shares; the manager itself may go before it ends.
+    job.work = [services = services_, task = std::move(task), store = std::move(store), source = source_](
+                   std::shared_ptr<Operation> operation, OperationDone done) {
+        LoadMeans means{services.store, services.clock, store, source};
+        auto loading = std::make_shared<DataLoadingJob>(task, std::move(means), std::move(operation));
+        boost::asio::co_spawn(services.io, run_job(std::move(loading), done), [done](const std::exception_ptr& thrown) {
+            if (thrown) {
+                done(failed(fail(Errc::internal, "a load ended with an exception")));
+            }
+        });
+    };
+    return job;
+}
+
+Result<BarsPtr> DataManager::read(const std::string& symbol, const Timeframe& timeframe, TimeRange range) {
+    const auto open_store = store();
+    if (!open_store) {
+        return open_store.error();
+    }
+    auto bars = (*open_store)
+                    ->read({.provider = IbDataAdapter::provider_name, .symbol = symbol, .timeframe = timeframe}, range);
+    if (!bars) {
+        return bars.error();
+    }
+    if (bars->empty()) {
+        return fail(Errc::no_data,
+                    fmt::format("no {} bars of {} are stored in {}: load them with load_data({:?}, {:?}, start_date=…, "
+                                "end_date=…, mode=\"full\")",
+                                timeframe.name(), symbol, database_path_.string(), symbol, timeframe.name()),
+                    {{"symbol", symbol}, {"timeframe", timeframe.name()}});
+    }
+    return std::make_shared<const Bars>(std::move(*bars));
+}
+
+PoolStats DataManager::pool_stats() const {
+    return client_ ? client_->stats() : PoolStats{};
+}
+
+void DataManager::close() {
+    std::shared_ptr<BarStore> closing;
+    {
+        const std::scoped_lock lock(mutex_);
+        closing = std::move(store_);
+    }
+    if (closing && client_) {
+        services_.io_executor.post([client = client_] { client->close(); });
+    }
+}
+
+Result<std::shared_ptr<BarStore>> DataManager::store() const {
+    const std::scoped_lock lock(mutex_);
+    return store_ ? Result<std::shared_ptr<BarStore>>(store_) : Result<std::shared_ptr<BarStore>>(closed());
+}
+
+Error DataManager::no_source() const {
+    return fail(Errc::configuration,
+                fmt::format("mode full needs a source of bars and none is configured: give ib_url=\"{0}\" (the "
+                            "argument), or set USE_IB_HOST_SERVICE=true, with IB_HOST_SERVICE_URL for another address "
+                            "than {0}; `python -m ktrdr_core.hosts.ib --port 5001` starts a service",
+                            default_host_url()),
+                {{"argument", "ib_url"}, {"variables", {"USE_IB_HOST_SERVICE", "IB_HOST_SERVICE_URL"}}});
+}
+
+}  // namespace ktrdr

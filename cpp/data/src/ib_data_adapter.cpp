@@ -1,0 +1,88 @@
+#include <ktrdr/data/ib_data_adapter.hpp>
+
+#include <fmt/format.h>
+
+#include <ktrdr/data/ib_answers.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+#include "hop.hpp"
+
+namespace ktrdr {
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+/// All three calls only read, so that a request may be sent again.
+CallOptions options_of(const SourceCall& call) {
+    return {.cancellation_token = call.token, .idempotent = true, .operation_id = call.operation_id};
+}
+
+/// What IB answers in one request without trouble, per length of bar.
+std::chrono::days request_span(const Timeframe& timeframe) {
+    using std::chrono::days;
+    constexpr days year{365};
+    const int count = timeframe.count();
+    switch (timeframe.unit()) {
+        case Timeframe::Unit::minute:
+            return days{count == 1 ? 7 : count <= 3 ? 14 : count <= 10 ? 30 : count <= 20 ? 60 : 120};
+        case Timeframe::Unit::hour: return count < 4 ? days{180} : year;
+        case Timeframe::Unit::day: return 2 * year;
+        case Timeframe::Unit::week:
+        case Timeframe::Unit::month: break;
+    }
+    return 10 * year;
+}
+
+}  // namespace
+
+IbDataAdapter::IbDataAdapter(std::shared_ptr<HttpClient> client, Executor& compute, const Clock& clock)
+    : service_("ib", start_hint, std::move(client)), compute_(compute), clock_(clock) {}
+
+SourceLimits IbDataAdapter::describe(const Timeframe& timeframe) const {
+    return {.max_span = request_span(timeframe), .max_in_flight = 3};
+}
+
+asio::awaitable<Result<void>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe, SourceCall call) {
+    json::object body{{"symbol", symbol}, {"timeframes", json::array{timeframe.name()}}};
+    const auto answer = co_await service_.call_post("/data/validate", std::move(body), options_of(call));
+    if (!answer) {
+        co_return answer.error();
+    }
+    co_return read_validation(*answer, symbol, fmt::format("POST {}/data/validate", service_.base_url()));
+}
+
+asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(std::string symbol, Timeframe timeframe,
+                                                                               SourceCall call) {
+    const std::string query = encode_query({{"symbol", symbol}, {"timeframe", std::string(timeframe.name())}});
+    const auto answer = co_await service_.call_get("/data/head-timestamp" + query, options_of(call));
+    if (!answer) {
+        co_return answer.error();
+    }
+    co_return read_head_timestamp(*answer, fmt::format("GET {}/data/head-timestamp", service_.base_url()));
+}
+
+asio::awaitable<Result<Bars>> IbDataAdapter::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
+                                                   SourceCall call) {
+    json::object body{{"symbol", symbol},
+                      {"timeframe", timeframe.name()},
+                      {"start", format_time(segment.start)},
+                      {"end", format_time(segment.end)}};
+    // Bars that close while the answer is on its way may be half made in it.
+    const BarsWanted wanted{timeframe, segment, clock_.utc_now()};
+    auto answer = co_await service_.call_post("/data/historical", std::move(body), options_of(call));
+    if (!answer) {
+        co_return answer.error();
+    }
+    const std::string asked =
+        fmt::format("POST {}/data/historical for {} {} from {} to {}", service_.base_url(), symbol, timeframe.name(),
+                    format_time(segment.start), format_time(segment.end));
+    const auto whole = std::make_shared<const json::value>(std::move(*answer));
+    const CancellationToken token = call.token;
+    std::function<Result<Bars>()> decode = [whole, wanted, asked, token] {
+        return read_historical(*whole, wanted, asked, token);
+    };
+    co_return co_await run_on<Bars>(compute_, std::move(decode));
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,117 @@
+#include <ktrdr/data/load_request.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <ktrdr/data/planner.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+constexpr TimeRange always{UtcTime::min(), UtcTime::max()};
+
+Error bad(std::string_view field, std::string_view value, std::string message) {
+    return fail(Errc::invalid_argument, std::move(message), {{"field", field}, {"value", value}});
+}
+
+Result<LoadMode> parse_mode(const std::string& mode) {
+    for (const LoadMode known : {LoadMode::local, LoadMode::full}) {
+        if (mode == to_string(known)) {
+            return known;
+        }
+    }
+    return bad("mode", mode,
+               fmt::format("mode {:?} is not known: use local (what is stored) or full (ask the source for "
+                           "what is not)",
+                           mode.substr(0, 32)));
+}
+
+Result<UtcTime> parse_end(const std::string& text) {
+    auto end = parse_time("end_date", text);
+    return end && is_date_only(text) ? Result<UtcTime>(*end + std::chrono::days{1}) : end;
+}
+
+Result<TimeRange> parse_range(const LoadRequest& request) {
+    TimeRange range = always;
+    if (request.start_date) {
+        const auto start = parse_time("start_date", *request.start_date);
+        if (!start) {
+            return start.error();
+        }
+        range.start = *start;
+    }
+    if (request.end_date) {
+        const auto end = parse_end(*request.end_date);
+        if (!end) {
+            return end.error();
+        }
+        range.end = *end;
+    }
+    if (range.empty()) {
+        return bad("start_date", *request.start_date,
+                   fmt::format("start_date {} is not before end_date {}: choose an earlier start or a later end",
+                               *request.start_date, *request.end_date));
+    }
+    return range;
+}
+
+Result<TimeRange> close_range(const LoadRequest& request, const Timeframe& timeframe, TimeRange range, UtcTime now) {
+    if (!request.start_date || !request.end_date) {
+        const std::string_view field = request.start_date ? "end_date" : "start_date";
+        return bad(field, "", fmt::format("mode full needs both start_date and end_date: give {}", field));
+    }
+    const UtcTime closed = closed_end(timeframe, now);
+    range.end = std::min(range.end, closed);
+    if (range.empty()) {
+        return bad("start_date", *request.start_date,
+                   fmt::format("start_date {} is not before {}, where the last closed {} bar ends: choose an earlier "
+                               "start",
+                               *request.start_date, format_time(closed), timeframe.name()));
+    }
+    return range;
+}
+
+}  // namespace
+
+std::string_view to_string(LoadMode mode) noexcept {
+    return mode == LoadMode::local ? "local" : "full";
+}
+
+Result<void> check_symbol(std::string_view symbol) {
+    const auto allowed = [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               std::string_view("._^/=-").find(c) != std::string_view::npos;
+    };
+    if (!symbol.empty() && symbol.size() <= 32 && std::all_of(symbol.begin(), symbol.end(), allowed)) {
+        return {};
+    }
+    return bad("symbol", symbol.substr(0, 32),
+               fmt::format("symbol {:?} is not one: use 1 to 32 letters, digits or ._^/=- (it has {} characters)",
+                           symbol.substr(0, 32), symbol.size()));
+}
+
+Result<LoadTask> check_request(const LoadRequest& request, const std::string& provider, UtcTime now) {
+    if (const auto symbol = check_symbol(request.symbol); !symbol) {
+        return symbol.error();
+    }
+    const auto timeframe = Timeframe::parse(request.timeframe);
+    if (!timeframe) {
+        return timeframe.error();
+    }
+    const auto mode = parse_mode(request.mode);
+    if (!mode) {
+        return mode.error();
+    }
+    auto range = parse_range(request);
+    if (range && *mode == LoadMode::full) {
+        range = close_range(request, *timeframe, *range, now);
+    }
+    if (!range) {
+        return range.error();
+    }
+    return LoadTask{{.provider = provider, .symbol = request.symbol, .timeframe = *timeframe}, *mode, *range};
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,90 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ktrdr/data/load_request.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+using testing::HasSubstr;
+
+UtcTime at(std::string_view text) {
+    return parse_time("time", text).value();
+}
+
+const UtcTime now = at("2024-06-03T15:30");
+
+Result<LoadTask> check(LoadRequest request) {
+    return check_request(request, "IB", now);
+}
+
+LoadRequest full(std::string start, std::string end) {
+    return {.symbol = "AAPL", .timeframe = "1d", .start_date = start, .end_date = end, .mode = "full"};
+}
+
+void expect_refused(const LoadRequest& request, const std::string& words) {
+    const auto task = check(request);
+    ASSERT_FALSE(task) << words;
+    EXPECT_EQ(task.error().code, Errc::invalid_argument);
+    EXPECT_THAT(task.error().message, HasSubstr(words));
+}
+
+TEST(LoadRequest, IncludesTheDayOfAnEndDateWithoutATime) {
+    const LoadTask task = check(full("2005-01-01", "2009-12-31")).value();
+    EXPECT_EQ(task.range, (TimeRange{at("2005-01-01"), at("2010-01-01")}));
+    EXPECT_EQ(task.key.provider, "IB");
+    EXPECT_EQ(task.mode, LoadMode::full);
+    EXPECT_EQ(check(full("2005-01-01", "2009-12-31T00:00"))->range.end, at("2009-12-31"));
+    EXPECT_EQ(check(full("2005-01-01", "2005-01-01"))->range.end, at("2005-01-02"));
+}
+
+TEST(LoadRequest, EndsAtTheLastClosedBar) {
+    EXPECT_EQ(check(full("2005-01-01", "2099-12-31"))->range.end, at("2024-06-03"));
+    LoadRequest hourly = full("2005-01-01", "2024-06-03");
+    hourly.timeframe = "1h";
+    EXPECT_EQ(check(hourly)->range.end, at("2024-06-03T14:31"));
+}
+
+TEST(LoadRequest, WithoutDatesIsEverythingThatIsStored) {
+    const LoadTask task = check({.symbol = "AAPL", .timeframe = "1h"}).value();
+    EXPECT_EQ(task.mode, LoadMode::local);
+    EXPECT_EQ(task.range, (TimeRange{UtcTime::min(), UtcTime::max()}));
+}
+
+TEST(LoadRequest, InFullModeNeedsBothDates) {
+    LoadRequest request = full("2005-01-01", "2006-01-01");
+    request.end_date.reset();
+    expect_refused(request, "give end_date");
+    request.start_date.reset();
+    expect_refused(request, "give start_date");
+}
+
+TEST(LoadRequest, NamesTheModesThereAre) {
+    for (const std::string mode : {"tail", "backfill", "Full", ""}) {
+        LoadRequest request = full("2005-01-01", "2006-01-01");
+        request.mode = mode;
+        expect_refused(request, "use local");
+    }
+}
+
+TEST(LoadRequest, RefusesRangesThatHoldNothing) {
+    expect_refused(full("2006-01-02", "2006-01-01"), "start_date 2006-01-02 is not before");
+    expect_refused(full("2006-01-01T10:00", "2006-01-01T10:00"), "is not before");
+    expect_refused(full("2024-06-03", "2024-06-04"), "last closed 1d bar");
+    expect_refused(full("someday", "2006-01-01"), "start_date");
+    expect_refused(full("2006-01-01", "2006-02-30"), "end_date");
+}
+
+TEST(LoadRequest, RefusesSymbolsThatCannotBe) {
+    for (const std::string symbol : {"", "A B", "A;DROP", "Ä", "A\n"}) {
+        EXPECT_FALSE(check_symbol(symbol)) << symbol;
+    }
+    EXPECT_FALSE(check_symbol(std::string(33, 'A')));
+    for (const std::string symbol : {"AAPL", "BRK.B", "EUR/USD", "^GSPC", "ES=F", "BTC-USD", "A_1"}) {
+        EXPECT_TRUE(check_symbol(symbol)) << symbol;
+    }
+}
+
+}  // namespace
+}  // namespace ktrdr

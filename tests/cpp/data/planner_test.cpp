@@ -1,0 +1,161 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include <ktrdr/data/planner.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+using std::chrono::days;
+using std::chrono::hours;
+
+UtcTime at(std::string_view text) {
+    return parse_time("time", text).value();
+}
+
+TimeRange range(std::string_view start, std::string_view end) {
+    return {at(start), at(end)};
+}
+
+Timeframe timeframe(std::string_view name) {
+    return Timeframe::parse(name).value();
+}
+
+const UtcTime now = at("2024-06-03T15:30:20");
+
+std::vector<TimeRange> missing(TimeRange asked, const std::vector<LedgerEntry>& ledger, std::string_view frame = "1d") {
+    return missing_ranges(asked, ledger, timeframe(frame), now);
+}
+
+TEST(ClosedEnd, OfDailyBarsIsTheMidnightBefore) {
+    EXPECT_EQ(closed_end(timeframe("1d"), now), at("2024-06-03"));
+    EXPECT_EQ(closed_end(timeframe("1d"), at("2024-06-03")), at("2024-06-03"));
+}
+
+TEST(ClosedEnd, LetsInExactlyTheBarsThatAreClosed) {
+    for (const auto name : Timeframe::names()) {
+        const Timeframe frame = timeframe(name);
+        const UtcTime end = closed_end(frame, now);
+        for (UtcTime start = now - days{70}; start < now; start += std::chrono::minutes{7}) {
+            const UtcTime minute = std::chrono::floor<std::chrono::minutes>(start);
+            if (minute < end) {
+                EXPECT_TRUE(frame.is_closed(minute, now)) << name << ' ' << format_time(minute);
+            } else if (frame.unit() != Timeframe::Unit::month) {
+                EXPECT_FALSE(frame.is_closed(minute, now)) << name << ' ' << format_time(minute);
+            }
+        }
+    }
+}
+
+TEST(MissingRanges, IsTheWholeRangeOfAnEmptyLedger) {
+    const TimeRange year = range("2020-01-01", "2021-01-01");
+    EXPECT_EQ(missing(year, {}), std::vector{year});
+}
+
+TEST(MissingRanges, LeavesOutWhatWasAnswered) {
+    const UtcTime asked = at("2024-01-01");
+    const std::vector<LedgerEntry> ledger{{range("2020-03-01", "2020-04-01"), AskOutcome::bars, asked},
+                                          {range("2020-06-01", "2020-07-01"), AskOutcome::empty, asked},
+                                          {range("2020-03-15", "2020-05-01"), AskOutcome::bars, asked}};
+    EXPECT_EQ(missing(range("2020-01-01", "2021-01-01"), ledger),
+              (std::vector{range("2020-01-01", "2020-03-01"), range("2020-05-01", "2020-06-01"),
+                           range("2020-07-01", "2021-01-01")}));
+    EXPECT_TRUE(missing(range("2020-03-10", "2020-04-20"), ledger).empty());
+}
+
+TEST(MissingRanges, AsksAgainForWhatFailedOrWasDenied) {
+    const TimeRange month = range("2020-03-01", "2020-04-01");
+    const UtcTime asked = at("2024-01-01");
+    EXPECT_EQ(missing(month, {{month, AskOutcome::failed, asked}}), std::vector{month});
+    EXPECT_EQ(missing(month, {{month, AskOutcome::denied, asked}}), std::vector{month});
+}
+
+TEST(MissingRanges, CountsAnEntryUpToTheLastBarThatWasClosedThen) {
+    const std::vector<LedgerEntry> ledger{
+        {range("2024-05-01", "2024-06-01"), AskOutcome::bars, at("2024-05-20T12:00")}};
+    EXPECT_EQ(missing(range("2024-05-01", "2024-06-01"), ledger), std::vector{range("2024-05-20", "2024-06-01")});
+    EXPECT_EQ(missing(range("2024-05-01", "2024-06-01"), ledger, "1h"),
+              std::vector{range("2024-05-20T11:01", "2024-06-01")});
+}
+
+TEST(MissingRanges, AsksAgainAfterADayForWhatWasEmptyOnItsOwnDay) {
+    const TimeRange days_ago = range("2024-05-28", "2024-06-01");
+    const UtcTime next_midnight = at("2024-06-01T00:00:01");
+    EXPECT_EQ(missing(days_ago, {{days_ago, AskOutcome::empty, next_midnight}}), std::vector{days_ago});
+    EXPECT_TRUE(missing(days_ago, {{days_ago, AskOutcome::empty, at("2024-06-02T01:00")}}).empty());
+    EXPECT_TRUE(missing(days_ago, {{days_ago, AskOutcome::bars, next_midnight}}).empty());
+    EXPECT_TRUE(missing_ranges(days_ago, std::vector{LedgerEntry{days_ago, AskOutcome::empty, next_midnight}},
+                               timeframe("1d"), at("2024-06-01T20:00"))
+                    .empty());
+}
+
+TEST(CutIntoSegments, KeepsToTheSpanOldestFirst) {
+    const std::vector<TimeRange> ranges{range("2020-01-01", "2020-01-10"), range("2020-02-01", "2020-02-03")};
+    EXPECT_EQ(cut_into_segments(ranges, days{4}),
+              (std::vector{range("2020-01-01", "2020-01-05"), range("2020-01-05", "2020-01-09"),
+                           range("2020-01-09", "2020-01-10"), range("2020-02-01", "2020-02-03")}));
+}
+
+TEST(CutIntoSegments, LeavesARangeOfExactlyOneSpanWhole) {
+    const std::vector ranges{range("2020-01-01", "2020-01-05")};
+    EXPECT_EQ(cut_into_segments(ranges, days{4}), ranges);
+    EXPECT_TRUE(cut_into_segments({}, days{4}).empty());
+}
+
+/// Random ledgers over 200 hours, judged hour by hour against a plain table.
+class RandomLedger : public testing::TestWithParam<unsigned> {
+protected:
+    static constexpr int length = 200;
+    std::mt19937 random_{GetParam()};
+    const UtcTime start_ = at("2020-01-01");
+
+    int upto(int limit) { return std::uniform_int_distribution(0, limit)(random_); }
+    [[nodiscard]] UtcTime hour(int index) const { return start_ + hours{index}; }
+
+    std::vector<LedgerEntry> make_ledger(std::vector<bool>& covered) {
+        std::vector<LedgerEntry> ledger;
+        for (int i = upto(12); i > 0; --i) {
+            const int first = upto(length - 2);
+            const int last = first + 1 + upto(length - first - 2);
+            const auto outcome = static_cast<AskOutcome>(upto(3));
+            ledger.push_back({{hour(first), hour(last)}, outcome, at("2024-01-01")});
+            for (int h = first; h < last && outcome <= AskOutcome::empty; ++h) {
+                covered[static_cast<std::size_t>(h)] = true;
+            }
+        }
+        return ledger;
+    }
+};
+
+TEST_P(RandomLedger, SegmentsCoverExactlyWhatIsMissing) {
+    std::vector<bool> covered(length, false);
+    const std::vector<LedgerEntry> ledger = make_ledger(covered);
+    const int first = upto(length / 2);
+    const int last = first + 1 + upto(length / 2 - 1);
+    const std::chrono::hours span{1 + upto(30)};
+    const auto missing_runs = missing_ranges({hour(first), hour(last)}, ledger, timeframe("1h"), now);
+    const auto segments = cut_into_segments(missing_runs, span);
+    std::vector<bool> asked(length, false);
+    UtcTime reached = hour(first);
+    for (const TimeRange& segment : segments) {
+        EXPECT_FALSE(segment.empty());
+        EXPECT_LE(segment.end - segment.start, span);
+        EXPECT_GE(segment.start, reached) << "overlap or out of order";
+        reached = segment.end;
+        for (UtcTime time = segment.start; time < segment.end; time += hours{1}) {
+            asked[static_cast<std::size_t>((time - start_) / hours{1})] = true;
+        }
+    }
+    EXPECT_LE(reached, hour(last));
+    for (int h = 0; h < length; ++h) {
+        const auto index = static_cast<std::size_t>(h);
+        EXPECT_EQ(asked[index], h >= first && h < last && !covered[index]) << "hour " << h;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomLedger, testing::Range(0U, 300U));
+
+}  // namespace
+}  // namespace ktrdr
