@@ -1,20 +1,219 @@
 #include <gmock/gmock.h>
 
-#include <ktrdr/base/manual.hpp>
-#include <ktrdr/operations/operation.hpp>
+#include <latch>
+#include <thread>
+
+#include "recorder.hpp"
 
 namespace ktrdr {
 namespace {
 
-TEST(Smoke, Completes) {
-    ManualClock clock;
-    ManualExecutor io;
-    ManualTimerQueue timers(clock);
-    Operation op({"data_load", "op_1", "", {}}, CancellationToken::create(io, timers, clock), clock);
-    ASSERT_TRUE(op.start());
-    op.finish(std::any(5));
-    EXPECT_EQ(op.status(), OperationStatus::completed);
-    EXPECT_EQ(std::any_cast<int>(op.result().value()), 5);
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Optional;
+
+const CancelReason by_user{CancelCode::user, "pressed Ctrl-C", "cli"};
+
+class OneOperation : public testing::Test {
+protected:
+    OperationWorld world_{};
+    std::shared_ptr<Operation> operation_ = world_.make();
+};
+
+TEST_F(OneOperation, BeginsPending) {
+    const auto record = operation_->record();
+    EXPECT_EQ(record.id, "op_1");
+    EXPECT_EQ(record.type, "data_load");
+    EXPECT_EQ(record.status, OperationStatus::pending);
+    EXPECT_EQ(record.created, world_.clock.utc_now());
+    EXPECT_EQ(record.started, std::nullopt);
+    EXPECT_EQ(record.parameters.at("symbol").as_string(), "AAPL");
+}
+
+TEST_F(OneOperation, StartsOnce) {
+    EXPECT_TRUE(operation_->start());
+    EXPECT_EQ(operation_->start().error().code, Errc::conflict);
+    EXPECT_EQ(operation_->status(), OperationStatus::running);
+}
+
+TEST_F(OneOperation, CompletesWithItsValue) {
+    ASSERT_TRUE(operation_->start());
+    EXPECT_EQ(operation_->result().error().code, Errc::conflict);
+    EXPECT_FALSE(operation_->wait_for(0s));
+    world_.clock.advance(3s);
+    operation_->finish(std::any(std::string("bars")));
+    EXPECT_EQ(std::any_cast<std::string>(operation_->result().value()), "bars");
+    EXPECT_TRUE(operation_->wait_for(0s));
+    const auto record = operation_->record();
+    EXPECT_EQ(record.status, OperationStatus::completed);
+    EXPECT_EQ(*record.stopped - *record.started, 3s);
+    EXPECT_EQ(record.progress.percentage, 100);
+    EXPECT_EQ(record.error, std::nullopt);
+}
+
+TEST_F(OneOperation, FailsWithItsError) {
+    ASSERT_TRUE(operation_->start());
+    const auto error = fail(Errc::no_data, "no bars", {{"symbol", "AAPL"}});
+    operation_->finish(failed(error));
+    EXPECT_EQ(operation_->result().error(), error);
+    const auto record = operation_->record();
+    EXPECT_EQ(record.status, OperationStatus::failed);
+    EXPECT_THAT(record.error, Optional(error));
+    EXPECT_EQ(record.progress.message, "no bars");
+    EXPECT_LT(record.progress.percentage, 100);
+}
+
+TEST_F(OneOperation, KeepsItsFirstOutcome) {
+    ASSERT_TRUE(operation_->start());
+    operation_->finish(std::any(1));
+    operation_->finish(failed(fail(Errc::internal, "later")));
+    EXPECT_FALSE(operation_->request_cancel(by_user));
+    EXPECT_FALSE(operation_->token().is_cancelled());
+    world_.root.cancel(by_user);
+    world_.io.run();
+    EXPECT_EQ(operation_->status(), OperationStatus::completed);
+    EXPECT_EQ(operation_->record().cancel_requested, std::nullopt);
+    EXPECT_EQ(std::any_cast<int>(operation_->result().value()), 1);
+}
+
+TEST_F(OneOperation, MayEndBeforeItWasStarted) {
+    operation_->finish(failed(fail(Errc::shut_down, "closed")));
+    EXPECT_EQ(operation_->status(), OperationStatus::failed);
+}
+
+TEST_F(OneOperation, ShowsCancellingUntilTheWorkStops) {
+    ASSERT_TRUE(operation_->start());
+    world_.clock.advance(1s);
+    EXPECT_TRUE(operation_->request_cancel(by_user));
+    EXPECT_FALSE(operation_->request_cancel(by_user));
+    EXPECT_EQ(operation_->status(), OperationStatus::cancelling);
+    world_.clock.advance(1s);
+    operation_->finish(failed(fail(Errc::cancelled, "stopped")));
+    const auto record = operation_->record();
+    EXPECT_EQ(record.status, OperationStatus::cancelled);
+    EXPECT_THAT(record.reason, Optional(by_user));
+    EXPECT_EQ(*record.cancel_requested - *record.started, 1s);
+    EXPECT_EQ(*record.cancel_observed - *record.started, 2s);
+}
+
+TEST_F(OneOperation, StaysCancelledWhateverTheWorkSays) {
+    for (int what = 0; what < 3; ++what) {
+        const auto operation = world_.make();
+        ASSERT_TRUE(operation->start());
+        operation->request_cancel(by_user);
+        operation->finish(what == 0   ? Result<std::any>(std::any(1))
+                          : what == 1 ? failed(fail(Errc::storage, "the socket was closed"))
+                                      : failed(fail(Errc::timed_out, "own limit")));
+        EXPECT_EQ(operation->status(), OperationStatus::cancelled);
+        EXPECT_EQ(operation->result().error().code, Errc::cancelled);
+        EXPECT_THAT(operation->result().error().message, HasSubstr("pressed Ctrl-C"));
+    }
+}
+
+TEST_F(OneOperation, IsCancelledBeforeItStarts) {
+    EXPECT_TRUE(operation_->request_cancel(by_user));
+    EXPECT_EQ(operation_->start().error().code, Errc::conflict);
+    operation_->finish(std::any(1));
+    EXPECT_EQ(operation_->status(), OperationStatus::cancelled);
+}
+
+TEST_F(OneOperation, NoticesACancelThatCameThroughItsParent) {
+    ASSERT_TRUE(operation_->start());
+    world_.root.cancel(by_user);
+    EXPECT_EQ(operation_->status(), OperationStatus::cancelling);
+    EXPECT_FALSE(operation_->request_cancel(by_user));
+    world_.clock.advance(1s);
+    world_.io.run();
+    world_.clock.advance(1s);
+    operation_->finish(std::any(1));
+    const auto record = operation_->record();
+    EXPECT_EQ(record.status, OperationStatus::cancelled);
+    EXPECT_EQ(record.reason->code, CancelCode::parent);
+    EXPECT_EQ(*record.stopped - *record.cancel_requested, 1s);
+}
+
+TEST_F(OneOperation, TimesOutWithItsDeadline) {
+    const auto operation = world_.make(world_.root.child(2s));
+    ASSERT_TRUE(operation->start());
+    world_.clock.advance(2s);
+    world_.timers.fire();
+    EXPECT_EQ(operation->record().status, OperationStatus::cancelling);
+    operation->finish(failed(fail(Errc::service_timeout, "no answer")));
+    EXPECT_EQ(operation->status(), OperationStatus::timed_out);
+    EXPECT_EQ(operation->result().error().code, Errc::timed_out);
+}
+
+TEST_F(OneOperation, TakesTheWordOfWorkThatStoppedByItself) {
+    operation_->finish(failed(fail(Errc::cancelled, "the manager was closed")));
+    EXPECT_EQ(operation_->status(), OperationStatus::cancelled);
+    EXPECT_EQ(operation_->result().error().message, "the manager was closed");
+}
+
+TEST_F(OneOperation, MayGoWhileItsTokenIsCancelled) {
+    for (int round = 0; round < 200; ++round) {
+        OperationWorld world;
+        auto operation = world.make();
+        std::latch together(2);
+        std::jthread io([&] {
+            together.arrive_and_wait();
+            world.root.cancel(by_user);
+            world.io.run();
+        });
+        together.arrive_and_wait();
+        operation.reset();
+    }
+}
+
+TEST_F(OneOperation, EndsCancelledOrCompletedButNeverBetween) {
+    for (int round = 0; round < 300; ++round) {
+        OperationWorld world;
+        const auto operation = world.make();
+        ASSERT_TRUE(operation->start());
+        std::latch together(2);
+        bool asked = false;
+        std::jthread canceller([&] {
+            together.arrive_and_wait();
+            asked = operation->request_cancel(by_user);
+        });
+        together.arrive_and_wait();
+        operation->finish(std::any(round));
+        canceller.join();
+        EXPECT_EQ(operation->status(), asked ? OperationStatus::cancelled : OperationStatus::completed);
+        EXPECT_EQ(operation->result().has_value(), !asked);
+        EXPECT_EQ(operation->token().is_cancelled(), asked);
+    }
+}
+
+TEST_F(OneOperation, WakesWhoWaitsForIt) {
+    ASSERT_TRUE(operation_->start());
+    std::jthread waiter([this] { EXPECT_TRUE(operation_->wait_for(std::chrono::nanoseconds::max())); });
+    operation_->finish(std::any(1));
+}
+
+TEST_F(OneOperation, KeepsWarnings) {
+    operation_->add_warning("3 bars were dropped");
+    operation_->add_warning("a gap of two days");
+    EXPECT_THAT(operation_->record().warnings, ElementsAre("3 bars were dropped", "a gap of two days"));
+}
+
+TEST_F(OneOperation, ShowsFreshProgressInItsRecord) {
+    ASSERT_TRUE(operation_->start());
+    operation_->progress().enter(0);
+    operation_->progress().outer().store({1, 4, 0, 0, {}});
+    EXPECT_DOUBLE_EQ(operation_->record().progress.percentage, 25);
+    operation_->progress().outer().store({2, 4, 0, 0, {}});
+    EXPECT_DOUBLE_EQ(operation_->record().progress.percentage, 50);
+    operation_->finish(std::any(1));
+    const auto last = operation_->record().progress;
+    EXPECT_EQ(operation_->record().progress, last);
+}
+
+TEST(Failed, IsAnErrorAndNotAValueThatHoldsOne) {
+    const auto outcome = failed(fail(Errc::no_data, "no bars"));
+    EXPECT_TRUE(outcome.has_error());
+    const Result<std::any> copy = outcome;
+    EXPECT_TRUE(copy.has_error());
 }
 
 }  // namespace
