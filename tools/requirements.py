@@ -9,7 +9,7 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 SELF = re.compile(r"ktrdr-core\[(?P<extras>[^]]*)\]")
 
 
-def extra(project: dict[str, object], name: str) -> list[str]:
+def requirements_of(project: dict[str, object], name: str) -> list[str]:
     """Return the requirements of an extra, those it borrows from other extras included."""
     extras = project["optional-dependencies"]
     assert isinstance(extras, dict)
@@ -17,7 +17,7 @@ def extra(project: dict[str, object], name: str) -> list[str]:
     for requirement in extras[name]:
         if borrowed := SELF.fullmatch(requirement):
             for other in borrowed["extras"].split(","):
-                found += extra(project, other.strip())
+                found += requirements_of(project, other.strip())
         else:
             found.append(requirement)
     return found
@@ -30,8 +30,8 @@ def requirements(level: str) -> list[str]:
     found = [
         *pyproject["build-system"]["requires"],
         *project["dependencies"],
-        *extra(project, "train"),
-        *extra(project, level),
+        *requirements_of(project, "train"),
+        *requirements_of(project, level),
     ]
     return list(dict.fromkeys(found))
 
