@@ -1,0 +1,316 @@
+"""The command line: results, exit statuses, and interrupts in a real terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pexpect  # type: ignore[import-untyped]
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from ib_host import IbHost
+from ktrdr_core import DataManager, errors
+from ktrdr_core.cli.app import cli
+from ktrdr_core.cli.session import exit_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = [sys.executable, "-m", "ktrdr_core.cli"]
+STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
+YEARS = ["--start", "2001-01-01", "--end", "2012-12-31"]
+# Generous: the machine may be busy. The figure that is promised is 2 seconds.
+LIMIT = 10
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[IbHost]:
+    with IbHost() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def stored(host: IbHost, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with AAPL and MSFT in it."""
+    folder = tmp_path_factory.mktemp("stored")
+    with DataManager(folder, host.url, env={}) as data:
+        for symbol in ("AAPL", "MSFT"):
+            data.load_data(symbol, "1d", "2001-01-01", "2012-12-31", mode="full").result(60)
+    return folder
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if "HOST_SERVICE" not in key}
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
+    )
+
+
+def loading(symbol: str, url: str, data_dir: Path) -> list[str]:
+    return ["data", "load", symbol, "1d", *YEARS, "--ib-url", url, "--data-dir", str(data_dir)]
+
+
+# ---- results
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from ktrdr_core.cli import main\n"
+        "sys.argv = ['ktrdr-core', '--help']\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "print('loaded:', *{'torch', 'numpy', 'pandas', 'asyncio', 'rich', 'yaml'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Usage: ktrdr-core" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_a_load_says_what_came_and_a_second_one_asks_nothing(host: IbHost, tmp_path: Path) -> None:
+    load = loading("AAPL", host.url, tmp_path)
+    first = run(*load)
+    assert (first.returncode, first.stdout.splitlines()[0]) == (
+        0,
+        "AAPL 1d: 3,017 bars, 2001-01-02 to 2012-12-31",
+    )
+    assert "AAPL 1d: loading segments" in first.stderr
+    again = json.loads(run(*load, "--json", "--progress", "none").stdout)
+    assert (again["bars"], again["requests"], again["warnings"]) == (3017, 0, [])
+    assert Path(again["database"]).is_file()
+
+
+def test_show_prints_the_newest_stored_bars(stored: Path) -> None:
+    done = run("data", "show", "AAPL", "1d", "--limit", "2", "--data-dir", stored)
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()[-2:]] == [
+        "2012-12-28T00:00:00Z",
+        "2012-12-31T00:00:00Z",
+    ]
+    value = json.loads(
+        run("data", "show", "AAPL", "1d", "--limit", "1", "--json", "--data-dir", stored).stdout
+    )
+    assert value["bars"] == 3017
+    assert value["rows"][0].keys() == {"time", "open", "high", "low", "close", "volume"}
+
+
+def test_progress_as_json_lines_goes_to_standard_error(host: IbHost, tmp_path: Path) -> None:
+    done = run(*loading("MSFT", host.url, tmp_path), "--json", "--progress", "json")
+    assert json.loads(done.stdout)["symbol"] == "MSFT"
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines[-1] == {"label": "MSFT 1d", "status": "completed"}
+    assert any(line.get("step_name") == "loading segments" for line in lines)
+
+
+# ---- exit statuses
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["data", "load", "AAPL", "1d", *YEARS], 2, "ktrdr_core.hosts.ib"),
+        (["data", "load", "AAPL", "7m", *YEARS, "--ib-url", "URL"], 2, "7m"),
+        (["data", "load", "AAPL", "1d", *YEARS, "--ib-url", "URL", "--mode", "x"], 2, "mode"),
+        (["data", "load", "NOPE", "1d", *YEARS, "--ib-url", "URL"], 3, "NOPE"),
+        (["data", "show", "AAPL", "1d"], 3, "AAPL"),
+        (["models", "train", "nowhere.yaml"], 1, "nowhere.yaml"),
+        (
+            ["data", "load", "AAPL", "1d", *YEARS, "--ib-url", "http://127.0.0.1:1"],
+            1,
+            "127.0.0.1:1",
+        ),
+    ],
+)
+def test_an_expected_error_is_one_message_and_a_status(
+    host: IbHost, tmp_path: Path, arguments: list[str], status: int, words: str
+) -> None:
+    given = [host.url if argument == "URL" else argument for argument in arguments]
+    done = run(*given, "--data-dir", tmp_path, "--json", "--progress", "none")
+    assert (done.returncode, done.stderr.count("error: ")) == (status, 1), done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["error"]["message"] in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nope"], ["data", "load", "AAPL"], ["demo", "--delay", "-1"]]
+)
+def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert (done.returncode, "Usage: ktrdr-core" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.OperationCancelledError("x"), 130),
+        (errors.OperationTimeoutError("x"), 124),
+        (errors.ServiceTimeoutError("x"), 124),
+        (errors.InvalidArgumentError("x"), 2),
+        (errors.ConfigurationError("x"), 2),
+        (errors.NotFoundError("x"), 3),
+        (errors.SymbolNotFoundError("x"), 3),
+        (errors.NoDataError("x"), 3),
+        (errors.StorageFullError("x"), 1),
+        (errors.ServiceConnectionError("x"), 1),
+    ],
+)
+def test_each_error_has_its_exit_status(error: errors.KtrdrError, status: int) -> None:
+    assert exit_status(error) == status
+
+
+def test_a_reader_that_goes_away_is_no_traceback(stored: Path) -> None:
+    command = [*COMMAND, "data", "show", "AAPL", "1d", "--limit", "0", "--data-dir", str(stored)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_the_groups_can_be_mounted_in_another_command(stored: Path) -> None:
+    outer = click.Group("outer", commands={"core": cli})
+    before = signal.getsignal(signal.SIGINT)
+    arguments = ["core", "data", "show", "AAPL", "1d", "--data-dir", str(stored), "--json"]
+    done = CliRunner().invoke(outer, arguments)
+    assert (done.exit_code, json.loads(done.stdout)["bars"]) == (0, 3017)
+    missing = CliRunner().invoke(outer, [*arguments[:3], "NOPE", *arguments[4:]])
+    assert missing.exit_code == 3
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+# ---- interrupts
+
+
+class Terminal:
+    """A command in a pseudo-terminal."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        self._process = pexpect.spawn(
+            COMMAND[0],
+            [*COMMAND[1:], *map(str, arguments)],
+            timeout=60,
+            encoding="utf-8",
+            dimensions=(24, 100),
+        )
+        self._process.delaybeforesend = None
+        self.text = ""
+
+    def wait_for(self, pattern: str) -> str:
+        """Read until the pattern; its first group."""
+        self._process.expect(pattern)
+        self.text += self._process.before + self._process.after
+        return str(self._process.match.groups()[0])
+
+    def press_ctrl_c(self) -> None:
+        self._process.sendintr()
+
+    def signal(self, number: int) -> None:
+        self._process.kill(number)
+
+    def status(self) -> int | None:
+        """Read to the end; the exit status, None for a death by signal."""
+        self._process.expect(pexpect.EOF, timeout=LIMIT)
+        self.text += self._process.before
+        self._process.close()
+        status: int | None = self._process.exitstatus
+        return status
+
+
+def endless(folder: Path) -> Path:
+    """A strategy that trains until somebody stops it."""
+    strategy: dict[str, Any] = yaml.safe_load(STRATEGY.read_text())
+    training = strategy["model"]["training"]
+    training["epochs"] = 1_000_000
+    training.pop("early_stopping", None)
+    path = folder / "endless.yaml"
+    path.write_text(yaml.safe_dump(strategy, sort_keys=False))
+    return path
+
+
+def endless_training(folder: Path, data_dir: Path) -> list[str]:
+    place = ["--data-dir", str(data_dir), "--models-dir", str(folder / "models")]
+    return ["models", "train", str(endless(folder)), *place]
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_during_a_load_keeps_what_is_finished(tmp_path: Path, presses: int) -> None:
+    with IbHost(gate=True) as gated:
+        gated.release(2)
+        load = loading("AAPL", gated.url, tmp_path)
+        terminal = Terminal(*load)
+        segments = int(terminal.wait_for(r"segments 2/(\d+)"))
+        asked = gated.wait_until("held_requests", 1)["requests"]["/data/historical"]
+        for _ in range(presses):
+            terminal.press_ctrl_c()
+        assert terminal.status() == 130, terminal.text
+        assert "Traceback" not in terminal.text
+        if presses == 1:
+            assert "cancelling…" in terminal.text
+        gated.wait_until("cancelled_requests", 1)
+        gated.release()
+        again = json.loads(run(*load, "--json").stdout)
+        assert again["bars"] == 3017
+        total = gated.stats()["requests"]["/data/historical"]
+        # Two segments were stored; what was on its way is asked for again.
+        assert total - asked == segments - 2
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_during_a_training_leaves_no_model(
+    stored: Path, tmp_path: Path, presses: int
+) -> None:
+    terminal = Terminal(*endless_training(tmp_path, stored))
+    terminal.wait_for(r"epoch (\d)")
+    for _ in range(presses):
+        terminal.press_ctrl_c()
+    assert terminal.status() == 130, terminal.text
+    assert "Traceback" not in terminal.text
+    if presses == 1:
+        assert "cancelling…" in terminal.text
+    assert not list((tmp_path / "models").rglob("*.safetensors"))
+
+
+def test_sigterm_cancels_like_ctrl_c(stored: Path, tmp_path: Path) -> None:
+    terminal = Terminal(*endless_training(tmp_path, stored))
+    terminal.wait_for(r"epoch (\d)")
+    terminal.signal(signal.SIGTERM)
+    assert (terminal.status(), "Traceback" in terminal.text) == (130, False)
+
+
+STUCK = """
+import signal, sys
+from ktrdr_core.cli.interrupts import installed
+with installed() as interrupts, interrupts.waiting():
+    print("waiting", flush=True)
+    while True:
+        signal.pause()
+        print("asked", flush=True)
+"""
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_work_that_does_not_stop_is_abandoned(presses: int) -> None:
+    """At once by the second interrupt, by the watchdog after the first."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        for _ in range(presses):
+            process.send_signal(signal.SIGINT)
+            process.stdout.readline()
+        assert process.wait(LIMIT) == 130
