@@ -27,7 +27,9 @@ Sequence& sequence() {
 
 std::string make_uuid7(const Clock& clock) {
     const auto since = clock.utc_now().time_since_epoch();
-    const auto millis = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
+    // A machine whose clock was never set may stand before 1970.
+    const auto millis = static_cast<std::uint64_t>(
+        std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
     Sequence& state = sequence();
     const std::scoped_lock lock(state.mutex);
     state.last = std::max(state.last + 1, millis << 12U);
