@@ -125,6 +125,9 @@ Result<void> write_parts(const fs::path& folder, const ModelContent& content, co
 /// Under the lock of the stem: take the next number, write it into the metadata, and give the folder its name.
 Result<SavedModel> publish(TemporaryFolder& folder, const fs::path& parent, const std::string& stem,
                            boost::json::object metadata, const ModelDirectory::Check& check) {
+    if (auto go = check("version"); !go) {
+        return go.error();
+    }
     // Beside the strategies' folders, so that a deleted folder does not take its numbers with it.
     const fs::path counter_path =
         parent.parent_path() / fmt::format(".{}.{}.version", parent.filename().string(), stem);

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <memory>
+#include <string>
+
+#include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/operations/operation.hpp>
+#include <ktrdr/training/bar_provider.hpp>
+#include <ktrdr/training/model_directory.hpp>
+#include <ktrdr/training/trainer_slot.hpp>
+#include <ktrdr/training/training_context.hpp>
+
+namespace ktrdr {
+
+/// Does one training on the calling thread, from waiting for the trainer to the model on disk.
+///
+/// Cancellation: the operation's token is polled in every step; what is not finished leaves nothing behind.
+/// Errors: those of the provider, the trainer and the disk; `not_enough_data` naming symbol and bars.
+class KTRDR_EXPORT LocalTrainingRunner final {
+public:
+    LocalTrainingRunner(TrainingOperationContext context, std::shared_ptr<BarProvider> bars,
+                        std::shared_ptr<TrainerSlot> slot, ModelDirectory models, const Clock& clock);
+
+    /// The result of training.md, "Result schema". Blocks until it is there.
+    [[nodiscard]] Result<boost::json::object> run(Operation& operation);
+
+private:
+    TrainingOperationContext context_;
+    std::shared_ptr<BarProvider> bars_;
+    std::shared_ptr<TrainerSlot> slot_;
+    ModelDirectory models_;
+    const Clock& clock_;
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/progress/renderer.hpp>
+#include <ktrdr/progress/tree.hpp>
+#include <ktrdr/training/trainer.hpp>
+
+namespace ktrdr {
+
+/// The steps of a training; `training_steps` lists them in this order.
+enum class TrainingStep : std::size_t { initializing, data_preparation, training, evaluation, saving };
+
+/// initializing and data_preparation end at 10 %, the epochs at 95 %.
+[[nodiscard]] KTRDR_EXPORT std::vector<ProgressStep> training_steps();
+
+/// Turns what a trainer tells into progress: epochs are the outer units, batches the inner ones, samples the items.
+///
+/// Thread safety: as a `ProgressTree`'s worker.
+class KTRDR_EXPORT TrainingProgressBridge final : public TrainerEvents {
+public:
+    /// The size of the work: how many epochs at most, rows of the training part, rows of a batch.
+    struct Extent {
+        std::int64_t epochs{0};
+        std::int64_t rows{0};
+        std::int64_t batch_size{1};
+    };
+
+    explicit TrainingProgressBridge(ProgressTree& tree) : tree_(tree) {}
+
+    void on_initializing();
+    /// `stage` of `stages` of symbol `index` begins.
+    void on_preparation(const std::string& symbol, std::size_t index, std::size_t symbols, std::string_view stage,
+                        std::size_t stage_index, std::size_t stages);
+    void on_training(Extent extent);
+    void on_batch(std::int64_t epoch, std::int64_t batch, std::int64_t batches, double loss) override;
+    void on_epoch(const EpochReport& report) override;
+    void on_evaluation() override;
+    void on_saving();
+    void on_saved();
+
+private:
+    void enter(TrainingStep step);
+
+    ProgressTree& tree_;
+    bool preparing_{false};
+    Extent extent_{};
+    std::int64_t batches_{0};
+    EpochReport last_{};
+};
+
+/// `Training MLP model on AAPL, MSFT [1d] [epoch 15/50] (batch 342/500)`
+class KTRDR_EXPORT TrainingProgressRenderer final : public ProgressRenderer {
+public:
+    [[nodiscard]] std::string render_message(const ProgressState& state) const override;
+    /// Moves current_epoch, current_batch and total_batches from the metrics to the context.
+    [[nodiscard]] ProgressState enhance_state(ProgressState state) const override;
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,89 @@
+#include <ktrdr/training/local_training_runner.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <ktrdr/training/training_progress.hpp>
+
+#include "result_schema.hpp"
+#include "training_data.hpp"
+
+namespace ktrdr {
+namespace {
+
+/// The rows move in; what the result needs of them (labels, counts) stays with `data`.
+TrainerInput make_input(const TrainingOperationContext& context, TrainingData& data) {
+    TrainerInput input;
+    input.model = context.strategy.model;
+    input.model.inputs = data.feature_names.size();
+    input.model.classes = signal_names.size();
+    input.options = context.strategy.options;
+    for (auto [from, to] : {std::pair{&data.train, &input.train}, std::pair{&data.validation, &input.validation},
+                            std::pair{&data.test, &input.test}}) {
+        std::vector<float> values = std::move(from->values);
+        *to = *from;
+        to->values = std::move(values);
+    }
+    return input;
+}
+
+void warn_of_missing_classes(Operation& operation, const LabeledMatrix& train) {
+    for (std::size_t k = 0; k < signal_names.size(); ++k) {
+        if (std::ranges::find(train.labels, static_cast<std::int64_t>(k)) == train.labels.end()) {
+            operation.add_warning(fmt::format(
+                "no row to train on is labelled '{}'; lower training.labels.threshold or raise label_lookahead",
+                signal_names[k]));
+        }
+    }
+}
+
+}  // namespace
+
+LocalTrainingRunner::LocalTrainingRunner(TrainingOperationContext context, std::shared_ptr<BarProvider> bars,
+                                         std::shared_ptr<TrainerSlot> slot, ModelDirectory models, const Clock& clock)
+    : context_(std::move(context)),
+      bars_(std::move(bars)),
+      slot_(std::move(slot)),
+      models_(std::move(models)),
+      clock_(clock) {}
+
+Result<boost::json::object> LocalTrainingRunner::run(Operation& operation) {
+    const CancellationToken& token = operation.token();
+    TrainingProgressBridge bridge(operation.progress());
+    bridge.on_initializing();
+    const auto trainer = slot_->wait(token);
+    if (!trainer) {
+        return trainer.error();
+    }
+    auto data = prepare_training_data(context_, *bars_, token, [&](std::size_t symbol, std::size_t stage) {
+        bridge.on_preparation(context_.symbols[symbol], symbol, context_.symbols.size(), preparation_stages[stage],
+                              stage, preparation_stages.size());
+    });
+    if (!data) {
+        return data.error();
+    }
+    warn_of_missing_classes(operation, data->train);
+    const TrainerInput input = make_input(context_, *data);
+    bridge.on_training({input.options.epochs, static_cast<std::int64_t>(input.train.rows), input.options.batch_size});
+    const auto model = (*trainer)->train(input, bridge, token);
+    if (!model) {
+        return model.error();
+    }
+    bridge.on_saving();
+    const TrainingOutcome outcome{context_, operation.id(), *model, input.model, *data};
+    boost::json::object figures = result_figures(outcome);
+    ModelContent content = make_content(outcome, figures, clock_.utc_now());
+    const std::size_t bytes = content.safetensors.size();
+    const ModelName name{context_.strategy.name, context_.symbols, std::string(context_.base_timeframe().name())};
+    const auto saved = models_.save(name, std::move(content), [&token](std::string_view step) {
+        return token.check(fmt::format("saving the model ({})", step));
+    });
+    if (!saved) {
+        return saved.error();
+    }
+    bridge.on_saved();
+    return make_result(outcome, std::move(figures), *saved, bytes);
+}
+
+}  // namespace ktrdr

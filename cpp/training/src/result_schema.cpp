@@ -1,0 +1,228 @@
+#include "result_schema.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include <ktrdr/market/time_text.hpp>
+#include <ktrdr/training/safetensors.hpp>
+#include <ktrdr/training/training_result.hpp>
+
+namespace ktrdr {
+namespace {
+
+using boost::json::array;
+using boost::json::object;
+using boost::json::value;
+
+/// JSON has no NaN: a figure that is missing is null.
+value figure(double number) {
+    return std::isfinite(number) ? value(number) : value(nullptr);
+}
+
+array names_of(const std::vector<Timeframe>& timeframes) {
+    array names;
+    for (const Timeframe& timeframe : timeframes) {
+        names.emplace_back(timeframe.name());
+    }
+    return names;
+}
+
+array class_names() {
+    return array(signal_names.begin(), signal_names.end());
+}
+
+value date(const std::optional<UtcTime>& time) {
+    return time ? value(format_time(*time)) : value(nullptr);
+}
+
+array history_of(const TrainedModel& model) {
+    array history;
+    for (const EpochReport& report : model.history) {
+        history.emplace_back(object{{"epoch", report.epoch},
+                                    {"train_loss", figure(report.train_loss)},
+                                    {"train_accuracy", figure(report.train_accuracy)},
+                                    {"val_loss", figure(report.val_loss)},
+                                    {"val_accuracy", figure(report.val_accuracy)},
+                                    {"learning_rate", figure(report.learning_rate)},
+                                    {"best", report.best}});
+    }
+    return history;
+}
+
+object training_metrics(const TrainingOutcome& outcome) {
+    const TrainedModel& model = outcome.model;
+    EpochReport last{0, std::nan(""), std::nan(""), std::nan(""), std::nan(""), std::nan(""), false};
+    if (!model.history.empty()) {
+        last = model.history.back();
+    }
+    return {{"final_train_loss", figure(last.train_loss)},
+            {"final_val_loss", figure(last.val_loss)},
+            {"final_train_accuracy", figure(last.train_accuracy)},
+            {"final_val_accuracy", figure(last.val_accuracy)},
+            {"epochs_completed", model.history.size()},
+            {"early_stopped", model.early_stopped},
+            {"training_time_minutes", figure(model.train_seconds / 60)},
+            {"best_epoch", model.best_epoch == 0 ? value(nullptr) : value(model.best_epoch)},
+            {"final_learning_rate", figure(last.learning_rate)}};
+}
+
+/// Of the epoch whose weights are kept.
+object validation_metrics(const TrainedModel& model) {
+    for (const EpochReport& report : model.history) {
+        if (report.epoch == model.best_epoch) {
+            return {{"val_loss", figure(report.val_loss)}, {"val_accuracy", figure(report.val_accuracy)}};
+        }
+    }
+    return {{"val_loss", nullptr}, {"val_accuracy", nullptr}};
+}
+
+object test_metrics(const TrainedModel& model) {
+    const ClassificationFigures figures = classification_figures(model.confusion);
+    array confusion;
+    for (const auto& row : model.confusion) {
+        confusion.emplace_back(array(row.begin(), row.end()));
+    }
+    return {{"test_loss", figure(model.test_loss)},    {"test_accuracy", figure(figures.accuracy)},
+            {"precision", figure(figures.precision)},  {"recall", figure(figures.recall)},
+            {"f1_score", figure(figures.f1)},          {"classes", class_names()},
+            {"confusion_matrix", std::move(confusion)}};
+}
+
+object data_summary(const TrainingData& data) {
+    array symbols;
+    for (const SymbolSummary& one : data.symbols) {
+        symbols.emplace_back(object{{"symbol", one.symbol},
+                                    {"bars", one.bars},
+                                    {"first_bar", format_time(one.first)},
+                                    {"last_bar", format_time(one.last)},
+                                    {"warm_up", one.warm_up},
+                                    {"undecided", one.undecided},
+                                    {"purged", one.purged},
+                                    {"train", one.train},
+                                    {"validation", one.validation},
+                                    {"test", one.test}});
+    }
+    std::array<std::int64_t, signal_names.size()> counts{};
+    for (const std::int64_t label : data.train.labels) {
+        ++counts[static_cast<std::size_t>(label)];
+    }
+    object classes;
+    for (std::size_t k = 0; k < counts.size(); ++k) {
+        classes[signal_names[k]] = counts[k];
+    }
+    return {{"features", data.feature_names.size()},
+            {"rows", {{"train", data.train.rows}, {"validation", data.validation.rows}, {"test", data.test.rows}}},
+            {"train_classes", std::move(classes)},
+            {"symbols", std::move(symbols)}};
+}
+
+object session_info(const TrainingOutcome& outcome) {
+    const TrainingOperationContext& context = outcome.context;
+    return {{"operation_id", outcome.operation_id},
+            {"session_id", outcome.operation_id},
+            {"strategy_name", context.strategy.name},
+            {"symbols", array(context.symbols.begin(), context.symbols.end())},
+            {"timeframes", names_of(context.timeframes)},
+            {"training_mode", "local"},
+            {"use_host_service", false},
+            {"start_date", date(context.start)},
+            {"end_date", date(context.end)},
+            {"host_status", nullptr},
+            {"data_summary", data_summary(outcome.data)}};
+}
+
+std::int64_t parameter_count(const TrainedModel& model) {
+    return std::accumulate(model.parameters.begin(), model.parameters.end(), std::int64_t{0},
+                           [](std::int64_t sum, const NamedTensor& tensor) {
+                               return sum + static_cast<std::int64_t>(tensor.values.size());
+                           });
+}
+
+std::string architecture(const ModelSpec& spec) {
+    std::vector<std::int64_t> sizes{static_cast<std::int64_t>(spec.inputs)};
+    sizes.insert(sizes.end(), spec.hidden_layers.begin(), spec.hidden_layers.end());
+    sizes.push_back(static_cast<std::int64_t>(spec.classes));
+    return fmt::format("mlp {}", fmt::join(sizes, "-"));
+}
+
+object model_config(const TrainingOutcome& outcome) {
+    const TrainingOperationContext& context = outcome.context;
+    const ModelSpec& spec = outcome.spec;
+    return {{"strategy", context.strategy.source},
+            {"strategy_path", context.strategy_path},
+            {"symbols", array(context.symbols.begin(), context.symbols.end())},
+            {"timeframes", names_of(context.timeframes)},
+            {"base_timeframe", context.base_timeframe().name()},
+            {"start_date", date(context.start)},
+            {"end_date", date(context.end)},
+            {"data_split",
+             {{"train", context.split.train}, {"validation", context.split.validation}, {"test", context.split.test}}},
+            {"model",
+             {{"type", "mlp"},
+              {"inputs", spec.inputs},
+              {"hidden_layers", array(spec.hidden_layers.begin(), spec.hidden_layers.end())},
+              {"classes", spec.classes},
+              {"activation", spec.activation},
+              {"dropout", spec.dropout}}}};
+}
+
+}  // namespace
+
+object result_figures(const TrainingOutcome& outcome) {
+    return {{"training_metrics", training_metrics(outcome)},
+            {"validation_metrics", validation_metrics(outcome.model)},
+            {"test_metrics", test_metrics(outcome.model)},
+            {"baselines", {{"class_prior", figure(class_prior(outcome.data.train.labels, outcome.data.test.labels))}}},
+            {"history", history_of(outcome.model)}};
+}
+
+object make_result(const TrainingOutcome& outcome, object figures, const SavedModel& saved, std::size_t model_bytes) {
+    object result = std::move(figures);
+    result["resource_usage"] = {{"gpu_used", false},
+                                {"gpu_name", nullptr},
+                                {"gpu_utilization_percent", nullptr},
+                                {"peak_memory_mb", nullptr},
+                                {"training_mode", "local"}};
+    result["artifacts"] = {{"model_path", saved.path.string()},
+                           {"analytics_dir", nullptr},
+                           {"checkpoints", array()},
+                           {"feature_importance", nullptr},
+                           {"per_symbol_metrics", nullptr}};
+    result["session_info"] = session_info(outcome);
+    const std::int64_t parameters = parameter_count(outcome.model);
+    result["model_info"] = {{"model_size_bytes", model_bytes},
+                            {"parameters_count", parameters},
+                            {"trainable_parameters", parameters},
+                            {"architecture", architecture(outcome.spec)}};
+    return result;
+}
+
+ModelContent make_content(const TrainingOutcome& outcome, const object& figures, UtcTime created) {
+    const TrainingOperationContext& context = outcome.context;
+    const FeaturePlan& plan = context.strategy.features;
+    const std::string shape = architecture(outcome.spec);
+    ModelContent content;
+    content.safetensors = encode_safetensors(outcome.model.parameters, {{"format", "pt"}, {"architecture", shape}});
+    content.config = model_config(outcome);
+    content.metrics = figures;
+    content.features = {{"names", array(outcome.data.feature_names.begin(), outcome.data.feature_names.end())},
+                        {"classes", class_names()},
+                        {"warm_up_bars", warm_up_bars(plan)},
+                        {"lookback_periods", plan.lags},
+                        {"base_timeframe", context.base_timeframe().name()}};
+    content.metadata = {{"strategy_name", context.strategy.name},
+                        {"operation_id", outcome.operation_id},
+                        {"created", format_time(created)},
+                        {"architecture", shape},
+                        {"parameters_count", parameter_count(outcome.model)},
+                        {"seed", context.strategy.options.seed},
+                        {"best_epoch", outcome.model.best_epoch},
+                        {"data_summary", data_summary(outcome.data)}};
+    return content;
+}
+
+}  // namespace ktrdr

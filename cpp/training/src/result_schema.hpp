@@ -1,0 +1,36 @@
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <string>
+
+#include <ktrdr/training/model_directory.hpp>
+#include <ktrdr/training/trainer.hpp>
+#include <ktrdr/training/training_context.hpp>
+
+#include "training_data.hpp"
+
+namespace ktrdr {
+
+/// Everything a finished training knows, before it is put into the schema.
+struct TrainingOutcome {
+    const TrainingOperationContext& context;
+    const std::string& operation_id;
+    const TrainedModel& model;
+    const ModelSpec& spec;
+    const TrainingData& data;
+};
+
+/// training_metrics, validation_metrics, test_metrics, baselines and history: the part that does not need the model's
+/// place. Missing figures are null.
+[[nodiscard]] boost::json::object result_figures(const TrainingOutcome& outcome);
+
+/// The whole result (training.md, "Result schema").
+[[nodiscard]] boost::json::object make_result(const TrainingOutcome& outcome, boost::json::object figures,
+                                              const SavedModel& saved, std::size_t model_bytes);
+
+/// What is written into the model's folder.
+[[nodiscard]] ModelContent make_content(const TrainingOutcome& outcome, const boost::json::object& figures,
+                                        UtcTime created);
+
+}  // namespace ktrdr

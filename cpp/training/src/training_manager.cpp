@@ -1,0 +1,153 @@
+#include <ktrdr/training/training_manager.hpp>
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include <atomic>
+
+#include <ktrdr/base/log.hpp>
+#include <ktrdr/training/local_training_runner.hpp>
+#include <ktrdr/training/training_progress.hpp>
+
+namespace ktrdr {
+namespace {
+
+/// A training between the io thread, where a cancel of one that waits arrives, and the thread that runs it. Whoever
+/// takes it first ends the operation.
+struct Ticket {
+    std::shared_ptr<Operation> operation{};
+    OperationDone done{};
+    LocalTrainingRunner runner;
+    std::atomic<bool> taken{false};
+    CancelRegistration cancel{};
+};
+
+// A std::any would take an Error as its value, so the outcome says which of the two it is.
+Result<std::any> ended(Error error) {
+    return {boost::system::in_place_error, std::move(error)};
+}
+
+Result<std::any> run_guarded(Ticket& ticket) {
+    try {
+        auto result = ticket.runner.run(*ticket.operation);
+        if (!result) {
+            return ended(result.error());
+        }
+        return {boost::system::in_place_value, std::any(std::move(*result))};
+    } catch (const ErrorException& error) {
+        return ended(error.error());
+    } catch (const std::bad_alloc&) {
+        return ended(fail(Errc::training, "the training ran out of memory; train on fewer bars, features or units"));
+    } catch (const std::exception& error) {
+        return ended(
+            fail(Errc::internal, fmt::format("the training stopped on an unexpected error: {}", error.what())));
+    }
+}
+
+void run_ticket(const std::shared_ptr<Ticket>& ticket) {
+    if (ticket->taken.exchange(true)) {
+        return;
+    }
+    ticket->cancel.reset();
+    Result<std::any> outcome = run_guarded(*ticket);
+    if (!outcome) {
+        log(LogLevel::debug, "training", "training ended without a model: " + outcome.error().message,
+            ticket->operation->id());
+    }
+    ticket->done(std::move(outcome));
+}
+
+/// Runs on the io thread.
+void begin(Executor& threads, std::shared_ptr<Ticket> ticket) {
+    ticket->cancel =
+        ticket->operation->token().on_cancel([waiting = std::weak_ptr(ticket)](const CancelReason& reason) {
+            const auto held = waiting.lock();
+            if (held && !held->taken.exchange(true)) {
+                held->done(ended(cancelled_error(reason, "waiting for a training thread")));
+            }
+        });
+    threads.post([ticket = std::move(ticket)] { run_ticket(ticket); });
+}
+
+boost::json::value optional_text(const std::optional<std::string>& text) {
+    return text ? boost::json::value(*text) : boost::json::value(nullptr);
+}
+
+/// What makes two requests the same: all that the training depends on.
+boost::json::object parameters_of(const TrainingRequest& request, const TrainingOperationContext& context) {
+    boost::json::object parameters = context.progress_context();
+    parameters["strategy_name"] = context.strategy.name;
+    parameters["strategy_path"] = context.strategy_path;
+    parameters["strategy"] = request.strategy;
+    parameters["start_date"] = optional_text(request.start_date);
+    parameters["end_date"] = optional_text(request.end_date);
+    parameters["validation_split"] = context.split.validation;
+    return parameters;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingServices services,
+                                                                 TrainingManagerOptions options,
+                                                                 std::shared_ptr<BarProvider> bars, Env env) {
+    if (options.models_dir.empty()) {
+        return fail(Errc::invalid_argument, "models_dir is empty; pass one or set KTRDR_MODELS_DIR",
+                    {{"field", "models_dir"}});
+    }
+    std::shared_ptr<TrainingManager> manager(
+        new TrainingManager(services, std::move(options), std::move(bars), std::move(env)));
+    if (auto route = manager->route(manager->options_.use_training_host_service, manager->options_.training_url);
+        !route) {
+        return route.error();
+    }
+    return manager;
+}
+
+TrainingManager::TrainingManager(TrainingServices services, TrainingManagerOptions options,
+                                 std::shared_ptr<BarProvider> bars, Env env)
+    : ServiceOrchestrator(services.registry, services.io_executor, std::move(env)),
+      services_(services),
+      options_(std::move(options)),
+      bars_(std::move(bars)) {}
+
+Result<void> TrainingManager::check_route() const {
+    auto chosen = route(options_.use_training_host_service, options_.training_url);
+    if (!chosen) {
+        return chosen.error();
+    }
+    if (chosen->use_host_service) {
+        return fail(Errc::not_available,
+                    "training on a host service is not there yet; unset USE_TRAINING_HOST_SERVICE or pass "
+                    "use_training_host_service=False",
+                    {{"url", chosen->url}, {"variable", "USE_TRAINING_HOST_SERVICE"}});
+    }
+    return {};
+}
+
+Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest request, std::shared_ptr<TrainerSlot> slot,
+                                                          CancellationToken token) {
+    if (auto here = check_route(); !here) {
+        return here.error();
+    }
+    auto context = build_training_context(request);
+    if (!context) {
+        return context.error();
+    }
+    const ModelDirectory models(options_.models_dir, services_.clock);
+    if (auto place = models.check_place(); !place) {
+        return place.error();
+    }
+    ExecuteOptions options;
+    options.renderer = std::make_shared<TrainingProgressRenderer>();
+    options.steps = training_steps();
+    options.context = context->progress_context();
+    OperationSpec spec{"training", request.operation_id, {}, parameters_of(request, *context)};
+    auto work = [&threads = services_.training_threads, &clock = services_.clock, context = *context, bars = bars_,
+                 slot = std::move(slot), models](std::shared_ptr<Operation> operation, OperationDone done) {
+        begin(threads, std::shared_ptr<Ticket>(new Ticket{std::move(operation), std::move(done),
+                                                          LocalTrainingRunner(context, bars, slot, models, clock)}));
+    };
+    return execute_with_cancellation(std::move(spec), std::move(work), std::move(token), std::move(options));
+}
+
+}  // namespace ktrdr
