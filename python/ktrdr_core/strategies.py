@@ -29,7 +29,7 @@ from pydantic import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = ["Strategy", "load_strategy"]
 
@@ -436,18 +436,22 @@ class _Reader:
     def _load(self, text: str) -> Any:
         loader = yaml.SafeLoader(text)
         try:
-            node = loader.get_single_node()
+            node = self._yaml(loader.get_single_node)
             if not isinstance(node, yaml.MappingNode):
                 self._fail((), "a strategy is a mapping of keys to values")
             self._walk(node, ())
-            return loader.construct_document(node)
+            return self._yaml(lambda: loader.construct_document(node))
+        finally:
+            loader.dispose()
+
+    def _yaml(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             self._fail((), f"is not YAML: {error.problem}", line=mark.line + 1 if mark else None)
         except (yaml.YAMLError, ValueError) as error:
             self._fail((), f"is not YAML: {error}")
-        finally:
-            loader.dispose()
 
     def _walk(self, node: yaml.Node, path: Path) -> None:
         # Aliases let a few bytes stand for a huge or an endless tree.

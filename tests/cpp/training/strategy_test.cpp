@@ -1,0 +1,146 @@
+#include <ktrdr/training/strategy.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ktrdr/training/training_context.hpp>
+
+#include "fakes.hpp"
+
+namespace ktrdr {
+namespace {
+
+using boost::json::object;
+using boost::json::value;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+/// The path and message of the refusal of the small strategy with one value changed.
+struct Refusal {
+    std::string path{};
+    std::string message{};
+};
+
+Refusal refusal(const std::string& pointer, value changed) {
+    value json = test::strategy_json();
+    // Boost 1.81 cannot set by a pointer: find the parent and put the last part into it.
+    const std::size_t slash = pointer.rfind('/');
+    value& parent = slash == 0 ? json : json.at_pointer(pointer.substr(0, slash));
+    parent.as_object()[pointer.substr(slash + 1)] = std::move(changed);
+    const auto strategy = Strategy::parse(json.as_object());
+    if (strategy) {
+        return {"accepted", "accepted"};
+    }
+    EXPECT_EQ(strategy.error().code, Errc::strategy);
+    return {std::string(strategy.error().context.at("path").as_string()), strategy.error().message};
+}
+
+TEST(Strategy, ReadsEveryKeyThatATrainingRestsOn) {
+    const Strategy strategy = Strategy::parse(test::strategy_json()).value();
+    EXPECT_EQ(strategy.name, "small");
+    EXPECT_THAT(strategy.symbols, ElementsAre("AAPL", "MSFT"));
+    EXPECT_EQ(strategy.features.sources.size(), 2u);
+    EXPECT_EQ(strategy.features.sources[1].inputs[0].output, 2u);
+    EXPECT_THAT(strategy.model.hidden_layers, ElementsAre(8, 4));
+    EXPECT_EQ(strategy.model.activation, "tanh");
+    EXPECT_EQ(strategy.options.seed, 7u);
+    EXPECT_EQ(strategy.options.early_stopping->monitor, "val_accuracy");
+    EXPECT_EQ(strategy.labels.lookahead, 3u);
+    EXPECT_EQ(strategy.split, (SplitShares{0.6, 0.2, 0.2}));
+}
+
+TEST(Strategy, HasTheDefaultsOfTheGrammar) {
+    object json = test::strategy_json();
+    json.erase("model");
+    json.erase("training");
+    const Strategy strategy = Strategy::parse(json).value();
+    EXPECT_EQ(strategy.options.learning_rate, 0.001);
+    EXPECT_EQ(strategy.options.batch_size, 32);
+    EXPECT_EQ(strategy.options.epochs, 100);
+    EXPECT_FALSE(strategy.options.early_stopping);
+    EXPECT_THAT(strategy.model.hidden_layers, ElementsAre(50, 25));
+    EXPECT_EQ(strategy.split, SplitShares{});
+}
+
+TEST(Strategy, NamesThePathOfWhatIsWrong) {
+    EXPECT_EQ(refusal("/name", "../up").path, "name");
+    EXPECT_EQ(refusal("/indicators/0/name", "rsj").path, "indicators[0]");
+    EXPECT_EQ(refusal("/indicators/1/feature_id", "rsi_5").path, "indicators[1].feature_id");
+    EXPECT_EQ(refusal("/fuzzy_sets/rsj", object{}).path, "fuzzy_sets.rsj");
+    EXPECT_EQ(refusal("/fuzzy_sets/rsi_5/low/parameters", {3, 2, 1}).path, "fuzzy_sets.rsi_5.low");
+    EXPECT_EQ(refusal("/model/architecture/dropout", 1.5).path, "model.architecture.dropout");
+    EXPECT_EQ(refusal("/model/training/epochs", "many").path, "model.training.epochs");
+    EXPECT_EQ(refusal("/model/training/epochs", 2.5).path, "model.training.epochs");
+    EXPECT_EQ(refusal("/model/training/optimizer", "lion").path, "model.training.optimizer");
+    EXPECT_EQ(refusal("/training/labels/source", "zigzag").path, "training.labels.source");
+    EXPECT_EQ(refusal("/training/data_split/test", 0.5).path, "training.data_split");
+    EXPECT_EQ(refusal("/training_data/timeframes/list", {"1x"}).path, "training_data.timeframes.list");
+    EXPECT_EQ(refusal("/model", 3).path, "model");
+    EXPECT_EQ(refusal("/indicators", boost::json::array{}).path, "fuzzy_sets.rsi_5");
+}
+
+TEST(Strategy, RefusesAnIndicatorThatNothingUses) {
+    EXPECT_THAT(refusal("/fuzzy_sets/macd.histogram", object{}).message, HasSubstr("'macd' has no fuzzy set"));
+}
+
+TEST(Strategy, RefusesTwoFeaturesOfOneName) {
+    value json = test::strategy_json();
+    json.at("indicators").as_array().push_back({{"name", "rsi"}, {"feature_id", "macd_histogram"}});
+    json.at("fuzzy_sets").as_object()["macd_histogram"] = {{"up", {{"type", "gaussian"}, {"parameters", {50, 10}}}}};
+    EXPECT_THAT(Strategy::parse(json.as_object()).error().message,
+                HasSubstr("two features would be called 'macd_histogram_up'"));
+}
+
+TrainingRequest request() {
+    TrainingRequest made;
+    made.strategy = test::strategy_json();
+    return made;
+}
+
+TEST(TrainingOperationContext, TakesWhatTheRequestLeavesOutFromTheStrategy) {
+    const auto context = build_training_context(request()).value();
+    EXPECT_THAT(context.symbols, ElementsAre("AAPL", "MSFT"));
+    EXPECT_EQ(context.base_timeframe().name(), "1d");
+    EXPECT_FALSE(context.start);
+    EXPECT_FALSE(context.range().empty());
+    EXPECT_EQ(context.split, (SplitShares{0.6, 0.2, 0.2}));
+}
+
+TEST(TrainingOperationContext, PutsTheRequestBeforeTheStrategy) {
+    TrainingRequest asked = request();
+    asked.symbols = {"SPY"};
+    asked.timeframes = {"1h", "1d"};
+    asked.start_date = "2020-01-01";
+    asked.end_date = "2020-12-31";
+    asked.validation_split = 0.3;
+    const auto context = build_training_context(asked).value();
+    EXPECT_THAT(context.symbols, ElementsAre("SPY"));
+    // The strategy's base is among them, so its bars stay the rows.
+    EXPECT_EQ(context.base, 1u);
+    // A date as end includes that day.
+    EXPECT_EQ(*context.end, UtcTime{std::chrono::sys_days{std::chrono::year{2021} / 1 / 1}});
+    EXPECT_DOUBLE_EQ(context.split.train, 0.5);
+    EXPECT_EQ(context.split.test, 0.2);
+}
+
+TEST(TrainingOperationContext, RefusesARequestThatCannotBeDone) {
+    const auto field = [](auto change) {
+        TrainingRequest asked = request();
+        change(asked);
+        const auto context = build_training_context(asked);
+        EXPECT_FALSE(context);
+        return std::string(context.error().context.at("field").as_string());
+    };
+    EXPECT_EQ(field([](auto& asked) { asked.symbols.emplace(); }), "symbols");
+    EXPECT_EQ(field([](auto& asked) { asked.symbols = {"A", "A"}; }), "symbols");
+    EXPECT_EQ(field([](auto& asked) { asked.timeframes.emplace(); }), "timeframes");
+    EXPECT_EQ(field([](auto& asked) { asked.validation_split = 0.9; }), "validation_split");
+    EXPECT_EQ(field([](auto& asked) {
+                  asked.start_date = "2020-01-02";
+                  asked.end_date = "2020-01-01";
+              }),
+              "start_date");
+}
+
+}  // namespace
+}  // namespace ktrdr

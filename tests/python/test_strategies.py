@@ -1,0 +1,201 @@
+"""Strategy files: what is read, and how what is wrong in one is told."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ktrdr_core.errors import StrategyError
+from ktrdr_core.strategies import load_strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "strategies"
+
+SMALL = """\
+name: small
+training_data:
+  symbols: {mode: single, symbol: AAPL}
+  timeframes: {mode: single, timeframe: 1d}
+indicators:
+  - name: rsi
+    feature_id: rsi_14
+    period: 14
+  - {name: macd}
+fuzzy_sets:
+  rsi_14:
+    low: {type: triangular, parameters: [0, 0, 50]}
+  macd.histogram:
+    up: {type: gaussian, parameters: [1, 0.5]}
+model:
+  training:
+    epochs: 3
+training:
+  labels: {source: forward_return, threshold: 0.01, label_lookahead: 3}
+"""
+
+
+@pytest.fixture
+def refuse(tmp_path: pathlib.Path) -> Callable[[str, str], StrategyError]:
+    """Load `SMALL` with one text replaced and return the error it ends in."""
+
+    def load(old: str, new: str) -> StrategyError:
+        assert old in SMALL
+        file = tmp_path / "small.yaml"
+        file.write_text(SMALL.replace(old, new), encoding="utf-8")
+        with pytest.raises(StrategyError) as caught:
+            load_strategy(file)
+        assert str(caught.value).startswith(str(file))
+        return caught.value
+
+    return load
+
+
+def small(tmp_path: pathlib.Path) -> dict[str, Any]:
+    """Load `SMALL` as JSON."""
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL, encoding="utf-8")
+    return load_strategy(file).to_json()
+
+
+def test_the_example_reads_as_json_of_plain_types() -> None:
+    plain = load_strategy(EXAMPLES / "momentum_mlp.yaml").to_json()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert plain["training_data"]["symbols"]["list"] == ["AAPL", "MSFT"]
+    assert plain["model"]["architecture"]["hidden_layers"] == [50, 25]
+    assert {item["name"] for item in plain["indicators"]} == {"rsi", "macd", "distance_from_ma"}
+
+
+def test_every_example_is_valid() -> None:
+    for file in EXAMPLES.glob("*.yaml"):
+        assert load_strategy(file).name == file.stem
+
+
+def test_defaults_are_filled_in(tmp_path: pathlib.Path) -> None:
+    plain = small(tmp_path)
+    assert plain["model"]["training"]["learning_rate"] == 0.001
+    assert plain["model"]["training"]["early_stopping"] is None
+    assert plain["training"]["data_split"] == {"train": 0.7, "validation": 0.15, "test": 0.15}
+
+
+def test_the_shorthands_become_one_spelling(tmp_path: pathlib.Path) -> None:
+    plain = small(tmp_path)
+    assert plain["training_data"]["symbols"]["list"] == ["AAPL"]
+    assert plain["training_data"]["timeframes"]["list"] == ["1d"]
+    assert plain["training_data"]["timeframes"]["base_timeframe"] == "1d"
+    assert plain["indicators"][0] == {
+        "name": "rsi",
+        "feature_id": "rsi_14",
+        "source": "close",
+        "params": {"period": 14},
+    }
+    assert plain["indicators"][1]["feature_id"] == "macd"
+
+
+def test_indicators_are_found_in_any_spelling_of_their_name(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL.replace("name: rsi", "name: momentum\n    type: RSI"), encoding="utf-8")
+    assert load_strategy(file).to_json()["indicators"][0]["name"] == "rsi"
+
+
+def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(StrategyError, match=r"nowhere\.yaml: there is no such strategy file"):
+        load_strategy(tmp_path / "nowhere.yaml")
+
+
+def test_a_folder_is_no_strategy(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(StrategyError, match="cannot be read"):
+        load_strategy(tmp_path)
+
+
+def test_an_unknown_key_has_line_path_and_suggestion(refuse: Any) -> None:
+    error = refuse("    epochs: 3", "    epoch: 3")
+    assert error.context["line"] == 17
+    assert error.context["path"] == "model.training.epoch"
+    assert error.context["suggestion"] == "epochs"
+    assert str(error).endswith("there is no key 'epoch'; did you mean 'epochs'?")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "told"),
+    [
+        ("name: rsi", "name: rsj", "indicators[0].name", "did you mean 'rsi'?"),
+        ("    period: 14", "    perod: 14", "indicators[0].perod", "did you mean 'period'?"),
+        (
+            "    period: 14",
+            "    period: 1",
+            "indicators[0].period",
+            "a whole number from 2 to 1000",
+        ),
+        ("    period: 14", "    period: 2.5", "indicators[0].period", "a whole number"),
+        ("    period: 14", "    source: volume", "indicators[0].source", "'volume' must be one of"),
+        ("{name: macd}", "{name: macd, fast_period: 30}", "indicators[1].fast_period", "less than"),
+        ("{name: macd}", "{name: rsi, feature_id: rsi_14}", "indicators[1]", "two indicators"),
+        ("  rsi_14:\n", "  rsi_41:\n", "fuzzy_sets.rsi_41", "did you mean 'rsi_14'?"),
+        ("  macd.histogram:", "  macd.histo:", "fuzzy_sets.macd.histo", "'macd.histogram'?"),
+        ("[0, 0, 50]", "[50, 0, 0]", "fuzzy_sets.rsi_14.low.parameters", "must not fall"),
+        ("[0, 0, 50]", "[0, 50]", "fuzzy_sets.rsi_14.low.parameters", "takes 3 numbers"),
+        ("[1, 0.5]", "[1, 0]", "fuzzy_sets.macd.histogram.up.parameters", "sigma above 0"),
+        ("triangular", "triangle", "fuzzy_sets.rsi_14.low.type", "did you mean 'triangular'?"),
+        ("epochs: 3", "epochs: 0", "model.training.epochs", "greater than or equal to 1"),
+        ("epochs: 3", "epochs: true", "model.training.epochs", "not true or false"),
+        ("epochs: 3", "lr_scheduler: step", "model.training.lr_scheduler", "not there yet"),
+        ("forward_return", "zigzag", "training.labels.source", "use source: forward_return"),
+        ("threshold: 0.01", "zigzag_threshold: 1", "training.labels.zigzag_threshold", "unbounded"),
+        ("symbol: AAPL", "symbol: AAPL, list: [A]", "training_data.symbols", "exactly one of"),
+        ("timeframe: 1d", "timeframe: 1d, base_timeframe: 1h", "training_data.timeframes", "1h"),
+        ("name: small", "name: ../small", "name", "pattern"),
+        ("name: small\n", "", "name", "is missing"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_path(
+    refuse: Any, old: str, new: str, path: str, told: str
+) -> None:
+    error = refuse(old, new)
+    assert error.context["path"] == path
+    assert told in str(error)
+
+
+def test_an_indicator_that_nothing_uses_is_refused(refuse: Any) -> None:
+    error = refuse("  - {name: macd}", "  - {name: macd}\n  - {name: distance_from_ma}")
+    assert error.context == {
+        "file": error.context["file"],
+        "line": 10,
+        "path": "indicators[2]",
+        "suggestion": None,
+    }
+
+
+def test_a_key_that_is_there_twice_is_refused(refuse: Any) -> None:
+    error = refuse("    epochs: 3", "    epochs: 3\n    epochs: 4")
+    assert error.context["line"] == 18
+    assert "is there twice" in str(error)
+
+
+def test_text_that_is_no_yaml_has_its_line(refuse: Any) -> None:
+    error = refuse("    epochs: 3", "    epochs: [3")
+    assert "is not YAML" in str(error)
+    assert error.context["line"] >= 17
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words"])
+def test_a_file_without_a_mapping_is_refused(tmp_path: pathlib.Path, text: str) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(StrategyError, match="a mapping of keys to values"):
+        load_strategy(file)
+
+
+def test_aliases_that_never_end_or_grow_are_refused(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text("a: &a\n  b: *a\n", encoding="utf-8")
+    with pytest.raises(StrategyError, match="nested too deep"):
+        load_strategy(file)
+    levels = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 9))
+    file.write_text("l0: &l0 [1]\n" + levels, encoding="utf-8")
+    with pytest.raises(StrategyError, match="repeats too much"):
+        load_strategy(file)
