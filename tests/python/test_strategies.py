@@ -70,6 +70,12 @@ def test_the_example_reads_as_json_of_plain_types() -> None:
     assert {item["name"] for item in plain["indicators"]} == {"rsi", "macd", "distance_from_ma"}
 
 
+def test_the_example_is_the_vector_that_the_core_reads() -> None:
+    vector = EXAMPLES.parents[1] / "tests" / "vectors" / "momentum_mlp.json"
+    plain = load_strategy(EXAMPLES / "momentum_mlp.yaml").to_json()
+    assert json.loads(vector.read_text(encoding="utf-8")) == plain
+
+
 def test_every_example_is_valid() -> None:
     for file in EXAMPLES.glob("*.yaml"):
         assert load_strategy(file).name == file.stem

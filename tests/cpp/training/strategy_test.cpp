@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 #include <ktrdr/training/training_context.hpp>
 
 #include "fakes.hpp"
@@ -47,6 +50,19 @@ TEST(Strategy, ReadsEveryKeyThatATrainingRestsOn) {
     EXPECT_EQ(strategy.options.early_stopping->monitor, "val_accuracy");
     EXPECT_EQ(strategy.labels.lookahead, 3u);
     EXPECT_EQ(strategy.split, (SplitShares{0.6, 0.2, 0.2}));
+}
+
+TEST(Strategy, ReadsTheExampleAsPythonWritesIt) {
+    std::ifstream file(KTRDR_TEST_VECTORS "/momentum_mlp.json");
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const auto strategy = Strategy::parse(boost::json::parse(text).as_object());
+    ASSERT_TRUE(strategy) << strategy.error().message;
+    EXPECT_EQ(strategy->features.sources.size(), 3u);
+    EXPECT_EQ(strategy->features.lags, 1u);
+    EXPECT_EQ(strategy->features.sources[1].indicator.parameters().at("percent"), 1);
+    EXPECT_EQ(strategy->history_required, 300u);
+    EXPECT_EQ(strategy->options.epochs, 700);
+    EXPECT_EQ(strategy->options.early_stopping->patience, 600);
 }
 
 TEST(Strategy, HasTheDefaultsOfTheGrammar) {
