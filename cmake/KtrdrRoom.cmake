@@ -4,10 +4,15 @@
 # What every target of ours is compiled with.
 add_library(ktrdr_flags INTERFACE)
 target_compile_options(ktrdr_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion $<$<BOOL:${KTRDR_WERROR}>:-Werror>)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # The optimiser's guesses about inlined library code, fmt's and the standard library's, are shown and stop nothing.
-  target_compile_options(ktrdr_flags INTERFACE -Wno-error=array-bounds -Wno-error=stringop-overflow -Wno-error=stringop-overread
-                                               -Wno-error=maybe-uninitialized -Wno-error=dangling-reference)
+  set(guesses -Wno-error=array-bounds -Wno-error=stringop-overflow -Wno-error=stringop-overread -Wno-error=restrict
+              -Wno-error=maybe-uninitialized)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+    target_compile_options(ktrdr_flags INTERFACE ${guesses} -Wno-error=dangling-reference)
+  else()
+    target_compile_options(ktrdr_flags INTERFACE "$<$<CONFIG:Release>:${guesses}>")
+  endif()
 endif()
 target_compile_definitions(ktrdr_flags INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
                                                  BOOST_BEAST_SEPARATE_COMPILATION)

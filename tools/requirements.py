@@ -12,7 +12,8 @@ SELF = re.compile(r"ktrdr-core\[(?P<extras>[^]]*)\]")
 def requirements_of(project: dict[str, object], name: str) -> list[str]:
     """Return the requirements of an extra, those it borrows from other extras included."""
     extras = project["optional-dependencies"]
-    assert isinstance(extras, dict)
+    if not isinstance(extras, dict):
+        raise TypeError("project.optional-dependencies is no table")
     found: list[str] = []
     for requirement in extras[name]:
         if borrowed := SELF.fullmatch(requirement):
