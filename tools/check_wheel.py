@@ -77,7 +77,7 @@ def main() -> None:
     ):
         asked = {"start_date": "2020-01-01", "end_date": "2020-02-01"}
         bars = data.load_data("AAPL", "1d", **asked, mode="full").result(timeout=30)
-        assert len(bars) == 31, len(bars)
+        assert len(bars) == 32, len(bars)  # The end is a day: it is included.
         assert float(bars.close[-1]) == 1.5
         print(f"loaded {len(bars)} bars into {data.database_path}")
         cli(["data", "show", "AAPL", "1d", "--data-dir", folder], standalone_mode=False)

@@ -70,7 +70,6 @@ CPP
 
 missing_packages() {
     local pair tools=(g++:g++ cmake:cmake ninja:ninja-build ccache:ccache)
-    [ "$level" = demo ] || tools+=(patchelf:patchelf)
     for pair in "${tools[@]}"; do
         has "${pair%%:*}" || echo "${pair#*:}"
     done

