@@ -29,7 +29,7 @@ find "$base/bin/$version" "$base/lib/$version/lib-dynload" -type f \
     grep -v sqlite |
     while read -r library; do cp -L --parents "$library" "$root"; done
 # What the manylinux policy takes for granted on every system.
-for library in libstdc++.so.6 libgcc_s.so.1; do
+for library in libstdc++.so.6 libgcc_s.so.1 libc.so.6 libm.so.6 libpthread.so.0 libdl.so.2 librt.so.1 libutil.so.1; do
     cp -L --parents "$(g++ -print-file-name="$library" | xargs realpath -s)" "$root"
 done
 cp -L /lib64/ld-linux-x86-64.so.2 --parents "$root"
