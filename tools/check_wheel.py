@@ -7,6 +7,7 @@ import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import ktrdr_core
 from ktrdr_core.cli.app import cli
@@ -75,7 +76,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         ktrdr_core.DataManager(data_dir=folder, ib_url=url, use_ib_host_service=True) as data,
     ):
-        asked = {"start_date": "2020-01-01", "end_date": "2020-02-01"}
+        asked: dict[str, Any] = {"start_date": "2020-01-01", "end_date": "2020-02-01"}
         bars = data.load_data("AAPL", "1d", **asked, mode="full").result(timeout=30)
         assert len(bars) == 32, len(bars)  # The end is a day: it is included.
         assert float(bars.close[-1]) == 1.5
