@@ -6,19 +6,19 @@
 namespace ktrdr {
 namespace {
 
-/// Parameters by value: they live in the frame until the answer is posted.
+// Parameters by value: they live in the frame until the answer is posted. The await stands alone: GCC 12 moves an
+// aggregate that is half built when the coroutine stops byte by byte.
 boost::asio::awaitable<void> answer_get(std::shared_ptr<AsyncServiceAdapter> adapter, std::string endpoint,
                                         CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    mailbox->post({Mail::Kind::reply, key, {}, co_await adapter->call_get(std::move(endpoint), std::move(options))});
+    auto answer = co_await adapter->call_get(std::move(endpoint), std::move(options));
+    mailbox->post({Mail::Kind::reply, key, {}, std::move(answer)});
 }
 
 boost::asio::awaitable<void> answer_post(std::shared_ptr<AsyncServiceAdapter> adapter, std::string endpoint,
                                          boost::json::value data, CallOptions options, std::shared_ptr<Mailbox> mailbox,
                                          std::uint64_t key) {
-    mailbox->post({Mail::Kind::reply,
-                   key,
-                   {},
-                   co_await adapter->call_post(std::move(endpoint), std::move(data), std::move(options))});
+    auto answer = co_await adapter->call_post(std::move(endpoint), std::move(data), std::move(options));
+    mailbox->post({Mail::Kind::reply, key, {}, std::move(answer)});
 }
 
 }  // namespace
