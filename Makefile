@@ -1,7 +1,7 @@
 # Each target sets up what it needs. Paths are relative and quoted: the folder's name may hold a space.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test soak asan tsan bench format lint notebook wheel clean
+.PHONY: help setup build demo test asan tsan bench format lint notebook wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -19,10 +19,6 @@ demo: ## load real bars, train a model, print a report
 test: ## every check: tests in C++ and Python, floor plan, types, style, sanitizers
 	@tools/setup.sh dev
 	@tools/test.sh all
-
-soak: ## load, train and cancel again and again, at random, for some minutes
-	@tools/setup.sh dev
-	@exec .venv/bin/python tools/soak.py
 
 asan: ## GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer, rooms without torch
 	@tools/setup.sh dev

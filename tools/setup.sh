@@ -62,9 +62,6 @@ libgtest-dev
 #if DEV && !__has_include(<gmock/gmock.h>)
 libgmock-dev
 #endif
-#if DEV && !__has_include(<benchmark/benchmark.h>)
-libbenchmark-dev
-#endif
 CPP
 }
 
@@ -78,7 +75,7 @@ missing_packages() {
         missing_headers
     else
         printf '%s\n' libboost-dev libfmt-dev libsqlitecpp-dev libsqlite3-dev
-        [ "$level" = demo ] || printf '%s\n' libgtest-dev libgmock-dev libbenchmark-dev
+        [ "$level" = demo ] || printf '%s\n' libgtest-dev libgmock-dev
     fi | sed "s/^libboost-dev$/$(boost_package)/"
     missing_python
 }
