@@ -11,7 +11,7 @@
 #include <ktrdr/data/planner.hpp>
 #include <ktrdr/market/time_text.hpp>
 
-#include "gate.hpp"
+#include <ktrdr/data/gate.hpp>
 #include "hop.hpp"
 
 namespace ktrdr {
@@ -105,7 +105,6 @@ DataLoadingJob::DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<O
 DataLoadingJob::~DataLoadingJob() = default;
 
 asio::awaitable<Result<BarsPtr>> DataLoadingJob::run() {
-    const auto self = shared_from_this();
     if (task_.mode == LoadMode::full) {
         if (const auto asked = co_await ask_for_missing(); !asked) {
             co_return asked.error();

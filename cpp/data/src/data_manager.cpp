@@ -66,7 +66,10 @@ DataManager::DataManager(DataServices services, Env env, Parts parts)
       }) {}
 
 DataManager::~DataManager() {
-    close();
+    if (client_) {
+        // Sockets end on the thread that owns them.
+        services_.io_executor.post([client = std::move(client_), source = std::move(source_)] { client->close(); });
+    }
 }
 
 Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, DataManagerOptions options, Env env) {
@@ -89,7 +92,8 @@ Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, 
     if (!client) {
         return client.error();
     }
-    auto source = std::make_shared<IbDataAdapter>(*client, services.compute, services.clock);
+    auto source =
+        std::make_shared<IbDataAdapter>(*client, options.pool.max_connections, services.compute, services.clock);
     return std::make_shared<DataManager>(services, std::move(env),
                                          Parts{std::move(*client), std::move(source), std::move(*store)});
 }

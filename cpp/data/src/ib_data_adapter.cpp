@@ -36,16 +36,33 @@ std::chrono::days request_span(const Timeframe& timeframe) {
 
 }  // namespace
 
-IbDataAdapter::IbDataAdapter(std::shared_ptr<HttpClient> client, Executor& compute, const Clock& clock)
-    : service_("ib", start_hint, std::move(client)), compute_(compute), clock_(clock) {}
+IbDataAdapter::IbDataAdapter(std::shared_ptr<HttpClient> client, std::size_t max_requests, Executor& compute,
+                             const Clock& clock)
+    : service_("ib", start_hint, std::move(client)), turns_(max_requests), compute_(compute), clock_(clock) {}
 
 SourceLimits IbDataAdapter::describe(const Timeframe& timeframe) const {
     return {.max_span = request_span(timeframe), .max_in_flight = 3};
 }
 
+asio::awaitable<Result<json::value>> IbDataAdapter::get(std::string endpoint, SourceCall call) {
+    const auto turn = co_await turns_.enter(call.token);
+    if (!turn) {
+        co_return turn.error();
+    }
+    co_return co_await service_.call_get(std::move(endpoint), options_of(call));
+}
+
+asio::awaitable<Result<json::value>> IbDataAdapter::post(std::string endpoint, json::value body, SourceCall call) {
+    const auto turn = co_await turns_.enter(call.token);
+    if (!turn) {
+        co_return turn.error();
+    }
+    co_return co_await service_.call_post(std::move(endpoint), std::move(body), options_of(call));
+}
+
 asio::awaitable<Result<void>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe, SourceCall call) {
     json::object body{{"symbol", symbol}, {"timeframes", json::array{timeframe.name()}}};
-    const auto answer = co_await service_.call_post("/data/validate", std::move(body), options_of(call));
+    const auto answer = co_await post("/data/validate", std::move(body), call);
     if (!answer) {
         co_return answer.error();
     }
@@ -55,7 +72,7 @@ asio::awaitable<Result<void>> IbDataAdapter::validate_symbol(std::string symbol,
 asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(std::string symbol, Timeframe timeframe,
                                                                                SourceCall call) {
     const std::string query = encode_query({{"symbol", symbol}, {"timeframe", std::string(timeframe.name())}});
-    const auto answer = co_await service_.call_get("/data/head-timestamp" + query, options_of(call));
+    const auto answer = co_await get("/data/head-timestamp" + query, call);
     if (!answer) {
         co_return answer.error();
     }
@@ -70,7 +87,7 @@ asio::awaitable<Result<Bars>> IbDataAdapter::fetch(std::string symbol, Timeframe
                       {"end", format_time(segment.end)}};
     // Bars that close while the answer is on its way may be half made in it.
     const BarsWanted wanted{timeframe, segment, clock_.utc_now()};
-    auto answer = co_await service_.call_post("/data/historical", std::move(body), options_of(call));
+    auto answer = co_await post("/data/historical", std::move(body), call);
     if (!answer) {
         co_return answer.error();
     }

@@ -95,7 +95,8 @@ TEST(HistoricalAnswer, ThatBreaksTheContractIsNamed) {
     expect_protocol(read("{\"2020-01-02\":[1]}").error(), "not an object");
     expect_protocol(read(R"({"2020-01-02":{"open":1,"high":1,"low":1,"volume":1}})").error(), "`close`");
     expect_protocol(read(R"({"2020-01-02":{"open":null,"high":1,"low":1,"close":1,"volume":1}})").error(), "`open`");
-    expect_protocol(read(R"({"2020-01-02":{"open":1e999,"high":1,"low":1,"close":1,"volume":1}})").error(), "`data`");
+    expect_protocol(read(R"({"2020-01-02":{"open":1e999,"high":1,"low":1,"close":1,"volume":1}})").error(),
+                    "not finite");
     expect_protocol(read_historical(answer_of("{}", 3), year, asked, {}).error(), "3 rows");
     expect_protocol(read_historical({{"success", true}, {"data", 7}}, year, asked, {}).error(), "not a string");
     expect_protocol(read_historical({{"success", "yes"}}, year, asked, {}).error(), "`success`");

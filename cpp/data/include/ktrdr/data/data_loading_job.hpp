@@ -30,9 +30,11 @@ struct LoadMeans {
 /// of the range. When some segments came and others did not, the result is what there is and the operation gets a
 /// warning. Cancellation: between segments, inside each call of the source, and before the result; segments stored stay
 /// stored. Thread safety: `run` on the io thread, once.
-class KTRDR_EXPORT DataLoadingJob final : public std::enable_shared_from_this<DataLoadingJob> {
+class KTRDR_EXPORT DataLoadingJob final {
 public:
     DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<Operation> operation);
+    DataLoadingJob(const DataLoadingJob&) = delete;
+    DataLoadingJob& operator=(const DataLoadingJob&) = delete;
     ~DataLoadingJob();
 
     [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> run();

@@ -85,8 +85,8 @@ private:
 
     const DataServices services_;
     const std::filesystem::path database_path_;
-    const std::shared_ptr<HttpClient> client_;
-    const std::shared_ptr<BarSource> source_;
+    std::shared_ptr<HttpClient> client_;
+    std::shared_ptr<BarSource> source_;
     mutable std::mutex mutex_;
     std::shared_ptr<BarStore> store_;
     DataJobManager jobs_;

@@ -7,6 +7,7 @@
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/data/bar_source.hpp>
+#include <ktrdr/data/turnstile.hpp>
 
 namespace ktrdr {
 
@@ -19,8 +20,9 @@ public:
         "IB_HOST_SERVICE_URL";
     static constexpr const char* provider_name = "IB";
 
-    /// Answers are decoded on `compute`. Both references must outlive the adapter.
-    IbDataAdapter(std::shared_ptr<HttpClient> client, Executor& compute, const Clock& clock);
+    /// At most `max_requests` are under way; more wait their turn, as long as it takes. Answers are decoded on
+    /// `compute`. Both references must outlive the adapter.
+    IbDataAdapter(std::shared_ptr<HttpClient> client, std::size_t max_requests, Executor& compute, const Clock& clock);
 
     [[nodiscard]] std::string provider() const override { return provider_name; }
     [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const override;
@@ -33,7 +35,12 @@ public:
                                                              SourceCall call) override;
 
 private:
+    [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> get(std::string endpoint, SourceCall call);
+    [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> post(std::string endpoint, boost::json::value body,
+                                                                          SourceCall call);
+
     AsyncServiceAdapter service_;
+    Turnstile turns_;
     Executor& compute_;
     const Clock& clock_;
 };

@@ -1,0 +1,331 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <data/fakes.hpp>
+#include <ktrdr/data/data_loading_job.hpp>
+
+namespace ktrdr {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+constexpr TimeRange always{UtcTime::min(), UtcTime::max()};
+
+class LoadingTest : public testing::Test {
+protected:
+    struct Load {
+        std::shared_ptr<Operation> operation;
+        std::unique_ptr<DataLoadingJob> job;
+        std::optional<Result<BarsPtr>> result;
+    };
+
+    /// Begin a load on the io context; `finish` runs it.
+    std::shared_ptr<Load> begin(TimeRange asked, LoadMode mode = LoadMode::full, std::string symbol = "AAPL") {
+        auto load = std::make_shared<Load>();
+        load->operation =
+            std::make_shared<Operation>(OperationSpec{.type = "data_load", .id = "op_" + std::to_string(++loads_)},
+                                        CancellationToken::create(io_executor_, timers_, clock_), clock_);
+        SeriesKey key = key_;
+        key.symbol = std::move(symbol);
+        ProgressTree& progress = load->operation->progress();
+        progress.set_renderer(std::make_shared<DataProgressRenderer>());
+        progress.set_steps(load_steps(mode));
+        progress.set_context({{"symbol", key.symbol}, {"timeframe", "1d"}, {"mode", to_string(mode)}});
+        EXPECT_TRUE(load->operation->start());
+        load->job = std::make_unique<DataLoadingJob>(
+            LoadTask{key, mode, asked},
+            LoadMeans{store_executor_, clock_, store_, mode == LoadMode::full ? source_ : nullptr}, load->operation);
+        boost::asio::co_spawn(io_, load->job->run(), [load](const std::exception_ptr& thrown, Result<BarsPtr> result) {
+            EXPECT_FALSE(thrown);
+            load->result.emplace(std::move(result));
+        });
+        operation_ = load->operation;
+        return load;
+    }
+
+    void finish() {
+        io_.restart();
+        io_.run();
+    }
+
+    Result<BarsPtr> load(TimeRange asked, LoadMode mode = LoadMode::full, std::string symbol = "AAPL") {
+        const auto one = begin(asked, mode, std::move(symbol));
+        finish();
+        return *one->result;
+    }
+
+    [[nodiscard]] Bars stored() const { return store_->read(key_, always).value(); }
+    [[nodiscard]] std::vector<LedgerEntry> ledger() const { return store_->facts(key_).value().ledger; }
+
+    TemporaryFolder folder_;
+    ManualClock clock_{at("2024-06-03T15:30")};
+    boost::asio::io_context io_{1};
+    IoExecutor io_executor_{io_};
+    ManualTimerQueue timers_{clock_};
+    std::shared_ptr<BarStore> store_ = BarStore::open(folder_.path() / "ktrdr.db").value();
+    std::shared_ptr<FakeSource> source_ = std::make_shared<FakeSource>();
+    ThreadExecutor store_executor_;
+    const SeriesKey key_{.provider = "IB", .symbol = "AAPL", .timeframe = Timeframe::parse("1d").value()};
+    /// Nine years and a bit: five segments of two years at most.
+    const TimeRange decade_ = range("2005-01-01", "2014-01-01");
+    const std::vector<TimeRange> segments_{range("2005-01-01", "2007-01-01"), range("2007-01-01", "2008-12-31"),
+                                           range("2008-12-31", "2010-12-31"), range("2010-12-31", "2012-12-30"),
+                                           range("2012-12-30", "2014-01-01")};
+    std::shared_ptr<Operation> operation_;
+    int loads_{0};
+};
+
+TEST_F(LoadingTest, BringsEveryBarOfTheRangeOldestFirst) {
+    const auto bars = load(decade_);
+    ASSERT_TRUE(bars) << bars.error().message;
+    EXPECT_EQ(**bars, daily_bars(decade_));
+    EXPECT_EQ(stored(), daily_bars(decade_));
+    EXPECT_EQ(source_->fetched, segments_);
+    EXPECT_EQ(ledger().size(), segments_.size());
+    EXPECT_THAT(operation_->record().warnings, IsEmpty());
+}
+
+TEST_F(LoadingTest, HasAtMostThreeSegmentsInFlight) {
+    ASSERT_TRUE(load(decade_));
+    EXPECT_EQ(source_->most_in_flight, 3U);
+}
+
+TEST_F(LoadingTest, AsksNothingTheSecondTime) {
+    ASSERT_TRUE(load(decade_));
+    const int calls = source_->calls();
+    clock_.advance(std::chrono::days{400});
+    const auto again = load(decade_);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(**again, daily_bars(decade_));
+    EXPECT_EQ(source_->calls(), calls);
+}
+
+TEST_F(LoadingTest, AsksOnlyForWhatIsMissing) {
+    ASSERT_TRUE(load(range("2006-01-01", "2007-01-01")));
+    source_->fetched.clear();
+    const TimeRange wider = range("2005-06-01", "2007-06-01");
+    EXPECT_EQ(**load(wider), daily_bars(wider));
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2005-06-01", "2006-01-01"), range("2007-01-01", "2007-06-01")));
+    EXPECT_EQ(source_->validations, 1);
+    EXPECT_EQ(source_->first_timestamps, 1);
+}
+
+TEST_F(LoadingTest, AsksForTheSymbolAgainAfterAMonth) {
+    ASSERT_TRUE(load(range("2006-01-01", "2007-01-01")));
+    clock_.advance(std::chrono::days{31});
+    ASSERT_TRUE(load(range("2006-01-01", "2008-01-01")));
+    EXPECT_EQ(source_->validations, 2);
+    EXPECT_EQ(source_->first_timestamps, 2);
+}
+
+TEST_F(LoadingTest, StoresNothingOfAnUnknownSymbol) {
+    const auto bars = load(decade_, LoadMode::full, "AAPLE");
+    ASSERT_FALSE(bars);
+    EXPECT_EQ(bars.error().code, Errc::symbol_unknown);
+    SeriesKey key = key_;
+    key.symbol = "AAPLE";
+    const SeriesFacts facts = store_->facts(key).value();
+    EXPECT_FALSE(facts.symbol_checked_at);
+    EXPECT_THAT(facts.ledger, IsEmpty());
+    EXPECT_THAT(source_->fetched, IsEmpty());
+}
+
+TEST_F(LoadingTest, AsksForNothingBeforeTheFirstBar) {
+    source_->first = at("2012-05-18");
+    ASSERT_TRUE(load(decade_));
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2012-05-18", "2014-01-01")));
+    const int calls = source_->calls();
+    const auto before = load(range("2005-01-01", "2006-01-01"));
+    ASSERT_FALSE(before);
+    EXPECT_EQ(before.error().code, Errc::no_data);
+    EXPECT_THAT(before.error().message, HasSubstr("2012-05-18"));
+    EXPECT_EQ(source_->calls(), calls);
+}
+
+TEST_F(LoadingTest, DoesWithoutAFirstTimestampThatTheServiceCannotTell) {
+    source_->first_timestamp_error = fail(Errc::host_service, "cannot say");
+    EXPECT_TRUE(load(decade_));
+    EXPECT_FALSE(store_->facts(key_)->first_timestamp);
+}
+
+TEST_F(LoadingTest, KeepsFinishedSegmentsWhenCancelledAndAsksForTheRestNextTime) {
+    source_->limits.max_in_flight = 1;
+    source_->on_fetch = [this](TimeRange segment) -> Result<void> {
+        if (segment == segments_[2]) {
+            EXPECT_TRUE(operation_->request_cancel({.text = "enough"}));
+        }
+        return {};
+    };
+    const auto bars = load(decade_);
+    ASSERT_FALSE(bars);
+    EXPECT_EQ(bars.error().code, Errc::cancelled);
+    EXPECT_THAT(bars.error().message, HasSubstr("enough"));
+    EXPECT_EQ(stored(), daily_bars({segments_[0].start, segments_[1].end}));
+    EXPECT_EQ(source_->fetched.size(), 3U);
+
+    source_->fetched.clear();
+    source_->on_fetch = nullptr;
+    EXPECT_EQ(**load(decade_), daily_bars(decade_));
+    EXPECT_EQ(source_->fetched, std::vector(segments_.begin() + 2, segments_.end()));
+}
+
+TEST_F(LoadingTest, BeginsNothingWhenCancelledBefore) {
+    const auto one = begin(decade_);
+    one->operation->request_cancel({});
+    finish();
+    ASSERT_FALSE(*one->result);
+    EXPECT_EQ(one->result->error().code, Errc::cancelled);
+    EXPECT_THAT(source_->fetched, IsEmpty());
+    EXPECT_TRUE(stored().empty());
+}
+
+TEST_F(LoadingTest, StoresEachSegmentBeforeItIsAnnounced) {
+    source_->limits.max_in_flight = 1;
+    std::vector<std::string> messages;
+    std::vector<std::size_t> entries;
+    source_->on_fetch = [&](TimeRange) -> Result<void> {
+        messages.push_back(operation_->progress().snapshot().message);
+        entries.push_back(ledger().size());
+        return {};
+    };
+    ASSERT_TRUE(load(decade_));
+    EXPECT_THAT(messages,
+                ElementsAre("Loading AAPL 1d data (full mode) [0/5]", "Loading AAPL 1d data (full mode) [1/5]",
+                            "Loading AAPL 1d data (full mode) [2/5]", "Loading AAPL 1d data (full mode) [3/5]",
+                            "Loading AAPL 1d data (full mode) [4/5]"));
+    EXPECT_THAT(entries, ElementsAre(0U, 1U, 2U, 3U, 4U));
+}
+
+TEST_F(LoadingTest, ShowsItsStepsAndTheirShareOfTheBar) {
+    ASSERT_TRUE(load(decade_));
+    std::vector<std::pair<std::string, int>> steps;
+    for (const ProgressState& state : operation_->progress().take_edges()) {
+        steps.emplace_back(state.step_name, static_cast<int>(state.step_end_percentage + 0.5));
+    }
+    EXPECT_THAT(
+        steps, ElementsAre(std::pair("validate symbol", 2), std::pair("first timestamp", 4), std::pair("read local", 6),
+                           std::pair("plan", 8), std::pair("loading segments", 94), std::pair("read bars", 100)));
+    const ProgressState last = operation_->progress().snapshot();
+    EXPECT_EQ(last.context.at("current_segment"), 5);
+    EXPECT_EQ(last.context.at("total_segments"), 5);
+    EXPECT_EQ(last.context.at("bars_processed"), last.items_processed);
+    EXPECT_EQ(last.items_processed, static_cast<std::int64_t>(daily_bars(decade_).size()));
+}
+
+TEST_F(LoadingTest, WritesNothingWhenTheServiceIsDown) {
+    source_->on_fetch = [](TimeRange) -> Result<void> { return fail(Errc::service_connection, "refused"); };
+    const auto bars = load(decade_);
+    ASSERT_FALSE(bars);
+    EXPECT_EQ(bars.error(), fail(Errc::service_connection, "refused"));
+    EXPECT_LE(source_->fetched.size(), 3U);
+    EXPECT_THAT(ledger(), IsEmpty());
+}
+
+TEST_F(LoadingTest, AnswersWhatCameAndWarnsOfWhatDidNot) {
+    source_->on_fetch = [this](TimeRange segment) -> Result<void> {
+        return segment == segments_[1] ? Result<void>(fail(Errc::host_service, "pacing")) : Result<void>{};
+    };
+    const auto bars = load(decade_);
+    ASSERT_TRUE(bars);
+    EXPECT_EQ((*bars)->size(), daily_bars(decade_).size() - 730);
+    const auto warnings = operation_->record().warnings;
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_THAT(warnings[0], HasSubstr("2007-01-01 to 2008-12-31"));
+    EXPECT_THAT(warnings[0], HasSubstr("pacing"));
+
+    source_->fetched.clear();
+    source_->on_fetch = nullptr;
+    EXPECT_EQ(**load(decade_), daily_bars(decade_));
+    EXPECT_THAT(source_->fetched, ElementsAre(segments_[1]));
+}
+
+TEST_F(LoadingTest, WarnsOfSegmentsItNoLongerAskedForWhenTheServiceWentAway) {
+    source_->limits.max_in_flight = 1;
+    source_->on_fetch = [this](TimeRange segment) -> Result<void> {
+        return segment == segments_[2] ? Result<void>(fail(Errc::service_connection, "reset")) : Result<void>{};
+    };
+    const auto bars = load(decade_);
+    ASSERT_TRUE(bars);
+    EXPECT_EQ(source_->fetched.size(), 3U);
+    EXPECT_THAT(operation_->record().warnings.at(0), HasSubstr("2008-12-31 to 2010-12-31, 2010-12-31 to 2012-12-30, "
+                                                               "2012-12-30 to 2014-01-01"));
+}
+
+TEST_F(LoadingTest, GivesUpAfterThreeRefusalsInARow) {
+    source_->limits.max_in_flight = 1;
+    source_->on_fetch = [](TimeRange) -> Result<void> { return fail(Errc::protocol, "garbage"); };
+    const auto bars = load(decade_);
+    ASSERT_FALSE(bars);
+    EXPECT_EQ(bars.error().code, Errc::protocol);
+    EXPECT_EQ(source_->fetched.size(), 3U);
+    EXPECT_EQ(ledger().at(0).outcome, AskOutcome::failed);
+}
+
+TEST_F(LoadingTest, RemembersThatAccessWasDenied) {
+    source_->on_fetch = [](TimeRange) -> Result<void> { return fail(Errc::status, "forbidden", {{"status", 403}}); };
+    EXPECT_FALSE(load(range("2005-01-01", "2006-01-01")));
+    EXPECT_EQ(ledger().at(0).outcome, AskOutcome::denied);
+}
+
+TEST_F(LoadingTest, SaysThatThereIsNoDataAndDoesNotAskAgain) {
+    source_->bars = [](TimeRange) { return Bars{}; };
+    const TimeRange month = range("2005-01-01", "2005-02-01");
+    const auto bars = load(month);
+    ASSERT_FALSE(bars);
+    EXPECT_EQ(bars.error().code, Errc::no_data);
+    EXPECT_THAT(bars.error().message, HasSubstr("2005-01-01 to 2005-02-01"));
+    EXPECT_THAT(ledger(), ElementsAre(LedgerEntry{month, AskOutcome::empty, clock_.utc_now()}));
+    const int calls = source_->calls();
+    EXPECT_EQ(load(month).error().code, Errc::no_data);
+    EXPECT_EQ(source_->calls(), calls);
+}
+
+TEST_F(LoadingTest, AsksForTheNewDayOnceItIsClosed) {
+    const TimeRange to_last_night = range("2024-05-01", "2024-06-03");
+    ASSERT_TRUE(load(to_last_night));
+    clock_.advance(std::chrono::hours{9});
+    source_->fetched.clear();
+    ASSERT_TRUE(load(range("2024-05-01", "2024-06-04")));
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2024-06-03", "2024-06-04")));
+}
+
+TEST_F(LoadingTest, EndsWithTheStoresErrorWhenThereIsNoRoom) {
+    store_ = BarStore::open(folder_.path() / "small.db", {.max_page_count = 30}).value();
+    source_->limits.max_in_flight = 1;
+    const auto bars = load(decade_);
+    ASSERT_FALSE(bars);
+    EXPECT_EQ(bars.error().code, Errc::storage_full);
+    const auto kept = stored();
+    EXPECT_EQ(kept,
+              daily_bars({segments_[0].start, ledger().empty() ? segments_[0].start : ledger().back().range.end}));
+}
+
+TEST_F(LoadingTest, MayRunTwiceAtTheSameTimeForOneSeries) {
+    const auto one = begin(decade_);
+    const auto other = begin(range("2004-01-01", "2013-06-01"));
+    finish();
+    ASSERT_TRUE(*one->result);
+    ASSERT_TRUE(*other->result);
+    EXPECT_EQ(***one->result, daily_bars(decade_));
+    EXPECT_EQ(***other->result, daily_bars(range("2004-01-01", "2013-06-01")));
+    EXPECT_EQ(stored(), daily_bars(range("2004-01-01", "2014-01-01")));
+}
+
+TEST_F(LoadingTest, InLocalModeAnswersWhatIsStored) {
+    EXPECT_TRUE((*load(always, LoadMode::local))->empty());
+    ASSERT_TRUE(load(decade_));
+    const int calls = source_->calls();
+    EXPECT_EQ(**load(always, LoadMode::local), daily_bars(decade_));
+    const TimeRange month = range("2006-03-01", "2006-04-01");
+    EXPECT_EQ(**load(month, LoadMode::local), daily_bars(month));
+    EXPECT_EQ(operation_->progress().snapshot().message, "Loading AAPL 1d data (local mode): read local");
+    EXPECT_EQ(source_->calls(), calls);
+}
+
+}  // namespace
+}  // namespace ktrdr

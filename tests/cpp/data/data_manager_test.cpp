@@ -1,0 +1,213 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include <data/fakes.hpp>
+#include <ktrdr/data/data_manager.hpp>
+
+namespace ktrdr {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+
+class ManagerTest : public testing::Test {
+protected:
+    Result<std::shared_ptr<DataManager>> open(Env env = {}, std::optional<std::string> ib_url = std::nullopt) {
+        DataManagerOptions options;
+        options.data_dir = folder_.path() / "data";
+        options.ib_url = std::move(ib_url);
+        return DataManager::create({io_, io_executor_, timers_, clock_, compute_, store_, registry_}, options,
+                                   std::move(env));
+    }
+
+    /// Put a month of bars into the store, as a load would.
+    void store_a_month() {
+        const TimeRange month = range("2020-01-01", "2020-02-01");
+        auto store = BarStore::open(folder_.path() / "data" / "ktrdr.db").value();
+        const SeriesKey key{.provider = "IB", .symbol = "AAPL", .timeframe = day_};
+        ASSERT_TRUE(store->commit_segment(key, month, daily_bars(month), AskOutcome::bars, clock_.utc_now()));
+    }
+
+    void finish() {
+        io_.restart();
+        io_.run();
+    }
+
+    TemporaryFolder folder_;
+    ManualClock clock_{at("2024-06-03T15:30")};
+    boost::asio::io_context io_{1};
+    IoExecutor io_executor_{io_};
+    ManualTimerQueue timers_{clock_};
+    OperationRegistry registry_{io_executor_, timers_, clock_};
+    ThreadExecutor compute_;
+    ThreadExecutor store_;
+    const Timeframe day_ = Timeframe::parse("1d").value();
+    const LoadRequest local_{.symbol = "AAPL", .timeframe = "1d"};
+    const LoadRequest full_{
+        .symbol = "AAPL", .timeframe = "1d", .start_date = "2020-01-01", .end_date = "2020-01-31", .mode = "full"};
+};
+
+TEST_F(ManagerTest, LoadsWhatIsStored) {
+    const auto manager = open().value();
+    EXPECT_EQ(manager->database_path(), folder_.path() / "data" / "ktrdr.db");
+    store_a_month();
+    const auto operation = manager->load_data(local_, {}).value();
+    EXPECT_EQ(operation->record().type, "data_load");
+    finish();
+    ASSERT_EQ(operation->status(), OperationStatus::completed);
+    const auto bars = std::any_cast<BarsPtr>(operation->result().value());
+    EXPECT_EQ(bars->size(), 31U);
+    EXPECT_EQ(operation->record().progress.message, "Loading AAPL 1d data (local mode): done");
+    EXPECT_EQ(operation->record().progress.context.at("mode"), "local");
+}
+
+TEST_F(ManagerTest, RefusesABadRequestWithoutAnOperation) {
+    const auto manager = open().value();
+    LoadRequest request = local_;
+    request.timeframe = "1dd";
+    EXPECT_EQ(manager->load_data(request, {}).error().code, Errc::invalid_argument);
+    request = local_;
+    request.operation_id = "a b";
+    EXPECT_EQ(manager->load_data(request, {}).error().code, Errc::invalid_argument);
+    EXPECT_TRUE(registry_.list().empty());
+}
+
+TEST_F(ManagerTest, NamesEveryWayToASourceWhenThereIsNone) {
+    const auto load = open().value()->load_data(full_, {});
+    ASSERT_FALSE(load);
+    EXPECT_EQ(load.error().code, Errc::configuration);
+    for (const char* words :
+         {"ib_url=", "USE_IB_HOST_SERVICE", "IB_HOST_SERVICE_URL", "python -m ktrdr_core.hosts.ib"}) {
+        EXPECT_THAT(load.error().message, HasSubstr(words));
+    }
+}
+
+TEST_F(ManagerTest, NamesAVariableThatCannotBeRead) {
+    const auto manager = open(Env(std::map<std::string, std::string>{{"USE_IB_HOST_SERVICE", "maybe"}}));
+    ASSERT_FALSE(manager);
+    EXPECT_EQ(manager.error().code, Errc::configuration);
+    EXPECT_THAT(manager.error().message, HasSubstr("USE_IB_HOST_SERVICE"));
+    EXPECT_EQ(open({}, "ftp://x").error().code, Errc::configuration);
+}
+
+TEST_F(ManagerTest, NamesAFileInThePlaceOfItsFolder) {
+    std::ofstream(folder_.path() / "data") << "mine";
+    const auto manager = open();
+    ASSERT_FALSE(manager);
+    EXPECT_EQ(manager.error().code, Errc::storage);
+}
+
+TEST_F(ManagerTest, CancelsAFullLoadBeforeItAsksAnybody) {
+    const auto manager = open({}, "http://127.0.0.1:9").value();
+    const auto token = CancellationToken::create(io_executor_, timers_, clock_);
+    const auto operation = manager->load_data(full_, token).value();
+    token.cancel({.text = "enough"});
+    finish();
+    EXPECT_EQ(operation->status(), OperationStatus::cancelled);
+    EXPECT_EQ(manager->pool_stats().connections_created, 0U);
+}
+
+TEST_F(ManagerTest, TakesAnIdForOneRequest) {
+    const auto manager = open().value();
+    LoadRequest request = local_;
+    request.operation_id = "mine";
+    const auto first = manager->load_data(request, {}).value();
+    EXPECT_EQ(manager->load_data(request, {}).value(), first);
+    request.symbol = "MSFT";
+    EXPECT_EQ(manager->load_data(request, {}).error().code, Errc::conflict);
+    finish();
+}
+
+TEST_F(ManagerTest, ReadsStoredBarsForATraining) {
+    const auto manager = open().value();
+    store_a_month();
+    EXPECT_EQ((*manager->read("AAPL", day_, range("2020-01-10", "2020-01-20")))->size(), 10U);
+    const auto nothing = manager->read("MSFT", day_, range("2020-01-10", "2020-01-20"));
+    ASSERT_FALSE(nothing);
+    EXPECT_EQ(nothing.error().code, Errc::no_data);
+    EXPECT_THAT(nothing.error().message, HasSubstr("load_data(\"MSFT\", \"1d\""));
+}
+
+TEST_F(ManagerTest, StartsNothingOnceItIsClosed) {
+    const auto manager = open({}, "http://127.0.0.1:9").value();
+    const auto before = manager->load_data(local_, {}).value();
+    manager->close();
+    manager->close();
+    EXPECT_EQ(manager->load_data(local_, {}).error().code, Errc::client_closed);
+    EXPECT_EQ(manager->read("AAPL", day_, range("2020-01-10", "2020-01-20")).error().code, Errc::client_closed);
+    finish();
+    EXPECT_EQ(before->status(), OperationStatus::completed);
+}
+
+TEST_F(ManagerTest, LetsALoadEndWhenItGoesBefore) {
+    auto manager = open().value();
+    const auto operation = manager->load_data(local_, {}).value();
+    manager.reset();
+    finish();
+    EXPECT_EQ(operation->status(), OperationStatus::completed);
+}
+
+class JobsTest : public ManagerTest {
+protected:
+    /// A job that ends when the test says so.
+    DataJob job(std::string id, std::string symbol = "AAPL") {
+        DataJob made;
+        made.spec.id = std::move(id);
+        made.spec.parameters = {{"symbol", symbol}};
+        made.work = [this](std::shared_ptr<Operation>, OperationDone done) { done_ = std::move(done); };
+        return made;
+    }
+
+    std::shared_ptr<DataManager> manager_ = open().value();
+    OperationDone done_;
+};
+
+TEST_F(JobsTest, GoFromCreatedToDone) {
+    DataJobManager& jobs = manager_->jobs();
+    const std::string id = jobs.create_job(job("")).value();
+    EXPECT_EQ(jobs.get_job_status(id)->status, OperationStatus::pending);
+    EXPECT_THAT(jobs.list_jobs(), SizeIs(1));
+    EXPECT_TRUE(registry_.list().empty());
+    const auto operation = jobs.start_job(id).value();
+    finish();
+    EXPECT_EQ(jobs.get_job_status(id)->status, OperationStatus::running);
+    done_(std::any(1));
+    EXPECT_EQ(jobs.get_job_status(id)->status, OperationStatus::completed);
+    EXPECT_EQ(jobs.start_job(id).value(), operation);
+    EXPECT_THAT(jobs.list_jobs(), SizeIs(1));
+}
+
+TEST_F(JobsTest, CanBeCancelledBeforeAndAfterTheStart) {
+    DataJobManager& jobs = manager_->jobs();
+    const std::string waiting = jobs.create_job(job("")).value();
+    EXPECT_TRUE(jobs.cancel_job(waiting, {}).value());
+    EXPECT_EQ(jobs.start_job(waiting).error().code, Errc::not_found);
+    const std::string running = jobs.create_job(job("")).value();
+    ASSERT_TRUE(jobs.start_job(running));
+    finish();
+    EXPECT_TRUE(jobs.cancel_job(running, {.text = "enough"}).value());
+    EXPECT_FALSE(jobs.cancel_job(running, {}).value());
+    EXPECT_EQ(jobs.get_job_status(running)->status, OperationStatus::cancelling);
+    finish();
+}
+
+TEST_F(JobsTest, ShareAnIdOnlyForTheSameRequest) {
+    DataJobManager& jobs = manager_->jobs();
+    EXPECT_TRUE(jobs.create_job(job("mine")));
+    EXPECT_TRUE(jobs.create_job(job("mine")));
+    EXPECT_EQ(jobs.create_job(job("mine", "MSFT")).error().code, Errc::conflict);
+    EXPECT_EQ(jobs.create_job(job("not mine")).error().code, Errc::invalid_argument);
+}
+
+TEST_F(JobsTest, AreOnlyTheLoadsOfTheRegistry) {
+    const auto training = registry_.create({.type = "training", .id = "op_t"});
+    ASSERT_TRUE(training);
+    EXPECT_TRUE(manager_->jobs().list_jobs().empty());
+    EXPECT_EQ(manager_->jobs().get_job_status("op_t").error().code, Errc::not_found);
+    EXPECT_EQ(manager_->jobs().cancel_job("op_t", {}).error().code, Errc::not_found);
+}
+
+}  // namespace
+}  // namespace ktrdr

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include <ktrdr/base/manual.hpp>
+#include <ktrdr/data/bar_source.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+
+inline UtcTime at(std::string_view text) {
+    return parse_time("time", text).value();
+}
+
+inline TimeRange range(std::string_view start, std::string_view end) {
+    return {at(start), at(end)};
+}
+
+/// A bar for every day of `within`, its price the day's number since 1970.
+inline Bars daily_bars(TimeRange within) {
+    Bars bars;
+    for (auto day = std::chrono::ceil<std::chrono::days>(within.start); day < within.end; day += std::chrono::days{1}) {
+        const auto price = static_cast<double>(day.time_since_epoch().count());
+        bars.push_back(UtcTime{day}.time_since_epoch().count(), price, price + 1, price - 1, price + 0.5, 1000);
+    }
+    return bars;
+}
+
+/// The io thread of a test: whoever runs the context.
+class IoExecutor final : public Executor {
+public:
+    explicit IoExecutor(boost::asio::io_context& io) : io_(io) {}
+    void post(Function function) override { boost::asio::post(io_, std::move(function)); }
+    [[nodiscard]] bool runs_here() const override { return io_.get_executor().running_in_this_thread(); }
+
+private:
+    boost::asio::io_context& io_;
+};
+
+/// One thread of its own, joined at the end.
+class ThreadExecutor final : public Executor {
+public:
+    ~ThreadExecutor() override {
+        {
+            const std::scoped_lock lock(mutex_);
+            ending_ = true;
+        }
+        ready_.notify_one();
+        thread_.join();
+    }
+    void post(Function function) override {
+        {
+            const std::scoped_lock lock(mutex_);
+            queue_.push_back(std::move(function));
+        }
+        ready_.notify_one();
+    }
+    [[nodiscard]] bool runs_here() const override { return std::this_thread::get_id() == thread_.get_id(); }
+
+private:
+    void work() {
+        for (std::unique_lock lock(mutex_);;) {
+            ready_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+            if (queue_.empty()) {
+                return;
+            }
+            const Function function = std::move(queue_.front());
+            queue_.pop_front();
+            lock.unlock();
+            function();
+            lock.lock();
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable ready_;
+    std::deque<Function> queue_;
+    bool ending_{false};
+    std::thread thread_{[this] { work(); }};
+};
+
+/// A provider with a bar for every day, and whatever a test wants to go wrong.
+class FakeSource final : public BarSource {
+public:
+    std::set<std::string> symbols{"AAPL", "MSFT"};
+    std::optional<UtcTime> first{};
+    SourceLimits limits{.max_span = std::chrono::days{730}, .max_in_flight = 3};
+    /// Called on the io thread when a fetch has come in; an error it answers is the fetch's.
+    std::function<Result<void>(TimeRange)> on_fetch{};
+    std::function<Bars(TimeRange)> bars{daily_bars};
+    std::optional<Error> first_timestamp_error{};
+
+    int validations{0};
+    int first_timestamps{0};
+    std::vector<TimeRange> fetched{};
+    std::size_t in_flight{0};
+    std::size_t most_in_flight{0};
+
+    [[nodiscard]] int calls() const { return validations + first_timestamps + static_cast<int>(fetched.size()); }
+
+    [[nodiscard]] std::string provider() const override { return "IB"; }
+    [[nodiscard]] SourceLimits describe(const Timeframe&) const override { return limits; }
+
+    [[nodiscard]] boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe,
+                                                                       SourceCall) override {
+        ++validations;
+        co_await give_way();
+        if (!symbols.contains(symbol)) {
+            co_return fail(Errc::symbol_unknown, "the provider does not know the symbol " + symbol);
+        }
+        co_return Result<void>{};
+    }
+
+    [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string, Timeframe,
+                                                                                         SourceCall) override {
+        ++first_timestamps;
+        co_await give_way();
+        if (first_timestamp_error) {
+            co_return *first_timestamp_error;
+        }
+        co_return first;
+    }
+
+    [[nodiscard]] boost::asio::awaitable<Result<Bars>> fetch(std::string, Timeframe, TimeRange segment,
+                                                             SourceCall call) override {
+        fetched.push_back(segment);
+        most_in_flight = std::max(most_in_flight, ++in_flight);
+        co_await give_way();
+        Result<void> allowed = on_fetch ? on_fetch(segment) : Result<void>{};
+        --in_flight;
+        if (allowed) {
+            allowed = call.token.check("a fetch");
+        }
+        if (!allowed) {
+            co_return allowed.error();
+        }
+        co_return bars(segment);
+    }
+
+private:
+    static boost::asio::awaitable<void> give_way() {
+        co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
+    }
+};
+
+/// A folder that goes with the test.
+class TemporaryFolder final {
+public:
+    TemporaryFolder() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "ktrdr_data_XXXXXX").string();
+        if (mkdtemp(pattern.data()) != nullptr) {
+            path_ = pattern;
+        }
+    }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
+}  // namespace ktrdr
