@@ -73,7 +73,7 @@ class Demo:
 
     def __init__(self, session: Session, folder: Path, *, delay: float) -> None:
         self._session = session
-        self._folder = folder
+        self._folder = folder.resolve()
         self._delay = delay
 
     def run(self) -> None:
@@ -141,7 +141,7 @@ class Demo:
         for line in training_lines(result):
             say(line)
         say(f"database   {database}")
-        say(f"pictures   {picture.resolve()}")
+        say(f"pictures   {picture}")
         say(
             f"seconds    service {seconds['start']:.1f}, load {first.seconds:.1f}, "
             f"again {second.seconds:.2f}, training {seconds['train']:.1f}"
@@ -162,7 +162,7 @@ class Demo:
                 "seconds": {**seconds, "load": first.seconds, "load_again": second.seconds},
                 "training": result,
                 "database": str(database),
-                "report": str(picture.resolve()),
+                "report": str(picture),
             }
         )
 

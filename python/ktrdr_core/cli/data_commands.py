@@ -59,7 +59,7 @@ def load(
     with DataManager(data_dir, ib_url) as manager:
         operation = manager.load_data(symbol, timeframe, start, end, mode)
         session.follow({f"{symbol} {timeframe}": operation})
-        bars = operation.result()
+        bars = _some(operation.result(), symbol, timeframe, manager.database_path)
         requests = manager.pool_stats()["requests"]
         database = manager.database_path
     seconds = time.monotonic() - began
@@ -112,8 +112,8 @@ def show(
 
     with DataManager(data_dir) as manager:
         operation = manager.load_data(symbol, timeframe, start, end, "local")
-        session.follow({f"{symbol} {timeframe}": operation})
-        bars = operation.result()
+        session.follow({f"{symbol} {timeframe}": operation}, quietly=True)
+        bars = _some(operation.result(), symbol, timeframe, manager.database_path)
     rows = _rows(bars, limit)
     session.say(f"{symbol} {timeframe}: {_range(bars)}")
     if len(rows) < len(bars):
@@ -124,6 +124,18 @@ def show(
         prices = "".join(f"{row[name]:>12,.4f}" for name in names)
         session.say(f"{row['time']:<20}{prices}{row['volume']:>12,.0f}")
     session.answer({"symbol": symbol, "timeframe": timeframe, "bars": len(bars), "rows": rows})
+
+
+def _some(bars: Bars, symbol: str, timeframe: str, database: Path) -> Bars:
+    from ..errors import NoDataError
+
+    if len(bars):
+        return bars
+    raise NoDataError(
+        f"{database} has no bars of {symbol} {timeframe} in that range: "
+        f"`ktrdr-core data load {symbol} {timeframe} --start … --end … --ib-url …` brings them",
+        context={"symbol": symbol, "timeframe": timeframe, "database": str(database)},
+    )
 
 
 def _rows(bars: Bars, limit: int) -> list[dict[str, Any]]:
@@ -139,12 +151,10 @@ def _rows(bars: Bars, limit: int) -> list[dict[str, Any]]:
     ]
 
 
-def _stamp(bars: Bars, index: int) -> str | None:
-    return f"{bars.time[index].astype('M8[s]')}Z" if len(bars) else None
+def _stamp(bars: Bars, index: int) -> str:
+    return f"{bars.time[index].astype('M8[s]')}Z"
 
 
 def _range(bars: Bars) -> str:
-    if not len(bars):
-        return "no bars"
     days = (str(bars.time[index].astype("M8[D]")) for index in (0, -1))
     return f"{len(bars):,} bars, {' to '.join(days)}"

@@ -40,8 +40,15 @@ class Session:
         self._progress = progress
         self._interrupts = interrupts
 
-    def follow(self, operations: Mapping[str, Operation[Any]]) -> None:
-        """Show operations until all have ended; their results and errors stay with them.
+    def follow(self, operations: Mapping[str, Operation[Any]], *, quietly: bool = False) -> None:
+        """Wait until all operations have ended; their results and errors stay with them.
+
+        Parameters
+        ----------
+        operations : mapping
+            By the label under which each is shown.
+        quietly : bool
+            Show no progress: for what is over in a moment.
 
         Raises
         ------
@@ -50,7 +57,7 @@ class Session:
         """
         with (
             self._interrupts.waiting(),
-            reporter(self._progress, sys.stderr) as report,
+            reporter("none" if quietly else self._progress, sys.stderr) as report,
         ):
             follow(operations, report, interrupted=lambda: self._interrupts.count > 0)
 
