@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <ktrdr/base/log.hpp>
+
 namespace ktrdr {
 namespace {
 
@@ -145,6 +147,9 @@ void Operation::settle(Result<std::any> outcome) {
         record_.error = outcome.error();
         progress_.close(outcome.error().message);
     }
+    log(LogLevel::debug, "operations",
+        fmt::format("{} {}: {}", record_.type, to_string(record_.status), outcome ? "done" : outcome.error().message),
+        id_);
     outcome_.emplace(std::move(outcome));
 }
 

@@ -1,0 +1,116 @@
+"""The interpreter ends cleanly at every stage of an operation."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ib_host import IbHost
+
+STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
+
+HEAD = """
+import asyncio, sys
+import ktrdr_core
+url, folder, strategy = sys.argv[1:]
+FULL = dict(start_date="2000-01-01", end_date="2013-12-31", mode="full")
+"""
+
+STAGES = {
+    "imported only": "",
+    "manager made": "data = ktrdr_core.DataManager(folder, url)",
+    "load started": """
+data = ktrdr_core.DataManager(folder, url)
+load = data.load_data("AAPL", "1d", **FULL)
+""",
+    "load started and forgotten": 'ktrdr_core.DataManager(folder, url).load_data("AAPL", "1d", **FULL)',
+    "load just cancelled": """
+data = ktrdr_core.DataManager(folder, url)
+load = data.load_data("AAPL", "1d", **FULL)
+load.cancel()
+""",
+    "loop closed under a load": """
+async def main():
+    global data, load
+    data = ktrdr_core.DataManager(folder, url)
+    load = data.load_data("AAPL", "1d", **FULL, progress_callback=lambda state: None)
+    await asyncio.sleep(0)
+asyncio.run(main())
+""",
+    "loop closed under a task that awaits": """
+async def main():
+    global data, task
+    data = ktrdr_core.DataManager(folder, url)
+    async def wait():
+        await data.load_data("AAPL", "1d", **FULL)
+    task = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+asyncio.run(main())
+""",
+    "left by sys.exit inside events": """
+async def main():
+    async with ktrdr_core.DataManager(folder, url) as data:
+        async for state in data.load_data("AAPL", "1d", **FULL).events():
+            sys.exit(0)
+asyncio.run(main())
+""",
+    "training being loaded": """
+data = ktrdr_core.DataManager(folder, url)
+training = ktrdr_core.TrainingManager(data, folder)
+op = training.train_multi_symbol_strategy(strategy)
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def host() -> Any:
+    with IbHost(gate=True) as service:
+        yield service
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_interpreter_exits_cleanly(stage: str, host: IbHost, tmp_path: Path) -> None:
+    rounds = int(os.environ.get("KTRDR_SOAK", "1"))
+    for _ in range(rounds):
+        command = [sys.executable, "-W", "error", "-X", "dev", "-c", HEAD + STAGES[stage]]
+        began = time.monotonic()
+        result = subprocess.run(
+            [*command, host.url, str(tmp_path), str(STRATEGY)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (result.returncode, result.stderr, result.stdout) == (0, "", "")
+        # Not a speed claim: a hang that the exit's own limit ended would show here.
+        assert time.monotonic() - began < 20
+
+
+def test_a_forked_child_is_told_instead_of_hanging(host: IbHost, tmp_path: Path) -> None:
+    script = HEAD + """
+import os
+data = ktrdr_core.DataManager(folder, url)
+child = os.fork()
+if child == 0:
+    try:
+        ktrdr_core.DataManager(folder, url)
+    except ktrdr_core.errors.ShutDownError as error:
+        os._exit(7 if "fork" in str(error) else 8)
+    os._exit(9)
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script, host.url, str(tmp_path), str(STRATEGY)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (7, "")
