@@ -53,6 +53,7 @@ class HostProcess:
         try:
             self.url = self._announced()
         except BaseException:
+            self._process.kill()
             self.close()
             raise
 

@@ -7,8 +7,10 @@ adjusted for splits and dividends as a broker's bars are. The first line it prin
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 
 from ..errors import KtrdrError
@@ -42,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     serve(
         app,
         listener,
-        announce=lambda url: print(f"IB host service (replay: {source.note}) at {url}", flush=True),
+        announce=lambda url: _announce(f"IB host service (replay: {source.note}) at {url}\n"),
         until_stdin_closes=options.until_stdin_closes,
     )
     return 0
@@ -80,6 +82,12 @@ def _seconds(text: str) -> float:
     if not 0 <= value < 3600:
         raise argparse.ArgumentTypeError(f"must be 0 to 3600 seconds, not {text}")
     return value
+
+
+def _announce(line: str) -> None:
+    # The reader may have gone in the meantime; a print would say so again at exit.
+    with suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), line.encode())
 
 
 def _refuse(message: str) -> int:
