@@ -92,7 +92,7 @@ void abort_with_gil() {
 
 /// Does on a native thread what must never be done, so that a test can see the guard work.
 void break_gil_rule() {
-    unwrap(Runtime::instance())->io().post([] { PyGILState_Ensure(); });
+    unwrap(Runtime::instance())->data_services().io_executor.post([] { PyGILState_Ensure(); });
 }
 #endif
 
