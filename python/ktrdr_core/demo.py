@@ -167,13 +167,19 @@ class Demo:
         )
 
     def _python(self) -> tuple[str, str, str]:
-        folder = self._folder
+        folder, strategy = _short(self._folder), _short(strategy_path())
         return (
-            f"data = DataManager({str(folder)!r})",
+            f'data = DataManager("{folder}")',
             f'bars = data.load_data("{SYMBOLS[0]}", "1d").result()',
-            f"result = TrainingManager(data, {str(folder / 'models')!r})"
-            f".train_multi_symbol_strategy({str(strategy_path())!r}).result()",
+            f'result = TrainingManager(data, "{folder}/models")'
+            f'.train_multi_symbol_strategy("{strategy}").result()',
         )
 
     def _title(self, number: int, text: str) -> None:
         self._session.say(f"{'' if number == 1 else chr(10)}{number}/5 {text}")
+
+
+def _short(path: Path) -> str:
+    """Name a path below the working directory by its way from there, another one whole."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import pexpect  # type: ignore[import-untyped]
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -20,15 +19,13 @@ from ib_host import IbHost
 from ktrdr_core import DataManager, errors
 from ktrdr_core.cli.app import cli
 from ktrdr_core.cli.session import exit_status
+from pty_command import COMMAND, LIMIT, PtyCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMAND = [sys.executable, "-m", "ktrdr_core.cli"]
 STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
 YEARS = ["--start", "2001-01-01", "--end", "2012-12-31"]
-# Generous: the machine may be busy. The figure that is promised is 2 seconds.
-LIMIT = 10
 
 
 @pytest.fixture(scope="module")
@@ -195,41 +192,6 @@ def test_the_groups_can_be_mounted_in_another_command(stored: Path) -> None:
 # ---- interrupts
 
 
-class Terminal:
-    """A command in a pseudo-terminal."""
-
-    def __init__(self, *arguments: str | Path) -> None:
-        self._process = pexpect.spawn(
-            COMMAND[0],
-            [*COMMAND[1:], *map(str, arguments)],
-            timeout=60,
-            encoding="utf-8",
-            dimensions=(24, 100),
-        )
-        self._process.delaybeforesend = None
-        self.text = ""
-
-    def wait_for(self, pattern: str) -> str:
-        """Read until the pattern; its first group."""
-        self._process.expect(pattern)
-        self.text += self._process.before + self._process.after
-        return str(self._process.match.groups()[0])
-
-    def press_ctrl_c(self) -> None:
-        self._process.sendintr()
-
-    def signal(self, number: int) -> None:
-        self._process.kill(number)
-
-    def status(self) -> int | None:
-        """Read to the end; the exit status, None for a death by signal."""
-        self._process.expect(pexpect.EOF, timeout=LIMIT)
-        self.text += self._process.before
-        self._process.close()
-        status: int | None = self._process.exitstatus
-        return status
-
-
 def endless(folder: Path) -> Path:
     """A strategy that trains until somebody stops it."""
     strategy: dict[str, Any] = yaml.safe_load(STRATEGY.read_text())
@@ -251,7 +213,7 @@ def test_ctrl_c_during_a_load_keeps_what_is_finished(tmp_path: Path, presses: in
     with IbHost(gate=True) as gated:
         gated.release(2)
         load = loading("AAPL", gated.url, tmp_path)
-        terminal = Terminal(*load)
+        terminal = PtyCommand(*load)
         segments = int(terminal.wait_for(r"segments 2/(\d+)"))
         asked = gated.wait_until("held_requests", 1)["requests"]["/data/historical"]
         for _ in range(presses):
@@ -273,7 +235,7 @@ def test_ctrl_c_during_a_load_keeps_what_is_finished(tmp_path: Path, presses: in
 def test_ctrl_c_during_a_training_leaves_no_model(
     stored: Path, tmp_path: Path, presses: int
 ) -> None:
-    terminal = Terminal(*endless_training(tmp_path, stored))
+    terminal = PtyCommand(*endless_training(tmp_path, stored))
     terminal.wait_for(r"epoch (\d)")
     for _ in range(presses):
         terminal.press_ctrl_c()
@@ -285,7 +247,7 @@ def test_ctrl_c_during_a_training_leaves_no_model(
 
 
 def test_sigterm_cancels_like_ctrl_c(stored: Path, tmp_path: Path) -> None:
-    terminal = Terminal(*endless_training(tmp_path, stored))
+    terminal = PtyCommand(*endless_training(tmp_path, stored))
     terminal.wait_for(r"epoch (\d)")
     terminal.signal(signal.SIGTERM)
     assert (terminal.status(), "Traceback" in terminal.text) == (130, False)
