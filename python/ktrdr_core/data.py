@@ -104,7 +104,7 @@ class DataManager(Manager):
         start_date, end_date : str, date or datetime, optional
             ISO 8601; without an offset UTC. An end that is a date without a time includes that day.
         mode : str
-            ``local``: only what is stored. ``full``: ask the service for what the store lacks (both dates needed).
+            ``local``: only what is stored, which may be nothing. ``full``: ask the service for what the store lacks (both dates needed).
         cancellation_token : CancellationToken, optional
             Cancels the load when it is cancelled.
         progress_callback : callable, optional
