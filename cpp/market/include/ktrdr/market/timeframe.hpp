@@ -22,8 +22,8 @@ public:
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
     [[nodiscard]] Unit unit() const noexcept { return unit_; }
     [[nodiscard]] int count() const noexcept { return count_; }
-    /// When a bar that starts at `start` is closed: start + length; a calendar month for 1M. A 1d bar closes at the next
-    /// 00:00 UTC.
+    /// When a bar that starts at `start` is closed: start + length; a calendar month for 1M. A 1d bar closes at the
+    /// next 00:00 UTC.
     [[nodiscard]] UtcTime close_of(UtcTime start) const;
     /// The closed-bar rule: only such a bar may be stored or used.
     [[nodiscard]] bool is_closed(UtcTime start, UtcTime now) const { return close_of(start) <= now; }
