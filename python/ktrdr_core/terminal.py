@@ -143,7 +143,7 @@ def detail_text(state: ProgressState) -> str:
         return _metrics_text(metrics) if state.step_name == "training" else ""
     if "model_type" in state.context or state.items_processed <= 0:
         return ""
-    rate = f", {state.rate:,.0f}/s" if state.rate > 0 else ""
+    rate = f", {state.rate:,.0f}/s" if state.rate > 0 and state.step_total > 1 else ""
     return f"{state.items_processed:,} bars{rate}"
 
 
@@ -309,7 +309,7 @@ class LiveReporter(_Base):
 
         width = self._console.width
         margin = max((len(label) for label in self._lines), default=0)
-        bar = max(6, min(24, width - margin - 66))
+        bar = max(4, min(24, width - margin - 68))
         lines = []
         for label, line in self._lines.items():
             text = line.render(label.ljust(margin), bar)
