@@ -44,7 +44,8 @@ void ResponseParser::Message::on_field_impl(http::field name, View name_text, Vi
         return;
     }
     if (name == http::field::content_length) {
-        ++lengths;
+        // A list of lengths in one field is as doubtful as two fields.
+        lengths += value.find(',') == std::string_view::npos ? 1 : 2;
     } else if (name == http::field::transfer_encoding) {
         ++codings;
         only_chunked = only_chunked && boost::beast::iequals(value, "chunked");

@@ -1,0 +1,685 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client_fixture.hpp"
+
+namespace ktrdr::test {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class Client : public ClientFixture {
+protected:
+    void make_client(PoolOptions options = {}, Timeouts timeouts = {}) {
+        make_client(server->url(), options, timeouts);
+    }
+    void make_client(const std::string& url, PoolOptions options = {}, Timeouts timeouts = {}) {
+        client = HttpClient::create(io, url, options, timeouts).value();
+    }
+    Pending<Response> get(const std::string& target = "/", const CancellationToken& token = {}) {
+        Request request;
+        request.target = target;
+        return send(std::move(request), token);
+    }
+    Pending<Response> post(const std::string& body, const CancellationToken& token = {}) {
+        Request request;
+        request.method = "POST";
+        request.body = body;
+        return send(std::move(request), token);
+    }
+    Pending<Response> send(Request request, const CancellationToken& token = {}) {
+        return {io, client->send(std::move(request), token)};
+    }
+    Pending<Response> finished(Pending<Response> pending) {
+        run_until([&] { return pending.done(); });
+        return pending;
+    }
+    Error failure_of(const Pending<Response>& pending) {
+        run_until([&] { return pending.done(); });
+        EXPECT_TRUE(pending.result().has_error());
+        return pending.result().has_error() ? pending.error() : Error{};
+    }
+    std::string body_of(const Pending<Response>& pending) {
+        run_until([&] { return pending.done(); });
+        return pending.result() ? pending.result()->body : pending.error().message;
+    }
+    static std::string text(const Error& error, const char* key) {
+        const auto* const found = error.context.if_contains(key);
+        return found != nullptr && found->is_string() ? std::string(found->get_string()) : "";
+    }
+    void TearDown() override {
+        if (client) {
+            client->close();
+        }
+        ClientFixture::TearDown();
+        client.reset();
+        settle();
+    }
+
+    std::shared_ptr<HttpClient> client;
+};
+
+/// An address nobody listens at: bound, so that no one else gets it, and never listening.
+class DeadPort {
+public:
+    explicit DeadPort(asio::io_context& io)
+        : socket_(io, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {}
+    [[nodiscard]] std::string url() const {
+        return "http://127.0.0.1:" + std::to_string(socket_.local_endpoint().port());
+    }
+
+private:
+    asio::ip::tcp::socket socket_;
+};
+
+TEST_F(Client, SendsARequestAndReadsTheAnswer) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("hello", "X-Kind: test\r\n")}; });
+    make_client();
+    Request request;
+    request.method = "POST";
+    request.target = "/echo?a=b";
+    request.headers = {{"X-Operation-Id", "op_1"}};
+    request.body = "data";
+    const auto pending = finished(send(std::move(request)));
+    ASSERT_TRUE(pending.result()) << pending.error().message;
+    EXPECT_EQ(pending.result()->status, 200);
+    EXPECT_EQ(pending.result()->body, "hello");
+    EXPECT_THAT(pending.result()->headers, testing::Contains(testing::Pair("X-Kind", "test")));
+    const std::string host = server->url().substr(7);
+    EXPECT_EQ(peer->requests.at(0),
+              "POST /echo?a=b HTTP/1.1\r\nHost: " + host + "\r\nX-Operation-Id: op_1\r\nContent-Length: 4\r\n\r\ndata");
+}
+
+TEST_F(Client, PutsThePrefixOfItsUrlBeforeEveryTarget) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("")}; });
+    make_client(server->url() + "/api/v1/");
+    EXPECT_EQ(client->url(), server->url() + "/api/v1");
+    EXPECT_EQ(body_of(get("/bars")), "");
+    EXPECT_THAT(peer->requests.at(0), StartsWith("GET /api/v1/bars HTTP/1.1\r\n"));
+}
+
+TEST_F(Client, ReadsAChunkedAnswer) {
+    const auto peer = serve([](const std::string&) {
+        return Reply{
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nX-T: "
+            "1\r\n\r\n"};
+    });
+    make_client();
+    EXPECT_EQ(body_of(get()), "hello world");
+    EXPECT_EQ(body_of(get()), "hello world");
+    EXPECT_EQ(peer->accepted(), 1U);
+}
+
+TEST_F(Client, ReadsAnAnswerThatComesInPieces) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client();
+    const auto pending = get();
+    run_until([&] { return peer->requests.size() == 1; });
+    for (const char byte : ok("slow")) {
+        peer->say(0, std::string(1, byte));
+        settle();
+    }
+    EXPECT_EQ(body_of(pending), "slow");
+}
+
+TEST_F(Client, ReadsToTheEndWhereNoLengthIsGiven) {
+    const auto peer =
+        serve([](const std::string&) { return Reply{"HTTP/1.1 200 OK\r\n\r\nall of it", Reply::Then::close}; });
+    make_client();
+    EXPECT_EQ(body_of(get()), "all of it");
+    EXPECT_EQ(client->stats().open, 0U);
+}
+
+TEST_F(Client, SkipsInterimAnswers) {
+    const auto peer = serve([](const std::string&) {
+        return Reply{"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + ok("final")};
+    });
+    make_client();
+    EXPECT_EQ(body_of(get()), "final");
+}
+
+TEST_F(Client, ExpectsNoBodyAfterHeadAnd204And304) {
+    const auto peer = serve([](const std::string& request) {
+        if (request.starts_with("HEAD")) {
+            return Reply{"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"};
+        }
+        return Reply{request.starts_with("GET /none") ? "HTTP/1.1 204 No Content\r\n\r\n"
+                                                      : "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"};
+    });
+    make_client();
+    Request head;
+    head.method = "HEAD";
+    EXPECT_EQ(body_of(send(head)), "");
+    EXPECT_EQ(finished(get("/none")).result()->status, 204);
+    EXPECT_EQ(finished(get("/old")).result()->status, 304);
+    EXPECT_EQ(peer->accepted(), 1U) << "the connection is kept after each";
+}
+
+TEST_F(Client, KeepsAndReusesItsConnection) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client();
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(body_of(get()), "x");
+    }
+    const PoolStats stats = client->stats();
+    EXPECT_EQ(peer->accepted(), 1U);
+    EXPECT_EQ(stats.connections_created, 1U);
+    EXPECT_EQ(stats.requests, 5U);
+    EXPECT_EQ(stats.idle, 1U);
+    EXPECT_EQ(stats.open, 1U);
+}
+
+TEST_F(Client, DoesNotReuseAConnectionTheServerWantsClosed) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x", "Connection: close\r\n")}; });
+    make_client();
+    EXPECT_EQ(body_of(get()), "x");
+    EXPECT_EQ(client->stats().open, 0U);
+    EXPECT_EQ(body_of(get()), "x");
+    EXPECT_EQ(peer->accepted(), 2U);
+}
+
+TEST_F(Client, NeverLetsBytesBehindAnAnswerReachTheNextRequest) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("right") + ok("stray")}; });
+    make_client();
+    EXPECT_EQ(body_of(get()), "right");
+    EXPECT_EQ(body_of(get()), "right");
+    EXPECT_EQ(peer->accepted(), 2U);
+}
+
+TEST_F(Client, DropsAnIdleConnectionTheServerSpeaksOn) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("right")}; });
+    make_client();
+    EXPECT_EQ(body_of(get()), "right");
+    peer->say(0, ok("stray"));
+    run_until([&] { return client->stats().open == 0; });
+    EXPECT_EQ(body_of(get()), "right");
+    EXPECT_EQ(peer->accepted(), 2U);
+}
+
+TEST_F(Client, DropsAnIdleConnectionTheServerCloses) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client();
+    EXPECT_EQ(body_of(get()), "x");
+    peer->hang_up(0);
+    run_until([&] { return client->stats().idle == 0; });
+    EXPECT_EQ(client->stats().open, 0U);
+    EXPECT_EQ(body_of(get()), "x");
+}
+
+TEST_F(Client, ClosesAnIdleConnectionWhenItsTimeIsOver) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client(PoolOptions{.idle_timeout = 20ms});
+    EXPECT_EQ(body_of(get()), "x");
+    EXPECT_EQ(client->stats().idle, 1U);
+    run_until([&] { return peer->closed == 1; });
+    EXPECT_EQ(client->stats().open, 0U);
+}
+
+TEST_F(Client, SendsAnIdempotentRequestAgainWhenItsKeptConnectionDies) {
+    bool die = false;
+    const auto peer = serve([&die](const std::string&) {
+        return std::exchange(die, false) ? Reply{"", Reply::Then::close} : Reply{ok("x")};
+    });
+    make_client();
+    EXPECT_EQ(body_of(get()), "x");
+    die = true;
+    EXPECT_EQ(body_of(get()), "x");
+    EXPECT_EQ(peer->requests.size(), 3U);
+    EXPECT_EQ(peer->accepted(), 2U);
+}
+
+TEST_F(Client, DoesNotSendAnythingElseTwice) {
+    bool die = false;
+    const auto peer = serve([&die](const std::string&) {
+        return std::exchange(die, false) ? Reply{"", Reply::Then::close} : Reply{ok("x")};
+    });
+    make_client();
+    EXPECT_EQ(body_of(post("1")), "x");
+    die = true;
+    const Error error = failure_of(post("2"));
+    EXPECT_EQ(error.code, Errc::service_connection);
+    EXPECT_EQ(text(error, "request_sent"), "whole");
+    EXPECT_EQ(peer->requests.size(), 2U);
+}
+
+TEST_F(Client, RefusedSaysWhereAndWhy) {
+    const DeadPort nobody(io);
+    make_client(nobody.url());
+    const Error error = failure_of(get("/bars?key=secret"));
+    EXPECT_EQ(error.code, Errc::service_connection);
+    EXPECT_THAT(error.message, AllOf(HasSubstr("GET " + nobody.url() + "/bars"), HasSubstr("refused")));
+    EXPECT_THAT(error.message, testing::Not(HasSubstr("secret")));
+    EXPECT_EQ(text(error, "url"), nobody.url() + "/bars");
+    EXPECT_EQ(text(error, "method"), "GET");
+    EXPECT_EQ(text(error, "phase"), "connect");
+    EXPECT_EQ(text(error, "request_sent"), "no");
+    EXPECT_GE(error.context.at("elapsed_ms").as_double(), 0.0);
+}
+
+TEST_F(Client, EveryWaiterHearsThatNobodyListens) {
+    const DeadPort nobody(io);
+    make_client(nobody.url(), {.max_connections = 2});
+    std::vector<Pending<Response>> calls;
+    for (int i = 0; i < 8; ++i) {
+        calls.push_back(get());
+    }
+    for (const auto& call : calls) {
+        EXPECT_EQ(failure_of(call).code, Errc::service_connection);
+    }
+    EXPECT_EQ(client->stats().open, 0U);
+}
+
+TEST_F(Client, AHostThatDoesNotExistIsNamed) {
+    make_client("http://no-such-host.invalid:80");
+    const Error error = failure_of(get());
+    EXPECT_EQ(error.code, Errc::service_connection);
+    EXPECT_EQ(text(error, "phase"), "resolve");
+    EXPECT_THAT(error.message, HasSubstr("no-such-host.invalid"));
+}
+
+TEST_F(Client, FindsAServerByName) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client("http://localhost:" + server->url().substr(server->url().rfind(':') + 1));
+    EXPECT_EQ(body_of(get()), "x") << "listens at 127.0.0.1 only, whatever comes first for localhost";
+}
+
+struct Broken {
+    const char* name;
+    Reply reply;
+    Errc code;
+    const char* says;
+};
+
+class BrokenAnswer : public Client, public testing::WithParamInterface<Broken> {};
+
+TEST_P(BrokenAnswer, IsOneClearErrorAndThePoolServesOn) {
+    bool broken = true;
+    const auto peer = serve(
+        [&broken](const std::string&) { return std::exchange(broken, false) ? GetParam().reply : Reply{ok("good")}; });
+    make_client(PoolOptions{.max_connections = 1, .max_head_bytes = 1024, .max_body_bytes = 100});
+    const Error error = failure_of(get());
+    EXPECT_EQ(error.code, GetParam().code) << error.message;
+    EXPECT_THAT(error.message, HasSubstr(GetParam().says));
+    EXPECT_EQ(text(error, "request_sent"), "whole");
+    EXPECT_EQ(client->stats().open, 0U) << "such a connection is never kept";
+    EXPECT_EQ(body_of(get()), "good");
+}
+
+const std::string head = "HTTP/1.1 200 OK\r\n";
+using Then = Reply::Then;
+
+INSTANTIATE_TEST_SUITE_P(
+    Answers, BrokenAnswer,
+    testing::Values(
+        Broken{"ClosedBeforeTheStatusLine", {"", Then::close}, Errc::service_connection, "without an answer"},
+        Broken{"ResetBeforeTheStatusLine", {"", Then::reset}, Errc::service_connection, "broke"},
+        Broken{"ClosedInsideTheStatusLine", {"HTTP/1.1 2", Then::close}, Errc::protocol, "ends inside its head"},
+        Broken{"ClosedInsideTheHead", {head + "Content-Le", Then::close}, Errc::protocol, "ends inside its head"},
+        Broken{"ClosedInsideTheBody",
+               {head + "Content-Length: 10\r\n\r\nhalf", Then::close},
+               Errc::protocol,
+               "ends inside its body, after 4 bytes"},
+        Broken{"ClosedInsideAChunk",
+               {head + "Transfer-Encoding: chunked\r\n\r\n8\r\nhalf", Then::close},
+               Errc::protocol,
+               "ends inside its body"},
+        Broken{"Garbage", {"\x16\x03\x01 this is not HTTP\r\n\r\n"}, Errc::protocol, "is not HTTP/1.1"},
+        Broken{"AnotherVersion", {"HTTP/2 200 OK\r\n\r\n"}, Errc::protocol, "is not HTTP/1.1"},
+        Broken{"AnotherCoding",
+               {head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
+               Errc::protocol,
+               "Transfer-Encoding other than chunked"},
+        Broken{"AnotherCodingAlone",
+               {head + "Transfer-Encoding: gzip\r\n\r\nx", Then::close},
+               Errc::protocol,
+               "Transfer-Encoding other than chunked"},
+        Broken{"LengthAndCoding",
+               {head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+               Errc::protocol,
+               ""},
+        Broken{"CodingAndLength",
+               {head + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
+               Errc::protocol,
+               ""},
+        Broken{"TwoLengths",
+               {head + "Content-Length: 2\r\nContent-Length: 2\r\n\r\nab"},
+               Errc::protocol,
+               "more than one Content-Length"},
+        Broken{"TwoLengthsInOne", {head + "Content-Length: 2, 2\r\n\r\nab"}, Errc::protocol, "Content-Length"},
+        Broken{"SwitchesTheProtocol",
+               {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"},
+               Errc::protocol,
+               "switches the protocol"},
+        Broken{"BodyOverTheLimit", {ok(std::string(101, 'x'))}, Errc::response_too_large, "limit of 100 bytes"},
+        Broken{"ChunksOverTheLimit",
+               {head + "Transfer-Encoding: chunked\r\n\r\n40\r\n" + std::string(64, 'x') + "\r\n40\r\n" +
+                std::string(64, 'x') + "\r\n0\r\n\r\n"},
+               Errc::response_too_large,
+               "limit of 100 bytes"},
+        Broken{"HeadOverTheLimit",
+               {head + "X-Long: " + std::string(2000, 'x') + "\r\n\r\n"},
+               Errc::response_too_large,
+               "1024 bytes"},
+        Broken{"EndlessTrailers",
+               {head + "Transfer-Encoding: chunked\r\n\r\n0\r\n" + "X: " + std::string(3000, 'x') + "\r\n"},
+               Errc::response_too_large,
+               "1024 bytes"},
+        Broken{"EndlessChunkExtension",
+               {head + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(3000, 'x')},
+               Errc::response_too_large,
+               "1024 bytes"}),
+    [](const auto& broken) { return std::string(broken.param.name); });
+
+TEST_F(Client, TooManyFieldsAreRefused) {
+    std::string fields;
+    for (int i = 0; i < 101; ++i) {
+        fields += "X-" + std::to_string(i) + ": 1\r\n";
+    }
+    const auto peer = serve([&fields](const std::string&) { return Reply{ok("", fields)}; });
+    make_client();
+    EXPECT_EQ(failure_of(get()).code, Errc::response_too_large);
+}
+
+TEST_F(Client, GivesUpOnAnAnswerThatNeverBegins) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client({}, {.first_byte = 30ms});
+    const Error error = failure_of(get());
+    EXPECT_EQ(error.code, Errc::service_timeout);
+    EXPECT_EQ(text(error, "phase"), "first_byte");
+    EXPECT_THAT(error.message, HasSubstr("within 30 ms"));
+    run_until([&] { return peer->closed == 1; });
+}
+
+TEST_F(Client, GivesUpOnAnAnswerThatStops) {
+    const auto peer = serve([](const std::string&) { return Reply{"HTTP/1.1 200 OK\r\nConte", Reply::Then::hold}; });
+    make_client({}, {.between_bytes = 30ms});
+    const Error error = failure_of(get());
+    EXPECT_EQ(error.code, Errc::service_timeout);
+    EXPECT_EQ(text(error, "phase"), "between_bytes");
+}
+
+TEST_F(Client, GivesUpOnAServerThatDoesNotRead) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    peer->stop_reading();
+    make_client({}, {.write = 30ms});
+    const Error error = failure_of(post(std::string(64UL << 20U, 'x')));
+    EXPECT_EQ(error.code, Errc::service_timeout);
+    EXPECT_EQ(text(error, "phase"), "write");
+    EXPECT_EQ(text(error, "request_sent"), "partly");
+}
+
+TEST_F(Client, GivesUpWhenTheWholeCallTakesTooLong) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client({}, {.total = 30ms});
+    const Error error = failure_of(get());
+    EXPECT_EQ(error.code, Errc::service_timeout);
+    EXPECT_THAT(error.message, HasSubstr("30 ms in all"));
+    run_until([&] { return peer->closed == 1; });
+    EXPECT_EQ(client->stats().open, 0U);
+}
+
+TEST_F(Client, ARequestMayBringAShorterLimitOfItsOwn) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client();
+    Request request;
+    request.timeout = 30ms;
+    EXPECT_THAT(failure_of(send(std::move(request))).message, HasSubstr("30 ms in all"));
+}
+
+TEST_F(Client, GivesUpWaitingForAConnection) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client(PoolOptions{.max_connections = 1}, {.pool = 30ms});
+    const auto holder = get();
+    run_until([&] { return peer->requests.size() == 1; });
+    const Error error = failure_of(get());
+    EXPECT_EQ(error.code, Errc::pool_timeout);
+    EXPECT_EQ(text(error, "phase"), "pool");
+    EXPECT_EQ(text(error, "request_sent"), "no");
+    EXPECT_FALSE(holder.done());
+    peer->say(0, ok("late"));
+    EXPECT_EQ(body_of(holder), "late");
+}
+
+TEST_F(Client, RefusesAtOnceWhenTooManyWait) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client(PoolOptions{.max_connections = 1, .max_waiters = 1});
+    const auto holder = get();
+    run_until([&] { return peer->requests.size() == 1; });
+    const auto waiter = get();
+    EXPECT_EQ(failure_of(get()).code, Errc::pool_saturated);
+    EXPECT_FALSE(waiter.done());
+}
+
+TEST_F(Client, CancelledBeforeItBeginsSendsNothing) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client();
+    const auto token = make_token();
+    token.cancel({});
+    EXPECT_EQ(failure_of(get("/", token)).code, Errc::cancelled);
+    EXPECT_EQ(peer->accepted(), 0U);
+}
+
+TEST_F(Client, CancelWhileWaitingLeavesTheQueueAtOnce) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client(PoolOptions{.max_connections = 1});
+    const auto holder = get("/1");
+    run_until([&] { return peer->requests.size() == 1; });
+    const auto token = make_token();
+    const auto waiter = get("/2", token);
+    const auto last = get("/3");
+    run_until([&] { return client->stats().waiting == 2; });
+    token.cancel({.text = "enough"});
+    const Error error = failure_of(waiter);
+    EXPECT_EQ(error.code, Errc::cancelled);
+    EXPECT_THAT(error.message, HasSubstr("enough"));
+    EXPECT_EQ(client->stats().waiting, 1U);
+    peer->say(0, ok("1"));
+    EXPECT_EQ(body_of(holder), "1");
+    run_until([&] { return peer->requests.size() == 2; });
+    EXPECT_THAT(peer->requests.at(1), StartsWith("GET /3 "));
+    peer->say(0, ok("3"));
+    EXPECT_EQ(body_of(last), "3");
+}
+
+TEST_F(Client, CancelWhileDialingLeavesTheDialToThePool) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client();
+    const auto token = make_token();
+    const auto pending = get("/", token);
+    run_until([&] { return client->stats().connecting == 1; });
+    token.cancel({});
+    EXPECT_EQ(failure_of(pending).code, Errc::cancelled);
+    run_until([&] { return client->stats().idle == 1; });
+    EXPECT_EQ(body_of(get()), "x");
+    EXPECT_EQ(peer->accepted(), 1U);
+}
+
+TEST_F(Client, CancelWhileWritingClosesTheSocket) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    peer->stop_reading();
+    make_client(PoolOptions{.max_connections = 1});
+    const auto token = make_token();
+    const auto pending = post(std::string(64UL << 20U, 'x'), token);
+    run_until([&] { return peer->accepted() == 1 && client->stats().active == 1; });
+    settle();
+    token.cancel({});
+    const Error error = failure_of(pending);
+    EXPECT_EQ(error.code, Errc::cancelled);
+    EXPECT_EQ(text(error, "phase"), "write");
+    EXPECT_EQ(text(error, "request_sent"), "partly");
+    peer->read_on();
+    run_until([&] { return peer->closed == 1; });
+    EXPECT_EQ(body_of(get()), "x");
+}
+
+TEST_F(Client, CancelWhileReadingClosesTheSocketAndThePoolServesOn) {
+    bool hold = true;
+    const auto peer = serve([&hold](const std::string&) {
+        return std::exchange(hold, false) ? Reply{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", Reply::Then::hold}
+                                          : Reply{ok("next")};
+    });
+    make_client(PoolOptions{.max_connections = 1});
+    const auto token = make_token();
+    const auto pending = get("/", token);
+    run_until([&] { return peer->requests.size() == 1; });
+    const auto next = get();
+    token.cancel({});
+    EXPECT_EQ(failure_of(pending).code, Errc::cancelled);
+    EXPECT_EQ(body_of(next), "next");
+    run_until([&] { return peer->closed == 1; });
+    EXPECT_EQ(peer->accepted(), 2U);
+}
+
+TEST_F(Client, ATokenWithADeadlineEndsTheCallAsTimedOut) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client();
+    const auto token = make_token().child(1s);
+    const auto pending = get("/", token);
+    run_until([&] { return peer->requests.size() == 1; });
+    clock.advance(1s);
+    timers.fire();
+    EXPECT_EQ(failure_of(pending).code, Errc::timed_out);
+    run_until([&] { return peer->closed == 1; });
+}
+
+TEST_F(Client, CancelAfterTheEndChangesNothing) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client();
+    const auto token = make_token();
+    EXPECT_EQ(body_of(get("/", token)), "x");
+    token.cancel({});
+    settle();
+    EXPECT_EQ(client->stats().idle, 1U);
+}
+
+TEST_F(Client, TenRequestsOverThreeConnectionsNeverOpenAFourth) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client(PoolOptions{.max_connections = 3});
+    std::vector<Pending<Response>> calls;
+    for (int i = 0; i < 10; ++i) {
+        calls.push_back(get());
+    }
+    for (const auto& call : calls) {
+        EXPECT_EQ(body_of(call), "x");
+    }
+    EXPECT_EQ(peer->accepted(), 3U);
+    EXPECT_EQ(peer->most_open, 3U);
+    EXPECT_EQ(client->stats().open, 3U);
+}
+
+TEST_F(Client, ServesWaitersInTheOrderTheyCame) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client(PoolOptions{.max_connections = 1});
+    std::vector<Pending<Response>> calls;
+    for (int i = 0; i < 6; ++i) {
+        calls.push_back(get("/" + std::to_string(i)));
+    }
+    run_until([&] { return calls.back().done(); });
+    for (std::size_t i = 0; i < 6; ++i) {
+        EXPECT_THAT(peer->requests.at(i), StartsWith("GET /" + std::to_string(i) + " "));
+    }
+}
+
+TEST_F(Client, OneHundredThousandBytesPassBothWays) {
+    const auto peer =
+        serve([](const std::string& request) { return Reply{ok(request.substr(request.find("\r\n\r\n") + 4))}; });
+    make_client();
+    std::string body(3UL << 20U, 'a');
+    for (std::size_t i = 0; i < body.size(); ++i) {
+        body[i] = static_cast<char>('a' + i % 26);
+    }
+    EXPECT_EQ(body_of(post(body)), body);
+    EXPECT_EQ(client->stats().idle, 1U);
+}
+
+TEST_F(Client, CloseFailsThoseWaitingAndLetsTheOthersEnd) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client(PoolOptions{.max_connections = 1});
+    const auto holder = get();
+    run_until([&] { return peer->requests.size() == 1; });
+    const auto waiter = get();
+    run_until([&] { return client->stats().waiting == 1; });
+    client->close();
+    EXPECT_EQ(failure_of(waiter).code, Errc::client_closed);
+    EXPECT_EQ(failure_of(get()).code, Errc::client_closed);
+    peer->say(0, ok("last"));
+    EXPECT_EQ(body_of(holder), "last");
+    run_until([&] { return peer->closed == 1; });
+    EXPECT_EQ(client->stats().open, 0U);
+}
+
+TEST_F(Client, MayGoWhileTheLoopStillHoldsItsHandlers) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client();
+    EXPECT_EQ(body_of(get()), "x");
+    client.reset();
+    run_until([&] { return peer->closed == 1; });
+}
+
+TEST_F(Client, RequestsLeftOnALoopThatIsDestroyedGoWithIt) {
+    auto other = std::make_unique<asio::io_context>(1);
+    auto orphan = HttpClient::create(*other, "http://127.0.0.1:1", {}, {}).value();
+    const Pending<Response> pending(*other, orphan->send({}, {}));
+    other->poll_one();
+    orphan.reset();
+    other.reset();
+    EXPECT_FALSE(pending.done());
+}
+
+TEST_F(Client, RefusesWhatWouldNotBeOneRequest) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+    make_client();
+    const std::vector<Request> bad{
+        {.method = "GET / HTTP/1.1\r\nX:"},
+        {.method = ""},
+        {.target = "/a b"},
+        {.target = "/a\r\nX: y"},
+        {.target = std::string("/a\0b", 4)},
+        {.target = "no-slash"},
+        {.headers = {{"X: y\r\nZ", "1"}}},
+        {.headers = {{"X", "1\r\nY: 2"}}},
+        {.headers = {{"X", std::string("1\0", 2)}}},
+        {.headers = {{"", "1"}}},
+        {.headers = {{"content-length", "7"}}},
+    };
+    for (const Request& request : bad) {
+        const Error error = failure_of(send(request));
+        EXPECT_EQ(error.code, Errc::invalid_argument);
+        EXPECT_THAT(error.message, HasSubstr("nothing was sent"));
+    }
+    EXPECT_EQ(peer->accepted(), 0U);
+}
+
+TEST_F(Client, RefusesAUrlItCannotUse) {
+    for (const char* const url : {"", "https://host", "host:80", "http://", "http://:80", "http://h:0", "http://h:x",
+                                  "http://h:70000", "http://h/?q", "http://[::1", "http://h h", "http://h:"}) {
+        const auto made = HttpClient::create(io, url);
+        ASSERT_TRUE(made.has_error()) << url;
+        EXPECT_EQ(made.error().code, Errc::configuration);
+        EXPECT_THAT(made.error().message, HasSubstr("http://host[:port]"));
+    }
+    const auto secret = HttpClient::create(io, "http://me:word@host");
+    ASSERT_TRUE(secret.has_error());
+    EXPECT_THAT(secret.error().message, testing::Not(HasSubstr("word")));
+    EXPECT_EQ(HttpClient::create(io, "HTTP://[::1]:8080/a/").value()->url(), "http://[::1]:8080/a");
+    EXPECT_EQ(HttpClient::create(io, "http://host").value()->url(), "http://host:80");
+}
+
+TEST_F(Client, RefusesOptionsOutOfRange) {
+    const auto message = [this](PoolOptions options, Timeouts timeouts) {
+        const auto made = HttpClient::create(io, "http://h", options, timeouts);
+        return made.has_error() && made.error().code == Errc::configuration ? made.error().message : "accepted";
+    };
+    EXPECT_THAT(message({.max_connections = 0}, {}), AllOf(HasSubstr("max_connections"), HasSubstr("at least 1")));
+    EXPECT_THAT(message({.max_waiters = 0}, {}), HasSubstr("max_waiters"));
+    EXPECT_THAT(message({.idle_timeout = -1ms}, {}), HasSubstr("idle_timeout"));
+    EXPECT_THAT(message({}, {.connect = 0ms}), AllOf(HasSubstr("connect"), EndsWith("must be positive")));
+    EXPECT_EQ(message({}, {}), "accepted");
+}
+
+}  // namespace
+}  // namespace ktrdr::test
