@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
+import subprocess  # nosec B404
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -51,17 +51,17 @@ def run(quick: bool) -> list[dict[str, Any]]:
     _build()
     requests, rounds = (1_000, 1) if quick else (20_000, 3)
     best: dict[tuple[str, str], tuple[float, float]] = {}
-    with subprocess.Popen(
-        [str(_PEER), "server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
+    command = [str(_PEER), "server"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as server:  # nosec B603
+        if server.stdin is None or server.stdout is None:
+            raise RuntimeError("the benchmark's server has no pipes")
         port = server.stdout.readline().strip()
         for _ in range(rounds):
             for contender in (("raw epoll", ""), *_CONTENDERS):
                 measured = _measure(contender, port, requests)
                 before = best.get(contender, measured)
                 best[contender] = (min(before[0], measured[0]), min(before[1], measured[1]))
-        assert server.stdin is not None
         server.stdin.close()
     return _lines(best)
 
@@ -88,7 +88,8 @@ def _lines(best: dict[tuple[str, str], tuple[float, float]]) -> list[dict[str, A
 def _build() -> None:
     _PEER.parent.mkdir(parents=True, exist_ok=True)
     source = Path(__file__).with_name("http_peer.cpp")
-    subprocess.run(["g++", "-std=c++20", "-O2", "-o", str(_PEER), str(source)], check=True)
+    command = ["g++", "-std=c++20", "-O2", "-o", str(_PEER), str(source)]
+    subprocess.run(command, check=True)  # nosec B603
 
 
 def _measure(contender: tuple[str, str], port: str, requests: int) -> tuple[float, float]:
@@ -99,7 +100,9 @@ def _measure(contender: tuple[str, str], port: str, requests: int) -> tuple[floa
         command = [sys.executable, "-m", "benchmarks.http_asyncio", name, loop, port, str(requests)]
     else:
         command = [str(_PEER), "client", port, str(_CONCURRENT), str(requests)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=_ROOT)
+    done = subprocess.run(  # nosec B603
+        command, capture_output=True, text=True, check=True, cwd=_ROOT
+    )
     seconds = json.loads(done.stdout)
     return seconds["wall"] / requests, seconds["cpu"] / requests
 
@@ -151,8 +154,8 @@ async def _contend(name: str, url: str, requests: int) -> dict[str, float]:
 
         async def work() -> None:
             for _ in left:
-                answer = await get()
-                assert answer["success"]
+                if not (await get())["success"]:
+                    raise RuntimeError(f"{name} was answered something else")
 
         await asyncio.gather(*(get() for _ in range(_CONCURRENT)))
         wall, cpu = time.perf_counter(), time.process_time()

@@ -23,7 +23,9 @@ void ManualExecutor::post(Function function) {
     queue_.push_back(std::move(function));
 }
 
-bool ManualExecutor::runs_here() const { return true; }
+bool ManualExecutor::runs_here() const {
+    return true;
+}
 
 std::size_t ManualExecutor::run() {
     std::size_t count = 0;

@@ -10,6 +10,7 @@ namespace {
 using Nanoseconds = std::chrono::nanoseconds;
 
 constexpr std::size_t kept_units = 5;
+constexpr Nanoseconds shortest_window = std::chrono::seconds{1};
 constexpr Nanoseconds quiet_time = std::chrono::seconds{3};
 /// The weight of an old speed is halved after this long.
 constexpr double half_life_seconds = 2;
@@ -34,17 +35,17 @@ void EtaEstimator::reset(SteadyTime now) {
 
 void EtaEstimator::observe(SteadyTime now, std::int64_t done, std::int64_t total, double fraction) {
     total_ = total;
-    if (done > done_) {
-        // Several units between two looks share the time between them.
-        const std::int64_t count = done - done_;
-        const Nanoseconds each = (now - unit_started_) / count;
-        for (std::int64_t i = 0; i < std::min<std::int64_t>(count, kept_units); ++i) {
-            units_.push_back(each);
-        }
+    const std::int64_t count = done - window_done_;
+    const Nanoseconds taken = now - unit_started_;
+    // Units much shorter than the looks at them are averaged over a while: how many fall between two looks varies.
+    if (count > 0 && (units_.empty() || taken >= shortest_window)) {
+        const auto each = static_cast<std::size_t>(std::min<std::int64_t>(count, kept_units));
+        units_.insert(units_.end(), taken < shortest_window ? 1 : each, taken / count);
         while (units_.size() > kept_units) {
             units_.pop_front();
         }
         unit_started_ = now;
+        window_done_ = done;
     }
     done_ = std::max(done, done_);
     fraction_ = std::clamp(fraction, 0.0, 1.0);
@@ -69,8 +70,8 @@ std::optional<std::chrono::milliseconds> EtaEstimator::remaining(SteadyTime now)
     double left = 0;
     if (!units_.empty()) {
         const Nanoseconds unit = median(units_);
-        const Nanoseconds in_work = std::max(Nanoseconds{unit - (now - unit_started_)}, Nanoseconds::zero());
-        left = seconds(unit) * static_cast<double>(total_ - done_ - 1) + seconds(in_work);
+        const double all = seconds(unit) * static_cast<double>(total_ - window_done_) - seconds(now - unit_started_);
+        left = std::max(all, seconds(unit) * static_cast<double>(total_ - done_ - 1));
     } else if (speed_ > 0) {
         left = (static_cast<double>(total_) - speed_progress_) / speed_ - seconds(now - speed_at_);
     } else {

@@ -142,7 +142,7 @@ public:
 
 TEST_F(Listeners, ThatThrowAreReportedOnceAndStopNothing) {
     Lines lines;
-    LogSink* const before = set_log_sink(&lines);
+    LogSink* const before = set_log_sink(&lines, LogLevel::warning);
     const auto throwing = std::make_shared<Throwing>();
     operation_->add_listener(throwing);
     const auto recorder = listen();

@@ -74,6 +74,21 @@ TEST_F(Eta, SharesTheTimeOfUnitsItDidNotSeeOneByOne) {
     EXPECT_THAT(left(6000ms), Optional(4000ms));
 }
 
+TEST_F(Eta, DoesNotJumpWhenTheUnitsAreShorterThanTheLooksAtThem) {
+    // Two looks of three see two units, the third sees five: three a look, thirty a second.
+    std::int64_t done = 0;
+    for (int tick = 1; tick <= 60; ++tick) {
+        done += tick % 3 == 0 ? 5 : 2;
+        const auto at = SteadyTime{} + tick * 100ms;
+        eta_.observe(at, done, 600, 0);
+        if (tick > 20) {
+            const auto truth = static_cast<double>(600 - done) / 30 * 1000;
+            ASSERT_TRUE(eta_.remaining(at).has_value());
+            EXPECT_NEAR(static_cast<double>(eta_.remaining(at)->count()), truth, truth * 0.1) << "tick " << tick;
+        }
+    }
+}
+
 TEST_F(Eta, IsNoughtWhenAllUnitsAreDone) {
     look(1000ms, 10);
     EXPECT_THAT(left(9000ms), Optional(0ms));

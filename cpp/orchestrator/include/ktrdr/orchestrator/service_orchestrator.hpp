@@ -19,8 +19,8 @@ struct ServiceRoute {
     std::string url{};
 };
 
-/// The work of an operation: begins at once, reports into `operation.progress()`, watches `operation.token()`, and calls
-/// `done` exactly once, from any thread.
+/// The work of an operation: begins at once, reports into `operation.progress()`, watches `operation.token()`, and
+/// calls `done` exactly once, from any thread.
 using OperationDone = std::function<void(Result<std::any>)>;
 using OperationWork = std::function<void(std::shared_ptr<Operation> operation, OperationDone done)>;
 

@@ -26,6 +26,8 @@ private:
     SteadyTime started_{};
     SteadyTime unit_started_{};
     std::int64_t done_{0};
+    /// Units done when `unit_started_` was taken.
+    std::int64_t window_done_{0};
     std::int64_t total_{0};
     double fraction_{0};
     double speed_{0};
