@@ -15,7 +15,6 @@ from .operation import Operation, ProgressCallback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from ._core import CancellationToken
 
@@ -132,33 +131,8 @@ class DataManager(Manager):
         )
         return self._track(Operation(native, Bars, progress_callback=progress_callback))
 
-    def close(self) -> None:
-        """Cancel what still runs and close connections and database."""
-        self._cancel_all()
+    def _release(self) -> None:
         self._native.close()
-
-    async def __aenter__(self) -> DataManager:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._stop_all()
-        self._native.close()
-
-    def __enter__(self) -> DataManager:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         stats = self.pool_stats()

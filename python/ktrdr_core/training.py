@@ -13,7 +13,6 @@ from .operation import Operation, ProgressCallback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from ._core import CancellationToken
 
@@ -114,29 +113,3 @@ class TrainingManager(Manager):
         )
         _torch_loader.load_into(slot)
         return self._track(Operation(native, dict, progress_callback=progress_callback))
-
-    def close(self) -> None:
-        """Cancel what still runs."""
-        self._cancel_all()
-
-    async def __aenter__(self) -> TrainingManager:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._stop_all()
-
-    def __enter__(self) -> TrainingManager:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
