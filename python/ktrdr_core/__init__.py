@@ -1,18 +1,23 @@
 """The asynchronous core of KTRDR: load market data, train neuro-fuzzy models on it.
 
-Importing this package starts no thread, reads no file and loads neither numpy nor torch.
+Importing this package starts no thread, reads no file and loads neither numpy nor torch. Its names are loaded at first
+use, so that the command line owns its signals before anything takes time.
 """
 
 from __future__ import annotations
 
-from . import errors
-from ._core import CancellationToken, CancelReason, ProgressState, timeframes
-from .adapter import AsyncServiceAdapter
-from .bars import Bars
-from .data import DataManager
-from .errors import KtrdrError
-from .operation import Operation
-from .training import TrainingManager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import errors
+    from ._core import CancellationToken, CancelReason, ProgressState, timeframes
+    from .adapter import AsyncServiceAdapter
+    from .bars import Bars
+    from .data import DataManager
+    from .errors import KtrdrError
+    from .operation import Operation
+    from .training import TrainingManager
 
 __version__ = "0.1.0"
 
@@ -30,3 +35,32 @@ __all__ = [
     "errors",
     "timeframes",
 ]
+
+_HOMES = {
+    "AsyncServiceAdapter": "adapter",
+    "Bars": "bars",
+    "CancelReason": "_core",
+    "CancellationToken": "_core",
+    "DataManager": "data",
+    "KtrdrError": "errors",
+    "Operation": "operation",
+    "ProgressState": "_core",
+    "TrainingManager": "training",
+    "timeframes": "_core",
+}
+
+
+# Not for type checkers, which would then take any name for one of ours.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name == "errors":
+            return import_module(".errors", __name__)
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 import ktrdr_core
 
 PROBE = """
@@ -13,6 +15,8 @@ opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 before = set(os.listdir("/proc/self/task"))
 import ktrdr_core
+for name in ktrdr_core.__all__:
+    getattr(ktrdr_core, name)
 print(json.dumps({
     "modules": sorted(sys.modules),
     "threads": len(set(os.listdir("/proc/self/task")) - before),
@@ -44,9 +48,12 @@ def test_importing_reads_no_file_but_its_own_code() -> None:
     assert others == []
 
 
-def test_everything_promised_is_there() -> None:
+def test_everything_promised_is_there_and_nothing_else() -> None:
+    assert set(ktrdr_core.__all__) <= set(dir(ktrdr_core))
     for name in ktrdr_core.__all__:
         assert getattr(ktrdr_core, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        ktrdr_core.nonsense  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_the_version_is_the_distribution_s_own() -> None:
