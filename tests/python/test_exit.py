@@ -92,6 +92,41 @@ def test_the_interpreter_exits_cleanly(stage: str, host: IbHost, tmp_path: Path)
         assert time.monotonic() - began < 20
 
 
+IN_ITS_EPOCHS = """
+data = ktrdr_core.DataManager(folder, url)
+for symbol in ("AAPL", "MSFT"):
+    data.load_data(symbol, "1d", **FULL).result()
+training = ktrdr_core.TrainingManager(data, folder)
+op = training.train_multi_symbol_strategy(strategy)
+while not op.progress.context.get("current_batch"):
+    try:
+        op.result(0.02)
+    except TimeoutError:
+        pass
+"""
+
+
+def test_the_interpreter_exits_cleanly_in_the_middle_of_a_training(tmp_path: Path) -> None:
+    with IbHost() as host:
+        for _ in range(int(os.environ.get("KTRDR_SOAK", "3"))):
+            result = subprocess.run(
+                [
+                    sys.executable,
+                    "-c",
+                    HEAD + IN_ITS_EPOCHS,
+                    host.url,
+                    str(tmp_path),
+                    str(STRATEGY),
+                ],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert (result.returncode, result.stderr, result.stdout) == (0, "", "")
+    assert not list((tmp_path / "momentum_mlp").glob("*_v*")), "the training was stopped"
+
+
 def test_a_forked_child_is_told_instead_of_hanging(host: IbHost, tmp_path: Path) -> None:
     script = HEAD + """
 import os
