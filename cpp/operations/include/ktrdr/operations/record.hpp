@@ -1,11 +1,14 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/operations/status.hpp>
@@ -18,9 +21,19 @@ struct OperationRecord {
     std::string id{};
     /// data_load, training, …
     std::string type{};
+    /// What a person calls it; may be empty.
+    std::string name{};
     std::string parent_id{};
     boost::json::object parameters{};
     OperationStatus status{OperationStatus::pending};
+    /// 1, and one more for every resumption.
+    std::int64_t attempt{1};
+    /// A run that was interrupted can go on under the same id.
+    bool resumable{false};
+    /// False once a state could not be written to the store; a warning says why.
+    bool durable{true};
+    /// The process that runs it, by the name it has in the store; empty in a store of one process.
+    std::string owner{};
     UtcTime created{};
     std::optional<UtcTime> started{};
     std::optional<UtcTime> cancel_requested{};
@@ -28,8 +41,20 @@ struct OperationRecord {
     std::optional<UtcTime> stopped{};
     std::optional<CancelReason> reason{};
     ProgressState progress{};
+    /// The value, where it is plain JSON.
+    std::optional<boost::json::value> result{};
     std::optional<Error> error{};
     std::vector<std::string> warnings{};
+    /// The newest event's number.
+    std::uint64_t last_seq{0};
 };
+
+/// True where the same request may succeed when it is made again: a service that did not answer, a store that was
+/// locked or full.
+[[nodiscard]] KTRDR_EXPORT bool is_retryable(Errc code) noexcept;
+
+/// Both ways for stores and for the wire. `progress_from_json` takes what `to_json` makes.
+[[nodiscard]] KTRDR_EXPORT boost::json::object to_json(const ProgressState& state);
+[[nodiscard]] KTRDR_EXPORT ProgressState progress_from_json(const boost::json::object& object);
 
 }  // namespace ktrdr

@@ -24,6 +24,10 @@ enum class OperationStatus {
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(OperationStatus status) noexcept;
 /// completed, failed, cancelled and timed_out: they never change.
 [[nodiscard]] KTRDR_EXPORT bool is_terminal(OperationStatus status) noexcept;
+/// Not terminal and not interrupted: it runs, or is about to.
+[[nodiscard]] KTRDR_EXPORT bool is_active(OperationStatus status) noexcept;
+/// The value of that spelling, or nothing.
+[[nodiscard]] KTRDR_EXPORT std::optional<OperationStatus> status_from(std::string_view text) noexcept;
 /// The one table of edges.
 [[nodiscard]] KTRDR_EXPORT bool may_follow(OperationStatus from, OperationStatus to) noexcept;
 
