@@ -33,6 +33,20 @@ bool is_terminal(OperationStatus status) noexcept {
     return among(status, {completed, failed, cancelled, timed_out});
 }
 
+bool is_active(OperationStatus status) noexcept {
+    return !is_terminal(status) && status != interrupted;
+}
+
+std::optional<OperationStatus> status_from(std::string_view text) noexcept {
+    for (const OperationStatus status :
+         {pending, running, cancelling, completed, failed, cancelled, timed_out, interrupted, resuming}) {
+        if (to_string(status) == text) {
+            return status;
+        }
+    }
+    return std::nullopt;
+}
+
 bool may_follow(OperationStatus from, OperationStatus to) noexcept {
     switch (from) {
         case pending: return among(to, {running, cancelling, failed, cancelled, timed_out, interrupted});

@@ -1,0 +1,87 @@
+#include <ktrdr/operations/record.hpp>
+
+namespace ktrdr {
+namespace {
+
+double number(const boost::json::object& object, std::string_view key, double otherwise = 0) {
+    const auto* const value = object.if_contains(key);
+    return value != nullptr && value->is_number() ? value->to_number<double>() : otherwise;
+}
+
+std::int64_t integer(const boost::json::object& object, std::string_view key) {
+    const auto* const value = object.if_contains(key);
+    return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;
+}
+
+std::string text(const boost::json::object& object, std::string_view key) {
+    const auto* const value = object.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
+}
+
+}  // namespace
+
+bool is_retryable(Errc code) noexcept {
+    switch (code) {
+        case Errc::storage:
+        case Errc::storage_full:
+        case Errc::service_connection:
+        case Errc::service_timeout:
+        case Errc::pool_timeout:
+        case Errc::pool_saturated: return true;
+        default: return false;
+    }
+}
+
+boost::json::object to_json(const ProgressState& state) {
+    boost::json::object object{
+        {"operation_id", state.operation_id},
+        {"sequence", state.sequence},
+        {"percentage", state.percentage},
+        {"message", state.message},
+        {"current_step", state.current_step},
+        {"total_steps", state.total_steps},
+        {"step_name", state.step_name},
+        {"step_start_percentage", state.step_start_percentage},
+        {"step_end_percentage", state.step_end_percentage},
+        {"step_current", state.step_current},
+        {"step_total", state.step_total},
+        {"items_processed", state.items_processed},
+        {"total_items", state.total_items},
+        {"rate", state.rate},
+        {"start_time_ns", state.start_time.time_since_epoch().count()},
+        {"estimated_remaining_ms", nullptr},
+        {"context", state.context},
+    };
+    if (state.estimated_remaining) {
+        object["estimated_remaining_ms"] = state.estimated_remaining->count();
+    }
+    return object;
+}
+
+ProgressState progress_from_json(const boost::json::object& object) {
+    ProgressState state;
+    state.operation_id = text(object, "operation_id");
+    state.sequence = static_cast<std::uint64_t>(integer(object, "sequence"));
+    state.percentage = number(object, "percentage");
+    state.message = text(object, "message");
+    state.current_step = integer(object, "current_step");
+    state.total_steps = integer(object, "total_steps");
+    state.step_name = text(object, "step_name");
+    state.step_start_percentage = number(object, "step_start_percentage");
+    state.step_end_percentage = number(object, "step_end_percentage", 100);
+    state.step_current = integer(object, "step_current");
+    state.step_total = integer(object, "step_total");
+    state.items_processed = integer(object, "items_processed");
+    state.total_items = integer(object, "total_items");
+    state.rate = number(object, "rate");
+    state.start_time = UtcTime{std::chrono::nanoseconds{integer(object, "start_time_ns")}};
+    if (const auto* const left = object.if_contains("estimated_remaining_ms"); left != nullptr && left->is_number()) {
+        state.estimated_remaining = std::chrono::milliseconds{left->to_number<std::int64_t>()};
+    }
+    if (const auto* const context = object.if_contains("context"); context != nullptr && context->is_object()) {
+        state.context = context->get_object();
+    }
+    return state;
+}
+
+}  // namespace ktrdr
