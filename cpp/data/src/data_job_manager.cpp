@@ -67,8 +67,8 @@ Result<OperationRecord> DataJobManager::get_job_status(const std::string& id) co
             return record_of(job->second);
         }
     }
-    const auto operation = find(id);
-    return operation ? Result<OperationRecord>(operation->record()) : Result<OperationRecord>(no_such_job(id));
+    auto record = registry_.record(id);
+    return record && record->type == operation_type ? record : Result<OperationRecord>(no_such_job(id));
 }
 
 std::vector<OperationRecord> DataJobManager::list_jobs() const {
@@ -79,11 +79,9 @@ std::vector<OperationRecord> DataJobManager::list_jobs() const {
             jobs.push_back(record_of(job));
         }
     }
-    for (const auto& operation : registry_.list()) {
-        auto record = operation->record();
-        if (record.type == operation_type) {
-            jobs.push_back(std::move(record));
-        }
+    constexpr std::size_t most = 1000;
+    if (auto page = registry_.list({.type = std::string(operation_type), .limit = most})) {
+        std::move(page->records.begin(), page->records.end(), std::back_inserter(jobs));
     }
     return jobs;
 }

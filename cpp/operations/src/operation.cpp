@@ -13,13 +13,16 @@ namespace {
 /// Longer waits are as good as for ever, and adding them to a time point would overflow.
 constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);
 
-OperationRecord first_record(OperationSpec spec, const Clock& clock) {
+OperationRecord first_record(OperationSpec spec, UtcTime created) {
     OperationRecord record;
     record.id = std::move(spec.id);
     record.type = std::move(spec.type);
+    record.name = std::move(spec.name);
     record.parent_id = std::move(spec.parent_id);
     record.parameters = std::move(spec.parameters);
-    record.created = clock.utc_now();
+    record.resumable = spec.resumable;
+    record.owner = spec.store ? spec.store->owner() : std::string{};
+    record.created = created;
     return record;
 }
 
@@ -34,17 +37,102 @@ OperationStatus final_status(const Result<std::any>& outcome) {
     }
 }
 
+/// The value as JSON where it is JSON.
+std::optional<boost::json::value> json_of(const std::any& value) {
+    if (const auto* const object = std::any_cast<boost::json::object>(&value)) {
+        return *object;
+    }
+    if (const auto* const plain = std::any_cast<boost::json::value>(&value)) {
+        return *plain;
+    }
+    return std::nullopt;
+}
+
+Result<std::any> stored_outcome(const OperationRecord& record) {
+    if (record.error) {
+        return failed(*record.error);
+    }
+    if (record.result) {
+        return std::any(*record.result);
+    }
+    return failed(fail(Errc::conflict,
+                       fmt::format("operation {} ({}) is {}, and its value was not kept; make the request again under "
+                                   "an id of its own",
+                                   record.id, record.type, to_string(record.status)),
+                       {{"operation_id", record.id}, {"status", to_string(record.status)}}));
+}
+
+boost::json::object state_data(const OperationRecord& record) {
+    boost::json::object data{{"status", to_string(record.status)}};
+    if (record.attempt > 1) {
+        data["attempt"] = record.attempt;
+    }
+    if (record.reason) {
+        data["reason"] = boost::json::object{
+            {"code", to_string(record.reason->code)}, {"text", record.reason->text}, {"origin", record.reason->origin}};
+    }
+    if (record.error) {
+        data["error"] = boost::json::object{{"code", to_string(record.error->code)},
+                                            {"message", record.error->message},
+                                            {"retryable", is_retryable(record.error->code)}};
+    }
+    return data;
+}
+
 }  // namespace
 
-Operation::Operation(OperationSpec spec, CancellationToken token, const Clock& clock)
+Operation::Operation(OperationSpec spec, CancellationToken token, const Clock& clock, std::weak_ptr<OperationHome> home)
     : id_(spec.id),
       token_(std::move(token)),
       clock_(clock),
+      created_(clock.utc_now()),
+      store_(spec.store),
+      home_(std::move(home)),
       progress_(id_, clock),
-      record_(first_record(std::move(spec), clock)) {
+      record_(first_record(std::move(spec), created_)),
+      announced_(record_.status),
+      durable_(store_ && store_->durable()),
+      admitted_(!durable_) {
+    log_event(OperationEventKind::state, state_data(record_));
+    if (durable_) {
+        queue_step(true);
+    } else {
+        published_ = log_.last_seq();
+    }
+    watch_token();
+}
+
+Operation::Operation(OperationRecord record, CancellationToken token, const Clock& clock,
+                     std::shared_ptr<OperationStore> store, std::weak_ptr<OperationHome> home)
+    : id_(record.id),
+      token_(std::move(token)),
+      clock_(clock),
+      created_(record.created),
+      store_(std::move(store)),
+      home_(std::move(home)),
+      progress_(id_, clock),
+      record_(std::move(record)),
+      announced_(record_.status),
+      log_(record_.last_seq),
+      published_(record_.last_seq),
+      stored_seq_(record_.last_seq),
+      durable_(store_ && store_->durable()),
+      first_(false),
+      admitted_(true) {
+    if (is_terminal(record_.status)) {
+        outcome_.emplace(stored_outcome(record_));
+        return;
+    }
+    watch_token();
+}
+
+void Operation::watch_token() {
     cancel_registration_ = token_.on_cancel([this](const CancelReason&) {
-        const std::scoped_lock lock(mutex_);
-        notice_cancel();
+        {
+            const std::scoped_lock lock(mutex_);
+            notice_cancel();
+        }
+        flush();
     });
 }
 
@@ -56,37 +144,73 @@ OperationStatus Operation::status() const {
 // The token's callback comes a moment after the cancel; a reader does not have to wait for it.
 OperationStatus Operation::seen_status() const {
     const bool stopping = !is_terminal(record_.status) && token_.is_cancelled();
-    return stopping ? OperationStatus::cancelling : record_.status;
+    return stopping ? OperationStatus::cancelling : announced_;
 }
 
 OperationRecord Operation::record() {
-    const std::scoped_lock lock(mutex_);
-    if (!is_terminal(record_.status)) {
+    OperationRecord copy;
+    {
+        const std::scoped_lock lock(mutex_);
         notice_cancel();
-        record_.progress = progress_.snapshot();
+        copy = announced_record();
     }
-    return record_;
+    flush();
+    return copy;
+}
+
+OperationRecord Operation::announced_record() {
+    OperationRecord copy = record_;
+    copy.status = seen_status();
+    copy.last_seq = published_;
+    if (!is_terminal(announced_)) {
+        copy.progress = progress_.snapshot();
+        copy.cancel_observed.reset();
+        copy.stopped.reset();
+        copy.error.reset();
+        copy.result.reset();
+    }
+    return copy;
+}
+
+void Operation::when_admitted(std::function<void()> begin) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!admitted_) {
+            begin_ = std::exchange(begin, nullptr);
+        }
+    }
+    if (begin) {
+        begin();
+    }
+    flush();
 }
 
 Result<void> Operation::start() {
-    const std::scoped_lock lock(mutex_);
-    if (const OperationStatus now = seen_status(); now != OperationStatus::pending) {
-        return fail(Errc::conflict,
-                    fmt::format("operation {} cannot be started: it is {}, not pending", id_, to_string(now)),
-                    {{"operation_id", id_}, {"status", to_string(now)}});
+    {
+        const std::scoped_lock lock(mutex_);
+        const OperationStatus now = seen_status();
+        if (now != OperationStatus::pending && now != OperationStatus::resuming) {
+            return fail(Errc::conflict,
+                        fmt::format("operation {} cannot be started: it is {}, not pending", id_, to_string(now)),
+                        {{"operation_id", id_}, {"status", to_string(now)}});
+        }
+        record_.started = clock_.utc_now();
+        move_to(OperationStatus::running);
     }
-    move_to(OperationStatus::running);
-    record_.started = clock_.utc_now();
+    flush();
     return {};
 }
 
 bool Operation::request_cancel(CancelReason reason) {
-    // Under the lock, so that a finish cannot come between the look and the cancel. Tokens only post from here.
-    const std::scoped_lock lock(mutex_);
-    if (is_terminal(record_.status) || !token_.cancel(std::move(reason))) {
-        return false;
+    {
+        // Under the lock, so that a finish cannot come between the look and the cancel. Tokens only post from here.
+        const std::scoped_lock lock(mutex_);
+        if (is_terminal(record_.status) || !token_.cancel(std::move(reason))) {
+            return false;
+        }
+        notice_cancel();
     }
-    notice_cancel();
+    flush();
     return true;
 }
 
@@ -94,9 +218,9 @@ void Operation::notice_cancel() {
     if (is_terminal(record_.status) || record_.status == OperationStatus::cancelling || !token_.is_cancelled()) {
         return;
     }
-    move_to(OperationStatus::cancelling);
     record_.cancel_requested = clock_.utc_now();
     record_.reason = token_.reason();
+    move_to(OperationStatus::cancelling);
 }
 
 void Operation::move_to(OperationStatus next) {
@@ -105,6 +229,29 @@ void Operation::move_to(OperationStatus next) {
                                                               to_string(record_.status), to_string(next))));
     }
     record_.status = next;
+    log_event(OperationEventKind::state, state_data(record_));
+    if (durable_) {
+        queue_step(true);
+        return;
+    }
+    if (is_terminal(next) && store_ && !store_->durable()) {
+        store_->write(make_step(), [](const Result<void>&) {});
+    }
+    announce(next, log_.last_seq());
+}
+
+void Operation::announce(OperationStatus status, std::uint64_t seq) {
+    announced_ = status;
+    published_ = unwritten_edges_ == 0 ? log_.last_seq() : std::max(published_, seq);
+    queue_for_all(Delivery::Kind::events);
+    if (is_terminal(status)) {
+        for (auto& state : std::exchange(last_states_, {})) {
+            queue_for_all(Delivery::Kind::progress, std::move(state));
+        }
+        queue_for_all(Delivery::Kind::end);
+        ended_ = true;
+        stopped_.notify_all();
+    }
 }
 
 void Operation::finish(Result<std::any> outcome) {
@@ -114,19 +261,8 @@ void Operation::finish(Result<std::any> outcome) {
             return;
         }
         settle(std::move(outcome));
-        auto edges = progress_.take_edges();
-        if (edges.empty()) {
-            // The work called `finish` on its progress, and a sampler has taken that edge.
-            edges.push_back(progress_.snapshot());
-        }
-        record_.progress = edges.back();
-        for (auto& edge : edges) {
-            queue_for_all(std::move(edge));
-        }
-        queue_for_all(std::nullopt);
     }
-    stopped_.notify_all();
-    deliver();
+    flush();
 }
 
 void Operation::settle(Result<std::any> outcome) {
@@ -135,42 +271,148 @@ void Operation::settle(Result<std::any> outcome) {
     if (record_.status == OperationStatus::cancelling) {
         record_.cancel_observed = now;
         outcome = failed(cancelled_error(*record_.reason, fmt::format("operation {} ({})", id_, record_.type)));
-    } else if (record_.status == OperationStatus::pending && outcome) {
-        move_to(OperationStatus::running);
+    } else if (record_.status != OperationStatus::running && outcome) {
         record_.started = now;
+        move_to(OperationStatus::running);
     }
-    move_to(final_status(outcome));
     record_.stopped = now;
     if (outcome) {
+        if (auto json = json_of(*outcome)) {
+            record_.result = std::move(json);
+        }
         progress_.finish();
     } else {
         record_.error = outcome.error();
         progress_.close(outcome.error().message);
     }
+    for (auto& edge : progress_.take_edges()) {
+        last_states_.push_back(std::make_shared<const ProgressState>(std::move(edge)));
+    }
+    if (last_states_.empty()) {
+        // The work called `finish` on its progress, and a sampler has taken that edge.
+        last_states_.push_back(std::make_shared<const ProgressState>(progress_.snapshot()));
+    }
+    for (const auto& state : last_states_) {
+        log_progress(state);
+    }
+    record_.progress = *last_states_.back();
+    const OperationStatus last = final_status(outcome);
     log(LogLevel::debug, "operations",
-        fmt::format("{} {}: {}", record_.type, to_string(record_.status), outcome ? "done" : outcome.error().message),
-        id_);
+        fmt::format("{} {}: {}", record_.type, to_string(last), outcome ? "done" : outcome.error().message), id_);
     outcome_.emplace(std::move(outcome));
+    move_to(last);
+}
+
+void Operation::log_event(OperationEventKind kind, boost::json::object data) {
+    log_.append({0, clock_.utc_now(), kind, std::move(data), {}});
+}
+
+void Operation::log_progress(std::shared_ptr<const ProgressState> state) {
+    log_.append({0, clock_.utc_now(), OperationEventKind::progress, {}, std::move(state)});
+}
+
+void Operation::add_event(OperationEventKind kind, boost::json::object data) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (is_terminal(record_.status)) {
+            return;
+        }
+        if (kind == OperationEventKind::warning) {
+            record_.warnings.emplace_back(data.at("message").as_string());
+        }
+        log_event(kind, std::move(data));
+        publish_events();
+    }
+    flush();
+}
+
+void Operation::publish_events() {
+    if (unwritten_edges_ == 0) {
+        published_ = log_.last_seq();
+        queue_for_all(Delivery::Kind::events);
+    }
 }
 
 void Operation::add_warning(std::string warning) {
+    add_event(OperationEventKind::warning, {{"message", std::move(warning)}});
+}
+
+void Operation::add_metric(boost::json::object metric) {
+    add_event(OperationEventKind::metric, std::move(metric));
+}
+
+void Operation::add_log(std::string message) {
+    add_event(OperationEventKind::log, {{"message", std::move(message)}});
+}
+
+void Operation::set_summary(boost::json::value summary) {
     const std::scoped_lock lock(mutex_);
-    record_.warnings.push_back(std::move(warning));
+    if (!is_terminal(record_.status)) {
+        record_.result = std::move(summary);
+    }
 }
 
 bool Operation::wait_for(std::chrono::nanoseconds timeout) {
     std::unique_lock lock(mutex_);
-    return stopped_.wait_for(lock, std::min(timeout, longest), [this] { return is_terminal(record_.status); });
+    return stopped_.wait_for(lock, std::min(timeout, longest), [this] { return is_terminal(announced_); });
 }
 
-Result<std::any> Operation::result() const {
+Result<std::any> Operation::result() {
     const std::scoped_lock lock(mutex_);
-    if (!outcome_) {
+    if (!is_terminal(announced_)) {
         return failed(fail(Errc::conflict,
                            fmt::format("operation {} has no result yet: it is {}", id_, to_string(seen_status())),
                            {{"operation_id", id_}, {"status", to_string(seen_status())}}));
     }
-    return *outcome_;
+    outcome_read_ = true;
+    // A result that is not const would go into the `std::any` of its copy.
+    return std::as_const(*outcome_);
+}
+
+Result<std::vector<OperationEvent>> Operation::events(const EventQuery& query) const {
+    if (const auto checked = check(query); !checked) {
+        return checked.error();
+    }
+    const std::scoped_lock lock(mutex_);
+    return log_.read(query, published_);
+}
+
+std::uint64_t Operation::first_seq() const {
+    const std::scoped_lock lock(mutex_);
+    return log_.first_seq();
+}
+
+bool Operation::is_stored() const {
+    const std::scoped_lock lock(mutex_);
+    return durable_ && admitted_;
+}
+
+void Operation::retain() {
+    const std::scoped_lock lock(mutex_);
+    ++handles_;
+    had_handle_ = true;
+}
+
+void Operation::release() {
+    {
+        const std::scoped_lock lock(mutex_);
+        --handles_;
+    }
+    report_unread_failure();
+}
+
+// Once: by whoever comes last, the end of the work or the last handle.
+void Operation::report_unread_failure() {
+    std::string message;
+    {
+        const std::scoped_lock lock(mutex_);
+        const bool failed_unread = announced_ == OperationStatus::failed || announced_ == OperationStatus::timed_out;
+        if (!failed_unread || handles_ > 0 || !had_handle_ || std::exchange(outcome_read_, true)) {
+            return;
+        }
+        message = record_.error->message;
+    }
+    log(LogLevel::error, "operations", fmt::format("a failure that nobody looked at: {}", message), id_);
 }
 
 }  // namespace ktrdr

@@ -12,15 +12,19 @@ namespace ktrdr {
 void Operation::add_listener(std::shared_ptr<OperationListener> listener) {
     {
         const std::scoped_lock lock(mutex_);
-        const bool over = is_terminal(record_.status);
+        const bool over = is_terminal(announced_);
         if (!over) {
             // What came before belongs to those who are here already.
             queue_progress();
         }
         listeners_.push_back({listener, false});
-        queue_.push_back({over ? record_.progress : progress_.snapshot(), {listener}});
+        if (listener->wants_progress()) {
+            queue_.push_back({Delivery::Kind::progress,
+                              std::make_shared<const ProgressState>(over ? record_.progress : progress_.snapshot()),
+                              {listener}});
+        }
         if (over) {
-            queue_.push_back({std::nullopt, {std::move(listener)}});
+            queue_.push_back({Delivery::Kind::end, {}, {std::move(listener)}});
         }
     }
     deliver();
@@ -40,8 +44,9 @@ void Operation::remove_listener(const OperationListener* listener) {
 
 bool Operation::has_listeners() const {
     const std::scoped_lock lock(mutex_);
-    return std::any_of(listeners_.begin(), listeners_.end(),
-                       [](const Slot& slot) { return !slot.broken && slot.listener->wants_progress(); });
+    return std::any_of(listeners_.begin(), listeners_.end(), [](const Slot& slot) {
+        return !slot.broken && (slot.listener->wants_progress() || slot.listener->wants_events());
+    });
 }
 
 void Operation::sample() {
@@ -57,34 +62,50 @@ void Operation::sample() {
 
 void Operation::queue_progress() {
     const std::uint64_t version = progress_.version();
-    if (version == std::exchange(delivered_version_, version)) {
+    if (is_terminal(record_.status) || version == std::exchange(delivered_version_, version)) {
         return;
     }
     ProgressState newest{};
+    const auto queue = [this](ProgressState state) {
+        const auto shared = std::make_shared<const ProgressState>(std::move(state));
+        log_progress(shared);
+        queue_for_all(Delivery::Kind::progress, shared);
+    };
     for (auto& edge : progress_.take_edges()) {
         newest = edge;
-        queue_for_all(std::move(edge));
+        queue(std::move(edge));
     }
     ProgressState now = progress_.snapshot();
     newest.sequence = now.sequence;
     if (now != newest) {
-        queue_for_all(std::move(now));
+        queue(std::move(now));
     }
+    publish_events();
 }
 
-void Operation::queue_for_all(std::optional<ProgressState> state) {
+void Operation::queue_for_all(Delivery::Kind kind, const std::shared_ptr<const ProgressState>& state) {
     std::vector<std::shared_ptr<OperationListener>> all;
     for (const Slot& slot : listeners_) {
-        all.push_back(slot.listener);
+        if (wants(*slot.listener, kind)) {
+            all.push_back(slot.listener);
+        }
     }
     if (!all.empty()) {
-        queue_.push_back({std::move(state), std::move(all)});
+        queue_.push_back({kind, state, std::move(all)});
     }
 }
 
-bool Operation::wants(const OperationListener& listener, bool progress) const {
+bool Operation::wants(const OperationListener& listener, Delivery::Kind kind) const {
     return std::any_of(listeners_.begin(), listeners_.end(), [&](const Slot& slot) {
-        return slot.listener.get() == &listener && !(progress && (slot.broken || !listener.wants_progress()));
+        if (slot.listener.get() != &listener) {
+            return false;
+        }
+        switch (kind) {
+            case Delivery::Kind::progress: return !slot.broken && listener.wants_progress();
+            case Delivery::Kind::events: return !slot.broken && listener.wants_events();
+            case Delivery::Kind::end: return true;
+        }
+        return false;
     });
 }
 
@@ -94,10 +115,11 @@ void Operation::deliver() {
         return;
     }
     while (!queue_.empty()) {
-        const Delivery delivery = std::move(queue_.front());
-        queue_.pop_front();
+        const auto batch = std::exchange(queue_, {});
         lock.unlock();
-        tell(delivery);
+        for (const Delivery& delivery : batch) {
+            tell(delivery);
+        }
         lock.lock();
     }
     delivering_ = false;
@@ -107,18 +129,22 @@ void Operation::tell(const Delivery& delivery) {
     for (const auto& listener : delivery.listeners) {
         {
             const std::scoped_lock lock(mutex_);
-            if (!wants(*listener, delivery.state.has_value())) {
+            if (!wants(*listener, delivery.kind)) {
                 continue;
             }
         }
         try {
-            delivery.state ? listener->on_progress(*delivery.state) : listener->on_finished();
+            switch (delivery.kind) {
+                case Delivery::Kind::progress: listener->on_progress(*delivery.state); break;
+                case Delivery::Kind::events: listener->on_events(); break;
+                case Delivery::Kind::end: listener->on_finished(); break;
+            }
         } catch (const std::exception& error) {
             drop(*listener, error.what());
         } catch (...) {
             drop(*listener, "an exception of no known type");
         }
-        if (!delivery.state) {
+        if (delivery.kind == Delivery::Kind::end) {
             remove_listener(listener.get());
         }
     }

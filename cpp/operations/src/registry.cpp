@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <ktrdr/base/ids.hpp>
+#include <ktrdr/base/log.hpp>
 
 namespace ktrdr {
 namespace {
@@ -30,95 +31,342 @@ Result<void> check_spec(const OperationSpec& spec, std::optional<std::chrono::na
     return {};
 }
 
+Error conflict(const OperationRecord& record, std::string message) {
+    return fail(Errc::conflict, std::move(message),
+                {{"operation_id", record.id}, {"type", record.type}, {"status", to_string(record.status)}});
+}
+
 }  // namespace
 
-OperationRegistry::OperationRegistry(Executor& io, TimerQueue& timers, const Clock& clock, std::size_t keep_finished)
-    : io_(io), timers_(timers), clock_(clock), keep_finished_(keep_finished) {}
+/// What operations know of the registry: it may be gone when they end.
+class OperationRegistry::Home final : public OperationHome {
+public:
+    explicit Home(OperationRegistry& registry) : registry_(&registry) {}
+    void ended(const std::string& id) override {
+        const std::scoped_lock lock(mutex_);
+        if (registry_ != nullptr) {
+            registry_->ended(id);
+        }
+    }
+    void close() {
+        const std::scoped_lock lock(mutex_);
+        registry_ = nullptr;
+    }
+
+private:
+    std::mutex mutex_;
+    OperationRegistry* registry_;
+};
+
+OperationRegistry::OperationRegistry(Executor& io, TimerQueue& timers, const Clock& clock,
+                                     std::shared_ptr<OperationStore> store)
+    : io_(io),
+      timers_(timers),
+      clock_(clock),
+      home_(std::make_shared<Home>(*this)),
+      default_store_(store ? std::move(store) : std::make_shared<MemoryStore>()),
+      stores_{default_store_} {}
+
+OperationRegistry::~OperationRegistry() {
+    home_->close();
+}
 
 Result<OperationRegistry::Created> OperationRegistry::create(OperationSpec spec, const CancellationToken& parent,
                                                              std::optional<std::chrono::nanoseconds> timeout) {
     if (const auto checked = check_spec(spec, timeout); !checked) {
         return checked.error();
     }
+    if (!spec.store) {
+        spec.store = default_store();
+    } else {
+        attach(spec.store);
+    }
+    auto token = make_token(spec, parent, timeout);
+    if (!token) {
+        return token.error();
+    }
+    std::optional<OperationRecord> known;
     if (spec.id.empty()) {
         spec.id = make_operation_id(spec.type, clock_);
+    } else {
+        if (auto there = find(spec.id); there && !spec.resume) {
+            const OperationRecord record = there->record();
+            return same_request(record, std::move(there), spec);
+        }
+        auto found = stored(spec);
+        if (!found) {
+            return found.error();
+        }
+        known = std::move(found).value();
     }
-    // Destroyed after the lock is given back: what an operation holds may call in here.
-    std::vector<std::shared_ptr<Operation>> forgotten;
-    const std::scoped_lock lock(mutex_);
-    if (const auto found = operations_.find(spec.id); found != operations_.end()) {
-        return same_request(found->second, spec);
+    if (known && !spec.resume) {
+        auto restored = std::make_shared<Operation>(*known, CancellationToken{}, clock_, spec.store);
+        return same_request(*known, std::move(restored), spec);
     }
-    const bool free = parent == CancellationToken{};
-    const CancellationToken above = free ? CancellationToken::create(io_, timers_, clock_) : parent;
-    CancellationToken token = free && !timeout ? above : above.child(timeout);
-    auto operation = std::make_shared<Operation>(std::move(spec), std::move(token), clock_);
-    operations_.emplace(operation->id(), operation);
-    order_.push_back(operation->id());
-    forgotten = forget_oldest();
+    auto operation = known ? std::make_shared<Operation>(std::move(*known), *token, clock_, spec.store, home_)
+                           : std::make_shared<Operation>(spec, *token, clock_, home_);
+    std::shared_ptr<Operation> there;
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto [place, added] = live_.try_emplace(operation->id(), operation);
+        there = added ? nullptr : place->second;
+    }
+    // Another thread was faster with the same id.
+    if (there) {
+        const OperationRecord record = there->record();
+        return same_request(record, std::move(there), spec);
+    }
     return Created{std::move(operation), true};
 }
 
-Result<OperationRegistry::Created> OperationRegistry::same_request(const std::shared_ptr<Operation>& operation,
-                                                                   const OperationSpec& spec) {
-    const OperationRecord record = operation->record();
-    if (record.type == spec.type && record.parameters == spec.parameters) {
-        return Created{operation, false};
+Result<CancellationToken> OperationRegistry::make_token(const OperationSpec& spec, const CancellationToken& parent,
+                                                        std::optional<std::chrono::nanoseconds> timeout) const {
+    CancellationToken above = parent;
+    if (above == CancellationToken{} && !spec.parent_id.empty()) {
+        const auto operation = find(spec.parent_id);
+        if (!operation || !alive(*operation)) {
+            return fail(Errc::not_found,
+                        fmt::format("the parent operation {} does not run in this process: start it first, or leave "
+                                    "the parent out",
+                                    spec.parent_id),
+                        {{"field", "parent_id"}, {"operation_id", spec.parent_id}});
+        }
+        above = operation->token();
     }
-    return fail(Errc::conflict,
-                fmt::format("operation id {} was used for another request (a {} of {}); give the new one its own id",
-                            spec.id, record.type, boost::json::serialize(record.parameters)),
-                {{"operation_id", spec.id}, {"type", record.type}});
+    if (above == CancellationToken{}) {
+        above = CancellationToken::create(io_, timers_, clock_);
+        return timeout ? above.child(timeout) : above;
+    }
+    return above.child(timeout);
 }
 
-std::vector<std::shared_ptr<Operation>> OperationRegistry::forget_oldest() {
-    const auto finished = static_cast<std::size_t>(
-        std::count_if(operations_.begin(), operations_.end(), [](const auto& entry) { return !alive(*entry.second); }));
-    std::vector<std::shared_ptr<Operation>> forgotten;
-    for (auto id = order_.begin(); id != order_.end() && finished - forgotten.size() > keep_finished_;) {
-        const auto found = operations_.find(*id);
-        if (alive(*found->second)) {
-            ++id;
-            continue;
+Result<std::optional<OperationRecord>> OperationRegistry::stored(const OperationSpec& spec) const {
+    if (spec.resume) {
+        auto claimed = spec.store->claim(spec.id);
+        if (!claimed) {
+            return claimed.error();
         }
-        forgotten.push_back(std::move(found->second));
-        operations_.erase(found);
-        id = order_.erase(id);
+        return std::optional(std::move(claimed).value());
     }
-    return forgotten;
+    auto found = spec.store->find(spec.id);
+    if (!found || !*found || is_terminal((*found)->status)) {
+        return found;
+    }
+    const OperationRecord& record = **found;
+    return conflict(record, record.status == OperationStatus::interrupted
+                                ? fmt::format("operation {} was interrupted: resume it, or give the new request an id "
+                                              "of its own",
+                                              record.id)
+                                : fmt::format("operation {} is {} in another process ({}): wait for it there, cancel "
+                                              "it, or give the new request an id of its own",
+                                              record.id, to_string(record.status), record.owner));
+}
+
+Result<OperationRegistry::Created> OperationRegistry::same_request(const OperationRecord& record,
+                                                                   std::shared_ptr<Operation> there,
+                                                                   const OperationSpec& spec) {
+    if (record.type == spec.type && record.parameters == spec.parameters) {
+        return Created{std::move(there), false};
+    }
+    return conflict(
+        record, fmt::format("operation id {} was used for another request (a {} of {}); give the new one its own id",
+                            spec.id, record.type, boost::json::serialize(record.parameters)));
 }
 
 std::shared_ptr<Operation> OperationRegistry::find(const std::string& id) const {
     const std::scoped_lock lock(mutex_);
-    const auto found = operations_.find(id);
-    return found == operations_.end() ? nullptr : found->second;
-}
-
-std::vector<std::shared_ptr<Operation>> OperationRegistry::list() const {
-    const std::scoped_lock lock(mutex_);
-    std::vector<std::shared_ptr<Operation>> newest_first;
-    newest_first.reserve(order_.size());
-    for (auto id = order_.rbegin(); id != order_.rend(); ++id) {
-        newest_first.push_back(operations_.at(*id));
+    if (const auto found = live_.find(id); found != live_.end()) {
+        return found->second;
     }
-    return newest_first;
+    const auto found = ended_.find(id);
+    return found == ended_.end() ? nullptr : found->second.lock();
 }
 
-std::size_t OperationRegistry::cancel_all(CancelReason reason) {
-    const auto all = list();
+std::vector<std::shared_ptr<Operation>> OperationRegistry::live() const {
+    std::vector<std::shared_ptr<Operation>> all;
+    {
+        const std::scoped_lock lock(mutex_);
+        all.reserve(live_.size());
+        for (const auto& [id, operation] : live_) {
+            all.push_back(operation);
+        }
+    }
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+        return a->created() != b->created() ? a->created() > b->created() : a->id() > b->id();
+    });
+    return all;
+}
+
+void OperationRegistry::ended(const std::string& id) {
+    // Destroyed after the lock is given back: what an operation holds may call in here.
+    std::shared_ptr<Operation> operation;
+    const std::scoped_lock lock(mutex_);
+    const auto found = live_.find(id);
+    if (found == live_.end()) {
+        return;
+    }
+    operation = std::move(found->second);
+    live_.erase(found);
+    if (ended_.size() >= sweep_at_) {
+        std::erase_if(ended_, [](const auto& entry) { return entry.second.expired(); });
+        sweep_at_ = std::max<std::size_t>(64, 2 * ended_.size());
+    }
+    ended_.insert_or_assign(id, operation);
+}
+
+std::size_t OperationRegistry::cancel_all(const CancelReason& reason) {
+    const auto all = live();
     return static_cast<std::size_t>(std::count_if(
         all.begin(), all.end(), [&reason](const auto& operation) { return operation->request_cancel(reason); }));
 }
 
+Result<bool> OperationRegistry::cancel(const std::string& id, const CancelReason& reason) {
+    if (const auto operation = find(id); operation && alive(*operation)) {
+        return operation->request_cancel(reason);
+    }
+    const auto known = record(id);
+    if (!known) {
+        return known.error();
+    }
+    if (!is_active(known->status)) {
+        return conflict(
+            *known, fmt::format("operation {} is {}: there is nothing left to cancel", id, to_string(known->status)));
+    }
+    for (const auto& store : stores()) {
+        const auto asked = store->request_cancel(id, reason);
+        if (!asked || *asked) {
+            return asked;
+        }
+    }
+    return false;
+}
+
+void OperationRegistry::register_kind(OperationKind kind) {
+    const std::scoped_lock lock(mutex_);
+    kinds_.insert_or_assign(kind.type, std::move(kind));
+}
+
+Result<OperationRecord> OperationRegistry::check_retry(const std::string& id) const {
+    auto known = record(id);
+    if (known && is_active(known->status)) {
+        return conflict(
+            *known, fmt::format("operation {} is {}: cancel it before it is made again", id, to_string(known->status)));
+    }
+    return known;
+}
+
+Result<OperationRecord> OperationRegistry::check_resume(const std::string& id) const {
+    auto known = record(id);
+    if (!known) {
+        return known;
+    }
+    if (known->status != OperationStatus::interrupted) {
+        return conflict(*known, fmt::format("operation {} is {}: only an interrupted one can go on; retry makes the "
+                                            "same request again",
+                                            id, to_string(known->status)));
+    }
+    if (!known->resumable) {
+        return conflict(*known, fmt::format("operation {} is a {}, which cannot go on in the middle; retry makes the "
+                                            "same request again",
+                                            id, known->type));
+    }
+    return known;
+}
+
+Result<std::shared_ptr<Operation>> OperationRegistry::retry(const std::string& id) {
+    auto known = check_retry(id);
+    if (!known) {
+        return known.error();
+    }
+    return start_again({.type = known->type, .parameters = std::move(known->parameters), .name = known->name});
+}
+
+Result<std::shared_ptr<Operation>> OperationRegistry::resume(const std::string& id) {
+    auto known = check_resume(id);
+    if (!known) {
+        return known.error();
+    }
+    return start_again({.type = known->type,
+                        .id = id,
+                        .parameters = std::move(known->parameters),
+                        .name = known->name,
+                        .resumable = true,
+                        .resume = true});
+}
+
+Result<std::shared_ptr<Operation>> OperationRegistry::start_again(OperationSpec spec) {
+    OperationKind kind;
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto found = kinds_.find(spec.type);
+        if (found == kinds_.end()) {
+            return fail(Errc::conflict,
+                        fmt::format("operations of type {} cannot be started from their record in this process: "
+                                    "register the type with a function that starts one",
+                                    spec.type),
+                        {{"type", spec.type}});
+        }
+        kind = found->second;
+    }
+    return kind.start(std::move(spec));
+}
+
+void OperationRegistry::attach(const std::shared_ptr<OperationStore>& store) {
+    const std::scoped_lock lock(mutex_);
+    if (std::find(stores_.begin(), stores_.end(), store) == stores_.end()) {
+        stores_.push_back(store);
+    }
+}
+
+void OperationRegistry::set_default_store(std::shared_ptr<OperationStore> store) {
+    attach(store);
+    const std::scoped_lock lock(mutex_);
+    default_store_ = std::move(store);
+}
+
+std::shared_ptr<OperationStore> OperationRegistry::default_store() const {
+    const std::scoped_lock lock(mutex_);
+    return default_store_;
+}
+
+OperationRegistry::Stores OperationRegistry::stores() const {
+    const std::scoped_lock lock(mutex_);
+    return stores_;
+}
+
 bool OperationRegistry::sample() {
     bool heard = false;
-    for (const auto& operation : list()) {
-        if (alive(*operation) && operation->has_listeners()) {
+    for (const auto& operation : live()) {
+        if (operation->has_listeners()) {
             operation->sample();
             heard = true;
         }
     }
     return heard;
+}
+
+bool OperationRegistry::tend() {
+    bool again = false;
+    for (const auto& operation : live()) {
+        if (operation->store()->durable()) {
+            operation->save_progress();
+            again = true;
+        }
+    }
+    for (const auto& store : stores()) {
+        const auto requests = store->take_cancel_requests();
+        if (!requests) {
+            log(LogLevel::warning, "operations",
+                fmt::format("cannot see cancels of other processes: {}", requests.error().message));
+            continue;
+        }
+        for (const CancelRequest& request : *requests) {
+            if (const auto operation = find(request.id)) {
+                operation->request_cancel(request.reason);
+            }
+        }
+    }
+    return again;
 }
 
 }  // namespace ktrdr

@@ -112,7 +112,7 @@ bool Runtime::shutdown(std::chrono::milliseconds limit) {
     }
     registry_.cancel_all({CancelCode::shutdown, "the interpreter exits", "runtime"});
     bool quiet = true;
-    for (const auto& operation : registry_.list()) {
+    for (const auto& operation : registry_.live()) {
         quiet = operation->wait_for(deadline - std::chrono::steady_clock::now()) && quiet;
     }
     // Workers may still hand things to the io thread, so it goes last.

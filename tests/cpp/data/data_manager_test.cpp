@@ -71,7 +71,7 @@ TEST_F(ManagerTest, RefusesABadRequestWithoutAnOperation) {
     request = local_;
     request.operation_id = "a b";
     EXPECT_EQ(manager->load_data(request, {}).error().code, Errc::invalid_argument);
-    EXPECT_TRUE(registry_.list().empty());
+    EXPECT_TRUE(registry_.live().empty());
 }
 
 TEST_F(ManagerTest, NamesEveryWayToASourceWhenThereIsNone) {
@@ -169,7 +169,7 @@ TEST_F(JobsTest, GoFromCreatedToDone) {
     const std::string id = jobs.create_job(job("")).value();
     EXPECT_EQ(jobs.get_job_status(id)->status, OperationStatus::pending);
     EXPECT_THAT(jobs.list_jobs(), SizeIs(1));
-    EXPECT_TRUE(registry_.list().empty());
+    EXPECT_TRUE(registry_.live().empty());
     const auto operation = jobs.start_job(id).value();
     finish();
     EXPECT_EQ(jobs.get_job_status(id)->status, OperationStatus::running);

@@ -23,8 +23,16 @@ protected:
         return registry_.create({"data_load", std::move(id), "", {}}).value().operation;
     }
 
+    static std::vector<std::string> ids(const OperationPage& page) {
+        std::vector<std::string> all;
+        for (const auto& record : page.records) {
+            all.push_back(record.id);
+        }
+        return all;
+    }
+
     OperationWorld world_{};
-    OperationRegistry registry_{world_.io, world_.timers, world_.clock, 3};
+    OperationRegistry registry_{world_.io, world_.timers, world_.clock, std::make_shared<MemoryStore>(3)};
 };
 
 TEST_F(Registry, GivesANewOperationItsId) {
@@ -56,7 +64,7 @@ TEST_F(Registry, RefusesABadRequest) {
     EXPECT_EQ(registry_.create({"data load", "", "", {}}).error().code, Errc::invalid_argument);
     EXPECT_EQ(registry_.create({"data_load", "a/b", "", {}}).error().code, Errc::invalid_argument);
     EXPECT_EQ(registry_.create({"data_load", "", "", {}}, {}, -1s).error().code, Errc::invalid_argument);
-    EXPECT_THAT(registry_.list(), IsEmpty());
+    EXPECT_THAT(registry_.live(), IsEmpty());
 }
 
 TEST_F(Registry, MakesATokenUnderTheParent) {
@@ -80,20 +88,108 @@ TEST_F(Registry, GivesAnOperationItsTimeout) {
 
 TEST_F(Registry, ListsTheNewestFirst) {
     const auto first = create();
+    world_.clock.advance(1ms);
     const auto second = create();
-    EXPECT_THAT(registry_.list(), ElementsAre(second, first));
+    EXPECT_THAT(registry_.live(), ElementsAre(second, first));
+    first->finish(std::any(1));
+    const auto page = registry_.list({}).value();
+    EXPECT_THAT(ids(page), ElementsAre(second->id(), first->id()));
+    EXPECT_EQ(page.total, 2U);
+    EXPECT_EQ(page.active, 1U);
 }
 
-TEST_F(Registry, ForgetsTheOldestFinishedOnes) {
-    const auto alive = create("alive");
-    for (int i = 0; i < 5; ++i) {
-        create(std::to_string(i))->finish(std::any(i));
+TEST_F(Registry, ListsWhatWasAskedFor) {
+    const auto parent = create("parent");
+    for (int i = 0; i < 3; ++i) {
+        world_.clock.advance(1ms);
+        const std::string id = std::to_string(i);
+        const auto child = registry_.create({"training", id, "parent", {}}).value().operation;
+        if (i == 0) {
+            child->finish(failed(fail(Errc::internal, "broke")));
+        }
     }
-    (void)create("newest");
+    EXPECT_THAT(ids(registry_.list({.type = "training"}).value()), ElementsAre("2", "1", "0"));
+    EXPECT_THAT(ids(registry_.list({.parent_id = "parent", .active_only = true}).value()), ElementsAre("2", "1"));
+    EXPECT_THAT(ids(registry_.list({.status = OperationStatus::failed}).value()), ElementsAre("0"));
+    const auto page = registry_.list({.limit = 2, .offset = 1}).value();
+    EXPECT_THAT(ids(page), ElementsAre("1", "0"));
+    EXPECT_EQ(page.total, 4U);
+    EXPECT_EQ(page.active, 3U);
+    EXPECT_THAT(ids(registry_.list({.limit = 5, .offset = 9}).value()), IsEmpty());
+    EXPECT_EQ(registry_.list({.limit = 0}).error().context.at("field"), "limit");
+    EXPECT_EQ(registry_.list({.limit = 1001}).error().code, Errc::invalid_argument);
+}
+
+TEST_F(Registry, LetsGoOfWhatHasEndedAndKeepsItsRecord) {
+    const auto alive = create("alive");
+    std::weak_ptr<Operation> seen;
+    for (int i = 0; i < 5; ++i) {
+        const auto operation = create(std::to_string(i));
+        seen = operation;
+        operation->finish(std::any(boost::json::object{{"number", i}}));
+        EXPECT_EQ(registry_.find(std::to_string(i)), operation) << "somebody holds it";
+    }
+    EXPECT_TRUE(seen.expired());
     EXPECT_EQ(registry_.find("alive"), alive);
-    EXPECT_EQ(registry_.find("1"), nullptr);
-    EXPECT_NE(registry_.find("2"), nullptr);
-    EXPECT_THAT(registry_.list(), SizeIs(5));
+    EXPECT_EQ(registry_.find("4"), nullptr);
+    EXPECT_EQ(registry_.record("1").error().code, Errc::not_found);
+    const auto record = registry_.record("2").value();
+    EXPECT_EQ(record.status, OperationStatus::completed);
+    EXPECT_EQ(record.result->at("number"), 2);
+    EXPECT_THAT(registry_.live(), SizeIs(1));
+}
+
+TEST_F(Registry, AnswersAnOldRequestFromItsRecord) {
+    create("mine")->finish(std::any(boost::json::object{{"bars", 7}}));
+    const auto again = registry_.create({"data_load", "mine", "", {}}).value();
+    EXPECT_FALSE(again.created);
+    EXPECT_EQ(again.operation->status(), OperationStatus::completed);
+    EXPECT_EQ(std::any_cast<boost::json::value>(again.operation->result().value()).at("bars"), 7);
+    EXPECT_EQ(registry_.create({"data_load", "mine", "", {{"symbol", "AAPL"}}}).error().code, Errc::conflict);
+    create("bars")->finish(std::any(3.5));
+    const auto lost = registry_.create({"data_load", "bars", "", {}}).value().operation->result();
+    EXPECT_EQ(lost.error().code, Errc::conflict);
+    EXPECT_THAT(lost.error().message, HasSubstr("not kept"));
+}
+
+TEST_F(Registry, PutsAChildUnderItsParent) {
+    const auto parent = create("parent");
+    const auto child = registry_.create({"data_load", "child", "parent", {}}).value().operation;
+    child->request_cancel({});
+    EXPECT_FALSE(parent->token().is_cancelled());
+    const auto other = registry_.create({"data_load", "other", "parent", {}}).value().operation;
+    parent->request_cancel({});
+    EXPECT_EQ(other->status(), OperationStatus::cancelling);
+    EXPECT_EQ(other->record().reason->code, CancelCode::parent);
+    const auto orphan = registry_.create({"data_load", "", "nobody", {}});
+    EXPECT_EQ(orphan.error().code, Errc::not_found);
+    EXPECT_EQ(orphan.error().context.at("field"), "parent_id");
+}
+
+TEST_F(Registry, CancelsById) {
+    const auto running = create("running");
+    EXPECT_TRUE(registry_.cancel("running", {}).value());
+    EXPECT_FALSE(registry_.cancel("running", {}).value());
+    running->finish(std::any(1));
+    const auto over = registry_.cancel("running", {});
+    EXPECT_EQ(over.error().code, Errc::conflict);
+    EXPECT_THAT(over.error().message, HasSubstr("cancelled"));
+    EXPECT_EQ(registry_.cancel("nobody", {}).error().code, Errc::not_found);
+}
+
+TEST_F(Registry, MakesARegisteredKindAgain) {
+    const auto first = registry_.create({"check", "first", "", {{"folder", "a"}}}).value().operation;
+    EXPECT_THAT(registry_.retry("first").error().message, HasSubstr("pending"));
+    first->finish(failed(fail(Errc::internal, "broke")));
+    EXPECT_THAT(registry_.retry("first").error().message, HasSubstr("register"));
+    registry_.register_kind({"check", false, [this](OperationSpec spec) -> Result<std::shared_ptr<Operation>> {
+                                 return registry_.create(std::move(spec)).value().operation;
+                             }});
+    const auto again = registry_.retry("first").value();
+    EXPECT_NE(again->id(), "first");
+    EXPECT_EQ(again->record().parameters, first->record().parameters);
+    EXPECT_THAT(registry_.resume("first").error().message, HasSubstr("only an interrupted one"));
+    EXPECT_EQ(registry_.retry("nobody").error().code, Errc::not_found);
 }
 
 TEST_F(Registry, CancelsAllThatAreAliveAndNothingLater) {
@@ -133,7 +229,7 @@ TEST_F(Registry, MakesOneOperationForManyThreadsWithOneId) {
     }
     threads.clear();
     EXPECT_EQ(created, 1);
-    EXPECT_THAT(registry_.list(), SizeIs(1));
+    EXPECT_THAT(registry_.live(), SizeIs(1));
 }
 
 }  // namespace

@@ -200,7 +200,7 @@ TEST_F(Orchestrator, RefusesBadArgumentsAndMakesNoOperation) {
     EXPECT_EQ(manager_.execute_with_progress(spec, work, bad_steps).error().code, Errc::invalid_argument);
     EXPECT_EQ(manager_.execute_with_progress(spec, work, bad_timeout).error().code, Errc::invalid_argument);
     EXPECT_EQ(manager_.execute_with_progress({"data_load", "a b", "", {}}, work).error().code, Errc::invalid_argument);
-    EXPECT_TRUE(registry_.list().empty());
+    EXPECT_TRUE(registry_.live().empty());
 }
 
 TEST_F(Orchestrator, WorksHereWhenNothingIsSet) {

@@ -313,7 +313,7 @@ TEST_F(TrainingManager_, BeginsNothingOnABadRequest) {
     TrainingManagerOptions blocked;
     blocked.models_dir = folder.path() / "file";
     EXPECT_EQ(manager(blocked)->train(request(), slot, {}).error().code, Errc::storage);
-    EXPECT_TRUE(registry.list().empty());
+    EXPECT_TRUE(registry.live().empty());
 }
 
 TEST_F(TrainingManager_, WarnsOfAClassThatNoRowHas) {

@@ -41,5 +41,4 @@ private:
     std::deque<std::string> order_{};
 };
 
-
 }  // namespace ktrdr

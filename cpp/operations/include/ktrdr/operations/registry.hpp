@@ -1,55 +1,117 @@
 #pragma once
 
-#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/operations/memory_store.hpp>
 #include <ktrdr/operations/operation.hpp>
 
 namespace ktrdr {
 
-/// Every operation of the process, live ones and the last finished ones.
+/// A kind of operation that can be made again from its parameters.
+struct OperationKind {
+    std::string type{};
+    /// An interrupted one can go on under its id.
+    bool resumable{false};
+    /// Start one. `spec` has type and parameters, and for a resumption its id.
+    std::function<Result<std::shared_ptr<Operation>>(OperationSpec spec)> start{};
+};
+
+/// Every operation of the process that is alive, and the stores that know the others.
 ///
 /// Thread safety: every member from any thread.
+/// Lifetime: must outlive its operations' ends (the runtime is never destroyed).
 class KTRDR_EXPORT OperationRegistry final {
 public:
-    /// `keep_finished`: how many terminal operations stay listed.
-    OperationRegistry(Executor& io, TimerQueue& timers, const Clock& clock, std::size_t keep_finished = 1000);
+    /// `store` keeps operations that name none; without one the newest finished ones stay in memory.
+    OperationRegistry(Executor& io, TimerQueue& timers, const Clock& clock,
+                      std::shared_ptr<OperationStore> store = nullptr);
+    OperationRegistry(const OperationRegistry&) = delete;
+    OperationRegistry& operator=(const OperationRegistry&) = delete;
+    ~OperationRegistry();
 
-    /// A new pending operation, its token a child of `parent`. The same id with the same type and parameters answers
-    /// the operation that is there
-    /// (`created` false); with others it is `conflict`. A bad id, type or timeout is `invalid_argument`.
+    /// A new pending operation, its token a child of `parent`, else of its parent operation. The same id with the same
+    /// type and parameters answers the operation that is there (`created` false); with others it is `conflict`. A bad
+    /// id, type or timeout is `invalid_argument`, a parent that does not run `not_found`. With `spec.resume` the
+    /// interrupted operation goes on, or `conflict` says why not.
     struct Created {
         std::shared_ptr<Operation> operation{};
         bool created{true};
     };
     [[nodiscard]] Result<Created> create(OperationSpec spec, const CancellationToken& parent = {},
                                          std::optional<std::chrono::nanoseconds> timeout = std::nullopt);
+
+    /// One that is alive, or ended and still held by somebody. Null for others: see `record`.
     [[nodiscard]] std::shared_ptr<Operation> find(const std::string& id) const;
-    /// Newest first.
-    [[nodiscard]] std::vector<std::shared_ptr<Operation>> list() const;
+    /// Those that are alive, newest first.
+    [[nodiscard]] std::vector<std::shared_ptr<Operation>> live() const;
+
+    /// What is known of an operation, alive or stored. `not_found`.
+    [[nodiscard]] Result<OperationRecord> record(const std::string& id) const;
+    [[nodiscard]] Result<OperationPage> list(const OperationQuery& query) const;
+    [[nodiscard]] Result<std::vector<OperationEvent>> events(const std::string& id, const EventQuery& query) const;
+
+    /// Cancel one of this process, or ask the process that runs it. False when that was asked for before; `not_found`;
+    /// `conflict` for one that is over.
+    [[nodiscard]] Result<bool> cancel(const std::string& id, const CancelReason& reason);
     /// Cancel all that are alive; the number asked. Later operations are not affected.
-    std::size_t cancel_all(CancelReason reason);
+    std::size_t cancel_all(const CancelReason& reason);
+
+    /// Make this kind known; the last one of a type counts.
+    void register_kind(OperationKind kind);
+    /// The record of an ended operation that can be made again. `conflict` says why not.
+    [[nodiscard]] Result<OperationRecord> check_retry(const std::string& id) const;
+    /// The record of an interrupted operation that can go on. `conflict` says why not.
+    [[nodiscard]] Result<OperationRecord> check_resume(const std::string& id) const;
+    /// The same request once more, as a new operation. `conflict` too for a kind that is not registered.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> retry(const std::string& id);
+    /// The interrupted operation goes on.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> resume(const std::string& id);
+
+    /// Know this store's operations too; twice is once.
+    void attach(const std::shared_ptr<OperationStore>& store);
+    /// Where operations that name no store are kept from now on.
+    void set_default_store(std::shared_ptr<OperationStore> store);
+    [[nodiscard]] std::shared_ptr<OperationStore> default_store() const;
+
     /// Sample every live operation that somebody listens to; true when there is one (so the sampler goes on).
     bool sample();
+    /// Hand progress to durable stores and take up cancels that other processes asked for. Reads the stores: call it
+    /// on the store's thread. True while an operation of a durable store is alive (so it is to be called again).
+    bool tend();
 
 private:
-    [[nodiscard]] static Result<Created> same_request(const std::shared_ptr<Operation>& operation,
+    class Home;
+    using Stores = std::vector<std::shared_ptr<OperationStore>>;
+
+    [[nodiscard]] static Result<Created> same_request(const OperationRecord& record, std::shared_ptr<Operation> there,
                                                       const OperationSpec& spec);
-    /// Under mutex_: take out the oldest finished ones above the limit.
-    [[nodiscard]] std::vector<std::shared_ptr<Operation>> forget_oldest();
+    [[nodiscard]] Result<CancellationToken> make_token(const OperationSpec& spec, const CancellationToken& parent,
+                                                       std::optional<std::chrono::nanoseconds> timeout) const;
+    /// What a store knows of the id that the caller chose.
+    [[nodiscard]] Result<std::optional<OperationRecord>> stored(const OperationSpec& spec) const;
+    [[nodiscard]] Result<std::shared_ptr<Operation>> start_again(OperationSpec spec);
+    [[nodiscard]] Stores stores() const;
+    void ended(const std::string& id);
 
     Executor& io_;
     TimerQueue& timers_;
     const Clock& clock_;
-    const std::size_t keep_finished_;
+    const std::shared_ptr<Home> home_;
     mutable std::mutex mutex_;
-    std::map<std::string, std::shared_ptr<Operation>> operations_{};
-    std::deque<std::string> order_{};
+    std::unordered_map<std::string, std::shared_ptr<Operation>> live_{};
+    /// Ended, and perhaps held by somebody.
+    std::unordered_map<std::string, std::weak_ptr<Operation>> ended_{};
+    std::size_t sweep_at_{64};
+    std::shared_ptr<OperationStore> default_store_;
+    Stores stores_{};
+    std::map<std::string, OperationKind> kinds_{};
 };
 
 }  // namespace ktrdr

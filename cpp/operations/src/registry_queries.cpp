@@ -1,0 +1,135 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include <ktrdr/operations/registry.hpp>
+
+namespace ktrdr {
+namespace {
+
+constexpr std::size_t page_size = 1000;
+
+Error no_such_operation(const std::string& id) {
+    return fail(Errc::not_found,
+                fmt::format("there is no operation {}: it was never started here, or it was forgotten", id),
+                {{"operation_id", id}});
+}
+
+/// Newest first; ids sort by time within one moment.
+bool listed_before(const OperationRecord& a, const OperationRecord& b) {
+    return a.created != b.created ? a.created > b.created : a.id > b.id;
+}
+
+/// The first `count` records of a store, read page by page.
+Result<OperationPage> first_records(OperationStore& store, OperationQuery query, std::size_t count) {
+    OperationPage all;
+    query.offset = 0;
+    do {
+        query.limit = std::clamp<std::size_t>(count - all.records.size(), 1, page_size);
+        auto page = store.list(query);
+        if (!page) {
+            return page;
+        }
+        all.total = page->total;
+        all.active = page->active;
+        const bool last = page->records.size() < query.limit;
+        std::move(page->records.begin(), page->records.end(), std::back_inserter(all.records));
+        query.offset = all.records.size();
+        if (last) {
+            break;
+        }
+    } while (all.records.size() < count);
+    return all;
+}
+
+/// The events of attempts before this one are in the store only.
+Result<std::vector<OperationEvent>> with_older(Operation& operation, const EventQuery& query,
+                                               std::vector<OperationEvent> newer) {
+    auto all = operation.store()->events(operation.id(), query);
+    if (!all) {
+        return all;
+    }
+    std::erase_if(*all, [first = operation.first_seq()](const OperationEvent& event) { return event.seq >= first; });
+    std::move(newer.begin(), newer.end(), std::back_inserter(*all));
+    all->resize(std::min(all->size(), query.limit));
+    return all;
+}
+
+}  // namespace
+
+Result<OperationRecord> OperationRegistry::record(const std::string& id) const {
+    if (const auto operation = find(id)) {
+        return operation->record();
+    }
+    for (const auto& store : stores()) {
+        auto found = store->find(id);
+        if (!found) {
+            return found.error();
+        }
+        if (*found) {
+            return std::move(**found);
+        }
+    }
+    return no_such_operation(id);
+}
+
+Result<OperationPage> OperationRegistry::list(const OperationQuery& query) const {
+    if (const auto checked = check(query); !checked) {
+        return checked.error();
+    }
+    OperationPage all;
+    std::unordered_set<std::string> here;
+    for (const auto& operation : live()) {
+        auto record = operation->record();
+        const bool matching = matches(query, record);
+        if (!operation->is_stored()) {
+            all.total += matching ? 1 : 0;
+            all.active += is_active(record.status) ? 1 : 0;
+        }
+        here.insert(record.id);
+        if (matching) {
+            all.records.push_back(std::move(record));
+        }
+    }
+    const std::size_t wanted = query.offset + query.limit;
+    for (const auto& store : stores()) {
+        auto page = first_records(*store, query, wanted + here.size());
+        if (!page) {
+            return page;
+        }
+        all.total += page->total;
+        all.active += page->active;
+        // What runs here is known better here.
+        std::copy_if(std::move_iterator(page->records.begin()), std::move_iterator(page->records.end()),
+                     std::back_inserter(all.records),
+                     [&here](const OperationRecord& record) { return !here.contains(record.id); });
+    }
+    std::sort(all.records.begin(), all.records.end(), listed_before);
+    const auto skipped = std::min(query.offset, all.records.size());
+    all.records.erase(all.records.begin(), all.records.begin() + static_cast<std::ptrdiff_t>(skipped));
+    all.records.resize(std::min(query.limit, all.records.size()));
+    return all;
+}
+
+Result<std::vector<OperationEvent>> OperationRegistry::events(const std::string& id, const EventQuery& query) const {
+    if (const auto operation = find(id)) {
+        auto events = operation->events(query);
+        if (events && operation->is_stored() && query.after + 1 < operation->first_seq()) {
+            return with_older(*operation, query, std::move(events).value());
+        }
+        return events;
+    }
+    for (const auto& store : stores()) {
+        auto known = store->find(id);
+        if (!known) {
+            return known.error();
+        }
+        if (*known) {
+            return store->events(id, query);
+        }
+    }
+    return no_such_operation(id);
+}
+
+}  // namespace ktrdr
