@@ -52,6 +52,16 @@ class Operation(Generic[T]):
         if progress_callback is not None:
             self._follow(progress_callback)
 
+    @classmethod
+    def of(cls, native: _core.Operation) -> Operation[Any]:
+        """Wrap an operation that is known by its id; bars come as ``Bars``, all else as it is."""
+        from .bars import Bars
+
+        def convert(value: Any) -> Any:
+            return Bars(value) if isinstance(value, _core.Bars) else value
+
+        return Operation(native, convert)
+
     @property
     def id(self) -> str:
         """The operation's id, ``op_<type>_<uuid7>`` or the caller's own."""

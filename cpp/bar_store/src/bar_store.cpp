@@ -153,8 +153,12 @@ std::string_view to_string(AskOutcome outcome) noexcept {
     return outcome_names[static_cast<std::size_t>(outcome)];
 }
 
+Schema BarStore::schema() noexcept {
+    return {"bar_store", bar_store_migrations};
+}
+
 Result<std::shared_ptr<BarStore>> BarStore::open(std::filesystem::path file, DatabaseOptions options) {
-    auto database = Database::open(std::move(file), bar_store_migrations, options);
+    auto database = Database::open(std::move(file), {schema()}, options);
     if (!database) {
         return database.error();
     }

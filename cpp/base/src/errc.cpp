@@ -34,4 +34,13 @@ std::string_view to_string(Errc code) noexcept {
     return "internal";
 }
 
+std::optional<Errc> errc_from(std::string_view text) noexcept {
+    for (int code = 0; code <= static_cast<int>(Errc::internal); ++code) {
+        if (to_string(static_cast<Errc>(code)) == text) {
+            return static_cast<Errc>(code);
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace ktrdr

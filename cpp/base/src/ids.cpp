@@ -1,12 +1,14 @@
 #include <ktrdr/base/ids.hpp>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <mutex>
 #include <random>
+#include <utility>
 
 namespace ktrdr {
 namespace {
@@ -15,7 +17,9 @@ namespace {
 struct Sequence {
     std::mutex mutex;
     std::uint64_t last{0};
-    std::mt19937_64 random{std::random_device{}()};
+    std::mt19937_64 random{};
+    /// The process that `random` was seeded in: a fork would make its parent's ids again.
+    pid_t seeded{0};
 };
 
 Sequence& sequence() {
@@ -32,6 +36,11 @@ std::string make_uuid7(const Clock& clock) {
         std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
     Sequence& state = sequence();
     const std::scoped_lock lock(state.mutex);
+    if (std::exchange(state.seeded, ::getpid()) != ::getpid()) {
+        std::random_device device;
+        std::seed_seq seed{device(), device(), device(), device()};
+        state.random.seed(seed);
+    }
     state.last = std::max(state.last + 1, millis << 12U);
     const std::uint64_t stamp = state.last >> 12U;
     const std::uint64_t random = (state.random() & 0x3fff'ffff'ffff'ffffULL) | 0x8000'0000'0000'0000ULL;

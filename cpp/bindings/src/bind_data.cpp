@@ -7,6 +7,7 @@
 #include "bind.hpp"
 #include "bind_pool.hpp"
 #include "convert.hpp"
+#include "handle.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -24,10 +25,9 @@ std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::opti
     return unwrap(DataManager::create(runtime->data_services(), std::move(options), Env(std::move(env))));
 }
 
-std::shared_ptr<Operation> load_data(DataManager& self, std::string symbol, std::string timeframe,
-                                     std::optional<std::string> start_date, std::optional<std::string> end_date,
-                                     std::string mode, std::string operation_id,
-                                     const std::optional<CancellationToken>& token) {
+Handle load_data(DataManager& self, std::string symbol, std::string timeframe, std::optional<std::string> start_date,
+                 std::optional<std::string> end_date, std::string mode, std::string operation_id,
+                 const std::optional<CancellationToken>& token) {
     LoadRequest request;
     request.symbol = std::move(symbol);
     request.timeframe = std::move(timeframe);
@@ -35,7 +35,9 @@ std::shared_ptr<Operation> load_data(DataManager& self, std::string symbol, std:
     request.end_date = std::move(end_date);
     request.mode = std::move(mode);
     request.operation_id = std::move(operation_id);
-    return unwrap(self.load_data(std::move(request), token.value_or(CancellationToken{})));
+    Handle handle(unwrap(self.load_data(std::move(request), token.value_or(CancellationToken{}))));
+    unwrap(Runtime::instance())->wake_tender();
+    return handle;
 }
 
 }  // namespace

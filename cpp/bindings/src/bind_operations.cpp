@@ -3,15 +3,18 @@
 #include <pybind11/stl.h>
 
 #include <ktrdr/market/bars.hpp>
-#include <ktrdr/operations/operation.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "handle.hpp"
 
 namespace ktrdr::bindings {
 namespace {
+
+/// The value of work done in Python: it stays with the Python side.
+struct PythonValue {};
 
 /// The kinds of value that an operation of ours can end with.
 py::object value_of(const std::any& value) {
@@ -21,17 +24,123 @@ py::object value_of(const std::any& value) {
     if (const auto* object = std::any_cast<boost::json::object>(&value)) {
         return to_python(*object);
     }
+    if (const auto* plain = std::any_cast<boost::json::value>(&value)) {
+        return to_python(*plain);
+    }
     return py::none();
 }
 
-std::shared_ptr<MailboxListener> listen(const std::shared_ptr<Operation>& operation, std::shared_ptr<Mailbox> mailbox,
-                                        std::uint64_t key, bool progress) {
-    auto listener = std::make_shared<MailboxListener>(std::move(mailbox), key, progress);
-    operation->add_listener(listener);
-    if (Runtime* const runtime = Runtime::existing(); progress && runtime != nullptr) {
+std::shared_ptr<MailboxListener> listen(const Handle& self, std::shared_ptr<Mailbox> mailbox, std::uint64_t key,
+                                        bool progress, bool events) {
+    auto listener = std::make_shared<MailboxListener>(std::move(mailbox), key, progress, events);
+    self->add_listener(listener);
+    if (Runtime* const runtime = Runtime::existing(); (progress || events) && runtime != nullptr) {
         runtime->wake_sampler();
     }
     return listener;
+}
+
+std::vector<ProgressStep> steps_from(const std::vector<std::pair<std::string, double>>& rows) {
+    std::vector<ProgressStep> steps;
+    for (const auto& [name, weight] : rows) {
+        steps.push_back({name, weight, {}});
+    }
+    return steps;
+}
+
+std::optional<std::chrono::nanoseconds> limit(std::optional<double> seconds) {
+    constexpr double longest = 1e9;
+    if (!seconds || *seconds > longest) {
+        return std::nullopt;
+    }
+    // Not a number is no time either; the registry refuses it with what is not positive.
+    return std::chrono::nanoseconds(*seconds > 0 ? static_cast<std::int64_t>(*seconds * 1e9) : 0);
+}
+
+/// An operation whose work is done in Python, and whether it is new.
+std::pair<Handle, bool> create(std::string type, std::string id, std::string name, std::string parent_id,
+                               const py::dict& parameters, bool resumable, bool resume, std::optional<double> timeout,
+                               const std::optional<CancellationToken>& token,
+                               const std::vector<std::pair<std::string, double>>& steps, const py::dict& context) {
+    OperationSpec spec;
+    spec.type = std::move(type);
+    spec.id = std::move(id);
+    spec.name = std::move(name);
+    spec.parent_id = std::move(parent_id);
+    spec.parameters = from_python(parameters).as_object();
+    spec.resumable = resumable;
+    spec.resume = resume;
+    auto fields = from_python(context);
+    const py::gil_scoped_release released;
+    Runtime* const runtime = unwrap(Runtime::instance());
+    auto created =
+        unwrap(runtime->registry().create(std::move(spec), token.value_or(CancellationToken{}), limit(timeout)));
+    if (created.created) {
+        auto& progress = created.operation->progress();
+        progress.set_steps(steps_from(steps));
+        progress.set_context(std::move(fields).as_object());
+        runtime->wake_tender();
+    }
+    return {Handle(std::move(created.operation)), created.created};
+}
+
+/// `reply` under `key` once the store has taken the operation: its work may begin. When its id is taken elsewhere it
+/// has failed instead, which its listeners hear.
+void admit(const Handle& self, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    self->when_admitted([mailbox = std::move(mailbox), key] {
+        mailbox->post({Mail::Kind::reply, key, {}, Result<boost::json::value>(true)});
+    });
+}
+
+void succeed(const Handle& self, const py::object& result) {
+    auto json = result.is_none() ? std::optional<boost::json::value>{} : std::optional(from_python(result));
+    const py::gil_scoped_release released;
+    if (json) {
+        self->set_summary(std::move(*json));
+    }
+    self->finish(std::any(PythonValue{}));
+}
+
+void fail_with(const Handle& self, const std::string& code, std::string message, const py::dict& context) {
+    auto facts = from_python(context).as_object();
+    const py::gil_scoped_release released;
+    self->finish(failed({errc_from(code).value_or(Errc::internal), std::move(message), std::move(facts)}));
+}
+
+void store_units(const Handle& self, std::int64_t current, std::int64_t total, std::int64_t items,
+                 std::int64_t total_items) {
+    self->progress().outer().store({current, total, items, total_items, {}});
+}
+
+void bind_work(py::class_<Handle>& cls) {
+    cls.def("admit", &admit, py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
+            "Answer under key once the work may begin.")
+        .def(
+            "start", [](const Handle& self) { unwrap(self->start()); }, py::call_guard<py::gil_scoped_release>(),
+            "The work begins.")
+        .def("succeed", &succeed, py::arg("result"), "The work is done; result is JSON for the record, or None.")
+        .def("fail", &fail_with, py::arg("code"), py::arg("message"), py::arg("context"), "The work has failed.")
+        .def(
+            "enter", [](const Handle& self, std::size_t step) { self->progress().enter(step); }, py::arg("step"),
+            py::call_guard<py::gil_scoped_release>(), "The work is in this step, from 0.")
+        .def("store_units", &store_units, py::arg("current"), py::arg("total"), py::arg("items"),
+             py::arg("total_items"), "Units and items done and in all; 0 for unknown.")
+        .def(
+            "set_context",
+            [](const Handle& self, const py::dict& context) {
+                self->progress().set_context(from_python(context).as_object());
+            },
+            py::arg("context"), "Merge into the context of every progress state.")
+        .def(
+            "add_metric",
+            [](const Handle& self, const py::dict& metric) { self->add_metric(from_python(metric).as_object()); },
+            py::arg("metric"))
+        .def(
+            "add_warning", [](const Handle& self, std::string text) { self->add_warning(std::move(text)); },
+            py::arg("message"), py::call_guard<py::gil_scoped_release>())
+        .def(
+            "add_log", [](const Handle& self, std::string text) { self->add_log(std::move(text)); }, py::arg("message"),
+            py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace
@@ -39,36 +148,44 @@ std::shared_ptr<MailboxListener> listen(const std::shared_ptr<Operation>& operat
 void bind_operations(py::module_& module) {
     py::class_<MailboxListener, std::shared_ptr<MailboxListener>>(module, "Listener",
                                                                   "A registration on an operation.");
-    py::class_<Operation, std::shared_ptr<Operation>>(module, "Operation", "The native side of an operation.")
-        .def_property_readonly("id", &Operation::id)
-        .def_property_readonly("status", [](const Operation& self) { return std::string(to_string(self.status())); })
-        .def_property_readonly("done", [](const Operation& self) { return is_terminal(self.status()); })
-        .def_property_readonly("type", [](Operation& self) { return self.record().type; })
-        .def_property_readonly("warnings", [](Operation& self) { return self.record().warnings; })
+    py::class_<Handle> handle(module, "Operation", "The native side of an operation.");
+    handle.def_property_readonly("id", [](const Handle& self) { return self->id(); })
+        .def_property_readonly("status", [](const Handle& self) { return std::string(to_string(self->status())); })
+        .def_property_readonly("done", [](const Handle& self) { return is_terminal(self->status()); })
+        .def_property_readonly("token", [](const Handle& self) { return self->token(); })
+        .def_property_readonly("type", [](const Handle& self) { return self->record().type; })
+        .def_property_readonly("warnings", [](const Handle& self) { return self->record().warnings; })
         .def(
-            "progress", [](Operation& self) { return self.record().progress; },
+            "progress", [](const Handle& self) { return self->record().progress; },
             py::call_guard<py::gil_scoped_release>())
         .def(
+            "record", [](const Handle& self) { return self->record(); }, py::call_guard<py::gil_scoped_release>())
+        .def(
             "cancel",
-            [](Operation& self, std::string reason) {
-                return self.request_cancel({CancelCode::user, std::move(reason), "python"});
+            [](const Handle& self, std::string reason) {
+                return self->request_cancel({CancelCode::user, std::move(reason), "python"});
             },
             py::arg("reason"), py::call_guard<py::gil_scoped_release>())
         .def(
             "wait",
-            [](Operation& self, double seconds) {
-                return self.wait_for(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
+            [](const Handle& self, double seconds) {
+                return self->wait_for(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
             },
             py::arg("seconds"), py::call_guard<py::gil_scoped_release>())
-        .def("result", [](const Operation& self) { return value_of(unwrap(self.result())); })
-        .def("listen", &listen, py::arg("mailbox"), py::arg("key"), py::arg("progress"),
+        .def("result", [](const Handle& self) { return value_of(unwrap(self->result())); })
+        .def("listen", &listen, py::arg("mailbox"), py::arg("key"), py::arg("progress"), py::arg("events") = false,
              py::call_guard<py::gil_scoped_release>())
         .def(
             "unlisten",
-            [](Operation& self, const std::shared_ptr<MailboxListener>& listener) {
-                self.remove_listener(listener.get());
+            [](const Handle& self, const std::shared_ptr<MailboxListener>& listener) {
+                self->remove_listener(listener.get());
             },
             py::arg("listener"), py::call_guard<py::gil_scoped_release>());
+    bind_work(handle);
+    module.def("create_operation", &create, py::arg("type"), py::arg("id"), py::arg("name"), py::arg("parent_id"),
+               py::arg("parameters"), py::arg("resumable"), py::arg("resume"), py::arg("timeout"), py::arg("token"),
+               py::arg("steps"), py::arg("context"),
+               "An operation whose work is done in Python; and whether it is new.");
 }
 
 }  // namespace ktrdr::bindings

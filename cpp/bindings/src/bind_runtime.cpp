@@ -52,8 +52,8 @@ py::tuple mail_row(const Mail& mail) {
     if (mail.kind == Mail::Kind::progress) {
         return py::make_tuple(mail.key, "progress", std::make_shared<ProgressState>(mail.progress));
     }
-    if (mail.kind == Mail::Kind::finished) {
-        return py::make_tuple(mail.key, "finished", py::none());
+    if (mail.kind == Mail::Kind::finished || mail.kind == Mail::Kind::events) {
+        return py::make_tuple(mail.key, mail.kind == Mail::Kind::events ? "events" : "finished", py::none());
     }
     if (mail.reply->has_value()) {
         return py::make_tuple(mail.key, "reply", py::make_tuple(true, to_python(mail.reply->value())));

@@ -7,6 +7,7 @@
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "handle.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -22,16 +23,16 @@ std::shared_ptr<TrainingManager> make_training(const std::shared_ptr<DataManager
     options.models_dir = std::move(models_dir);
     options.use_training_host_service = use_training_host_service;
     options.training_url = std::move(training_url);
+    options.operations = data->operations();
     return unwrap(TrainingManager::create(runtime->training_services(), std::move(options), Runtime::bar_provider(data),
                                           Env(std::move(env))));
 }
 
-std::shared_ptr<Operation> train(TrainingManager& self, const py::dict& strategy, std::string strategy_path,
-                                 std::optional<std::vector<std::string>> symbols,
-                                 std::optional<std::vector<std::string>> timeframes,
-                                 std::optional<std::string> start_date, std::optional<std::string> end_date,
-                                 std::optional<double> validation_split, std::string operation_id,
-                                 std::shared_ptr<TrainerSlot> slot, const std::optional<CancellationToken>& token) {
+Handle train(TrainingManager& self, const py::dict& strategy, std::string strategy_path,
+             std::optional<std::vector<std::string>> symbols, std::optional<std::vector<std::string>> timeframes,
+             std::optional<std::string> start_date, std::optional<std::string> end_date,
+             std::optional<double> validation_split, std::string operation_id, std::shared_ptr<TrainerSlot> slot,
+             const std::optional<CancellationToken>& token) {
     TrainingRequest request;
     request.strategy = from_python(strategy).as_object();
     request.strategy_path = std::move(strategy_path);
@@ -42,7 +43,9 @@ std::shared_ptr<Operation> train(TrainingManager& self, const py::dict& strategy
     request.validation_split = validation_split;
     request.operation_id = std::move(operation_id);
     const py::gil_scoped_release released;
-    return unwrap(self.train(std::move(request), std::move(slot), token.value_or(CancellationToken{})));
+    Handle handle(unwrap(self.train(std::move(request), std::move(slot), token.value_or(CancellationToken{}))));
+    unwrap(Runtime::instance())->wake_tender();
+    return handle;
 }
 
 }  // namespace

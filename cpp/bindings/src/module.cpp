@@ -9,6 +9,8 @@ PYBIND11_MODULE(_core, module) {
     bind_market(module);
     bind_features(module);
     bind_operations(module);
+    bind_registry(module);
+    bind_storage(module);
     bind_runtime(module);
     bind_adapter(module);
     bind_data(module);

@@ -166,6 +166,18 @@ std::string_view to_string(CancelCode code) noexcept {
     return "error";
 }
 
+Result<CancelCode> cancel_code_from(std::string_view text) {
+    using enum CancelCode;
+    for (const CancelCode code : {user, timeout, shutdown, parent, error}) {
+        if (to_string(code) == text) {
+            return code;
+        }
+    }
+    return fail(Errc::invalid_argument,
+                fmt::format("cancel code {:?} is not known: use user, timeout, shutdown, parent or error", text),
+                {{"field", "code"}, {"value", text}});
+}
+
 CancelRegistration::CancelRegistration(std::shared_ptr<detail::Registration> registration) noexcept
     : registration_(std::move(registration)) {}
 

@@ -50,16 +50,17 @@ Error closed() {
 struct DataManager::Parts {
     std::shared_ptr<HttpClient> client;
     std::shared_ptr<BarSource> source;
-    std::shared_ptr<BarStore> store;
+    std::shared_ptr<Storage> storage;
 };
 
 DataManager::DataManager(DataServices services, Env env, Parts parts)
     : ServiceOrchestrator(services.registry, services.io_executor, std::move(env)),
       services_(services),
-      database_path_(parts.store->file()),
+      database_path_(parts.storage->database()->file()),
       client_(std::move(parts.client)),
       source_(std::move(parts.source)),
-      store_(std::move(parts.store)),
+      storage_(std::move(parts.storage)),
+      store_(std::make_shared<BarStore>(storage_->database())),
       jobs_(services.registry, services.clock, [this](DataJob job) {
           return execute_with_cancellation(std::move(job.spec), std::move(job.work), std::move(job.cancellation_token),
                                            std::move(job.options));
@@ -76,11 +77,14 @@ Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, 
     if (options.data_dir.empty()) {
         return fail(Errc::configuration, "there is no data directory: give data_dir or set KTRDR_DATA_DIR");
     }
-    auto store = BarStore::open(options.data_dir / "ktrdr.db", options.database);
-    if (!store) {
-        return store.error();
+    auto storage = Storage::open(options.data_dir / "ktrdr.db", {BarStore::schema()}, services.store, services.clock,
+                                 options.database);
+    if (!storage) {
+        return storage.error();
     }
-    auto manager = std::make_shared<DataManager>(services, env, Parts{nullptr, nullptr, *store});
+    services.registry.attach((*storage)->operations());
+    services.store.post([operations = (*storage)->operations()] { (void)operations->forget({}, ""); });
+    auto manager = std::make_shared<DataManager>(services, env, Parts{nullptr, nullptr, *storage});
     const auto route = manager->route(options.use_ib_host_service, options.ib_url);
     if (!route) {
         return route.error();
@@ -95,7 +99,7 @@ Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, 
     auto source =
         std::make_shared<IbDataAdapter>(*client, options.pool.max_connections, services.compute, services.clock);
     return std::make_shared<DataManager>(services, std::move(env),
-                                         Parts{std::move(*client), std::move(source), std::move(*store)});
+                                         Parts{std::move(*client), std::move(source), std::move(*storage)});
 }
 
 Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, CancellationToken token) {
@@ -110,7 +114,9 @@ Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, C
     if (!open_store) {
         return open_store.error();
     }
-    const auto id = jobs_.create_job(job_of(request, std::move(*task), std::move(*open_store), std::move(token)));
+    auto job = job_of(request, std::move(*task), std::move(*open_store), std::move(token));
+    job.spec.store = operations();
+    const auto id = jobs_.create_job(std::move(job));
     return id ? jobs_.start_job(*id) : Result<std::shared_ptr<Operation>>(id.error());
 }
 
@@ -166,10 +172,16 @@ void DataManager::close() {
     {
         const std::scoped_lock lock(mutex_);
         closing = std::move(store_);
+        storage_.reset();
     }
     if (closing && client_) {
         services_.io_executor.post([client = client_] { client->close(); });
     }
+}
+
+std::shared_ptr<OperationStore> DataManager::operations() const {
+    const std::scoped_lock lock(mutex_);
+    return storage_ ? storage_->operations() : nullptr;
 }
 
 Result<std::shared_ptr<BarStore>> DataManager::store() const {

@@ -312,9 +312,11 @@ Result<std::shared_ptr<Operation>> OperationRegistry::start_again(OperationSpec 
 }
 
 void OperationRegistry::attach(const std::shared_ptr<OperationStore>& store) {
+    const auto known = stores();
     const std::scoped_lock lock(mutex_);
-    if (std::find(stores_.begin(), stores_.end(), store) == stores_.end()) {
-        stores_.push_back(store);
+    std::erase_if(stores_, [](const auto& other) { return other.expired(); });
+    if (std::find(known.begin(), known.end(), store) == known.end()) {
+        stores_.emplace_back(store);
     }
 }
 
@@ -330,8 +332,14 @@ std::shared_ptr<OperationStore> OperationRegistry::default_store() const {
 }
 
 OperationRegistry::Stores OperationRegistry::stores() const {
+    Stores alive;
     const std::scoped_lock lock(mutex_);
-    return stores_;
+    for (const auto& store : stores_) {
+        if (auto there = store.lock()) {
+            alive.push_back(std::move(there));
+        }
+    }
+    return alive;
 }
 
 bool OperationRegistry::sample() {

@@ -78,7 +78,8 @@ Result<std::shared_ptr<Operation>> ServiceOrchestrator::execute_with_progress(Op
         operation->progress().set_steps(std::move(options.steps));
         operation->progress().set_renderer(std::move(options.renderer));
         operation->progress().set_context(std::move(options.context));
-        io_.post([operation, work = std::move(work)] { run(operation, work); });
+        operation->when_admitted(
+            [&io = io_, operation, work = std::move(work)] { io.post([operation, work] { run(operation, work); }); });
     }
     return operation;
 }

@@ -26,10 +26,10 @@ void Mailbox::post(Mail mail) {
     bool first = false;
     {
         const std::scoped_lock lock(mutex_);
-        if (mail.kind == Mail::Kind::progress) {
+        if (mail.kind == Mail::Kind::progress || mail.kind == Mail::Kind::events) {
             const auto last = std::find_if(mails_.rbegin(), mails_.rend(),
                                            [&mail](const Mail& other) { return other.key == mail.key; });
-            if (last != mails_.rend() && last->kind == Mail::Kind::progress &&
+            if (last != mails_.rend() && last->kind == mail.kind &&
                 last->progress.current_step == mail.progress.current_step) {
                 last->progress = std::move(mail.progress);
                 return;
@@ -63,9 +63,11 @@ bool Mailbox::wait_for(std::chrono::milliseconds timeout) const noexcept {
 }
 
 void MailboxListener::on_progress(const ProgressState& state) {
-    if (progress_) {
-        mailbox_->post({Mail::Kind::progress, key_, state, std::nullopt});
-    }
+    mailbox_->post({Mail::Kind::progress, key_, state, std::nullopt});
+}
+
+void MailboxListener::on_events() {
+    mailbox_->post({Mail::Kind::events, key_, {}, std::nullopt});
 }
 
 void MailboxListener::on_finished() {

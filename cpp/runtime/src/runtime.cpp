@@ -6,11 +6,16 @@
 #include <algorithm>
 #include <thread>
 
+#include <ktrdr/bar_store/bar_store.hpp>
+
 namespace ktrdr {
 namespace {
 
 /// Ten pictures a second are as many as a person can read.
 constexpr auto sample_interval = std::chrono::milliseconds{100};
+
+/// How soon a cancel from another process is seen.
+constexpr auto tend_interval = std::chrono::milliseconds{200};
 
 std::mutex making;
 std::atomic<Runtime*> runtime{nullptr};
@@ -80,6 +85,14 @@ std::shared_ptr<BarProvider> Runtime::bar_provider(std::shared_ptr<DataManager> 
     return std::make_shared<StoredBars>(std::move(data));
 }
 
+Result<std::shared_ptr<Storage>> Runtime::open_storage(const std::filesystem::path& file) {
+    auto storage = Storage::open(file, {BarStore::schema()}, store_, system_clock());
+    if (storage) {
+        registry_.attach((*storage)->operations());
+    }
+    return storage;
+}
+
 CancellationToken Runtime::make_token() {
     return CancellationToken::create(io_, io_, system_clock());
 }
@@ -99,6 +112,24 @@ void Runtime::tick() {
     }
     if (again) {
         io_.schedule_at(std::chrono::steady_clock::now() + sample_interval, [this] { tick(); });
+    }
+}
+
+void Runtime::wake_tender() {
+    if (!tending_.exchange(true)) {
+        store_.post([this] { tend(); });
+    }
+}
+
+void Runtime::tend() {
+    bool again = registry_.tend();
+    if (!again) {
+        // As in `tick`.
+        tending_.store(false);
+        again = registry_.tend() && !tending_.exchange(true);
+    }
+    if (again) {
+        io_.schedule_at(std::chrono::steady_clock::now() + tend_interval, [this] { store_.post([this] { tend(); }); });
     }
 }
 

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "sqlite_error.hpp"
 
@@ -17,6 +19,7 @@ struct Database::Connection {
 
     SQLite::Database handle;
     std::mutex mutex;
+    Durability durability{Durability::synced};
 };
 
 namespace {
@@ -72,33 +75,87 @@ void use_write_ahead_log(SQLite::Database& connection, std::chrono::milliseconds
     }
 }
 
-Result<void> migrate(SQLite::Database& connection, const std::filesystem::path& file,
-                     std::span<const std::string_view> migrations) {
-    const auto known = static_cast<std::int64_t>(migrations.size());
-    if (pragma(connection, "PRAGMA user_version") == known &&
-        pragma(connection, "PRAGMA application_id") == Database::application_id) {
+/// How the file says which tables it has: 1 counted the bars' migrations in `user_version` itself, 2 has a table.
+constexpr std::int64_t layout = 2;
+
+Error too_new(const std::filesystem::path& file, std::string_view what, std::int64_t version, std::int64_t known) {
+    return fail(
+        Errc::storage_schema,
+        fmt::format("cannot open {}: {} has version {}, this build knows {} at most; install a newer ktrdr-core "
+                    "or choose another folder",
+                    file.string(), what, version, known),
+        {{"file", file.string()}, {"component", what}, {"version", version}, {"known", known}});
+}
+
+Result<void> make_layout(SQLite::Database& connection, const std::filesystem::path& file) {
+    const std::int64_t found = pragma(connection, "PRAGMA user_version");
+    if (found < 0 || found > layout) {
+        return too_new(file, "its layout", found, layout);
+    }
+    if (found < layout) {
+        connection.exec("CREATE TABLE schema_version(component TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT");
+        if (found == 1) {
+            connection.exec("INSERT INTO schema_version VALUES ('bar_store', 1)");
+        }
+        connection.exec(fmt::format("PRAGMA application_id = {}", Database::application_id));
+        connection.exec(fmt::format("PRAGMA user_version = {}", layout));
+    }
+    return {};
+}
+
+std::int64_t version_of(SQLite::Database& connection, std::string_view component) {
+    SQLite::Statement row(connection, "SELECT version FROM schema_version WHERE component = ?");
+    row.bind(1, std::string(component));
+    return row.executeStep() ? row.getColumn(0).getInt64() : 0;
+}
+
+Result<void> migrate(SQLite::Database& connection, const std::filesystem::path& file, const Schema& schema) {
+    const auto known = static_cast<std::int64_t>(schema.migrations.size());
+    const std::int64_t version = version_of(connection, schema.component);
+    if (version < 0 || version > known) {
+        return too_new(file, schema.component, version, known);
+    }
+    for (const std::string_view step : schema.migrations.subspan(static_cast<std::size_t>(version))) {
+        connection.exec(std::string(step));
+    }
+    SQLite::Statement row(connection, "INSERT OR REPLACE INTO schema_version VALUES (?, ?)");
+    row.bind(1, std::string(schema.component));
+    row.bind(2, known);
+    row.exec();
+    return {};
+}
+
+bool up_to_date(SQLite::Database& connection, const std::vector<Schema>& schemas) {
+    const SQLite::Transaction snapshot(connection, SQLite::TransactionBehavior::DEFERRED);
+    if (pragma(connection, "PRAGMA user_version") != layout ||
+        pragma(connection, "PRAGMA application_id") != Database::application_id) {
+        return false;
+    }
+    return std::all_of(schemas.begin(), schemas.end(), [&connection](const Schema& schema) {
+        return version_of(connection, schema.component) == std::ssize(schema.migrations);
+    });
+}
+
+Result<void> migrate_all(SQLite::Database& connection, const std::filesystem::path& file,
+                         const std::vector<Schema>& schemas) {
+    if (up_to_date(connection, schemas)) {
         return {};
     }
     SQLite::Transaction transaction(connection, SQLite::TransactionBehavior::IMMEDIATE);
-    const std::int64_t version = pragma(connection, "PRAGMA user_version");
-    if (version < 0 || version > known) {
-        return fail(Errc::storage_schema,
-                    fmt::format("cannot open {}: it has schema version {}, this build knows {} at most; install a "
-                                "newer ktrdr-core or choose another folder",
-                                file.string(), version, known),
-                    {{"file", file.string()}, {"version", version}, {"known", known}});
+    if (const auto made = make_layout(connection, file); !made) {
+        return made;
     }
-    for (const std::string_view step : migrations.subspan(static_cast<std::size_t>(version))) {
-        connection.exec(std::string(step));
+    for (const Schema& schema : schemas) {
+        if (const auto done = migrate(connection, file, schema); !done) {
+            return done;
+        }
     }
-    connection.exec(fmt::format("PRAGMA application_id = {}", Database::application_id));
-    connection.exec(fmt::format("PRAGMA user_version = {}", known));
     transaction.commit();
     return {};
 }
 
 Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem::path& file,
-                            std::span<const std::string_view> migrations, const DatabaseOptions& options) {
+                            const std::vector<Schema>& schemas, const DatabaseOptions& options) {
     const auto owner = check_owner(connection, file);
     if (!owner) {
         return owner.error();
@@ -110,7 +167,7 @@ Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem:
     if (options.max_page_count > 0) {
         connection.exec(fmt::format("PRAGMA max_page_count = {}", options.max_page_count));
     }
-    return migrate(connection, file, migrations);
+    return migrate_all(connection, file, schemas);
 }
 
 Result<void> in_transaction(SQLite::Database& connection, SQLite::TransactionBehavior behavior,
@@ -131,8 +188,7 @@ Database::Database(std::filesystem::path file, std::unique_ptr<Connection> write
 
 Database::~Database() = default;
 
-Result<std::shared_ptr<Database>> Database::open(std::filesystem::path file,
-                                                 std::span<const std::string_view> migrations,
+Result<std::shared_ptr<Database>> Database::open(std::filesystem::path file, const std::vector<Schema>& schemas,
                                                  DatabaseOptions options) {
     if (const auto made = make_folder(file.parent_path().empty() ? "." : file.parent_path()); !made) {
         return made.error();
@@ -147,7 +203,7 @@ Result<std::shared_ptr<Database>> Database::open(std::filesystem::path file,
         return connected.error();
     }
     const auto prepared = guarded(opening, file, &writer->handle, [&]() -> Result<void> {
-        const auto ready = prepare_writer(writer->handle, file, migrations, options);
+        const auto ready = prepare_writer(writer->handle, file, schemas, options);
         if (ready) {
             reader = std::make_unique<Connection>(file, options.busy_timeout);
             reader->handle.exec("PRAGMA query_only = ON");
@@ -160,10 +216,16 @@ Result<std::shared_ptr<Database>> Database::open(std::filesystem::path file,
     return std::shared_ptr<Database>(new Database(std::move(file), std::move(writer), std::move(reader)));
 }
 
-Result<void> Database::write(std::string_view what, const Work& work) {
+Result<void> Database::write(std::string_view what, const Work& work, Durability durability) {
     const std::scoped_lock lock(writer_->mutex);
-    return guarded(what, file_, &writer_->handle,
-                   [&] { return in_transaction(writer_->handle, SQLite::TransactionBehavior::IMMEDIATE, work); });
+    return guarded(what, file_, &writer_->handle, [&] {
+        // Not possible inside a transaction.
+        if (std::exchange(writer_->durability, durability) != durability) {
+            writer_->handle.exec(durability == Durability::synced ? "PRAGMA synchronous = FULL"
+                                                                  : "PRAGMA synchronous = NORMAL");
+        }
+        return in_transaction(writer_->handle, SQLite::TransactionBehavior::IMMEDIATE, work);
+    });
 }
 
 Result<void> Database::read(std::string_view what, const Work& work) {

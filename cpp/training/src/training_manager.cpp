@@ -142,6 +142,7 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     options.steps = training_steps();
     options.context = context->progress_context();
     OperationSpec spec{"training", request.operation_id, {}, parameters_of(request, *context)};
+    spec.store = options_.operations;
     auto work = [&threads = services_.training_threads, &clock = services_.clock, context = *context, bars = bars_,
                  slot = std::move(slot), models](std::shared_ptr<Operation> operation, OperationDone done) {
         begin(threads, std::shared_ptr<Ticket>(new Ticket{std::move(operation), std::move(done),

@@ -1,4 +1,6 @@
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <mutex>
 #include <set>
@@ -76,6 +78,25 @@ TEST(Ids, AreCheckedLetterByLetter) {
         EXPECT_EQ(error.code, Errc::invalid_argument);
         EXPECT_THAT(error.message, HasSubstr("operation_id"));
     }
+}
+
+TEST(Uuid7, DiffersInAFork) {
+    const ManualClock clock;
+    (void)make_uuid7(clock);
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        const std::string id = make_uuid7(clock);
+        const auto told = write(ends[1], id.data(), id.size());
+        _exit(told == 36 ? 0 : 1);
+    }
+    std::string theirs(36, ' ');
+    EXPECT_EQ(read(ends[0], theirs.data(), theirs.size()), 36);
+    waitpid(child, nullptr, 0);
+    close(ends[0]);
+    close(ends[1]);
+    EXPECT_NE(make_uuid7(clock), theirs);
 }
 
 }  // namespace

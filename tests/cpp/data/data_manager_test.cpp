@@ -30,9 +30,12 @@ protected:
         ASSERT_TRUE(store->commit_segment(key, month, daily_bars(month), AskOutcome::bars, clock_.utc_now()));
     }
 
+    /// Run until every load has ended: its edges come from the store's thread.
     void finish() {
-        io_.restart();
-        io_.run();
+        do {
+            io_.restart();
+            io_.run_for(std::chrono::milliseconds{1});
+        } while (!registry_.live().empty());
     }
 
     TemporaryFolder folder_;

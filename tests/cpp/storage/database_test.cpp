@@ -29,7 +29,9 @@ protected:
     void TearDown() override { std::filesystem::remove_all(folder_); }
 
     [[nodiscard]] std::filesystem::path file() const { return folder_ / "ktrdr.db"; }
-    [[nodiscard]] std::shared_ptr<Database> open() const { return Database::open(file(), first_schema).value(); }
+    [[nodiscard]] std::shared_ptr<Database> open() const {
+        return Database::open(file(), {{"notes", first_schema}}).value();
+    }
 
     std::filesystem::path folder_;
 };
@@ -58,10 +60,10 @@ std::int64_t notes(Database& database) {
 }
 
 TEST_F(DatabaseTest, MakesFolderFileAndSchema) {
-    const auto database = Database::open(folder_ / "a" / "b" / "ktrdr.db", first_schema).value();
+    const auto database = Database::open(folder_ / "a" / "b" / "ktrdr.db", {{"notes", first_schema}}).value();
     EXPECT_EQ(notes(*database), 0);
     EXPECT_EQ(ask(*database, "PRAGMA application_id"), Database::application_id);
-    EXPECT_EQ(ask(*database, "PRAGMA user_version"), 1);
+    EXPECT_EQ(ask(*database, "SELECT version FROM schema_version WHERE component = 'notes'"), 1);
 }
 
 TEST_F(DatabaseTest, KeepsWhatWasWritten) {
@@ -71,24 +73,54 @@ TEST_F(DatabaseTest, KeepsWhatWasWritten) {
 
 TEST_F(DatabaseTest, BringsAnOlderSchemaUpToDate) {
     ASSERT_TRUE(add_note(*open(), "first"));
-    const auto database = Database::open(file(), second_schema).value();
+    const auto database = Database::open(file(), {{"notes", second_schema}}).value();
     EXPECT_EQ(ask(*database, "SELECT count(*) FROM note WHERE stars IS NULL"), 1);
-    EXPECT_EQ(ask(*database, "PRAGMA user_version"), 2);
+    EXPECT_EQ(ask(*database, "SELECT version FROM schema_version"), 2);
 }
 
 TEST_F(DatabaseTest, RefusesANewerSchemaNamingItsVersion) {
-    ASSERT_TRUE(Database::open(file(), second_schema));
-    const auto older = Database::open(file(), first_schema);
+    ASSERT_TRUE(Database::open(file(), {{"notes", second_schema}}));
+    const auto older = Database::open(file(), {{"notes", first_schema}});
     ASSERT_FALSE(older);
     EXPECT_EQ(older.error().code, Errc::storage_schema);
-    EXPECT_THAT(older.error().message, HasSubstr("schema version 2"));
+    EXPECT_THAT(older.error().message, HasSubstr("notes has version 2"));
+}
+
+TEST_F(DatabaseTest, KeepsTheVersionsOfRoomsApart) {
+    constexpr std::array<std::string_view, 1> other{"CREATE TABLE star(n INTEGER)"};
+    ASSERT_TRUE(Database::open(file(), {{"notes", second_schema}}));
+    const auto database = Database::open(file(), {{"stars", other}}).value();
+    EXPECT_EQ(ask(*database, "SELECT sum(version) FROM schema_version"), 3);
+    EXPECT_EQ(notes(*database), 0);
+}
+
+TEST_F(DatabaseTest, TakesOverAFileOfTheFirstLayout) {
+    {
+        SQLite::Database old(file().string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        old.exec("CREATE TABLE bar(x); INSERT INTO bar VALUES (7)");
+        old.exec(fmt::format("PRAGMA application_id = {}", Database::application_id));
+        old.exec("PRAGMA user_version = 1");
+    }
+    const std::array<std::string_view, 1> bars{"CREATE TABLE bar(x)"};
+    const auto database = Database::open(file(), {{"bar_store", bars}, {"notes", first_schema}}).value();
+    EXPECT_EQ(ask(*database, "SELECT x FROM bar"), 7);
+    EXPECT_EQ(notes(*database), 0);
+}
+
+TEST_F(DatabaseTest, RefusesANewerLayout) {
+    ASSERT_TRUE(open());
+    SQLite::Database(file().string(), SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 3");
+    const auto database = Database::open(file(), {{"notes", first_schema}});
+    ASSERT_FALSE(database);
+    EXPECT_EQ(database.error().code, Errc::storage_schema);
+    EXPECT_THAT(database.error().message, HasSubstr("layout has version 3, this build knows 2"));
 }
 
 TEST_F(DatabaseTest, LeavesOutEverythingOfAFailedMigration) {
     ASSERT_TRUE(add_note(*open(), "first"));
     const std::array<std::string_view, 2> broken{first_schema[0],
                                                  "CREATE TABLE half(x); INSERT INTO missing VALUES (1)"};
-    EXPECT_FALSE(Database::open(file(), broken));
+    EXPECT_FALSE(Database::open(file(), {{"notes", broken}}));
     const auto database = open();
     EXPECT_EQ(notes(*database), 1);
     EXPECT_EQ(ask(*database, "SELECT count(*) FROM sqlite_master WHERE name = 'half'"), 0);
@@ -96,7 +128,7 @@ TEST_F(DatabaseTest, LeavesOutEverythingOfAFailedMigration) {
 
 TEST_F(DatabaseTest, RefusesAFileInThePlaceOfTheFolder) {
     std::ofstream(folder_ / "data") << "text";
-    const auto database = Database::open(folder_ / "data" / "ktrdr.db", first_schema);
+    const auto database = Database::open(folder_ / "data" / "ktrdr.db", {{"notes", first_schema}});
     ASSERT_FALSE(database);
     EXPECT_EQ(database.error().code, Errc::storage);
     EXPECT_THAT(database.error().message, HasSubstr((folder_ / "data").string()));
@@ -105,7 +137,7 @@ TEST_F(DatabaseTest, RefusesAFileInThePlaceOfTheFolder) {
 TEST_F(DatabaseTest, RefusesAFileThatIsNoDatabaseAndLeavesItAlone) {
     const std::string text(4096, 'x');
     std::ofstream(file()) << text;
-    const auto database = Database::open(file(), first_schema);
+    const auto database = Database::open(file(), {{"notes", first_schema}});
     ASSERT_FALSE(database);
     EXPECT_EQ(database.error().code, Errc::storage_schema);
     EXPECT_THAT(database.error().message, HasSubstr("not a SQLite database"));
@@ -118,7 +150,7 @@ TEST_F(DatabaseTest, RefusesTheDatabaseOfAnotherProgram) {
         SQLite::Database other(file().string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
         other.exec("CREATE TABLE theirs(x)");
     }
-    const auto database = Database::open(file(), first_schema);
+    const auto database = Database::open(file(), {{"notes", first_schema}});
     ASSERT_FALSE(database);
     EXPECT_EQ(database.error().code, Errc::storage_schema);
     EXPECT_THAT(database.error().message, HasSubstr("another program"));
@@ -126,7 +158,7 @@ TEST_F(DatabaseTest, RefusesTheDatabaseOfAnotherProgram) {
 
 TEST_F(DatabaseTest, RefusesAFolderInThePlaceOfTheFile) {
     std::filesystem::create_directories(file());
-    const auto database = Database::open(file(), first_schema);
+    const auto database = Database::open(file(), {{"notes", first_schema}});
     ASSERT_FALSE(database);
     EXPECT_EQ(database.error().code, Errc::storage);
 }
@@ -157,7 +189,7 @@ TEST_F(DatabaseTest, UndoesWorkThatSqliteRefuses) {
 }
 
 TEST_F(DatabaseTest, SaysThatThereIsNoRoomAndKeepsWhatIsStored) {
-    const auto database = Database::open(file(), first_schema, {.max_page_count = 16}).value();
+    const auto database = Database::open(file(), {{"notes", first_schema}}, {.max_page_count = 16}).value();
     ASSERT_TRUE(add_note(*database, "first"));
     const auto written = add_note(*database, std::string(200'000, 'x'));
     ASSERT_FALSE(written);
@@ -204,7 +236,8 @@ TEST_F(DatabaseTest, OpensOnceForManyAtTheSameTime) {
     for (std::ptrdiff_t i = 0; i < openers; ++i) {
         done.push_back(std::async(std::launch::async, [&]() -> Result<void> {
             together.arrive_and_wait();
-            const auto database = Database::open(file(), first_schema, {.busy_timeout = std::chrono::seconds{60}});
+            const auto database =
+                Database::open(file(), {{"notes", first_schema}}, {.busy_timeout = std::chrono::seconds{60}});
             return database ? add_note(**database, "mine") : database.error();
         }));
     }
@@ -216,7 +249,8 @@ TEST_F(DatabaseTest, OpensOnceForManyAtTheSameTime) {
 }
 
 TEST_F(DatabaseTest, SaysThatAnotherProcessHoldsTheLock) {
-    const auto database = Database::open(file(), first_schema, {.busy_timeout = std::chrono::milliseconds{0}}).value();
+    const auto database =
+        Database::open(file(), {{"notes", first_schema}}, {.busy_timeout = std::chrono::milliseconds{0}}).value();
     SQLite::Database other(file().string(), SQLite::OPEN_READWRITE);
     other.exec("BEGIN IMMEDIATE");
     const auto written = add_note(*database, "first");

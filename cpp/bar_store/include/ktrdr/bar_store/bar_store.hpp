@@ -77,6 +77,9 @@ class KTRDR_EXPORT BarStore final {
 public:
     [[nodiscard]] static Result<std::shared_ptr<BarStore>> open(std::filesystem::path file,
                                                                 DatabaseOptions options = {});
+    /// For a database that several rooms share.
+    [[nodiscard]] static Schema schema() noexcept;
+    /// `database` was opened with `schema()`.
     explicit BarStore(std::shared_ptr<Database> database) : database_(std::move(database)) {}
 
     /// The stored bars that start inside `range`; none is not an error.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include <ktrdr/base/export.hpp>
@@ -64,5 +65,7 @@ enum class Errc {
 
 /// The value's own spelling, for logs and error records.
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(Errc code) noexcept;
+/// The value of that spelling, or nothing.
+[[nodiscard]] KTRDR_EXPORT std::optional<Errc> errc_from(std::string_view text) noexcept;
 
 }  // namespace ktrdr

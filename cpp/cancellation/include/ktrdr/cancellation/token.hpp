@@ -16,6 +16,8 @@ namespace ktrdr {
 enum class CancelCode { user, timeout, shutdown, parent, error };
 
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(CancelCode code) noexcept;
+/// The value of that spelling; `invalid_argument` names the known ones.
+[[nodiscard]] KTRDR_EXPORT Result<CancelCode> cancel_code_from(std::string_view text);
 
 /// Why work was asked to stop.
 struct CancelReason {

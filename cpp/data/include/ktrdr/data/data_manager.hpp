@@ -15,6 +15,7 @@
 #include <ktrdr/http/client.hpp>
 #include <ktrdr/http/options.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
+#include <ktrdr/storage/storage.hpp>
 
 namespace ktrdr {
 
@@ -69,6 +70,8 @@ public:
 
     [[nodiscard]] DataJobManager& jobs() noexcept { return jobs_; }
     [[nodiscard]] const std::filesystem::path& database_path() const noexcept { return database_path_; }
+    /// Where its operations are kept; null after `close`.
+    [[nodiscard]] std::shared_ptr<OperationStore> operations() const;
     [[nodiscard]] PoolStats pool_stats() const;
     /// Start nothing more and let go of connections and file; loads in work end by themselves.
     void close();
@@ -88,6 +91,7 @@ private:
     std::shared_ptr<HttpClient> client_;
     std::shared_ptr<BarSource> source_;
     mutable std::mutex mutex_;
+    std::shared_ptr<Storage> storage_;
     std::shared_ptr<BarStore> store_;
     DataJobManager jobs_;
 };

@@ -74,7 +74,7 @@ public:
     /// The interrupted operation goes on.
     [[nodiscard]] Result<std::shared_ptr<Operation>> resume(const std::string& id);
 
-    /// Know this store's operations too; twice is once.
+    /// Know this store's operations too, as long as somebody else keeps the store; twice is once.
     void attach(const std::shared_ptr<OperationStore>& store);
     /// Where operations that name no store are kept from now on.
     void set_default_store(std::shared_ptr<OperationStore> store);
@@ -110,7 +110,7 @@ private:
     std::unordered_map<std::string, std::weak_ptr<Operation>> ended_{};
     std::size_t sweep_at_{64};
     std::shared_ptr<OperationStore> default_store_;
-    Stores stores_{};
+    std::vector<std::weak_ptr<OperationStore>> stores_{};
     std::map<std::string, OperationKind> kinds_{};
 };
 

@@ -17,7 +17,8 @@ namespace ktrdr {
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {
-    enum class Kind { progress, finished, reply };
+    /// `events`: the operation's event log has grown.
+    enum class Kind { progress, events, finished, reply };
     Kind kind{Kind::finished};
     std::uint64_t key{0};
     ProgressState progress{};
@@ -27,7 +28,7 @@ struct Mail {
 /// The way from our threads to one event loop (or one thread that waits): a list and a file descriptor to watch.
 ///
 /// Posting wakes only when the list was empty, so a burst is one wake-up. Of several progress states of one step that
-/// nobody took yet only the newest is kept.
+/// nobody took yet only the newest is kept, and of several `events` one.
 /// Thread safety: every member from any thread.
 class KTRDR_EXPORT Mailbox final {
 public:
@@ -55,16 +56,19 @@ private:
 /// Brings an operation's news to a mailbox under a key.
 class KTRDR_EXPORT MailboxListener final : public OperationListener {
 public:
-    MailboxListener(std::shared_ptr<Mailbox> mailbox, std::uint64_t key, bool progress)
-        : mailbox_(std::move(mailbox)), key_(key), progress_(progress) {}
+    MailboxListener(std::shared_ptr<Mailbox> mailbox, std::uint64_t key, bool progress, bool events = false)
+        : mailbox_(std::move(mailbox)), key_(key), progress_(progress), events_(events) {}
     void on_progress(const ProgressState& state) override;
+    void on_events() override;
     void on_finished() override;
     [[nodiscard]] bool wants_progress() const override { return progress_; }
+    [[nodiscard]] bool wants_events() const override { return events_; }
 
 private:
     std::shared_ptr<Mailbox> mailbox_;
     std::uint64_t key_;
     bool progress_;
+    bool events_;
 };
 
 }  // namespace ktrdr

@@ -10,6 +10,7 @@
 #include <ktrdr/runtime/io_thread.hpp>
 #include <ktrdr/runtime/log_queue.hpp>
 #include <ktrdr/runtime/worker_pool.hpp>
+#include <ktrdr/storage/storage.hpp>
 #include <ktrdr/training/training_manager.hpp>
 
 namespace ktrdr {
@@ -32,9 +33,14 @@ public:
     [[nodiscard]] TrainingServices training_services();
     /// Stored bars of `data` for trainings.
     [[nodiscard]] static std::shared_ptr<BarProvider> bar_provider(std::shared_ptr<DataManager> data);
+    /// The SQLite file with the tables of every room; its operations are known to the registry while it lives.
+    [[nodiscard]] Result<std::shared_ptr<Storage>> open_storage(const std::filesystem::path& file);
     [[nodiscard]] CancellationToken make_token();
     /// A listener was added: sample until nobody listens any more.
     void wake_sampler();
+    /// An operation was created: while one of a durable store is alive, progress goes there and cancels of other
+    /// processes come from there.
+    void wake_tender();
 
     /// Cancel everything, wait for it and for every thread, at most `limit` altogether. False when something was still
     /// running then. Nothing new starts afterwards.
@@ -43,6 +49,7 @@ public:
 private:
     Runtime();
     void tick();
+    void tend();
 
     const int pid_;
     std::atomic<bool> closed_{false};
@@ -53,6 +60,7 @@ private:
     WorkerPool trainings_;
     OperationRegistry registry_;
     std::atomic<bool> sampling_{false};
+    std::atomic<bool> tending_{false};
 };
 
 }  // namespace ktrdr

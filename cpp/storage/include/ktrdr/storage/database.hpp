@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
@@ -17,9 +18,25 @@ class Database;
 
 namespace ktrdr {
 
+/// The tables of one room, with a version of their own.
+struct Schema {
+    /// Names the room in the file; never changes.
+    std::string_view component{};
+    /// `migrations[n]` is the SQL that leads from version n to n + 1.
+    std::span<const std::string_view> migrations{};
+};
+
+/// What a transaction survives. The process may die after either.
+enum class Durability {
+    /// A power cut may undo it, whole.
+    relaxed,
+    /// Written through to the disk.
+    synced,
+};
+
 struct DatabaseOptions {
     /// How long a statement waits for another process that holds the lock. Must not be negative.
-    std::chrono::milliseconds busy_timeout{std::chrono::seconds{5}};
+    std::chrono::milliseconds busy_timeout{std::chrono::seconds{2}};
     /// Most pages (of 4 KiB) the file may have; 0 for no limit of ours. A write beyond it is `storage_full`.
     std::int64_t max_page_count{0};
 };
@@ -40,15 +57,15 @@ public:
     /// Runs inside a transaction. An error it answers, or a SQLite exception it lets out, undoes what it did.
     using Work = std::function<Result<void>(SQLite::Database&)>;
 
-    /// Open or make the file and its folder, and bring its schema up to date: `migrations[n]` is the SQL that leads
-    /// from version n to n + 1.
+    /// Open or make the file and its folder, and bring these schemas up to date. A schema that is newer than the one
+    /// given is refused, naming both versions.
     [[nodiscard]] static Result<std::shared_ptr<Database>> open(std::filesystem::path file,
-                                                                std::span<const std::string_view> migrations,
+                                                                const std::vector<Schema>& schemas,
                                                                 DatabaseOptions options = {});
     ~Database();
 
-    /// One transaction on the writing connection, durable when this answers. `what` completes "cannot …" in messages.
-    Result<void> write(std::string_view what, const Work& work);
+    /// One transaction on the writing connection, there when this answers. `what` completes "cannot …" in messages.
+    Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced);
     /// One consistent snapshot on the reading connection, which cannot write.
     Result<void> read(std::string_view what, const Work& work);
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }

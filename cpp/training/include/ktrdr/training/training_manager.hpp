@@ -29,6 +29,8 @@ struct TrainingManagerOptions {
     /// Unset: what `USE_TRAINING_HOST_SERVICE` says, else this machine.
     std::optional<bool> use_training_host_service{};
     std::optional<std::string> training_url{};
+    /// Where its operations are kept; null: the registry's own store.
+    std::shared_ptr<OperationStore> operations{};
 };
 
 /// Trains models of strategies on stored bars.

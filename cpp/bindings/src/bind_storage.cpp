@@ -1,0 +1,41 @@
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <ktrdr/bar_store/bar_store.hpp>
+#include <ktrdr/runtime/runtime.hpp>
+#include <ktrdr/storage/storage.hpp>
+
+#include "bind.hpp"
+#include "convert.hpp"
+
+namespace ktrdr::bindings {
+namespace {
+
+/// The file's operations are known to this process as long as the object lives.
+std::shared_ptr<Storage> open(const std::filesystem::path& file, bool by_default) {
+    Runtime* const runtime = unwrap(Runtime::instance());
+    auto storage = unwrap(runtime->open_storage(file));
+    if (by_default) {
+        runtime->registry().set_default_store(storage->operations());
+    }
+    return storage;
+}
+
+std::size_t forget(const Storage& self, std::size_t max_count, double max_age_seconds, const std::string& type) {
+    constexpr double hour = 3600;
+    Retention retention;
+    retention.max_count = max_count;
+    retention.max_age = std::chrono::hours(static_cast<std::int64_t>(max_age_seconds / hour));
+    return unwrap(self.operations()->forget(retention, type));
+}
+
+}  // namespace
+
+void bind_storage(py::module_& module) {
+    py::class_<Storage, std::shared_ptr<Storage>>(module, "Storage", "The SQLite file of a data directory.")
+        .def(py::init(&open), py::arg("file"), py::arg("by_default"), py::call_guard<py::gil_scoped_release>())
+        .def("forget", &forget, py::arg("max_count"), py::arg("max_age_seconds"), py::arg("type"),
+             py::call_guard<py::gil_scoped_release>(), "Forget finished operations; how many.");
+}
+
+}  // namespace ktrdr::bindings
