@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import errors
-    from ._core import CancellationToken, CancelReason, ProgressState, timeframes
+    from ._core import CancelReason, ProgressState, timeframes
     from .adapter import AsyncServiceAdapter
     from .bars import Bars
+    from .cancellation import CancellationToken
     from .data import DataManager
     from .errors import KtrdrError
     from .operation import Operation
@@ -40,7 +41,7 @@ _HOMES = {
     "AsyncServiceAdapter": "adapter",
     "Bars": "bars",
     "CancelReason": "_core",
-    "CancellationToken": "_core",
+    "CancellationToken": "cancellation",
     "DataManager": "data",
     "KtrdrError": "errors",
     "Operation": "operation",

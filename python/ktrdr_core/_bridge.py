@@ -7,6 +7,7 @@ thread that waits: an event loop's (``LoopPost``) or one that blocks in ``result
 from __future__ import annotations
 
 import atexit
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,8 @@ Handler = Callable[[str, Any], None]
 
 # A burst of news is handled in slices, so that a loop is never held longer than this. Seconds.
 _SLICE = 0.005
+#: How often something that can only be polled is looked at. Seconds.
+POLL = 0.02
 # How long the interpreter's exit waits for native threads. Seconds.
 _EXIT_LIMIT = 2.0
 
@@ -80,12 +83,27 @@ class Post:
         if handler is not None:
             handler(mail[1], mail[2])
 
+    def forget(self, key: int) -> None:
+        """``remove`` from any thread."""
+        self.remove(key)
+
 
 class ThreadPost(Post):
-    """The mailbox of a thread that blocks until there is news."""
+    """The mailbox of a thread that blocks until there is news; pollers are called while it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pollers: list[Callable[[], bool]] = []
+
+    def add_poller(self, poller: Callable[[], bool]) -> None:
+        """Call ``poller`` every 20 ms of a wait, until it answers False."""
+        self._pollers.append(poller)
 
     def wait(self, seconds: float) -> None:
         """Block for at most ``seconds`` (the GIL is released), then handle what has come."""
+        if self._pollers:
+            self._pollers = [poller for poller in self._pollers if poller()]
+            seconds = min(seconds, POLL)
         self.mailbox.wait(seconds)
         for mail in self.mailbox.take():
             self._deliver(mail)
@@ -119,6 +137,15 @@ class LoopPost(Post):
         if not self._handlers and loop is not None and not loop.is_closed():
             loop.remove_reader(self.mailbox.fileno())
 
+    def forget(self, key: int) -> None:
+        loop = self._loop()
+        if loop is None or loop.is_closed():
+            return
+        if running_loop() is loop:
+            self.remove(key)
+        else:
+            loop.call_soon_threadsafe(self.remove, key)
+
     def _take(self) -> None:
         self._backlog.extend(self.mailbox.take())
         forward_logs()
@@ -134,6 +161,15 @@ class LoopPost(Post):
 
 
 _posts: WeakKeyDictionary[AbstractEventLoop, LoopPost] = WeakKeyDictionary()
+_threads = threading.local()
+
+
+def thread_post() -> ThreadPost:
+    """The mailbox of this thread, for waits without an event loop."""
+    post: ThreadPost | None = getattr(_threads, "post", None)
+    if post is None:
+        post = _threads.post = ThreadPost()
+    return post
 
 
 def running_loop() -> AbstractEventLoop | None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import _bridge, _core
+from . import _bridge, _core, _foreign
 from ._manager import Manager
 from .bars import Bars
 from .errors import InvalidArgumentError
@@ -16,7 +16,7 @@ from .operation import Operation, ProgressCallback
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._core import CancellationToken
+    from .protocols import CancellationToken
 
 Date = str | date | datetime
 
@@ -104,7 +104,7 @@ class DataManager(Manager):
             ISO 8601; without an offset UTC. An end that is a date without a time includes that day.
         mode : str
             ``local``: only what is stored, which may be nothing. ``full``: ask the service for what the store lacks (both dates needed).
-        cancellation_token : CancellationToken, optional
+        cancellation_token : CancellationToken or anything like one, optional
             Cancels the load when it is cancelled.
         progress_callback : callable, optional
             Called with a ``ProgressState``, on the running loop, else inside ``result()``.
@@ -120,6 +120,7 @@ class DataManager(Manager):
         ConflictError
             When the id belongs to another request; at once.
         """
+        token, watch = _foreign.as_token("cancellation_token", cancellation_token)
         native = self._native.load_data(
             symbol,
             timeframe,
@@ -127,8 +128,9 @@ class DataManager(Manager):
             _iso("end_date", end_date),
             mode,
             operation_id,
-            cancellation_token,
+            token,
         )
+        watch(native)
         return self._track(Operation(native, Bars, progress_callback=progress_callback))
 
     def _release(self) -> None:

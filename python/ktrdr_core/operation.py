@@ -17,6 +17,8 @@ from .errors import InvalidArgumentError, KtrdrError
 if TYPE_CHECKING:
     import asyncio
 
+    from .cancellation import CancellationToken
+
 T = TypeVar("T")
 ProgressCallback = Callable[[ProgressState], object]
 
@@ -66,6 +68,13 @@ class Operation(Generic[T]):
     def id(self) -> str:
         """The operation's id, ``op_<type>_<uuid7>`` or the caller's own."""
         return self._native.id
+
+    @property
+    def token(self) -> CancellationToken:
+        """The token that its work watches; cancelled when the operation is asked to stop."""
+        from .cancellation import CancellationToken
+
+        return CancellationToken(self._native.token)
 
     @property
     def status(self) -> str:
@@ -223,7 +232,7 @@ class Operation(Generic[T]):
 
     def _block(self, timeout: float | None) -> None:
         deadline = None if timeout is None else time.monotonic() + timeout
-        post = _bridge.ThreadPost()
+        post = _bridge.thread_post()
         ended: list[bool] = []
         callbacks = self._take_waiting()
 
@@ -233,7 +242,8 @@ class Operation(Generic[T]):
             for callback in callbacks if kind == "progress" else ():
                 callback(value)
 
-        listener = self._native.listen(post.mailbox, post.add(hear), bool(callbacks))
+        key = post.add(hear)
+        listener = self._native.listen(post.mailbox, key, bool(callbacks))
         try:
             while not ended:
                 left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
@@ -241,6 +251,7 @@ class Operation(Generic[T]):
                     break
                 post.wait(left)
         finally:
+            post.remove(key)
             self._native.unlisten(listener)
         if ended:
             done, self._waiting_done = self._waiting_done, []

@@ -15,7 +15,7 @@ from .operation import Operation
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 __all__ = [
     "MetricsPage",
@@ -153,7 +153,7 @@ class OperationsService:
 
     def events(
         self, operation_id: str, *, after: int = 0, limit: int = 1000, kind: str | None = None
-    ) -> list[OperationEvent]:
+    ) -> Sequence[OperationEvent]:
         """Read the event log after a number, oldest first.
 
         Parameters
@@ -256,7 +256,7 @@ class OperationsService:
         code : str
             user, timeout, shutdown, parent or error.
         """
-        return _core.cancel_all_operations(code, reason)
+        return _core.cancel_all_tokens(reason, code)
 
     def retry(self, operation_id: str) -> Operation[Any]:
         """Make the request of an ended operation once more, as a new one.

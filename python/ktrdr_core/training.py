@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _bridge, _core
+from . import _bridge, _core, _foreign
 from ._manager import Manager
 from .data import DataManager, Date, _iso
 from .operation import Operation, ProgressCallback
@@ -14,7 +14,7 @@ from .operation import Operation, ProgressCallback
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ._core import CancellationToken
+    from .protocols import CancellationToken
 
 
 class TrainingManager(Manager):
@@ -77,7 +77,7 @@ class TrainingManager(Manager):
             The part of the stored bars to use; all of them by default.
         validation_split : float, optional
             Share of the rows for validation, in place of the strategy's own. Above 0, below 1.
-        cancellation_token : CancellationToken, optional
+        cancellation_token : CancellationToken or anything like one, optional
             Cancels the training when it is cancelled.
         progress_callback : callable, optional
             Called with a ``ProgressState``, on the running loop, else inside ``result()``.
@@ -99,6 +99,7 @@ class TrainingManager(Manager):
         strategy = load_strategy(strategy_config_path)
         _torch_loader.check_installed()
         slot = _core.TrainerSlot()
+        token, watch = _foreign.as_token("cancellation_token", cancellation_token)
         native = self._native.train(
             strategy.to_json(),
             os.fspath(strategy_config_path),
@@ -109,7 +110,8 @@ class TrainingManager(Manager):
             validation_split,
             operation_id,
             slot,
-            cancellation_token,
+            token,
         )
+        watch(native)
         _torch_loader.load_into(slot)
         return self._track(Operation(native, dict, progress_callback=progress_callback))

@@ -1,7 +1,8 @@
 #include <fmt/format.h>
 #include <pybind11/stl.h>
 
-#include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/cancellation/system.hpp>
+#include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
 #include "bind.hpp"
@@ -22,6 +23,46 @@ std::optional<std::chrono::nanoseconds> seconds(std::optional<double> value) {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(*value * 1e9));
 }
 
+CancelReason reason_of(std::string text, const std::string& code) {
+    return {unwrap(cancel_code_from(code)), std::move(text), "python"};
+}
+
+/// A mail under `key` when the token is cancelled, at once if it is already.
+CancelRegistration notify(const CancellationToken& self, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    return self.on_cancel([mailbox = std::move(mailbox), key](const CancelReason& reason) {
+        boost::json::value answer = {
+            {"code", to_string(reason.code)}, {"text", reason.text}, {"origin", reason.origin}};
+        mailbox->post({Mail::Kind::reply, key, {}, Result<boost::json::value>(std::move(answer))});
+    });
+}
+
+/// Work asks in its innermost loop: a plain method descriptor costs a fraction of a bound function's dispatch
+/// (docs/decisions/0005).
+PyObject* poll(PyObject* self, PyObject*) {
+    auto* const instance = reinterpret_cast<py::detail::instance*>(self);
+    const auto* const token = static_cast<const CancellationToken*>(instance->get_value_and_holder().value_ptr());
+    if (token == nullptr) {
+        PyErr_SetString(PyExc_TypeError, "this CancellationToken was not initialised: call super().__init__()");
+        return nullptr;
+    }
+    return PyBool_FromLong(token->is_cancelled() ? 1 : 0);
+}
+
+void add_poll(const py::object& type) {
+    static PyMethodDef definition{"is_cancelled", &poll, METH_NOARGS,
+                                  "is_cancelled($self, /)\n--\n\nTrue once cancelled."};
+    auto* const cls = reinterpret_cast<PyTypeObject*>(type.ptr());
+    const auto method = py::reinterpret_steal<py::object>(PyDescr_NewMethod(cls, &definition));
+    if (!method) {
+        throw py::error_already_set();
+    }
+    type.attr("is_cancelled") = method;
+}
+
+CancellationSystem& tokens() {
+    return unwrap(Runtime::instance())->registry().tokens();
+}
+
 }  // namespace
 
 void bind_cancellation(py::module_& module) {
@@ -33,16 +74,20 @@ void bind_cancellation(py::module_& module) {
             return fmt::format("<CancelReason {} {:?} from {:?}>", to_string(self.code), self.text, self.origin);
         });
 
-    py::class_<CancellationToken>(module, "CancellationToken", "Asks work to stop; copies mean the same token.")
-        .def(py::init([] { return unwrap(Runtime::instance())->make_token(); }))
+    py::class_<CancelRegistration>(module, "CancelRegistration", "Keeps a callback registered.")
+        .def("close", &CancelRegistration::reset, py::call_guard<py::gil_scoped_release>(),
+             "Forget the callback; it does not run any more.");
+
+    py::class_<CancellationToken> token(module, "CancellationToken", "Asks work to stop; copies mean the same token.");
+    token.def(py::init([] { return unwrap(Runtime::instance())->make_token(); }))
+        .def(py::init<const CancellationToken&>(), py::arg("same_as"))
         .def(
             "cancel",
-            [](const CancellationToken& self, std::string reason) {
-                return self.cancel({CancelCode::user, std::move(reason), "python"});
+            [](const CancellationToken& self, std::string reason, const std::string& code) {
+                return self.cancel(reason_of(std::move(reason), code));
             },
-            py::arg("reason") = "", py::call_guard<py::gil_scoped_release>(),
+            py::arg("reason") = "", py::kw_only(), py::arg("code") = "user", py::call_guard<py::gil_scoped_release>(),
             "Cancel; True for the call that did it, False for later ones.")
-        .def("is_cancelled", &CancellationToken::is_cancelled, "True once cancelled.")
         .def_property_readonly("reason", &CancellationToken::reason, "Why, or None.")
         .def(
             "child",
@@ -51,11 +96,33 @@ void bind_cancellation(py::module_& module) {
         .def(
             "check", [](const CancellationToken& self, const std::string& context) { unwrap(self.check(context)); },
             py::arg("context") = "", "Raise OperationCancelledError (or OperationTimeoutError) once cancelled.")
+        .def("_notify", &notify, py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
+             "A mail under key when cancelled.")
+        .def("__eq__", [](const CancellationToken& self, const CancellationToken& other) { return self == other; })
+        .def("__eq__", [](const CancellationToken&, const py::object&) { return false; })
         .def("__repr__", [](const CancellationToken& self) {
             const auto reason = self.reason();
             return reason ? fmt::format("<CancellationToken cancelled: {} {:?}>", to_string(reason->code), reason->text)
                           : std::string("<CancellationToken>");
         });
+    add_poll(token);
+
+    module.def(
+        "cancel_token",
+        [](const std::string& id, std::string reason, const std::string& code) {
+            return tokens().cancel(id, reason_of(std::move(reason), code));
+        },
+        py::arg("id"), py::arg("reason"), py::arg("code"), py::call_guard<py::gil_scoped_release>(),
+        "Cancel what has this id in this process; True for the call that did it.");
+    module.def(
+        "cancel_all_tokens",
+        [](std::string reason, const std::string& code) {
+            return tokens().cancel_all(reason_of(std::move(reason), code));
+        },
+        py::arg("reason"), py::arg("code"), py::call_guard<py::gil_scoped_release>(), "Cancel all; how many.");
+    module.def("active_tokens", [] { return tokens().active(); }, "Ids of tokens that are not cancelled.");
+    module.def(
+        "find_token", [](const std::string& id) { return tokens().find(id); }, py::arg("id"), "The token, or None.");
 }
 
 }  // namespace ktrdr::bindings

@@ -153,12 +153,6 @@ void bind_registry(py::module_& module) {
         py::arg("id"), py::arg("reason"), py::call_guard<py::gil_scoped_release>(),
         "Cancel one of this or of another process; False when that was asked for before.");
     module.def(
-        "cancel_all_operations",
-        [](const std::string& code, std::string reason) {
-            return registry().cancel_all({unwrap(cancel_code_from(code)), std::move(reason), "python"});
-        },
-        py::arg("code"), py::arg("reason"), py::call_guard<py::gil_scoped_release>(), "Cancel all that are alive.");
-    module.def(
         "check_retry", [](const std::string& id) { return unwrap(registry().check_retry(id)); }, py::arg("id"),
         py::call_guard<py::gil_scoped_release>(), "The record of one that can be made again.");
     module.def(

@@ -110,6 +110,9 @@ Result<OperationRegistry::Created> OperationRegistry::create(OperationSpec spec,
         const std::scoped_lock lock(mutex_);
         const auto [place, added] = live_.try_emplace(operation->id(), operation);
         there = added ? nullptr : place->second;
+        if (added) {
+            tokens_.add(operation->id(), operation->token());
+        }
     }
     // Another thread was faster with the same id.
     if (there) {
@@ -207,17 +210,12 @@ void OperationRegistry::ended(const std::string& id) {
     }
     operation = std::move(found->second);
     live_.erase(found);
+    tokens_.remove(id);
     if (ended_.size() >= sweep_at_) {
         std::erase_if(ended_, [](const auto& entry) { return entry.second.expired(); });
         sweep_at_ = std::max<std::size_t>(64, 2 * ended_.size());
     }
     ended_.insert_or_assign(id, operation);
-}
-
-std::size_t OperationRegistry::cancel_all(const CancelReason& reason) {
-    const auto all = live();
-    return static_cast<std::size_t>(std::count_if(
-        all.begin(), all.end(), [&reason](const auto& operation) { return operation->request_cancel(reason); }));
 }
 
 Result<bool> OperationRegistry::cancel(const std::string& id, const CancelReason& reason) {

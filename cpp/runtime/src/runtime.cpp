@@ -141,7 +141,7 @@ bool Runtime::shutdown(std::chrono::milliseconds limit) {
             return true;
         }
     }
-    registry_.cancel_all({CancelCode::shutdown, "the interpreter exits", "runtime"});
+    registry_.tokens().cancel_all({CancelCode::shutdown, "the interpreter exits", "runtime"});
     bool quiet = true;
     for (const auto& operation : registry_.live()) {
         quiet = operation->wait_for(deadline - std::chrono::steady_clock::now()) && quiet;

@@ -30,12 +30,18 @@ protected:
         ASSERT_TRUE(store->commit_segment(key, month, daily_bars(month), AskOutcome::bars, clock_.utc_now()));
     }
 
-    /// Run until every load has ended: its edges come from the store's thread.
-    void finish() {
+    /// Run the I/O thread's work until this holds: edges come from the store's thread.
+    template <typename Holds>
+    void run_until(Holds holds) {
         do {
             io_.restart();
             io_.run_for(std::chrono::milliseconds{1});
-        } while (!registry_.live().empty());
+        } while (!holds());
+    }
+
+    /// Run until every load has ended.
+    void finish() {
+        run_until([this] { return registry_.live().empty(); });
     }
 
     TemporaryFolder folder_;
@@ -174,9 +180,10 @@ TEST_F(JobsTest, GoFromCreatedToDone) {
     EXPECT_THAT(jobs.list_jobs(), SizeIs(1));
     EXPECT_TRUE(registry_.live().empty());
     const auto operation = jobs.start_job(id).value();
-    finish();
+    run_until([this] { return done_ != nullptr; });
     EXPECT_EQ(jobs.get_job_status(id)->status, OperationStatus::running);
     done_(std::any(1));
+    finish();
     EXPECT_EQ(jobs.get_job_status(id)->status, OperationStatus::completed);
     EXPECT_EQ(jobs.start_job(id).value(), operation);
     EXPECT_THAT(jobs.list_jobs(), SizeIs(1));
@@ -189,11 +196,13 @@ TEST_F(JobsTest, CanBeCancelledBeforeAndAfterTheStart) {
     EXPECT_EQ(jobs.start_job(waiting).error().code, Errc::not_found);
     const std::string running = jobs.create_job(job("")).value();
     ASSERT_TRUE(jobs.start_job(running));
-    finish();
+    run_until([this] { return done_ != nullptr; });
     EXPECT_TRUE(jobs.cancel_job(running, {.text = "enough"}).value());
     EXPECT_FALSE(jobs.cancel_job(running, {}).value());
     EXPECT_EQ(jobs.get_job_status(running)->status, OperationStatus::cancelling);
+    done_(std::any(1));
     finish();
+    EXPECT_EQ(jobs.get_job_status(running)->status, OperationStatus::cancelled);
 }
 
 TEST_F(JobsTest, ShareAnIdOnlyForTheSameRequest) {

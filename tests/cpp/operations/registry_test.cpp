@@ -198,8 +198,8 @@ TEST_F(Registry, CancelsAllThatAreAliveAndNothingLater) {
     const auto running = create();
     (void)running->start();
     const auto pending = create();
-    EXPECT_EQ(registry_.cancel_all({CancelCode::shutdown, "the interpreter exits", "runtime"}), 2U);
-    EXPECT_EQ(registry_.cancel_all({CancelCode::shutdown, "again", "runtime"}), 0U);
+    EXPECT_EQ(registry_.tokens().cancel_all({CancelCode::shutdown, "the interpreter exits", "runtime"}), 2U);
+    EXPECT_EQ(registry_.tokens().cancel_all({CancelCode::shutdown, "again", "runtime"}), 0U);
     EXPECT_EQ(running->record().reason->code, CancelCode::shutdown);
     EXPECT_EQ(pending->status(), OperationStatus::cancelling);
     EXPECT_EQ(finished->status(), OperationStatus::completed);

@@ -9,6 +9,7 @@
 
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/cancellation/system.hpp>
 #include <ktrdr/operations/memory_store.hpp>
 #include <ktrdr/operations/operation.hpp>
 
@@ -60,8 +61,8 @@ public:
     /// Cancel one of this process, or ask the process that runs it. False when that was asked for before; `not_found`;
     /// `conflict` for one that is over.
     [[nodiscard]] Result<bool> cancel(const std::string& id, const CancelReason& reason);
-    /// Cancel all that are alive; the number asked. Later operations are not affected.
-    std::size_t cancel_all(const CancelReason& reason);
+    /// The tokens of those that are alive; `cancel_all` of it asks all of them to stop.
+    [[nodiscard]] CancellationSystem& tokens() noexcept { return tokens_; }
 
     /// Make this kind known; the last one of a type counts.
     void register_kind(OperationKind kind);
@@ -104,6 +105,7 @@ private:
     TimerQueue& timers_;
     const Clock& clock_;
     const std::shared_ptr<Home> home_;
+    CancellationSystem tokens_{};
     mutable std::mutex mutex_;
     std::unordered_map<std::string, std::shared_ptr<Operation>> live_{};
     /// Ended, and perhaps held by somebody.
