@@ -12,13 +12,21 @@ from ._manager import Manager
 from .bars import Bars
 from .errors import InvalidArgumentError
 from .operation import Operation, ProgressCallback
+from .progress import ProgressRenderer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import ClassVar
 
     from .protocols import CancellationToken
 
 Date = str | date | datetime
+
+
+class DataProgressRenderer(ProgressRenderer):
+    """``Loading AAPL 1h data (backfill mode) [3/5]``, from symbol, timeframe and mode of the context."""
+
+    _native: ClassVar[_core.ProgressRenderer] = _core.DataProgressRenderer()
 
 
 class DataManager(Manager):

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from . import _bridge, _core
+from ._callbacks import guarded, refuse_coroutine
 from ._core import ProgressState
 from .errors import InvalidArgumentError, KtrdrError
 
@@ -268,19 +269,19 @@ class Operation(Generic[T]):
 
     def add_done_callback(self, callback: Callable[[Operation[T]], object]) -> None:
         """Have ``callback(operation)`` called at the end, on the running loop, else inside ``result()``."""
-        _refuse_coroutine(callback)
+        refuse_coroutine(callback)
         if _bridge.running_loop() is None:
             self._waiting_done.append(callback)
         else:
             self._on_loop(lambda kind, _: callback(self) if kind == "finished" else None, False)
 
     def _follow(self, callback: ProgressCallback) -> None:
-        _refuse_coroutine(callback)
+        refuse_coroutine(callback)
         if _bridge.running_loop() is None:
-            self._waiting_progress.append(_guarded(callback))
+            self._waiting_progress.append(guarded(callback))
         else:
-            guarded = _guarded(callback)
-            self._on_loop(lambda kind, value: guarded(value) if kind == "progress" else None, True)
+            tell = guarded(callback)
+            self._on_loop(lambda kind, value: tell(value) if kind == "progress" else None, True)
 
     def _on_loop(self, hear: Callable[[str, Any], object], progress: bool) -> None:
         import contextvars
@@ -315,35 +316,6 @@ class Operation(Generic[T]):
         except KtrdrError as error:
             return error
         return None
-
-
-def _guarded(callback: ProgressCallback) -> ProgressCallback:
-    """A callback that raises is reported once and not called again; the work goes on."""
-    broken: list[bool] = []
-
-    def call(state: ProgressState) -> None:
-        if broken:
-            return
-        try:
-            callback(state)
-        except Exception:  # what a user's callback raises is unknown
-            import logging
-
-            broken.append(True)
-            logging.getLogger("ktrdr_core").exception(
-                "progress callback %r raised and is switched off", callback
-            )
-
-    return call
-
-
-def _refuse_coroutine(callback: object) -> None:
-    import inspect
-
-    if inspect.iscoroutinefunction(callback):
-        raise InvalidArgumentError(
-            f"callback {callback!r} is a coroutine function: use `async for state in operation.events()` instead"
-        )
 
 
 def _in_ipython() -> bool:

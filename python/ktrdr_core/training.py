@@ -10,11 +10,19 @@ from . import _bridge, _core, _foreign
 from ._manager import Manager
 from .data import DataManager, Date, _iso
 from .operation import Operation, ProgressCallback
+from .progress import ProgressRenderer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import ClassVar
 
     from .protocols import CancellationToken
+
+
+class TrainingProgressRenderer(ProgressRenderer):
+    """``Training MLP model on AAPL, MSFT [1h] [epoch 15/50] (batch 342/500)``, from the context."""
+
+    _native: ClassVar[_core.ProgressRenderer] = _core.TrainingProgressRenderer()
 
 
 class TrainingManager(Manager):

@@ -2,20 +2,100 @@
 #include <pybind11/chrono.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include <ktrdr/data/data_progress_renderer.hpp>
+#include <ktrdr/progress/generic_progress_manager.hpp>
+#include <ktrdr/progress/renderer.hpp>
 #include <ktrdr/progress/state.hpp>
+#include <ktrdr/training/training_progress.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "handle.hpp"
 
 namespace ktrdr::bindings {
+namespace {
 
-void bind_progress(py::module_& module) {
+/// Sets one field from its Python value.
+using Setter = void (*)(ProgressState&, const py::handle&);
+
+template <auto member>
+void set(ProgressState& state, const py::handle& value) {
+    state.*member = value.cast<std::remove_reference_t<decltype(state.*member)>>();
+}
+
+void set_start_time(ProgressState& state, const py::handle& value) {
+    state.start_time = utc_from_python(value);
+}
+
+void set_context(ProgressState& state, const py::handle& value) {
+    auto context = from_python(value);
+    if (!context.is_object()) {
+        throw py::cast_error();
+    }
+    state.context = std::move(context).as_object();
+}
+
+constexpr std::array<std::pair<const char*, Setter>, 18> setters{{
+    {"operation_id", &set<&ProgressState::operation_id>},
+    {"sequence", &set<&ProgressState::sequence>},
+    {"percentage", &set<&ProgressState::percentage>},
+    {"message", &set<&ProgressState::message>},
+    {"detail", &set<&ProgressState::detail>},
+    {"current_step", &set<&ProgressState::current_step>},
+    {"total_steps", &set<&ProgressState::total_steps>},
+    {"step_name", &set<&ProgressState::step_name>},
+    {"step_start_percentage", &set<&ProgressState::step_start_percentage>},
+    {"step_end_percentage", &set<&ProgressState::step_end_percentage>},
+    {"step_current", &set<&ProgressState::step_current>},
+    {"step_total", &set<&ProgressState::step_total>},
+    {"items_processed", &set<&ProgressState::items_processed>},
+    {"total_items", &set<&ProgressState::total_items>},
+    {"rate", &set<&ProgressState::rate>},
+    {"start_time", &set_start_time},
+    {"estimated_remaining", &set<&ProgressState::estimated_remaining>},
+    {"context", &set_context},
+}};
+
+/// A copy with these fields.
+ProgressState with(ProgressState state, const py::kwargs& fields) {
+    for (const auto& [key, value] : fields) {
+        const auto name = key.cast<std::string>();
+        const auto* const setter =
+            std::find_if(setters.begin(), setters.end(), [&name](const auto& entry) { return name == entry.first; });
+        if (setter == setters.end()) {
+            throw ErrorException(fail(Errc::invalid_argument, fmt::format("a ProgressState has no field {:?}", name)));
+        }
+        try {
+            setter->second(state, value);
+        } catch (const py::cast_error&) {
+            throw ErrorException(fail(Errc::invalid_argument, fmt::format("{} of a ProgressState cannot be {}", name,
+                                                                          py::repr(value).cast<std::string>())));
+        }
+    }
+    if (!(state.percentage >= 0 && state.percentage <= 100)) {
+        throw ErrorException(fail(Errc::invalid_argument,
+                                  fmt::format("percentage must be between 0 and 100, not {}", state.percentage)));
+    }
+    return state;
+}
+
+void bind_state(py::module_& module) {
     py::class_<ProgressState, std::shared_ptr<ProgressState>>(module, "ProgressState",
                                                               "One immutable picture of an operation's progress.")
+        .def(py::init([](const py::kwargs& fields) {
+            ProgressState state;
+            state.start_time = system_clock().utc_now();
+            return with(std::move(state), fields);
+        }))
         .def_readonly("operation_id", &ProgressState::operation_id)
         .def_readonly("sequence", &ProgressState::sequence)
         .def_readonly("percentage", &ProgressState::percentage)
         .def_readonly("message", &ProgressState::message)
+        .def_readonly("detail", &ProgressState::detail)
         .def_readonly("current_step", &ProgressState::current_step)
         .def_readonly("total_steps", &ProgressState::total_steps)
         .def_readonly("step_name", &ProgressState::step_name)
@@ -29,9 +109,82 @@ void bind_progress(py::module_& module) {
         .def_property_readonly("start_time", [](const ProgressState& self) { return to_python(self.start_time); })
         .def_readonly("estimated_remaining", &ProgressState::estimated_remaining)
         .def_property_readonly("context", [](const ProgressState& self) { return to_python(self.context); })
+        .def("replace", &with, "A copy with other values in the named fields.")
+        .def("__eq__", [](const ProgressState& self, const ProgressState& other) { return self == other; })
+        .def("__eq__", [](const ProgressState&, const py::object&) { return false; })
         .def("__repr__", [](const ProgressState& self) {
             return fmt::format("<ProgressState {:.1f} % {:?}>", self.percentage, self.message);
         });
+}
+
+void bind_renderers(py::module_& module) {
+    py::class_<ProgressRenderer, std::shared_ptr<ProgressRenderer>>(module, "ProgressRenderer",
+                                                                    "Turns a state into words.")
+        .def("render_message", &ProgressRenderer::render_message, py::arg("state"), "The sentence a person reads.")
+        .def("enhance_state", &ProgressRenderer::enhance_state, py::arg("state"),
+             "A new state with context derived from its numbers.");
+    py::class_<DefaultProgressRenderer, ProgressRenderer, std::shared_ptr<DefaultProgressRenderer>>(
+        module, "DefaultProgressRenderer")
+        .def(py::init<>());
+    py::class_<DataProgressRenderer, ProgressRenderer, std::shared_ptr<DataProgressRenderer>>(module,
+                                                                                              "DataProgressRenderer")
+        .def(py::init<>());
+    py::class_<TrainingProgressRenderer, ProgressRenderer, std::shared_ptr<TrainingProgressRenderer>>(
+        module, "TrainingProgressRenderer")
+        .def(py::init<>());
+}
+
+boost::json::object object_of(const std::optional<py::dict>& context) {
+    return context ? from_python(*context).as_object() : boost::json::object{};
+}
+
+void bind_manager(py::module_& module) {
+    using Manager = GenericProgressManager;
+    py::class_<Manager>(module, "GenericProgressManager", "Progress by calls; each answers the new picture.")
+        .def(py::init([] { return std::make_unique<Manager>(system_clock()); }))
+        .def(py::init([](const Handle& operation) {
+                 const auto& shared = operation.operation();
+                 return std::make_unique<Manager>(std::shared_ptr<ProgressTree>(shared, &shared->progress()),
+                                                  system_clock());
+             }),
+             py::arg("operation"))
+        .def(
+            "start_operation",
+            [](Manager& self, std::string id, std::int64_t total_steps, const std::optional<py::dict>& context) {
+                return unwrap(self.start_operation(std::move(id), total_steps, object_of(context)));
+            },
+            py::arg("operation_id"), py::arg("total_steps"), py::arg("context"))
+        .def(
+            "start_step",
+            [](Manager& self, std::string name, std::int64_t number, std::optional<double> start,
+               std::optional<double> end, std::optional<std::int64_t> items) {
+                return unwrap(self.start_step({std::move(name), number, start, end, items}));
+            },
+            py::arg("step_name"), py::arg("step_number"), py::arg("step_percentage"), py::arg("step_end_percentage"),
+            py::arg("expected_items"))
+        .def(
+            "update_step_progress",
+            [](Manager& self, std::int64_t current, std::int64_t total, std::int64_t items, const std::string& detail) {
+                return unwrap(self.update_step_progress(current, total, items, detail));
+            },
+            py::arg("current"), py::arg("total"), py::arg("items_processed"), py::arg("detail"))
+        .def(
+            "update_progress",
+            [](Manager& self, std::int64_t step, std::optional<std::string> message, std::int64_t items,
+               const std::optional<py::dict>& context) {
+                return unwrap(self.update_progress(step, std::move(message), items, object_of(context)));
+            },
+            py::arg("step"), py::arg("message"), py::arg("items_processed"), py::arg("context"))
+        .def("complete_operation", [](Manager& self) { return unwrap(self.complete_operation()); })
+        .def("state", &Manager::state);
+}
+
+}  // namespace
+
+void bind_progress(py::module_& module) {
+    bind_state(module);
+    bind_renderers(module);
+    bind_manager(module);
 }
 
 }  // namespace ktrdr::bindings

@@ -87,4 +87,14 @@ py::object to_python(UtcTime time) {
     return epoch + datetime.attr("timedelta")(py::arg("microseconds") = micros);
 }
 
+UtcTime utc_from_python(const py::handle& datetime) {
+    const auto module = py::module_::import("datetime");
+    if (!py::isinstance(datetime, module.attr("datetime")) || datetime.attr("tzinfo").is_none()) {
+        throw py::cast_error("not an aware datetime");
+    }
+    const auto epoch = module.attr("datetime")(1970, 1, 1, py::arg("tzinfo") = module.attr("timezone").attr("utc"));
+    const auto micros = (datetime.attr("__sub__")(epoch)).attr("__floordiv__")(module.attr("timedelta")(0, 0, 1));
+    return UtcTime(std::chrono::microseconds(micros.cast<std::int64_t>()));
+}
+
 }  // namespace ktrdr::bindings

@@ -18,6 +18,8 @@ namespace py = pybind11;
 
 /// An aware `datetime` in UTC, to the microsecond.
 [[nodiscard]] py::object to_python(UtcTime time);
+/// Throws `py::cast_error` for anything but an aware `datetime`.
+[[nodiscard]] UtcTime utc_from_python(const py::handle& datetime);
 
 /// The value, or the Python exception of its error (see the translator in `bind_base.cpp`).
 template <class T>

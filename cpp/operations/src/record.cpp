@@ -38,6 +38,7 @@ boost::json::object to_json(const ProgressState& state) {
         {"sequence", state.sequence},
         {"percentage", state.percentage},
         {"message", state.message},
+        {"detail", state.detail},
         {"current_step", state.current_step},
         {"total_steps", state.total_steps},
         {"step_name", state.step_name},
@@ -64,6 +65,7 @@ ProgressState progress_from_json(const boost::json::object& object) {
     state.sequence = static_cast<std::uint64_t>(integer(object, "sequence"));
     state.percentage = number(object, "percentage");
     state.message = text(object, "message");
+    state.detail = text(object, "detail");
     state.current_step = integer(object, "current_step");
     state.total_steps = integer(object, "total_steps");
     state.step_name = text(object, "step_name");

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 namespace ktrdr {
 namespace {
 
 using Nanoseconds = std::chrono::nanoseconds;
 
-constexpr std::size_t kept_units = 5;
 constexpr Nanoseconds shortest_window = std::chrono::seconds{1};
 constexpr Nanoseconds quiet_time = std::chrono::seconds{3};
 /// The weight of an old speed is halved after this long.
@@ -19,13 +17,6 @@ double seconds(Nanoseconds time) {
     return std::chrono::duration<double>(time).count();
 }
 
-Nanoseconds median(const std::deque<Nanoseconds>& units) {
-    std::vector<Nanoseconds> sorted(units.begin(), units.end());
-    std::sort(sorted.begin(), sorted.end());
-    const std::size_t middle = sorted.size() / 2;
-    return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
 }  // namespace
 
 void EtaEstimator::reset(SteadyTime now) {
@@ -33,16 +24,28 @@ void EtaEstimator::reset(SteadyTime now) {
     started_ = unit_started_ = speed_at_ = now;
 }
 
+void EtaEstimator::keep_unit(Nanoseconds taken) {
+    units_[unit_count_ % units_.size()] = taken;
+    ++unit_count_;
+}
+
+Nanoseconds EtaEstimator::median_unit() const {
+    auto sorted = units_;
+    const std::size_t count = std::min(unit_count_, sorted.size());
+    std::sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(count));
+    const std::size_t middle = count / 2;
+    return count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
 void EtaEstimator::observe(SteadyTime now, std::int64_t done, std::int64_t total, double fraction) {
     total_ = total;
     const std::int64_t count = done - window_done_;
     const Nanoseconds taken = now - unit_started_;
     // Units much shorter than the looks at them are averaged over a while: how many fall between two looks varies.
-    if (count > 0 && (units_.empty() || taken >= shortest_window)) {
-        const auto each = static_cast<std::size_t>(std::min<std::int64_t>(count, kept_units));
-        units_.insert(units_.end(), taken < shortest_window ? 1 : each, taken / count);
-        while (units_.size() > kept_units) {
-            units_.pop_front();
+    if (count > 0 && (unit_count_ == 0 || taken >= shortest_window)) {
+        const auto most = static_cast<std::int64_t>(units_.size());
+        for (std::int64_t i = taken < shortest_window ? 1 : std::min(count, most); i > 0; --i) {
+            keep_unit(taken / count);
         }
         unit_started_ = now;
         window_done_ = done;
@@ -68,8 +71,8 @@ std::optional<std::chrono::milliseconds> EtaEstimator::remaining(SteadyTime now)
         return std::chrono::milliseconds{0};
     }
     double left = 0;
-    if (!units_.empty()) {
-        const Nanoseconds unit = median(units_);
+    if (unit_count_ > 0) {
+        const Nanoseconds unit = median_unit();
         const double all = seconds(unit) * static_cast<double>(total_ - window_done_) - seconds(now - unit_started_);
         left = std::max(all, seconds(unit) * static_cast<double>(total_ - done_ - 1));
     } else if (speed_ > 0) {

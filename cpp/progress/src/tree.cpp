@@ -13,9 +13,6 @@
 namespace ktrdr {
 namespace {
 
-/// What work that has not said that it is done never goes beyond.
-constexpr double almost_done = 99.9;
-
 double part(double done, std::int64_t total) {
     return total > 0 ? std::clamp(done / static_cast<double>(total), 0.0, 1.0) : 0.0;
 }
@@ -55,8 +52,11 @@ const DefaultProgressRenderer& default_renderer() {
 
 }  // namespace
 
-ProgressTree::ProgressTree(std::string operation_id, const Clock& clock)
-    : operation_id_(std::move(operation_id)), clock_(clock), started_(clock.utc_now()) {}
+ProgressTree::ProgressTree(std::string operation_id, const Clock& clock, double unfinished_limit)
+    : operation_id_(std::move(operation_id)),
+      clock_(clock),
+      started_(clock.utc_now()),
+      unfinished_limit_(unfinished_limit) {}
 
 void ProgressTree::set_steps(std::vector<ProgressStep> steps) {
     double sum = 0;
@@ -91,19 +91,57 @@ void ProgressTree::set_context(boost::json::object context) {
     ++changes_;
 }
 
+void ProgressTree::set_total_steps(std::int64_t count) {
+    const std::scoped_lock lock(mutex_);
+    total_steps_ = std::max<std::int64_t>(count, 0);
+    ++changes_;
+}
+
+void ProgressTree::set_detail(std::string detail) {
+    const std::scoped_lock lock(mutex_);
+    detail_ = std::move(detail);
+    ++changes_;
+}
+
 void ProgressTree::enter(std::size_t index) {
     const std::scoped_lock lock(mutex_);
     if (index >= std::max<std::size_t>(steps_.size(), 1)) {
         throw ErrorException(fail(Errc::internal, fmt::format("operation {} has {} steps and entered number {}",
                                                               operation_id_, steps_.size(), index + 1)));
     }
+    Place place;
+    place.range.number = static_cast<std::int64_t>(index) + 1;
+    if (index < steps_.size()) {
+        place.declared = index;
+        place.range.name = steps_[index].name;
+        for (std::size_t i = 0; i < index; ++i) {
+            place.range.start += steps_[i].weight;
+        }
+        place.range.end =
+            index + 1 == steps_.size() ? 100.0 : std::min(100.0, place.range.start + steps_[index].weight);
+    }
+    begin(std::move(place));
+}
+
+void ProgressTree::enter(ProgressRange range) {
+    if (!(range.start >= 0 && range.start <= range.end && range.end <= 100)) {
+        throw ErrorException(
+            fail(Errc::invalid_argument, fmt::format("step {:?} must take a part of 0 to 100 percent, not {} to {}",
+                                                     range.name, range.start, range.end)));
+    }
+    const std::scoped_lock lock(mutex_);
+    begin({std::move(range), std::nullopt});
+}
+
+void ProgressTree::begin(Place place) {
     const auto [items, total_items] = items_so_far(outer_.load(), inner_.load());
     ProgressCounts outer = no_counts();
     outer.items = items;
     outer.total_items = total_items;
     outer_.store(outer);
     inner_.store(no_counts());
-    step_ = index;
+    place_ = std::move(place);
+    detail_.clear();
     closing_message_.clear();
     step_started_ = clock_.now();
     step_items_ = items;
@@ -141,6 +179,10 @@ std::uint64_t ProgressTree::version() const noexcept {
 
 void ProgressTree::push_edge() {
     ++changes_;
+    if (edges_.size() >= edge_limit) {
+        // Rare: work with a thousand steps between two looks. Half at once, so that the moves stay cheap.
+        edges_.erase(edges_.begin(), edges_.begin() + edge_limit / 2);
+    }
     edges_.push_back(make_state());
 }
 
@@ -157,13 +199,14 @@ ProgressState ProgressTree::make_state() {
     state.sequence = ++sequence_;
     state.start_time = started_;
     state.context = context_;
-    state.total_steps = static_cast<std::int64_t>(steps_.size());
-    if (step_) {
+    state.total_steps = std::max(total_steps_, static_cast<std::int64_t>(steps_.size()));
+    state.detail = detail_;
+    if (place_) {
         describe_step(state, outer, inner);
     }
     const double reached = state.step_start_percentage +
                            (state.step_end_percentage - state.step_start_percentage) * step_part(outer, inner);
-    highest_ = finished_ ? 100.0 : std::max(highest_, std::min(reached, almost_done));
+    highest_ = finished_ ? 100.0 : std::max(highest_, std::min(reached, unfinished_limit_));
     state.percentage = highest_;
     if (finished_) {
         state.estimated_remaining = std::chrono::milliseconds{0};
@@ -175,20 +218,16 @@ ProgressState ProgressTree::make_state() {
 }
 
 void ProgressTree::describe_step(ProgressState& state, const ProgressCounts& outer, const ProgressCounts& inner) {
-    state.current_step = static_cast<std::int64_t>(*step_) + 1;
+    const ProgressRange& range = place_->range;
+    state.current_step = range.number.value_or(outer.current);
+    state.step_name = range.name;
+    state.step_start_percentage = range.start;
+    state.step_end_percentage = range.end;
     state.step_current = outer.current;
     state.step_total = outer.total;
     std::tie(state.items_processed, state.total_items) = items_so_far(outer, inner);
-    if (*step_ < steps_.size()) {
-        const ProgressStep& step = steps_[*step_];
-        state.step_name = step.name;
-        state.step_start_percentage = 0;
-        for (std::size_t i = 0; i < *step_; ++i) {
-            state.step_start_percentage += steps_[i].weight;
-        }
-        state.step_end_percentage =
-            *step_ + 1 == steps_.size() ? 100.0 : std::min(100.0, state.step_start_percentage + step.weight);
-        if (auto metrics = named_metrics(step.metrics, inner); !metrics.empty()) {
+    if (place_->declared) {
+        if (auto metrics = named_metrics(steps_[*place_->declared].metrics, inner); !metrics.empty()) {
             state.context["metrics"] = std::move(metrics);
         }
     }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 #include <ktrdr/base/clock.hpp>
@@ -23,6 +23,9 @@ public:
     [[nodiscard]] std::optional<std::chrono::milliseconds> remaining(SteadyTime now) const;
 
 private:
+    void keep_unit(std::chrono::nanoseconds taken);
+    [[nodiscard]] std::chrono::nanoseconds median_unit() const;
+
     SteadyTime started_{};
     SteadyTime unit_started_{};
     std::int64_t done_{0};
@@ -33,7 +36,9 @@ private:
     double speed_{0};
     SteadyTime speed_at_{};
     double speed_progress_{0};
-    std::deque<std::chrono::nanoseconds> units_{};
+    /// Durations of the last units: a ring, `unit_count_` ever put in.
+    std::array<std::chrono::nanoseconds, 5> units_{};
+    std::size_t unit_count_{0};
 };
 
 }  // namespace ktrdr

@@ -13,13 +13,14 @@ namespace ktrdr {
 class KTRDR_EXPORT ProgressRenderer {
 public:
     virtual ~ProgressRenderer() = default;
-    /// The sentence a person reads, for example `Loading AAPL 1h data (backfill mode) [3/5]`.
+    /// The sentence a person reads, for example `Loading AAPL 1h data (backfill mode) [3/5]`. `state.message` holds
+    /// what the worker itself said of its step, or nothing.
     [[nodiscard]] virtual std::string render_message(const ProgressState& state) const = 0;
     /// A new state with context fields derived from its numbers; the default changes nothing.
     [[nodiscard]] virtual ProgressState enhance_state(ProgressState state) const { return state; }
 };
 
-/// The step's name and its units: `Checking files [3/5]`.
+/// What the worker said, else the step's name, and its units: `Checking files [3/5]`.
 class KTRDR_EXPORT DefaultProgressRenderer final : public ProgressRenderer {
 public:
     [[nodiscard]] std::string render_message(const ProgressState& state) const override;

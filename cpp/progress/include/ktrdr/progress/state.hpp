@@ -18,7 +18,10 @@ struct ProgressState {
     /// Rises with every state an operation delivers.
     std::uint64_t sequence{0};
     double percentage{0};
+    /// The renderer's sentence.
     std::string message{};
+    /// What the worker itself says of its step, or nothing.
+    std::string detail{};
     /// The step (phase) in work, 1-based, and how many there are; 0 when unknown.
     std::int64_t current_step{0};
     std::int64_t total_steps{0};

@@ -26,6 +26,16 @@ struct ProgressStep {
     std::vector<std::string> metrics{};
 };
 
+/// A step that was not declared, with its own part of the bar.
+struct ProgressRange {
+    std::string name{};
+    /// Its place among the steps, from 1. Unset: the units of the step are the operation's steps themselves.
+    std::optional<std::int64_t> number{};
+    /// Percent of the bar where it begins and where it ends, 0 <= start <= end <= 100.
+    double start{0};
+    double end{100};
+};
+
 /// The progress of one operation: steps with weights, in each step outer units (segments, epochs) and inside the unit
 /// in work inner ones (bars, batches).
 ///
@@ -35,21 +45,32 @@ struct ProgressStep {
 /// old unit with the new count would be more than there is.
 ///
 /// Errors: misuse (a weight that is not above 0, a step that was not declared) throws.
-/// Thread safety: `enter`, `set_context`, `finish`, `close` from the worker; the rest from any thread; nodes as they
-/// say. The renderer runs under the tree's lock and must not call back.
+/// Thread safety: `enter`, `set_context`, `set_detail`, `finish`, `close` from the worker; the rest from any thread;
+/// nodes as they say. The renderer runs under the tree's lock and must not call back.
 class KTRDR_EXPORT ProgressTree final {
 public:
-    ProgressTree(std::string operation_id, const Clock& clock);
+    /// What work that has not said that it is done never goes beyond, in percent.
+    static constexpr double almost_done = 99.9;
+    /// Most edges that wait for `take_edges`; the oldest go first.
+    static constexpr std::size_t edge_limit = 1000;
+
+    ProgressTree(std::string operation_id, const Clock& clock, double unfinished_limit = almost_done);
 
     /// Declare the steps, once, before the first `enter`.
     void set_steps(std::vector<ProgressStep> steps);
     void set_renderer(std::shared_ptr<const ProgressRenderer> renderer);
     /// Strings that change with the step only (symbol, mode, model type); merged into what is there.
     void set_context(boost::json::object context);
+    /// How many steps there are where they are not declared; 0 for unknown.
+    void set_total_steps(std::int64_t count);
+    /// What the worker says of the step in work, in place of its name. Cleared by `enter`.
+    void set_detail(std::string detail);
 
     /// The work is now in step `index` (0-based). Clears both nodes but for the items, and queues an edge that is never
     /// lost. Without declared steps there is one, number 0, without a name.
     void enter(std::size_t index);
+    /// The same for a step that was not declared. A later range may lie before an earlier one; the bar stands then.
+    void enter(ProgressRange range);
     /// The step's units: `current` of `total` done. `items` counts bars or samples since the operation began, here or
     /// in `inner()`: the larger one is shown.
     [[nodiscard]] ProgressNode& outer() noexcept { return outer_; }
@@ -68,6 +89,13 @@ public:
     [[nodiscard]] std::uint64_t version() const noexcept;
 
 private:
+    /// The step in work: its range, and which of the declared ones it is.
+    struct Place {
+        ProgressRange range{};
+        std::optional<std::size_t> declared{};
+    };
+
+    void begin(Place place);
     [[nodiscard]] ProgressState make_state();
     void describe_step(ProgressState& state, const ProgressCounts& outer, const ProgressCounts& inner);
     void push_edge();
@@ -78,13 +106,16 @@ private:
     const std::string operation_id_;
     const Clock& clock_;
     const UtcTime started_;
+    const double unfinished_limit_;
     ProgressNode outer_{};
     ProgressNode inner_{};
     mutable std::mutex mutex_;
     std::vector<ProgressStep> steps_{};
     std::shared_ptr<const ProgressRenderer> renderer_{};
     boost::json::object context_{};
-    std::optional<std::size_t> step_{};
+    std::int64_t total_steps_{0};
+    std::optional<Place> place_{};
+    std::string detail_{};
     bool finished_{false};
     std::string closing_message_{};
     double highest_{0};

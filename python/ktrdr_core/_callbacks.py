@@ -1,0 +1,48 @@
+"""Functions that others give us to call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def refuse_coroutine(callback: object) -> None:
+    """Raise for what cannot be called as a plain function.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For a coroutine function, and for what is no function.
+    """
+    import inspect
+
+    if inspect.iscoroutinefunction(callback):
+        raise InvalidArgumentError(
+            f"callback {callback!r} is a coroutine function: use `async for state in operation.events()` instead"
+        )
+    if not callable(callback):
+        raise InvalidArgumentError(f"callback must be a function, not {callback!r}")
+
+
+def guarded(callback: Callable[[Any], object]) -> Callable[[Any], None]:
+    """Report a callback that raises once, and do not call it again; the work goes on."""
+    broken: list[bool] = []
+
+    def call(value: Any) -> None:
+        if broken:
+            return
+        try:
+            callback(value)
+        except Exception:  # what a user's callback raises is unknown
+            import logging
+
+            broken.append(True)
+            logging.getLogger("ktrdr_core").exception(
+                "progress callback %r raised and is switched off", callback
+            )
+
+    return call

@@ -1,0 +1,281 @@
+"""Progress: pictures of it, the words for them, and a manager for work that reports by calls.
+
+The numbers and the arithmetic are the core's; a renderer turns a picture into a sentence and may be written here.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from . import _core
+from ._callbacks import guarded, refuse_coroutine
+from ._core import ProgressState
+from .errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .protocols import ProgressCallback
+
+__all__ = [
+    "GenericProgressManager",
+    "GenericProgressState",
+    "ProgressRenderer",
+    "ProgressState",
+]
+
+#: The same class: every kind of progress is told by one.
+GenericProgressState = ProgressState
+
+
+class ProgressRenderer:
+    """Turns a state into words: ``Checking files [3/5]``. Subclass it for a domain's own sentence.
+
+    Both methods are pure: they change nothing and may be called from any thread. One that raises is reported once, and
+    the sentence that was there stays.
+
+    Examples
+    --------
+    >>> class Loud(ProgressRenderer):
+    ...     def render_message(self, state):
+    ...         return f"{state.percentage:.0f} % OF {state.context['what'].upper()}!"
+    >>> Loud().render_message(ProgressState(percentage=50, context={"what": "files"}))
+    '50 % OF FILES!'
+    """
+
+    _native: ClassVar[_core.ProgressRenderer] = _core.DefaultProgressRenderer()
+
+    def render_message(self, state: ProgressState) -> str:
+        """Give the sentence a person reads; ``state.detail`` is what the worker itself said, or empty."""
+        return self._native.render_message(state)
+
+    def enhance_state(self, state: ProgressState) -> ProgressState:
+        """Give a state with context derived from its numbers (``state.replace(context=...)``), or ``state`` itself."""
+        return self._native.enhance_state(state)
+
+    def render_progress_message(self, state: ProgressState) -> str:
+        """Do what ``render_message`` does; the older name."""
+        return self.render_message(state)
+
+
+def rendered(renderer: ProgressRenderer | None, state: ProgressState) -> ProgressState:
+    """Give the state with the renderer's words."""
+    if renderer is None:
+        return state
+    state = renderer.enhance_state(state)
+    return state.replace(message=renderer.render_message(state))
+
+
+class GenericProgressManager:
+    """Progress by calls, for work that does not know its steps beforehand.
+
+    Use ``start_step`` with ``update_step_progress`` inside the step, or ``update_progress`` alone with the number of
+    steps done, or both. Steps may come out of order and totals may be 0 (unknown): the percentage stays in 0..100 and
+    never goes back. After ``complete_operation`` nothing changes and nobody is called any more.
+
+    Thread safety: any number of threads may update at once. The callback runs on the thread that updates, after the
+    update and outside of any lock, so that of two threads' states the older one may come last (see ``sequence``).
+
+    Parameters
+    ----------
+    callback : callable, optional
+        Called with a ``ProgressState`` after every update. One that raises is logged once and not called again.
+    renderer : ProgressRenderer, optional
+        Words of your own.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When ``callback`` is a coroutine function or cannot be called.
+
+    Examples
+    --------
+    >>> seen = []
+    >>> manager = GenericProgressManager(callback=seen.append)
+    >>> manager.start_operation("import", total_steps=2)
+    >>> manager.update_progress(1, "Reading")
+    >>> manager.complete_operation()
+    >>> [(state.percentage, state.message) for state in seen]
+    [(0.0, 'Working'), (50.0, 'Reading [1/2]'), (100.0, 'Reading [2/2]')]
+    """
+
+    _making: ClassVar[Lock] = Lock()
+
+    def __init__(
+        self,
+        callback: ProgressCallback | None = None,
+        renderer: ProgressRenderer | None = None,
+    ) -> None:
+        if callback is not None:
+            refuse_coroutine(callback)
+        self._callback = None if callback is None else guarded(callback)
+        self._renderer = renderer
+
+    def __getattr__(self, name: str) -> Any:
+        """Make what a subclass that does not call ``super().__init__()`` has not made."""
+        if name not in ("_native", "_callback", "_renderer"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        with GenericProgressManager._making:
+            if name not in self.__dict__:
+                self.__dict__[name] = _core.GenericProgressManager() if name == "_native" else None
+            return self.__dict__[name]
+
+    def start_operation(
+        self, operation_id: str, total_steps: int, context: Mapping[str, Any] | None = None
+    ) -> None:
+        """Begin at nought.
+
+        Parameters
+        ----------
+        operation_id : str
+            As the states shall name it.
+        total_steps : int
+            How many steps there are, 0 for unknown.
+        context : mapping, optional
+            Plain JSON that every state carries.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For a negative total or context that is not plain JSON.
+        """
+        self._tell(
+            self._native.start_operation,
+            operation_id,
+            _count("total_steps", total_steps),
+            _dict(context),
+        )
+
+    def start_step(
+        self,
+        step_name: str,
+        step_number: int,
+        step_percentage: float | None = None,
+        step_end_percentage: float | None = None,
+        expected_items: int | None = None,
+    ) -> None:
+        """Begin a step.
+
+        Parameters
+        ----------
+        step_name : str
+            For the sentence.
+        step_number : int
+            From 1.
+        step_percentage, step_end_percentage : float, optional
+            Percent of the bar where the step begins and ends; else an equal share by its number.
+        expected_items : int, optional
+            How many items there will be in all.
+
+        Raises
+        ------
+        ConflictError
+            Before ``start_operation``.
+        InvalidArgumentError
+            For a negative number or a percentage outside 0..100.
+        """
+        self._tell(
+            self._native.start_step,
+            step_name,
+            _count("step_number", step_number),
+            step_percentage,
+            step_end_percentage,
+            expected_items,
+        )
+
+    def update_step_progress(
+        self, current: int, total: int, items_processed: int = 0, detail: str = ""
+    ) -> None:
+        """Say that ``current`` of ``total`` units of the step are done.
+
+        Parameters
+        ----------
+        current, total : int
+            Units of the step; a total of 0 is unknown.
+        items_processed : int
+            Items since the operation began; 0 leaves what was said before.
+        detail : str
+            Joins the step's name in the sentence; empty leaves what was said before.
+
+        Raises
+        ------
+        ConflictError
+            Before ``start_operation``.
+        InvalidArgumentError
+            For a negative number.
+        """
+        self._tell(
+            self._native.update_step_progress,
+            _count("current", current),
+            _count("total", total),
+            _count("items_processed", items_processed),
+            detail,
+        )
+
+    def update_progress(
+        self,
+        step: int,
+        message: str | None = None,
+        items_processed: int = 0,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Say that ``step`` of the operation's steps are done.
+
+        Parameters
+        ----------
+        step : int
+            How many.
+        message : str, optional
+            The sentence; else the one before.
+        items_processed : int
+            Items since the operation began; 0 leaves what was said before.
+        context : mapping, optional
+            Plain JSON, merged into that of every later state.
+
+        Raises
+        ------
+        ConflictError
+            Before ``start_operation``.
+        InvalidArgumentError
+            For a negative number or context that is not plain JSON.
+        """
+        self._tell(
+            self._native.update_progress,
+            _count("step", step),
+            message,
+            _count("items_processed", items_processed),
+            _dict(context),
+        )
+
+    def complete_operation(self) -> None:
+        """Say that all is done: 100 %.
+
+        Raises
+        ------
+        ConflictError
+            Before ``start_operation``.
+        """
+        self._tell(self._native.complete_operation)
+
+    @property
+    def current_state(self) -> ProgressState | None:
+        """The picture now; None before ``start_operation``."""
+        state = self._native.state()
+        return None if state is None else rendered(self._renderer, state)
+
+    def _tell(self, update: Callable[..., ProgressState | None], *arguments: Any) -> None:
+        state = update(*arguments)
+        callback = self._callback
+        if state is not None and callback is not None:
+            callback(rendered(self._renderer, state))
+
+
+def _count(argument: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidArgumentError(f"{argument} must be an int, not {value!r}")
+    return value
+
+
+def _dict(context: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if context is None else dict(context)
