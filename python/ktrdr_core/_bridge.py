@@ -12,17 +12,20 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from . import _core
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, Task
+    from collections.abc import Coroutine
 
 Handler = Callable[[str, Any], None]
 
 # A burst of news is handled in slices, so that a loop is never held longer than this. Seconds.
 _SLICE = 0.005
+# How long a loop goes on watching its mailbox after the last one who waits. Seconds.
+_REST = 0.05
 #: How often something that can only be polled is looked at. Seconds.
 POLL = 0.02
 # How long the interpreter's exit waits for native threads. Seconds.
@@ -40,6 +43,12 @@ def start() -> None:
     if not _started:
         _started = True
         atexit.register(_stop)
+
+
+def ensure_started() -> None:
+    """``start`` for calls that are made often: the log level is taken at the first."""
+    if not _started:
+        start()
 
 
 def _stop() -> None:
@@ -111,13 +120,16 @@ class ThreadPost(Post):
 
 
 class LoopPost(Post):
-    """The mailbox of an event loop; its descriptor is watched only while somebody waits."""
+    """The mailbox of an event loop; its descriptor is watched only while somebody waits, and a moment longer."""
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         super().__init__()
-        # Weak: the registry below maps loops to their posts, and a strong one would keep the loop for ever.
+        # Weak, so that a loop that nobody else holds goes at once.
         self._loop = ref(loop)
         self._backlog: deque[tuple[int, str, Any]] = deque()
+        self._tasks: set[Task[Any]] = set()
+        self._watched = False
+        self._resting = False
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -127,15 +139,30 @@ class LoopPost(Post):
         return loop
 
     def add(self, handler: Handler) -> int:
-        if not self._handlers:
+        if not self._watched:
             self.loop.add_reader(self.mailbox.fileno(), self._take)
+            self._watched = True
         return super().add(handler)
 
     def remove(self, key: int) -> None:
         super().remove(key)
         loop = self._loop()
-        if not self._handlers and loop is not None and not loop.is_closed():
-            loop.remove_reader(self.mailbox.fileno())
+        # Watching costs two system calls, more than a short operation itself: the next one may come at once.
+        if not self._handlers and not self._resting and loop is not None and not loop.is_closed():
+            self._resting = True
+            loop.call_later(_REST, self._rest)
+
+    def _rest(self) -> None:
+        self._resting = False
+        if self._watched and not self._handlers:
+            self._watched = False
+            self.loop.remove_reader(self.mailbox.fileno())
+
+    def start_task(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run a coroutine in a task that lives as long as its loop does; a loop itself holds tasks weakly."""
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def forget(self, key: int) -> None:
         loop = self._loop()
@@ -160,7 +187,9 @@ class LoopPost(Post):
                 return
 
 
-_posts: WeakKeyDictionary[AbstractEventLoop, LoopPost] = WeakKeyDictionary()
+# Where a loop keeps its mailbox. An attribute of the loop and no dictionary of ours, not even a weak one: handlers know
+# tasks and tasks know their loop, so a dictionary's value would keep its own key alive for ever.
+_ATTRIBUTE = "_ktrdr_core_post"
 _threads = threading.local()
 
 
@@ -191,7 +220,8 @@ def loop_post() -> LoopPost:
     import asyncio
 
     loop = asyncio.get_running_loop()
-    post = _posts.get(loop)
+    post: LoopPost | None = getattr(loop, _ATTRIBUTE, None)
     if post is None:
-        post = _posts[loop] = LoopPost(loop)
+        post = LoopPost(loop)
+        setattr(loop, _ATTRIBUTE, post)
     return post

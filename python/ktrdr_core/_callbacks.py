@@ -28,15 +28,17 @@ def refuse_coroutine(callback: object) -> None:
         raise InvalidArgumentError(f"callback must be a function, not {callback!r}")
 
 
-def guarded(callback: Callable[[Any], object]) -> Callable[[Any], None]:
-    """Report a callback that raises once, and do not call it again; the work goes on."""
+def guarded(
+    callback: Callable[[Any], object], view: Callable[[Any], Any] | None = None
+) -> Callable[[Any], None]:
+    """Report a callback that raises once, and do not call it again; the work goes on. ``view`` makes what it gets."""
     broken: list[bool] = []
 
     def call(value: Any) -> None:
         if broken:
             return
         try:
-            callback(value)
+            callback(value if view is None else view(value))
         except Exception:  # what a user's callback raises is unknown
             import logging
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from . import _core
 from .operation import CANCEL_GRACE, Operation
 
 if TYPE_CHECKING:
@@ -14,10 +15,12 @@ T = TypeVar("T")
 
 
 class Manager:
-    """Keeps the operations it started until they end, so that leaving it can stop them."""
+    """Knows the operations it started until they end, so that leaving it can stop them."""
 
-    def __init__(self) -> None:
-        self._operations: list[Operation[Any]] = []
+    # Ids and not handles, so that a failure which nobody looked at is noticed as soon as it is nobody's.
+    # Per object once the first operation starts; so a subclass need not call super().__init__().
+    _started: tuple[str, ...] | list[str] = ()
+    _prune_at = 64
 
     def close(self) -> None:
         """Cancel what still runs, wait for it a moment, and let go of what the manager holds open."""
@@ -30,13 +33,23 @@ class Manager:
         """Let go of what is held open; nothing runs any more."""
 
     def _track(self, operation: Operation[T]) -> Operation[T]:
-        self._operations = [running for running in self._operations if not running.done()]
-        self._operations.append(operation)
+        if not self._started:
+            self._started = []
+        if len(self._started) >= self._prune_at:
+            self._started = [running.id for running in self._running()]
+            self._prune_at = max(64, 2 * len(self._started))
+        cast("list[str]", self._started).append(operation.id)
         return operation
 
+    def _running(self) -> list[Operation[Any]]:
+        known = (_core.find_operation(operation_id) for operation_id in self._started)
+        return [Operation.of(native) for native in known if native is not None and not native.done]
+
     def _cancel(self) -> list[Operation[Any]]:
-        operations, self._operations = self._operations, []
-        return [op for op in operations if op.cancel("its manager was closed") or not op.done()]
+        operations, self._started = self._running(), ()
+        for operation in operations:
+            operation.cancel("its manager was closed")
+        return operations
 
     async def __aenter__(self) -> Self:
         return self

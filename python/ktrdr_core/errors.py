@@ -10,6 +10,7 @@
     ├── FeatureNotAvailableError               this installation does not have it
     ├── OperationCancelledError                the operation was cancelled
     ├── OperationTimeoutError (TimeoutError)   the operation ran past its own timeout
+    ├── OperationFailedError                   the work of an operation raised something of its own
     ├── ShutDownError (RuntimeError)           the interpreter is ending, or this is a fork
     ├── StorageError
     │   ├── StorageFullError                   no room left on the disk
@@ -101,6 +102,12 @@ class OperationTimeoutError(KtrdrError, TimeoutError):
     """The operation ran past its own timeout."""
 
     code = "timed_out"
+
+
+class OperationFailedError(KtrdrError):
+    """The work of an operation raised something of its own; ``context`` names the exception's type."""
+
+    code = "operation_failed"
 
 
 class ShutDownError(KtrdrError, RuntimeError):
@@ -234,6 +241,7 @@ BY_CODE: dict[str, type[KtrdrError]] = {
         FeatureNotAvailableError,
         OperationCancelledError,
         OperationTimeoutError,
+        OperationFailedError,
         ShutDownError,
         StorageError,
         StorageFullError,

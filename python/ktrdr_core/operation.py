@@ -18,7 +18,9 @@ from .errors import InvalidArgumentError, KtrdrError
 if TYPE_CHECKING:
     import asyncio
 
+    from ._work import Outcome
     from .cancellation import CancellationToken
+    from .progress import ProgressRenderer
 
 T = TypeVar("T")
 ProgressCallback = Callable[[ProgressState], object]
@@ -44,9 +46,13 @@ class Operation(Generic[T]):
         convert: Callable[[Any], T],
         *,
         progress_callback: ProgressCallback | None = None,
+        renderer: ProgressRenderer | None = None,
     ) -> None:
         self._native = native
         self._convert = convert
+        self._renderer = renderer
+        # Of work written in Python: its value and what it raised.
+        self._python: Outcome | None = None
         self._lock = Lock()
         self._awaiters = 0
         self._value: list[T] = []
@@ -56,14 +62,20 @@ class Operation(Generic[T]):
             self._follow(progress_callback)
 
     @classmethod
-    def of(cls, native: _core.Operation) -> Operation[Any]:
+    def of(
+        cls, native: _core.Operation, renderer: ProgressRenderer | None = None
+    ) -> Operation[Any]:
         """Wrap an operation that is known by its id; bars come as ``Bars``, all else as it is."""
-        from .bars import Bars
 
         def convert(value: Any) -> Any:
+            from .bars import Bars
+
             return Bars(value) if isinstance(value, _core.Bars) else value
 
-        return Operation(native, convert)
+        operation = Operation(native, convert, renderer=renderer)
+        work = sys.modules.get("ktrdr_core._work")
+        operation._python = None if work is None else work.outcomes.get(native.id)
+        return operation
 
     @property
     def id(self) -> str:
@@ -85,7 +97,14 @@ class Operation(Generic[T]):
     @property
     def progress(self) -> ProgressState:
         """The progress as it stands now."""
-        return self._native.progress()
+        return self._view(self._native.progress())
+
+    def _view(self, state: ProgressState) -> ProgressState:
+        if self._renderer is None:
+            return state
+        from .progress import rendered
+
+        return rendered(self._renderer, state)
 
     @property
     def warnings(self) -> list[str]:
@@ -98,7 +117,7 @@ class Operation(Generic[T]):
 
     def cancel(self, reason: str = "") -> bool:
         """Ask the work to stop; False when it has ended or was asked before."""
-        return self._native.cancel(reason)
+        return self._native.cancel(reason, "user")
 
     def __repr__(self) -> str:
         state = self.progress
@@ -183,7 +202,7 @@ class Operation(Generic[T]):
         try:
             while True:
                 while pending:
-                    yield pending.popleft()
+                    yield self._view(pending.popleft())
                 if ended:
                     return
                 await news.wait()
@@ -277,10 +296,10 @@ class Operation(Generic[T]):
 
     def _follow(self, callback: ProgressCallback) -> None:
         refuse_coroutine(callback)
+        tell = guarded(callback, self._view)
         if _bridge.running_loop() is None:
-            self._waiting_progress.append(guarded(callback))
+            self._waiting_progress.append(tell)
         else:
-            tell = guarded(callback)
             self._on_loop(lambda kind, value: tell(value) if kind == "progress" else None, True)
 
     def _on_loop(self, hear: Callable[[str, Any], object], progress: bool) -> None:
@@ -303,7 +322,14 @@ class Operation(Generic[T]):
 
     def _outcome(self) -> T:
         if not self._value:
-            value = self._convert(self._native.result())
+            try:
+                native = self._native.result()
+            except KtrdrError:
+                raised = None if self._python is None else self._python.error
+                if raised is not None and self.status == "failed":
+                    raise raised from raised.__cause__
+                raise
+            value = self._convert(native) if self._python is None else self._python.value
             _bridge.forward_logs()
             self._value.append(value)
         return self._value[0]

@@ -230,8 +230,16 @@ class OperationsService:
         )
 
     def handle(self, operation_id: str) -> Operation[Any] | None:
-        """Give the handle of an operation of this process that runs, or has ended and is still held; else None."""
-        native = _core.find_operation(operation_id)
+        """Give the handle of an operation: one of this process, or one that has ended; None for one that runs elsewhere.
+
+        The value of one that has ended and was held by nobody is what its record keeps of it: plain JSON, or nothing.
+
+        Raises
+        ------
+        NotFoundError
+            For an unknown id.
+        """
+        native = _core.operation_handle(operation_id)
         return None if native is None else Operation.of(native)
 
     def cancel(self, operation_id: str, reason: str = "") -> bool:

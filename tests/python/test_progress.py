@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -248,7 +248,7 @@ async def _coroutine(_: ProgressState) -> None: ...
         (lambda m: m.start_operation("op", 5, {"x": object()}), "JSON"),
         (lambda m: m.update_progress(1, context={"x": {1, 2}}), "JSON"),
         (lambda m: GenericProgressManager(_coroutine), "coroutine function"),
-        (lambda m: GenericProgressManager(3), "callback must be a function"),
+        (lambda m: GenericProgressManager(cast("Any", 3)), "callback must be a function"),
     ],
 )
 def test_bad_input_is_named(call: Callable[[Any], object], words: str) -> None:

@@ -11,6 +11,7 @@ std::string_view to_string(Errc code) noexcept {
         case Errc::not_available: return "not_available";
         case Errc::cancelled: return "cancelled";
         case Errc::timed_out: return "timed_out";
+        case Errc::operation_failed: return "operation_failed";
         case Errc::shut_down: return "shut_down";
         case Errc::storage: return "storage";
         case Errc::storage_full: return "storage_full";

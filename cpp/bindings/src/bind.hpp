@@ -13,6 +13,7 @@ void bind_features(pybind11::module_& module);
 void bind_operations(pybind11::module_& module);
 void bind_registry(pybind11::module_& module);
 void bind_storage(pybind11::module_& module);
+void bind_orchestrator(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
 void bind_adapter(pybind11::module_& module);
 void bind_data(pybind11::module_& module);

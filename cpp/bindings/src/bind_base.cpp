@@ -37,6 +37,9 @@ void bind_base(py::module_& module) {
             raise(exception.error());
         }
     });
+    module.def(
+        "check_json", [](const py::object& value) { (void)from_python(value); }, py::arg("value"),
+        "Raise InvalidArgumentError for what is not plain JSON.");
     module.def("error_codes", &error_codes, "Every error code of the core.");
 }
 

@@ -7,6 +7,7 @@
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "notify.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -25,15 +26,6 @@ std::optional<std::chrono::nanoseconds> seconds(std::optional<double> value) {
 
 CancelReason reason_of(std::string text, const std::string& code) {
     return {unwrap(cancel_code_from(code)), std::move(text), "python"};
-}
-
-/// A mail under `key` when the token is cancelled, at once if it is already.
-CancelRegistration notify(const CancellationToken& self, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    return self.on_cancel([mailbox = std::move(mailbox), key](const CancelReason& reason) {
-        boost::json::value answer = {
-            {"code", to_string(reason.code)}, {"text", reason.text}, {"origin", reason.origin}};
-        mailbox->post({Mail::Kind::reply, key, {}, Result<boost::json::value>(std::move(answer))});
-    });
 }
 
 /// Work asks in its innermost loop: a plain method descriptor costs a fraction of a bound function's dispatch
@@ -64,6 +56,14 @@ CancellationSystem& tokens() {
 }
 
 }  // namespace
+
+CancelRegistration notify(const CancellationToken& token, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    return token.on_cancel([mailbox = std::move(mailbox), key](const CancelReason& reason) {
+        boost::json::value answer = {
+            {"code", to_string(reason.code)}, {"text", reason.text}, {"origin", reason.origin}};
+        mailbox->post({Mail::Kind::reply, key, {}, Result<boost::json::value>(std::move(answer))});
+    });
+}
 
 void bind_cancellation(py::module_& module) {
     py::class_<CancelReason>(module, "CancelReason", "Why work was asked to stop.")

@@ -9,12 +9,15 @@
 #include "bind.hpp"
 #include "convert.hpp"
 #include "handle.hpp"
+#include "notify.hpp"
 
 namespace ktrdr::bindings {
 namespace {
 
-/// The value of work done in Python: it stays with the Python side.
-struct PythonValue {};
+/// The value of work done in Python: it stays with the Python side, all but what the record shows of it.
+struct PythonValue {
+    std::optional<boost::json::value> summary{};
+};
 
 /// The kinds of value that an operation of ours can end with.
 py::object value_of(const std::any& value) {
@@ -26,6 +29,9 @@ py::object value_of(const std::any& value) {
     }
     if (const auto* plain = std::any_cast<boost::json::value>(&value)) {
         return to_python(*plain);
+    }
+    if (const auto* python = std::any_cast<PythonValue>(&value); python != nullptr && python->summary) {
+        return to_python(*python->summary);
     }
     return py::none();
 }
@@ -93,12 +99,15 @@ void admit(const Handle& self, std::shared_ptr<Mailbox> mailbox, std::uint64_t k
 }
 
 void succeed(const Handle& self, const py::object& result) {
-    auto json = result.is_none() ? std::optional<boost::json::value>{} : std::optional(from_python(result));
-    const py::gil_scoped_release released;
-    if (json) {
-        self->set_summary(std::move(*json));
+    PythonValue value;
+    if (!result.is_none()) {
+        value.summary = from_python(result);
     }
-    self->finish(std::any(PythonValue{}));
+    const py::gil_scoped_release released;
+    if (value.summary) {
+        self->set_summary(*value.summary);
+    }
+    self->finish(std::any(std::move(value)));
 }
 
 void fail_with(const Handle& self, const std::string& code, std::string message, const py::dict& context) {
@@ -113,8 +122,9 @@ void store_units(const Handle& self, std::int64_t current, std::int64_t total, s
 }
 
 void bind_work(py::class_<Handle>& cls) {
-    cls.def("admit", &admit, py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
-            "Answer under key once the work may begin.")
+    cls.def_property_readonly("admitted", [](const Handle& self) { return self->is_admitted(); })
+        .def("admit", &admit, py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
+             "Answer under key once the work may begin.")
         .def(
             "start", [](const Handle& self) { unwrap(self->start()); }, py::call_guard<py::gil_scoped_release>(),
             "The work begins.")
@@ -131,6 +141,13 @@ void bind_work(py::class_<Handle>& cls) {
                 self->progress().set_context(from_python(context).as_object());
             },
             py::arg("context"), "Merge into the context of every progress state.")
+        .def(
+            "notify_cancel",
+            [](const Handle& self, const std::shared_ptr<Mailbox>& mailbox, std::uint64_t key) {
+                return notify(self->token(), mailbox, key);
+            },
+            py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
+            "A mail under key when its token is cancelled.")
         .def(
             "add_metric",
             [](const Handle& self, const py::dict& metric) { self->add_metric(from_python(metric).as_object()); },
@@ -162,10 +179,10 @@ void bind_operations(py::module_& module) {
             "record", [](const Handle& self) { return self->record(); }, py::call_guard<py::gil_scoped_release>())
         .def(
             "cancel",
-            [](const Handle& self, std::string reason) {
-                return self->request_cancel({CancelCode::user, std::move(reason), "python"});
+            [](const Handle& self, std::string reason, const std::string& code) {
+                return self->request_cancel({unwrap(cancel_code_from(code)), std::move(reason), "python"});
             },
-            py::arg("reason"), py::call_guard<py::gil_scoped_release>())
+            py::arg("reason"), py::arg("code"), py::call_guard<py::gil_scoped_release>())
         .def(
             "wait",
             [](const Handle& self, double seconds) {

@@ -90,6 +90,11 @@ std::optional<Handle> find(const std::string& id) {
     return operation ? std::optional<Handle>(std::in_place, std::move(operation)) : std::nullopt;
 }
 
+std::optional<Handle> handle_of(const std::string& id) {
+    auto operation = unwrap(registry().handle(id));
+    return operation ? std::optional<Handle>(std::in_place, std::move(operation)) : std::nullopt;
+}
+
 void bind_record(py::module_& module) {
     py::class_<OperationRecord>(module, "OperationRecord", "What is known of an operation, as plain values.")
         .def_readonly("id", &OperationRecord::id)
@@ -145,6 +150,8 @@ void bind_registry(py::module_& module) {
         "operation_record", [](const std::string& id) { return unwrap(registry().record(id)); }, py::arg("id"),
         py::call_guard<py::gil_scoped_release>(), "What is known of an operation.");
     module.def("find_operation", &find, py::arg("id"), "One of this process that is alive or held, or None.");
+    module.def("operation_handle", &handle_of, py::arg("id"), py::call_guard<py::gil_scoped_release>(),
+               "One of this process, or one that has ended; None for one that runs elsewhere.");
     module.def(
         "cancel_operation",
         [](const std::string& id, std::string reason) {

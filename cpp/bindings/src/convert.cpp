@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace ktrdr::bindings {
 namespace {
 
@@ -13,20 +15,78 @@ py::list to_list(const boost::json::array& array) {
     return list;
 }
 
-boost::json::value from_sequence(const py::sequence& sequence) {
+/// Deeper than anybody's parameters, and far from the end of the stack; a list may hold itself.
+constexpr int deepest = 100;
+
+[[noreturn]] void refuse(const std::string& why) {
+    throw ErrorException(fail(Errc::invalid_argument, why));
+}
+
+boost::json::value from_python(const py::handle& object, int depth);
+
+boost::json::value from_sequence(const py::sequence& sequence, int depth) {
     boost::json::array array;
     for (const py::handle item : sequence) {
-        array.push_back(from_python(item));
+        array.push_back(from_python(item, depth + 1));
     }
     return array;
 }
 
-boost::json::value from_dict(const py::dict& dict) {
+boost::json::value from_dict(const py::dict& dict, int depth) {
     boost::json::object object;
     for (const auto& [key, value] : dict) {
-        object.emplace(key.cast<std::string>(), from_python(value));
+        if (!py::isinstance<py::str>(key)) {
+            refuse(fmt::format("a JSON object has only str keys, not {}", py::repr(key).cast<std::string>()));
+        }
+        object.emplace(key.cast<std::string>(), from_python(value, depth + 1));
     }
     return object;
+}
+
+boost::json::value from_int(const py::handle& object) {
+    try {
+        return object.cast<std::int64_t>();
+    } catch (const py::cast_error&) {
+        refuse(
+            fmt::format("{} is no JSON number here: an int has at most 64 bits", py::str(object).cast<std::string>()));
+    }
+}
+
+boost::json::value from_float(const py::handle& object) {
+    const auto number = object.cast<double>();
+    if (!std::isfinite(number)) {
+        refuse(fmt::format("{} is no JSON number: use None", number));
+    }
+    return number;
+}
+
+boost::json::value from_python(const py::handle& object, int depth) {
+    if (depth > deepest) {
+        refuse(fmt::format("the value is nested deeper than {} levels, which is more than JSON here may be", deepest));
+    }
+    if (object.is_none()) {
+        return nullptr;
+    }
+    if (py::isinstance<py::bool_>(object)) {
+        return object.cast<bool>();
+    }
+    if (py::isinstance<py::int_>(object)) {
+        return from_int(object);
+    }
+    if (py::isinstance<py::float_>(object)) {
+        return from_float(object);
+    }
+    if (py::isinstance<py::str>(object)) {
+        return boost::json::string(object.cast<std::string>());
+    }
+    if (py::isinstance<py::dict>(object)) {
+        return from_dict(object.cast<py::dict>(), depth);
+    }
+    if (py::isinstance<py::list>(object) || py::isinstance<py::tuple>(object)) {
+        return from_sequence(object.cast<py::sequence>(), depth);
+    }
+    refuse(fmt::format("{} cannot be sent as JSON: use dict, list, str, int, float, bool or None",
+                       py::type::of(object).attr("__name__").cast<std::string>()));
 }
 
 }  // namespace
@@ -54,30 +114,7 @@ py::dict to_python(const boost::json::object& object) {
 }
 
 boost::json::value from_python(const py::handle& object) {
-    if (object.is_none()) {
-        return nullptr;
-    }
-    if (py::isinstance<py::bool_>(object)) {
-        return object.cast<bool>();
-    }
-    if (py::isinstance<py::int_>(object)) {
-        return object.cast<std::int64_t>();
-    }
-    if (py::isinstance<py::float_>(object)) {
-        return object.cast<double>();
-    }
-    if (py::isinstance<py::str>(object)) {
-        return boost::json::string(object.cast<std::string>());
-    }
-    if (py::isinstance<py::dict>(object)) {
-        return from_dict(object.cast<py::dict>());
-    }
-    if (py::isinstance<py::list>(object) || py::isinstance<py::tuple>(object)) {
-        return from_sequence(object.cast<py::sequence>());
-    }
-    throw ErrorException(fail(Errc::invalid_argument,
-                              fmt::format("{} cannot be sent as JSON: use dict, list, str, int, float, bool or None",
-                                          py::type::of(object).attr("__name__").cast<std::string>())));
+    return from_python(object, 0);
 }
 
 py::object to_python(UtcTime time) {

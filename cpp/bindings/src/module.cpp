@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, module) {
     bind_operations(module);
     bind_registry(module);
     bind_storage(module);
+    bind_orchestrator(module);
     bind_runtime(module);
     bind_adapter(module);
     bind_data(module);

@@ -121,6 +121,7 @@ Operation::Operation(OperationRecord record, CancellationToken token, const Cloc
       admitted_(true) {
     if (is_terminal(record_.status)) {
         outcome_.emplace(stored_outcome(record_));
+        outcome_read_ = true;  // By somebody of the time when it ended.
         return;
     }
     watch_token();
@@ -380,6 +381,11 @@ Result<std::vector<OperationEvent>> Operation::events(const EventQuery& query) c
 std::uint64_t Operation::first_seq() const {
     const std::scoped_lock lock(mutex_);
     return log_.first_seq();
+}
+
+bool Operation::is_admitted() const {
+    const std::scoped_lock lock(mutex_);
+    return admitted_;
 }
 
 bool Operation::is_stored() const {

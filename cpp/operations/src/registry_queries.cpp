@@ -74,6 +74,24 @@ Result<OperationRecord> OperationRegistry::record(const std::string& id) const {
     return no_such_operation(id);
 }
 
+Result<std::shared_ptr<Operation>> OperationRegistry::handle(const std::string& id) const {
+    if (auto operation = find(id)) {
+        return operation;
+    }
+    for (const auto& store : stores()) {
+        auto found = store->find(id);
+        if (!found) {
+            return found.error();
+        }
+        if (*found) {
+            return is_terminal((*found)->status)
+                       ? std::make_shared<Operation>(std::move(**found), CancellationToken{}, clock_, store)
+                       : nullptr;
+        }
+    }
+    return no_such_operation(id);
+}
+
 Result<OperationPage> OperationRegistry::list(const OperationQuery& query) const {
     if (const auto checked = check(query); !checked) {
         return checked.error();

@@ -94,38 +94,41 @@ Result<std::shared_ptr<Operation>> ServiceOrchestrator::execute_with_cancellatio
 
 Result<ServiceRoute> ServiceOrchestrator::route(std::optional<bool> use_host_service,
                                                 const std::optional<std::string>& host_service_url) const {
-    const std::string use_variable = fmt::format("USE_{}_HOST_SERVICE", env_var_prefix());
-    const std::string url_variable = fmt::format("{}_HOST_SERVICE_URL", env_var_prefix());
-    if (host_service_url && (host_service_url->empty() || use_host_service == false)) {
-        return fail(
-            Errc::invalid_argument,
-            host_service_url->empty()
-                ? fmt::format("the URL of the {} host service is empty: give one, or leave it out", service_name())
-                : fmt::format("a URL of the {} host service ({}) and \"do not use it\" were given together: "
-                              "leave one of them out",
-                              service_name(), *host_service_url),
-            {{"service", service_name()}, {"url", *host_service_url}});
-    }
-    bool use = use_host_service.value_or(host_service_url.has_value());
-    if (!use_host_service && !host_service_url) {
-        const auto from_env = env_.get_bool(use_variable);
-        if (!from_env) {
-            return from_env.error();
-        }
-        use = from_env->value_or(false);
-    }
-    if (!use) {
-        return ServiceRoute{};
-    }
-    std::string url = host_service_url ? *host_service_url : env_.get(url_variable).value_or(default_host_url());
-    if (url.empty()) {
-        return fail(
-            Errc::configuration,
-            fmt::format("the {} host service is to be used, but no URL is set: pass one as an argument or set {}",
-                        service_name(), url_variable),
-            {{"service", service_name()}, {"variable", url_variable}});
-    }
-    return ServiceRoute{true, std::move(url)};
+    return resolve_route({service_name(), default_host_url(), env_var_prefix()}, env_, use_host_service,
+                         host_service_url);
+}
+
+Result<std::string> ServiceOrchestrator::start_managed_operation(std::string name, std::string type, OperationWork work,
+                                                                 ExecuteOptions options) {
+    auto started =
+        execute_with_progress({.type = std::move(type), .name = std::move(name)}, std::move(work), std::move(options));
+    return started ? Result<std::string>((*started)->id()) : Result<std::string>(started.error());
+}
+
+Result<void> ServiceOrchestrator::validate_configuration() const {
+    const auto resolved = route(std::nullopt, std::nullopt);
+    return resolved ? Result<void>() : Result<void>(resolved.error());
+}
+
+OperationWork ServiceOrchestrator::retry_with_backoff(OperationWork work, const RetryOptions& options) const {
+    return ktrdr::retry_with_backoff(std::move(work), options, registry_.timers(), registry_.clock());
+}
+
+OperationWork ServiceOrchestrator::with_error_handling(OperationWork work, boost::json::object context) {
+    return [work = std::move(work), context = std::move(context)](std::shared_ptr<Operation> operation,
+                                                                  OperationDone done) {
+        work(std::move(operation), [context, done = std::move(done)](Result<std::any> outcome) {
+            if (outcome) {
+                done(std::move(outcome));
+                return;
+            }
+            Error error = outcome.error();
+            for (const auto& [key, value] : context) {
+                error.context.emplace(key, value);
+            }
+            done(failed(std::move(error)));
+        });
+    };
 }
 
 }  // namespace ktrdr

@@ -240,5 +240,106 @@ TEST_F(Orchestrator, NamesBothWaysWhenThereIsNoUrl) {
     EXPECT_THAT(error.message, HasSubstr("IB_HOST_SERVICE_URL"));
 }
 
+TEST_F(Orchestrator, RefusesAUrlThatIsNone) {
+    const auto resolved = route({{"USE_IB_HOST_SERVICE", "1"}, {"IB_HOST_SERVICE_URL", "localhost:5001"}});
+    ASSERT_FALSE(resolved);
+    EXPECT_EQ(resolved.error().code, Errc::configuration);
+    EXPECT_THAT(resolved.error().message, HasSubstr("http://"));
+    EXPECT_EQ(resolve_route({"X", "", "my-x"}, Env{}, {}, {}).error().code, Errc::configuration);
+}
+
+TEST_F(Orchestrator, AnswersTheIdOfAManagedOperation) {
+    OperationDone later;
+    const auto id =
+        manager_.start_managed_operation("Import", "import", [&later](auto, auto done) { later = std::move(done); });
+    ASSERT_TRUE(id);
+    io_.run();
+    EXPECT_EQ(registry_.record(*id)->name, "Import");
+    later(std::any{});
+    EXPECT_EQ(registry_.record(*id)->status, OperationStatus::completed);
+    EXPECT_TRUE(manager_.validate_configuration());
+}
+
+TEST_F(Orchestrator, PutsItsContextIntoErrors) {
+    const auto operation = execute(ServiceOrchestrator::with_error_handling(
+        [](auto, auto done) { done(failed(fail(Errc::storage, "no", {{"file", "a"}}))); },
+        {{"symbol", "AAPL"}, {"file", "never"}}));
+    io_.run();
+    EXPECT_EQ(operation->result().error().context, (boost::json::object{{"file", "a"}, {"symbol", "AAPL"}}));
+}
+
+class Retries : public Orchestrator {
+protected:
+    /// Work that fails with `code` so many times.
+    OperationWork failing(int times, Errc code = Errc::service_connection) {
+        return [this, times, code](auto, auto done) {
+            done(++tries_ <= times ? failed(fail(code, "not now")) : Result<std::any>(std::any(tries_)));
+        };
+    }
+    /// Let the time of the next wait pass.
+    void wait() {
+        clock_.advance(1min);
+        timers_.fire();
+        io_.run();
+    }
+
+    int tries_{0};
+};
+
+TEST_F(Retries, TryAgainWhatMayPass) {
+    const auto operation = execute(manager_.retry_with_backoff(failing(2)));
+    io_.run();
+    EXPECT_EQ(operation->status(), OperationStatus::running);
+    EXPECT_THAT(operation->record().warnings.back(), HasSubstr("try 1 of 3 failed (not now)"));
+    wait();
+    wait();
+    EXPECT_EQ(operation->status(), OperationStatus::completed);
+    EXPECT_EQ(tries_, 3);
+}
+
+TEST_F(Retries, GiveUpAfterTheLastTry) {
+    const auto operation = execute(manager_.retry_with_backoff(failing(9)));
+    io_.run();
+    for (int i = 0; i < 5; ++i) {
+        wait();
+    }
+    EXPECT_EQ(operation->status(), OperationStatus::failed);
+    EXPECT_EQ(tries_, 3);
+}
+
+TEST_F(Retries, LeaveAloneWhatDoesNotPass) {
+    const auto operation = execute(manager_.retry_with_backoff(failing(9, Errc::no_data)));
+    io_.run();
+    EXPECT_EQ(operation->status(), OperationStatus::failed);
+    EXPECT_EQ(tries_, 1);
+}
+
+TEST_F(Retries, AreEndedByACancelAtOnce) {
+    const auto operation = execute(manager_.retry_with_backoff(failing(9)));
+    io_.run();
+    operation->request_cancel({.text = "enough"});
+    io_.run();
+    EXPECT_EQ(operation->status(), OperationStatus::cancelled);
+    wait();
+    EXPECT_EQ(tries_, 1);
+}
+
+TEST(RetryDelay, GrowsToItsLimitAndTakesAShareAway) {
+    const RetryOptions options{.max_attempts = 9, .base_delay = 1s, .max_delay = 5s, .multiplier = 2, .jitter = 0.5};
+    EXPECT_EQ(retry_delay(options, 1, 0), 1s);
+    EXPECT_EQ(retry_delay(options, 2, 0), 2s);
+    EXPECT_EQ(retry_delay(options, 4, 0), 5s);
+    EXPECT_EQ(retry_delay(options, 4000, 0), 5s);
+    EXPECT_EQ(retry_delay(options, 2, 0.5), 1500ms);
+}
+
+TEST(RetryDelay, RefusesOptionsThatMakeNoSense) {
+    EXPECT_THAT(check({.max_attempts = 0}).error().message, HasSubstr("max_attempts"));
+    EXPECT_THAT(check({.base_delay = 0s}).error().message, HasSubstr("base_delay"));
+    EXPECT_THAT(check({.max_delay = 1ms}).error().message, HasSubstr("max_delay"));
+    EXPECT_THAT(check({.multiplier = 0.5}).error().message, HasSubstr("multiplier"));
+    EXPECT_THAT(check({.jitter = 2}).error().message, HasSubstr("jitter"));
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -23,6 +23,8 @@ enum class Errc {
     cancelled,
     /// The operation ran past its own timeout.
     timed_out,
+    /// The work of an operation raised something of its own.
+    operation_failed,
     /// The runtime is shutting down or was forked; nothing new starts.
     shut_down,
     /// The store could not read or write; what was stored before is still there.

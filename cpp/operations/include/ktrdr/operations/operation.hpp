@@ -93,6 +93,8 @@ public:
     /// True once a durable store has taken it.
     [[nodiscard]] bool is_stored() const;
 
+    /// True once its work may begin.
+    [[nodiscard]] bool is_admitted() const;
     /// Call `begin` once the store has taken the operation, at once where there is none. Never when the id turned out
     /// to be taken by another process: the operation has failed with `conflict` then. Once for an operation.
     void when_admitted(std::function<void()> begin);

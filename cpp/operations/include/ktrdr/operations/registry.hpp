@@ -61,6 +61,10 @@ public:
     /// Cancel one of this process, or ask the process that runs it. False when that was asked for before; `not_found`;
     /// `conflict` for one that is over.
     [[nodiscard]] Result<bool> cancel(const std::string& id, const CancelReason& reason);
+    [[nodiscard]] TimerQueue& timers() const noexcept { return timers_; }
+    [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
+    /// One of this process, else one of a store that has ended, as it was. Null for one that runs elsewhere.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> handle(const std::string& id) const;
     /// The tokens of those that are alive; `cancel_all` of it asks all of them to stop.
     [[nodiscard]] CancellationSystem& tokens() noexcept { return tokens_; }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <any>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,20 +7,11 @@
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/operations/registry.hpp>
+#include <ktrdr/orchestrator/operation_work.hpp>
+#include <ktrdr/orchestrator/retry.hpp>
+#include <ktrdr/orchestrator/service_route.hpp>
 
 namespace ktrdr {
-
-/// Where an operation's work is done.
-struct ServiceRoute {
-    bool use_host_service{false};
-    /// Set exactly when the host service is used.
-    std::string url{};
-};
-
-/// The work of an operation: begins at once, reports into `operation.progress()`, watches `operation.token()`, and
-/// calls `done` exactly once, from any thread.
-using OperationDone = std::function<void(Result<std::any>)>;
-using OperationWork = std::function<void(std::shared_ptr<Operation> operation, OperationDone done)>;
 
 /// How an operation is run.
 struct ExecuteOptions {
@@ -57,7 +46,16 @@ public:
     [[nodiscard]] Result<std::shared_ptr<Operation>> execute_with_cancellation(OperationSpec spec, OperationWork work,
                                                                                CancellationToken token,
                                                                                ExecuteOptions options = {});
-    /// Argument before environment before default; a value that cannot be read is `configuration`.
+    /// The same for callers that keep the id only.
+    [[nodiscard]] Result<std::string> start_managed_operation(std::string name, std::string type, OperationWork work,
+                                                              ExecuteOptions options = {});
+    /// See `ktrdr::retry_with_backoff`.
+    [[nodiscard]] OperationWork retry_with_backoff(OperationWork work, const RetryOptions& options = {}) const;
+    /// The work, with `context` in every error that it ends with; facts of the error itself stay.
+    [[nodiscard]] static OperationWork with_error_handling(OperationWork work, boost::json::object context);
+    /// What `route` would say of the environment alone.
+    [[nodiscard]] Result<void> validate_configuration() const;
+    /// See `resolve_route`.
     [[nodiscard]] Result<ServiceRoute> route(std::optional<bool> use_host_service,
                                              const std::optional<std::string>& host_service_url) const;
 

@@ -1,0 +1,55 @@
+#include <pybind11/stl.h>
+
+#include <ktrdr/orchestrator/retry.hpp>
+#include <ktrdr/orchestrator/service_route.hpp>
+
+#include "bind.hpp"
+#include "convert.hpp"
+
+namespace ktrdr::bindings {
+namespace {
+
+std::pair<bool, std::string> route(std::string service, std::string default_url, std::string prefix,
+                                   std::optional<bool> use, const std::optional<std::string>& url,
+                                   std::map<std::string, std::string> env) {
+    auto resolved = unwrap(
+        resolve_route({std::move(service), std::move(default_url), std::move(prefix)}, Env(std::move(env)), use, url));
+    return {resolved.use_host_service, std::move(resolved.url)};
+}
+
+std::chrono::nanoseconds duration(double seconds) {
+    constexpr double longest = 1e9;
+    // Not a number is no time; the check refuses it with what is not positive.
+    return std::chrono::nanoseconds(seconds > 0 ? static_cast<std::int64_t>(std::min(seconds, longest) * 1e9) : 0);
+}
+
+RetryOptions options(int max_attempts, double base_delay, double max_delay, double multiplier, double jitter) {
+    RetryOptions made{max_attempts, duration(base_delay), duration(max_delay), multiplier, jitter};
+    unwrap(check(made));
+    return made;
+}
+
+double delay(const RetryOptions& self, int failed_attempts, double random) {
+    return std::chrono::duration<double>(retry_delay(self, failed_attempts, random)).count();
+}
+
+bool retryable(const std::string& code) {
+    const auto known = errc_from(code);
+    return known && is_retryable(*known);
+}
+
+}  // namespace
+
+void bind_orchestrator(py::module_& module) {
+    module.def("resolve_route", &route, py::arg("service"), py::arg("default_host_url"), py::arg("env_var_prefix"),
+               py::arg("use_host_service"), py::arg("host_service_url"), py::arg("env"),
+               "Whether the host service is used, and its URL.");
+    py::class_<RetryOptions>(module, "RetryOptions", "How often and how patiently work is tried again.")
+        .def(py::init(&options), py::arg("max_attempts"), py::arg("base_delay"), py::arg("max_delay"),
+             py::arg("multiplier"), py::arg("jitter"))
+        .def_readonly("max_attempts", &RetryOptions::max_attempts)
+        .def("delay", &delay, py::arg("failed_attempts"), py::arg("random"), "Seconds to wait after so many tries.");
+    module.def("is_retryable", &retryable, py::arg("code"), "Whether an error of this code may pass.");
+}
+
+}  // namespace ktrdr::bindings

@@ -1,0 +1,854 @@
+"""Your own service under the core: progress, cancellation, a record and retries for any work written in Python."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+import random
+import re
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ref
+
+from . import _bridge, _core, _foreign, _work
+from ._callbacks import refuse_coroutine
+from ._manager import Manager
+from ._work import OperationContext, current_operation
+from .errors import (
+    ConflictError,
+    InvalidArgumentError,
+    KtrdrError,
+    OperationCancelledError,
+    OperationTimeoutError,
+)
+from .operation import Operation
+from .operations import register_starter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from .cancellation import CancellationToken
+    from .progress import ProgressRenderer
+    from .protocols import CancellationToken as AnyToken
+    from .protocols import ProgressCallback
+
+__all__ = ["OperationContext", "ServiceOrchestrator", "current_operation"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("ktrdr_core.orchestrator")
+
+
+class ServiceOrchestrator(Manager):
+    """Base of the managers of a domain.
+
+    A subclass gives four hooks (``_initialize_adapter``, ``_get_service_name``, ``_get_default_host_url``,
+    ``_get_env_var_prefix``) and async functions; this class runs them as operations. It keeps nothing about a single
+    operation, so any number run at once. A subclass may do without calling ``super().__init__()``.
+
+    Thread safety: every member from any thread; what awaits stays on its own loop.
+
+    Parameters
+    ----------
+    use_host_service : bool, optional
+        Overrides ``USE_<PREFIX>_HOST_SERVICE``.
+    host_service_url : str, optional
+        Overrides ``<PREFIX>_HOST_SERVICE_URL``; giving it means that the host service is used.
+    env : mapping, optional
+        Read in place of ``os.environ``.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> class Greeter(ServiceOrchestrator):
+    ...     def _get_service_name(self):
+    ...         return "Greeter"
+    ...     def _get_env_var_prefix(self):
+    ...         return "GREETER"
+    ...     async def greet(self, names):
+    ...         for number, name in enumerate(names, start=1):
+    ...             self.update_operation_progress(number, f"Greeting {name}")
+    ...             await asyncio.sleep(0)
+    ...         return len(names)
+    >>> async def main():
+    ...     greeter = Greeter()
+    ...     operation = greeter.start_operation("Greetings", "greeting", greeter.greet, ["Ada", "Alan"], total_steps=2)
+    ...     return await operation, operation.progress.percentage
+    >>> asyncio.run(main())
+    (2, 100.0)
+    """
+
+    #: Words for the progress of its operations; a domain may set its own.
+    progress_renderer: ProgressRenderer | None = None
+
+    _use_host_service: bool | None = None
+    _host_service_url: str | None = None
+    _env: Mapping[str, str] | None = None
+
+    def __init__(
+        self,
+        *,
+        use_host_service: bool | None = None,
+        host_service_url: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._use_host_service = use_host_service
+        self._host_service_url = host_service_url
+        self._env = env
+
+    # ---- hooks
+
+    def _initialize_adapter(self) -> Any:
+        """Make what does the work: called once, at the first use of ``adapter``."""
+        return None
+
+    def _get_service_name(self) -> str:
+        """Name the domain for a person."""
+        raise NotImplementedError(f"{type(self).__name__} must define _get_service_name()")
+
+    def _get_default_host_url(self) -> str:
+        """Give the host service's URL where none is set; empty for none."""
+        return ""
+
+    def _get_env_var_prefix(self) -> str:
+        """Give ``IB`` for ``USE_IB_HOST_SERVICE`` and ``IB_HOST_SERVICE_URL``."""
+        raise NotImplementedError(f"{type(self).__name__} must define _get_env_var_prefix()")
+
+    # ---- configuration
+
+    @cached_property
+    def adapter(self) -> Any:
+        """What ``_initialize_adapter`` made."""
+        return self._initialize_adapter()
+
+    def is_using_host_service(self) -> bool:
+        """Say whether the work is done by a host service: argument before environment before "no".
+
+        Raises
+        ------
+        ConfigurationError
+            For a variable that cannot be read, naming it.
+        """
+        return self._route()[0]
+
+    def get_host_service_url(self) -> str | None:
+        """Give the host service's URL; None when the work is done here.
+
+        Raises
+        ------
+        ConfigurationError
+            For a variable that cannot be read, and for a URL that is missing, naming both ways to give it.
+        """
+        return self._route()[1] or None
+
+    def get_configuration_info(self) -> dict[str, Any]:
+        """Describe how the service is configured, errors and all."""
+        problem = self._problem()
+        used, url = (None, None) if problem else self._route()
+        prefix = self._get_env_var_prefix()
+        env = self._environment()
+        names = [f"USE_{prefix}_HOST_SERVICE", f"{prefix}_HOST_SERVICE_URL"]
+        return {
+            "service": self._get_service_name(),
+            "use_host_service": used,
+            "host_service_url": url or None,
+            "default_host_url": self._get_default_host_url(),
+            "environment": {name: env.get(name) for name in names},
+            "error": problem,
+        }
+
+    def validate_configuration(self) -> dict[str, Any]:
+        """Check the configuration without raising: ``{"valid": bool, "issues": [str]}``."""
+        problem = self._problem()
+        return {"valid": problem is None, "issues": [] if problem is None else [problem]}
+
+    async def health_check(
+        self, timeout: float = 5.0
+    ) -> dict[str, Any]:  # noqa: ASYNC109 (the adapter's limit)
+        """Say whether the service can work now.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds that an answer of the host service may take.
+
+        Returns
+        -------
+        dict
+            ``status`` (healthy or unhealthy), ``service``, ``mode`` (local or host_service), ``host_service_url``,
+            ``details`` of the adapter and ``error``, each None where there is none.
+        """
+        answer: dict[str, Any] = {
+            "service": self._get_service_name(),
+            "status": "unhealthy",
+            "mode": None,
+            "host_service_url": None,
+            "details": None,
+            "error": None,
+        }
+        try:
+            used, url = self._route()
+            answer["mode"] = "host_service" if used else "local"
+            answer["host_service_url"] = url or None
+            async with asyncio.timeout(timeout):
+                answer["details"] = await self._adapter_health(used)
+            answer["status"] = "healthy"
+        except OperationCancelledError:
+            raise
+        except TimeoutError:
+            answer["error"] = f"no answer within {timeout} s"
+        except Exception as error:  # what an adapter raises is unknown
+            answer["error"] = f"{type(error).__name__}: {error}"
+        return answer
+
+    async def _adapter_health(self, used: bool) -> Any:
+        check = getattr(self.adapter, "check_health", None)
+        if check is not None:
+            found = check()
+            return await found if inspect.isawaitable(found) else found
+        get = getattr(self.adapter, "call_get", None)
+        return await get("/health") if used and get is not None else None
+
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ if self._env is None else self._env)
+
+    def _route(self) -> tuple[bool, str]:
+        return _core.resolve_route(
+            self._get_service_name(),
+            self._get_default_host_url(),
+            self._get_env_var_prefix(),
+            self._use_host_service,
+            self._host_service_url,
+            self._environment(),
+        )
+
+    def _problem(self) -> str | None:
+        try:
+            self._route()
+        except KtrdrError as error:
+            return str(error)
+        return None
+
+    # ---- running work in the task that awaits it
+
+    async def execute_with_progress(
+        self,
+        operation: Awaitable[T],
+        progress_callback: ProgressCallback | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 (the core keeps it)
+        operation_name: str = "operation",
+        total_steps: int | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Await a piece of work as an operation, in this task.
+
+        Parameters
+        ----------
+        operation : awaitable
+            A coroutine or any other awaitable, or an ``Operation`` of the core. What is awaited finds its operation
+            with ``current_operation()`` and reports with ``update_operation_progress``.
+        progress_callback : callable, optional
+            Called with a ``ProgressState`` on this loop; the last state comes before this call returns.
+        timeout : float, optional
+            Seconds after which the work is interrupted.
+        operation_name : str
+            For a person; also the type in the operation's id.
+        total_steps : int, optional
+            How many steps there will be.
+        context : mapping, optional
+            Plain JSON that every progress state carries.
+
+        Raises
+        ------
+        OperationTimeoutError
+            After ``timeout``.
+        OperationCancelledError
+            When the operation was cancelled by its id.
+        asyncio.CancelledError
+            When this task was cancelled.
+        InvalidArgumentError
+            For arguments out of range, before any work.
+        Exception
+            Whatever the work raises.
+        """
+        return await self._execute(
+            operation, operation_name, progress_callback, timeout, None, total_steps, context
+        )
+
+    async def execute_with_cancellation(
+        self,
+        operation: Awaitable[T],
+        cancellation_token: AnyToken | None = None,
+        operation_name: str = "operation",
+    ) -> T:
+        """Await a piece of work until the token is cancelled, which interrupts it at once.
+
+        Parameters
+        ----------
+        operation : awaitable
+            As in ``execute_with_progress``.
+        cancellation_token : CancellationToken or anything like one, optional
+            Stops the work, wherever it waits.
+        operation_name : str
+            For a person; also the type in the operation's id.
+
+        Raises
+        ------
+        OperationCancelledError
+            When the token, or the operation by its id, was cancelled.
+        asyncio.CancelledError
+            When this task was cancelled.
+        Exception
+            Whatever the work raises.
+        """
+        return await self._execute(
+            operation, operation_name, None, None, cancellation_token, None, None
+        )
+
+    async def _execute(
+        self,
+        work: Awaitable[T],
+        name: str,
+        callback: ProgressCallback | None,
+        limit: float | None,
+        token: AnyToken | None,
+        total_steps: int | None,
+        context: Mapping[str, Any] | None,
+    ) -> T:
+        if isinstance(work, Operation):
+            return await _attach(work, callback, limit, token)
+        try:
+            if not inspect.isawaitable(work):
+                raise InvalidArgumentError(
+                    f"operation must be an awaitable (call the coroutine function), not {work!r}"
+                )
+            native, _ = _create(_type_of(name), "", name, limit, token, total_steps, context)
+            if callback is not None:
+                Operation(
+                    native, _itself, progress_callback=callback, renderer=self.progress_renderer
+                )
+        except BaseException:
+            _work.close(work)
+            raise
+        return await _work.run(native, work, told=callback is not None)
+
+    # ---- running work by itself
+
+    def start_operation(
+        self,
+        operation_name: str,
+        operation_type: str,
+        operation_func: Callable[..., Awaitable[T]],
+        *args: Any,
+        operation_id: str = "",
+        parent_id: str = "",
+        timeout: float | None = None,
+        cancellation_token: AnyToken | None = None,
+        progress_callback: ProgressCallback | None = None,
+        total_steps: int | None = None,
+        context: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Operation[T]:
+        """Start ``operation_func(*args, **kwargs)`` in a task of its own and return its handle at once.
+
+        Parameters
+        ----------
+        operation_name : str
+            For a person.
+        operation_type : str
+            What kind of work it is; part of the id, and what ``register_operation`` knows it by.
+        operation_func : callable
+            An async function.
+        operation_id : str
+            Your own id; the same id with the same type and arguments answers the same operation.
+        parent_id : str
+            The operation that it belongs to, and is cancelled with; by default the one that runs here.
+        timeout : float, optional
+            Seconds after which the work is interrupted.
+        cancellation_token : CancellationToken or anything like one, optional
+            Stops the work, wherever it waits.
+        progress_callback : callable, optional
+            Called with a ``ProgressState`` on this loop.
+        total_steps : int, optional
+            How many steps there will be.
+        context : mapping, optional
+            Plain JSON that every progress state carries.
+        *args, **kwargs
+            For ``operation_func``. Of a registered type they must be plain JSON.
+
+        Raises
+        ------
+        RuntimeError
+            Where no event loop runs: use ``run_sync_operation`` there.
+        InvalidArgumentError
+            For arguments out of range, at once.
+        ConflictError
+            When the id belongs to another request, at once.
+        """
+        return self._start(
+            operation_name,
+            operation_type,
+            operation_func,
+            args,
+            kwargs,
+            operation_id=operation_id,
+            parent_id=parent_id,
+            limit=timeout,
+            token=cancellation_token,
+            callback=progress_callback,
+            total_steps=total_steps,
+            context=context,
+        )
+
+    async def start_managed_operation(
+        self,
+        operation_name: str,
+        operation_type: str,
+        operation_func: Callable[..., Awaitable[Any]],
+        *args: Any,
+        **kwargs: Any,
+    ) -> str:
+        """Do what ``start_operation`` does, for callers that keep the id only.
+
+        The operation is found by its id in ``OperationsService``, in ``ktrdr_core.fastapi`` and on the command line.
+        """
+        return self.start_operation(
+            operation_name, operation_type, operation_func, *args, **kwargs
+        ).id
+
+    def run_sync_operation(
+        self,
+        operation_name: str,
+        operation_type: str,
+        operation_func: Callable[..., Awaitable[T]],
+        *args: Any,
+        **kwargs: Any,
+    ) -> T:
+        """Do what ``start_operation`` does, and wait for the value: for scripts without an event loop.
+
+        Raises
+        ------
+        RuntimeError
+            On a thread whose event loop is running, which this call would stop.
+        KeyboardInterrupt
+            After Ctrl-C, once the work has stopped.
+        """
+        if _bridge.running_loop() is not None:
+            raise RuntimeError(
+                "run_sync_operation() would stop the event loop that runs on this thread: use "
+                "`await orchestrator.start_operation(...)` instead"
+            )
+
+        async def main() -> T:
+            return await self.start_operation(
+                operation_name, operation_type, operation_func, *args, **kwargs
+            )
+
+        return asyncio.run(main())
+
+    def register_operation(
+        self,
+        operation_type: str,
+        operation_func: Callable[..., Awaitable[Any]],
+        *,
+        resumable: bool = False,
+    ) -> None:
+        """Make a type of operation known, so that it can be retried, and resumed after its process died.
+
+        Parameters
+        ----------
+        operation_type : str
+            As in ``start_operation``.
+        operation_func : callable
+            An async function; its arguments are kept with the operation and must be plain JSON.
+        resumable : bool
+            Whether the function can go on where an interrupted run stopped (``current_operation().resumed``).
+
+        Raises
+        ------
+        InvalidArgumentError
+            When the function is not async.
+        """
+        if not _is_async(operation_func):
+            raise InvalidArgumentError(
+                f"operation_func of type {operation_type!r} must be an async function, not {operation_func!r}"
+            )
+        self._kinds[operation_type] = (operation_func, resumable)
+        weak = ref(self)
+
+        def start(parameters: dict[str, Any], *, operation_id: str, resume: bool) -> Operation[Any]:
+            orchestrator = weak()
+            if orchestrator is None:
+                raise ConflictError(
+                    f"the orchestrator that registered {operation_type!r} is gone: make it again first"
+                )
+            func, _ = orchestrator._kinds[operation_type]
+            return orchestrator._start(
+                operation_type,
+                operation_type,
+                func,
+                (),
+                parameters,
+                operation_id=operation_id,
+                resume=resume,
+            )
+
+        register_starter(operation_type, start)
+
+    @property
+    def _kinds(self) -> dict[str, tuple[Callable[..., Awaitable[Any]], bool]]:
+        kinds: dict[str, tuple[Callable[..., Awaitable[Any]], bool]]
+        kinds = self.__dict__.setdefault("_registered_kinds", {})
+        return kinds
+
+    def _start(
+        self,
+        name: str,
+        kind: str,
+        func: Callable[..., Awaitable[T]],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        operation_id: str = "",
+        parent_id: str = "",
+        limit: float | None = None,
+        token: AnyToken | None = None,
+        callback: ProgressCallback | None = None,
+        total_steps: int | None = None,
+        context: Mapping[str, Any] | None = None,
+        resume: bool = False,
+    ) -> Operation[T]:
+        if not callable(func):
+            raise InvalidArgumentError(f"operation_func must be an async function, not {func!r}")
+        if callback is not None:
+            refuse_coroutine(callback)
+        if _bridge.running_loop() is None:
+            raise RuntimeError(
+                "an operation written in Python needs a running event loop, and none runs on this thread: "
+                "use run_sync_operation(), or start it inside an async function"
+            )
+        registered = kind in self._kinds
+        native, created = _create(
+            kind,
+            operation_id,
+            name,
+            limit,
+            token,
+            total_steps,
+            context,
+            parent_id=parent_id,
+            parameters=_parameters(func, args, kwargs, required=registered),
+            resumable=registered and self._kinds[kind][1],
+            resume=resume,
+        )
+        if created:
+            outcome = _work.outcomes[native.id] = _work.Outcome()
+            driver = _drive(native, outcome, func, args, kwargs)
+            _bridge.loop_post().start_task(driver, f"ktrdr_core {native.id}")
+        operation: Operation[T] = Operation.of(native, self.progress_renderer)
+        if callback is not None:
+            operation._follow(callback)
+        return self._track(operation)
+
+    # ---- inside an operation
+
+    def update_operation_progress(
+        self,
+        step: int,
+        message: str | None = None,
+        items_processed: int = 0,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Report progress of the operation that runs here; nothing happens where none does.
+
+        See ``GenericProgressManager.update_progress``; ``current_operation().progress`` has the rest of it.
+        """
+        here = current_operation()
+        if here is not None:
+            here.progress.update_progress(step, message, items_processed, context)
+
+    def get_current_cancellation_token(self) -> CancellationToken | None:
+        """Give the token of the operation that runs here, or None."""
+        here = current_operation()
+        return None if here is None else here.cancellation_token
+
+    async def retry_with_backoff(
+        self,
+        operation: Callable[[], Awaitable[T]],
+        max_attempts: int = 3,
+        base_delay: float = 1.0,
+        max_delay: float = 30.0,
+        *,
+        multiplier: float = 2.0,
+        jitter: float = 0.5,
+        retry_on: type[Exception] | tuple[type[Exception], ...] | None = None,
+        cancellation_token: CancellationToken | None = None,
+        operation_name: str = "operation",
+    ) -> T:
+        """Call and await ``operation`` again while it fails with an error that may pass.
+
+        Each retry is a warning of the operation that runs here. A cancellation is never retried, and ends a wait
+        between two tries at once.
+
+        Parameters
+        ----------
+        operation : callable
+            An async function without arguments.
+        max_attempts : int
+            Tries altogether.
+        base_delay, max_delay : float
+            Longest wait before the second try, and before any. Seconds.
+        multiplier : float
+            Each longest wait is so many times the one before.
+        jitter : float
+            The share of a wait that is left to chance, 0..1.
+        retry_on : exception classes, optional
+            What to retry; by default connection errors, timeouts, and errors of ours that may pass.
+        cancellation_token : CancellationToken, optional
+            Ends a wait between two tries; by default that of the operation that runs here.
+        operation_name : str
+            For the warning.
+
+        Raises
+        ------
+        OperationCancelledError
+            When the token was cancelled between two tries.
+        InvalidArgumentError
+            For numbers out of range, before any work.
+        Exception
+            What the last try raised.
+        """
+        if not callable(operation):
+            raise InvalidArgumentError(
+                f"operation must be an async function that can be called again, not {operation!r}"
+            )
+        options = _core.RetryOptions(max_attempts, base_delay, max_delay, multiplier, jitter)
+        here = current_operation()
+        token = cancellation_token or self.get_current_cancellation_token()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await operation()
+            except Exception as error:  # what the work raises is unknown
+                if attempt >= options.max_attempts or not _may_pass(error, retry_on):
+                    raise
+                delay = options.delay(attempt, random.random())
+                words = f"{operation_name}: try {attempt} of {max_attempts} failed ({error}); the next one is in {delay:.1f} s"
+            _log.warning("orchestrator: retry: %s", words, extra=_facts())
+            if here is not None:
+                here.add_warning(words)
+            await _pause(delay, token, operation_name)
+
+    # ---- errors
+
+    @contextmanager
+    def error_context(self, operation_name: str, **facts: Any) -> Iterator[None]:
+        """Have errors that come out of a ``with`` block say what was being done; cancellations pass untouched.
+
+        Parameters
+        ----------
+        operation_name : str
+            What is being done, for a person.
+        **facts
+            Put into the ``context`` of our own errors, and into a note of any error.
+        """
+        try:
+            yield
+        except (OperationCancelledError, OperationTimeoutError):
+            raise
+        except Exception as error:  # what the work raises is unknown
+            if isinstance(error, KtrdrError):
+                for name, value in facts.items():
+                    error.context.setdefault(name, value)
+            said = "".join(f", {name}={value!r}" for name, value in facts.items())
+            error.add_note(f"while: {operation_name} ({self._get_service_name()}{said})")
+            raise
+
+    async def with_error_handling(
+        self,
+        operation: Awaitable[T],
+        operation_name: str = "operation",
+        context: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Await ``operation`` inside ``error_context``, and log what it fails with; a cancellation at debug level.
+
+        Raises
+        ------
+        Exception
+            Whatever the work raises, with a note.
+        """
+        try:
+            with self.error_context(operation_name, **(context or {})):
+                return await operation
+        except (asyncio.CancelledError, OperationCancelledError):
+            _log.debug("orchestrator: cancelled: %s", operation_name, extra=_facts())
+            raise
+        except Exception as error:
+            _log.error("orchestrator: failed: %s: %s", operation_name, error, extra=_facts())
+            raise
+
+
+# ---- starting
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+@lru_cache
+def _type_of(name: str) -> str:
+    """Make the type of an operation that has only a name."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "operation"
+
+
+def _create(
+    kind: str,
+    operation_id: str,
+    name: str,
+    limit: float | None,
+    token: AnyToken | None,
+    total_steps: int | None,
+    context: Mapping[str, Any] | None,
+    *,
+    parent_id: str = "",
+    parameters: dict[str, Any] | None = None,
+    resumable: bool = False,
+    resume: bool = False,
+) -> tuple[_core.Operation, bool]:
+    _bridge.ensure_started()
+    here = current_operation()
+    native_token, watch = _foreign.as_token("cancellation_token", token)
+    native, created = _core.create_operation(
+        kind,
+        operation_id,
+        name,
+        parent_id or ("" if here is None else here.id),
+        parameters or {},
+        resumable,
+        resume,
+        limit,
+        native_token,
+        [],
+        dict(context or {}),
+    )
+    if created:
+        watch(native)
+        if total_steps is not None:
+            _work.OperationProgress(native).start_operation(native.id, total_steps)
+    return native, created
+
+
+async def _attach(
+    operation: Operation[T],
+    callback: ProgressCallback | None,
+    limit: float | None,
+    token: AnyToken | None,
+) -> T:
+    """Await an operation of the core under a limit and a token of the caller's."""
+    from .cancellation import CancellationToken
+
+    native_token, watch = _foreign.as_token("cancellation_token", token)
+    above = CancellationToken() if native_token is None else CancellationToken(native_token)
+    own = above.child(limit)
+
+    def stop(reason: _core.CancelReason) -> None:
+        operation._native.cancel(reason.text, "timeout" if reason.code == "timeout" else "parent")
+
+    watch(operation._native)
+    if callback is not None:
+        operation._follow(callback)
+    with own.on_cancel(stop):
+        if callback is not None:
+            await operation._finished()
+        return await operation
+
+
+def _parameters(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, required: bool
+) -> dict[str, Any]:
+    """Give the arguments by name, as the operation's record keeps them."""
+    try:
+        bound = inspect.signature(func).bind(*args, **kwargs)
+    except TypeError as error:
+        raise InvalidArgumentError(
+            f"{getattr(func, '__qualname__', func)} cannot be called so: {error}"
+        ) from error
+    except ValueError:  # a callable without a signature
+        return {}
+    parameters = dict(bound.arguments)
+    for parameter in inspect.signature(func).parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            parameters.update(parameters.pop(parameter.name, {}))
+    for name, value in parameters.items():
+        try:
+            _core.check_json(value)
+        except InvalidArgumentError as error:
+            if required:
+                raise InvalidArgumentError(
+                    f"{name} of a registered operation is kept with it and must be plain JSON: {error}"
+                ) from None
+            parameters[name] = None
+    return parameters
+
+
+async def _drive(
+    native: _core.Operation,
+    outcome: _work.Outcome,
+    func: Callable[..., Awaitable[Any]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
+    """Run a managed operation; what it raises is kept for those who await it."""
+
+    async def call() -> Any:
+        work = func(*args, **kwargs)
+        if not inspect.isawaitable(work):
+            raise InvalidArgumentError(
+                f"operation_func must be an async function; {func!r} answered {type(work).__name__}"
+            )
+        outcome.value = await work
+        return outcome.value
+
+    _, cause = await _work.carry_out(native, call(), keep=True)
+    if isinstance(cause, Exception):
+        outcome.error = cause
+
+
+def _is_async(func: object) -> bool:
+    if inspect.iscoroutinefunction(func):
+        return True
+    return inspect.iscoroutinefunction(getattr(func, "__call__", None))  # noqa: B004
+
+
+# ---- retries
+
+
+def _may_pass(error: Exception, retry_on: Any) -> bool:
+    if isinstance(error, OperationCancelledError | OperationTimeoutError):
+        return False
+    if retry_on is not None:
+        return isinstance(error, retry_on)
+    if isinstance(error, KtrdrError):
+        return _core.is_retryable(error.code)
+    return isinstance(error, ConnectionError | TimeoutError)
+
+
+async def _pause(seconds: float, token: CancellationToken | None, what: str) -> None:
+    if token is None:
+        await asyncio.sleep(seconds)
+        return
+    try:
+        await asyncio.wait_for(token.wait(), seconds)
+    except TimeoutError:
+        return
+    token.check(f"{what}: waiting for the next try")
+
+
+def _facts() -> dict[str, Any]:
+    here = current_operation()
+    return {"operation_id": "" if here is None else here.id}
