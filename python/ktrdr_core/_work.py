@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from . import _bridge, _core
-from .errors import ConflictError, InvalidArgumentError, KtrdrError
+from .errors import InvalidArgumentError, KtrdrError
 from .progress import GenericProgressManager
 
 if TYPE_CHECKING:
@@ -127,30 +127,6 @@ def json_or_none(value: Any) -> Any:
     return value
 
 
-async def run(native: _core.Operation, work: Awaitable[T], *, told: bool) -> T:
-    """Await the work in this task as the operation, and give its value or raise why there is none.
-
-    Parameters
-    ----------
-    native : _core.Operation
-        A new one. It ends with the work, in whatever way.
-    work : awaitable
-        Interrupted (its task is cancelled) as soon as the operation's token is cancelled.
-    told : bool
-        Return only after listeners on this loop have heard of the end.
-    """
-    value, cause = await carry_out(native, work, keep=False)
-    if told or not native.done:
-        await _finished(native)
-    try:
-        native.result()
-    except KtrdrError as ended:
-        if native.status == "failed" and isinstance(cause, Exception):
-            raise cause from cause.__cause__
-        raise ended from cause
-    return value
-
-
 async def carry_out(
     native: _core.Operation, work: Awaitable[T], *, keep: bool
 ) -> tuple[T, BaseException | None]:
@@ -179,7 +155,9 @@ async def carry_out(
     value: Any = None
     destroyed = False
     try:
-        if await _begin(native):
+        if not native.admitted:
+            await _admitted(native)
+        if native.start():
             value = await work
         else:
             close(work)
@@ -191,7 +169,7 @@ async def carry_out(
             raise
         native.succeed(None)
         cause = error
-    except Exception as error:  # what the work raises is unknown
+    except Exception as error:  # noqa: BLE001 - what the work raises is unknown
         _fail(native, error)
         cause = error
     except BaseException as error:
@@ -210,18 +188,8 @@ async def carry_out(
     return value, cause
 
 
-async def _begin(native: _core.Operation) -> bool:
-    """Wait until the store has the operation, and start it. False when it was cancelled or refused before."""
-    if not native.admitted:
-        await _admitted(native)
-    try:
-        native.start()
-    except ConflictError:
-        return False
-    return True
-
-
 async def _admitted(native: _core.Operation) -> None:
+    """Wait until the store has the operation, or has refused it."""
     post = _bridge.loop_post()
     news = asyncio.Event()
     key = post.add(lambda _kind, _value: news.set())
@@ -232,12 +200,6 @@ async def _admitted(native: _core.Operation) -> None:
     finally:
         post.remove(key)
         native.unlisten(listener)
-
-
-async def _finished(native: _core.Operation) -> None:
-    from .operation import Operation
-
-    await Operation.of(native)._finished()
 
 
 def _fail(native: _core.Operation, error: Exception) -> None:

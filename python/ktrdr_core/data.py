@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import _bridge, _core, _foreign
-from ._manager import Manager
+from ._work import current_operation
 from .bars import Bars
 from .errors import InvalidArgumentError
 from .operation import Operation, ProgressCallback
+from .orchestrator import ServiceOrchestrator
 from .progress import ProgressRenderer
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class DataProgressRenderer(ProgressRenderer):
     _native: ClassVar[_core.ProgressRenderer] = _core.DataProgressRenderer()
 
 
-class DataManager(Manager):
+class DataManager(ServiceOrchestrator):
     """Market data of one directory, loaded from an IB host service on demand.
 
     Parameters
@@ -68,8 +69,8 @@ class DataManager(Manager):
         pool_size: int = 10,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__()
         env = dict(os.environ if env is None else env)
+        super().__init__(use_host_service=use_ib_host_service, host_service_url=ib_url, env=env)
         if data_dir is None:
             data_dir = env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data"
         if pool_size < 1:
@@ -78,6 +79,16 @@ class DataManager(Manager):
         self._native = _core.DataManager(
             Path(data_dir), ib_url, use_ib_host_service, pool_size, env
         )
+        self._register_starter("data_load", DataManager._load_again)
+
+    def _get_service_name(self) -> str:
+        return self._native.service_names[0]
+
+    def _get_default_host_url(self) -> str:
+        return self._native.service_names[1]
+
+    def _get_env_var_prefix(self) -> str:
+        return self._native.service_names[2]
 
     @property
     def database_path(self) -> Path:
@@ -128,18 +139,50 @@ class DataManager(Manager):
         ConflictError
             When the id belongs to another request; at once.
         """
-        token, watch = _foreign.as_token("cancellation_token", cancellation_token)
-        native = self._native.load_data(
+        return self._load(
             symbol,
             timeframe,
             _iso("start_date", start_date),
             _iso("end_date", end_date),
             mode,
+            operation_id=operation_id,
+            token=cancellation_token,
+            callback=progress_callback,
+        )
+
+    def _load_again(
+        self, parameters: dict[str, Any], *, operation_id: str, resume: bool
+    ) -> Operation[Bars]:
+        return self._load(**parameters, operation_id=operation_id, resume=resume)
+
+    def _load(
+        self,
+        symbol: str,
+        timeframe: str,
+        start_date: str | None,
+        end_date: str | None,
+        mode: str,
+        *,
+        operation_id: str,
+        token: CancellationToken | None = None,
+        callback: ProgressCallback | None = None,
+        resume: bool = False,
+    ) -> Operation[Bars]:
+        here = current_operation()
+        native_token, watch = _foreign.as_token("cancellation_token", token)
+        native = self._native.load_data(
+            symbol,
+            timeframe,
+            start_date,
+            end_date,
+            mode,
             operation_id,
-            token,
+            "" if here is None else here.id,
+            resume,
+            native_token,
         )
         watch(native)
-        return self._track(Operation(native, Bars, progress_callback=progress_callback))
+        return self._track(Operation(native, Bars, progress_callback=callback))
 
     def _release(self) -> None:
         self._native.close()

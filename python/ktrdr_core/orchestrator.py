@@ -103,8 +103,13 @@ class ServiceOrchestrator(Manager):
     # ---- hooks
 
     def _initialize_adapter(self) -> Any:
-        """Make what does the work: called once, at the first use of ``adapter``."""
-        return None
+        """Make what calls the host service, None where the work is done here; called at the first use of ``adapter``."""
+        used, url = self._route()
+        if not used:
+            return None
+        from .adapter import AsyncServiceAdapter
+
+        return AsyncServiceAdapter(self._get_service_name(), url)
 
     def _get_service_name(self) -> str:
         """Name the domain for a person."""
@@ -166,9 +171,7 @@ class ServiceOrchestrator(Manager):
         problem = self._problem()
         return {"valid": problem is None, "issues": [] if problem is None else [problem]}
 
-    async def health_check(
-        self, timeout: float = 5.0
-    ) -> dict[str, Any]:  # noqa: ASYNC109 (the adapter's limit)
+    async def health_check(self, timeout: float = 5.0) -> dict[str, Any]:
         """Say whether the service can work now.
 
         Parameters
@@ -201,17 +204,24 @@ class ServiceOrchestrator(Manager):
             raise
         except TimeoutError:
             answer["error"] = f"no answer within {timeout} s"
-        except Exception as error:  # what an adapter raises is unknown
+        except Exception as error:  # noqa: BLE001 - what an adapter raises is unknown
             answer["error"] = f"{type(error).__name__}: {error}"
         return answer
 
     async def _adapter_health(self, used: bool) -> Any:
-        check = getattr(self.adapter, "check_health", None)
+        adapter = self.adapter
+        check = getattr(adapter, "check_health", None)
         if check is not None:
             found = check()
             return await found if inspect.isawaitable(found) else found
-        get = getattr(self.adapter, "call_get", None)
-        return await get("/health") if used and get is not None else None
+        if not used:
+            return None
+        get = getattr(adapter, "call_get", None)
+        if get is None:
+            raise NotImplementedError(
+                f"{type(adapter).__name__} has neither check_health() nor call_get()"
+            )
+        return await get("/health")
 
     def _environment(self) -> dict[str, str]:
         return dict(os.environ if self._env is None else self._env)
@@ -239,7 +249,7 @@ class ServiceOrchestrator(Manager):
         self,
         operation: Awaitable[T],
         progress_callback: ProgressCallback | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 (the core keeps it)
+        timeout: float | None = None,
         operation_name: str = "operation",
         total_steps: int | None = None,
         context: Mapping[str, Any] | None = None,
@@ -334,7 +344,17 @@ class ServiceOrchestrator(Manager):
         except BaseException:
             _work.close(work)
             raise
-        return await _work.run(native, work, told=callback is not None)
+        value, cause = await _work.carry_out(native, work, keep=False)
+        if callback is not None or not native.done:
+            # The last progress, and the end as the store has it, come before the value.
+            await Operation.of(native)._finished()
+        try:
+            native.result()
+        except KtrdrError as ended:
+            if native.status == "failed" and isinstance(cause, Exception):
+                raise cause from cause.__cause__
+            raise ended from cause
+        return value
 
     # ---- running work by itself
 
@@ -478,14 +498,14 @@ class ServiceOrchestrator(Manager):
                 f"operation_func of type {operation_type!r} must be an async function, not {operation_func!r}"
             )
         self._kinds[operation_type] = (operation_func, resumable)
-        weak = ref(self)
 
-        def start(parameters: dict[str, Any], *, operation_id: str, resume: bool) -> Operation[Any]:
-            orchestrator = weak()
-            if orchestrator is None:
-                raise ConflictError(
-                    f"the orchestrator that registered {operation_type!r} is gone: make it again first"
-                )
+        def start(
+            orchestrator: ServiceOrchestrator,
+            parameters: dict[str, Any],
+            *,
+            operation_id: str,
+            resume: bool,
+        ) -> Operation[Any]:
             func, _ = orchestrator._kinds[operation_type]
             return orchestrator._start(
                 operation_type,
@@ -497,7 +517,23 @@ class ServiceOrchestrator(Manager):
                 resume=resume,
             )
 
-        register_starter(operation_type, start)
+        self._register_starter(operation_type, start)
+
+    def _register_starter(self, operation_type: str, start: Callable[..., Operation[Any]]) -> None:
+        """Have ``start(self, parameters, ...)`` retry and resume operations of a type while this object lives."""
+        owner, weak = type(self).__name__, ref(self)
+
+        def starter(
+            parameters: dict[str, Any], *, operation_id: str, resume: bool
+        ) -> Operation[Any]:
+            orchestrator = weak()
+            if orchestrator is None:
+                raise ConflictError(
+                    f"the {owner} that started operations of type {operation_type!r} is gone: make it again first"
+                )
+            return start(orchestrator, parameters, operation_id=operation_id, resume=resume)
+
+        register_starter(operation_type, starter)
 
     @property
     def _kinds(self) -> dict[str, tuple[Callable[..., Awaitable[Any]], bool]]:
@@ -634,10 +670,10 @@ class ServiceOrchestrator(Manager):
             attempt += 1
             try:
                 return await operation()
-            except Exception as error:  # what the work raises is unknown
+            except Exception as error:
                 if attempt >= options.max_attempts or not _may_pass(error, retry_on):
                     raise
-                delay = options.delay(attempt, random.random())
+                delay = options.delay(attempt, random.random())  # nosec B311
                 words = f"{operation_name}: try {attempt} of {max_attempts} failed ({error}); the next one is in {delay:.1f} s"
             _log.warning("orchestrator: retry: %s", words, extra=_facts())
             if here is not None:

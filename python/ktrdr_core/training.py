@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _bridge, _core, _foreign
-from ._manager import Manager
+from ._work import current_operation
 from .data import DataManager, Date, _iso
 from .operation import Operation, ProgressCallback
+from .orchestrator import ServiceOrchestrator
 from .progress import ProgressRenderer
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class TrainingProgressRenderer(ProgressRenderer):
     _native: ClassVar[_core.ProgressRenderer] = _core.TrainingProgressRenderer()
 
 
-class TrainingManager(Manager):
+class TrainingManager(ServiceOrchestrator):
     """Trains the models of strategy files on stored bars.
 
     Parameters
@@ -51,14 +52,26 @@ class TrainingManager(Manager):
         training_url: str | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__()
         env = dict(os.environ if env is None else env)
+        super().__init__(
+            use_host_service=use_training_host_service, host_service_url=training_url, env=env
+        )
         if models_dir is None:
             models_dir = env.get("KTRDR_MODELS_DIR") or Path.home() / ".ktrdr" / "models"
         _bridge.start()
         self._native = _core.TrainingManager(
             data._native, Path(models_dir), use_training_host_service, training_url, env
         )
+        self._register_starter("training", TrainingManager._train_again)
+
+    def _get_service_name(self) -> str:
+        return self._native.service_names[0]
+
+    def _get_default_host_url(self) -> str:
+        return self._native.service_names[1]
+
+    def _get_env_var_prefix(self) -> str:
+        return self._native.service_names[2]
 
     def train_multi_symbol_strategy(
         self,
@@ -101,25 +114,69 @@ class TrainingManager(Manager):
         InvalidArgumentError
             For arguments out of range; at once.
         """
-        from . import _torch_loader
         from .strategies import load_strategy
 
-        strategy = load_strategy(strategy_config_path)
-        _torch_loader.check_installed()
-        slot = _core.TrainerSlot()
-        token, watch = _foreign.as_token("cancellation_token", cancellation_token)
-        native = self._native.train(
-            strategy.to_json(),
+        return self._train(
+            load_strategy(strategy_config_path).to_json(),
             os.fspath(strategy_config_path),
             None if symbols is None else list(symbols),
             None if timeframes is None else list(timeframes),
             _iso("start_date", start_date),
             _iso("end_date", end_date),
             validation_split,
+            operation_id=operation_id,
+            token=cancellation_token,
+            callback=progress_callback,
+        )
+
+    def _train_again(
+        self, parameters: dict[str, Any], *, operation_id: str, resume: bool
+    ) -> Operation[dict[str, Any]]:
+        # A training cannot go on in the middle, so `resume` is refused before it comes here.
+        return self._train(
+            parameters["strategy"],
+            parameters["strategy_path"],
+            parameters["symbols"],
+            parameters["timeframes"],
+            parameters["start_date"],
+            parameters["end_date"],
+            parameters["validation_split"],
+            operation_id=operation_id,
+        )
+
+    def _train(
+        self,
+        strategy: dict[str, Any],
+        strategy_path: str,
+        symbols: list[str] | None,
+        timeframes: list[str] | None,
+        start_date: str | None,
+        end_date: str | None,
+        validation_split: float | None,
+        *,
+        operation_id: str,
+        token: CancellationToken | None = None,
+        callback: ProgressCallback | None = None,
+    ) -> Operation[dict[str, Any]]:
+        from . import _torch_loader
+
+        _torch_loader.check_installed()
+        slot = _core.TrainerSlot()
+        here = current_operation()
+        native_token, watch = _foreign.as_token("cancellation_token", token)
+        native = self._native.train(
+            strategy,
+            strategy_path,
+            symbols,
+            timeframes,
+            start_date,
+            end_date,
+            validation_split,
             operation_id,
+            "" if here is None else here.id,
             slot,
-            token,
+            native_token,
         )
         watch(native)
         _torch_loader.load_into(slot)
-        return self._track(Operation(native, dict, progress_callback=progress_callback))
+        return self._track(Operation(native, dict, progress_callback=callback))

@@ -7,6 +7,7 @@ import gc
 import logging
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -229,15 +230,16 @@ def test_a_foreign_token_interrupts_too(domain: Domain) -> None:
 
 def test_the_tasks_own_cancel_stays_a_cancelled_error(domain: Domain) -> None:
     ids: list[str] = []
+    begun = asyncio.Event()
 
     async def work() -> None:
         ids.append(current_operation().id)  # type: ignore[union-attr]
+        begun.set()
         await sleep_for_ever()
 
     async def main() -> None:
         task = asyncio.create_task(domain.execute_with_progress(work()))
-        while not ids:
-            await asyncio.sleep(0)
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -251,10 +253,8 @@ def test_the_tasks_own_cancel_stays_a_cancelled_error(domain: Domain) -> None:
 
 def test_a_cancelled_operation_stays_cancelled_whatever_its_work_does(domain: Domain) -> None:
     async def stubborn() -> str:
-        try:
+        with suppress(asyncio.CancelledError):
             await sleep_for_ever()
-        except asyncio.CancelledError:
-            pass
         return "done all the same"
 
     async def cleaning_fails() -> None:
@@ -363,15 +363,16 @@ def test_the_same_id_with_the_same_request_is_the_same_operation(domain: Domain)
 
 def test_children_are_cancelled_with_their_parent(domain: Domain) -> None:
     children: list[Operation[None]] = []
+    begun = asyncio.Event()
 
     async def parent() -> None:
         children.extend(domain.start_operation("Child", "child", sleep_for_ever) for _ in range(3))
+        begun.set()
         await asyncio.gather(*children)
 
     async def main() -> None:
         operation = domain.start_operation("Parent", "parent", parent)
-        while len(children) < 3:
-            await asyncio.sleep(0)
+        await begun.wait()
         records = OperationsService().list(parent_id=operation.id).records
         assert {record.id for record in records} == {child.id for child in children}
         operation.cancel("all of it")
@@ -496,7 +497,7 @@ def test_a_registered_operation_can_be_retried(domain: Domain) -> None:
         again = service.retry(first.id)
         assert again.id != first.id
         assert await again == 5
-        with pytest.raises(errors.ConflictError, match="resum|interrupted"):
+        with pytest.raises(errors.ConflictError, match="only an interrupted one"):
             service.resume(first.id)
 
     asyncio.run(main())

@@ -8,6 +8,7 @@
 #include "bind_pool.hpp"
 #include "convert.hpp"
 #include "handle.hpp"
+#include "service_names.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -26,8 +27,8 @@ std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::opti
 }
 
 Handle load_data(DataManager& self, std::string symbol, std::string timeframe, std::optional<std::string> start_date,
-                 std::optional<std::string> end_date, std::string mode, std::string operation_id,
-                 const std::optional<CancellationToken>& token) {
+                 std::optional<std::string> end_date, std::string mode, std::string operation_id, std::string parent_id,
+                 bool resume, const std::optional<CancellationToken>& token) {
     LoadRequest request;
     request.symbol = std::move(symbol);
     request.timeframe = std::move(timeframe);
@@ -35,6 +36,8 @@ Handle load_data(DataManager& self, std::string symbol, std::string timeframe, s
     request.end_date = std::move(end_date);
     request.mode = std::move(mode);
     request.operation_id = std::move(operation_id);
+    request.parent_id = std::move(parent_id);
+    request.resume = resume;
     Handle handle(unwrap(self.load_data(std::move(request), token.value_or(CancellationToken{}))));
     unwrap(Runtime::instance())->wake_tender();
     return handle;
@@ -47,8 +50,9 @@ void bind_data(py::module_& module) {
         .def(py::init(&make_data), py::arg("data_dir"), py::arg("ib_url"), py::arg("use_ib_host_service"),
              py::arg("pool_size"), py::arg("env"))
         .def("load_data", &load_data, py::arg("symbol"), py::arg("timeframe"), py::arg("start_date"),
-             py::arg("end_date"), py::arg("mode"), py::arg("operation_id"), py::arg("token"),
-             py::call_guard<py::gil_scoped_release>())
+             py::arg("end_date"), py::arg("mode"), py::arg("operation_id"), py::arg("parent_id"), py::arg("resume"),
+             py::arg("token"), py::call_guard<py::gil_scoped_release>())
+        .def_property_readonly("service_names", &service_names<DataManager>)
         .def_property_readonly("database_path", &DataManager::database_path)
         .def("pool_stats", [](const DataManager& self) { return pool_dict(self.pool_stats()); })
         .def("close", &DataManager::close, py::call_guard<py::gil_scoped_release>());

@@ -85,7 +85,9 @@ std::pair<Handle, bool> create(std::string type, std::string id, std::string nam
         auto& progress = created.operation->progress();
         progress.set_steps(steps_from(steps));
         progress.set_context(std::move(fields).as_object());
-        runtime->wake_tender();
+        if (created.operation->store()->durable()) {
+            runtime->wake_tender();
+        }
     }
     return {Handle(std::move(created.operation)), created.created};
 }
@@ -126,8 +128,8 @@ void bind_work(py::class_<Handle>& cls) {
         .def("admit", &admit, py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
              "Answer under key once the work may begin.")
         .def(
-            "start", [](const Handle& self) { unwrap(self->start()); }, py::call_guard<py::gil_scoped_release>(),
-            "The work begins.")
+            "start", [](const Handle& self) { return self->start().has_value(); },
+            py::call_guard<py::gil_scoped_release>(), "The work begins; False when it was cancelled or refused before.")
         .def("succeed", &succeed, py::arg("result"), "The work is done; result is JSON for the record, or None.")
         .def("fail", &fail_with, py::arg("code"), py::arg("message"), py::arg("context"), "The work has failed.")
         .def(

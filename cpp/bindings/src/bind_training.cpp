@@ -8,6 +8,7 @@
 #include "bind.hpp"
 #include "convert.hpp"
 #include "handle.hpp"
+#include "service_names.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -31,8 +32,8 @@ std::shared_ptr<TrainingManager> make_training(const std::shared_ptr<DataManager
 Handle train(TrainingManager& self, const py::dict& strategy, std::string strategy_path,
              std::optional<std::vector<std::string>> symbols, std::optional<std::vector<std::string>> timeframes,
              std::optional<std::string> start_date, std::optional<std::string> end_date,
-             std::optional<double> validation_split, std::string operation_id, std::shared_ptr<TrainerSlot> slot,
-             const std::optional<CancellationToken>& token) {
+             std::optional<double> validation_split, std::string operation_id, std::string parent_id,
+             std::shared_ptr<TrainerSlot> slot, const std::optional<CancellationToken>& token) {
     TrainingRequest request;
     request.strategy = from_python(strategy).as_object();
     request.strategy_path = std::move(strategy_path);
@@ -42,6 +43,7 @@ Handle train(TrainingManager& self, const py::dict& strategy, std::string strate
     request.end_date = std::move(end_date);
     request.validation_split = validation_split;
     request.operation_id = std::move(operation_id);
+    request.parent_id = std::move(parent_id);
     const py::gil_scoped_release released;
     Handle handle(unwrap(self.train(std::move(request), std::move(slot), token.value_or(CancellationToken{}))));
     unwrap(Runtime::instance())->wake_tender();
@@ -64,9 +66,10 @@ void bind_training(py::module_& module) {
                                                                   "The native side of the training manager.")
         .def(py::init(&make_training), py::arg("data"), py::arg("models_dir"), py::arg("use_training_host_service"),
              py::arg("training_url"), py::arg("env"))
+        .def_property_readonly("service_names", &service_names<TrainingManager>)
         .def("train", &train, py::arg("strategy"), py::arg("strategy_path"), py::arg("symbols"), py::arg("timeframes"),
              py::arg("start_date"), py::arg("end_date"), py::arg("validation_split"), py::arg("operation_id"),
-             py::arg("slot"), py::arg("token"));
+             py::arg("parent_id"), py::arg("slot"), py::arg("token"));
 }
 
 }  // namespace ktrdr::bindings

@@ -124,6 +124,9 @@ DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shar
                             CancellationToken token) const {
     DataJob job;
     job.spec.id = request.operation_id;
+    job.spec.parent_id = request.parent_id;
+    job.spec.resumable = task.mode == LoadMode::full;
+    job.spec.resume = request.resume;
     job.spec.parameters = parameters_of(request);
     job.cancellation_token = std::move(token);
     job.options.renderer = std::make_shared<DataProgressRenderer>();

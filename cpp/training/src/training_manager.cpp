@@ -141,7 +141,7 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     options.renderer = std::make_shared<TrainingProgressRenderer>();
     options.steps = training_steps();
     options.context = context->progress_context();
-    OperationSpec spec{"training", request.operation_id, {}, parameters_of(request, *context)};
+    OperationSpec spec{"training", request.operation_id, request.parent_id, parameters_of(request, *context)};
     spec.store = options_.operations;
     auto work = [&threads = services_.training_threads, &clock = services_.clock, context = *context, bars = bars_,
                  slot = std::move(slot), models](std::shared_ptr<Operation> operation, OperationDone done) {

@@ -21,6 +21,10 @@ struct LoadRequest {
     std::string mode{"local"};
     /// The caller's own id, or empty.
     std::string operation_id{};
+    /// The operation that the load belongs to, and is cancelled with; or empty.
+    std::string parent_id{};
+    /// Let the interrupted load `operation_id` go on. A load in full mode can: it asks only for what is missing.
+    bool resume{false};
 };
 
 enum class LoadMode {

@@ -25,6 +25,8 @@ struct TrainingRequest {
     /// The share that validates; taken from the training share.
     std::optional<double> validation_split{};
     std::string operation_id{};
+    /// The operation that the training belongs to, and is cancelled with; or empty.
+    std::string parent_id{};
 };
 
 /// A training with every question answered; it does not change while the training runs.
