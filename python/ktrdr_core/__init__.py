@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from ._core import CancelReason, ProgressState, timeframes
     from .adapter import AsyncServiceAdapter
     from .bars import Bars
-    from .cancellation import CancellationToken
+    from .cancellation import CancellationSystem, CancellationToken
     from .data import DataManager
     from .errors import KtrdrError
     from .operation import Operation
+    from .operations import OperationsService
+    from .orchestrator import OperationContext, ServiceOrchestrator, current_operation
+    from .progress import GenericProgressManager, ProgressRenderer
     from .training import TrainingManager
 
 __version__ = "0.1.0"
@@ -26,13 +29,20 @@ __all__ = [
     "AsyncServiceAdapter",
     "Bars",
     "CancelReason",
+    "CancellationSystem",
     "CancellationToken",
     "DataManager",
+    "GenericProgressManager",
     "KtrdrError",
     "Operation",
+    "OperationContext",
+    "OperationsService",
+    "ProgressRenderer",
     "ProgressState",
+    "ServiceOrchestrator",
     "TrainingManager",
     "__version__",
+    "current_operation",
     "errors",
     "timeframes",
 ]
@@ -41,12 +51,19 @@ _HOMES = {
     "AsyncServiceAdapter": "adapter",
     "Bars": "bars",
     "CancelReason": "_core",
+    "CancellationSystem": "cancellation",
     "CancellationToken": "cancellation",
     "DataManager": "data",
+    "GenericProgressManager": "progress",
     "KtrdrError": "errors",
     "Operation": "operation",
+    "OperationContext": "orchestrator",
+    "OperationsService": "operations",
+    "ProgressRenderer": "progress",
     "ProgressState": "_core",
+    "ServiceOrchestrator": "orchestrator",
     "TrainingManager": "training",
+    "current_operation": "orchestrator",
     "timeframes": "_core",
 }
 

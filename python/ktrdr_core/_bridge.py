@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
     from collections.abc import Coroutine
 
+    from ._notifier import Notifier
+
 Handler = Callable[[str, Any], None]
 
 # A burst of news is handled in slices, so that a loop is never held longer than this. Seconds.
 _SLICE = 0.005
+# At most so much news is taken at a time, for the same reason.
+_BURST = 1024
 # How long a loop goes on watching its mailbox after the last one who waits. Seconds.
 _REST = 0.05
 #: How often something that can only be polled is looked at. Seconds.
@@ -114,7 +118,7 @@ class ThreadPost(Post):
             self._pollers = [poller for poller in self._pollers if poller()]
             seconds = min(seconds, POLL)
         self.mailbox.wait(seconds)
-        for mail in self.mailbox.take():
+        for mail in self.mailbox.take(_BURST):
             self._deliver(mail)
         forward_logs()
 
@@ -128,8 +132,10 @@ class LoopPost(Post):
         self._loop = ref(loop)
         self._backlog: deque[tuple[int, str, Any]] = deque()
         self._tasks: set[Task[Any]] = set()
+        self._works: dict[str, _core.Operation] = {}
         self._watched = False
         self._resting = False
+        self._notifier: Notifier | None = None
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -140,8 +146,7 @@ class LoopPost(Post):
 
     def add(self, handler: Handler) -> int:
         if not self._watched:
-            self.loop.add_reader(self.mailbox.fileno(), self._take)
-            self._watched = True
+            self._watch()
         return super().add(handler)
 
     def remove(self, key: int) -> None:
@@ -152,18 +157,6 @@ class LoopPost(Post):
             self._resting = True
             loop.call_later(_REST, self._rest)
 
-    def _rest(self) -> None:
-        self._resting = False
-        if self._watched and not self._handlers:
-            self._watched = False
-            self.loop.remove_reader(self.mailbox.fileno())
-
-    def start_task(self, work: Coroutine[Any, Any, Any], name: str) -> None:
-        """Run a coroutine in a task that lives as long as its loop does; a loop itself holds tasks weakly."""
-        task = self.loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     def forget(self, key: int) -> None:
         loop = self._loop()
         if loop is None or loop.is_closed():
@@ -173,18 +166,94 @@ class LoopPost(Post):
         else:
             loop.call_soon_threadsafe(self.remove, key)
 
+    # ---- work that runs on this loop
+
+    def start_task(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run a coroutine in a task that lives as long as its loop does; a loop itself holds tasks weakly."""
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def begin_work(self, native: _core.Operation) -> None:
+        """Have the operation end if this loop is closed before it ends by itself."""
+        self._works[native.id] = native
+
+    def end_work(self, native: _core.Operation) -> None:
+        self._works.pop(native.id, None)
+
+    def lost(self) -> None:
+        """The loop was closed, or let go of: nothing that ran on it goes on."""
+        self._watched = False
+        works, self._works = self._works, {}
+        for native in works.values():
+            native.cancel("the event loop that it ran on was closed", "shutdown")
+            native.succeed(None)
+
+    # ---- watching
+
+    def _watch(self) -> None:
+        try:
+            self.loop.add_reader(self.mailbox.fileno(), _Reader(self))
+        except NotImplementedError:
+            from ._notifier import Notifier
+
+            self._notifier = Notifier(self.loop, self.mailbox.fileno(), self._take, self.lost)
+        self._watched = True
+
+    def _rest(self) -> None:
+        self._resting = False
+        if not self._watched or self._handlers:
+            return
+        self._watched = False
+        if self._notifier is None:
+            self.loop.remove_reader(self.mailbox.fileno())
+        else:
+            self._notifier.stop()
+            self._notifier = None
+
     def _take(self) -> None:
-        self._backlog.extend(self.mailbox.take())
-        forward_logs()
-        self._work()
+        if not self._backlog:
+            self._backlog.extend(self.mailbox.take(_BURST))
+            forward_logs()
+            self._work()
 
     def _work(self) -> None:
         until = time.monotonic() + _SLICE
         while self._backlog:
-            self._deliver(self._backlog.popleft())
+            try:
+                self._deliver(self._backlog.popleft())
+            except Exception as error:  # noqa: BLE001 - a failure stays one listener's
+                report("a listener raised", error)
             if self._backlog and time.monotonic() > until:
                 self.loop.call_soon(self._work)
                 return
+
+
+class _Reader:
+    """What the loop calls; the loop lets go of it only when it is told to, or is closed."""
+
+    __slots__ = ("_post",)
+
+    def __init__(self, post: LoopPost) -> None:
+        self._post = post
+
+    def __call__(self) -> None:
+        self._post._take()
+
+    def __del__(self) -> None:
+        if self._post._watched:
+            self._post.lost()
+
+
+def report(message: str, error: BaseException) -> None:
+    """Tell the running loop's exception handler, or the log where no loop runs."""
+    loop = running_loop()
+    if loop is not None:
+        loop.call_exception_handler({"message": message, "exception": error})
+        return
+    import logging
+
+    logging.getLogger("ktrdr_core").error(message, exc_info=error)
 
 
 # Where a loop keeps its mailbox. An attribute of the loop and no dictionary of ours, not even a weak one: handlers know

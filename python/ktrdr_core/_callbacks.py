@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import _bridge
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ def refuse_coroutine(callback: object) -> None:
 
 
 def guarded(
-    callback: Callable[[Any], object], view: Callable[[Any], Any] | None = None
+    callback: Callable[[Any], object],
+    view: Callable[[Any], Any] | None = None,
+    *,
+    what: str = "progress callback",
 ) -> Callable[[Any], None]:
     """Report a callback that raises once, and do not call it again; the work goes on. ``view`` makes what it gets."""
     broken: list[bool] = []
@@ -39,12 +43,8 @@ def guarded(
             return
         try:
             callback(value if view is None else view(value))
-        except Exception:  # what a user's callback raises is unknown
-            import logging
-
+        except Exception as error:  # noqa: BLE001 - what a user's callback raises is unknown
             broken.append(True)
-            logging.getLogger("ktrdr_core").exception(
-                "progress callback %r raised and is switched off", callback
-            )
+            _bridge.report(f"{what} {callback!r} raised and is switched off", error)
 
     return call

@@ -15,7 +15,7 @@ from .errors import InvalidArgumentError, KtrdrError
 from .progress import GenericProgressManager
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Iterator, Mapping
 
     from .cancellation import CancellationToken
 
@@ -75,6 +75,13 @@ class OperationContext:
             For what is not plain JSON.
         """
         self._native.add_metric(dict(metric))
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """Iterate over the operation's metrics so far, oldest first, those of runs before a resume too."""
+        after = 0
+        while page := _core.operation_events(self.id, after, 1000, "metric"):
+            after = page[-1].seq
+            yield from (event.data for event in page)
 
     def add_warning(self, message: str) -> None:
         """Say that something went less than well."""
@@ -150,6 +157,7 @@ async def carry_out(
     post = _bridge.loop_post()
     key = post.add(interrupt)
     registration = native.notify_cancel(post.mailbox, key)
+    post.begin_work(native)
     here = _current.set(OperationContext(native))
     cause: BaseException | None = None
     value: Any = None
@@ -182,7 +190,8 @@ async def carry_out(
         if not destroyed:
             _current.reset(here)
         registration.close()
-        post.remove(key)
+        post.end_work(native)
+        post.forget(key)
         if asked:
             task.uncancel()
     return value, cause

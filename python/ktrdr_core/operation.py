@@ -289,10 +289,11 @@ class Operation(Generic[T]):
     def add_done_callback(self, callback: Callable[[Operation[T]], object]) -> None:
         """Have ``callback(operation)`` called at the end, on the running loop, else inside ``result()``."""
         refuse_coroutine(callback)
+        tell = guarded(callback, what="done callback")
         if _bridge.running_loop() is None:
-            self._waiting_done.append(callback)
+            self._waiting_done.append(tell)
         else:
-            self._on_loop(lambda kind, _: callback(self) if kind == "finished" else None, False)
+            self._on_loop(lambda kind, _: tell(self) if kind == "finished" else None, False)
 
     def _follow(self, callback: ProgressCallback) -> None:
         refuse_coroutine(callback)

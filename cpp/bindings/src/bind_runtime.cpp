@@ -64,9 +64,9 @@ py::tuple mail_row(const Mail& mail) {
                                                                to_python(error.context))));
 }
 
-py::list take(Mailbox& mailbox) {
+py::list take(Mailbox& mailbox, std::size_t limit) {
     py::list rows;
-    for (const Mail& mail : mailbox.take()) {
+    for (const Mail& mail : mailbox.take(limit)) {
         rows.append(mail_row(mail));
     }
     return rows;
@@ -109,7 +109,7 @@ void bind_runtime(py::module_& module) {
     py::class_<Mailbox, std::shared_ptr<Mailbox>>(module, "Mailbox", "News for one event loop or waiting thread.")
         .def(py::init(&make_mailbox))
         .def("fileno", &Mailbox::fd)
-        .def("take", &take, "What has come: (key, kind, value).")
+        .def("take", &take, py::arg("limit"), "What has come, at most so much: (key, kind, value).")
         .def(
             "wait",
             [](const Mailbox& self, double seconds) {

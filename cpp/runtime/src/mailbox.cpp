@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 namespace ktrdr {
 
@@ -49,12 +50,19 @@ void Mailbox::wake() noexcept {
     [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
 }
 
-std::vector<Mail> Mailbox::take() {
+std::vector<Mail> Mailbox::take(std::size_t limit) {
     std::uint64_t count = 0;
     // Read before the swap: a post that comes in between makes the descriptor readable again.
     [[maybe_unused]] const auto read = ::read(fd_, &count, sizeof count);
     const std::scoped_lock lock(mutex_);
-    return std::exchange(mails_, {});
+    if (mails_.size() <= limit) {
+        return std::exchange(mails_, {});
+    }
+    const auto end = mails_.begin() + static_cast<std::ptrdiff_t>(limit);
+    std::vector<Mail> taken(std::make_move_iterator(mails_.begin()), std::make_move_iterator(end));
+    mails_.erase(mails_.begin(), end);
+    wake();
+    return taken;
 }
 
 bool Mailbox::wait_for(std::chrono::milliseconds timeout) const noexcept {

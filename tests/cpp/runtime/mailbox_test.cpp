@@ -51,6 +51,21 @@ TEST(Mailbox, NeverMergesAcrossAFinish) {
     EXPECT_EQ(mailbox.take().size(), 3U);
 }
 
+TEST(Mailbox, StaysReadableWhileNotAllWasTaken) {
+    Mailbox mailbox;
+    for (std::uint64_t key = 0; key < 5; ++key) {
+        mailbox.post({Mail::Kind::finished, key, {}, std::nullopt});
+    }
+    const auto first = mailbox.take(3);
+    ASSERT_EQ(first.size(), 3U);
+    EXPECT_EQ(first.back().key, 2U);
+    EXPECT_TRUE(mailbox.wait_for(0ms));
+    const auto rest = mailbox.take(3);
+    ASSERT_EQ(rest.size(), 2U);
+    EXPECT_EQ(rest.back().key, 4U);
+    EXPECT_FALSE(mailbox.wait_for(0ms));
+}
+
 TEST(Mailbox, LosesNothingBetweenManyWritersAndOneReader) {
     Mailbox mailbox;
     constexpr std::uint64_t each = 2000;

@@ -2,7 +2,9 @@
 
 #include <boost/json/value.hpp>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -42,8 +44,8 @@ public:
     void post(Mail mail);
     /// Make the descriptor readable without mail, so that the owner looks for log records.
     void wake() noexcept;
-    /// Everything that has come, oldest first; the descriptor is quiet afterwards.
-    [[nodiscard]] std::vector<Mail> take();
+    /// What has come, oldest first, at most `limit` of it; the descriptor is quiet afterwards unless there is more.
+    [[nodiscard]] std::vector<Mail> take(std::size_t limit = std::numeric_limits<std::size_t>::max());
     /// Block until there is mail or `timeout` has passed; also returns on a signal. True when there may be mail.
     bool wait_for(std::chrono::milliseconds timeout) const noexcept;
 
