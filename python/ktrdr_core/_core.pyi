@@ -323,7 +323,7 @@ def create_operation(
     context: dict[str, Any],
 ) -> tuple[Operation, bool]: ...
 def list_operations(
-    status: str | None,
+    statuses: list[str],
     type: str,
     parent_id: str,
     active_only: bool,

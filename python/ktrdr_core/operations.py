@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +15,9 @@ from .errors import ConflictError, InvalidArgumentError
 from .operation import Operation
 
 if TYPE_CHECKING:
+    import asyncio
     import os
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 __all__ = [
     "MetricsPage",
@@ -28,6 +30,8 @@ __all__ = [
 
 #: How often an operation of another process is looked at. Seconds.
 _POLL = 0.5
+# So many events are read at a time, which is all that a reader who is slow keeps.
+_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class OperationsService:
     def list(
         self,
         *,
-        status: str | None = None,
+        status: str | Sequence[str] | None = None,
         operation_type: str | None = None,
         parent_id: str | None = None,
         active_only: bool = False,
@@ -119,8 +123,10 @@ class OperationsService:
 
         Parameters
         ----------
-        status, operation_type, parent_id : str, optional
-            Only those of this state, of this type, with this parent.
+        status : str or sequence of str, optional
+            Only those in this state, or in one of these.
+        operation_type, parent_id : str, optional
+            Only those of this type, with this parent.
         active_only : bool
             Only those that run or are about to.
         limit, offset : int
@@ -135,9 +141,10 @@ class OperationsService:
             raise InvalidArgumentError(f"limit must be between 1 and 1000, not {limit!r}")
         if not (isinstance(offset, int) and offset >= 0):
             raise InvalidArgumentError(f"offset must be at least 0, not {offset!r}")
+        statuses = [status] if isinstance(status, str) else list(status or ())
         return OperationPage(
             *_core.list_operations(
-                status, operation_type or "", parent_id or "", active_only, limit, offset
+                statuses, operation_type or "", parent_id or "", active_only, limit, offset
             )
         )
 
@@ -188,8 +195,16 @@ class OperationsService:
         """
         import asyncio
 
+        async for event in self._follow(operation_id, after, asyncio.Event(), lambda: False):
+            yield event
+
+    async def _follow(
+        self, operation_id: str, after: int, news: asyncio.Event, enough: Callable[[], bool]
+    ) -> AsyncIterator[OperationEvent]:
+        """Follow until ``enough()``, which is asked again whenever ``news`` is set."""
+        import asyncio
+
         native = _core.find_operation(operation_id)
-        news = asyncio.Event()
         post = _bridge.loop_post()
         key = post.add(lambda _kind, _value: news.set())
         listener = None if native is None else native.listen(post.mailbox, key, False, True)
@@ -198,18 +213,18 @@ class OperationsService:
                 news.clear()
                 # Looked at before the events are read: what ends in between has its last event in them.
                 over = not _core.operation_record(operation_id).active
-                events = _core.operation_events(operation_id, after, 1000, None)
+                events = _core.operation_events(operation_id, after, _PAGE, None)
                 for event in events:
                     after = event.seq
                     yield event
                 if events:
                     continue
-                if over:
+                if over or enough():
                     return
-                if native is None:
-                    await asyncio.sleep(_POLL)
-                else:
-                    await news.wait()
+                with suppress(TimeoutError):
+                    # News of another process's operation does not come by itself.
+                    async with asyncio.timeout(_POLL if native is None else None):
+                        await news.wait()
         finally:
             post.remove(key)
             if native is not None and listener is not None:

@@ -56,11 +56,11 @@ OperationEventKind kind_of(const std::string& text) {
                               {{"field", "kind"}, {"value", text}}));
 }
 
-py::tuple list(const std::optional<std::string>& status, std::string type, std::string parent_id, bool active_only,
+py::tuple list(const std::vector<std::string>& statuses, std::string type, std::string parent_id, bool active_only,
                std::size_t limit, std::size_t offset) {
     OperationQuery query;
-    if (status) {
-        query.status = status_of(*status);
+    for (const auto& status : statuses) {
+        query.statuses.push_back(status_of(status));
     }
     query.type = std::move(type);
     query.parent_id = std::move(parent_id);
@@ -141,7 +141,7 @@ void bind_record(py::module_& module) {
 
 void bind_registry(py::module_& module) {
     bind_record(module);
-    module.def("list_operations", &list, py::arg("status"), py::arg("type"), py::arg("parent_id"),
+    module.def("list_operations", &list, py::arg("statuses"), py::arg("type"), py::arg("parent_id"),
                py::arg("active_only"), py::arg("limit"), py::arg("offset"),
                "Records, how many in all, how many active.");
     module.def("operation_events", &events, py::arg("id"), py::arg("after"), py::arg("limit"), py::arg("kind"),

@@ -2,26 +2,31 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include <ktrdr/base/log.hpp>
 #include <ktrdr/operations/operation.hpp>
 
 namespace ktrdr {
+namespace {
+
+bool same_but_sequence(ProgressState left, const ProgressState& right) {
+    left.sequence = right.sequence;
+    return left == right;
+}
+
+}  // namespace
 
 void Operation::add_listener(std::shared_ptr<OperationListener> listener) {
     {
         const std::scoped_lock lock(mutex_);
         const bool over = is_terminal(announced_);
-        if (!over) {
-            // What came before belongs to those who are here already.
-            queue_progress();
-        }
-        listeners_.push_back({listener, false});
+        const auto now = std::make_shared<const ProgressState>(over ? record_.progress : progress_.snapshot());
+        // What came before belongs to those who are here already.
+        listeners_.push_back({listener, false, now->sequence});
         if (listener->wants_progress()) {
-            queue_.push_back({Delivery::Kind::progress,
-                              std::make_shared<const ProgressState>(over ? record_.progress : progress_.snapshot()),
-                              {listener}});
+            queue_.push_back({Delivery::Kind::progress, now, {listener}});
         }
         if (over) {
             queue_.push_back({Delivery::Kind::end, {}, {std::move(listener)}});
@@ -65,20 +70,17 @@ void Operation::queue_progress() {
     if (is_terminal(record_.status) || version == std::exchange(delivered_version_, version)) {
         return;
     }
-    ProgressState newest{};
-    const auto queue = [this](ProgressState state) {
+    // The work goes on between the two, so an edge may be newer than the picture; each is told at its place.
+    ProgressState now = progress_.snapshot();
+    auto states = progress_.take_edges();
+    const auto place = std::ranges::upper_bound(states, now.sequence, {}, &ProgressState::sequence);
+    if (place == states.begin() || !same_but_sequence(*std::prev(place), now)) {
+        states.insert(place, std::move(now));
+    }
+    for (auto& state : states) {
         const auto shared = std::make_shared<const ProgressState>(std::move(state));
         log_progress(shared);
         queue_for_all(Delivery::Kind::progress, shared);
-    };
-    for (auto& edge : progress_.take_edges()) {
-        newest = edge;
-        queue(std::move(edge));
-    }
-    ProgressState now = progress_.snapshot();
-    newest.sequence = now.sequence;
-    if (now != newest) {
-        queue(std::move(now));
     }
     publish_events();
 }
@@ -86,7 +88,7 @@ void Operation::queue_progress() {
 void Operation::queue_for_all(Delivery::Kind kind, const std::shared_ptr<const ProgressState>& state) {
     std::vector<std::shared_ptr<OperationListener>> all;
     for (const Slot& slot : listeners_) {
-        if (wants(*slot.listener, kind)) {
+        if (wants(*slot.listener, kind) && (!state || state->sequence > slot.heard)) {
             all.push_back(slot.listener);
         }
     }

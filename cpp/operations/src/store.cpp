@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace ktrdr {
 namespace {
 
@@ -37,7 +39,8 @@ Result<void> check(const Retention& retention) {
 }
 
 bool matches(const OperationQuery& query, const OperationRecord& record) {
-    return (!query.status || *query.status == record.status) && (query.type.empty() || query.type == record.type) &&
+    return (query.statuses.empty() || std::ranges::find(query.statuses, record.status) != query.statuses.end()) &&
+           (query.type.empty() || query.type == record.type) &&
            (query.parent_id.empty() || query.parent_id == record.parent_id) &&
            (!query.active_only || is_active(record.status));
 }

@@ -14,7 +14,8 @@ constexpr std::string_view reading = "read operations";
 constexpr std::string_view active = "status IN ('pending', 'running', 'cancelling', 'resuming')";
 
 std::string conditions(const OperationQuery& query) {
-    std::string sql = "(?1 IS NULL OR status = ?1) AND (?2 = '' OR type = ?2) AND (?3 = '' OR parent_id = ?3)";
+    std::string sql =
+        "(?1 = '' OR instr(?1, ',' || status || ',') > 0) AND (?2 = '' OR type = ?2) AND (?3 = '' OR parent_id = ?3)";
     if (query.active_only) {
         sql += fmt::format(" AND {}", active);
     }
@@ -22,9 +23,11 @@ std::string conditions(const OperationQuery& query) {
 }
 
 void bind_conditions(SQLite::Statement& row, const OperationQuery& query) {
-    if (query.status) {
-        row.bind(1, std::string(to_string(*query.status)));
+    std::string statuses;
+    for (const auto status : query.statuses) {
+        statuses += fmt::format("{}{},", statuses.empty() ? "," : "", to_string(status));
     }
+    row.bind(1, statuses);
     row.bind(2, query.type);
     row.bind(3, query.parent_id);
 }

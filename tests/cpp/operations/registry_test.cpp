@@ -110,7 +110,7 @@ TEST_F(Registry, ListsWhatWasAskedFor) {
     }
     EXPECT_THAT(ids(registry_.list({.type = "training"}).value()), ElementsAre("2", "1", "0"));
     EXPECT_THAT(ids(registry_.list({.parent_id = "parent", .active_only = true}).value()), ElementsAre("2", "1"));
-    EXPECT_THAT(ids(registry_.list({.status = OperationStatus::failed}).value()), ElementsAre("0"));
+    EXPECT_THAT(ids(registry_.list({.statuses = {OperationStatus::failed}}).value()), ElementsAre("0"));
     const auto page = registry_.list({.limit = 2, .offset = 1}).value();
     EXPECT_THAT(ids(page), ElementsAre("1", "0"));
     EXPECT_EQ(page.total, 4U);

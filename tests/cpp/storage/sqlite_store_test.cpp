@@ -166,7 +166,10 @@ TEST_F(Stored, ListsByPageAndCondition) {
     EXPECT_THAT(ids({}), ElementsAre("4", "3", "2", "1", "0"));
     EXPECT_THAT(ids({.limit = 2, .offset = 1}), ElementsAre("3", "2"));
     EXPECT_THAT(ids({.type = "training"}), ElementsAre("3", "1"));
-    EXPECT_THAT(ids({.status = OperationStatus::completed}), ElementsAre("2", "1", "0"));
+    EXPECT_THAT(ids({.statuses = {OperationStatus::completed}}), ElementsAre("2", "1", "0"));
+    EXPECT_THAT(ids({.statuses = {OperationStatus::running, OperationStatus::completed}}),
+                ElementsAre("4", "3", "2", "1", "0"));
+    EXPECT_THAT(ids({.statuses = {OperationStatus::failed, OperationStatus::timed_out}}), ElementsAre());
     EXPECT_THAT(ids({.active_only = true}), ElementsAre("4", "3"));
     EXPECT_THAT(ids({.parent_id = "3"}), ElementsAre("4"));
     const auto page = world_->store->list({.type = "training", .limit = 1}).value();

@@ -143,6 +143,8 @@ private:
     struct Slot {
         std::shared_ptr<OperationListener> listener{};
         bool broken{false};
+        /// The newest state when it came; it is not told of older ones.
+        std::uint64_t heard{0};
     };
     /// What is still to be told, and to whom.
     struct Delivery {

@@ -25,7 +25,8 @@ struct StoreStep {
 
 /// Which operations to list. Newest first.
 struct OperationQuery {
-    std::optional<OperationStatus> status{};
+    /// Those in one of these states; empty for all.
+    std::vector<OperationStatus> statuses{};
     std::string type{};
     std::string parent_id{};
     /// Those that are not terminal and not interrupted.

@@ -1,0 +1,508 @@
+"""The operations over HTTP: every route, streams that are cut off, readers that do not read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import Depends, FastAPI, HTTPException
+
+import soak
+from ktrdr_core import OperationsService, ServiceOrchestrator, current_operation, errors
+from ktrdr_core.fastapi import operations_router
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+
+class Domain(ServiceOrchestrator):
+    """Work that goes on when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(env={})
+        self.gate = asyncio.Event()
+
+    def _get_service_name(self) -> str:
+        return "Domain"
+
+    def _get_env_var_prefix(self) -> str:
+        return "DOMAIN"
+
+    async def steps(self, count: int) -> dict[str, Any]:
+        here = current_operation()
+        assert here is not None
+        for step in range(1, count + 1):
+            self.update_operation_progress(step, f"Step {step}")
+            here.add_metric({"step": step})
+            await asyncio.sleep(0)
+        return {"count": count, "all": list(range(count))}
+
+    async def wait(self) -> str:
+        await self.gate.wait()
+        return "went on"
+
+    async def slow_to_stop(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await self.gate.wait()
+            raise
+
+
+def run(test: Callable[[httpx.AsyncClient, Domain], Awaitable[None]], **options: Any) -> None:
+    """Run ``test(client, domain)`` with a client of an app that mounts the router."""
+    app = FastAPI()
+    app.include_router(operations_router(**options), prefix="/api/v1")
+
+    async def main() -> None:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app/api/v1") as client:
+            await test(client, Domain())
+
+    asyncio.run(main())
+
+
+def data_of(response: httpx.Response, status: int = 200) -> Any:
+    answer = response.json()
+    assert (response.status_code, answer["success"], answer["error"]) == (status, True, None)
+    return answer["data"]
+
+
+def error_of(response: httpx.Response, status: int) -> Any:
+    answer = response.json()
+    assert (response.status_code, answer["success"], answer["data"]) == (status, False, None)
+    assert set(answer["error"]) == {"code", "message", "details"}
+    return answer["error"]
+
+
+# ---- routes
+
+
+def test_an_operation_is_listed_and_described() -> None:
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        operation = domain.start_operation("Listed", "listed", domain.wait)
+        other = domain.start_operation("Other", "listed", domain.steps, 3, total_steps=3)
+        await other
+        answer = (await client.get("/operations", params={"operation_type": "listed"})).json()
+        assert [row["operation_id"] for row in answer["data"]] == [other.id, operation.id]
+        assert answer["total_count"] == 2
+        assert answer["active_count"] >= 1
+        done, running = answer["data"]
+        assert (done["status"], done["progress_percentage"]) == ("completed", 100)
+        assert (running["status"], running["operation_name"]) == ("running", "Listed")
+        queries: list[tuple[dict[str, Any], int]] = [
+            ({"status": "running"}, 1),
+            ({"status": "completed"}, 1),
+            ({"status": "failed"}, 0),
+            ({"active_only": True}, 1),
+            ({"limit": 1, "offset": 1}, 1),
+            ({"offset": 5}, 0),
+        ]
+        for query, count in queries:
+            found = data_of(
+                await client.get("/operations", params={"operation_type": "listed"} | query)
+            )
+            assert len(found) == count, query
+        detail = data_of(await client.get(f"/operations/{other.id}"))
+        assert detail["operation_type"] == "listed"
+        assert detail["progress"]["steps_total"] == 3
+        assert detail["metadata"]["parameters"] == {"count": 3}
+        assert detail["result_summary"] == {"count": 3}
+        assert detail["started_at"] <= detail["completed_at"]
+        assert (detail["errors"], detail["warnings"], detail["error_message"]) == ([], [], None)
+        domain.gate.set()
+        assert await operation == "went on"
+
+    run(test)
+
+
+def test_results_and_metrics_are_read() -> None:
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        running = domain.start_operation("W", "w", domain.wait)
+        early = error_of(await client.get(f"/operations/{running.id}/results"), 409)
+        assert "only a completed one has results" in early["message"]
+        domain.gate.set()
+        await running
+        operation = domain.start_operation("S", "s", domain.steps, 5)
+        await operation
+        found = data_of(await client.get(f"/operations/{operation.id}/results"))
+        assert found["results"] == {"count": 5, "all": [0, 1, 2, 3, 4]}
+        first = data_of(
+            await client.get(f"/operations/{operation.id}/metrics", params={"limit": 2})
+        )
+        assert [metric["step"] for metric in first["metrics"]] == [1, 2]
+        rest = data_of(
+            await client.get(
+                f"/operations/{operation.id}/metrics", params={"cursor": first["cursor"]}
+            )
+        )
+        assert [metric["step"] for metric in rest["metrics"]] == [3, 4, 5]
+        last = data_of(
+            await client.get(
+                f"/operations/{operation.id}/metrics", params={"cursor": rest["cursor"]}
+            )
+        )
+        assert last == {"metrics": [], "cursor": rest["cursor"]}
+
+    run(test)
+
+
+def test_a_failure_says_why() -> None:
+    async def broken() -> None:
+        raise errors.NoDataError("no bars of AAPL", context={"symbol": "AAPL"})
+
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        operation = domain.start_operation("B", "b", broken)
+        with pytest.raises(errors.NoDataError):
+            await operation
+        detail = data_of(await client.get(f"/operations/{operation.id}"))
+        assert detail["status"] == "failed"
+        assert detail["error_message"] == "no bars of AAPL"
+        assert detail["errors"][0]["code"] == "no_data"
+        assert detail["errors"][0]["context"] == {"symbol": "AAPL"}
+
+    run(test)
+
+
+def test_delete_cancels_and_waits_for_the_stop() -> None:
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        operation = domain.start_operation("W", "w", domain.wait)
+        answer = data_of(
+            await client.request("DELETE", f"/operations/{operation.id}", json={"reason": "enough"})
+        )
+        assert answer["status"] == "cancelled"
+        assert answer["cancellation_reason"] == "enough"
+        assert answer["task_cancelled"] is True
+        assert answer["cancelled_at"]
+        with pytest.raises(errors.OperationCancelledError, match="enough"):
+            await operation
+        again = error_of(await client.request("DELETE", f"/operations/{operation.id}"), 400)
+        assert "has ended before" in again["message"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_delete_answers_202_while_the_work_still_stops(force: bool) -> None:
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        operation = domain.start_operation("W", "w", domain.slow_to_stop)
+        await asyncio.sleep(0.01)
+        response = await client.request(
+            "DELETE", f"/operations/{operation.id}", json={"force": force}
+        )
+        answer = data_of(response, 202)
+        assert (answer["status"], answer["task_cancelled"]) == ("cancelling", False)
+        assert data_of(await client.get(f"/operations/{operation.id}"))["status"] == "running"
+        # Asked again while it stops: the same answer, and the first reason stays.
+        data_of(
+            await client.request("DELETE", f"/operations/{operation.id}", json={"force": True}), 202
+        )
+        domain.gate.set()
+        with pytest.raises(errors.OperationCancelledError):
+            await operation
+        assert data_of(await client.get(f"/operations/{operation.id}"))["status"] == "cancelled"
+
+    run(test, cancel_grace=30 if force else 0.05)
+
+
+def test_a_registered_kind_is_retried() -> None:
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        tries: list[int] = []
+
+        async def work(number: int) -> int:
+            tries.append(number)
+            if len(tries) == 1:
+                raise ConnectionError("gone")
+            return number
+
+        domain.register_operation("again", work)
+        operation = domain.start_operation("A", "again", work, 7)
+        with pytest.raises(ConnectionError):
+            await operation
+        row = data_of(await client.post(f"/operations/{operation.id}/retry"))
+        assert row["operation_id"] != operation.id
+        second = OperationsService().handle(row["operation_id"])
+        assert second is not None
+        assert await second == 7
+        unknown = domain.start_operation("W", "unregistered", domain.steps, 1)
+        await unknown
+        refused = error_of(await client.post(f"/operations/{unknown.id}/retry"), 409)
+        assert "register the type" in refused["message"]
+        refused = error_of(await client.post(f"/operations/{operation.id}/resume"), 409)
+        assert "only an interrupted one" in refused["message"]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/operations/op_none", 404, "there is no operation op_none"),
+        ("DELETE", "/operations/op_none", 404, "op_none"),
+        ("POST", "/operations/op_none/retry", 404, "op_none"),
+        ("POST", "/operations/op_none/resume", 404, "op_none"),
+        ("GET", "/operations/op_none/results", 404, "op_none"),
+        ("GET", "/operations/op_none/metrics", 404, "op_none"),
+        ("GET", "/operations/op_none/events", 404, "op_none"),
+        ("GET", "/operations?limit=0", 422, "limit"),
+        ("GET", "/operations?offset=-1", 422, "offset"),
+        ("GET", "/operations?status=paused", 422, "status"),
+        ("GET", "/operations/a%20b", 422, "operation_id"),
+        ("GET", f"/operations/{'a' * 129}", 422, "operation_id"),
+        ("GET", "/operations/op_none/metrics?cursor=-1", 422, "cursor"),
+        ("GET", "/operations/op_none/events?after=x", 422, "after"),
+    ],
+)
+def test_bad_requests_are_named_in_the_envelope(
+    method: str, path: str, status: int, words: str
+) -> None:
+    async def test(client: httpx.AsyncClient, _: Domain) -> None:
+        assert words in error_of(await client.request(method, path), status)["message"]
+
+    run(test)
+
+
+def test_options_out_of_range_are_named() -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="cancel_grace"):
+        operations_router(cancel_grace=0)
+    with pytest.raises(errors.InvalidArgumentError, match="ping"):
+        operations_router(ping=-1)
+
+
+def test_dependencies_guard_every_route() -> None:
+    def nobody() -> None:
+        raise HTTPException(401, "who are you?")
+
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        operation = domain.start_operation("W", "w", domain.wait)
+        for method, path in (
+            ("GET", "/operations"),
+            ("GET", f"/operations/{operation.id}"),
+            ("DELETE", f"/operations/{operation.id}"),
+            ("POST", f"/operations/{operation.id}/retry"),
+            ("POST", f"/operations/{operation.id}/resume"),
+            ("GET", f"/operations/{operation.id}/results"),
+            ("GET", f"/operations/{operation.id}/metrics"),
+            ("GET", f"/operations/{operation.id}/events"),
+        ):
+            assert (await client.request(method, path)).status_code == 401, (method, path)
+        assert operation.status in {"pending", "running"}
+        domain.gate.set()
+        await operation
+
+    run(test, dependencies=[Depends(nobody)])
+
+
+# ---- streams
+
+
+def parse(block: str) -> tuple[int, str, dict[str, Any]]:
+    fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+    return int(fields["id"]), fields["event"], json.loads(fields["data"])
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve an app with uvicorn on a thread of its own; the URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    # Small, so that a reader who does not read is felt at once; the kernel would take megabytes.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        thread.join()
+        listener.close()
+
+
+def streaming_app(prefix: str) -> FastAPI:
+    """An app in which ``POST /start`` starts work of so many steps."""
+    app = FastAPI()
+    domain = ServiceDomain()
+    app.include_router(operations_router(ping=0.05), prefix=prefix)
+
+    @app.post("/start")
+    async def start(steps: int) -> str:
+        return domain.start_operation("Stream", "stream", domain.steps, steps).id
+
+    return app
+
+
+class ServiceDomain(Domain):
+    """Steps that leave the loop to others now and then."""
+
+    async def steps(self, count: int) -> dict[str, Any]:
+        here = current_operation()
+        assert here is not None
+        for step in range(1, count + 1):
+            here.add_metric({"step": step})
+            if step % 10 == 0:
+                self.update_operation_progress(step)
+                await asyncio.sleep(0.001)
+        return {"count": count}
+
+
+@pytest.mark.parametrize("prefix", ["/api/v1", "/mounted/elsewhere"])
+def test_a_reader_that_is_cut_off_gets_every_event_once_and_in_order(prefix: str) -> None:
+    cuts = soak.count(40, 200)
+    total = cuts * 25
+    chance = random.Random(3)
+
+    async def read(url: str) -> list[tuple[int, str, dict[str, Any]]]:
+        seen: list[tuple[int, str, dict[str, Any]]] = []
+        async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+            operation_id = (await client.post("/start", params={"steps": total})).json()
+            for _ in range(cuts * 3):
+                last = {"Last-Event-ID": str(seen[-1][0])} if seen else {}
+                path = f"{prefix}/operations/{operation_id}/events"
+                async with client.stream("GET", path, headers=last) as response:
+                    if response.status_code == 204:
+                        return seen
+                    assert response.headers["content-type"].startswith("text/event-stream")
+                    await take(response, seen, chance.randrange(1, 40))
+        raise AssertionError("the stream did not end")
+
+    async def take(
+        response: httpx.Response, seen: list[tuple[int, str, dict[str, Any]]], count: int
+    ) -> None:
+        async for block in blocks(response):
+            seen.append(parse(block))
+            count -= 1
+            if count == 0:
+                return
+
+    with serving(streaming_app(prefix)) as url:
+        events = asyncio.run(read(url))
+    numbers = [number for number, _, _ in events]
+    assert numbers == sorted(set(numbers))
+    assert [data["step"] for _, kind, data in events if kind == "metric"] == list(
+        range(1, total + 1)
+    )
+    states = [data["status"] for _, kind, data in events if kind == "state"]
+    assert states == ["pending", "running", "completed"]
+    assert events[-1][1] == "state"
+
+
+async def blocks(response: httpx.Response) -> AsyncIterator[str]:
+    """The events of a stream, without its comments."""
+    buffer = ""
+    async for text in response.aiter_text():
+        buffer += text
+        *whole, buffer = buffer.split("\r\n\r\n")
+        for block in whole:
+            if not block.startswith(":"):
+                yield block
+
+
+def test_a_reader_that_goes_away_cancels_nothing() -> None:
+    async def read(url: str) -> str:
+        async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+            operation_id = (await client.post("/start", params={"steps": 2000})).json()
+            path = f"/api/v1/operations/{operation_id}"
+            async with client.stream("GET", f"{path}/events") as response:
+                async for _ in blocks(response):
+                    break
+            async with client.stream("GET", f"{path}/events") as response:
+                last = [parse(block) async for block in blocks(response)][-1]
+            assert last[2]["status"] == "completed"
+            status: str = data_of(await client.get(path))["status"]
+            return status
+
+    with serving(streaming_app("/api/v1")) as url:
+        assert asyncio.run(read(url)) == "completed"
+
+
+def test_readers_that_do_not_read_hold_up_nothing_and_keep_no_memory() -> None:
+    def resident() -> int:
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def slow_reader(url: str, path: str) -> socket.socket:
+        host, port = url.removeprefix("http://").split(":")
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((host, int(port)))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        return connection
+
+    count = soak.count(5_000, 20_000)
+    with serving(streaming_app("/api/v1")) as url, httpx.Client(base_url=url, timeout=60) as client:
+        operation_id = client.post("/start", params={"steps": count}).json()
+        path = f"/api/v1/operations/{operation_id}"
+        readers = [slow_reader(url, f"{path}/events") for _ in range(100)]
+        before = resident()
+        # The work ends although nobody reads; a reader that does read gets all of it.
+        with client.stream("GET", f"{path}/events") as response:
+            last = [line for line in response.iter_lines() if line.startswith("data")][-1]
+        assert json.loads(last.removeprefix("data: "))["status"] == "completed"
+        # A page of 1000 events, or what one socket takes, for each reader: not the whole log.
+        assert resident() - before < 100 * (1 << 20)
+        for reader in readers:
+            reader.close()
+        assert data_of(client.get(path))["status"] == "completed"
+
+
+# ---- shutdown
+
+SERVER = """
+import asyncio, sys
+import uvicorn
+from fastapi import FastAPI
+from ktrdr_core import ServiceOrchestrator
+from ktrdr_core.fastapi import operations_router
+class Domain(ServiceOrchestrator):
+    def _get_service_name(self): return "Domain"
+    def _get_env_var_prefix(self): return "DOMAIN"
+app = FastAPI()
+app.include_router(operations_router())
+domain = Domain()
+@app.post("/start")
+async def start():
+    return domain.start_operation("Endless", "endless", asyncio.Event().wait, operation_id="endless").id
+uvicorn.run(app, fd=int(sys.argv[1]), log_level="warning")
+"""
+
+
+def test_a_server_that_ends_closes_its_streams(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", SERVER, str(listener.fileno())],
+        pass_fds=[listener.fileno()],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        with httpx.Client(base_url=url, timeout=30) as client:
+            client.post("/start")
+            with client.stream("GET", "/operations/endless/events") as response:
+                lines = response.iter_lines()
+                assert next(lines) == "id: 1"
+                process.send_signal(signal.SIGTERM)
+                # The body ends as it should: httpx raises for one that is cut off.
+                rest = list(lines)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait(30) in {0, -signal.SIGTERM}
+    listener.close()
+    assert "Traceback" not in said, said
+    assert any("running" in line for line in rest)
