@@ -123,6 +123,11 @@ class Operation(Generic[T]):
         state = self.progress
         return f"<Operation {self.id} {self.status} {state.percentage:.0f} % {state.message!r}>"
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        from .notebook import mimebundle
+
+        return mimebundle(self)
+
     # ---- with asyncio
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -142,6 +147,7 @@ class Operation(Generic[T]):
         with self._lock:
             self._awaiters += 1
         listener = self._native.listen(post.mailbox, key, False)
+        beat = _Beat(post.loop) if _in_ipython() else None
         try:
             await ended.wait()
         except asyncio.CancelledError as cancelled:
@@ -155,6 +161,8 @@ class Operation(Generic[T]):
         finally:
             with self._lock:
                 self._awaiters -= 1
+            if beat is not None:
+                beat.stop()
             post.remove(key)
             self._native.unlisten(listener)
 
@@ -303,6 +311,12 @@ class Operation(Generic[T]):
         else:
             self._on_loop(lambda kind, value: tell(value) if kind == "progress" else None, True)
 
+    def _watch(self, callback: ProgressCallback) -> None:
+        """Follow on the running loop, and inside ``result()`` too: a notebook's cell may block its own loop."""
+        self._follow(callback)
+        if _bridge.running_loop() is not None:
+            self._waiting_progress.append(guarded(callback))
+
     def _on_loop(self, hear: Callable[[str, Any], object], progress: bool) -> None:
         import contextvars
 
@@ -341,8 +355,24 @@ class Operation(Generic[T]):
         try:
             self._native.result()
         except KtrdrError as error:
+            # Asked while another error is handled, which would become its context, and this one the other's.
+            error.__context__ = None
             return error
         return None
+
+
+class _Beat:
+    """Wakes a loop now and then: a kernel's idle loop hears of an interrupt only when something else happens."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._again()
+
+    def _again(self) -> None:
+        self._handle = self._loop.call_later(_SLICE, self._again)
+
+    def stop(self) -> None:
+        self._handle.cancel()
 
 
 def _in_ipython() -> bool:

@@ -374,6 +374,31 @@ def test_wait_for_and_timeout_cancel_the_operation(domain: Domain) -> None:
     asyncio.run(main())
 
 
+def test_the_reason_of_a_cancelled_await_is_told_without_a_circle(domain: Domain) -> None:
+    async def main() -> BaseException:
+        operation = domain.start_operation("W", "w", sleep_for_ever)
+
+        async def wait() -> None:
+            await operation
+
+        waiting = asyncio.ensure_future(wait())
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        try:
+            await waiting
+        except asyncio.CancelledError as error:
+            return error
+        raise AssertionError("not cancelled")
+
+    chain: list[BaseException] = []
+    error: BaseException | None = asyncio.run(main())
+    while error is not None:
+        assert error not in chain
+        chain.append(error)
+        error = error.__context__
+    assert any(isinstance(error, errors.OperationCancelledError) for error in chain)
+
+
 def test_a_task_group_stops_operations_when_one_of_its_tasks_fails(domain: Domain) -> None:
     async def fail() -> None:
         await asyncio.sleep(0.01)
