@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks behind `make test`, each by its name: tools/test.sh all | lint | cpp | python | asan | tsan | format
+# The checks behind `make test`, each by its name: tools/test.sh all | lint | cpp | python | asan | tsan | soak | format
 # Needs what tools/setup.sh dev sets up.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -47,6 +47,8 @@ tsan() {
 
 clang_format() { cpp_sources | xargs -0 .venv/bin/clang-format "$@"; }
 
+soak_python() { grep -l 'soak\.count(' tests/python/*.py | xargs "$python" -m pytest --durations=15; }
+
 types() { "$python" -m mypy; }
 
 stubs() {
@@ -89,6 +91,11 @@ cpp) check "GoogleTest" googletest dev ;;
 python) check "pytest" "$python" -m pytest ;;
 asan) check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" googletest asan ;;
 tsan) check "GoogleTest under ThreadSanitizer" tsan ;;
+soak)
+    export KTRDR_SOAK=1
+    check "GoogleTest at full counts" googletest dev
+    check "pytest at full counts" soak_python
+    ;;
 format)
     .venv/bin/ruff check -q --fix --exit-zero
     .venv/bin/black -q .
@@ -96,7 +103,7 @@ format)
     exit
     ;;
 *)
-    echo "test: '$1' is no check: take all, lint, cpp, python, asan, tsan or format" >&2
+    echo "test: '$1' is no check: take all, lint, cpp, python, asan, tsan, soak or format" >&2
     exit 2
     ;;
 esac

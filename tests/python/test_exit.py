@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import soak
 from ib_host import IbHost
 
 STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
@@ -20,6 +20,13 @@ import asyncio, sys
 import ktrdr_core
 url, folder, strategy = sys.argv[1:]
 FULL = dict(start_date="2000-01-01", end_date="2013-12-31", mode="full")
+"""
+
+DOMAIN = """
+class Domain(ktrdr_core.ServiceOrchestrator):
+    def _get_service_name(self): return "Domain"
+    def _get_env_var_prefix(self): return "DOMAIN"
+domain = Domain()
 """
 
 STAGES = {
@@ -60,6 +67,48 @@ async def main():
             sys.exit(0)
 asyncio.run(main())
 """,
+    "work in Python running": DOMAIN
+    + """
+async def main():
+    global operation
+    operation = domain.start_operation("W", "w", asyncio.Event().wait)
+    await asyncio.sleep(0.01)
+    sys.exit(0)
+asyncio.run(main())
+""",
+    "loop of work in Python closed and kept": DOMAIN
+    + """
+async def work():
+    await asyncio.sleep(0)
+async def main():
+    return domain.start_operation("W", "w", work)
+loop = asyncio.new_event_loop()
+operation = loop.run_until_complete(main())
+loop.run_until_complete(asyncio.sleep(0.05))
+loop.close()
+""",
+    "a thread waiting for a token": """
+import threading
+token = ktrdr_core.CancellationToken()
+threading.Thread(target=token.wait_for, args=[60], daemon=True).start()
+""",
+    "a callback that hears of a running load": """
+async def main():
+    global data, load
+    data = ktrdr_core.DataManager(folder, url)
+    load = data.load_data("AAPL", "1d", **FULL, progress_callback=lambda state: None)
+    async for state in load.events():
+        break
+asyncio.run(main())
+""",
+    "events of a running operation followed": DOMAIN
+    + """
+async def main():
+    operation = domain.start_operation("W", "w", asyncio.Event().wait)
+    async for event in ktrdr_core.OperationsService().follow(operation.id):
+        sys.exit(0)
+asyncio.run(main())
+""",
     "training being loaded": """
 data = ktrdr_core.DataManager(folder, url)
 training = ktrdr_core.TrainingManager(data, folder)
@@ -76,8 +125,7 @@ def host() -> Any:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_interpreter_exits_cleanly(stage: str, host: IbHost, tmp_path: Path) -> None:
-    rounds = int(os.environ.get("KTRDR_SOAK", "1"))
-    for _ in range(rounds):
+    for _ in range(soak.count(1, 100)):
         command = [sys.executable, "-W", "error", "-X", "dev", "-c", HEAD + STAGES[stage]]
         began = time.monotonic()
         result = subprocess.run(
@@ -108,7 +156,7 @@ while not op.progress.context.get("current_batch"):
 
 def test_the_interpreter_exits_cleanly_in_the_middle_of_a_training(tmp_path: Path) -> None:
     with IbHost() as host:
-        for _ in range(int(os.environ.get("KTRDR_SOAK", "3"))):
+        for _ in range(soak.count(3, 100)):
             result = subprocess.run(
                 [
                     sys.executable,

@@ -1,0 +1,5 @@
+"""For the tests of those who use the package: what every kind of operation must do, ready to run against yours."""
+
+from .operation_suite import OperationKind, OperationSuite
+
+__all__ = ["OperationKind", "OperationSuite"]
