@@ -28,7 +28,7 @@ tsan: ## GoogleTest under ThreadSanitizer, rooms without torch
 	@tools/setup.sh dev
 	@tools/test.sh tsan
 
-soak: ## the tests that repeat themselves, at their full counts: half an hour
+soak: ## the tests that repeat themselves, at their full counts
 	@tools/setup.sh dev
 	@tools/test.sh soak
 

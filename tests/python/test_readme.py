@@ -55,17 +55,20 @@ def run(command: list[str], folder: Path) -> str:
 
 
 def test_it_has_the_examples_it_is_known_for() -> None:
-    assert len(PYTHON) == 3
+    assert len(PYTHON) == 4
     assert {"make demo", "make test"} <= {line.split("#")[0].strip() for line in SHELL}
 
 
 @pytest.mark.slow
 def test_the_python_and_the_commands_run_in_their_order(folder: Path, host: IbHost) -> None:
+    said: list[str] = []
     for code in PYTHON:
         output = run(
             [sys.executable, "-c", code.replace("http://localhost:5001", host.url)], folder
         )
-    assert "momentum_mlp/AAPL_1d_v1" in output
+        said.append(output)
+    assert "momentum_mlp/AAPL_1d_v1" in said[2]
+    assert said[3].endswith("5 completed\n")
     commands = [line for line in SHELL if line.startswith("ktrdr-core") and line not in ELSEWHERE]
     assert len(commands) == 3
     for command in commands:

@@ -1,0 +1,58 @@
+"""Every example of the documentation runs as it stands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "decisions")
+EXAMPLES = [
+    pytest.param(code, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+]
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 15
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_an_example_runs(code: str, tmp_path: Path) -> None:
+    file = tmp_path / "test_example.py"
+    file.write_text(code)
+    how = ["-m", "pytest", "-q"] if "OperationSuite" in code else ["-X", "dev", "-W", "error"]
+    done = subprocess.run(
+        [sys.executable, *how, str(file)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert done.stdout
+
+
+def test_what_is_quoted_of_cpp_is_compiled_by_a_test() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "tests" / "cpp").rglob("*_test.cpp"))
+    quotes = [
+        code
+        for page in PAGES
+        for code in re.findall(r"```cpp\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
+    assert quotes
+    assert [code for code in quotes if code.strip() not in sources] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", prose)
+    assert [link for link in links if not (page.parent / link).exists()] == []
