@@ -16,8 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-ENTRIES = ("http_asyncio", "training_step")
-_VERSIONS = ("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop")
+ENTRIES = ("core_costs", "operations", "latencies", "streams", "http_asyncio", "training_step")
+_VERSIONS = ("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop", "anyio", "tqdm")
 
 
 def main(arguments: list[str] | None = None) -> int:

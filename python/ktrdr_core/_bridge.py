@@ -132,7 +132,7 @@ class LoopPost(Post):
         self._loop = ref(loop)
         self._backlog: deque[tuple[int, str, Any]] = deque()
         self._tasks: set[Task[Any]] = set()
-        self._works: dict[str, _core.Operation] = {}
+        self._works: dict[int, _core.Operation] = {}
         self._watched = False
         self._resting = False
         self._notifier: Notifier | None = None
@@ -151,17 +151,18 @@ class LoopPost(Post):
 
     def remove(self, key: int) -> None:
         super().remove(key)
+        self._works.pop(key, None)
+        if self._handlers or self._resting:
+            return
         loop = self._loop()
         # Watching costs two system calls, more than a short operation itself: the next one may come at once.
-        if not self._handlers and not self._resting and loop is not None and not loop.is_closed():
+        if loop is not None and not loop.is_closed():
             self._resting = True
             loop.call_later(_REST, self._rest)
 
     def forget(self, key: int) -> None:
         loop = self._loop()
-        if loop is None or loop.is_closed():
-            return
-        if running_loop() is loop:
+        if loop is None or loop.is_closed() or running_loop() is loop:
             self.remove(key)
         else:
             loop.call_soon_threadsafe(self.remove, key)
@@ -174,12 +175,11 @@ class LoopPost(Post):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def begin_work(self, native: _core.Operation) -> None:
-        """Have the operation end if this loop is closed before it ends by itself."""
-        self._works[native.id] = native
-
-    def end_work(self, native: _core.Operation) -> None:
-        self._works.pop(native.id, None)
+    def add_work(self, handler: Handler, native: _core.Operation) -> int:
+        """``add``, and have the operation end if this loop is closed before the handler is removed."""
+        key = self.add(handler)
+        self._works[key] = native
+        return key
 
     def lost(self) -> None:
         """The loop was closed, or let go of: nothing that ran on it goes on."""

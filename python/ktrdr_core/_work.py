@@ -155,9 +155,8 @@ async def carry_out(
         task.cancel()
 
     post = _bridge.loop_post()
-    key = post.add(interrupt)
+    key = post.add_work(interrupt, native)
     registration = native.notify_cancel(post.mailbox, key)
-    post.begin_work(native)
     here = _current.set(OperationContext(native))
     cause: BaseException | None = None
     value: Any = None
@@ -186,12 +185,13 @@ async def carry_out(
         native.succeed(None)
         raise
     finally:
-        # A coroutine is destroyed wherever the last of it is let go, which is another context.
-        if not destroyed:
-            _current.reset(here)
         registration.close()
-        post.end_work(native)
-        post.forget(key)
+        # A coroutine is destroyed wherever the last of it is let go: in another context, maybe on another thread.
+        if destroyed:
+            post.forget(key)
+        else:
+            _current.reset(here)
+            post.remove(key)
         if asked:
             task.uncancel()
     return value, cause

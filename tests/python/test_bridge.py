@@ -615,7 +615,8 @@ def test_operations_that_nobody_awaits_cost_nothing_in_the_end(domain: Domain) -
         logger.removeHandler(handler)
     assert len(records) == total // 10
     assert len(set(records)) == total // 10
-    assert grown < 4 << 20, f"{grown} bytes"
+    # A sanitizer's allocator keeps what was freed.
+    assert grown < 4 << 20 or "san.so" in os.environ.get("LD_PRELOAD", ""), f"{grown} bytes"
     assert _core.list_operations([], "lost", "", True, 1, 0)[1] == 0
 
 
