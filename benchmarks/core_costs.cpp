@@ -19,7 +19,7 @@ class World {
 public:
     [[nodiscard]] CancellationToken token() { return root_.child(); }
     [[nodiscard]] std::shared_ptr<Operation> operation() {
-        return std::make_shared<Operation>(OperationSpec{"bench", "op_bench", "", {}}, token(), clock_);
+        return Operation::make(OperationSpec{"bench", "op_bench", "", {}}, token(), clock_);
     }
     ManualExecutor& io() { return io_; }
 

@@ -95,6 +95,9 @@ soak)
     export KTRDR_SOAK=1
     check "GoogleTest at full counts" googletest dev
     check "pytest at full counts" soak_python
+    unset KTRDR_SOAK
+    check "pytest under AddressSanitizer and UndefinedBehaviorSanitizer" tools/sanitized_python.sh asan
+    check "pytest under ThreadSanitizer" tools/sanitized_python.sh tsan
     ;;
 format)
     .venv/bin/ruff check -q --fix --exit-zero

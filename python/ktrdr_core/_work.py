@@ -142,7 +142,8 @@ async def carry_out(
     ``keep`` puts a value that is plain JSON into the record. Raises ``CancelledError`` only when the task itself was
     cancelled.
     """
-    task = asyncio.current_task()
+    post = _bridge.loop_post()
+    task = asyncio.current_task(post.loop)
     if task is None:
         close(work)
         raise RuntimeError("an operation's work runs in an asyncio task, and there is none here")
@@ -154,7 +155,6 @@ async def carry_out(
         asked = True
         task.cancel()
 
-    post = _bridge.loop_post()
     key = post.add_work(interrupt, native)
     registration = native.notify_cancel(post.mailbox, key)
     here = _current.set(OperationContext(native))

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _bridge, _core
+from ._arguments import explained
 from ._core import CancelReason
 from .errors import InvalidArgumentError
 
@@ -70,6 +71,7 @@ class CancellationToken(_core.CancellationToken):
         else:
             super().__init__(same_as)
 
+    @explained
     def child(self, timeout: float | None = None) -> CancellationToken:
         """Make a token that is cancelled with this one, or by itself after ``timeout`` seconds.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import _bridge, _core
+from ._arguments import explained
 from ._core import OperationEvent, OperationRecord
 from .errors import ConflictError, InvalidArgumentError
 from .operation import Operation
@@ -105,10 +106,12 @@ class OperationsService:
     0
     """
 
+    @explained
     def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
         _bridge.start()
         self._storage = None if store is None else _core.Storage(Path(store), True)
 
+    @explained
     def list(
         self,
         *,
@@ -148,6 +151,7 @@ class OperationsService:
             )
         )
 
+    @explained
     def get(self, operation_id: str) -> OperationRecord:
         """Say what is known of an operation.
 
@@ -158,6 +162,7 @@ class OperationsService:
         """
         return _core.operation_record(operation_id)
 
+    @explained
     def events(
         self, operation_id: str, *, after: int = 0, limit: int = 1000, kind: str | None = None
     ) -> Sequence[OperationEvent]:
@@ -230,6 +235,7 @@ class OperationsService:
             if native is not None and listener is not None:
                 native.unlisten(listener)
 
+    @explained
     def metrics(self, operation_id: str, *, cursor: int = 0, limit: int = 1000) -> MetricsPage:
         """Read the metrics after a cursor.
 
@@ -244,6 +250,7 @@ class OperationsService:
             events[-1].seq if events else cursor,
         )
 
+    @explained
     def handle(self, operation_id: str) -> Operation[Any] | None:
         """Give the handle of an operation: one of this process, or one that has ended; None for one that runs elsewhere.
 
@@ -257,6 +264,7 @@ class OperationsService:
         native = _core.operation_handle(operation_id)
         return None if native is None else Operation.of(native)
 
+    @explained
     def cancel(self, operation_id: str, reason: str = "") -> bool:
         """Ask an operation to stop, in whatever process it runs; False when it was asked before.
 
@@ -269,6 +277,7 @@ class OperationsService:
         """
         return _core.cancel_operation(operation_id, reason)
 
+    @explained
     def cancel_all(self, reason: str = "", *, code: str = "user") -> int:
         """Ask all operations of this process that are alive to stop; later ones are not affected.
 
@@ -281,6 +290,7 @@ class OperationsService:
         """
         return _core.cancel_all_tokens(reason, code)
 
+    @explained
     def retry(self, operation_id: str) -> Operation[Any]:
         """Make the request of an ended operation once more, as a new one.
 
@@ -297,6 +307,7 @@ class OperationsService:
             return Operation.of(_core.retry_operation(operation_id))
         return starter(record.parameters, operation_id="", resume=False)
 
+    @explained
     def resume(self, operation_id: str) -> Operation[Any]:
         """Let an operation that its process's end interrupted go on, under its id.
 
@@ -313,6 +324,7 @@ class OperationsService:
             return Operation.of(_core.resume_operation(operation_id))
         return starter(record.parameters, operation_id=operation_id, resume=True)
 
+    @explained
     def forget(
         self,
         *,

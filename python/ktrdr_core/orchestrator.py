@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
-from . import _bridge, _core, _foreign, _work
+from . import _arguments, _bridge, _core, _foreign, _work
 from ._callbacks import refuse_coroutine
 from ._manager import Manager
 from ._work import OperationContext, current_operation
@@ -26,6 +26,7 @@ from .errors import (
 )
 from .operation import Operation
 from .operations import register_starter
+from .progress import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -185,6 +186,8 @@ class ServiceOrchestrator(Manager):
             ``status`` (healthy or unhealthy), ``service``, ``mode`` (local or host_service), ``host_service_url``,
             ``details`` of the adapter and ``error``, each None where there is none.
         """
+        if not isinstance(timeout, int | float) or not timeout > 0:
+            raise InvalidArgumentError(f"timeout must be more than 0 seconds, not {timeout!r}")
         answer: dict[str, Any] = {
             "service": self._get_service_name(),
             "status": "unhealthy",
@@ -493,6 +496,8 @@ class ServiceOrchestrator(Manager):
         InvalidArgumentError
             When the function is not async.
         """
+        if not isinstance(operation_type, str):
+            raise InvalidArgumentError(f"operation_type must be str, not {operation_type!r}")
         if not _is_async(operation_func):
             raise InvalidArgumentError(
                 f"operation_func of type {operation_type!r} must be an async function, not {operation_func!r}"
@@ -662,7 +667,7 @@ class ServiceOrchestrator(Manager):
             raise InvalidArgumentError(
                 f"operation must be an async function that can be called again, not {operation!r}"
             )
-        options = _core.RetryOptions(max_attempts, base_delay, max_delay, multiplier, jitter)
+        options = _retry_options(max_attempts, base_delay, max_delay, multiplier, jitter)
         here = current_operation()
         token = cancellation_token or self.get_current_cancellation_token()
         attempt = 0
@@ -739,6 +744,8 @@ def _itself(value: Any) -> Any:
 @lru_cache
 def _type_of(name: str) -> str:
     """Make the type of an operation that has only a name."""
+    if not isinstance(name, str):
+        raise InvalidArgumentError(f"operation_name must be str, not {name!r}")
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "operation"
 
 
@@ -756,22 +763,36 @@ def _create(
     resumable: bool = False,
     resume: bool = False,
 ) -> tuple[_core.Operation, bool]:
+    if total_steps is not None and check_count("total_steps", total_steps) < 0:
+        raise InvalidArgumentError(f"total_steps must be at least 0, not {total_steps}")
     _bridge.ensure_started()
     here = current_operation()
     native_token, watch = _foreign.as_token("cancellation_token", token)
-    native, created = _core.create_operation(
-        kind,
-        operation_id,
-        name,
-        parent_id or ("" if here is None else here.id),
-        parameters or {},
-        resumable,
-        resume,
-        limit,
-        native_token,
-        [],
-        dict(context or {}),
-    )
+    try:
+        native, created = _core.create_operation(
+            kind,
+            operation_id,
+            name,
+            parent_id or ("" if here is None else here.id),
+            parameters or {},
+            resumable,
+            resume,
+            limit,
+            native_token,
+            [],
+            dict(context or {}),
+        )
+    except TypeError as error:
+        given: dict[str, tuple[object, str]] = {
+            "operation_type": (kind, "str"),
+            "operation_id": (operation_id, "str"),
+            "operation_name": (name, "str"),
+            "parent_id": (parent_id, "str"),
+            "timeout": (limit, "float | None"),
+            "context": (context, "Mapping[str, Any] | None"),
+        }
+        _arguments.explain(error, given)
+        raise
     if created:
         watch(native)
         if total_steps is not None:
@@ -862,6 +883,13 @@ def _is_async(func: object) -> bool:
 
 
 # ---- retries
+
+
+@_arguments.explained
+def _retry_options(
+    max_attempts: int, base_delay: float, max_delay: float, multiplier: float, jitter: float
+) -> _core.RetryOptions:
+    return _core.RetryOptions(max_attempts, base_delay, max_delay, multiplier, jitter)
 
 
 def _may_pass(error: Exception, retry_on: Any) -> bool:

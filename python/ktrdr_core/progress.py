@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _core
+from ._arguments import explained
 from ._callbacks import guarded, refuse_coroutine
 from ._core import ProgressState
 from .errors import InvalidArgumentError
@@ -109,6 +110,8 @@ class GenericProgressManager:
     ) -> None:
         if callback is not None:
             refuse_coroutine(callback)
+        if renderer is not None and not callable(getattr(renderer, "enhance_state", None)):
+            raise InvalidArgumentError(f"renderer must be a ProgressRenderer, not {renderer!r}")
         self._callback = None if callback is None else guarded(callback)
         self._renderer = renderer
 
@@ -121,6 +124,7 @@ class GenericProgressManager:
                 self.__dict__[name] = _core.GenericProgressManager() if name == "_native" else None
             return self.__dict__[name]
 
+    @explained
     def start_operation(
         self, operation_id: str, total_steps: int, context: Mapping[str, Any] | None = None
     ) -> None:
@@ -143,10 +147,11 @@ class GenericProgressManager:
         self._tell(
             self._native.start_operation,
             operation_id,
-            _count("total_steps", total_steps),
+            check_count("total_steps", total_steps),
             _dict(context),
         )
 
+    @explained
     def start_step(
         self,
         step_name: str,
@@ -178,12 +183,13 @@ class GenericProgressManager:
         self._tell(
             self._native.start_step,
             step_name,
-            _count("step_number", step_number),
+            check_count("step_number", step_number),
             step_percentage,
             step_end_percentage,
             expected_items,
         )
 
+    @explained
     def update_step_progress(
         self, current: int, total: int, items_processed: int = 0, detail: str = ""
     ) -> None:
@@ -207,12 +213,13 @@ class GenericProgressManager:
         """
         self._tell(
             self._native.update_step_progress,
-            _count("current", current),
-            _count("total", total),
-            _count("items_processed", items_processed),
+            check_count("current", current),
+            check_count("total", total),
+            check_count("items_processed", items_processed),
             detail,
         )
 
+    @explained
     def update_progress(
         self,
         step: int,
@@ -242,9 +249,9 @@ class GenericProgressManager:
         """
         self._tell(
             self._native.update_progress,
-            _count("step", step),
+            check_count("step", step),
             message,
-            _count("items_processed", items_processed),
+            check_count("items_processed", items_processed),
             _dict(context),
         )
 
@@ -271,7 +278,14 @@ class GenericProgressManager:
             callback(rendered(self._renderer, state))
 
 
-def _count(argument: str, value: Any) -> int:
+def check_count(argument: str, value: Any) -> int:
+    """Give an int, and refuse what only looks like one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Naming the argument.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidArgumentError(f"{argument} must be an int, not {value!r}")
     return value

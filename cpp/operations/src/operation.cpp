@@ -99,7 +99,6 @@ Operation::Operation(OperationSpec spec, CancellationToken token, const Clock& c
     } else {
         published_ = log_.last_seq();
     }
-    watch_token();
 }
 
 Operation::Operation(OperationRecord record, CancellationToken token, const Clock& clock,
@@ -122,12 +121,13 @@ Operation::Operation(OperationRecord record, CancellationToken token, const Cloc
     if (is_terminal(record_.status)) {
         outcome_.emplace(stored_outcome(record_));
         outcome_read_ = true;  // By somebody of the time when it ended.
-        return;
     }
-    watch_token();
 }
 
 void Operation::watch_token() {
+    if (is_terminal(record_.status)) {
+        return;
+    }
     cancel_registration_ = token_.on_cancel([this](const CancelReason&) {
         {
             const std::scoped_lock lock(mutex_);

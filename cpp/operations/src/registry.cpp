@@ -100,11 +100,11 @@ Result<OperationRegistry::Created> OperationRegistry::create(OperationSpec spec,
         known = std::move(found).value();
     }
     if (known && !spec.resume) {
-        auto restored = std::make_shared<Operation>(*known, CancellationToken{}, clock_, spec.store);
+        auto restored = Operation::make(*known, CancellationToken{}, clock_, spec.store);
         return same_request(*known, std::move(restored), spec);
     }
-    auto operation = known ? std::make_shared<Operation>(std::move(*known), *token, clock_, spec.store, home_)
-                           : std::make_shared<Operation>(spec, *token, clock_, home_);
+    auto operation = known ? Operation::make(std::move(*known), *token, clock_, spec.store, home_)
+                           : Operation::make(spec, *token, clock_, home_);
     std::shared_ptr<Operation> there;
     {
         const std::scoped_lock lock(mutex_);

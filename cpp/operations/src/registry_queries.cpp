@@ -85,7 +85,7 @@ Result<std::shared_ptr<Operation>> OperationRegistry::handle(const std::string& 
         }
         if (*found) {
             return is_terminal((*found)->status)
-                       ? std::make_shared<Operation>(std::move(**found), CancellationToken{}, clock_, store)
+                       ? Operation::make(std::move(**found), CancellationToken{}, clock_, store)
                        : nullptr;
         }
     }

@@ -27,9 +27,8 @@ protected:
     /// Begin a load on the io context; `finish` runs it.
     std::shared_ptr<Load> begin(TimeRange asked, LoadMode mode = LoadMode::full, std::string symbol = "AAPL") {
         auto load = std::make_shared<Load>();
-        load->operation =
-            std::make_shared<Operation>(OperationSpec{.type = "data_load", .id = "op_" + std::to_string(++loads_)},
-                                        CancellationToken::create(io_executor_, timers_, clock_), clock_);
+        load->operation = Operation::make(OperationSpec{.type = "data_load", .id = "op_" + std::to_string(++loads_)},
+                                          CancellationToken::create(io_executor_, timers_, clock_), clock_);
         SeriesKey key = key_;
         key.symbol = std::move(symbol);
         ProgressTree& progress = load->operation->progress();

@@ -78,7 +78,7 @@ protected:
     std::shared_ptr<Operation> make() {
         OperationSpec spec{"data_load", "op_1", "", {}};
         spec.store = store_;
-        return std::make_shared<Operation>(std::move(spec), world_.root.child(), world_.clock);
+        return Operation::make(std::move(spec), world_.root.child(), world_.clock);
     }
 
     OperationWorld world_{};
@@ -268,7 +268,7 @@ TEST_F(StoredOperation, GoesOnWithItsNumbers) {
     record.status = OperationStatus::resuming;
     record.attempt = 2;
     record.last_seq = 41;
-    const auto resumed = std::make_shared<Operation>(record, world_.root.child(), world_.clock, store_);
+    const auto resumed = Operation::make(record, world_.root.child(), world_.clock, store_);
     bool begun = false;
     resumed->when_admitted([&] { begun = true; });
     EXPECT_TRUE(begun);

@@ -68,8 +68,7 @@ struct OperationWorld {
     CancellationToken root = CancellationToken::create(io, timers, clock);
 
     [[nodiscard]] std::shared_ptr<Operation> make(CancellationToken token) {
-        return std::make_shared<Operation>(OperationSpec{"data_load", "op_1", "", {{"symbol", "AAPL"}}},
-                                           std::move(token), clock);
+        return Operation::make(OperationSpec{"data_load", "op_1", "", {{"symbol", "AAPL"}}}, std::move(token), clock);
     }
     [[nodiscard]] std::shared_ptr<Operation> make() { return make(root.child()); }
 };

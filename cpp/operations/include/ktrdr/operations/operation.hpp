@@ -70,9 +70,18 @@ public:
 /// Cancellation: the token decides. However it was cancelled (by `request_cancel`, its parent, its deadline), the
 /// operation shows `cancelling` from then on and ends cancelled or timed_out.
 /// Thread safety: every member from any thread.
-/// Lifetime: shared; the work and every handle keep it alive. Make it with `std::make_shared`.
+/// Lifetime: shared; the work and every handle keep it alive.
 class KTRDR_EXPORT Operation final : public std::enable_shared_from_this<Operation> {
 public:
+    /// Make one with the arguments of a constructor. Its token is watched from then on, and not earlier: the token's
+    /// callback runs on another thread, perhaps at once, and needs the whole operation.
+    template <class... Arguments>
+    [[nodiscard]] static std::shared_ptr<Operation> make(Arguments&&... arguments) {
+        auto operation = std::make_shared<Operation>(std::forward<Arguments>(arguments)...);
+        operation->watch_token();
+        return operation;
+    }
+
     /// A new one. `spec.id` must be set. Without a store it is kept nowhere.
     Operation(OperationSpec spec, CancellationToken token, const Clock& clock, std::weak_ptr<OperationHome> home = {});
     /// One that a store knows: claimed to go on (`resuming`), or finished.

@@ -1,0 +1,142 @@
+"""A value of a wrong type, or out of its range, is named before any work."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ktrdr_core import (
+    CancellationToken,
+    GenericProgressManager,
+    OperationsService,
+    ServiceOrchestrator,
+    errors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Domain(ServiceOrchestrator):
+    def _get_service_name(self) -> str:
+        return "Domain"
+
+    def _get_env_var_prefix(self) -> str:
+        return "DOMAIN"
+
+
+async def work() -> None:
+    raise AssertionError("this must not run")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"timeout": "x"}, "timeout must be float or None, not 'x'"),
+        ({"timeout": -1}, "timeout must be positive"),
+        ({"timeout": float("nan")}, "timeout must be"),
+        ({"total_steps": "3"}, "total_steps must be an int"),
+        ({"total_steps": -3}, "total_steps must be at least 0"),
+        ({"operation_id": 5}, "operation_id must be str, not 5"),
+        ({"operation_id": "a b"}, "operation_id must be 1 to 128 letters"),
+        ({"parent_id": 5}, "parent_id must be str"),
+        ({"context": [1]}, "context must be mapping or None"),
+        ({"context": {"a": object()}}, "cannot be sent as JSON"),
+        ({"operation_name": 1}, "operation_name must be str"),
+        ({"operation_type": None}, "operation_type must be str"),
+        ({"progress_callback": 3}, "callback must be a function"),
+        ({"progress_callback": work}, "coroutine function"),
+        ({"cancellation_token": object()}, "cancellation_token must be a CancellationToken"),
+        ({"operation_func": None}, "operation_func must be an async function"),
+    ],
+)
+def test_of_a_managed_operation(options: dict[str, Any], words: str) -> None:
+    async def main() -> None:
+        given = {"operation_name": "N", "operation_type": "t", "operation_func": work} | options
+        before = OperationsService().list().total_count
+        with pytest.raises(errors.InvalidArgumentError, match=words):
+            Domain().start_operation(**given)
+        assert OperationsService().list().total_count == before
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"timeout": "x"}, "timeout must be float or None"),
+        ({"total_steps": "x"}, "total_steps must be an int"),
+        ({"operation_name": 3}, "operation_name must be str"),
+        ({"context": 3}, "context must be mapping or None"),
+        ({"operation": work}, "operation must be an awaitable"),
+    ],
+)
+def test_of_awaited_work(options: dict[str, Any], words: str) -> None:
+    async def main() -> None:
+        given = options if "operation" in options else {"operation": work(), **options}
+        with pytest.raises(errors.InvalidArgumentError, match=words):
+            await Domain().execute_with_progress(**given)
+
+    asyncio.run(main())
+
+
+SERVICE: dict[str, Callable[[OperationsService], Any]] = {
+    "operation_id must be str": lambda service: service.get(3),  # type: ignore[arg-type]
+    "after must be int": lambda service: service.events("x", after="1"),  # type: ignore[arg-type]
+    "limit must be between 1 and 1000": lambda service: service.list(limit=1001),
+    "status must be str or Sequence": lambda service: service.list(status=3),  # type: ignore[arg-type]
+    "status .* is not known": lambda service: service.list(status="paused"),
+    "operation_type must be str or None": lambda service: service.list(operation_type=3),  # type: ignore[arg-type]
+    "reason must be str": lambda service: service.cancel("x", 3),  # type: ignore[arg-type]
+    "kind .* is not known": lambda service: service.events("x", kind="noise"),
+    "code": lambda service: service.cancel_all(code="sometime"),
+}
+
+
+@pytest.mark.parametrize("words", SERVICE)
+def test_of_the_service(words: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=words):
+        SERVICE[words](OperationsService())
+
+
+MANAGER: dict[str, Callable[[GenericProgressManager], Any]] = {
+    "operation_id must be str": lambda manager: manager.start_operation(3, 3),  # type: ignore[arg-type]
+    "total_steps must be an int": lambda manager: manager.start_operation("x", "3"),  # type: ignore[arg-type]
+    "step_number must be an int": lambda manager: manager.start_step("x", "1"),  # type: ignore[arg-type]
+    "step must be an int": lambda manager: manager.update_progress("1"),  # type: ignore[arg-type]
+    "context must be mapping": lambda manager: manager.update_progress(1, context=3),  # type: ignore[arg-type]
+    "message must be str": lambda manager: manager.update_progress(1, message=3),  # type: ignore[arg-type]
+    "callback must be": lambda _: GenericProgressManager(callback=3),  # type: ignore[arg-type]
+    "renderer must be": lambda _: GenericProgressManager(renderer=3),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("words", MANAGER)
+def test_of_a_progress_manager(words: str) -> None:
+    manager = GenericProgressManager()
+    manager.start_operation("x", 3)
+    with pytest.raises(errors.InvalidArgumentError, match=words):
+        MANAGER[words](manager)
+
+
+def test_of_others() -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="store must be"):
+        OperationsService(3)  # type: ignore[arg-type]
+    with pytest.raises(errors.InvalidArgumentError, match="timeout must be float or None"):
+        CancellationToken().child("x")  # type: ignore[arg-type]
+    with pytest.raises(errors.InvalidArgumentError, match="operation_type must be str"):
+        Domain().register_operation(3, work)  # type: ignore[arg-type]
+    with pytest.raises(errors.InvalidArgumentError, match="max_attempts must be int"):
+        asyncio.run(Domain().retry_with_backoff(work, "x"))  # type: ignore[arg-type]
+    with pytest.raises(errors.InvalidArgumentError, match="timeout must be more than 0 seconds"):
+        asyncio.run(Domain().health_check(0))
+
+
+def test_an_error_of_the_work_is_not_taken_for_a_wrong_argument() -> None:
+    async def broken() -> None:
+        raise TypeError("of the work itself")
+
+    with pytest.raises(TypeError, match="of the work itself"):
+        asyncio.run(Domain().execute_with_progress(broken()))
