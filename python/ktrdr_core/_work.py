@@ -160,14 +160,13 @@ async def carry_out(
     here = _current.set(OperationContext(native))
     cause: BaseException | None = None
     value: Any = None
-    destroyed = False
+    begun = destroyed = False
     try:
         if not native.admitted:
             await _admitted(native)
         if native.start():
+            begun = True
             value = await work
-        else:
-            close(work)
         native.succeed(json_or_none(value) if keep else None)
     except asyncio.CancelledError as error:
         if not asked or task.cancelling() > before + 1:
@@ -185,6 +184,8 @@ async def carry_out(
         native.succeed(None)
         raise
     finally:
+        if not begun:
+            close(work)
         registration.close()
         # A coroutine is destroyed wherever the last of it is let go: in another context, maybe on another thread.
         if destroyed:

@@ -682,4 +682,5 @@ def test_ctrl_c_stops_the_work_and_then_raises(tmp_path: Path) -> None:
 
 def test_a_second_ctrl_c_reaches_work_that_ignored_the_first(tmp_path: Path) -> None:
     said = interrupt("run", 1, 2, "", tmp_path)
-    assert said == "stopping\ninterrupted cancelled\n"
+    # It is interrupted where it waits, or, if it has not yet come so far, where it runs.
+    assert said in {"stopping\ninterrupted cancelled\n", "interrupted cancelled\n"}

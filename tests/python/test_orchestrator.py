@@ -712,3 +712,21 @@ def test_a_failure_that_nobody_looks_at_is_logged_once(
 
         _bridge.forward_logs()
     assert len([record for record in caplog.records if "unseen" in record.getMessage()]) == 1
+
+
+def test_work_that_is_cancelled_before_the_store_took_it_is_closed(
+    domain: Domain, tmp_path: Path
+) -> None:
+    # Warnings are errors here, that of a coroutine which was never awaited too.
+    async def main() -> None:
+        store = OperationsService(tmp_path / "operations.db")
+        for _ in range(20):
+            operation = domain.start_operation("W", "w", sleep_for_ever)
+            await asyncio.sleep(0)
+            operation.cancel()
+            with pytest.raises(errors.OperationCancelledError):
+                await operation
+        del store
+
+    asyncio.run(main())
+    gc.collect()

@@ -54,7 +54,8 @@ async def work() -> None:
 )
 def test_of_a_managed_operation(options: dict[str, Any], words: str) -> None:
     async def main() -> None:
-        given = {"operation_name": "N", "operation_type": "t", "operation_func": work} | options
+        given: dict[str, Any] = {"operation_name": "N", "operation_type": "t"}
+        given |= {"operation_func": work} | options
         before = OperationsService().list().total_count
         with pytest.raises(errors.InvalidArgumentError, match=words):
             Domain().start_operation(**given)
