@@ -91,8 +91,10 @@ class OperationsService:
     ----------
     store : path, optional
         A data directory's ``ktrdr.db`` (made if it is not there). Its operations are known as long as this object
-        lives, those of other processes too, and operations of this process that name no store of their own are kept
-        there from now on. Without one, what has ended is kept in memory, the newest 1000.
+        lives, those of other processes too. Without one, what has ended is kept in memory, the newest 1000.
+    default : bool
+        Whether operations of this process that name no store of their own are kept in ``store`` from now on, until the
+        process ends. False only looks at it.
 
     Raises
     ------
@@ -107,9 +109,11 @@ class OperationsService:
     """
 
     @explained
-    def __init__(self, store: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self, store: str | os.PathLike[str] | None = None, *, default: bool = True
+    ) -> None:
         _bridge.start()
-        self._storage = None if store is None else _core.Storage(Path(store), True)
+        self._storage = None if store is None else _core.Storage(Path(store), default)
 
     @explained
     def list(

@@ -96,7 +96,9 @@ def test_ctrl_c_stops_the_checker_in_the_middle_of_a_file(sums: Path) -> None:
     assert process.returncode == 130
     assert errors == "cancelled\n"
     (record,) = (
-        OperationsService(sums.parent / "operations.db").list(operation_type="checksums").records
+        OperationsService(sums.parent / "operations.db", default=False)
+        .list(operation_type="checksums")
+        .records
     )
     assert record.status == "cancelled"
 
@@ -109,7 +111,7 @@ def test_a_check_that_was_killed_goes_on_where_it_was(sums: Path) -> None:
     sums.write_text(sums.read_text() + f"{hashlib.sha256(content).hexdigest()}  late\n")
     with start(sums, "--store", store) as process:
         operation_id = read_until(process.stdout, "op_checksums")[-1]
-        asyncio.run(until_kept(OperationsService(store), operation_id, 10))
+        asyncio.run(until_kept(OperationsService(store, default=False), operation_id, 10))
         process.kill()
     code, _, errors = check("--resume", operation_id)
     assert code == 1
