@@ -16,7 +16,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-ENTRIES = ("core_costs", "operations", "latencies", "streams", "http_asyncio", "training_step")
+ENTRIES = (
+    "core_costs",
+    "operations",
+    "latencies",
+    "worker",
+    "streams",
+    "http_asyncio",
+    "training_step",
+)
 _VERSIONS = ("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop", "anyio", "tqdm")
 
 

@@ -506,3 +506,57 @@ def test_a_server_that_ends_closes_its_streams(tmp_path: Path) -> None:
     listener.close()
     assert "Traceback" not in said, said
     assert any("running" in line for line in rest)
+
+
+# ---- another process
+
+ELSEWHERE = """
+import asyncio, sys
+from ktrdr_core import OperationsService, ServiceOrchestrator, current_operation, errors
+class Domain(ServiceOrchestrator):
+    def _get_service_name(self): return "Domain"
+    def _get_env_var_prefix(self): return "DOMAIN"
+async def work():
+    current_operation().add_metric({"number": 1})
+    await asyncio.Event().wait()
+async def main():
+    store = OperationsService(sys.argv[1])
+    operation = Domain().start_operation("Elsewhere", "elsewhere", work, operation_id="elsewhere-1")
+    print("started", flush=True)
+    try:
+        await operation
+    except errors.OperationCancelledError as error:
+        print(error, flush=True)
+asyncio.run(main())
+"""
+
+
+def test_an_operation_of_another_process_is_followed_and_cancelled(tmp_path: Path) -> None:
+    store = tmp_path / "operations.db"
+
+    async def test(client: httpx.AsyncClient, _: Domain) -> None:
+        path = "/operations/elsewhere-1"
+        service = OperationsService(store, default=False)
+        async for event in service.follow("elsewhere-1"):
+            if event.kind == "metric":
+                break
+        assert data_of(await client.get(path))["status"] == "running"
+        answer = data_of(await client.request("DELETE", path, json={"reason": "from afar"}))
+        assert answer["status"] == "cancelled"
+        events = [
+            parse(block)
+            for block in (await client.get(f"{path}/events")).text.split("\r\n\r\n")
+            if block
+        ]
+        assert events[-1][2]["status"] == "cancelled"
+        refused = error_of(await client.post(f"{path}/retry"), 409)
+        assert "elsewhere" in refused["message"]
+
+    with subprocess.Popen(
+        [sys.executable, "-c", ELSEWHERE, str(store)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        run(test, operations=OperationsService(store, default=False), cancel_grace=30)
+        assert "from afar" in process.stdout.read()
+        assert process.wait(30) == 0
