@@ -19,25 +19,16 @@ from ktrdr_core import (
     CancellationSystem,
     CancellationToken,
     DataManager,
-    ServiceOrchestrator,
     errors,
 )
 from ktrdr_core.hosts.child import HostProcess
+
+from .domain import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ktrdr_core import Operation
-
-
-class Domain(ServiceOrchestrator):
-    """Work that waits."""
-
-    def _get_service_name(self) -> str:
-        return "Bench"
-
-    def _get_env_var_prefix(self) -> str:
-        return "BENCH"
 
 
 def run(quick: bool) -> list[dict[str, Any]]:

@@ -16,20 +16,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ktrdr_core import OperationsService, ServiceOrchestrator, _bridge, _core
+from ktrdr_core import OperationsService, _bridge, _core
+
+from .domain import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-
-class Domain(ServiceOrchestrator):
-    """Work that does nothing."""
-
-    def _get_service_name(self) -> str:
-        return "Bench"
-
-    def _get_env_var_prefix(self) -> str:
-        return "BENCH"
 
 
 def run(quick: bool) -> list[dict[str, Any]]:

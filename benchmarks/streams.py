@@ -17,8 +17,10 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from ktrdr_core import ServiceOrchestrator, current_operation
+from ktrdr_core import current_operation
 from ktrdr_core.fastapi import operations_router
+
+from .domain import Domain
 
 _READERS = """
 import selectors, socket, sys
@@ -39,14 +41,8 @@ print(events, flush=True)
 """
 
 
-class Domain(ServiceOrchestrator):
+class Telling(Domain):
     """Tells of something ten times a second."""
-
-    def _get_service_name(self) -> str:
-        return "Bench"
-
-    def _get_env_var_prefix(self) -> str:
-        return "BENCH"
 
     async def tell(self, seconds: float, begin: asyncio.Event) -> None:
         """Tell for so long, from the moment that ``begin`` is set."""
@@ -109,7 +105,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
 
 
 def _app(seconds: float) -> FastAPI:
-    app, domain, begin = FastAPI(), Domain(), asyncio.Event()
+    app, domain, begin = FastAPI(), Telling(), asyncio.Event()
     app.include_router(operations_router())
 
     @app.post("/start")

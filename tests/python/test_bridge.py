@@ -20,12 +20,12 @@ import pytest
 import uvloop
 
 import soak
+from domain import Domain
 from ib_host import IbHost
 from ktrdr_core import (
     DataManager,
     Operation,
     OperationsService,
-    ServiceOrchestrator,
     _bridge,
     current_operation,
     errors,
@@ -34,14 +34,6 @@ from ktrdr_core import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-class Domain(ServiceOrchestrator):
-    def _get_service_name(self) -> str:
-        return "Domain"
-
-    def _get_env_var_prefix(self) -> str:
-        return "DOMAIN"
 
 
 class CountingSelector(selectors.DefaultSelector):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 import yaml
 
+from domain import Domain
 from ib_host import IbHost
 from ktrdr_core import (
     CancellationToken,
     DataManager,
     Operation,
-    ServiceOrchestrator,
     TrainingManager,
     current_operation,
 )
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     from ktrdr_core.testing.operation_suite import Case
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
-
-
-class Domain(ServiceOrchestrator):
-    def _get_service_name(self) -> str:
-        return "Domain"
-
-    def _get_env_var_prefix(self) -> str:
-        return "DOMAIN"
 
 
 class AsyncWork:

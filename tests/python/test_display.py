@@ -10,18 +10,11 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from ktrdr_core import ServiceOrchestrator, errors, notebook
+from domain import Domain
+from ktrdr_core import errors, notebook
 
 if TYPE_CHECKING:
     from ktrdr_core import Operation
-
-
-class Domain(ServiceOrchestrator):
-    def _get_service_name(self) -> str:
-        return "Domain"
-
-    def _get_env_var_prefix(self) -> str:
-        return "DOMAIN"
 
 
 def widgets_of(operation: Operation[Any]) -> tuple[Any, Any, Any]:

@@ -7,24 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from domain import Domain
 from ktrdr_core import (
     CancellationToken,
     GenericProgressManager,
     OperationsService,
-    ServiceOrchestrator,
     errors,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Domain(ServiceOrchestrator):
-    def _get_service_name(self) -> str:
-        return "Domain"
-
-    def _get_env_var_prefix(self) -> str:
-        return "DOMAIN"
 
 
 async def work() -> None:
