@@ -68,12 +68,12 @@ def follow(
     operations: Mapping[str, Operation[Any]],
     report: Reporter,
     *,
-    interrupted: Callable[[], bool] = lambda: False,
+    interrupted: Callable[[], str] = lambda: "",
     grace: float = 1.0,
 ) -> bool:
     """Show operations until all have ended, by the label each is given.
 
-    Once ``interrupted()`` is true they are cancelled and get ``grace`` seconds to stop. Nothing is raised for an
+    Once ``interrupted()`` gives the code of a cancel (user or shutdown) they are cancelled and get ``grace`` seconds. Nothing is raised for an
     operation that fails: ask it for its result.
 
     Returns
@@ -91,11 +91,13 @@ def follow(
     try:
         while running and (deadline is None or time.monotonic() < deadline):
             post.wait(_SLICE)
-            if deadline is None and interrupted():
+            code = interrupted()
+            if deadline is None and code:
                 deadline = time.monotonic() + grace
                 report.say("cancelling…")
+                why = "interrupted" if code == "user" else "the process was asked to end"
                 for operation in operations.values():
-                    operation.cancel("interrupted")
+                    operation._native.cancel(why, code)
             report.tick()
     finally:
         for operation, listener in listeners:

@@ -16,7 +16,7 @@ import yaml
 from click.testing import CliRunner
 
 from ib_host import IbHost
-from ktrdr_core import DataManager, errors
+from ktrdr_core import DataManager, OperationsService, errors
 from ktrdr_core.cli.app import cli
 from ktrdr_core.cli.session import exit_status
 from pty_command import COMMAND, LIMIT, PtyCommand
@@ -251,6 +251,9 @@ def test_sigterm_cancels_like_ctrl_c(stored: Path, tmp_path: Path) -> None:
     terminal.wait_for(r"epoch (\d)")
     terminal.signal(signal.SIGTERM)
     assert (terminal.status(), "Traceback" in terminal.text) == (130, False)
+    service = OperationsService(stored / "ktrdr.db", default=False)
+    newest = service.list(operation_type="training", limit=1).records[0]
+    assert (newest.status, newest.reason and newest.reason.code) == ("cancelled", "shutdown")
 
 
 STUCK = """

@@ -18,12 +18,14 @@ import httpx
 import pytest
 from bokeh_sampledata import stocks
 
+from ktrdr_core import OperationsService
 from ktrdr_core.hosts.app import create_app
 from ktrdr_core.hosts.child import HostProcess
 from ktrdr_core.hosts.replay import Bar, Replay, sampledata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DAY = {"symbol": "AAPL", "timeframe": "1d", "start": "2000-03-01", "end": "2000-03-03"}
 
@@ -257,6 +259,41 @@ def test_a_signal_ends_it_without_a_word(number: signal.Signals) -> None:
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)
         assert (process.returncode, output, errors) == (0, "", "")
+
+
+WITH_WORK = """
+import asyncio, socket, sys
+from ktrdr_core import OperationsService, ServiceOrchestrator
+from ktrdr_core import OperationsService
+from ktrdr_core.hosts.app import create_app
+from ktrdr_core.hosts.replay import sampledata
+from ktrdr_core.hosts.serve import serve
+class Domain(ServiceOrchestrator):
+    def _get_service_name(self): return "Domain"
+    def _get_env_var_prefix(self): return "DOMAIN"
+operations = OperationsService(sys.argv[1])
+app = create_app(sampledata())
+@app.post("/start")
+async def start():
+    return Domain().start_operation("W", "w", asyncio.Event().wait, operation_id="work-1").id
+listener = socket.create_server(("127.0.0.1", 0))
+serve(app, listener, announce=lambda url: print(url, flush=True))
+"""
+
+
+def test_sigterm_cancels_the_operations_of_a_service(tmp_path: Path) -> None:
+    store = tmp_path / "operations.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", WITH_WORK, str(store)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with urllib.request.urlopen(f"{url}/start", data=b"", timeout=30) as answer:
+            assert json.load(answer) == "work-1"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    record = OperationsService(store, default=False).get("work-1")
+    assert (record.status, record.reason and record.reason.code) == ("cancelled", "shutdown")
 
 
 def test_it_ends_with_its_parent_however_that_ends() -> None:

@@ -31,11 +31,14 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
+        #: What the first one means, as the code of a cancel; empty before.
+        self.code = ""
         self._waiting = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Take a signal; outside ``waiting`` the first one raises ``Cancelled``."""
         self.count += 1
+        self.code = self.code or ("shutdown" if number == signal.SIGTERM else "user")
         if self.count > 1:
             abandon()
         watchdog = threading.Timer(_LIMIT, abandon)

@@ -59,7 +59,7 @@ class Session:
             self._interrupts.waiting(),
             reporter("none" if quietly else self._progress, sys.stderr) as report,
         ):
-            follow(operations, report, interrupted=lambda: self._interrupts.count > 0)
+            follow(operations, report, interrupted=lambda: self._interrupts.code)
 
     def say(self, text: str = "") -> None:
         """Print a line of the result for a person."""

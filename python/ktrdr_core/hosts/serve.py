@@ -30,7 +30,7 @@ def serve(
     announce: Callable[[str], None],
     until_stdin_closes: bool = False,
 ) -> None:
-    """Serve ``app`` on a bound socket; return after SIGINT or SIGTERM.
+    """Serve ``app`` on a bound socket; return after SIGINT or SIGTERM, which cancel the operations of this process.
 
     Parameters
     ----------
@@ -74,6 +74,11 @@ class _Server(uvicorn.Server):
     def stop(self) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
+        # Only where something can run: a service without operations does not load the core for this.
+        if "ktrdr_core._core" in sys.modules:
+            from ..cancellation import CancellationSystem
+
+            CancellationSystem().cancel_all("the service was asked to end", code="shutdown")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
