@@ -171,9 +171,10 @@ class _View:
         """Cancel an operation, and wait a moment for it to stop; 202 when it has not yet."""
         asked = asked or CancelRequest()
         record = await asyncio.to_thread(self._operations.get, operation_id)
-        if not record.active:
-            raise _Refusal(400, f"operation {operation_id} is {record.status}: it has ended before")
-        await asyncio.to_thread(self._operations.cancel, operation_id, asked.reason)
+        try:
+            await asyncio.to_thread(self._operations.cancel, operation_id, asked.reason)
+        except errors.ConflictError as error:
+            raise _Refusal(400, error) from None
         if not asked.force:
             await self._stopped(record)
         record = await asyncio.to_thread(self._operations.get, operation_id)
@@ -273,8 +274,8 @@ class _Refusal(errors.KtrdrError):
 
     code = "conflict"
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, error: errors.KtrdrError) -> None:
+        super().__init__(error.message, context=error.context)
         self.status = status
 
 
