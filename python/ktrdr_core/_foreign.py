@@ -23,7 +23,7 @@ def as_token(
         For something that is no token, naming the argument.
     """
     if token is None or isinstance(token, _core.CancellationToken):
-        return token, lambda _: None
+        return token, _nothing
     asked = _question(token)
     if asked is None:
         raise InvalidArgumentError(
@@ -32,6 +32,10 @@ def as_token(
         )
     native = CancellationToken()
     return native, lambda operation: _watch(asked, native, operation)
+
+
+def _nothing(_operation: _core.Operation) -> None:
+    """Watch a token that tells by itself."""
 
 
 def _question(token: Any) -> Callable[[], bool] | None:
