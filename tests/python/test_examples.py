@@ -8,12 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
 from ktrdr_core import OperationsService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CHECKER = Path(__file__).parents[2] / "examples" / "orchestrated_service.py"
 
@@ -38,11 +42,17 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+@contextmanager
+def start(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Run the checker; it is killed when the test fails while it runs."""
     command = [sys.executable, str(CHECKER), *map(str, arguments)]
-    return subprocess.Popen(
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def check(*arguments: object) -> tuple[int, str, str]:
@@ -111,6 +121,7 @@ def test_a_check_that_was_killed_goes_on_where_it_was(sums: Path) -> None:
     sums.write_text(sums.read_text() + f"{hashlib.sha256(content).hexdigest()}  late\n")
     with start(sums, "--store", store) as process:
         operation_id = read_until(process.stdout, "op_checksums")[-1]
+        read_until(process.stdout, "Checked file9")  # by now the store has the operation
         asyncio.run(until_kept(OperationsService(store, default=False), operation_id, 10))
         process.kill()
     code, _, errors = check("--resume", operation_id)
