@@ -20,6 +20,7 @@ import pytest
 import uvloop
 
 import soak
+from child import child
 from domain import Domain
 from ib_host import IbHost
 from ktrdr_core import (
@@ -655,7 +656,7 @@ except KeyboardInterrupt:
 def interrupt(way: str, refusals: int, times: int, url: str, folder: Path) -> str:
     """What the script says after so many Ctrl-C, each sent when it said something."""
     command = [sys.executable, "-c", INTERRUPTED, way, str(refusals), url, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with child(command) as process:
         assert process.stdout is not None
         for _ in range(times):
             assert process.stdout.readline() in {"running\n", "stopping\n"}

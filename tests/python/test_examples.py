@@ -8,16 +8,16 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import pytest
 
+from child import child
 from ktrdr_core import OperationsService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 CHECKER = Path(__file__).parents[2] / "examples" / "orchestrated_service.py"
 
@@ -42,17 +42,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@contextmanager
-def start(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Run the checker; it is killed when the test fails while it runs."""
+def start(*arguments: object) -> AbstractContextManager[subprocess.Popen[str]]:
     command = [sys.executable, str(CHECKER), *map(str, arguments)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return child(command, stderr=subprocess.PIPE, encoding="utf-8")
 
 
 def check(*arguments: object) -> tuple[int, str, str]:

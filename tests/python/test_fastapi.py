@@ -20,6 +20,7 @@ import uvicorn
 from fastapi import Depends, FastAPI, HTTPException
 
 import soak
+from child import child
 from ktrdr_core import OperationsService, ServiceOrchestrator, current_operation, errors
 from ktrdr_core.fastapi import operations_router
 
@@ -486,11 +487,10 @@ uvicorn.run(app, fd=int(sys.argv[1]), log_level="warning")
 def test_a_server_that_ends_closes_its_streams(tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with subprocess.Popen(
+    with child(
         [sys.executable, "-W", "error", "-c", SERVER, str(listener.fileno())],
         pass_fds=[listener.fileno()],
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         with httpx.Client(base_url=url, timeout=30) as client:
             client.post("/start")
@@ -517,12 +517,12 @@ class Domain(ServiceOrchestrator):
     def _get_service_name(self): return "Domain"
     def _get_env_var_prefix(self): return "DOMAIN"
 async def work():
+    print("started", flush=True)  # work runs once the store has the operation
     current_operation().add_metric({"number": 1})
     await asyncio.Event().wait()
 async def main():
     store = OperationsService(sys.argv[1])
     operation = Domain().start_operation("Elsewhere", "elsewhere", work, operation_id="elsewhere-1")
-    print("started", flush=True)
     try:
         await operation
     except errors.OperationCancelledError as error:
@@ -552,9 +552,7 @@ def test_an_operation_of_another_process_is_followed_and_cancelled(tmp_path: Pat
         refused = error_of(await client.post(f"{path}/retry"), 409)
         assert "elsewhere" in refused["message"]
 
-    with subprocess.Popen(
-        [sys.executable, "-c", ELSEWHERE, str(store)], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with child([sys.executable, "-c", ELSEWHERE, str(store)]) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         run(test, operations=OperationsService(store, default=False), cancel_grace=30)

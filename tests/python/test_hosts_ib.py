@@ -18,6 +18,7 @@ import httpx
 import pytest
 from bokeh_sampledata import stocks
 
+from child import child
 from ktrdr_core import OperationsService
 from ktrdr_core.hosts.app import create_app
 from ktrdr_core.hosts.child import HostProcess
@@ -264,6 +265,7 @@ def test_a_signal_ends_it_without_a_word(number: signal.Signals) -> None:
 WITH_WORK = """
 import asyncio, socket, sys
 from ktrdr_core import OperationsService, ServiceOrchestrator
+from child import child
 from ktrdr_core import OperationsService
 from ktrdr_core.hosts.app import create_app
 from ktrdr_core.hosts.replay import sampledata
@@ -283,9 +285,7 @@ serve(app, listener, announce=lambda url: print(url, flush=True))
 
 def test_sigterm_cancels_the_operations_of_a_service(tmp_path: Path) -> None:
     store = tmp_path / "operations.db"
-    with subprocess.Popen(
-        [sys.executable, "-c", WITH_WORK, str(store)], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with child([sys.executable, "-c", WITH_WORK, str(store)]) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         with urllib.request.urlopen(f"{url}/start", data=b"", timeout=30) as answer:
