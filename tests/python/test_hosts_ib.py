@@ -265,8 +265,6 @@ def test_a_signal_ends_it_without_a_word(number: signal.Signals) -> None:
 WITH_WORK = """
 import asyncio, socket, sys
 from ktrdr_core import OperationsService, ServiceOrchestrator
-from child import child
-from ktrdr_core import OperationsService
 from ktrdr_core.hosts.app import create_app
 from ktrdr_core.hosts.replay import sampledata
 from ktrdr_core.hosts.serve import serve
@@ -302,9 +300,9 @@ def test_it_ends_with_its_parent_however_that_ends() -> None:
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
-        child = int(parent.stdout.readline())
+        pid = int(parent.stdout.readline())
         parent.kill()
-    assert wait_for_end(child)
+    assert wait_for_end(pid)
 
 
 def test_the_terminal_s_ctrl_c_does_not_reach_the_child() -> None:
