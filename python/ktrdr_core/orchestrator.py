@@ -6,14 +6,12 @@ import asyncio
 import inspect
 import logging
 import os
-import random
-import re
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
-from . import _arguments, _bridge, _core, _foreign, _work
+from . import _bridge, _core, _retries, _starting, _work
 from ._callbacks import refuse_coroutine
 from ._manager import Manager
 from ._work import OperationContext, current_operation
@@ -26,7 +24,6 @@ from .errors import (
 )
 from .operation import Operation
 from .operations import register_starter
-from .progress import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -333,16 +330,21 @@ class ServiceOrchestrator(Manager):
         context: Mapping[str, Any] | None,
     ) -> T:
         if isinstance(work, Operation):
-            return await _attach(work, callback, limit, token)
+            return await _starting.attach(work, callback, limit, token)
         try:
             if not inspect.isawaitable(work):
                 raise InvalidArgumentError(
                     f"operation must be an awaitable (call the coroutine function), not {work!r}"
                 )
-            native, _ = _create(_type_of(name), "", name, limit, token, total_steps, context)
+            native, _ = _starting.create(
+                _starting.type_of(name), "", name, limit, token, total_steps, context
+            )
             if callback is not None:
                 Operation(
-                    native, _itself, progress_callback=callback, renderer=self.progress_renderer
+                    native,
+                    _starting.itself,
+                    progress_callback=callback,
+                    renderer=self.progress_renderer,
                 )
         except BaseException:
             _work.close(work)
@@ -498,7 +500,7 @@ class ServiceOrchestrator(Manager):
         """
         if not isinstance(operation_type, str):
             raise InvalidArgumentError(f"operation_type must be str, not {operation_type!r}")
-        if not _is_async(operation_func):
+        if not _starting.is_async(operation_func):
             raise InvalidArgumentError(
                 f"operation_func of type {operation_type!r} must be an async function, not {operation_func!r}"
             )
@@ -573,7 +575,7 @@ class ServiceOrchestrator(Manager):
                 "use run_sync_operation(), or start it inside an async function"
             )
         registered = kind in self._kinds
-        native, created = _create(
+        native, created = _starting.create(
             kind,
             operation_id,
             name,
@@ -582,13 +584,13 @@ class ServiceOrchestrator(Manager):
             total_steps,
             context,
             parent_id=parent_id,
-            parameters=_parameters(func, args, kwargs, required=registered),
+            parameters=_starting.parameters(func, args, kwargs, required=registered),
             resumable=registered and self._kinds[kind][1],
             resume=resume,
         )
         if created:
             outcome = _work.outcomes[native.id] = _work.Outcome()
-            driver = _drive(native, outcome, func, args, kwargs)
+            driver = _starting.drive(native, outcome, func, args, kwargs)
             _bridge.loop_post().start_task(driver, f"ktrdr_core {native.id}")
         operation: Operation[T] = Operation.of(native, self.progress_renderer)
         if callback is not None:
@@ -663,27 +665,13 @@ class ServiceOrchestrator(Manager):
         Exception
             What the last try raised.
         """
-        if not callable(operation):
-            raise InvalidArgumentError(
-                f"operation must be an async function that can be called again, not {operation!r}"
-            )
-        options = _retry_options(max_attempts, base_delay, max_delay, multiplier, jitter)
-        here = current_operation()
-        token = cancellation_token or self.get_current_cancellation_token()
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return await operation()
-            except Exception as error:
-                if attempt >= options.max_attempts or not _may_pass(error, retry_on):
-                    raise
-                delay = options.delay(attempt, random.random())  # nosec B311
-                words = f"{operation_name}: try {attempt} of {max_attempts} failed ({error}); the next one is in {delay:.1f} s"
-            _log.warning("orchestrator: retry: %s", words, extra=_facts())
-            if here is not None:
-                here.add_warning(words)
-            await _pause(delay, token, operation_name)
+        return await _retries.retry_with_backoff(
+            operation,
+            _retries.options(max_attempts, base_delay, max_delay, multiplier, jitter),
+            retry_on,
+            cancellation_token or self.get_current_cancellation_token(),
+            operation_name,
+        )
 
     # ---- errors
 
@@ -727,192 +715,10 @@ class ServiceOrchestrator(Manager):
             with self.error_context(operation_name, **(context or {})):
                 return await operation
         except (asyncio.CancelledError, OperationCancelledError):
-            _log.debug("orchestrator: cancelled: %s", operation_name, extra=_facts())
+            _log.debug("orchestrator: cancelled: %s", operation_name, extra=_retries.facts())
             raise
         except Exception as error:
-            _log.error("orchestrator: failed: %s: %s", operation_name, error, extra=_facts())
-            raise
-
-
-# ---- starting
-
-
-def _itself(value: Any) -> Any:
-    return value
-
-
-@lru_cache
-def _type_of(name: str) -> str:
-    """Make the type of an operation that has only a name."""
-    if not isinstance(name, str):
-        raise InvalidArgumentError(f"operation_name must be str, not {name!r}")
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "operation"
-
-
-def _create(
-    kind: str,
-    operation_id: str,
-    name: str,
-    limit: float | None,
-    token: AnyToken | None,
-    total_steps: int | None,
-    context: Mapping[str, Any] | None,
-    *,
-    parent_id: str = "",
-    parameters: dict[str, Any] | None = None,
-    resumable: bool = False,
-    resume: bool = False,
-) -> tuple[_core.Operation, bool]:
-    if total_steps is not None and check_count("total_steps", total_steps) < 0:
-        raise InvalidArgumentError(f"total_steps must be at least 0, not {total_steps}")
-    _bridge.ensure_started()
-    here = current_operation()
-    native_token, watch = _foreign.as_token("cancellation_token", token)
-    try:
-        native, created = _core.create_operation(
-            kind,
-            operation_id,
-            name,
-            parent_id or ("" if here is None else here.id),
-            parameters or {},
-            resumable,
-            resume,
-            limit,
-            native_token,
-            [],
-            dict(context or {}),
-        )
-    except TypeError as error:
-        given: dict[str, tuple[object, str]] = {
-            "operation_type": (kind, "str"),
-            "operation_id": (operation_id, "str"),
-            "operation_name": (name, "str"),
-            "parent_id": (parent_id, "str"),
-            "timeout": (limit, "float | None"),
-            "context": (context, "Mapping[str, Any] | None"),
-        }
-        _arguments.explain(error, given)
-        raise
-    if created:
-        watch(native)
-        if total_steps is not None:
-            _work.OperationProgress(native).start_operation(native.id, total_steps)
-    return native, created
-
-
-async def _attach(
-    operation: Operation[T],
-    callback: ProgressCallback | None,
-    limit: float | None,
-    token: AnyToken | None,
-) -> T:
-    """Await an operation of the core under a limit and a token of the caller's."""
-    from .cancellation import CancellationToken
-
-    native_token, watch = _foreign.as_token("cancellation_token", token)
-    above = CancellationToken() if native_token is None else CancellationToken(native_token)
-    own = above.child(limit)
-
-    def stop(reason: _core.CancelReason) -> None:
-        operation._native.cancel(reason.text, "timeout" if reason.code == "timeout" else "parent")
-
-    watch(operation._native)
-    if callback is not None:
-        operation._follow(callback)
-    with own.on_cancel(stop):
-        if callback is not None:
-            await operation._finished()
-        return await operation
-
-
-def _parameters(
-    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, required: bool
-) -> dict[str, Any]:
-    """Give the arguments by name, as the operation's record keeps them."""
-    try:
-        bound = inspect.signature(func).bind(*args, **kwargs)
-    except TypeError as error:
-        raise InvalidArgumentError(
-            f"{getattr(func, '__qualname__', func)} cannot be called so: {error}"
-        ) from error
-    except ValueError:  # a callable without a signature
-        return {}
-    parameters = dict(bound.arguments)
-    for parameter in inspect.signature(func).parameters.values():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            parameters.update(parameters.pop(parameter.name, {}))
-    for name, value in parameters.items():
-        try:
-            _core.check_json(value)
-        except InvalidArgumentError as error:
-            if required:
-                raise InvalidArgumentError(
-                    f"{name} of a registered operation is kept with it and must be plain JSON: {error}"
-                ) from None
-            parameters[name] = None
-    return parameters
-
-
-async def _drive(
-    native: _core.Operation,
-    outcome: _work.Outcome,
-    func: Callable[..., Awaitable[Any]],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> None:
-    """Run a managed operation; what it raises is kept for those who await it."""
-
-    async def call() -> Any:
-        work = func(*args, **kwargs)
-        if not inspect.isawaitable(work):
-            raise InvalidArgumentError(
-                f"operation_func must be an async function; {func!r} answered {type(work).__name__}"
+            _log.error(
+                "orchestrator: failed: %s: %s", operation_name, error, extra=_retries.facts()
             )
-        outcome.value = await work
-        return outcome.value
-
-    _, cause = await _work.carry_out(native, call(), keep=True)
-    if isinstance(cause, Exception):
-        outcome.error = cause
-
-
-def _is_async(func: object) -> bool:
-    if inspect.iscoroutinefunction(func):
-        return True
-    return inspect.iscoroutinefunction(getattr(func, "__call__", None))  # noqa: B004
-
-
-# ---- retries
-
-
-@_arguments.explained
-def _retry_options(
-    max_attempts: int, base_delay: float, max_delay: float, multiplier: float, jitter: float
-) -> _core.RetryOptions:
-    return _core.RetryOptions(max_attempts, base_delay, max_delay, multiplier, jitter)
-
-
-def _may_pass(error: Exception, retry_on: Any) -> bool:
-    if isinstance(error, OperationCancelledError | OperationTimeoutError):
-        return False
-    if retry_on is not None:
-        return isinstance(error, retry_on)
-    if isinstance(error, KtrdrError):
-        return _core.is_retryable(error.code)
-    return isinstance(error, ConnectionError | TimeoutError)
-
-
-async def _pause(seconds: float, token: CancellationToken | None, what: str) -> None:
-    if token is None:
-        await asyncio.sleep(seconds)
-        return
-    try:
-        await asyncio.wait_for(token.wait(), seconds)
-    except TimeoutError:
-        return
-    token.check(f"{what}: waiting for the next try")
-
-
-def _facts() -> dict[str, Any]:
-    here = current_operation()
-    return {"operation_id": "" if here is None else here.id}
+            raise
