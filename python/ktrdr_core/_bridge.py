@@ -131,7 +131,7 @@ class LoopPost(Post):
         # Weak, so that a loop that nobody else holds goes at once.
         self._loop = ref(loop)
         self._backlog: deque[tuple[int, str, Any]] = deque()
-        self._tasks: set[Task[Any]] = set()
+        self._tasks: dict[Task[Any], _core.Operation] = {}
         self._works: dict[int, _core.Operation] = {}
         self._watched = False
         self._resting = False
@@ -169,11 +169,19 @@ class LoopPost(Post):
 
     # ---- work that runs on this loop
 
-    def start_task(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+    def start_task(self, native: _core.Operation, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine in a task that lives as long as its loop does; a loop itself holds tasks weakly."""
-        task = self.loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = self.loop.create_task(work, name=f"ktrdr_core {native.id}")
+        self._tasks[task] = native
+        if not self._watched:
+            self._watch()
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: Task[Any]) -> None:
+        native = self._tasks.pop(task)
+        if task.cancelled():
+            # A task that is cancelled before its first step runs none of its code.
+            _abandon(native, "the task that was to run it was cancelled")
 
     def add_work(self, handler: Handler, native: _core.Operation) -> int:
         """``add``, and have the operation end if this loop is closed before the handler is removed."""
@@ -184,10 +192,10 @@ class LoopPost(Post):
     def lost(self) -> None:
         """The loop was closed, or let go of: nothing that ran on it goes on."""
         self._watched = False
-        works, self._works = self._works, {}
-        for native in works.values():
-            native.cancel("the event loop that it ran on was closed", "shutdown")
-            native.succeed(None)
+        works = [*self._works.values(), *self._tasks.values()]
+        self._works = {}
+        for native in works:
+            _abandon(native, "the event loop that it ran on was closed")
 
     # ---- watching
 
@@ -202,7 +210,7 @@ class LoopPost(Post):
 
     def _rest(self) -> None:
         self._resting = False
-        if not self._watched or self._handlers:
+        if not self._watched or self._handlers or self._tasks:
             return
         self._watched = False
         if self._notifier is None:
@@ -227,6 +235,12 @@ class LoopPost(Post):
             if self._backlog and time.monotonic() > until:
                 self.loop.call_soon(self._work)
                 return
+
+
+def _abandon(native: _core.Operation, why: str) -> None:
+    """End an operation whose work does not go on; one that has ended stays as it is."""
+    native.cancel(why, "shutdown")
+    native.succeed(None)
 
 
 class _Reader:

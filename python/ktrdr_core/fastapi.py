@@ -55,6 +55,8 @@ _HTTP_STATUS: dict[type[errors.KtrdrError], int] = {
     errors.StorageError: 503,
 }
 
+# So many encoded events are kept.
+_RECENT = 1000
 # How long a stream may take to end by itself when the server does. Seconds.
 _SHUTDOWN_GRACE = 2.0
 
@@ -132,6 +134,7 @@ class _View:
         self._given = operations
         self._grace = grace
         self._ping = ping
+        self._recent: dict[tuple[str, int], bytes] = {}
 
     @property
     def _operations(self) -> OperationsService:
@@ -264,9 +267,19 @@ class _View:
         stopping = asyncio.create_task(stop())
         try:
             async for event in self._operations._follow(operation_id, after, news, ending.is_set):
-                yield _sse(event)
+                yield self._encoded(operation_id, event)
         finally:
             stopping.cancel()
+
+    def _encoded(self, operation_id: str, event: OperationEvent) -> bytes:
+        """Encode an event once for all who read the stream at about the same time."""
+        key = (operation_id, event.seq)
+        text = self._recent.get(key)
+        if text is None:
+            if len(self._recent) >= _RECENT:
+                self._recent.clear()
+            text = self._recent[key] = _sse(event)
+        return text
 
 
 class _Refusal(errors.KtrdrError):

@@ -221,12 +221,16 @@ class OperationsService:
             while True:
                 news.clear()
                 # Looked at before the events are read: what ends in between has its last event in them.
-                over = not _core.operation_record(operation_id).active
+                over = (
+                    native.done
+                    if native is not None
+                    else not _core.operation_record(operation_id).active
+                )
                 events = _core.operation_events(operation_id, after, _PAGE, None)
                 for event in events:
                     after = event.seq
                     yield event
-                if events:
+                if len(events) == _PAGE:
                     continue
                 if over or enough():
                     return

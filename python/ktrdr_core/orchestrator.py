@@ -591,7 +591,7 @@ class ServiceOrchestrator(Manager):
         if created:
             outcome = _work.outcomes[native.id] = _work.Outcome()
             driver = _starting.drive(native, outcome, func, args, kwargs)
-            _bridge.loop_post().start_task(driver, f"ktrdr_core {native.id}")
+            _bridge.loop_post().start_task(native, driver)
         operation: Operation[T] = Operation.of(native, self.progress_renderer)
         if callback is not None:
             operation._follow(callback)

@@ -136,11 +136,24 @@ def test_a_loop_that_is_closed_ends_what_ran_on_it(
         pytest.raises(RuntimeError, match="closed"),
     ):
         loop.run_until_complete(left._wait())
-    del loop
-    with pytest.MonkeyPatch.context() as patch:
-        # asyncio says of the task that nobody waits for it any more; that is so.
-        patch.setattr(logging.getLogger("asyncio"), "disabled", True)
-        gc.collect()
+
+
+def test_work_that_never_began_ends_with_its_loop(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], domain: Domain
+) -> None:
+    async def begin() -> Operation[None]:
+        return domain.start_operation("W", "w", sleep_for_ever)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        left = runner.run(begin())
+    assert left.status == "cancelled"
+    with pytest.raises(errors.OperationCancelledError):
+        left.result(10)
+    loop = new_loop()
+    closed = loop.run_until_complete(begin())
+    loop.close()
+    with pytest.raises(errors.OperationCancelledError, match="loop that it ran on was closed"):
+        closed.result(10)
 
 
 def test_many_loops_one_after_the_other_leave_no_descriptor(
