@@ -5,21 +5,17 @@ The C++ figures come from `core_costs.cpp`, built on request into `build/bench-c
 
 from __future__ import annotations
 
-import subprocess  # nosec B404
-import sys
 import threading
 import time
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ktrdr_core import CancellationToken, GenericProgressManager
 
+from .build import build, quiet
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_ROOT = Path(__file__).resolve().parent.parent
-_BUILD = _ROOT / "build" / "bench-core"
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
@@ -142,20 +138,6 @@ def _per_call(call: Callable[[], object], count: int) -> float:
 
 
 def _native() -> dict[str, float]:
-    _quiet(
-        *("cmake", "-S", str(_ROOT), "-B", str(_BUILD), "-G", "Ninja"),
-        *("-DCMAKE_BUILD_TYPE=Release", "-DKTRDR_PYTHON=OFF", "-DKTRDR_TORCH=OFF"),
-        *("-DKTRDR_TESTS=OFF", "-DKTRDR_WERROR=OFF", f"-DPython_EXECUTABLE={sys.executable}"),
-    )
-    _quiet("cmake", "--build", str(_BUILD), "--target", "core_costs")
-    lines = _quiet(str(_BUILD / "cpp" / "operations" / "core_costs")).splitlines()
+    program = build("bench-core", "core_costs", torch=False) / "cpp" / "operations" / "core_costs"
+    lines = quiet(str(program)).splitlines()
     return {name: float(value) for name, value in (line.split("\t") for line in lines)}
-
-
-def _quiet(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # nosec B603
-    if done.returncode != 0:
-        raise RuntimeError(
-            f"{' '.join(command)} failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
-        )
-    return done.stdout

@@ -9,19 +9,18 @@ too.
 from __future__ import annotations
 
 import subprocess  # nosec B404
-import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .build import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import torch
 
-_ROOT = Path(__file__).resolve().parent.parent
-_BUILD = _ROOT / "build" / "bench"
 _BATCH = 32
 _INPUTS = 24
 _CLASSES = 3
@@ -35,7 +34,9 @@ def run(quick: bool) -> list[dict[str, Any]]:
     quick
         Fewer rows and rounds, to see that it works.
     """
-    program = _build()
+    program = (
+        build("bench", "training_step", torch=True) / "cpp" / "torch_trainer" / "training_step"
+    )
     rows, epochs, rounds = (6400, 2, 2) if quick else (32000, 3, 5)
     lines: list[dict[str, Any]] = []
     for dropout in (0.0, 0.2):
@@ -60,25 +61,6 @@ def run(quick: bool) -> list[dict[str, Any]]:
             for name, value in best.items()
         ]
     return lines
-
-
-def _build() -> Path:
-    """Build the C++ contender with this interpreter's torch; quick when nothing has changed."""
-    _quiet(
-        *("cmake", "-S", str(_ROOT), "-B", str(_BUILD), "-G", "Ninja"),
-        *("-DCMAKE_BUILD_TYPE=Release", "-DKTRDR_PYTHON=OFF", "-DKTRDR_TORCH=ON"),
-        *("-DKTRDR_TESTS=OFF", "-DKTRDR_WERROR=OFF", f"-DPython_EXECUTABLE={sys.executable}"),
-    )
-    _quiet("cmake", "--build", str(_BUILD), "--target", "training_step")
-    return _BUILD / "cpp" / "torch_trainer" / "training_step"
-
-
-def _quiet(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # nosec B603
-    if done.returncode != 0:
-        raise RuntimeError(
-            f"{' '.join(command)} failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
-        )
 
 
 def _native_step(program: Path, rows: int, epochs: int, dropout: float) -> float:
