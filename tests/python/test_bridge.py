@@ -31,6 +31,7 @@ from ktrdr_core import (
     current_operation,
     errors,
 )
+from ktrdr_core.testing import until_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +117,7 @@ def test_a_loop_that_is_closed_ends_what_ran_on_it(
 ) -> None:
     async def begin() -> Operation[None]:
         operation = domain.start_operation("W", "w", sleep_for_ever)
-        await asyncio.sleep(0.01)
+        await until_running(operation)
         return operation
 
     loop = new_loop()
@@ -480,7 +481,7 @@ def test_anyio_does_not_spin_while_slow_work_stops(domain: Domain) -> None:
 
     async def main() -> None:
         operation = domain.start_operation("W", "w", slow_to_stop)
-        await asyncio.sleep(0.01)
+        await until_running(operation)
         before = selector.wakes
         with anyio.move_on_after(0.01) as scope:
             await operation

@@ -23,6 +23,7 @@ import soak
 from child import child
 from ktrdr_core import OperationsService, ServiceOrchestrator, current_operation, errors
 from ktrdr_core.fastapi import operations_router
+from ktrdr_core.testing import until_running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -200,7 +201,7 @@ def test_delete_cancels_and_waits_for_the_stop() -> None:
 def test_delete_answers_202_while_the_work_still_stops(force: bool) -> None:
     async def test(client: httpx.AsyncClient, domain: Domain) -> None:
         operation = domain.start_operation("W", "w", domain.slow_to_stop)
-        await asyncio.sleep(0.01)
+        await until_running(operation)
         response = await client.request(
             "DELETE", f"/operations/{operation.id}", json={"force": force}
         )
@@ -471,6 +472,7 @@ import uvicorn
 from fastapi import FastAPI
 from ktrdr_core import ServiceOrchestrator
 from ktrdr_core.fastapi import operations_router
+from ktrdr_core.testing import until_running
 class Domain(ServiceOrchestrator):
     def _get_service_name(self): return "Domain"
     def _get_env_var_prefix(self): return "DOMAIN"

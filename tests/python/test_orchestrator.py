@@ -19,6 +19,7 @@ from ktrdr_core import CancellationToken, Operation, ProgressState, errors
 from ktrdr_core.operations import OperationsService
 from ktrdr_core.orchestrator import ServiceOrchestrator, current_operation
 from ktrdr_core.progress import ProgressRenderer
+from ktrdr_core.testing import until_running
 
 
 class Domain(ServiceOrchestrator):
@@ -454,7 +455,7 @@ def test_a_renderer_of_the_domain_speaks_everywhere(domain: Domain) -> None:
 def test_the_end_of_a_loop_cancels_what_runs_on_it(domain: Domain) -> None:
     async def main() -> Operation[None]:
         operation = domain.start_operation("W", "w", sleep_for_ever)
-        await asyncio.sleep(0.01)
+        await until_running(operation)
         return operation
 
     assert asyncio.run(main()).status == "cancelled"

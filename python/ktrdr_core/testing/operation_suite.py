@@ -23,6 +23,13 @@ Case = Literal["completes", "fails", "endless"]
 _LIMIT = 60.0
 
 
+async def until_running(operation: Operation[Any]) -> None:
+    """Return once the operation's work has begun, or has ended already."""
+    async for _ in OperationsService().follow(operation.id):
+        if operation.status != "pending":
+            return
+
+
 class OperationKind(Protocol):
     """Starts operations of the kind that is tested."""
 
@@ -91,7 +98,7 @@ class OperationSuite:
 
         async def check() -> None:
             operation = kind.start("endless")
-            await _running(operation)
+            await until_running(operation)
             _equal(operation.cancel("enough"), True, "the first cancel")
             _equal(operation.cancel("again"), False, "the second cancel")
             error = await _raised(operation)
@@ -108,7 +115,7 @@ class OperationSuite:
         async def check() -> None:
             token = CancellationToken()
             operation = kind.start("endless", cancellation_token=token)
-            await _running(operation)
+            await until_running(operation)
             token.cancel("by the token")
             error = await _raised(operation)
             _equal("by the token" in str(error), True, f"the reason in {error}")
@@ -123,7 +130,7 @@ class OperationSuite:
 
         async def check() -> None:
             operation = kind.start("endless")
-            await _running(operation)
+            await until_running(operation)
             try:
                 async with asyncio.timeout(0.01):
                     await operation
@@ -140,7 +147,7 @@ class OperationSuite:
 
         async def check() -> None:
             operation = kind.start("endless")
-            await _running(operation)
+            await until_running(operation)
             error = await _raised(
                 ServiceOrchestrator().execute_with_progress(operation, timeout=0.05)
             )
@@ -233,7 +240,7 @@ class OperationSuite:
 
         async def check() -> None:
             api, operation = _Api(), kind.start("endless")
-            await _running(operation)
+            await until_running(operation)
             detail = await api.data("GET", f"/{operation.id}")
             _equal(detail["status"], "running", "the status")
             answer = await api.data("DELETE", f"/{operation.id}", body={"reason": "by HTTP"})
@@ -248,7 +255,7 @@ class OperationSuite:
 
         async def check() -> None:
             api, operation = _Api(), kind.start("endless")
-            await _running(operation)
+            await until_running(operation)
             await _raised(ServiceOrchestrator().execute_with_progress(operation, timeout=0.05))
             detail = await api.data("GET", f"/{operation.id}")
             _equal((detail["status"], detail["state"]), ("failed", "timed_out"), "the status")
@@ -313,13 +320,6 @@ def _run(check: Callable[[], Awaitable[None]]) -> None:
             await check()
 
     asyncio.run(main())
-
-
-async def _running(operation: Operation[Any]) -> None:
-    """Return once it runs."""
-    async for _ in OperationsService().follow(operation.id):
-        if operation.status != "pending":
-            return
 
 
 async def _raised(work: Awaitable[Any]) -> BaseException:
