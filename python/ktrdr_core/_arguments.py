@@ -38,7 +38,7 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except (TypeError, AttributeError) as error:
             given = signature(function).bind(*args, **kwargs).arguments
-            annotations = {**function.__annotations__}
+            annotations = function.__annotations__
             explain(
                 error,
                 {name: (given[name], annotations[name]) for name in given if name in annotations},

@@ -8,7 +8,7 @@ import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _arguments, _core
-from ._work import current_operation
+from ._work import current_id, current_operation
 from .errors import InvalidArgumentError, KtrdrError, OperationCancelledError, OperationTimeoutError
 
 if TYPE_CHECKING:
@@ -81,5 +81,4 @@ async def _pause(seconds: float, token: CancellationToken | None, what: str) -> 
 
 def facts() -> dict[str, Any]:
     """Name the operation that runs here, for a log record."""
-    here = current_operation()
-    return {"operation_id": "" if here is None else here.id}
+    return {"operation_id": current_id()}

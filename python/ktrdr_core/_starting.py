@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _arguments, _bridge, _core, _foreign, _work
-from ._work import current_operation
 from .errors import InvalidArgumentError
 from .progress import check_count
 
@@ -53,14 +52,13 @@ def create(
     if total_steps is not None and check_count("total_steps", total_steps) < 0:
         raise InvalidArgumentError(f"total_steps must be at least 0, not {total_steps}")
     _bridge.ensure_started()
-    here = current_operation()
     native_token, watch = _foreign.as_token("cancellation_token", token)
     try:
         native, created = _core.create_operation(
             kind,
             operation_id,
             name,
-            parent_id or ("" if here is None else here.id),
+            parent_id or _work.current_id(),
             parameters or {},
             resumable,
             resume,

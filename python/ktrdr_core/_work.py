@@ -103,6 +103,12 @@ def current_operation() -> OperationContext | None:
     return _current.get()
 
 
+def current_id() -> str:
+    """Give the id of the operation that the code here runs under, or nothing."""
+    here = _current.get()
+    return "" if here is None else here.id
+
+
 class Outcome:
     """The value of Python work, or what it raised: kept as long as somebody holds the operation."""
 

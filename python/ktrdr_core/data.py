@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _bridge, _core, _foreign
-from ._work import current_operation
+from ._core_manager import CoreManager
+from ._work import current_id
 from .bars import Bars
 from .errors import InvalidArgumentError
 from .operation import Operation, ProgressCallback
-from .orchestrator import ServiceOrchestrator
 from .progress import ProgressRenderer
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class DataProgressRenderer(ProgressRenderer):
     _native: ClassVar[_core.ProgressRenderer] = _core.DataProgressRenderer()
 
 
-class DataManager(ServiceOrchestrator):
+class DataManager(CoreManager):
     """Market data of one directory, loaded from an IB host service on demand.
 
     Parameters
@@ -60,6 +60,8 @@ class DataManager(ServiceOrchestrator):
     ...     bars = data.load_data("AAPL", "1d", "2005-01-01", "2010-01-01", mode="full").result()
     """
 
+    _native: _core.DataManager
+
     def __init__(
         self,
         data_dir: str | os.PathLike[str] | None = None,
@@ -80,15 +82,6 @@ class DataManager(ServiceOrchestrator):
             Path(data_dir), ib_url, use_ib_host_service, pool_size, env
         )
         self._register_starter("data_load", DataManager._load_again)
-
-    def _get_service_name(self) -> str:
-        return self._native.service_names[0]
-
-    def _get_default_host_url(self) -> str:
-        return self._native.service_names[1]
-
-    def _get_env_var_prefix(self) -> str:
-        return self._native.service_names[2]
 
     @property
     def database_path(self) -> Path:
@@ -168,7 +161,6 @@ class DataManager(ServiceOrchestrator):
         callback: ProgressCallback | None = None,
         resume: bool = False,
     ) -> Operation[Bars]:
-        here = current_operation()
         native_token, watch = _foreign.as_token("cancellation_token", token)
         native = self._native.load_data(
             symbol,
@@ -177,7 +169,7 @@ class DataManager(ServiceOrchestrator):
             end_date,
             mode,
             operation_id,
-            "" if here is None else here.id,
+            current_id(),
             resume,
             native_token,
         )

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _bridge, _core, _foreign
-from ._work import current_operation
+from ._core_manager import CoreManager
+from ._work import current_id
 from .data import DataManager, Date, _iso
 from .operation import Operation, ProgressCallback
-from .orchestrator import ServiceOrchestrator
 from .progress import ProgressRenderer
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class TrainingProgressRenderer(ProgressRenderer):
     _native: ClassVar[_core.ProgressRenderer] = _core.TrainingProgressRenderer()
 
 
-class TrainingManager(ServiceOrchestrator):
+class TrainingManager(CoreManager):
     """Trains the models of strategy files on stored bars.
 
     Parameters
@@ -42,6 +42,8 @@ class TrainingManager(ServiceOrchestrator):
     env : mapping, optional
         Read in place of ``os.environ``.
     """
+
+    _native: _core.TrainingManager
 
     def __init__(
         self,
@@ -63,15 +65,6 @@ class TrainingManager(ServiceOrchestrator):
             data._native, Path(models_dir), use_training_host_service, training_url, env
         )
         self._register_starter("training", TrainingManager._train_again)
-
-    def _get_service_name(self) -> str:
-        return self._native.service_names[0]
-
-    def _get_default_host_url(self) -> str:
-        return self._native.service_names[1]
-
-    def _get_env_var_prefix(self) -> str:
-        return self._native.service_names[2]
 
     def train_multi_symbol_strategy(
         self,
@@ -162,7 +155,6 @@ class TrainingManager(ServiceOrchestrator):
 
         _torch_loader.check_installed()
         slot = _core.TrainerSlot()
-        here = current_operation()
         native_token, watch = _foreign.as_token("cancellation_token", token)
         native = self._native.train(
             strategy,
@@ -173,7 +165,7 @@ class TrainingManager(ServiceOrchestrator):
             end_date,
             validation_split,
             operation_id,
-            "" if here is None else here.id,
+            current_id(),
             slot,
             native_token,
         )
