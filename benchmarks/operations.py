@@ -104,7 +104,7 @@ async def _burst(count: int) -> list[dict[str, Any]]:
             done.set()
 
     natives = [
-        _core.create_operation("burst", "", "", "", {}, False, False, None, None, [], {})[0]
+        _core.create_operation("burst", "", "", "", {}, False, False, None, None, {})[0]
         for _ in range(count)
     ]
     for native in natives:
@@ -159,7 +159,7 @@ def _memory(count: int) -> dict[str, Any]:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def make() -> _core.Operation:
-        native, _ = _core.create_operation("live", "", "", "", {}, False, False, None, None, [], {})
+        native, _ = _core.create_operation("live", "", "", "", {}, False, False, None, None, {})
         native.start()
         return native
 
@@ -192,9 +192,7 @@ def _edges(count: int) -> list[dict[str, Any]]:
             began = time.perf_counter()
             raw.execute("INSERT INTO row VALUES (?, ?)", (number, "x" * 300))
             commits.append(time.perf_counter() - began)
-            native, _ = _core.create_operation(
-                "edge", "", "", "", {}, False, False, None, None, [], {}
-            )
+            native, _ = _core.create_operation("edge", "", "", "", {}, False, False, None, None, {})
             native.admit(mailbox, number)
             mailbox.wait(10)
             mailbox.take(10)

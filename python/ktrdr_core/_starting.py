@@ -64,7 +64,6 @@ def create(
             resume,
             limit,
             native_token,
-            [],
             dict(context or {}),
         )
     except TypeError as error:

@@ -22,7 +22,7 @@ def make_operation(
     token: _core.CancellationToken | None = None, operation_id: str = ""
 ) -> Operation[Any]:
     native, _ = _core.create_operation(
-        "check", operation_id, "", "", {}, False, False, None, token, [], {}
+        "check", operation_id, "", "", {}, False, False, None, token, {}
     )
     return Operation.of(native)
 

@@ -21,7 +21,7 @@ std::optional<std::chrono::nanoseconds> seconds(std::optional<double> value) {
                                   fmt::format("timeout must be a positive number of seconds, not {}", *value),
                                   {{"field", "timeout"}}));
     }
-    return std::chrono::nanoseconds(static_cast<std::int64_t>(*value * 1e9));
+    return duration_of(*value);
 }
 
 CancelReason reason_of(std::string text, const std::string& code) {

@@ -46,28 +46,19 @@ std::shared_ptr<MailboxListener> listen(const Handle& self, std::shared_ptr<Mail
     return listener;
 }
 
-std::vector<ProgressStep> steps_from(const std::vector<std::pair<std::string, double>>& rows) {
-    std::vector<ProgressStep> steps;
-    for (const auto& [name, weight] : rows) {
-        steps.push_back({name, weight, {}});
-    }
-    return steps;
-}
-
 std::optional<std::chrono::nanoseconds> limit(std::optional<double> seconds) {
     constexpr double longest = 1e9;
     if (!seconds || *seconds > longest) {
         return std::nullopt;
     }
     // Not a number is no time either; the registry refuses it with what is not positive.
-    return std::chrono::nanoseconds(*seconds > 0 ? static_cast<std::int64_t>(*seconds * 1e9) : 0);
+    return duration_of(*seconds);
 }
 
 /// An operation whose work is done in Python, and whether it is new.
 std::pair<Handle, bool> create(std::string type, std::string id, std::string name, std::string parent_id,
                                const py::dict& parameters, bool resumable, bool resume, std::optional<double> timeout,
-                               const std::optional<CancellationToken>& token,
-                               const std::vector<std::pair<std::string, double>>& steps, const py::dict& context) {
+                               const std::optional<CancellationToken>& token, const py::dict& context) {
     OperationSpec spec;
     spec.type = std::move(type);
     spec.id = std::move(id);
@@ -82,9 +73,7 @@ std::pair<Handle, bool> create(std::string type, std::string id, std::string nam
     auto created =
         unwrap(runtime->registry().create(std::move(spec), token.value_or(CancellationToken{}), limit(timeout)));
     if (created.created) {
-        auto& progress = created.operation->progress();
-        progress.set_steps(steps_from(steps));
-        progress.set_context(std::move(fields).as_object());
+        created.operation->progress().set_context(std::move(fields).as_object());
         if (created.operation->store()->durable()) {
             runtime->wake_tender();
         }
@@ -118,11 +107,6 @@ void fail_with(const Handle& self, const std::string& code, std::string message,
     self->finish(failed({errc_from(code).value_or(Errc::internal), std::move(message), std::move(facts)}));
 }
 
-void store_units(const Handle& self, std::int64_t current, std::int64_t total, std::int64_t items,
-                 std::int64_t total_items) {
-    self->progress().outer().store({current, total, items, total_items, {}});
-}
-
 void bind_work(py::class_<Handle>& cls) {
     cls.def_property_readonly("admitted", [](const Handle& self) { return self->is_admitted(); })
         .def("admit", &admit, py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
@@ -132,17 +116,6 @@ void bind_work(py::class_<Handle>& cls) {
             py::call_guard<py::gil_scoped_release>(), "The work begins; False when it was cancelled or refused before.")
         .def("succeed", &succeed, py::arg("result"), "The work is done; result is JSON for the record, or None.")
         .def("fail", &fail_with, py::arg("code"), py::arg("message"), py::arg("context"), "The work has failed.")
-        .def(
-            "enter", [](const Handle& self, std::size_t step) { self->progress().enter(step); }, py::arg("step"),
-            py::call_guard<py::gil_scoped_release>(), "The work is in this step, from 0.")
-        .def("store_units", &store_units, py::arg("current"), py::arg("total"), py::arg("items"),
-             py::arg("total_items"), "Units and items done and in all; 0 for unknown.")
-        .def(
-            "set_context",
-            [](const Handle& self, const py::dict& context) {
-                self->progress().set_context(from_python(context).as_object());
-            },
-            py::arg("context"), "Merge into the context of every progress state.")
         .def(
             "notify_cancel",
             [](const Handle& self, const std::shared_ptr<Mailbox>& mailbox, std::uint64_t key) {
@@ -203,8 +176,7 @@ void bind_operations(py::module_& module) {
     bind_work(handle);
     module.def("create_operation", &create, py::arg("type"), py::arg("id"), py::arg("name"), py::arg("parent_id"),
                py::arg("parameters"), py::arg("resumable"), py::arg("resume"), py::arg("timeout"), py::arg("token"),
-               py::arg("steps"), py::arg("context"),
-               "An operation whose work is done in Python; and whether it is new.");
+               py::arg("context"), "An operation whose work is done in Python; and whether it is new.");
 }
 
 }  // namespace ktrdr::bindings

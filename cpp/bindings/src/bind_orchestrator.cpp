@@ -17,14 +17,8 @@ std::pair<bool, std::string> route(std::string service, std::string default_url,
     return {resolved.use_host_service, std::move(resolved.url)};
 }
 
-std::chrono::nanoseconds duration(double seconds) {
-    constexpr double longest = 1e9;
-    // Not a number is no time; the check refuses it with what is not positive.
-    return std::chrono::nanoseconds(seconds > 0 ? static_cast<std::int64_t>(std::min(seconds, longest) * 1e9) : 0);
-}
-
 RetryOptions options(int max_attempts, double base_delay, double max_delay, double multiplier, double jitter) {
-    RetryOptions made{max_attempts, duration(base_delay), duration(max_delay), multiplier, jitter};
+    RetryOptions made{max_attempts, duration_of(base_delay), duration_of(max_delay), multiplier, jitter};
     unwrap(check(made));
     return made;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace ktrdr::bindings {
@@ -132,6 +133,11 @@ UtcTime utc_from_python(const py::handle& datetime) {
     const auto epoch = module.attr("datetime")(1970, 1, 1, py::arg("tzinfo") = module.attr("timezone").attr("utc"));
     const auto micros = (datetime.attr("__sub__")(epoch)).attr("__floordiv__")(module.attr("timedelta")(0, 0, 1));
     return UtcTime(std::chrono::microseconds(micros.cast<std::int64_t>()));
+}
+
+std::chrono::nanoseconds duration_of(double seconds) {
+    constexpr double longest = 1e9;
+    return std::chrono::nanoseconds(seconds > 0 ? static_cast<std::int64_t>(std::min(seconds, longest) * 1e9) : 0);
 }
 
 }  // namespace ktrdr::bindings

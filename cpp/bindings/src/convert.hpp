@@ -3,6 +3,8 @@
 #include <boost/json/value.hpp>
 #include <pybind11/pybind11.h>
 
+#include <chrono>
+
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/result.hpp>
 
@@ -20,6 +22,9 @@ namespace py = pybind11;
 [[nodiscard]] py::object to_python(UtcTime time);
 /// Throws `py::cast_error` for anything but an aware `datetime`.
 [[nodiscard]] UtcTime utc_from_python(const py::handle& datetime);
+
+/// A number of seconds that is not positive, or no number, is no time; the longest is 1e9.
+[[nodiscard]] std::chrono::nanoseconds duration_of(double seconds);
 
 /// The value, or the Python exception of its error (see the translator in `bind_base.cpp`).
 template <class T>
