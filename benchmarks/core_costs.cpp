@@ -1,4 +1,6 @@
-// What the core's innermost calls cost. Prints one line a figure: a name, a tab, nanoseconds.
+// What the core's innermost calls cost. Prints one line a figure: a name, a tab, nanoseconds or bytes.
+#include <malloc.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -7,7 +9,7 @@
 #include <vector>
 
 #include <ktrdr/base/manual.hpp>
-#include <ktrdr/operations/operation.hpp>
+#include <ktrdr/operations/registry.hpp>
 
 namespace {
 
@@ -161,9 +163,56 @@ void cancel_latency() {
     print("cancel seen by a C++ loop, p99", waits[waits.size() * 99 / 100]);
 }
 
+/// Bytes of the heap per piece, with what the allocator itself takes.
+template <class Make>
+double heap_bytes(Make make) {
+    constexpr std::size_t count = 10'000;
+    std::vector<decltype(make())> pieces;
+    pieces.reserve(count);
+    const std::size_t before = mallinfo2().uordblks;
+    for (std::size_t i = 0; i < count; ++i) {
+        pieces.push_back(make());
+    }
+    return static_cast<double>(mallinfo2().uordblks - before) / static_cast<double>(count);
+}
+
+/// Memory of an operation that runs: all of it, what the two events are that it has by then, and a step in work.
+void live_memory() {
+    ManualClock clock;
+    ManualExecutor io;
+    ManualTimerQueue timers{clock};
+    OperationRegistry registry{io, timers, clock};
+    const auto running = [&] {
+        auto operation = registry.create({.type = "bench"}).value().operation;
+        (void)operation->start();
+        return operation;
+    };
+    const double whole = heap_bytes(running);
+    const double events = heap_bytes([&] {
+        EventLog log;
+        for (const auto* status : {"pending", "running"}) {
+            log.append({0, clock.utc_now(), OperationEventKind::state, {{"status", status}}, {}});
+        }
+        return log;
+    });
+    const double in_step = heap_bytes([&] {
+        auto operation = running();
+        operation->progress().enter(ProgressRange{"Loading", 1, 0, 100});
+        (void)operation->progress().take_edges();
+        return operation;
+    });
+    print("operation bytes", whole - events);
+    print("event bytes", events);
+    print("step bytes", in_step - whole);
+    for (const auto& operation : registry.live()) {
+        operation->finish(std::any{});
+    }
+}
+
 }  // namespace
 
 int main() {
+    live_memory();
     token_poll();
     print("update, nobody listens", alone(&update_cost));
     print("update, listened", listened(&update_cost));

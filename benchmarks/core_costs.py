@@ -1,4 +1,4 @@
-"""What the innermost calls cost: a token's poll, a progress update, a cancel of a thousand tokens; C++ and Python.
+"""What the innermost calls cost (a token's poll, a progress update, a cancel of a thousand) and an operation's memory.
 
 The C++ figures come from `core_costs.cpp`, built on request into `build/bench-core`.
 """
@@ -27,7 +27,11 @@ def run(quick: bool) -> list[dict[str, Any]]:
         Shorter loops in Python; the C++ program takes some seconds either way.
     """
     native = _native()
-    return [*_native_lines(native), *_python_lines(20_000 if quick else 1_000_000)]
+    return [
+        *_native_lines(native),
+        *_memory_lines(native),
+        *_python_lines(20_000 if quick else 1_000_000),
+    ]
 
 
 def _native_lines(native: dict[str, float]) -> list[dict[str, Any]]:
@@ -72,6 +76,23 @@ def _native_lines(native: dict[str, float]) -> list[dict[str, Any]]:
             "value": native["cancel seen by a C++ loop, p99"] / 1000,
             "unit": "us",
         },
+    ]
+
+
+def _memory_lines(native: dict[str, float]) -> list[dict[str, Any]]:
+    return [
+        {
+            "case": "memory of a live operation without its events",
+            "value": native["operation bytes"],
+            "unit": "bytes",
+            **_limit(native["operation bytes"], 2048, "2 KiB"),
+        },
+        {
+            "case": "memory of its first two events",
+            "value": native["event bytes"],
+            "unit": "bytes",
+        },
+        {"case": "memory of a step in work", "value": native["step bytes"], "unit": "bytes"},
     ]
 
 

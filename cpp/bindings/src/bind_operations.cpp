@@ -148,7 +148,7 @@ void bind_operations(py::module_& module) {
         .def_property_readonly("type", [](const Handle& self) { return self->record().type; })
         .def_property_readonly("warnings", [](const Handle& self) { return self->record().warnings; })
         .def(
-            "progress", [](const Handle& self) { return self->record().progress; },
+            "progress", [](const Handle& self) { return std::make_shared<ProgressState>(*self->record().progress); },
             py::call_guard<py::gil_scoped_release>())
         .def(
             "record", [](const Handle& self) { return self->record(); }, py::call_guard<py::gil_scoped_release>())

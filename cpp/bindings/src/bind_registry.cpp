@@ -116,16 +116,18 @@ void bind_record(py::module_& module) {
         .def_property_readonly("cancel_observed",
                                [](const OperationRecord& self) { return or_none(self.cancel_observed); })
         .def_property_readonly("stopped", [](const OperationRecord& self) { return or_none(self.stopped); })
-        .def_readonly("reason", &OperationRecord::reason)
         .def_property_readonly(
-            "progress", [](const OperationRecord& self) { return std::make_shared<ProgressState>(self.progress); })
+            "reason",
+            [](const OperationRecord& self) { return self.reason ? std::optional(*self.reason) : std::nullopt; })
+        .def_property_readonly(
+            "progress", [](const OperationRecord& self) { return std::make_shared<ProgressState>(*self.progress); })
         .def_property_readonly("result", [](const OperationRecord& self) { return or_none(self.result); })
         .def_property_readonly("error", &error_of)
         .def_readonly("warnings", &OperationRecord::warnings)
         .def_readonly("last_seq", &OperationRecord::last_seq)
         .def("__repr__", [](const OperationRecord& self) {
             return fmt::format("<OperationRecord {} {} {:.0f} %>", self.id, to_string(self.status),
-                               self.progress.percentage);
+                               self.progress->percentage);
         });
     py::class_<OperationEvent>(module, "OperationEvent", "One line of an operation's event log.")
         .def_readonly("seq", &OperationEvent::seq)

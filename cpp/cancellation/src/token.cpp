@@ -4,33 +4,39 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/intrusive/list.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace ktrdr {
 namespace detail {
 
-/// One callback and who runs it. It keeps its token alive, the token knows it only weakly.
-struct Registration {
+namespace intrusive = boost::intrusive;
+/// A place in a list that costs no allocation, and that whatever sits there gives up by itself.
+using Link = intrusive::list_base_hook<intrusive::link_mode<intrusive::auto_unlink>>;
+template <class Linked>
+using Links = intrusive::list<Linked, intrusive::constant_time_size<false>>;
+
+/// One callback and who runs it, guarded by its token's mutex. It keeps the token alive; the token knows it from
+/// `on_cancel` to `stop`, in between it is alive.
+struct Registration : Link, std::enable_shared_from_this<Registration> {
     Registration(std::shared_ptr<TokenState> owner, std::function<void(const CancelReason&)> function)
         : state(std::move(owner)), callback(std::move(function)) {}
 
-    void run(const CancelReason& reason);
+    void run();
     void stop() noexcept;
 
     const std::shared_ptr<TokenState> state;
-    std::mutex mutex{};
-    std::condition_variable stopped{};
     std::function<void(const CancelReason&)> callback;
     std::thread::id runner{};
 };
 
-/// What all copies of a token share. A child keeps its parents alive, so that a cancel from far above reaches it.
-struct TokenState {
+/// What all copies of a token share. A child keeps its parents alive, so that a cancel from far above reaches it. The
+/// parent may meet a child that waits for the mutex to be destroyed; `weak_from_this` tells.
+struct TokenState : Link, std::enable_shared_from_this<TokenState> {
     TokenState(Executor& executor_in, TimerQueue& timers_in, const Clock& clock_in, std::shared_ptr<TokenState> above)
         : executor(executor_in), timers(timers_in), clock(clock_in), parent(std::move(above)) {}
     TokenState(const TokenState&) = delete;
@@ -38,7 +44,7 @@ struct TokenState {
     ~TokenState();
 
     bool cancel(CancelReason why);
-    void post(const std::shared_ptr<Registration>& registration);
+    void post(std::shared_ptr<Registration> registration);
 
     Executor& executor;
     TimerQueue& timers;
@@ -46,17 +52,19 @@ struct TokenState {
     const std::shared_ptr<TokenState> parent;
     std::atomic<bool> cancelled{false};
     mutable std::mutex mutex{};
+    /// The token was cancelled, or a callback has ended.
     std::condition_variable changed{};
-    std::optional<CancelReason> reason{};
+    /// Set once.
+    std::unique_ptr<const CancelReason> reason{};
     std::optional<TimerQueue::Id> timer{};
-    std::unordered_map<const TokenState*, std::weak_ptr<TokenState>> children{};
-    std::unordered_map<const Registration*, std::weak_ptr<Registration>> registrations{};
+    Links<TokenState> children{};
+    Links<Registration> registrations{};
 };
 
-void Registration::run(const CancelReason& reason) {
+void Registration::run() {
     std::function<void(const CancelReason&)> function;
     {
-        const std::scoped_lock lock(mutex);
+        const std::scoped_lock lock(state->mutex);
         if (!callback) {
             return;
         }
@@ -64,24 +72,21 @@ void Registration::run(const CancelReason& reason) {
         function = std::exchange(callback, nullptr);
         runner = std::this_thread::get_id();
     }
-    function(reason);
+    function(*state->reason);
     {
-        const std::scoped_lock lock(mutex);
+        const std::scoped_lock lock(state->mutex);
         runner = {};
     }
-    stopped.notify_all();
+    state->changed.notify_all();
 }
 
 void Registration::stop() noexcept {
-    {
-        const std::scoped_lock lock(state->mutex);
-        state->registrations.erase(this);
-    }
     std::function<void(const CancelReason&)> unused;
-    std::unique_lock lock(mutex);
+    std::unique_lock lock(state->mutex);
+    unlink();
     unused.swap(callback);
     if (runner != std::this_thread::get_id()) {
-        stopped.wait(lock, [this] { return runner == std::thread::id{}; });
+        state->changed.wait(lock, [this] { return runner == std::thread::id{}; });
     }
 }
 
@@ -91,7 +96,7 @@ TokenState::~TokenState() {
     }
     if (parent) {
         const std::scoped_lock lock(parent->mutex);
-        parent->children.erase(this);
+        unlink();
     }
 }
 
@@ -104,14 +109,16 @@ bool TokenState::cancel(CancelReason why) {
         if (reason) {
             return false;
         }
-        reason = why;
+        reason = std::make_unique<const CancelReason>(why);
         cancelled.store(true, std::memory_order_relaxed);
-        for (const auto& [key, child] : std::exchange(children, {})) {
-            below.push_back(child.lock());
+        for (TokenState& child : children) {
+            below.push_back(child.weak_from_this().lock());
         }
-        for (const auto& [key, registration] : std::exchange(registrations, {})) {
-            callbacks.push_back(registration.lock());
+        for (Registration& registration : registrations) {
+            callbacks.push_back(registration.shared_from_this());
         }
+        children.clear();
+        registrations.clear();
         deadline = std::exchange(timer, std::nullopt);
     }
     changed.notify_all();
@@ -123,16 +130,14 @@ bool TokenState::cancel(CancelReason why) {
             child->cancel({CancelCode::parent, why.text, why.origin});
         }
     }
-    for (const auto& registration : callbacks) {
-        if (registration) {
-            post(registration);
-        }
+    for (auto& registration : callbacks) {
+        post(std::move(registration));
     }
     return true;
 }
 
-void TokenState::post(const std::shared_ptr<Registration>& registration) {
-    executor.post([registration] { registration->run(*registration->state->reason); });
+void TokenState::post(std::shared_ptr<Registration> registration) {
+    executor.post([registration = std::move(registration)] { registration->run(); });
 }
 
 }  // namespace detail
@@ -216,7 +221,7 @@ std::optional<CancelReason> CancellationToken::reason() const {
         return std::nullopt;
     }
     const std::scoped_lock lock(state_->mutex);
-    return state_->reason;
+    return state_->reason ? std::optional(*state_->reason) : std::nullopt;
 }
 
 CancellationToken CancellationToken::child(std::optional<std::chrono::nanoseconds> timeout) const {
@@ -234,15 +239,15 @@ CancellationToken CancellationToken::child(std::optional<std::chrono::nanosecond
         return {};
     }
     auto state = std::make_shared<detail::TokenState>(state_->executor, state_->timers, state_->clock, state_);
-    std::optional<CancelReason> already;
+    const CancelReason* already = nullptr;
     {
         const std::scoped_lock lock(state_->mutex);
-        already = state_->reason;
-        if (!already) {
-            state_->children.emplace(state.get(), state);
+        already = state_->reason.get();
+        if (already == nullptr) {
+            state_->children.push_back(*state);
         }
     }
-    if (already) {
+    if (already != nullptr) {
         state->cancel({CancelCode::parent, already->text, already->origin});
     } else if (timeout && *timeout < longest) {
         auto expire = [weak = std::weak_ptr(state), seconds = std::chrono::duration<double>(*timeout).count()] {
@@ -274,9 +279,9 @@ CancelRegistration CancellationToken::on_cancel(std::function<void(const CancelR
     bool already = false;
     {
         const std::scoped_lock lock(state_->mutex);
-        already = state_->reason.has_value();
+        already = state_->reason != nullptr;
         if (!already) {
-            state_->registrations.emplace(registration.get(), registration);
+            state_->registrations.push_back(*registration);
         }
     }
     if (already) {
@@ -292,7 +297,7 @@ bool CancellationToken::wait_for(std::chrono::nanoseconds timeout) const {
         return false;
     }
     std::unique_lock lock(state_->mutex);
-    return state_->changed.wait_for(lock, limit, [this] { return state_->reason.has_value(); });
+    return state_->changed.wait_for(lock, limit, [this] { return state_->reason != nullptr; });
 }
 
 Error cancelled_error(const CancelReason& reason, std::string_view context) {

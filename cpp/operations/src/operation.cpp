@@ -48,18 +48,12 @@ std::optional<boost::json::value> json_of(const std::any& value) {
     return std::nullopt;
 }
 
-Result<std::any> stored_outcome(const OperationRecord& record) {
-    if (record.error) {
-        return failed(*record.error);
-    }
-    if (record.result) {
-        return std::any(*record.result);
-    }
-    return failed(fail(Errc::conflict,
-                       fmt::format("operation {} ({}) is {}, and its value was not kept; make the request again under "
-                                   "an id of its own",
-                                   record.id, record.type, to_string(record.status)),
-                       {{"operation_id", record.id}, {"status", to_string(record.status)}}));
+Error no_value(const OperationRecord& record) {
+    return fail(Errc::conflict,
+                fmt::format("operation {} ({}) is {}, and its value was not kept; make the request again under an id "
+                            "of its own",
+                            record.id, record.type, to_string(record.status)),
+                {{"operation_id", record.id}, {"status", to_string(record.status)}});
 }
 
 boost::json::object state_data(const OperationRecord& record) {
@@ -82,14 +76,12 @@ boost::json::object state_data(const OperationRecord& record) {
 }  // namespace
 
 Operation::Operation(OperationSpec spec, CancellationToken token, const Clock& clock, std::weak_ptr<OperationHome> home)
-    : id_(spec.id),
-      token_(std::move(token)),
+    : token_(std::move(token)),
       clock_(clock),
-      created_(clock.utc_now()),
       store_(spec.store),
       home_(std::move(home)),
-      progress_(id_, clock),
-      record_(first_record(std::move(spec), created_)),
+      record_(first_record(std::move(spec), clock.utc_now())),
+      progress_(record_.id, clock),
       announced_(record_.status),
       durable_(store_ && store_->durable()),
       admitted_(!durable_) {
@@ -103,14 +95,12 @@ Operation::Operation(OperationSpec spec, CancellationToken token, const Clock& c
 
 Operation::Operation(OperationRecord record, CancellationToken token, const Clock& clock,
                      std::shared_ptr<OperationStore> store, std::weak_ptr<OperationHome> home)
-    : id_(record.id),
-      token_(std::move(token)),
+    : token_(std::move(token)),
       clock_(clock),
-      created_(record.created),
       store_(std::move(store)),
       home_(std::move(home)),
-      progress_(id_, clock),
       record_(std::move(record)),
+      progress_(record_.id, clock),
       announced_(record_.status),
       log_(record_.last_seq),
       published_(record_.last_seq),
@@ -119,7 +109,9 @@ Operation::Operation(OperationRecord record, CancellationToken token, const Cloc
       first_(false),
       admitted_(true) {
     if (is_terminal(record_.status)) {
-        outcome_.emplace(stored_outcome(record_));
+        if (record_.result) {
+            value_.emplace(*record_.result);
+        }
         outcome_read_ = true;  // By somebody of the time when it ended.
     }
 }
@@ -164,7 +156,7 @@ OperationRecord Operation::announced_record() {
     copy.status = seen_status();
     copy.last_seq = published_;
     if (!is_terminal(announced_)) {
-        copy.progress = progress_.snapshot();
+        copy.progress = std::make_shared<const ProgressState>(progress_.snapshot());
         copy.cancel_observed.reset();
         copy.stopped.reset();
         copy.error.reset();
@@ -192,8 +184,8 @@ Result<void> Operation::start() {
         const OperationStatus now = seen_status();
         if (now != OperationStatus::pending && now != OperationStatus::resuming) {
             return fail(Errc::conflict,
-                        fmt::format("operation {} cannot be started: it is {}, not pending", id_, to_string(now)),
-                        {{"operation_id", id_}, {"status", to_string(now)}});
+                        fmt::format("operation {} cannot be started: it is {}, not pending", id(), to_string(now)),
+                        {{"operation_id", id()}, {"status", to_string(now)}});
         }
         record_.started = clock_.utc_now();
         move_to(OperationStatus::running);
@@ -220,13 +212,13 @@ void Operation::notice_cancel() {
         return;
     }
     record_.cancel_requested = clock_.utc_now();
-    record_.reason = token_.reason();
+    record_.reason = std::make_shared<const CancelReason>(*token_.reason());
     move_to(OperationStatus::cancelling);
 }
 
 void Operation::move_to(OperationStatus next) {
     if (!may_follow(record_.status, next)) {
-        throw ErrorException(fail(Errc::internal, fmt::format("operation {} cannot go from {} to {}", id_,
+        throw ErrorException(fail(Errc::internal, fmt::format("operation {} cannot go from {} to {}", id(),
                                                               to_string(record_.status), to_string(next))));
     }
     record_.status = next;
@@ -271,7 +263,7 @@ void Operation::settle(Result<std::any> outcome) {
     notice_cancel();
     if (record_.status == OperationStatus::cancelling) {
         record_.cancel_observed = now;
-        outcome = failed(cancelled_error(*record_.reason, fmt::format("operation {} ({})", id_, record_.type)));
+        outcome = failed(cancelled_error(*record_.reason, fmt::format("operation {} ({})", id(), record_.type)));
     } else if (record_.status != OperationStatus::running && outcome) {
         record_.started = now;
         move_to(OperationStatus::running);
@@ -283,7 +275,7 @@ void Operation::settle(Result<std::any> outcome) {
         }
         progress_.finish();
     } else {
-        record_.error = outcome.error();
+        record_.error = std::make_shared<const Error>(outcome.error());
         progress_.close(outcome.error().message);
     }
     for (auto& edge : progress_.take_edges()) {
@@ -296,11 +288,13 @@ void Operation::settle(Result<std::any> outcome) {
     for (const auto& state : last_states_) {
         log_progress(state);
     }
-    record_.progress = *last_states_.back();
+    record_.progress = last_states_.back();
     const OperationStatus last = final_status(outcome);
     log(LogLevel::debug, "operations",
-        fmt::format("{} {}: {}", record_.type, to_string(last), outcome ? "done" : outcome.error().message), id_);
-    outcome_.emplace(std::move(outcome));
+        fmt::format("{} {}: {}", record_.type, to_string(last), outcome ? "done" : outcome.error().message), id());
+    if (outcome) {
+        value_ = std::move(*outcome);
+    }
     move_to(last);
 }
 
@@ -362,12 +356,14 @@ Result<std::any> Operation::result() {
     const std::scoped_lock lock(mutex_);
     if (!is_terminal(announced_)) {
         return failed(fail(Errc::conflict,
-                           fmt::format("operation {} has no result yet: it is {}", id_, to_string(seen_status())),
-                           {{"operation_id", id_}, {"status", to_string(seen_status())}}));
+                           fmt::format("operation {} has no result yet: it is {}", id(), to_string(seen_status())),
+                           {{"operation_id", id()}, {"status", to_string(seen_status())}}));
     }
     outcome_read_ = true;
-    // A result that is not const would go into the `std::any` of its copy.
-    return std::as_const(*outcome_);
+    if (record_.error) {
+        return failed(*record_.error);
+    }
+    return value_ ? Result<std::any>(*value_) : failed(no_value(record_));
 }
 
 Result<std::vector<OperationEvent>> Operation::events(const EventQuery& query) const {
@@ -418,7 +414,7 @@ void Operation::report_unread_failure() {
         }
         message = record_.error->message;
     }
-    log(LogLevel::error, "operations", fmt::format("a failure that nobody looked at: {}", message), id_);
+    log(LogLevel::error, "operations", fmt::format("a failure that nobody looked at: {}", message), id());
 }
 
 }  // namespace ktrdr

@@ -22,7 +22,7 @@ void Operation::add_listener(std::shared_ptr<OperationListener> listener) {
     {
         const std::scoped_lock lock(mutex_);
         const bool over = is_terminal(announced_);
-        const auto now = std::make_shared<const ProgressState>(over ? record_.progress : progress_.snapshot());
+        const auto now = over ? record_.progress : std::make_shared<const ProgressState>(progress_.snapshot());
         // What came before belongs to those who are here already.
         listeners_.push_back({listener, false, now->sequence});
         if (listener->wants_progress()) {
@@ -159,7 +159,7 @@ void Operation::drop(const OperationListener& listener, std::string_view why) {
             slot.broken = slot.broken || slot.listener.get() == &listener;
         }
     }
-    log(LogLevel::warning, "operations", fmt::format("a listener threw and hears no more progress: {}", why), id_);
+    log(LogLevel::warning, "operations", fmt::format("a listener threw and hears no more progress: {}", why), id());
 }
 
 }  // namespace ktrdr

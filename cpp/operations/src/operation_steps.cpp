@@ -13,7 +13,7 @@ StoreStep Operation::make_step() {
     record_.last_seq = log_.last_seq();
     step.record = record_;
     if (!is_terminal(record_.status)) {
-        step.record.progress = progress_.snapshot();
+        step.record.progress = std::make_shared<const ProgressState>(progress_.snapshot());
     }
     step.events = log_.read({stored_seq_, most_events, {}}, record_.last_seq);
     step.first = std::exchange(first_, false);
@@ -52,7 +52,7 @@ void Operation::flush() {
     }
     if (ended) {
         if (const auto home = home_.lock()) {
-            home->ended(id_);
+            home->ended(id());
         }
         report_unread_failure();
     }
@@ -113,7 +113,7 @@ void Operation::note_lost_write(const Error& why) {
     }
     record_.warnings.push_back(
         fmt::format("its record in the store is not complete, it ends all the same: {}", why.message));
-    log(LogLevel::warning, "operations", record_.warnings.back(), id_);
+    log(LogLevel::warning, "operations", record_.warnings.back(), id());
     if (!is_terminal(record_.status)) {
         log_event(OperationEventKind::warning, {{"message", record_.warnings.back()}});
     }

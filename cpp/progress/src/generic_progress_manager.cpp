@@ -44,6 +44,13 @@ double share(std::int64_t number, std::int64_t total) {
 
 }  // namespace
 
+/// A tree and the id that it speaks of.
+struct GenericProgressManager::OwnTree {
+    OwnTree(std::string id, const Clock& clock) : operation_id(std::move(id)), tree(operation_id, clock, 100.0) {}
+    const std::string operation_id;
+    ProgressTree tree;
+};
+
 GenericProgressManager::GenericProgressManager(const Clock& clock) : clock_(clock), owned_(true) {}
 
 GenericProgressManager::GenericProgressManager(std::shared_ptr<ProgressTree> tree, const Clock& clock)
@@ -71,7 +78,8 @@ GenericProgressManager::Told GenericProgressManager::start_operation(std::string
     }
     const std::scoped_lock lock(mutex_);
     if (owned_) {
-        tree_ = std::make_shared<ProgressTree>(std::move(operation_id), clock_, 100.0);
+        auto own = std::make_shared<OwnTree>(std::move(operation_id), clock_);
+        tree_ = {own, &own->tree};
     }
     total_steps_ = total_steps;
     step_name_.reset();

@@ -52,11 +52,8 @@ const DefaultProgressRenderer& default_renderer() {
 
 }  // namespace
 
-ProgressTree::ProgressTree(std::string operation_id, const Clock& clock, double unfinished_limit)
-    : operation_id_(std::move(operation_id)),
-      clock_(clock),
-      started_(clock.utc_now()),
-      unfinished_limit_(unfinished_limit) {}
+ProgressTree::ProgressTree(std::string_view operation_id, const Clock& clock, double unfinished_limit)
+    : operation_id_(operation_id), clock_(clock), started_(clock.utc_now()), unfinished_limit_(unfinished_limit) {}
 
 void ProgressTree::set_steps(std::vector<ProgressStep> steps) {
     double sum = 0;
@@ -109,18 +106,18 @@ void ProgressTree::enter(std::size_t index) {
         throw ErrorException(fail(Errc::internal, fmt::format("operation {} has {} steps and entered number {}",
                                                               operation_id_, steps_.size(), index + 1)));
     }
-    Place place;
-    place.range.number = static_cast<std::int64_t>(index) + 1;
-    if (index < steps_.size()) {
-        place.declared = index;
-        place.range.name = steps_[index].name;
-        for (std::size_t i = 0; i < index; ++i) {
-            place.range.start += steps_[i].weight;
-        }
-        place.range.end =
-            index + 1 == steps_.size() ? 100.0 : std::min(100.0, place.range.start + steps_[index].weight);
+    ProgressRange range;
+    range.number = static_cast<std::int64_t>(index) + 1;
+    if (index >= steps_.size()) {
+        begin(std::move(range));
+        return;
     }
-    begin(std::move(place));
+    range.name = steps_[index].name;
+    for (std::size_t i = 0; i < index; ++i) {
+        range.start += steps_[i].weight;
+    }
+    range.end = index + 1 == steps_.size() ? 100.0 : std::min(100.0, range.start + steps_[index].weight);
+    begin(std::move(range), index);
 }
 
 void ProgressTree::enter(ProgressRange range) {
@@ -130,22 +127,21 @@ void ProgressTree::enter(ProgressRange range) {
                                                      range.name, range.start, range.end)));
     }
     const std::scoped_lock lock(mutex_);
-    begin({std::move(range), std::nullopt});
+    begin(std::move(range));
 }
 
-void ProgressTree::begin(Place place) {
+void ProgressTree::begin(ProgressRange range, std::optional<std::size_t> declared) {
     const auto [items, total_items] = items_so_far(outer_.load(), inner_.load());
     ProgressCounts outer = no_counts();
     outer.items = items;
     outer.total_items = total_items;
     outer_.store(outer);
     inner_.store(no_counts());
-    place_ = std::move(place);
+    const SteadyTime now = clock_.now();
+    place_ = std::make_unique<Place>(Place{std::move(range), declared, now, items, {}});
+    place_->eta.reset(now);
     detail_.clear();
     closing_message_.clear();
-    step_started_ = clock_.now();
-    step_items_ = items;
-    eta_.reset(step_started_);
     push_edge();
 }
 
@@ -232,11 +228,11 @@ void ProgressTree::describe_step(ProgressState& state, const ProgressCounts& out
         }
     }
     const SteadyTime now = clock_.now();
-    const double elapsed = std::chrono::duration<double>(now - step_started_).count();
-    state.rate = elapsed > 0 ? static_cast<double>(state.items_processed - step_items_) / elapsed : 0;
-    eta_.observe(now, outer.current, outer.total, inner_part(inner));
+    const double elapsed = std::chrono::duration<double>(now - place_->started).count();
+    state.rate = elapsed > 0 ? static_cast<double>(state.items_processed - place_->items) / elapsed : 0;
+    place_->eta.observe(now, outer.current, outer.total, inner_part(inner));
     if (closing_message_.empty()) {
-        state.estimated_remaining = eta_.remaining(now);
+        state.estimated_remaining = place_->eta.remaining(now);
     }
 }
 

@@ -96,7 +96,7 @@ void bind_record(SQLite::Statement& row, const OperationRecord& record) {
     bind_time(row, 14, record.cancel_observed);
     bind_time(row, 15, record.stopped);
     record.reason ? row.bind(16, reason_text(*record.reason)) : row.bind(16);
-    row.bind(17, boost::json::serialize(to_json(record.progress)));
+    row.bind(17, boost::json::serialize(to_json(record.progress ? *record.progress : ProgressState{})));
     record.result ? row.bind(18, boost::json::serialize(*record.result)) : row.bind(18);
     record.error ? row.bind(19, error_text(*record.error)) : row.bind(19);
     row.bind(20, warnings_text(record.warnings));
@@ -121,14 +121,14 @@ OperationRecord read_record(SQLite::Statement& row) {
     record.cancel_observed = read_time(row.getColumn(13));
     record.stopped = read_time(row.getColumn(14));
     if (!row.getColumn(15).isNull()) {
-        record.reason = reason_from(row.getColumn(15).getString());
+        record.reason = std::make_shared<const CancelReason>(reason_from(row.getColumn(15).getString()));
     }
-    record.progress = progress_from_json(parse(row.getColumn(16)).as_object());
+    record.progress = std::make_shared<const ProgressState>(progress_from_json(parse(row.getColumn(16)).as_object()));
     if (!row.getColumn(17).isNull()) {
         record.result = parse(row.getColumn(17));
     }
     if (!row.getColumn(18).isNull()) {
-        record.error = error_from(row.getColumn(18));
+        record.error = std::make_shared<const Error>(error_from(row.getColumn(18)));
     }
     record.warnings = warnings_from(row.getColumn(19));
     record.last_seq = static_cast<std::uint64_t>(row.getColumn(20).getInt64());

@@ -68,8 +68,8 @@ TEST_F(ManagerTest, LoadsWhatIsStored) {
     ASSERT_EQ(operation->status(), OperationStatus::completed);
     const auto bars = std::any_cast<BarsPtr>(operation->result().value());
     EXPECT_EQ(bars->size(), 31U);
-    EXPECT_EQ(operation->record().progress.message, "Loading AAPL 1d data (local mode): done");
-    EXPECT_EQ(operation->record().progress.context.at("mode"), "local");
+    EXPECT_EQ(operation->record().progress->message, "Loading AAPL 1d data (local mode): done");
+    EXPECT_EQ(operation->record().progress->context.at("mode"), "local");
 }
 
 TEST_F(ManagerTest, RefusesABadRequestWithoutAnOperation) {

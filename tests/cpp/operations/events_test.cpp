@@ -256,7 +256,7 @@ TEST_F(StoredOperation, SavesProgressThatIsNew) {
     EXPECT_TRUE(operation_->save_progress());
     EXPECT_FALSE(operation_->save_progress());
     const auto step = store_->answer();
-    EXPECT_DOUBLE_EQ(step.record.progress.percentage, 25);
+    EXPECT_DOUBLE_EQ(step.record.progress->percentage, 25);
     EXPECT_THAT(words(step.events), ElementsAre("metric"));
     EXPECT_THAT(words(read(*operation_)), ElementsAre("pending", "running", "metric"));
 }

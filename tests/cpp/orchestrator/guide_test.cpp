@@ -48,7 +48,7 @@ TEST_F(Guide, CountsWords) {
     const auto operation = registry_.find(id);
     io_.run();
     EXPECT_EQ(std::any_cast<std::int64_t>(operation->result().value()), 5);
-    EXPECT_EQ(operation->record().progress.percentage, 100);
+    EXPECT_EQ(operation->record().progress->percentage, 100);
     EXPECT_EQ(operation->record().name, "Counting");
 }
 

@@ -63,9 +63,9 @@ TEST_F(Orchestrator, HandsStepsRendererAndContextToTheProgress) {
         std::move(options));
     io_.run();
     const auto state = operation->record().progress;
-    EXPECT_EQ(state.step_name, "Storing");
-    EXPECT_DOUBLE_EQ(state.percentage, 25);
-    EXPECT_EQ(state.context.at("symbol").as_string(), "AAPL");
+    EXPECT_EQ(state->step_name, "Storing");
+    EXPECT_DOUBLE_EQ(state->percentage, 25);
+    EXPECT_EQ(state->context.at("symbol").as_string(), "AAPL");
     later(std::any{});
 }
 
@@ -181,7 +181,7 @@ TEST_F(Orchestrator, KeepsOperationsApart) {
     }
     operations[3]->request_cancel({});
     for (std::size_t i = 0; i < operations.size(); ++i) {
-        EXPECT_DOUBLE_EQ(operations[i]->record().progress.percentage, static_cast<double>(i) * 5);
+        EXPECT_DOUBLE_EQ(operations[i]->record().progress->percentage, static_cast<double>(i) * 5);
         EXPECT_EQ(operations[i]->token().is_cancelled(), i == 3);
         done[i](std::any(i));
     }

@@ -125,9 +125,9 @@ TEST_F(TrainingManager_, ReportsItsStepsUpToTheEnd) {
     const OperationRecord record = operation->record();
     EXPECT_EQ(record.status, OperationStatus::completed);
     EXPECT_EQ(record.type, "training");
-    EXPECT_EQ(record.progress.percentage, 100);
-    EXPECT_EQ(record.progress.total_steps, 5);
-    EXPECT_EQ(record.progress.step_name, "saving");
+    EXPECT_EQ(record.progress->percentage, 100);
+    EXPECT_EQ(record.progress->total_steps, 5);
+    EXPECT_EQ(record.progress->step_name, "saving");
     EXPECT_EQ(record.parameters.at("strategy_name"), "small");
 }
 

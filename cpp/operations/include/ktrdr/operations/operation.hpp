@@ -91,9 +91,10 @@ public:
     Operation& operator=(const Operation&) = delete;
     ~Operation() = default;
 
-    [[nodiscard]] const std::string& id() const noexcept { return id_; }
+    /// Id and time of creation never change and need no lock.
+    [[nodiscard]] const std::string& id() const noexcept { return record_.id; }
     [[nodiscard]] const CancellationToken& token() const noexcept { return token_; }
-    [[nodiscard]] UtcTime created() const noexcept { return created_; }
+    [[nodiscard]] UtcTime created() const noexcept { return record_.created; }
     [[nodiscard]] ProgressTree& progress() noexcept { return progress_; }
     [[nodiscard]] OperationStatus status() const;
     /// A copy of all that is known, with a fresh progress snapshot.
@@ -207,17 +208,15 @@ private:
     void drop(const OperationListener& listener, std::string_view why);
     void report_unread_failure();
 
-    const std::string id_;
     const CancellationToken token_;
     const Clock& clock_;
-    const UtcTime created_;
     const std::shared_ptr<OperationStore> store_;
     const std::weak_ptr<OperationHome> home_;
+    /// As decided; what others see is `announced_` and events up to `published_`.
+    OperationRecord record_;
     ProgressTree progress_;
     mutable std::mutex mutex_;
     std::condition_variable stopped_;
-    /// As decided; what others see is `announced_` and events up to `published_`.
-    OperationRecord record_;
     OperationStatus announced_;
     EventLog log_{};
     std::uint64_t published_{0};
@@ -228,7 +227,8 @@ private:
     bool admitted_;
     bool ended_{false};
     std::function<void()> begin_{};
-    std::optional<Result<std::any>> outcome_{};
+    /// What the work came to; the error, if there is one, is in the record.
+    std::optional<std::any> value_{};
     /// The last pictures, told with the end.
     std::vector<std::shared_ptr<const ProgressState>> last_states_{};
     std::vector<Slot> listeners_{};

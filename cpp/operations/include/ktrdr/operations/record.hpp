@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,7 +17,8 @@
 
 namespace ktrdr {
 
-/// What is known of an operation, as plain values. Times UTC.
+/// What is known of an operation, as plain values; what most operations never have, or what copies share, is behind a
+/// pointer. Times UTC.
 struct OperationRecord {
     std::string id{};
     /// data_load, training, …
@@ -39,11 +41,12 @@ struct OperationRecord {
     std::optional<UtcTime> cancel_requested{};
     std::optional<UtcTime> cancel_observed{};
     std::optional<UtcTime> stopped{};
-    std::optional<CancelReason> reason{};
-    ProgressState progress{};
+    std::shared_ptr<const CancelReason> reason{};
+    /// Null in a record that no operation has filled.
+    std::shared_ptr<const ProgressState> progress{};
     /// The value, where it is plain JSON.
     std::optional<boost::json::value> result{};
-    std::optional<Error> error{};
+    std::shared_ptr<const Error> error{};
     std::vector<std::string> warnings{};
     /// The newest event's number.
     std::uint64_t last_seq{0};

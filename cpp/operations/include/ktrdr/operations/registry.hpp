@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -111,7 +112,8 @@ private:
     const std::shared_ptr<Home> home_;
     CancellationSystem tokens_{};
     mutable std::mutex mutex_;
-    std::unordered_map<std::string, std::shared_ptr<Operation>> live_{};
+    /// By their own ids.
+    std::unordered_map<std::string_view, std::shared_ptr<Operation>> live_{};
     /// Ended, and perhaps held by somebody.
     std::unordered_map<std::string, std::weak_ptr<Operation>> ended_{};
     std::size_t sweep_at_{64};

@@ -56,6 +56,8 @@ public:
     [[nodiscard]] std::optional<ProgressState> state() const;
 
 private:
+    struct OwnTree;
+
     // Under mutex_.
     template <class Change>
     Told apply(Change change);

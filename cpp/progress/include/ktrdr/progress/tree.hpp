@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -54,7 +55,8 @@ public:
     /// Most edges that wait for `take_edges`; the oldest go first.
     static constexpr std::size_t edge_limit = 1000;
 
-    ProgressTree(std::string operation_id, const Clock& clock, double unfinished_limit = almost_done);
+    /// `operation_id` must outlive the tree: its owner has it anyway.
+    ProgressTree(std::string_view operation_id, const Clock& clock, double unfinished_limit = almost_done);
 
     /// Declare the steps, once, before the first `enter`.
     void set_steps(std::vector<ProgressStep> steps);
@@ -89,13 +91,18 @@ public:
     [[nodiscard]] std::uint64_t version() const noexcept;
 
 private:
-    /// The step in work: its range, and which of the declared ones it is.
+    /// The step in work.
     struct Place {
         ProgressRange range{};
+        /// Which of the declared ones it is.
         std::optional<std::size_t> declared{};
+        SteadyTime started{};
+        /// Items that were done when it began.
+        std::int64_t items{0};
+        EtaEstimator eta{};
     };
 
-    void begin(Place place);
+    void begin(ProgressRange range, std::optional<std::size_t> declared = std::nullopt);
     [[nodiscard]] ProgressState make_state();
     void describe_step(ProgressState& state, const ProgressCounts& outer, const ProgressCounts& inner);
     void push_edge();
@@ -103,7 +110,7 @@ private:
     [[nodiscard]] static std::pair<std::int64_t, std::int64_t> items_so_far(const ProgressCounts& outer,
                                                                             const ProgressCounts& inner);
 
-    const std::string operation_id_;
+    const std::string_view operation_id_;
     const Clock& clock_;
     const UtcTime started_;
     const double unfinished_limit_;
@@ -114,16 +121,13 @@ private:
     std::shared_ptr<const ProgressRenderer> renderer_{};
     boost::json::object context_{};
     std::int64_t total_steps_{0};
-    std::optional<Place> place_{};
+    std::unique_ptr<Place> place_{};
     std::string detail_{};
     bool finished_{false};
     std::string closing_message_{};
     double highest_{0};
     std::uint64_t sequence_{0};
     std::uint64_t changes_{0};
-    SteadyTime step_started_{};
-    std::int64_t step_items_{0};
-    EtaEstimator eta_{};
     std::vector<ProgressState> edges_{};
 };
 
