@@ -28,6 +28,7 @@ py::dict pool_dict(const PoolStats& stats) {
     dict["active"] = stats.active;
     dict["connecting"] = stats.connecting;
     dict["waiting"] = stats.waiting;
+    dict["dials_failed"] = stats.dials_failed;
     dict["connections_created"] = stats.connections_created;
     dict["requests"] = stats.requests;
     return dict;

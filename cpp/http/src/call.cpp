@@ -6,13 +6,14 @@
 
 namespace ktrdr {
 
-Call::Call(Pool& pool, Request request)
+Call::Call(ConnectionPool& pool, Request request)
     : timer(pool.io().get_executor()),
       pool_(pool),
       started_(std::chrono::steady_clock::now()),
       total_(request.timeout.count() > 0 ? std::min(request.timeout, pool.timeouts().total) : pool.timeouts().total),
       total_deadline_(started_ + total_),
       pool_deadline_(started_ + pool.timeouts().pool) {
+    urgent = request.urgent;
     exchange_.request = std::move(request);
     exchange_.call = this;
 }

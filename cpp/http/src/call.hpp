@@ -5,7 +5,7 @@
 #include <ktrdr/http/client.hpp>
 
 #include "connection.hpp"
-#include "pool.hpp"
+#include "connection_pool.hpp"
 
 namespace ktrdr {
 
@@ -15,7 +15,7 @@ namespace ktrdr {
 /// Lifetime: lives in the coroutine's frame; destroying it gives up whatever is under way.
 class Call final : public PoolWaiter {
 public:
-    Call(Pool& pool, Request request);
+    Call(ConnectionPool& pool, Request request);
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -42,7 +42,7 @@ private:
     [[nodiscard]] Error with_facts(Error error) const;
     [[nodiscard]] Error too_late(bool total) const;
 
-    Pool& pool_;
+    ConnectionPool& pool_;
     SteadyTime started_;
     std::chrono::milliseconds total_;
     SteadyTime total_deadline_;

@@ -130,7 +130,7 @@ void Connection::connected(const boost::system::error_code& error) {
 void Connection::dial_error(Errc code, std::string_view phase, const std::string& what) {
     Owner* const owner = owner_;
     close();
-    owner->dial_failed(*this, fail(code, what, {{"phase", phase}, {"request_sent", "no"}}));
+    owner->dial_failed(*this, ktrdr::fail(code, what, {{"phase", phase}, {"request_sent", "no"}}));
 }
 
 void Connection::start(Exchange& exchange) {
@@ -202,7 +202,8 @@ void Connection::read(const boost::system::error_code& error, std::size_t bytes)
     const auto progress = parser_->feed(buffer_.data(), used);
     buffer_.consume(used);
     if (!progress) {
-        end(fail(progress.error().code, "the answer " + progress.error().message, progress.error().context), false);
+        end(ktrdr::fail(progress.error().code, "the answer " + progress.error().message, progress.error().context),
+            false);
         return;
     }
     if (*progress == ResponseParser::Progress::done) {
@@ -219,14 +220,14 @@ void Connection::read(const boost::system::error_code& error, std::size_t bytes)
 
 void Connection::read_error(const boost::system::error_code& error) {
     if (error != asio::error::eof) {
-        end(fail(Errc::service_connection, fmt::format("the connection broke: {}", error.message())), false);
+        end(ktrdr::fail(Errc::service_connection, fmt::format("the connection broke: {}", error.message())), false);
     } else if (!parser_->started()) {
-        end(fail(Errc::service_connection, "the service closed the connection without an answer"), false);
+        end(ktrdr::fail(Errc::service_connection, "the service closed the connection without an answer"), false);
     } else if (const auto progress = parser_->feed_end(); progress) {
         exchange_->response = parser_->take();
         end({}, false);
     } else {
-        end(fail(progress.error().code, "the answer " + progress.error().message), false);
+        end(ktrdr::fail(progress.error().code, "the answer " + progress.error().message), false);
     }
 }
 
@@ -253,6 +254,14 @@ void Connection::close() noexcept {
     boost::system::error_code ignored;
     socket_.close(ignored);
     timer_.cancel();
+}
+
+void Connection::fail(Error error) {
+    if (exchange_ != nullptr) {
+        end(std::move(error), false);
+    } else if (state_ == State::resolving || state_ == State::connecting) {
+        dial_error(error.code, to_string(Phase::connect), error.message);
+    }
 }
 
 void Connection::set_deadline(SteadyTime deadline) {
@@ -296,7 +305,7 @@ void Connection::timer_fired() {
         const std::string_view what = exchange_->phase == Phase::write        ? "the request could not be written"
                                       : exchange_->phase == Phase::first_byte ? "no answer"
                                                                               : "nothing more of the answer";
-        end(fail(Errc::service_timeout, fmt::format("{} within {} ms", what, limit.count())), false);
+        end(ktrdr::fail(Errc::service_timeout, fmt::format("{} within {} ms", what, limit.count())), false);
     }
 }
 

@@ -14,6 +14,31 @@ Error out_of_range(std::string_view field, long long value, std::string_view rul
                 {{"field", field}, {"value", value}, {"rule", rule}});
 }
 
+Result<void> check_times(const PoolOptions& options) {
+    if (options.idle_timeout.count() < 0) {
+        return out_of_range("idle_timeout (ms)", options.idle_timeout.count(), "must not be negative");
+    }
+    using Time = std::pair<std::string_view, std::chrono::milliseconds>;
+    const std::array positive{Time{"max_lifetime (ms)", options.max_lifetime},
+                              Time{"dial_backoff (ms)", options.dial_backoff}};
+    for (const auto& [field, value] : positive) {
+        if (value.count() <= 0) {
+            return out_of_range(field, value.count(), "must be positive");
+        }
+    }
+    if (options.max_dial_backoff < options.dial_backoff) {
+        return out_of_range("max_dial_backoff (ms)", options.max_dial_backoff.count(),
+                            fmt::format("must be at least dial_backoff ({} ms)", options.dial_backoff.count()));
+    }
+    const bool kept = options.idle_timeout.count() > 0;
+    if (options.min_idle > options.max_connections || (options.min_idle > 0 && !kept)) {
+        return out_of_range("min_idle", static_cast<long long>(options.min_idle),
+                            fmt::format("must be at most max_connections ({}), and 0 where idle_timeout is 0",
+                                        options.max_connections));
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<void> check(const PoolOptions& options) {
@@ -34,10 +59,11 @@ Result<void> check(const PoolOptions& options) {
     if (options.max_head_bytes > std::numeric_limits<std::uint32_t>::max() / 2) {
         return out_of_range("max_head_bytes", static_cast<long long>(options.max_head_bytes), "must be below 2 GiB");
     }
-    if (options.idle_timeout.count() < 0) {
-        return out_of_range("idle_timeout (ms)", options.idle_timeout.count(), "must not be negative");
+    if (options.urgent_connections > 1000) {
+        return out_of_range("urgent_connections", static_cast<long long>(options.urgent_connections),
+                            "must be at most 1000");
     }
-    return {};
+    return check_times(options);
 }
 
 Result<void> check(const Timeouts& timeouts) {

@@ -1,50 +1,78 @@
 #include "pool_core.hpp"
 
-namespace ktrdr {
+#include <algorithm>
 
-bool PoolCore::wants_dial() noexcept {
-    const std::size_t dials = connecting_ + promised_;
-    if (closed_ || waiters_.size() <= dials || idle_.size() + active_ + dials >= limits_.connections) {
+namespace ktrdr {
+namespace {
+
+constexpr double lifetime_spread = 0.1;
+constexpr double pause_spread = 0.2;
+constexpr double pause_growth = 1.6;
+
+/// `time`, more or less by up to `part` of it.
+SteadyTime::duration spread(std::chrono::nanoseconds time, double part, double chance) noexcept {
+    const double factor = 1 + part * (2 * chance - 1);
+    return std::chrono::duration_cast<SteadyTime::duration>(std::chrono::duration<double, std::nano>(time) * factor);
+}
+
+}  // namespace
+
+bool PoolCore::needs_dial() const noexcept {
+    const std::size_t waiting = urgent_.size() + waiters_.size();
+    const bool wanted = waiting > dials() || idle_.size() + dials() < limits_.min_idle || open() < warm_;
+    return (wanted && open() < limits_.connections) ||
+           (urgent_.size() > dials() && open() < limits_.connections + limits_.reserve);
+}
+
+bool PoolCore::wants_dial(SteadyTime now) noexcept {
+    if (closed_ || now < dial_after_ || !needs_dial()) {
         return false;
     }
     ++promised_;
     return true;
 }
 
-PoolWaiter* PoolCore::pop_waiter() noexcept {
-    if (waiters_.empty()) {
+PoolWaiter* PoolCore::pop_waiter(bool urgent_only) noexcept {
+    Waiters& queue = urgent_.empty() && !urgent_only ? waiters_ : urgent_;
+    if (queue.empty()) {
         return nullptr;
     }
-    PoolWaiter& front = waiters_.front();
-    waiters_.pop_front();
+    PoolWaiter& front = queue.front();
+    queue.pop_front();
     return &front;
 }
 
-void PoolCore::drop_idle(PoolMember& member) noexcept {
+PoolStep PoolCore::close_idle(PoolMember& member, SteadyTime now) noexcept {
     idle_.erase(idle_.iterator_to(member));
     member.state = PoolMember::State::gone;
+    return {.kind = PoolStep::Kind::close, .member = &member, .dial = wants_dial(now)};
 }
 
-PoolStep PoolCore::acquire(PoolWaiter& waiter) {
+PoolStep PoolCore::acquire(PoolWaiter& waiter, SteadyTime now) {
     if (closed_) {
         return {.kind = PoolStep::Kind::fail, .waiter = &waiter, .refusal = PoolStep::Refusal::closed};
     }
     if (!idle_.empty()) {
         PoolMember& newest = idle_.front();
+        if (now >= newest.retires) {
+            return close_idle(newest, now);
+        }
         idle_.pop_front();
         newest.state = PoolMember::State::active;
         ++active_;
-        return {.kind = PoolStep::Kind::grant, .member = &newest, .waiter = &waiter};
+        return {.kind = PoolStep::Kind::grant, .member = &newest, .waiter = &waiter, .dial = wants_dial(now)};
     }
-    if (waiters_.size() >= limits_.waiters) {
+    Waiters& queue = waiter.urgent ? urgent_ : waiters_;
+    if (queue.size() >= limits_.waiters) {
         return {.kind = PoolStep::Kind::fail, .waiter = &waiter, .refusal = PoolStep::Refusal::saturated};
     }
-    waiters_.push_back(waiter);
-    return {.dial = wants_dial()};
+    queue.push_back(waiter);
+    return {.dial = wants_dial(now)};
 }
 
 void PoolCore::leave(PoolWaiter& waiter) noexcept {
-    waiters_.erase(waiters_.iterator_to(waiter));
+    Waiters& queue = waiter.urgent ? urgent_ : waiters_;
+    queue.erase(queue.iterator_to(waiter));
 }
 
 void PoolCore::dial_started(PoolMember& member) noexcept {
@@ -53,79 +81,101 @@ void PoolCore::dial_started(PoolMember& member) noexcept {
     member.state = PoolMember::State::connecting;
 }
 
-PoolStep PoolCore::dial_ended(PoolMember& member, SteadyTime now) {
+PoolStep PoolCore::dial_ended(PoolMember& member, SteadyTime now, double chance) {
     --connecting_;
+    pause_ = {};
+    dial_after_ = {};
+    member.retires = now + spread(limits_.lifetime, lifetime_spread, chance);
     return keep_or_close(member, true, now);
 }
 
-PoolStep PoolCore::dial_failed(PoolMember& member) noexcept {
+PoolStep PoolCore::dial_failed(PoolMember& member, SteadyTime now, double chance) noexcept {
     --connecting_;
     member.state = PoolMember::State::gone;
+    // Dials that were under way together fail together: one pause for all of them.
+    if (now >= dial_after_) {
+        const auto longer = std::chrono::duration_cast<std::chrono::nanoseconds>(pause_ * pause_growth);
+        pause_ = std::clamp(longer, limits_.first_pause, limits_.longest_pause);
+        dial_after_ = now + spread(pause_, pause_spread, chance);
+    }
+    warm_ = 0;
     PoolStep step;
-    if (PoolWaiter* const waiter = pop_waiter(); waiter != nullptr) {
+    if (PoolWaiter* const waiter = pop_waiter(false); waiter != nullptr) {
         step = {.kind = PoolStep::Kind::fail, .waiter = waiter, .refusal = PoolStep::Refusal::dial};
     }
-    step.dial = wants_dial();
+    step.dial = wants_dial(now);
     return step;
 }
 
 PoolStep PoolCore::release(PoolMember& member, bool reusable, SteadyTime now) {
     --active_;
-    return keep_or_close(member, reusable, now);
+    return keep_or_close(member, reusable && now < member.retires, now);
 }
 
 PoolStep PoolCore::keep_or_close(PoolMember& member, bool reusable, SteadyTime now) {
+    // The reserve goes back when nothing is urgent any more.
+    const bool over = open() >= limits_.connections;
+    if (open() + 1 >= warm_) {
+        warm_ = 0;
+    }
     if (reusable && !closed_) {
-        if (PoolWaiter* const waiter = pop_waiter(); waiter != nullptr) {
+        if (PoolWaiter* const waiter = pop_waiter(over); waiter != nullptr) {
             member.state = PoolMember::State::active;
             ++active_;
-            return {.kind = PoolStep::Kind::grant, .member = &member, .waiter = waiter};
+            return {.kind = PoolStep::Kind::grant, .member = &member, .waiter = waiter, .dial = wants_dial(now)};
         }
-        if (limits_.idle_timeout > std::chrono::nanoseconds::zero()) {
+        if (!over && limits_.idle_timeout > std::chrono::nanoseconds::zero()) {
             member.state = PoolMember::State::idle;
             member.idle_since = now;
             idle_.push_front(member);
-            return {};
+            return {.dial = wants_dial(now)};
         }
     }
     member.state = PoolMember::State::gone;
-    return {.kind = PoolStep::Kind::close, .member = &member, .dial = wants_dial()};
+    return {.kind = PoolStep::Kind::close, .member = &member, .dial = wants_dial(now)};
 }
 
-PoolStep PoolCore::lost(PoolMember& member) noexcept {
-    drop_idle(member);
-    return {.kind = PoolStep::Kind::close, .member = &member};
+PoolStep PoolCore::lost(PoolMember& member, SteadyTime now) noexcept {
+    return close_idle(member, now);
 }
 
-PoolStep PoolCore::expire(SteadyTime now, bool all) noexcept {
-    if (idle_.empty() || (!all && now < idle_.back().idle_since + limits_.idle_timeout)) {
-        return {};
+PoolStep PoolCore::tick(SteadyTime now) noexcept {
+    if (!idle_.empty() && (now >= idle_.back().idle_since + limits_.idle_timeout || now >= idle_.back().retires)) {
+        return close_idle(idle_.back(), now);
     }
-    return lost(idle_.back());
+    return {.dial = wants_dial(now)};
 }
 
-std::optional<SteadyTime> PoolCore::next_expiry() const noexcept {
-    if (idle_.empty()) {
-        return std::nullopt;
+std::optional<SteadyTime> PoolCore::next_tick() const noexcept {
+    std::optional<SteadyTime> next;
+    if (!idle_.empty()) {
+        const auto timeout = std::chrono::duration_cast<SteadyTime::duration>(limits_.idle_timeout);
+        next = std::min(idle_.back().idle_since + timeout, idle_.back().retires);
     }
-    return idle_.back().idle_since + std::chrono::duration_cast<SteadyTime::duration>(limits_.idle_timeout);
+    if (!closed_ && needs_dial()) {
+        next = next ? std::min(*next, dial_after_) : dial_after_;
+    }
+    return next;
+}
+
+PoolStep PoolCore::drop_idle(SteadyTime now) noexcept {
+    return idle_.empty() ? PoolStep{} : close_idle(idle_.back(), now);
 }
 
 PoolStep PoolCore::close() noexcept {
     closed_ = true;
-    if (PoolWaiter* const waiter = pop_waiter(); waiter != nullptr) {
+    if (PoolWaiter* const waiter = pop_waiter(false); waiter != nullptr) {
         return {.kind = PoolStep::Kind::fail, .waiter = waiter, .refusal = PoolStep::Refusal::closed};
     }
-    return expire({}, true);
+    return drop_idle({});
 }
 
 PoolCore::Counts PoolCore::counts() const noexcept {
-    const std::size_t dials = connecting_ + promised_;
-    return {.open = idle_.size() + active_ + dials,
+    return {.open = open(),
             .idle = idle_.size(),
             .active = active_,
-            .connecting = dials,
-            .waiting = waiters_.size()};
+            .connecting = dials(),
+            .waiting = urgent_.size() + waiters_.size()};
 }
 
 }  // namespace ktrdr

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/intrusive/list.hpp>
 #include <chrono>
 #include <cstddef>
@@ -10,13 +11,18 @@
 namespace ktrdr {
 
 /// One who asked for a connection and waits. The driver derives its call from it.
-struct PoolWaiter : boost::intrusive::list_base_hook<> {};
+struct PoolWaiter : boost::intrusive::list_base_hook<> {
+    /// Served before the others, over the reserve when the pool is full: what stops work must not wait behind it.
+    bool urgent{false};
+};
 
 /// One connection as the bookkeeping sees it. The driver derives its socket from it.
 struct PoolMember : boost::intrusive::list_base_hook<> {
     enum class State { connecting, idle, active, gone };
     State state{State::connecting};
     SteadyTime idle_since{};
+    /// Carries no new request from then on.
+    SteadyTime retires{};
 };
 
 /// What the driver has to do next.
@@ -38,14 +44,18 @@ struct PoolStep {
     Refusal refusal{Refusal::none};
     /// Also start one dial; the driver makes a member and reports it with `dial_started`.
     bool dial{false};
+
+    [[nodiscard]] bool is_nothing() const noexcept { return kind == Kind::none && !dial; }
 };
 
 /// The pool's bookkeeping without a socket in sight.
 ///
-/// Feed it events, carry out the step it answers, feed it the outcome. Newest idle connection first, waiters in the
-/// order they came, a dial only while waiters outnumber the dials under way and the limit allows it. A dial belongs to
-/// the pool: who asked for it may have been served or have left when it ends.
+/// Feed it events, carry out the step it answers, feed it the outcome. Newest idle connection first; urgent waiters
+/// first, else in the order they came; a dial only while waiters (or the connections to be kept ready) outnumber the
+/// dials under way and the limit allows it. A dial belongs to the pool: who asked for it may have been served or have
+/// left when it ends. After one that failed the pool waits before the next, longer each time.
 ///
+/// Units: `chance` is a random number in [0, 1) that the driver draws; lifetimes and pauses are spread with it.
 /// Thread safety: none; the driver confines it to the io thread.
 /// Errors: never throws; a refusal is `PoolStep::Kind::fail`.
 /// Lifetime: waiters and members are the driver's; each stays where it is while it is in the books.
@@ -55,7 +65,16 @@ public:
     struct Limits {
         std::size_t connections{1};
         std::size_t waiters{1};
+        /// Connections beyond the limit that only urgent waiters get.
+        std::size_t reserve{0};
+        /// Connections to be kept idle.
+        std::size_t min_idle{0};
         std::chrono::nanoseconds idle_timeout{};
+        /// Spread by 10 % either way, so that connections made together do not retire together.
+        std::chrono::nanoseconds lifetime{std::chrono::minutes{10}};
+        /// After the first failed dial, and at most; 1.6 times longer each time, spread by 20 % either way.
+        std::chrono::nanoseconds first_pause{std::chrono::milliseconds{100}};
+        std::chrono::nanoseconds longest_pause{std::chrono::seconds{1}};
     };
     struct Counts {
         std::size_t open{0};
@@ -67,43 +86,59 @@ public:
 
     explicit PoolCore(Limits limits) noexcept : limits_(limits) {}
 
-    [[nodiscard]] PoolStep acquire(PoolWaiter& waiter);
+    /// After `close` ask again: that connection was too old.
+    [[nodiscard]] PoolStep acquire(PoolWaiter& waiter, SteadyTime now);
     /// The waiter gives up. Only for one that is waiting.
     void leave(PoolWaiter& waiter) noexcept;
     [[nodiscard]] bool is_waiting(const PoolWaiter& waiter) const noexcept { return waiter.is_linked(); }
 
     /// The driver carries out a step's `dial`.
     void dial_started(PoolMember& member) noexcept;
-    [[nodiscard]] PoolStep dial_ended(PoolMember& member, SteadyTime now);
+    [[nodiscard]] PoolStep dial_ended(PoolMember& member, SteadyTime now, double chance);
     /// The front waiter fails with the dial.
-    [[nodiscard]] PoolStep dial_failed(PoolMember& member) noexcept;
+    [[nodiscard]] PoolStep dial_failed(PoolMember& member, SteadyTime now, double chance) noexcept;
 
     /// An active connection comes back.
     [[nodiscard]] PoolStep release(PoolMember& member, bool reusable, SteadyTime now);
     /// An idle connection died by itself.
-    [[nodiscard]] PoolStep lost(PoolMember& member) noexcept;
-    /// Close the oldest idle connection if its time is over, or if `all` are to go. Ask until the answer is `none`.
-    [[nodiscard]] PoolStep expire(SteadyTime now, bool all = false) noexcept;
-    [[nodiscard]] std::optional<SteadyTime> next_expiry() const noexcept;
+    [[nodiscard]] PoolStep lost(PoolMember& member, SteadyTime now) noexcept;
+    /// Have this many connections open, idle or not, once; the limit holds.
+    void warm_up(std::size_t connections) noexcept { warm_ = std::min(connections, limits_.connections); }
+    /// What is due by now: an idle connection to close, a dial to start. Ask until there is nothing.
+    [[nodiscard]] PoolStep tick(SteadyTime now) noexcept;
+    /// When `tick` will have something.
+    [[nodiscard]] std::optional<SteadyTime> next_tick() const noexcept;
+    /// Close an idle connection whatever its age. Ask until there is nothing.
+    [[nodiscard]] PoolStep drop_idle(SteadyTime now) noexcept;
 
-    /// Refuse everything from now on. Ask until the answer is `none`: fails the waiters, closes the idle.
+    /// Refuse everything from now on. Ask until there is nothing: fails the waiters, closes the idle.
     [[nodiscard]] PoolStep close() noexcept;
 
     [[nodiscard]] Counts counts() const noexcept;
 
 private:
-    [[nodiscard]] bool wants_dial() noexcept;
+    using Waiters = boost::intrusive::list<PoolWaiter>;
+
+    [[nodiscard]] std::size_t dials() const noexcept { return connecting_ + promised_; }
+    [[nodiscard]] std::size_t open() const noexcept { return idle_.size() + active_ + dials(); }
+    [[nodiscard]] bool needs_dial() const noexcept;
+    [[nodiscard]] bool wants_dial(SteadyTime now) noexcept;
     [[nodiscard]] PoolStep keep_or_close(PoolMember& member, bool reusable, SteadyTime now);
-    [[nodiscard]] PoolWaiter* pop_waiter() noexcept;
-    void drop_idle(PoolMember& member) noexcept;
+    [[nodiscard]] PoolWaiter* pop_waiter(bool urgent_only) noexcept;
+    [[nodiscard]] PoolStep close_idle(PoolMember& member, SteadyTime now) noexcept;
 
     Limits limits_;
-    boost::intrusive::list<PoolWaiter> waiters_{};
+    Waiters urgent_{};
+    Waiters waiters_{};
     boost::intrusive::list<PoolMember> idle_{};
     std::size_t active_{0};
     std::size_t connecting_{0};
     /// Dials asked for in a step and not yet reported: they count as connecting.
     std::size_t promised_{0};
+    std::size_t warm_{0};
+    std::chrono::nanoseconds pause_{0};
+    /// No dial before this time.
+    SteadyTime dial_after_{};
     bool closed_{false};
 };
 

@@ -55,6 +55,7 @@ protected:
     /// Run the loop until `done()`; fails the test when nothing happens for a long time.
     template <class Condition>
     void run_until(Condition done) {
+        io.restart();  // It stops where there is no server to wait for anybody.
         while (!done()) {
             if (io.run_one_for(std::chrono::seconds{20}) == 0) {
                 FAIL() << "nothing more happens";

@@ -612,6 +612,74 @@ TEST_F(Client, CloseFailsThoseWaitingAndLetsTheOthersEnd) {
     EXPECT_EQ(client->stats().open, 0U);
 }
 
+TEST_F(Client, CloseWaitsForRequestsInFlightAsLongAsItIsAllowed) {
+    const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
+    make_client();
+    const auto first = get();
+    const auto second = get();
+    run_until([&] { return peer->requests.size() == 2; });
+    bool closed = false;
+    asio::co_spawn(io, client->close(100ms), [&](const std::exception_ptr&) { closed = true; });
+    settle();
+    EXPECT_FALSE(closed);
+    peer->say(0, ok("in time"));
+    EXPECT_EQ(body_of(first), "in time");
+    run_until([&] { return closed; });
+    EXPECT_EQ(failure_of(second).code, Errc::client_closed);
+    EXPECT_EQ(text(failure_of(second), "request_sent"), "whole");
+    EXPECT_EQ(client->stats().open, 0U);
+    EXPECT_EQ(failure_of(get()).code, Errc::client_closed);
+}
+
+TEST_F(Client, WarmsUpSoThatTheFirstRequestsNeedNotDial) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("")}; });
+    make_client({.max_connections = 3});
+    const Pending<void> warm(io, client->warm_up(5));
+    run_until([&] { return warm.done(); });
+    EXPECT_TRUE(warm.result());
+    EXPECT_EQ(client->stats().idle, 3U);
+    EXPECT_EQ(body_of(get()), "");
+    EXPECT_EQ(peer->accepted(), 3U);
+}
+
+TEST_F(Client, AWarmUpOfNobodySaysHowFarItCame) {
+    const DeadPort dead(io);
+    make_client(dead.url());
+    const Pending<void> warm(io, client->warm_up(2));
+    run_until([&] { return warm.done(); });
+    EXPECT_EQ(warm.error().code, Errc::service_connection);
+    EXPECT_THAT(warm.error().message, HasSubstr("0 of 2 connections"));
+}
+
+TEST_F(Client, AnUrgentRequestPassesAPoolThatIsFull) {
+    const auto peer = serve([](const std::string& request) {
+        return request.starts_with("GET /stop") ? Reply{ok("stopped")} : Reply{"", Reply::Then::hold};
+    });
+    make_client({.max_connections = 1});
+    const auto busy = get("/long");
+    const auto waiting = get("/next");
+    run_until([&] { return peer->requests.size() == 1; });
+    Request request;
+    request.target = "/stop";
+    request.urgent = true;
+    EXPECT_EQ(body_of(send(std::move(request))), "stopped");
+    EXPECT_FALSE(busy.done());
+    EXPECT_FALSE(waiting.done());
+    EXPECT_EQ(client->stats().open, 1U) << "the reserve is given back";
+    peer->say(0, ok("done"));
+    EXPECT_EQ(body_of(busy), "done");
+}
+
+TEST_F(Client, AfterAFailedDialTheNextWaitsAWhile) {
+    const DeadPort dead(io);
+    make_client(dead.url(), {.dial_backoff = 50ms, .max_dial_backoff = 50ms});
+    EXPECT_EQ(failure_of(get()).code, Errc::service_connection);
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_EQ(failure_of(get()).code, Errc::service_connection);
+    EXPECT_GE(std::chrono::steady_clock::now() - began, 39ms) << "50 ms less 20 %";
+    EXPECT_EQ(client->stats().dials_failed, 2U);
+}
+
 TEST_F(Client, MayGoWhileTheLoopStillHoldsItsHandlers) {
     const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
     make_client();
@@ -678,6 +746,12 @@ TEST_F(Client, RefusesOptionsOutOfRange) {
     EXPECT_THAT(message({.max_waiters = 0}, {}), HasSubstr("max_waiters"));
     EXPECT_THAT(message({.idle_timeout = -1ms}, {}), HasSubstr("idle_timeout"));
     EXPECT_THAT(message({}, {.connect = 0ms}), AllOf(HasSubstr("connect"), EndsWith("must be positive")));
+    EXPECT_THAT(message({.max_connections = 2, .min_idle = 3}, {}),
+                AllOf(HasSubstr("min_idle is 3"), HasSubstr("(2)")));
+    EXPECT_THAT(message({.min_idle = 1, .idle_timeout = 0ms}, {}), HasSubstr("min_idle"));
+    EXPECT_THAT(message({.max_lifetime = 0ms}, {}), AllOf(HasSubstr("max_lifetime"), EndsWith("must be positive")));
+    EXPECT_THAT(message({.dial_backoff = 0ms}, {}), HasSubstr("dial_backoff"));
+    EXPECT_THAT(message({.max_dial_backoff = 1ms}, {}), HasSubstr("at least dial_backoff (100 ms)"));
     EXPECT_EQ(message({}, {}), "accepted");
 }
 

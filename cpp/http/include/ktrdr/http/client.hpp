@@ -20,6 +20,7 @@ struct PoolStats {
     std::size_t connecting{0};
     std::size_t waiting{0};
     std::size_t connections_created{0};
+    std::size_t dials_failed{0};
     std::size_t requests{0};
 };
 
@@ -41,8 +42,13 @@ public:
     /// Send one request and read the whole answer. Any status is a value here.
     [[nodiscard]] boost::asio::awaitable<Result<Response>> send(Request request, CancellationToken token);
     [[nodiscard]] PoolStats stats() const;
+    /// Have this many connections open (at most `max_connections`), so that the first requests need not dial. The
+    /// error of a dial that failed.
+    [[nodiscard]] boost::asio::awaitable<Result<void>> warm_up(std::size_t connections);
     /// Refuse new requests, fail those waiting, close idle sockets. Requests in flight end by themselves.
     void close();
+    /// The same, and wait for the requests in flight; after `drain` they fail too (`client_closed`).
+    [[nodiscard]] boost::asio::awaitable<void> close(std::chrono::milliseconds drain);
     /// `http://host:port/prefix`, no user info.
     [[nodiscard]] const std::string& url() const noexcept;
 

@@ -18,6 +18,8 @@ struct Request {
     std::string body{};
     /// May be sent again after a failure that leaves it open whether it was carried out.
     bool idempotent{false};
+    /// Goes before others that wait for a connection, over a socket kept for this: for calls that stop work.
+    bool urgent{false};
     /// A limit for this call alone; zero for the client's `total`, which is never passed.
     std::chrono::milliseconds timeout{0};
 };

@@ -11,10 +11,20 @@ namespace ktrdr {
 struct PoolOptions {
     /// Most sockets open at once, busy and idle together. At least 1.
     std::size_t max_connections{10};
-    /// Most requests waiting for a connection. At least 1.
+    /// Sockets beyond these that only urgent requests get.
+    std::size_t urgent_connections{1};
+    /// Most requests waiting for a connection, urgent ones and others apart. At least 1.
     std::size_t max_waiters{100'000};
-    /// How long an idle socket is kept. Zero closes it on return; must not be negative.
+    /// Sockets kept open and idle from the first request on; at most `max_connections`, and 0 without an idle timeout.
+    std::size_t min_idle{0};
+    /// How long an idle socket is kept; choose less than the server's own limit. Zero closes it on return; must not be
+    /// negative.
     std::chrono::milliseconds idle_timeout{std::chrono::seconds{30}};
+    /// A socket carries no new request after this time, give or take 10 %. Must be positive.
+    std::chrono::milliseconds max_lifetime{std::chrono::minutes{10}};
+    /// How long the pool waits before it dials again after one failed dial, and after many. Must be positive.
+    std::chrono::milliseconds dial_backoff{100};
+    std::chrono::milliseconds max_dial_backoff{std::chrono::seconds{1}};
     /// Most bytes of a response's head and of its body.
     std::size_t max_head_bytes{64UL * 1024};
     std::size_t max_body_bytes{64UL * 1024 * 1024};

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -20,10 +22,10 @@ class Call;
 ///
 /// Thread safety: the io thread only, but for `stats`.
 /// Lifetime: outlives its calls; closes every socket when destroyed.
-class Pool final : private Connection::Owner {
+class ConnectionPool final : private Connection::Owner {
 public:
-    Pool(boost::asio::io_context& io, Origin origin, PoolOptions options, Timeouts timeouts);
-    ~Pool() override;
+    ConnectionPool(boost::asio::io_context& io, Origin origin, PoolOptions options, Timeouts timeouts);
+    ~ConnectionPool() override;
 
     /// Grants or refuses through the call, at once or later.
     void acquire(Call& call);
@@ -33,7 +35,14 @@ public:
     void abandon(Connection& connection);
     /// Close what is idle: one of them turned out to be dead without a sign, the rest may be too.
     void drop_idle();
+    /// Dial until this many connections are open, or a dial fails.
+    void warm_up(std::size_t connections);
+    /// Refuse new calls, fail those that wait, close what is idle.
     void close();
+    /// Close what is in use too; their calls fail.
+    void cut();
+    /// Sleep until something here has changed, or until then.
+    [[nodiscard]] boost::asio::awaitable<void> changed(SteadyTime until);
     [[nodiscard]] PoolStats stats() const noexcept;
     void count_request() noexcept { requests_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -51,10 +60,14 @@ private:
     void exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) override;
 
     void carry_out(const PoolStep& step, const Error* dial_error = nullptr);
+    /// Everything that `next` has to say.
+    template <class Next>
+    void carry_out_all(Next next);
+    [[nodiscard]] double chance();
     void fail_waiter(const PoolStep& step, const Error* dial_error);
     void dial();
     void forget(Connection& connection);
-    void arm_idle_timer();
+    void arm_timer();
     void publish() noexcept;
 
     boost::asio::io_context& io_;
@@ -64,16 +77,21 @@ private:
     PoolCore core_;
     AddressCache addresses_{};
     std::vector<std::shared_ptr<Connection>> connections_{};
-    IoTimer idle_timer_;
-    bool idle_timer_armed_{false};
+    IoTimer timer_;
+    /// When the timer fires; `max` while it does not run.
+    SteadyTime timer_at_{SteadyTime::max()};
+    /// Of those who sleep in `changed`.
+    std::vector<IoTimer*> sleepers_{};
+    std::minstd_rand random_{std::random_device{}()};
     std::string last_dial_error_{};
-    /// For the idle timer, which may fire after the pool is gone.
-    std::shared_ptr<Pool*> self_{std::make_shared<Pool*>(this)};
+    /// For the timer, which may fire after the pool is gone.
+    std::shared_ptr<ConnectionPool*> self_{std::make_shared<ConnectionPool*>(this)};
 
     /// idle, active and connecting by 21 bits each, so that a reader never sees them torn.
     std::atomic<std::uint64_t> counts_{0};
     std::atomic<std::size_t> waiting_{0};
     std::atomic<std::size_t> created_{0};
+    std::atomic<std::size_t> dials_failed_{0};
     std::atomic<std::size_t> requests_{0};
 };
 

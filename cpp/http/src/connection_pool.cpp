@@ -1,0 +1,227 @@
+#include "connection_pool.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <ktrdr/base/log.hpp>
+
+#include "call.hpp"
+
+namespace ktrdr {
+namespace asio = boost::asio;
+namespace {
+
+constexpr unsigned count_bits = 21;
+constexpr std::uint64_t count_mask = (std::uint64_t{1} << count_bits) - 1;
+
+}  // namespace
+
+ConnectionPool::ConnectionPool(boost::asio::io_context& io, Origin origin, PoolOptions options, Timeouts timeouts)
+    : io_(io),
+      origin_(std::move(origin)),
+      options_(options),
+      timeouts_(timeouts),
+      core_({.connections = options.max_connections,
+             .waiters = options.max_waiters,
+             .reserve = options.urgent_connections,
+             .min_idle = options.min_idle,
+             .idle_timeout = options.idle_timeout,
+             .lifetime = options.max_lifetime,
+             .first_pause = options.dial_backoff,
+             .longest_pause = options.max_dial_backoff}),
+      timer_(io.get_executor()) {}
+
+ConnectionPool::~ConnectionPool() {
+    *self_ = nullptr;
+    for (const auto& connection : connections_) {
+        connection->close();
+    }
+    // The books outlive nothing they list.
+    while (!core_.close().is_nothing()) {
+    }
+}
+
+double ConnectionPool::chance() {
+    return std::uniform_real_distribution<double>(0, 1)(random_);
+}
+
+template <class Next>
+void ConnectionPool::carry_out_all(Next next) {
+    for (PoolStep step = next(); !step.is_nothing(); step = next()) {
+        carry_out(step);
+    }
+}
+
+void ConnectionPool::acquire(Call& call) {
+    const auto now = std::chrono::steady_clock::now();
+    PoolStep step = core_.acquire(call, now);
+    for (; step.kind == PoolStep::Kind::close; step = core_.acquire(call, now)) {
+        carry_out(step);
+    }
+    carry_out(step);
+}
+
+void ConnectionPool::leave(Call& call) noexcept {
+    core_.leave(call);
+    publish();
+}
+
+void ConnectionPool::abandon(Connection& connection) {
+    carry_out(core_.release(connection, false, std::chrono::steady_clock::now()));
+}
+
+void ConnectionPool::drop_idle() {
+    carry_out_all([this] { return core_.drop_idle(std::chrono::steady_clock::now()); });
+}
+
+void ConnectionPool::warm_up(std::size_t connections) {
+    core_.warm_up(connections);
+    carry_out_all([this] { return core_.tick(std::chrono::steady_clock::now()); });
+}
+
+void ConnectionPool::close() {
+    carry_out_all([this] { return core_.close(); });
+}
+
+void ConnectionPool::cut() {
+    close();
+    const auto open = connections_;
+    for (const auto& connection : open) {
+        connection->fail(ktrdr::fail(Errc::client_closed, "the client was closed before the answer was whole"));
+    }
+}
+
+void ConnectionPool::dial_ended(Connection& connection) {
+    created_.fetch_add(1, std::memory_order_relaxed);
+    last_dial_error_.clear();
+    carry_out(core_.dial_ended(connection, std::chrono::steady_clock::now(), chance()));
+}
+
+void ConnectionPool::dial_failed(Connection& connection, Error error) {
+    dials_failed_.fetch_add(1, std::memory_order_relaxed);
+    last_dial_error_ = error.message;
+    const PoolStep step = core_.dial_failed(connection, std::chrono::steady_clock::now(), chance());
+    forget(connection);
+    carry_out(step, &error);
+}
+
+void ConnectionPool::idle_lost(Connection& connection) {
+    carry_out(core_.lost(connection, std::chrono::steady_clock::now()));
+}
+
+void ConnectionPool::exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) {
+    const bool used_before = exchange.reused;
+    carry_out(core_.release(connection, reusable, std::chrono::steady_clock::now()));
+    exchange.call->exchange_ended(std::move(outcome), used_before);
+}
+
+void ConnectionPool::carry_out(const PoolStep& step, const Error* dial_error) {
+    if (step.kind == PoolStep::Kind::close) {
+        forget(static_cast<Connection&>(*step.member));
+    }
+    if (step.dial) {
+        dial();
+    }
+    publish();
+    if (step.kind == PoolStep::Kind::grant) {
+        static_cast<Call&>(*step.waiter).start(static_cast<Connection&>(*step.member));
+    } else if (step.kind == PoolStep::Kind::fail) {
+        fail_waiter(step, dial_error);
+    }
+    arm_timer();
+}
+
+void ConnectionPool::fail_waiter(const PoolStep& step, const Error* dial_error) {
+    Call& call = static_cast<Call&>(*step.waiter);
+    switch (step.refusal) {
+        case PoolStep::Refusal::saturated:
+            call.fail(ktrdr::fail(
+                Errc::pool_saturated,
+                fmt::format("{} requests wait already for one of {} connections; start fewer at once or raise the pool "
+                            "size",
+                            options_.max_waiters, options_.max_connections),
+                {{"max_waiters", options_.max_waiters}, {"max_connections", options_.max_connections}}));
+            return;
+        case PoolStep::Refusal::closed: call.fail(ktrdr::fail(Errc::client_closed, "the client was closed")); return;
+        case PoolStep::Refusal::dial:
+        case PoolStep::Refusal::none:
+            call.fail(dial_error != nullptr ? *dial_error : ktrdr::fail(Errc::internal, "no connection"));
+            return;
+    }
+}
+
+void ConnectionPool::dial() {
+    auto connection = std::make_shared<Connection>(io_, static_cast<Connection::Owner&>(*this),
+                                                   Connection::Settings{origin_, options_, timeouts_, addresses_});
+    connection->index = connections_.size();
+    connections_.push_back(connection);
+    core_.dial_started(*connection);
+    connection->dial();
+}
+
+void ConnectionPool::forget(Connection& connection) {
+    const std::size_t index = connection.index;
+    connections_.back()->index = index;
+    std::swap(connections_[index], connections_.back());
+    const auto last = std::move(connections_.back());
+    connections_.pop_back();
+    last->close();
+}
+
+void ConnectionPool::arm_timer() {
+    const auto next = core_.next_tick();
+    if (!next || *next >= timer_at_) {
+        return;
+    }
+    timer_at_ = *next;
+    timer_.expires_at(timer_at_);
+    timer_.async_wait([self = self_](const boost::system::error_code& error) {
+        if (error || *self == nullptr) {
+            return;
+        }
+        ConnectionPool& pool = **self;
+        pool.timer_at_ = SteadyTime::max();
+        pool.carry_out_all([&pool] { return pool.core_.tick(std::chrono::steady_clock::now()); });
+        pool.arm_timer();
+    });
+}
+
+void ConnectionPool::publish() noexcept {
+    const PoolCore::Counts counts = core_.counts();
+    counts_.store((counts.idle << (2 * count_bits)) | (counts.active << count_bits) | counts.connecting,
+                  std::memory_order_relaxed);
+    waiting_.store(counts.waiting, std::memory_order_relaxed);
+    for (IoTimer* const sleeper : sleepers_) {
+        sleeper->cancel();
+    }
+}
+
+asio::awaitable<void> ConnectionPool::changed(SteadyTime until) {
+    struct Sleeper {
+        ~Sleeper() { std::erase(sleepers, &timer); }
+        std::vector<IoTimer*>& sleepers;
+        IoTimer timer;
+    };
+    Sleeper sleeper{sleepers_, IoTimer(io_.get_executor(), until)};
+    sleepers_.push_back(&sleeper.timer);
+    boost::system::error_code woken;
+    co_await sleeper.timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+}
+
+PoolStats ConnectionPool::stats() const noexcept {
+    const std::uint64_t counts = counts_.load(std::memory_order_relaxed);
+    PoolStats stats;
+    stats.idle = counts >> (2 * count_bits);
+    stats.active = (counts >> count_bits) & count_mask;
+    stats.connecting = counts & count_mask;
+    stats.open = stats.idle + stats.active + stats.connecting;
+    stats.waiting = waiting_.load(std::memory_order_relaxed);
+    stats.dials_failed = dials_failed_.load(std::memory_order_relaxed);
+    stats.connections_created = created_.load(std::memory_order_relaxed);
+    stats.requests = requests_.load(std::memory_order_relaxed);
+    return stats;
+}
+
+}  // namespace ktrdr
