@@ -15,9 +15,11 @@ from ib_host import IbHost
 
 STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
 
+# Debug mode warns of steps over 0.1 s; a machine under load is no defect of what is tested here.
 HEAD = """
-import asyncio, sys
+import asyncio, logging, sys
 import ktrdr_core
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 url, folder, strategy = sys.argv[1:]
 FULL = dict(start_date="2000-01-01", end_date="2013-12-31", mode="full")
 """
