@@ -102,7 +102,7 @@ class Printing(NotebookClient):
 
 
 HEAD = """
-    import asyncio, logging
+    import asyncio, sys, threading, time, traceback
     from ktrdr_core import ServiceOrchestrator
     class Domain(ServiceOrchestrator):
         def _get_service_name(self): return "Domain"
@@ -111,6 +111,13 @@ HEAD = """
     async def work():
         domain.update_operation_progress(1, "Half way")
         await asyncio.Event().wait()
+    def say_when_in_result():
+        cell = threading.get_ident()
+        def watch():
+            while "in result" not in "".join(traceback.format_stack(sys._current_frames()[cell])):
+                time.sleep(0.01)
+            print("waiting", flush=True)
+        threading.Thread(target=watch).start()
 """
 
 
@@ -139,7 +146,8 @@ def test_interrupting_the_cell_cancels_the_operation(waiting: str, tmp_path: Any
         operation = domain.start_operation('W', 'w', work, total_steps=2)
         data = DataManager({str(tmp_path)!r}, URL, env={{}})
         load = data.load_data("AAPL", "1d", "2000-01-01", "2001-01-01", mode="full")
-        print("waiting", flush=True)
+        # So that the interrupt meets the wait and not a line before it.
+        {'say_when_in_result()' if "result" in waiting else 'print("waiting", flush=True)'}
         {waiting}
         """,
         f"print({waiting.removeprefix('await ').split('.')[0]}.status)",

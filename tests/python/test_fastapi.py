@@ -375,7 +375,8 @@ def test_a_reader_that_is_cut_off_gets_every_event_once_and_in_order(prefix: str
         seen: list[tuple[int, str, dict[str, Any]]] = []
         async with httpx.AsyncClient(base_url=url, timeout=30) as client:
             operation_id = (await client.post("/start", params={"steps": total})).json()
-            for connections in range(cuts * 3):
+            for _ in range(cuts * 3):
+                connections += 1
                 last = {"Last-Event-ID": str(seen[-1][0])} if seen else {}
                 path = f"{prefix}/operations/{operation_id}/events"
                 async with client.stream("GET", path, headers=last) as response:

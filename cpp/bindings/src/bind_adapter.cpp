@@ -13,7 +13,7 @@ std::shared_ptr<ServiceCalls> make_calls(const std::string& service_name, const 
                                          std::size_t pool_size) {
     HostServiceConfig config;
     config.base_url = base_url;
-    config.pool.max_connections = pool_size;
+    config.client.pool.max_connections = pool_size;
     Runtime* const runtime = unwrap(Runtime::instance());
     return unwrap(ServiceCalls::create(*runtime, service_name,
                                        fmt::format("is {} running at that address?", service_name), std::move(config)));

@@ -22,7 +22,7 @@ std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::opti
     options.data_dir = std::move(data_dir);
     options.ib_url = std::move(ib_url);
     options.use_ib_host_service = use_ib_host_service;
-    options.pool.max_connections = pool_size;
+    options.client.pool.max_connections = pool_size;
     return unwrap(DataManager::create(runtime->data_services(), std::move(options), Env(std::move(env))));
 }
 

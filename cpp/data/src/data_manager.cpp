@@ -92,12 +92,12 @@ Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, 
     if (!route->use_host_service) {
         return manager;
     }
-    auto client = HttpClient::create(services.io, route->url, options.pool, options.timeouts);
+    auto client = HttpClient::create(services.io, route->url, options.client);
     if (!client) {
         return client.error();
     }
     auto source =
-        std::make_shared<IbDataAdapter>(*client, options.pool.max_connections, services.compute, services.clock);
+        std::make_shared<IbDataAdapter>(*client, options.client.pool.max_connections, services.compute, services.clock);
     return std::make_shared<DataManager>(services, std::move(env),
                                          Parts{std::move(*client), std::move(source), std::move(*storage)});
 }

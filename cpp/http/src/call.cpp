@@ -5,16 +5,25 @@
 #include "request_writer.hpp"
 
 namespace ktrdr {
+namespace {
+
+std::string_view without_query(const Request& request) {
+    return std::string_view(request.target).substr(0, request.target.find('?'));
+}
+
+}  // namespace
 
 Call::Call(ConnectionPool& pool, Request request)
     : timer(pool.io().get_executor()),
       pool_(pool),
+      request_(std::move(request)),
       started_(std::chrono::steady_clock::now()),
-      total_(request.timeout.count() > 0 ? std::min(request.timeout, pool.timeouts().total) : pool.timeouts().total),
+      total_(request_.timeout.count() > 0 ? std::min(request_.timeout, pool.timeouts().total) : pool.timeouts().total),
       total_deadline_(started_ + total_),
-      pool_deadline_(started_ + pool.timeouts().pool) {
-    urgent = request.urgent;
-    exchange_.request = std::move(request);
+      retries_(pool.retry(), pool.budget(), is_idempotent(request_), total_deadline_) {
+    urgent = request_.urgent;
+    exchange_.request = &request_;
+    exchange_.deadline = total_deadline_;
     exchange_.call = this;
 }
 
@@ -24,10 +33,23 @@ Call::~Call() {
 
 void Call::begin() {
     pool_.count_request();
+    attempt();
+}
+
+void Call::attempt() {
+    paused_until_.reset();
+    attempt_started_ = std::chrono::steady_clock::now();
+    pool_deadline_ = attempt_started_ + pool_.timeouts().pool;
+    exchange_.phase = Phase::pool;
+    exchange_.sent = RequestSent::no;
+    sent_again_ = false;
     pool_.acquire(*this);
 }
 
 SteadyTime Call::deadline() const {
+    if (paused_until_) {
+        return std::min(*paused_until_, total_deadline_);
+    }
     return connection_ == nullptr ? std::min(pool_deadline_, total_deadline_) : total_deadline_;
 }
 
@@ -35,14 +57,18 @@ void Call::arm() {
     timer.expires_at(deadline());
 }
 
-void Call::check_deadline() {
+void Call::check_time() {
     if (ended() || std::chrono::steady_clock::now() < deadline()) {
+        return;
+    }
+    if (paused_until_) {
+        attempt();
         return;
     }
     const bool total = deadline() == total_deadline_;
     Error error = with_facts(too_late(total));
     give_up();
-    finish(std::move(error));
+    attempt_ended(std::move(error));
 }
 
 Error Call::too_late(bool total) const {
@@ -66,18 +92,18 @@ void Call::start(Connection& connection) {
 }
 
 void Call::fail(Error error) {
-    finish(with_facts(std::move(error)));
+    attempt_ended(with_facts(std::move(error)));
 }
 
 void Call::exchange_ended(Result<void> outcome, bool was_reused) {
     connection_ = nullptr;
     if (outcome) {
-        finish(std::move(exchange_.response));
+        attempt_ended(std::move(exchange_.response));
         return;
     }
     // A kept connection may have died while the request was on its way: that says nothing about the service.
     const bool lost = outcome.error().code == Errc::service_connection && !exchange_.answered && was_reused;
-    if (lost && !sent_again_ && (exchange_.sent == RequestSent::no || is_idempotent(exchange_.request))) {
+    if (lost && !sent_again_ && (exchange_.sent == RequestSent::no || is_idempotent(request_))) {
         sent_again_ = true;
         pool_deadline_ = std::chrono::steady_clock::now() + pool_.timeouts().pool;
         exchange_.phase = Phase::pool;
@@ -86,7 +112,7 @@ void Call::exchange_ended(Result<void> outcome, bool was_reused) {
         pool_.acquire(*this);
         return;
     }
-    finish(with_facts(std::move(outcome).error()));
+    attempt_ended(with_facts(std::move(outcome).error()));
 }
 
 void Call::cancel(const CancelReason& reason) {
@@ -94,10 +120,9 @@ void Call::cancel(const CancelReason& reason) {
         return;
     }
     Error error = with_facts(
-        cancelled_error(reason, fmt::format("{} {}{}", exchange_.request.method, pool_.origin().url,
-                                            exchange_.request.target.substr(0, exchange_.request.target.find('?')))));
+        cancelled_error(reason, fmt::format("{} {}{}", request_.method, pool_.origin().url, without_query(request_))));
     give_up();
-    finish(std::move(error));
+    attempt_ended(std::move(error));
 }
 
 void Call::give_up() noexcept {
@@ -108,9 +133,32 @@ void Call::give_up() noexcept {
     }
 }
 
-void Call::finish(Result<Response> outcome) {
-    outcome_.emplace(std::move(outcome));
+void Call::attempt_ended(Result<Response> outcome) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(now - attempt_started_);
+    const std::size_t failed = retries_.failed().size();
+    const auto pause = retries_.after(outcome, took, now, std::chrono::system_clock::now(), pool_.chance());
+    if (request_.observer && retries_.failed().size() > failed) {
+        request_.observer->on_attempt_failed(retries_.failed().back());
+    }
+    if (pause) {
+        exchange_.phase = Phase::retry;
+        paused_until_ = now + *pause;
+    } else {
+        finish(std::move(outcome));
+    }
     timer.cancel();
+}
+
+void Call::finish(Result<Response> outcome) {
+    if (outcome) {
+        outcome->attempts = retries_.failed();
+    } else {
+        Error error = std::move(outcome).error();
+        error.context["attempts"] = to_json(retries_.failed());
+        outcome = std::move(error);
+    }
+    outcome_.emplace(std::move(outcome));
 }
 
 Result<Response> Call::take() {
@@ -118,20 +166,21 @@ Result<Response> Call::take() {
 }
 
 Error Call::with_facts(Error error) const {
-    const Request& request = exchange_.request;
-    const std::string url = pool_.origin().url + request.target.substr(0, request.target.find('?'));
+    const std::string url = fmt::format("{}{}", pool_.origin().url, without_query(request_));
     const auto elapsed = std::chrono::steady_clock::now() - started_;
-    const bool named = error.context.contains("phase");
-    const std::string phase =
-        named ? std::string(error.context.at("phase").as_string()) : std::string(to_string(exchange_.phase));
+    const auto* const named = error.context.if_contains("phase");
+    const std::string phase(named != nullptr ? std::string_view(named->as_string()) : to_string(exchange_.phase));
     if (error.code != Errc::cancelled && error.code != Errc::timed_out) {
-        error.message = fmt::format("{} {} failed: {} (phase {})", request.method, url, error.message, phase);
+        error.message = fmt::format("{} {} failed: {} (phase {})", request_.method, url, error.message, phase);
     }
-    error.context["method"] = request.method;
+    const bool passing = error.code == Errc::service_connection || error.code == Errc::service_timeout ||
+                         error.code == Errc::pool_timeout || error.code == Errc::pool_saturated;
+    error.context["method"] = request_.method;
     error.context["url"] = url;
     error.context["phase"] = phase;
     error.context["elapsed_ms"] = std::chrono::duration<double, std::milli>(elapsed).count();
     error.context["request_sent"] = to_string(exchange_.sent);
+    error.context["retryable"] = passing && (exchange_.sent == RequestSent::no || is_idempotent(request_));
     return error;
 }
 

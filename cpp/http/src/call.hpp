@@ -6,10 +6,12 @@
 
 #include "connection.hpp"
 #include "connection_pool.hpp"
+#include "retries.hpp"
 
 namespace ktrdr {
 
-/// One request from its start to the first of answer, failure, cancel, deadline. The coroutine only sleeps on `timer`.
+/// One request from its start to the first of answer, failure, cancel, deadline, over as many attempts as it may have.
+/// The coroutine only sleeps on `timer`.
 ///
 /// Thread safety: the io thread only.
 /// Lifetime: lives in the coroutine's frame; destroying it gives up whatever is under way.
@@ -22,8 +24,9 @@ public:
 
     void begin();
     [[nodiscard]] bool ended() const noexcept { return outcome_.has_value(); }
-    /// To be called when the timer has woken the coroutine: ends the call when its time is over.
-    void check_deadline();
+    /// To be called when the timer has woken the coroutine: ends the call when its time is over, begins the next
+    /// attempt when the pause before it is.
+    void check_time();
     /// Set the timer for the next sleep.
     void arm();
     [[nodiscard]] Result<Response> take();
@@ -36,17 +39,25 @@ public:
     IoTimer timer;
 
 private:
+    void attempt();
     [[nodiscard]] SteadyTime deadline() const;
+    /// The attempt came to this: the end, or a pause.
+    void attempt_ended(Result<Response> outcome);
     void give_up() noexcept;
     void finish(Result<Response> outcome);
     [[nodiscard]] Error with_facts(Error error) const;
     [[nodiscard]] Error too_late(bool total) const;
 
     ConnectionPool& pool_;
+    const Request request_;
     SteadyTime started_;
     std::chrono::milliseconds total_;
     SteadyTime total_deadline_;
-    SteadyTime pool_deadline_;
+    Retries retries_;
+    SteadyTime attempt_started_{};
+    SteadyTime pool_deadline_{};
+    /// When the pause between two attempts is over.
+    std::optional<SteadyTime> paused_until_{};
     Exchange exchange_;
     /// Set while an exchange runs.
     Connection* connection_{nullptr};

@@ -25,6 +25,7 @@ std::string_view to_string(Phase phase) noexcept {
         case Phase::write: return "write";
         case Phase::first_byte: return "first_byte";
         case Phase::between_bytes: return "between_bytes";
+        case Phase::retry: return "retry";
     }
     return "unknown";
 }
@@ -139,8 +140,10 @@ void Connection::start(Exchange& exchange) {
     exchange.sent = RequestSent::no;
     exchange.answered = false;
     parser_.emplace(ResponseParser::Limits{settings_.options.max_head_bytes, settings_.options.max_body_bytes},
-                    exchange.request.method == "HEAD");
-    write_head(head_, exchange.request, settings_.origin);
+                    exchange.request->method == "HEAD");
+    const auto left =
+        std::chrono::floor<std::chrono::milliseconds>(exchange.deadline - std::chrono::steady_clock::now());
+    write_head(head_, *exchange.request, settings_.origin, left);
     written_ = 0;
     writing_ = true;
     deadline_ = SteadyTime::max();
@@ -148,7 +151,7 @@ void Connection::start(Exchange& exchange) {
 }
 
 void Connection::write() {
-    const std::string& body = exchange_->request.body;
+    const std::string& body = exchange_->request->body;
     const std::size_t total = head_.size() + body.size();
     boost::system::error_code error;
     while (written_ < total && !error) {

@@ -27,7 +27,7 @@ using IoExecutor = boost::asio::io_context::executor_type;
 using IoTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                                   boost::asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
 
-enum class Phase { pool, resolve, connect, write, first_byte, between_bytes };
+enum class Phase { pool, resolve, connect, write, first_byte, between_bytes, retry };
 [[nodiscard]] std::string_view to_string(Phase phase) noexcept;
 
 enum class RequestSent { no, partly, whole };
@@ -38,7 +38,9 @@ class Call;
 /// One request on one connection, and what came of it.
 struct Exchange {
     Call* call{nullptr};
-    Request request{};
+    const Request* request{nullptr};
+    /// When the whole call must be over.
+    SteadyTime deadline{SteadyTime::max()};
     Response response{};
     Phase phase{Phase::pool};
     RequestSent sent{RequestSent::no};

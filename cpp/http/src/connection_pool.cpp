@@ -18,19 +18,19 @@ constexpr std::uint64_t count_mask = (std::uint64_t{1} << count_bits) - 1;
 
 }  // namespace
 
-ConnectionPool::ConnectionPool(boost::asio::io_context& io, Origin origin, PoolOptions options, Timeouts timeouts)
+ConnectionPool::ConnectionPool(boost::asio::io_context& io, Origin origin, const ClientOptions& options)
     : io_(io),
       origin_(std::move(origin)),
       options_(options),
-      timeouts_(timeouts),
-      core_({.connections = options.max_connections,
-             .waiters = options.max_waiters,
-             .reserve = options.urgent_connections,
-             .min_idle = options.min_idle,
-             .idle_timeout = options.idle_timeout,
-             .lifetime = options.max_lifetime,
-             .first_pause = options.dial_backoff,
-             .longest_pause = options.max_dial_backoff}),
+      budget_(options.retry.budget, options.retry.budget_reserve),
+      core_({.connections = options.pool.max_connections,
+             .waiters = options.pool.max_waiters,
+             .reserve = options.pool.urgent_connections,
+             .min_idle = options.pool.min_idle,
+             .idle_timeout = options.pool.idle_timeout,
+             .lifetime = options.pool.max_lifetime,
+             .first_pause = options.pool.dial_backoff,
+             .longest_pause = options.pool.max_dial_backoff}),
       timer_(io.get_executor()) {}
 
 ConnectionPool::~ConnectionPool() {
@@ -141,8 +141,8 @@ void ConnectionPool::fail_waiter(const PoolStep& step, const Error* dial_error) 
                 Errc::pool_saturated,
                 fmt::format("{} requests wait already for one of {} connections; start fewer at once or raise the pool "
                             "size",
-                            options_.max_waiters, options_.max_connections),
-                {{"max_waiters", options_.max_waiters}, {"max_connections", options_.max_connections}}));
+                            options_.pool.max_waiters, options_.pool.max_connections),
+                {{"max_waiters", options_.pool.max_waiters}, {"max_connections", options_.pool.max_connections}}));
             return;
         case PoolStep::Refusal::closed: call.fail(ktrdr::fail(Errc::client_closed, "the client was closed")); return;
         case PoolStep::Refusal::dial:
@@ -153,8 +153,9 @@ void ConnectionPool::fail_waiter(const PoolStep& step, const Error* dial_error) 
 }
 
 void ConnectionPool::dial() {
-    auto connection = std::make_shared<Connection>(io_, static_cast<Connection::Owner&>(*this),
-                                                   Connection::Settings{origin_, options_, timeouts_, addresses_});
+    auto connection =
+        std::make_shared<Connection>(io_, static_cast<Connection::Owner&>(*this),
+                                     Connection::Settings{origin_, options_.pool, options_.timeouts, addresses_});
     connection->index = connections_.size();
     connections_.push_back(connection);
     core_.dial_started(*connection);

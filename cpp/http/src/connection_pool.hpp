@@ -24,7 +24,7 @@ class Call;
 /// Lifetime: outlives its calls; closes every socket when destroyed.
 class ConnectionPool final : private Connection::Owner {
 public:
-    ConnectionPool(boost::asio::io_context& io, Origin origin, PoolOptions options, Timeouts timeouts);
+    ConnectionPool(boost::asio::io_context& io, Origin origin, const ClientOptions& options);
     ~ConnectionPool() override;
 
     /// Grants or refuses through the call, at once or later.
@@ -48,8 +48,12 @@ public:
 
     [[nodiscard]] boost::asio::io_context& io() const noexcept { return io_; }
     [[nodiscard]] const Origin& origin() const noexcept { return origin_; }
-    [[nodiscard]] const Timeouts& timeouts() const noexcept { return timeouts_; }
-    [[nodiscard]] const PoolOptions& options() const noexcept { return options_; }
+    [[nodiscard]] const Timeouts& timeouts() const noexcept { return options_.timeouts; }
+    [[nodiscard]] const PoolOptions& options() const noexcept { return options_.pool; }
+    [[nodiscard]] const RetryPolicy& retry() const noexcept { return options_.retry; }
+    [[nodiscard]] RetryBudget& budget() noexcept { return budget_; }
+    /// A random number in [0, 1).
+    [[nodiscard]] double chance();
     /// Why the last dial failed; empty after one that did not.
     [[nodiscard]] const std::string& last_dial_error() const noexcept { return last_dial_error_; }
 
@@ -63,7 +67,6 @@ private:
     /// Everything that `next` has to say.
     template <class Next>
     void carry_out_all(Next next);
-    [[nodiscard]] double chance();
     void fail_waiter(const PoolStep& step, const Error* dial_error);
     void dial();
     void forget(Connection& connection);
@@ -72,8 +75,8 @@ private:
 
     boost::asio::io_context& io_;
     Origin origin_;
-    PoolOptions options_;
-    Timeouts timeouts_;
+    ClientOptions options_;
+    RetryBudget budget_;
     PoolCore core_;
     AddressCache addresses_{};
     std::vector<std::shared_ptr<Connection>> connections_{};

@@ -66,6 +66,15 @@ Result<void> check(const PoolOptions& options) {
     return check_times(options);
 }
 
+Result<void> check(const ClientOptions& options) {
+    for (const auto& checked : {check(options.pool), check(options.timeouts), check(options.retry)}) {
+        if (!checked) {
+            return checked.error();
+        }
+    }
+    return {};
+}
+
 Result<void> check(const Timeouts& timeouts) {
     using Limit = std::pair<std::string_view, std::chrono::milliseconds>;
     const std::array limits{Limit{"pool", timeouts.pool},

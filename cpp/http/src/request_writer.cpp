@@ -43,6 +43,12 @@ Error refuse(std::string_view what, std::string_view why) {
                 {{"field", what}});
 }
 
+void append_number(std::string& out, std::string_view name, std::uint64_t value) {
+    std::array<char, 20> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    out.append(name).append(": ").append(digits.data(), end).append("\r\n");
+}
+
 }  // namespace
 
 Result<void> check(const Request& request) {
@@ -51,6 +57,9 @@ Result<void> check(const Request& request) {
     }
     if (!is_target(request.target)) {
         return refuse("target", "must begin with '/' and hold no blank, line break or other control character");
+    }
+    if (has_line_break(request.idempotency_key)) {
+        return refuse("idempotency_key", "holds a line break or a NUL");
     }
     for (const auto& [name, value] : request.headers) {
         if (!is_token(name)) {
@@ -66,24 +75,29 @@ Result<void> check(const Request& request) {
     return {};
 }
 
-void write_head(std::string& out, const Request& request, const Origin& origin) {
+void write_head(std::string& out, const Request& request, const Origin& origin, std::chrono::milliseconds left) {
     out.clear();
     out.append(request.method).append(" ").append(origin.prefix).append(request.target);
     out.append(" HTTP/1.1\r\nHost: ").append(origin.host_header).append("\r\n");
     for (const auto& [name, value] : request.headers) {
         out.append(name).append(": ").append(value).append("\r\n");
     }
+    if (!request.idempotency_key.empty()) {
+        out.append("Idempotency-Key: ").append(request.idempotency_key).append("\r\n");
+    }
+    if (request.announce_deadline) {
+        append_number(out, "X-Deadline-Ms", static_cast<std::uint64_t>(std::max<std::int64_t>(0, left.count())));
+    }
     if (!request.body.empty() || always_has_length(request.method)) {
-        std::array<char, 20> digits{};
-        const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), request.body.size()).ptr;
-        out.append("Content-Length: ").append(digits.data(), end).append("\r\n");
+        append_number(out, "Content-Length", request.body.size());
     }
     out.append("\r\n");
 }
 
 bool is_idempotent(const Request& request) noexcept {
     constexpr std::array<std::string_view, 6> methods{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
-    return request.idempotent || std::find(methods.begin(), methods.end(), request.method) != methods.end();
+    return request.idempotent || !request.idempotency_key.empty() ||
+           std::find(methods.begin(), methods.end(), request.method) != methods.end();
 }
 
 }  // namespace ktrdr

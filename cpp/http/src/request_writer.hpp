@@ -13,8 +13,8 @@ namespace ktrdr {
 /// no token, a field that belongs to the client.
 [[nodiscard]] Result<void> check(const Request& request);
 
-/// Replace `out` by the request's head, ready to send.
-void write_head(std::string& out, const Request& request, const Origin& origin);
+/// Replace `out` by the request's head, ready to send. `left` is announced where the request asks for it.
+void write_head(std::string& out, const Request& request, const Origin& origin, std::chrono::milliseconds left);
 
 /// Carrying it out twice leaves the same state (RFC 9110, 9.2.2), by its method or by the caller's word.
 [[nodiscard]] bool is_idempotent(const Request& request) noexcept;

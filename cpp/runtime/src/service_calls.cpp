@@ -25,7 +25,7 @@ boost::asio::awaitable<void> answer_post(std::shared_ptr<AsyncServiceAdapter> ad
 
 Result<std::shared_ptr<ServiceCalls>> ServiceCalls::create(Runtime& runtime, std::string service_name,
                                                            std::string start_hint, HostServiceConfig config) {
-    auto client = HttpClient::create(runtime.io().context(), config.base_url, config.pool, config.timeouts);
+    auto client = HttpClient::create(runtime.io().context(), config.base_url, config.client);
     if (!client) {
         return client.error();
     }

@@ -18,7 +18,7 @@ protected:
         make_client(server->url(), options, timeouts);
     }
     void make_client(const std::string& url, PoolOptions options = {}, Timeouts timeouts = {}) {
-        client = HttpClient::create(io, url, options, timeouts).value();
+        client = HttpClient::create(io, url, {options, timeouts, retry}).value();
     }
     Pending<Response> get(const std::string& target = "/", const CancellationToken& token = {}) {
         Request request;
@@ -60,6 +60,8 @@ protected:
         settle();
     }
 
+    /// Tests of retries set what they need.
+    RetryPolicy retry{.attempts = 1};
     std::shared_ptr<HttpClient> client;
 };
 
@@ -596,6 +598,117 @@ TEST_F(Client, OneHundredThousandBytesPassBothWays) {
     EXPECT_EQ(client->stats().idle, 1U);
 }
 
+/// Remembers what it heard.
+class Heard final : public RequestObserver {
+public:
+    void on_attempt_failed(const Attempt& attempt) override { attempts.push_back(attempt); }
+    std::vector<Attempt> attempts{};
+};
+
+TEST_F(Client, AsksAgainWhenTheServiceSaysNotNow) {
+    int count = 0;
+    const auto peer = serve([&](const std::string&) {
+        return Reply{++count < 3 ? "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n" : ok("at last")};
+    });
+    retry = {.attempts = 3, .first_pause = 1ms, .busy_pause = 1ms};
+    make_client();
+    const auto heard = std::make_shared<Heard>();
+    Request request;
+    request.observer = heard;
+    const auto pending = finished(send(std::move(request)));
+    EXPECT_EQ(pending.result()->body, "at last");
+    ASSERT_EQ(pending.result()->attempts.size(), 2U);
+    EXPECT_EQ(pending.result()->attempts[1].status, 503);
+    EXPECT_EQ(heard->attempts.size(), 2U);
+    EXPECT_EQ(peer->accepted(), 1U) << "one connection served all attempts";
+    EXPECT_EQ(client->stats().requests, 1U);
+}
+
+TEST_F(Client, TheLastAnswerStandsWhenThereIsNoOtherAttempt) {
+    const auto peer = serve([](const std::string&) { return Reply{"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n"}; });
+    retry = {.attempts = 2, .first_pause = 1ms};
+    make_client();
+    const auto pending = finished(get());
+    EXPECT_EQ(pending.result()->status, 502);
+    EXPECT_EQ(pending.result()->attempts.size(), 2U);
+    EXPECT_EQ(peer->requests.size(), 2U);
+}
+
+TEST_F(Client, APostIsSentOnceUnlessItsKeyMakesTwiceAsGoodAsOnce) {
+    const auto peer = serve([](const std::string&) { return Reply{"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"}; });
+    retry = {.attempts = 3, .first_pause = 1ms, .busy_pause = 1ms};
+    make_client();
+    EXPECT_EQ(finished(post("start")).result()->status, 503);
+    EXPECT_EQ(peer->requests.size(), 1U);
+    Request request;
+    request.method = "POST";
+    request.idempotency_key = "op_1";
+    EXPECT_EQ(finished(send(std::move(request))).result()->status, 503);
+    EXPECT_EQ(peer->requests.size(), 4U);
+    for (std::size_t i = 1; i < 4; ++i) {
+        EXPECT_THAT(peer->requests[i], HasSubstr("\r\nIdempotency-Key: op_1\r\n"));
+    }
+}
+
+TEST_F(Client, AnErrorTellsOfEveryAttempt) {
+    const DeadPort dead(io);
+    retry = {.attempts = 3, .first_pause = 1ms};
+    make_client(dead.url(), {.dial_backoff = 1ms, .max_dial_backoff = 1ms});
+    const Error error = failure_of(post("start"));
+    EXPECT_EQ(error.code, Errc::service_connection) << "nothing was sent, so it was tried again";
+    ASSERT_EQ(error.context.at("attempts").as_array().size(), 3U);
+    EXPECT_EQ(error.context.at("attempts").at(2).at("stopped_by"), "attempts");
+    EXPECT_EQ(error.context.at("attempts").at(0).at("phase"), "connect");
+    EXPECT_TRUE(error.context.at("retryable").as_bool());
+}
+
+TEST_F(Client, ACancelEndsThePauseBeforeARetry) {
+    const auto peer = serve(
+        [](const std::string&) { return Reply{"HTTP/1.1 503 Busy\r\nRetry-After: 50\r\nContent-Length: 0\r\n\r\n"}; });
+    retry = {.attempts = 2};
+    make_client();
+    const auto token = make_token();
+    const auto heard = std::make_shared<Heard>();
+    Request request;
+    request.observer = heard;
+    const auto pending = send(std::move(request), token);
+    run_until([&] { return heard->attempts.size() == 1; });
+    EXPECT_EQ(heard->attempts[0].pause, 50s);
+    EXPECT_EQ(client->stats().active, 0U) << "the pause holds no connection";
+    token.cancel({CancelCode::user, "enough", "test"});
+    const Error error = failure_of(pending);
+    EXPECT_EQ(error.code, Errc::cancelled);
+    EXPECT_EQ(text(error, "phase"), "retry");
+    EXPECT_EQ(text(error, "request_sent"), "whole");
+    EXPECT_EQ(error.context.at("attempts").as_array().size(), 1U);
+    EXPECT_EQ(peer->requests.size(), 1U);
+}
+
+TEST_F(Client, ThePauseBeforeARetryDoesNotPassTheDeadline) {
+    const auto peer = serve(
+        [](const std::string&) { return Reply{"HTTP/1.1 429 Busy\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n"}; });
+    retry = {.attempts = 3};
+    make_client({}, {.total = 5s});
+    const auto pending = finished(get());
+    EXPECT_EQ(pending.result()->status, 429) << "at once, not after 5 s";
+    EXPECT_EQ(pending.result()->attempts.at(0).stopped_by, "deadline");
+}
+
+TEST_F(Client, AnnouncesTheTimeThatIsLeft) {
+    const auto peer = serve([](const std::string&) { return Reply{ok("")}; });
+    make_client();
+    Request request;
+    request.announce_deadline = true;
+    request.timeout = 900ms;
+    EXPECT_EQ(body_of(send(std::move(request))), "");
+    const std::string& sent = peer->requests.at(0);
+    const std::size_t at = sent.find("\r\nX-Deadline-Ms: ");
+    ASSERT_NE(at, std::string::npos);
+    const int left = std::stoi(sent.substr(at + 17));
+    EXPECT_GT(left, 0);
+    EXPECT_LE(left, 900);
+}
+
 TEST_F(Client, CloseFailsThoseWaitingAndLetsTheOthersEnd) {
     const auto peer = serve([](const std::string&) { return Reply{"", Reply::Then::hold}; });
     make_client(PoolOptions{.max_connections = 1});
@@ -690,7 +803,7 @@ TEST_F(Client, MayGoWhileTheLoopStillHoldsItsHandlers) {
 
 TEST_F(Client, RequestsLeftOnALoopThatIsDestroyedGoWithIt) {
     auto other = std::make_unique<asio::io_context>(1);
-    auto orphan = HttpClient::create(*other, "http://127.0.0.1:1", {}, {}).value();
+    auto orphan = HttpClient::create(*other, "http://127.0.0.1:1").value();
     const Pending<Response> pending(*other, orphan->send({}, {}));
     other->poll_one();
     orphan.reset();
@@ -739,7 +852,7 @@ TEST_F(Client, RefusesAUrlItCannotUse) {
 
 TEST_F(Client, RefusesOptionsOutOfRange) {
     const auto message = [this](PoolOptions options, Timeouts timeouts) {
-        const auto made = HttpClient::create(io, "http://h", options, timeouts);
+        const auto made = HttpClient::create(io, "http://h", {options, timeouts, {}});
         return made.has_error() && made.error().code == Errc::configuration ? made.error().message : "accepted";
     };
     EXPECT_THAT(message({.max_connections = 0}, {}), AllOf(HasSubstr("max_connections"), HasSubstr("at least 1")));

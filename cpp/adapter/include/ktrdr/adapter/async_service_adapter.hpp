@@ -15,8 +15,7 @@ namespace ktrdr {
 /// How a host service is reached.
 struct HostServiceConfig {
     std::string base_url{};
-    PoolOptions pool{};
-    Timeouts timeouts{};
+    ClientOptions client{};
 };
 
 /// What a call may carry beside its data.

@@ -38,8 +38,7 @@ struct DataManagerOptions {
     /// The IB host service's URL; unset: the environment decides.
     std::optional<std::string> ib_url{};
     std::optional<bool> use_ib_host_service{};
-    PoolOptions pool{};
-    Timeouts timeouts{};
+    ClientOptions client{};
     DatabaseOptions database{};
 };
 

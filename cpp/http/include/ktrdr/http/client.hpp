@@ -27,19 +27,19 @@ struct PoolStats {
 /// A pool of connections to one origin (`http://host:port`).
 ///
 /// Errors: every failure is a `Result` whose context carries method, url (without query and user info), phase,
-/// elapsed_ms, request_sent ("no", "partly", "whole").
-/// Cancellation: the token closes the socket of a request being written or read, unlinks one that waits; the result is
-/// `Errc::cancelled` (or `timed_out`).
+/// elapsed_ms, request_sent ("no", "partly", "whole"), retryable, attempts (see `Attempt`).
+/// Cancellation: the token closes the socket of a request being written or read, unlinks one that waits, ends the pause
+/// before a retry; the result is `Errc::cancelled` (or `timed_out`).
 /// Thread safety: the io thread only, but for `stats`.
 /// Lifetime: keep the client alive (shared) while requests are in flight.
 class KTRDR_EXPORT HttpClient final : public std::enable_shared_from_this<HttpClient> {
 public:
     /// `configuration` for a URL that is not `http://host[:port][/prefix]`, or options out of range.
     [[nodiscard]] static Result<std::shared_ptr<HttpClient>> create(boost::asio::io_context& io, const std::string& url,
-                                                                    PoolOptions options = {}, Timeouts timeouts = {});
+                                                                    ClientOptions options = {});
     ~HttpClient();
 
-    /// Send one request and read the whole answer. Any status is a value here.
+    /// Send one request, again where `RetryPolicy` says so, and read the whole answer. Any status is a value here.
     [[nodiscard]] boost::asio::awaitable<Result<Response>> send(Request request, CancellationToken token);
     [[nodiscard]] PoolStats stats() const;
     /// Have this many connections open (at most `max_connections`), so that the first requests need not dial. The

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <ktrdr/http/retry.hpp>
 
 namespace ktrdr {
 
@@ -16,8 +19,16 @@ struct Request {
     std::string target{"/"};
     Headers headers{};
     std::string body{};
-    /// May be sent again after a failure that leaves it open whether it was carried out.
+    /// May be sent again after a failure that leaves it open whether it was carried out. So may one whose method says
+    /// so (GET, HEAD, PUT, DELETE, OPTIONS, TRACE) and one with an `idempotency_key`.
     bool idempotent{false};
+    /// Sent as `Idempotency-Key`, the same with every attempt: a service that knows it carries the request out once.
+    /// Empty for none.
+    std::string idempotency_key{};
+    /// Send the time that is left, as `X-Deadline-Ms`.
+    bool announce_deadline{false};
+    /// Hears of attempts that failed; may be null.
+    std::shared_ptr<RequestObserver> observer{};
     /// Goes before others that wait for a connection, over a socket kept for this: for calls that stop work.
     bool urgent{false};
     /// A limit for this call alone; zero for the client's `total`, which is never passed.
@@ -28,6 +39,8 @@ struct Response {
     int status{0};
     Headers headers{};
     std::string body{};
+    /// Attempts before the one that brought this, and this one where its status asked for another that did not come.
+    std::vector<Attempt> attempts{};
 };
 
 }  // namespace ktrdr

@@ -5,6 +5,7 @@
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/http/retry.hpp>
 
 namespace ktrdr {
 
@@ -42,7 +43,15 @@ struct Timeouts {
     std::chrono::milliseconds total{std::chrono::seconds{60}};
 };
 
+/// How a client behaves, whatever it is asked.
+struct ClientOptions {
+    PoolOptions pool{};
+    Timeouts timeouts{};
+    RetryPolicy retry{};
+};
+
 /// `configuration` naming field, value and rule.
+[[nodiscard]] KTRDR_EXPORT Result<void> check(const ClientOptions& options);
 [[nodiscard]] KTRDR_EXPORT Result<void> check(const PoolOptions& options);
 [[nodiscard]] KTRDR_EXPORT Result<void> check(const Timeouts& timeouts);
 
