@@ -68,8 +68,10 @@ class CancellationToken(_core.CancellationToken):
         _bridge.start()
         if same_as is None:
             super().__init__()
-        else:
+        elif isinstance(same_as, _core.CancellationToken):
             super().__init__(same_as)
+        else:
+            raise InvalidArgumentError(f"same_as must be a CancellationToken, not {same_as!r}")
 
     @explained
     def child(self, timeout: float | None = None) -> CancellationToken:
@@ -81,6 +83,35 @@ class CancellationToken(_core.CancellationToken):
             For a timeout that is not positive.
         """
         return CancellationToken(super().child(timeout))
+
+    @explained
+    def cancel(self, reason: str = "", *, code: str = "user") -> bool:
+        """Cancel; True for the call that did it, False for later ones.
+
+        Parameters
+        ----------
+        reason : str
+            Why, for a person; it is in the error that the work ends with.
+        code : {'user', 'timeout', 'shutdown', 'parent', 'error'}
+            Why, for programs.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For another code.
+        """
+        return super().cancel(reason, code=code)
+
+    @explained
+    def check(self, context: str = "") -> None:
+        """Raise once the token is cancelled; ``context`` names what was cancelled.
+
+        Raises
+        ------
+        OperationCancelledError
+            Once cancelled; ``OperationTimeoutError`` where a deadline did it.
+        """
+        super().check(context)
 
     def on_cancel(self, callback: Callable[[CancelReason], object]) -> CancelRegistration:
         """Call ``callback`` once with the reason when the token is cancelled, soon if it is already.
@@ -130,6 +161,7 @@ class CancellationToken(_core.CancellationToken):
             post.remove(key)
         return cast("CancelReason", self.reason)
 
+    @explained
     def wait_for(self, seconds: float | None = None) -> bool:
         """Block this thread until the token is cancelled, at most ``seconds``; True when it is.
 
@@ -177,11 +209,13 @@ class CancellationSystem:
         """List the ids whose tokens are not cancelled."""
         return _core.active_tokens()
 
+    @explained
     def find(self, operation_id: str) -> CancellationToken | None:
         """Give the token of an operation that is alive, else None."""
         token = _core.find_token(operation_id)
         return None if token is None else CancellationToken(token)
 
+    @explained
     def cancel(self, operation_id: str, reason: str = "", *, code: str = "user") -> bool:
         """Cancel one; True for the call that did it, False for an unknown id too.
 
@@ -192,6 +226,7 @@ class CancellationSystem:
         """
         return _core.cancel_token(operation_id, reason, code)
 
+    @explained
     def cancel_all(self, reason: str = "", *, code: str = "user") -> int:
         """Cancel all that are alive; how many this call cancelled.
 

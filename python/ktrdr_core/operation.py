@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from . import _bridge, _core
+from ._arguments import explained
 from ._callbacks import guarded, refuse_coroutine
 from ._core import ProgressState
 from .errors import InvalidArgumentError, KtrdrError
@@ -115,6 +116,7 @@ class Operation(Generic[T]):
         """Say whether it has ended, in whatever way."""
         return self._native.done
 
+    @explained
     def cancel(self, reason: str = "") -> bool:
         """Ask the work to stop; False when it has ended or was asked before."""
         return self._native.cancel(reason, "user")
@@ -221,6 +223,7 @@ class Operation(Generic[T]):
 
     # ---- without asyncio
 
+    @explained
     def result(self, timeout: float | None = None) -> T:
         """Wait for the end and return the value.
 

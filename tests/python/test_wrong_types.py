@@ -9,6 +9,7 @@ import pytest
 
 from domain import Domain
 from ktrdr_core import (
+    CancellationSystem,
     CancellationToken,
     GenericProgressManager,
     OperationsService,
@@ -112,6 +113,42 @@ def test_of_a_progress_manager(words: str) -> None:
     manager.start_operation("x", 3)
     with pytest.raises(errors.InvalidArgumentError, match=words):
         MANAGER[words](manager)
+
+
+TOKENS: dict[str, Callable[[Any, Any], object]] = {
+    "same_as must be a CancellationToken": lambda _, wrong: CancellationToken(wrong),
+    "reason must be str": lambda token, wrong: token.cancel(wrong),
+    "code must be str": lambda token, wrong: token.cancel("x", code=wrong),
+    "context must be str": lambda token, wrong: token.check(wrong),
+    "timeout must be float or None": lambda token, wrong: token.child(wrong),
+    "seconds must be float or None": lambda token, wrong: token.wait_for(wrong),
+    "operation_id must be str": lambda _, wrong: CancellationSystem().cancel(wrong),
+    "operation_id must be str, ": lambda _, wrong: CancellationSystem().find(wrong),
+    "reason must be str, ": lambda _, wrong: CancellationSystem().cancel_all(wrong),
+}
+
+
+@pytest.mark.parametrize("words", TOKENS)
+def test_of_a_token(words: str) -> None:
+    token = CancellationToken()
+    with pytest.raises(errors.InvalidArgumentError, match=words):
+        TOKENS[words](token, object())
+    assert not token.is_cancelled()
+
+
+def test_of_an_operation() -> None:
+    async def main() -> None:
+        operation = Domain().start_operation("N", "t", asyncio.Event().wait)
+        with pytest.raises(errors.InvalidArgumentError, match="reason must be str, not 5"):
+            operation.cancel(5)  # type: ignore[arg-type]
+        with pytest.raises(errors.InvalidArgumentError, match="timeout must be float or None"):
+            operation.result("x")  # type: ignore[arg-type]
+        assert operation.status in {"pending", "running"}
+        operation.cancel()
+        with pytest.raises(errors.OperationCancelledError):
+            await operation
+
+    asyncio.run(main())
 
 
 def test_of_others() -> None:
