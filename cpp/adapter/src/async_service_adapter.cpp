@@ -105,7 +105,7 @@ AsyncServiceAdapter::~AsyncServiceAdapter() = default;
 
 boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options) {
     Request request;
-    request.target = std::move(endpoint);
+    request.url = std::move(endpoint);
     request.idempotent = true;
     return call(std::move(request), std::move(options));
 }
@@ -114,7 +114,7 @@ boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_post(std::
                                                                            CallOptions options) {
     Request request;
     request.method = "POST";
-    request.target = std::move(endpoint);
+    request.url = std::move(endpoint);
     request.headers.emplace_back("Content-Type", "application/json");
     request.body = json::serialize(data);
     request.idempotent = options.idempotent;
@@ -123,7 +123,7 @@ boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_post(std::
 
 boost::asio::awaitable<Result<ServiceHealth>> AsyncServiceAdapter::check_health(CallOptions options) {
     Request request;
-    request.target = "/health";
+    request.url = "/health";
     request.idempotent = true;
     request.timeout = health_limit;
     auto answer = co_await call(std::move(request), std::move(options));
@@ -145,7 +145,7 @@ boost::asio::awaitable<Result<ServiceHealth>> AsyncServiceAdapter::check_health(
 boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call(Request request, CallOptions options) {
     const auto started = std::chrono::steady_clock::now();
     const std::string method = request.method;
-    const std::string target = request.target.substr(0, request.target.find('?'));
+    const std::string target = request.url.substr(0, request.url.find('?'));
     request.headers.emplace_back("Accept", "application/json");
     if (!options.operation_id.empty()) {
         request.headers.emplace_back("X-Operation-Id", options.operation_id);

@@ -12,7 +12,7 @@ namespace {
 std::shared_ptr<ServiceCalls> make_calls(const std::string& service_name, const std::string& base_url,
                                          std::size_t pool_size) {
     HostServiceConfig config;
-    config.base_url = base_url;
+    config.client.base_url = base_url;
     config.client.pool.max_connections = pool_size;
     Runtime* const runtime = unwrap(Runtime::instance());
     return unwrap(ServiceCalls::create(*runtime, service_name,

@@ -92,7 +92,8 @@ Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, 
     if (!route->use_host_service) {
         return manager;
     }
-    auto client = HttpClient::create(services.io, route->url, options.client);
+    options.client.base_url = route->url;
+    auto client = HttpClient::create(services.io, options.client);
     if (!client) {
         return client.error();
     }

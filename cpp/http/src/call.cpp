@@ -5,24 +5,18 @@
 #include "request_writer.hpp"
 
 namespace ktrdr {
-namespace {
-
-std::string_view without_query(const Request& request) {
-    return std::string_view(request.target).substr(0, request.target.find('?'));
-}
-
-}  // namespace
-
-Call::Call(ConnectionPool& pool, Request request)
+Call::Call(ConnectionPool& pool, Request request, std::string target)
     : timer(pool.io().get_executor()),
       pool_(pool),
       request_(std::move(request)),
+      target_(std::move(target)),
       started_(std::chrono::steady_clock::now()),
       total_(request_.timeout.count() > 0 ? std::min(request_.timeout, pool.timeouts().total) : pool.timeouts().total),
       total_deadline_(started_ + total_),
       retries_(pool.retry(), pool.budget(), is_idempotent(request_), total_deadline_) {
     urgent = request_.urgent;
     exchange_.request = &request_;
+    exchange_.target = target_;
     exchange_.deadline = total_deadline_;
     exchange_.call = this;
 }
@@ -119,8 +113,7 @@ void Call::cancel(const CancelReason& reason) {
     if (ended()) {
         return;
     }
-    Error error = with_facts(
-        cancelled_error(reason, fmt::format("{} {}{}", request_.method, pool_.origin().url, without_query(request_))));
+    Error error = with_facts(cancelled_error(reason, fmt::format("{} {}", request_.method, shown_url())));
     give_up();
     attempt_ended(std::move(error));
 }
@@ -165,8 +158,12 @@ Result<Response> Call::take() {
     return std::move(*outcome_);
 }
 
+std::string Call::shown_url() const {
+    return pool_.origin().url + target_.substr(0, target_.find('?'));
+}
+
 Error Call::with_facts(Error error) const {
-    const std::string url = fmt::format("{}{}", pool_.origin().url, without_query(request_));
+    const std::string url = shown_url();
     const auto elapsed = std::chrono::steady_clock::now() - started_;
     const auto* const named = error.context.if_contains("phase");
     const std::string phase(named != nullptr ? std::string_view(named->as_string()) : to_string(exchange_.phase));

@@ -17,7 +17,8 @@ namespace ktrdr {
 /// Lifetime: lives in the coroutine's frame; destroying it gives up whatever is under way.
 class Call final : public PoolWaiter {
 public:
-    Call(ConnectionPool& pool, Request request);
+    /// `target`: path and query.
+    Call(ConnectionPool& pool, Request request, std::string target);
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -45,11 +46,14 @@ private:
     void attempt_ended(Result<Response> outcome);
     void give_up() noexcept;
     void finish(Result<Response> outcome);
+    /// Without query.
+    [[nodiscard]] std::string shown_url() const;
     [[nodiscard]] Error with_facts(Error error) const;
     [[nodiscard]] Error too_late(bool total) const;
 
     ConnectionPool& pool_;
     const Request request_;
+    const std::string target_;
     SteadyTime started_;
     std::chrono::milliseconds total_;
     SteadyTime total_deadline_;

@@ -5,42 +5,125 @@
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <map>
+#include <mutex>
 
 #include "call.hpp"
 #include "connection_pool.hpp"
 #include "request_writer.hpp"
+#include "url.hpp"
 
 namespace ktrdr {
 namespace asio = boost::asio;
 
+PoolStats& PoolStats::operator+=(const PoolStats& other) noexcept {
+    open += other.open;
+    idle += other.idle;
+    active += other.active;
+    connecting += other.connecting;
+    waiting += other.waiting;
+    dials_failed += other.dials_failed;
+    connections_created += other.connections_created;
+    requests += other.requests;
+    return *this;
+}
+
 struct HttpClient::Impl {
-    ConnectionPool pool;
+    /// Which pool a request goes to, and what it asks for there.
+    struct Route {
+        ConnectionPool* pool;
+        std::string target;
+    };
+
+    [[nodiscard]] ConnectionPool& pool_of(Origin origin);
+    [[nodiscard]] Result<Route> route(std::string url);
+    template <class Do>
+    void for_each_pool(Do what) const;
+
+    asio::io_context& io;
+    ClientOptions options;
+    ConnectionPool* base{nullptr};
+    std::string prefix{};
+    std::string base_url{};
+    bool closed{false};
+    /// Guards the map, not what is in it: pools are added on the io thread and looked at from any.
+    mutable std::mutex mutex{};
+    std::map<std::string, std::unique_ptr<ConnectionPool>, std::less<>> pools{};
 };
+
+ConnectionPool& HttpClient::Impl::pool_of(Origin origin) {
+    if (const auto found = pools.find(origin.url); found != pools.end()) {
+        return *found->second;
+    }
+    std::string key = origin.url;
+    auto pool = std::make_unique<ConnectionPool>(io, std::move(origin), options);
+    if (closed) {
+        pool->close();
+    }
+    const std::scoped_lock lock(mutex);
+    return *pools.emplace(std::move(key), std::move(pool)).first->second;
+}
+
+Result<HttpClient::Impl::Route> HttpClient::Impl::route(std::string url) {
+    if (!url.starts_with('/')) {
+        auto parsed = parse_url(url);
+        if (!parsed) {
+            return parsed.error();
+        }
+        return Route{&pool_of(std::move(parsed->origin)), std::move(parsed->target)};
+    }
+    if (base == nullptr) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("'{}' names no host, and the client has no base URL to put before it",
+                                url.substr(0, url.find('?'))),
+                    {{"field", "url"}});
+    }
+    if (!prefix.empty()) {
+        url.insert(0, prefix);
+    }
+    return Route{base, std::move(url)};
+}
+
+template <class Do>
+void HttpClient::Impl::for_each_pool(Do what) const {
+    const std::scoped_lock lock(mutex);
+    for (const auto& [origin, pool] : pools) {
+        what(*pool);
+    }
+}
 
 HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 HttpClient::~HttpClient() = default;
 
-Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, const std::string& url,
-                                                       ClientOptions options) {
-    auto origin = parse_origin(url);
-    if (!origin) {
-        return origin.error();
-    }
+Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, const ClientOptions& options) {
     if (const auto valid = check(options); !valid) {
         return valid.error();
     }
-    std::unique_ptr<Impl> impl(new Impl{{io, std::move(*origin), options}});
+    std::unique_ptr<Impl> impl(new Impl{io, options});
+    if (!options.base_url.empty()) {
+        auto base = parse_base_url(options.base_url);
+        if (!base) {
+            return base.error();
+        }
+        impl->prefix = std::move(base->target);
+        impl->base_url = base->origin.url + impl->prefix;
+        impl->base = &impl->pool_of(std::move(base->origin));
+    }
     return std::shared_ptr<HttpClient>(new HttpClient(std::move(impl)));
 }
 
 asio::awaitable<Result<Response>> HttpClient::send(Request request, CancellationToken token) {
     const auto self = shared_from_this();
-    if (const auto valid = ktrdr::check(request); !valid) {
+    auto route = impl_->route(std::move(request.url));
+    if (!route) {
+        co_return route.error();
+    }
+    if (const auto valid = ktrdr::check(request, route->target); !valid) {
         co_return valid.error();
     }
     // On the heap: a frame beyond 1 KB is none that Asio keeps for the next coroutine.
-    const auto call = std::make_unique<Call>(impl_->pool, std::move(request));
+    const auto call = std::make_unique<Call>(*route->pool, std::move(request), std::move(route->target));
     // Both run on this thread, and the registration goes before the call does.
     if (token.is_cancelled()) {
         call->cancel(token.reason().value_or(CancelReason{}));
@@ -58,16 +141,24 @@ asio::awaitable<Result<Response>> HttpClient::send(Request request, Cancellation
 }
 
 PoolStats HttpClient::stats() const {
-    return impl_->pool.stats();
+    PoolStats sum;
+    impl_->for_each_pool([&sum](const ConnectionPool& pool) { sum += pool.stats(); });
+    return sum;
 }
 
 void HttpClient::close() {
-    impl_->pool.close();
+    impl_->closed = true;
+    for (const auto& [origin, pool] : impl_->pools) {
+        pool->close();
+    }
 }
 
 asio::awaitable<Result<void>> HttpClient::warm_up(std::size_t connections) {
     const auto self = shared_from_this();
-    ConnectionPool& pool = impl_->pool;
+    if (impl_->base == nullptr) {
+        co_return fail(Errc::invalid_argument, "a client without a base URL has nothing to warm up; give it base_url");
+    }
+    ConnectionPool& pool = *impl_->base;
     const std::size_t wanted = std::min(connections, pool.options().max_connections);
     const auto give_up = std::chrono::steady_clock::now() + pool.timeouts().resolve + pool.timeouts().connect;
     const std::size_t failed_before = pool.stats().dials_failed;
@@ -89,14 +180,17 @@ asio::awaitable<void> HttpClient::close(std::chrono::milliseconds drain) {
     const auto self = shared_from_this();
     const auto until = std::chrono::steady_clock::now() + drain;
     close();
-    while (impl_->pool.stats().open > 0 && std::chrono::steady_clock::now() < until) {
-        co_await impl_->pool.changed(until);
+    // Pools that are added meanwhile are closed already.
+    for (const auto& [origin, pool] : impl_->pools) {
+        while (pool->stats().open > 0 && std::chrono::steady_clock::now() < until) {
+            co_await pool->changed(until);
+        }
+        pool->cut();
     }
-    impl_->pool.cut();
 }
 
 const std::string& HttpClient::url() const noexcept {
-    return impl_->pool.origin().url;
+    return impl_->base_url;
 }
 
 }  // namespace ktrdr

@@ -143,7 +143,7 @@ void Connection::start(Exchange& exchange) {
                     exchange.request->method == "HEAD");
     const auto left =
         std::chrono::floor<std::chrono::milliseconds>(exchange.deadline - std::chrono::steady_clock::now());
-    write_head(head_, *exchange.request, settings_.origin, left);
+    write_head(head_, *exchange.request, exchange.target, settings_.origin, left);
     written_ = 0;
     writing_ = true;
     deadline_ = SteadyTime::max();

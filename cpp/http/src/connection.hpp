@@ -17,7 +17,7 @@
 #include <ktrdr/http/message.hpp>
 #include <ktrdr/http/options.hpp>
 
-#include "origin.hpp"
+#include "url.hpp"
 #include "pool_core.hpp"
 #include "response_parser.hpp"
 
@@ -39,6 +39,7 @@ class Call;
 struct Exchange {
     Call* call{nullptr};
     const Request* request{nullptr};
+    std::string_view target{};
     /// When the whole call must be over.
     SteadyTime deadline{SteadyTime::max()};
     Response response{};

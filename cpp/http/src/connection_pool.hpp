@@ -11,7 +11,7 @@
 #include <ktrdr/http/client.hpp>
 
 #include "connection.hpp"
-#include "origin.hpp"
+#include "url.hpp"
 #include "pool_core.hpp"
 
 namespace ktrdr {

@@ -51,12 +51,12 @@ void append_number(std::string& out, std::string_view name, std::uint64_t value)
 
 }  // namespace
 
-Result<void> check(const Request& request) {
+Result<void> check(const Request& request, std::string_view target) {
     if (!is_token(request.method)) {
         return refuse("method", "is not a token such as GET");
     }
-    if (!is_target(request.target)) {
-        return refuse("target", "must begin with '/' and hold no blank, line break or other control character");
+    if (!is_target(target)) {
+        return refuse("url", "must begin with '/' and hold no blank, line break or other control character");
     }
     if (has_line_break(request.idempotency_key)) {
         return refuse("idempotency_key", "holds a line break or a NUL");
@@ -75,9 +75,10 @@ Result<void> check(const Request& request) {
     return {};
 }
 
-void write_head(std::string& out, const Request& request, const Origin& origin, std::chrono::milliseconds left) {
+void write_head(std::string& out, const Request& request, std::string_view target, const Origin& origin,
+                std::chrono::milliseconds left) {
     out.clear();
-    out.append(request.method).append(" ").append(origin.prefix).append(request.target);
+    out.append(request.method).append(" ").append(target);
     out.append(" HTTP/1.1\r\nHost: ").append(origin.host_header).append("\r\n");
     for (const auto& [name, value] : request.headers) {
         out.append(name).append(": ").append(value).append("\r\n");

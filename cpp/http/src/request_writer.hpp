@@ -1,20 +1,22 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/http/message.hpp>
 
-#include "origin.hpp"
+#include "url.hpp"
 
 namespace ktrdr {
 
 /// `invalid_argument` for anything that would not be one request on the wire: CR, LF or NUL, a method or a name that is
-/// no token, a field that belongs to the client.
-[[nodiscard]] Result<void> check(const Request& request);
+/// no token, a field that belongs to the client. `target`: path and query.
+[[nodiscard]] Result<void> check(const Request& request, std::string_view target);
 
 /// Replace `out` by the request's head, ready to send. `left` is announced where the request asks for it.
-void write_head(std::string& out, const Request& request, const Origin& origin, std::chrono::milliseconds left);
+void write_head(std::string& out, const Request& request, std::string_view target, const Origin& origin,
+                std::chrono::milliseconds left);
 
 /// Carrying it out twice leaves the same state (RFC 9110, 9.2.2), by its method or by the caller's word.
 [[nodiscard]] bool is_idempotent(const Request& request) noexcept;

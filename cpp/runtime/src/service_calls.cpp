@@ -1,5 +1,7 @@
 #include <ktrdr/runtime/service_calls.hpp>
 
+#include <fmt/format.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
@@ -25,7 +27,11 @@ boost::asio::awaitable<void> answer_post(std::shared_ptr<AsyncServiceAdapter> ad
 
 Result<std::shared_ptr<ServiceCalls>> ServiceCalls::create(Runtime& runtime, std::string service_name,
                                                            std::string start_hint, HostServiceConfig config) {
-    auto client = HttpClient::create(runtime.io().context(), config.base_url, config.client);
+    if (config.client.base_url.empty()) {
+        return fail(Errc::configuration, fmt::format("{} needs a base URL: http://host[:port][/prefix]", service_name),
+                    {{"field", "base_url"}});
+    }
+    auto client = HttpClient::create(runtime.io().context(), config.client);
     if (!client) {
         return client.error();
     }

@@ -18,11 +18,11 @@ protected:
         make_client(server->url(), options, timeouts);
     }
     void make_client(const std::string& url, PoolOptions options = {}, Timeouts timeouts = {}) {
-        client = HttpClient::create(io, url, {options, timeouts, retry}).value();
+        client = HttpClient::create(io, {url, options, timeouts, retry}).value();
     }
     Pending<Response> get(const std::string& target = "/", const CancellationToken& token = {}) {
         Request request;
-        request.target = target;
+        request.url = target;
         return send(std::move(request), token);
     }
     Pending<Response> post(const std::string& body, const CancellationToken& token = {}) {
@@ -83,7 +83,7 @@ TEST_F(Client, SendsARequestAndReadsTheAnswer) {
     make_client();
     Request request;
     request.method = "POST";
-    request.target = "/echo?a=b";
+    request.url = "/echo?a=b";
     request.headers = {{"X-Operation-Id", "op_1"}};
     request.body = "data";
     const auto pending = finished(send(std::move(request)));
@@ -102,6 +102,42 @@ TEST_F(Client, PutsThePrefixOfItsUrlBeforeEveryTarget) {
     EXPECT_EQ(client->url(), server->url() + "/api/v1");
     EXPECT_EQ(body_of(get("/bars")), "");
     EXPECT_THAT(peer->requests.at(0), StartsWith("GET /api/v1/bars HTTP/1.1\r\n"));
+}
+
+TEST_F(Client, OneClientTalksToManyServices) {
+    const auto first = serve([](const std::string&) { return Reply{ok("first")}; });
+    const auto second = FaultServer::start(io, [](const std::string&) { return Reply{ok("second")}; });
+    make_client(first->url() + "/api", {.max_connections = 1});
+    EXPECT_EQ(body_of(get("/a")), "first");
+    EXPECT_EQ(body_of(get(second->url())), "second");
+    EXPECT_EQ(body_of(get(second->url() + "?q=1#part")), "second");
+    EXPECT_EQ(body_of(get(first->url() + "/b")), "first");
+    EXPECT_THAT(first->requests.at(0), StartsWith("GET /api/a HTTP/1.1\r\n"));
+    EXPECT_THAT(first->requests.at(1), StartsWith("GET /b HTTP/1.1\r\n")) << "a URL of its own has its own path";
+    EXPECT_THAT(second->requests.at(0), StartsWith("GET / HTTP/1.1\r\n"));
+    EXPECT_THAT(second->requests.at(1), StartsWith("GET /?q=1 HTTP/1.1\r\n"));
+    EXPECT_EQ(client->stats().open, 2U) << "one connection each";
+    EXPECT_EQ(client->stats().requests, 4U);
+    client->close();
+    EXPECT_EQ(client->stats().open, 0U);
+    EXPECT_EQ(failure_of(get("http://127.0.0.1:9/other")).code, Errc::client_closed);
+    second->close();
+}
+
+TEST_F(Client, WithoutABaseUrlARequestNamesItsHost) {
+    client = HttpClient::create(io).value();
+    const Error error = failure_of(get("/path?token=secret"));
+    EXPECT_EQ(error.code, Errc::invalid_argument);
+    EXPECT_THAT(error.message, AllOf(HasSubstr("/path"), HasSubstr("base URL"), testing::Not(HasSubstr("secret"))));
+    for (const char* const wrong : {"ftp://host/", "http://", "http://host:0/", "http://h\u00f6st/", "http://[::1/",
+                                    "http://me:secret@host/", "http://host/a b", "http://host/\r\nX: y", ""}) {
+        const Error refused = failure_of(get(wrong));
+        EXPECT_EQ(refused.code, Errc::invalid_argument) << wrong;
+        EXPECT_THAT(refused.message, testing::Not(HasSubstr("secret")));
+    }
+    const Pending<void> warm(io, client->warm_up(1));
+    run_until([&] { return warm.done(); });
+    EXPECT_EQ(warm.error().code, Errc::invalid_argument);
 }
 
 TEST_F(Client, ReadsAChunkedAnswer) {
@@ -773,7 +809,7 @@ TEST_F(Client, AnUrgentRequestPassesAPoolThatIsFull) {
     const auto waiting = get("/next");
     run_until([&] { return peer->requests.size() == 1; });
     Request request;
-    request.target = "/stop";
+    request.url = "/stop";
     request.urgent = true;
     EXPECT_EQ(body_of(send(std::move(request))), "stopped");
     EXPECT_FALSE(busy.done());
@@ -803,7 +839,7 @@ TEST_F(Client, MayGoWhileTheLoopStillHoldsItsHandlers) {
 
 TEST_F(Client, RequestsLeftOnALoopThatIsDestroyedGoWithIt) {
     auto other = std::make_unique<asio::io_context>(1);
-    auto orphan = HttpClient::create(*other, "http://127.0.0.1:1").value();
+    auto orphan = HttpClient::create(*other, {.base_url = "http://127.0.0.1:1"}).value();
     const Pending<Response> pending(*other, orphan->send({}, {}));
     other->poll_one();
     orphan.reset();
@@ -817,10 +853,10 @@ TEST_F(Client, RefusesWhatWouldNotBeOneRequest) {
     const std::vector<Request> bad{
         {.method = "GET / HTTP/1.1\r\nX:"},
         {.method = ""},
-        {.target = "/a b"},
-        {.target = "/a\r\nX: y"},
-        {.target = std::string("/a\0b", 4)},
-        {.target = "no-slash"},
+        {.url = "/a b"},
+        {.url = "/a\r\nX: y"},
+        {.url = std::string("/a\0b", 4)},
+        {.url = "no-slash"},
         {.headers = {{"X: y\r\nZ", "1"}}},
         {.headers = {{"X", "1\r\nY: 2"}}},
         {.headers = {{"X", std::string("1\0", 2)}}},
@@ -836,23 +872,23 @@ TEST_F(Client, RefusesWhatWouldNotBeOneRequest) {
 }
 
 TEST_F(Client, RefusesAUrlItCannotUse) {
-    for (const char* const url : {"", "https://host", "host:80", "http://", "http://:80", "http://h:0", "http://h:x",
+    for (const char* const url : {"https://host", "host:80", "http://", "http://:80", "http://h:0", "http://h:x",
                                   "http://h:70000", "http://h/?q", "http://[::1", "http://h h", "http://h:"}) {
-        const auto made = HttpClient::create(io, url);
+        const auto made = HttpClient::create(io, {.base_url = url});
         ASSERT_TRUE(made.has_error()) << url;
         EXPECT_EQ(made.error().code, Errc::configuration);
         EXPECT_THAT(made.error().message, HasSubstr("http://host[:port]"));
     }
-    const auto secret = HttpClient::create(io, "http://me:word@host");
+    const auto secret = HttpClient::create(io, {.base_url = "http://me:word@host"});
     ASSERT_TRUE(secret.has_error());
     EXPECT_THAT(secret.error().message, testing::Not(HasSubstr("word")));
-    EXPECT_EQ(HttpClient::create(io, "HTTP://[::1]:8080/a/").value()->url(), "http://[::1]:8080/a");
-    EXPECT_EQ(HttpClient::create(io, "http://host").value()->url(), "http://host:80");
+    EXPECT_EQ(HttpClient::create(io, {.base_url = "HTTP://[::1]:8080/a/"}).value()->url(), "http://[::1]:8080/a");
+    EXPECT_EQ(HttpClient::create(io, {.base_url = "http://host"}).value()->url(), "http://host:80");
 }
 
 TEST_F(Client, RefusesOptionsOutOfRange) {
     const auto message = [this](PoolOptions options, Timeouts timeouts) {
-        const auto made = HttpClient::create(io, "http://h", {options, timeouts, {}});
+        const auto made = HttpClient::create(io, {"http://h", options, timeouts, {}});
         return made.has_error() && made.error().code == Errc::configuration ? made.error().message : "accepted";
     };
     EXPECT_THAT(message({.max_connections = 0}, {}), AllOf(HasSubstr("max_connections"), HasSubstr("at least 1")));

@@ -14,7 +14,6 @@ namespace ktrdr {
 
 /// How a host service is reached.
 struct HostServiceConfig {
-    std::string base_url{};
     ClientOptions client{};
 };
 

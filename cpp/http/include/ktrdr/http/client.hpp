@@ -22,34 +22,37 @@ struct PoolStats {
     std::size_t connections_created{0};
     std::size_t dials_failed{0};
     std::size_t requests{0};
+
+    KTRDR_EXPORT PoolStats& operator+=(const PoolStats& other) noexcept;
 };
 
-/// A pool of connections to one origin (`http://host:port`).
+/// Requests over pools of kept connections, one pool for each origin (`http://host:port`) that was asked for something.
 ///
 /// Errors: every failure is a `Result` whose context carries method, url (without query and user info), phase,
 /// elapsed_ms, request_sent ("no", "partly", "whole"), retryable, attempts (see `Attempt`).
 /// Cancellation: the token closes the socket of a request being written or read, unlinks one that waits, ends the pause
 /// before a retry; the result is `Errc::cancelled` (or `timed_out`).
-/// Thread safety: the io thread only, but for `stats`.
+/// Thread safety: the io thread only, but for `stats` and `url`.
 /// Lifetime: keep the client alive (shared) while requests are in flight.
 class KTRDR_EXPORT HttpClient final : public std::enable_shared_from_this<HttpClient> {
 public:
-    /// `configuration` for a URL that is not `http://host[:port][/prefix]`, or options out of range.
-    [[nodiscard]] static Result<std::shared_ptr<HttpClient>> create(boost::asio::io_context& io, const std::string& url,
-                                                                    ClientOptions options = {});
+    /// `configuration` for a base URL that is not `http://host[:port][/prefix]`, or options out of range.
+    [[nodiscard]] static Result<std::shared_ptr<HttpClient>> create(boost::asio::io_context& io,
+                                                                    const ClientOptions& options = {});
     ~HttpClient();
 
     /// Send one request, again where `RetryPolicy` says so, and read the whole answer. Any status is a value here.
     [[nodiscard]] boost::asio::awaitable<Result<Response>> send(Request request, CancellationToken token);
+    /// Of all pools together.
     [[nodiscard]] PoolStats stats() const;
-    /// Have this many connections open (at most `max_connections`), so that the first requests need not dial. The
-    /// error of a dial that failed.
+    /// Have this many connections to the base URL open (at most `max_connections`), so that the first requests need not
+    /// dial. The error of a dial that failed.
     [[nodiscard]] boost::asio::awaitable<Result<void>> warm_up(std::size_t connections);
     /// Refuse new requests, fail those waiting, close idle sockets. Requests in flight end by themselves.
     void close();
     /// The same, and wait for the requests in flight; after `drain` they fail too (`client_closed`).
     [[nodiscard]] boost::asio::awaitable<void> close(std::chrono::milliseconds drain);
-    /// `http://host:port/prefix`, no user info.
+    /// `http://host:port/prefix` of the base URL; empty without one.
     [[nodiscard]] const std::string& url() const noexcept;
 
 private:

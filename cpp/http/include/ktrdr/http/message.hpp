@@ -15,8 +15,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
     std::string method{"GET"};
-    /// Path and query as they go on the wire, beginning with '/'.
-    std::string target{"/"};
+    /// `http://host[:port]/path?query`, or a path (with a query) below the client's base URL, beginning with '/'. Blanks
+    /// and other characters that a URL cannot hold must be encoded already.
+    std::string url{"/"};
     Headers headers{};
     std::string body{};
     /// May be sent again after a failure that leaves it open whether it was carried out. So may one whose method says

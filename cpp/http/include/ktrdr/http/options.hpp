@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
@@ -45,6 +46,9 @@ struct Timeouts {
 
 /// How a client behaves, whatever it is asked.
 struct ClientOptions {
+    /// `http://host[:port][/prefix]`: where requests go that name no host of their own. May be empty.
+    std::string base_url{};
+    /// Of each origin.
     PoolOptions pool{};
     Timeouts timeouts{};
     RetryPolicy retry{};
