@@ -11,7 +11,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   if(CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
     target_compile_options(ktrdr_flags INTERFACE ${guesses} -Wno-error=dangling-reference)
   else()
-    target_compile_options(ktrdr_flags INTERFACE "$<$<CONFIG:Release>:${guesses}>")
+    # A sanitizer's own code makes them guess more.
+    target_compile_options(ktrdr_flags INTERFACE "$<$<OR:$<CONFIG:Release>,$<BOOL:${KTRDR_SANITIZE}>>:${guesses}>")
   endif()
 endif()
 target_compile_definitions(ktrdr_flags INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
