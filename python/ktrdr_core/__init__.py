@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .cancellation import CancellationSystem, CancellationToken
     from .data import DataManager
     from .errors import KtrdrError
+    from .http import Client
     from .operation import Operation
     from .operations import OperationsService
     from .orchestrator import OperationContext, ServiceOrchestrator, current_operation
@@ -31,6 +32,7 @@ __all__ = [
     "CancelReason",
     "CancellationSystem",
     "CancellationToken",
+    "Client",
     "DataManager",
     "GenericProgressManager",
     "KtrdrError",
@@ -53,6 +55,7 @@ _HOMES = {
     "CancelReason": "_core",
     "CancellationSystem": "cancellation",
     "CancellationToken": "cancellation",
+    "Client": "http",
     "DataManager": "data",
     "GenericProgressManager": "progress",
     "KtrdrError": "errors",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from . import _bridge, _core
-from .errors import from_record
+from ._replies import reply
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
-
-_Send = Callable[[_core.Mailbox, int], _core.CancellationToken]
 
 
 class AsyncServiceAdapter:
@@ -47,7 +45,7 @@ class AsyncServiceAdapter:
         """
         if params:
             endpoint = f"{endpoint}?{urlencode(params)}"
-        return await self._call(lambda box, key: self._native.get(endpoint, box, key))
+        return await reply(lambda box, key: self._native.get(endpoint, box, key))
 
     async def call_post(self, endpoint: str, data: Mapping[str, Any]) -> Any:
         """Send ``POST endpoint`` with ``data`` as JSON and decode the JSON answer.
@@ -57,29 +55,7 @@ class AsyncServiceAdapter:
         HostServiceError
             What went wrong; see the tree in ``ktrdr_core.errors``.
         """
-        return await self._call(lambda box, key: self._native.post(endpoint, data, box, key))
-
-    async def _call(self, send: _Send) -> Any:
-        post = _bridge.loop_post()
-        answer = post.loop.create_future()
-
-        def hear(_: str, value: Any) -> None:
-            if not answer.done():
-                answer.set_result(value)
-
-        key = post.add(hear)
-        token = send(post.mailbox, key)
-        try:
-            succeeded, value = await answer
-        except BaseException:
-            # The task was cancelled: the socket is closed, and nobody waits for the answer.
-            token.cancel("the task that awaited it was cancelled")
-            raise
-        finally:
-            post.remove(key)
-        if succeeded:
-            return value
-        raise from_record(*value)
+        return await reply(lambda box, key: self._native.post(endpoint, data, box, key))
 
     def pool_stats(self) -> dict[str, int]:
         """Count connections and requests."""

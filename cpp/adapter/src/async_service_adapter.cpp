@@ -17,14 +17,6 @@ constexpr std::size_t kept_body_bytes = 4096;
 constexpr std::size_t shown_body_bytes = 200;
 constexpr std::chrono::seconds health_limit{5};
 
-/// What was asked, for errors; refers to the caller's strings.
-struct Asked {
-    const std::string& service;
-    const std::string& method;
-    std::string url;
-    SteadyTime started;
-};
-
 /// At most `limit` bytes, not cut inside a character of UTF-8.
 std::string_view head_of(std::string_view body, std::size_t limit) {
     std::size_t length = std::min(body.size(), limit);
@@ -68,18 +60,21 @@ std::string reason_in(std::string_view body) {
 }
 
 json::object facts(const Asked& asked, const Response& response) {
-    const auto elapsed = std::chrono::steady_clock::now() - asked.started;
     return {{"service", asked.service},
             {"method", asked.method},
             {"url", asked.url},
             {"status", response.status},
             {"body", as_text(head_of(response.body, kept_body_bytes))},
             {"phase", "answer"},
-            {"elapsed_ms", std::chrono::duration<double, std::milli>(elapsed).count()},
-            {"request_sent", "whole"}};
+            {"elapsed_ms", std::chrono::duration<double, std::milli>(response.elapsed).count()},
+            {"request_sent", "whole"},
+            {"retryable", is_passing(response.status)},
+            {"attempts", to_json(response.attempts)}};
 }
 
-Error bad_status(const Asked& asked, const Response& response) {
+}  // namespace
+
+Error status_error(const Asked& asked, const Response& response) {
     const std::string reason = reason_in(response.body);
     return fail(Errc::status,
                 fmt::format("{} answered {} to {} {}: {}", asked.service, response.status, asked.method, asked.url,
@@ -87,15 +82,13 @@ Error bad_status(const Asked& asked, const Response& response) {
                 facts(asked, response));
 }
 
-Error not_json(const Asked& asked, const Response& response, const std::string& why) {
+Error not_json_error(const Asked& asked, const Response& response, const std::string& why) {
     return fail(
         Errc::protocol,
         fmt::format("{} answered {} {} with something that is not JSON ({}); it begins: {}", asked.service,
                     asked.method, asked.url, why, response.body.empty() ? "(no body)" : on_one_line(response.body)),
         facts(asked, response));
 }
-
-}  // namespace
 
 AsyncServiceAdapter::AsyncServiceAdapter(std::string service_name, std::string start_hint,
                                          std::shared_ptr<HttpClient> client)
@@ -143,7 +136,6 @@ boost::asio::awaitable<Result<ServiceHealth>> AsyncServiceAdapter::check_health(
 }
 
 boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call(Request request, CallOptions options) {
-    const auto started = std::chrono::steady_clock::now();
     const std::string method = request.method;
     const std::string target = request.url.substr(0, request.url.find('?'));
     request.headers.emplace_back("Accept", "application/json");
@@ -160,8 +152,8 @@ boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call(Request re
     if (good && !error) {
         co_return decoded;
     }
-    const Asked asked{service_name_, method, base_url() + target, started};
-    Error broken = good ? not_json(asked, *response, error.message()) : bad_status(asked, *response);
+    const Asked asked{service_name_, method, base_url() + target};
+    Error broken = good ? not_json_error(asked, *response, error.message()) : status_error(asked, *response);
     if (!options.operation_id.empty()) {
         broken.context["operation_id"] = options.operation_id;
     }

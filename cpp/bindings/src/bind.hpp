@@ -15,6 +15,7 @@ void bind_registry(pybind11::module_& module);
 void bind_storage(pybind11::module_& module);
 void bind_orchestrator(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
+void bind_http(pybind11::module_& module);
 void bind_adapter(pybind11::module_& module);
 void bind_data(pybind11::module_& module);
 void bind_training(pybind11::module_& module);

@@ -61,7 +61,7 @@ CancelRegistration notify(const CancellationToken& token, std::shared_ptr<Mailbo
     return token.on_cancel([mailbox = std::move(mailbox), key](const CancelReason& reason) {
         boost::json::value answer = {
             {"code", to_string(reason.code)}, {"text", reason.text}, {"origin", reason.origin}};
-        mailbox->post({Mail::Kind::reply, key, {}, Result<boost::json::value>(std::move(answer))});
+        mailbox->post(reply_mail<boost::json::value>(key, std::move(answer)));
     });
 }
 

@@ -84,9 +84,8 @@ std::pair<Handle, bool> create(std::string type, std::string id, std::string nam
 /// `reply` under `key` once the store has taken the operation: its work may begin. When its id is taken elsewhere it
 /// has failed instead, which its listeners hear.
 void admit(const Handle& self, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    self->when_admitted([mailbox = std::move(mailbox), key] {
-        mailbox->post({Mail::Kind::reply, key, {}, Result<boost::json::value>(true)});
-    });
+    self->when_admitted(
+        [mailbox = std::move(mailbox), key] { mailbox->post(reply_mail<boost::json::value>(key, true)); });
 }
 
 void succeed(const Handle& self, const py::object& result) {

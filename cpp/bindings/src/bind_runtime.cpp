@@ -47,8 +47,16 @@ std::shared_ptr<Mailbox> make_mailbox() {
     return mailbox;
 }
 
-/// `(key, kind, progress or reply)`; a reply is `(True, value)` or `(False, (code, message, context))`.
-py::tuple mail_row(const Mail& mail) {
+py::object answer_to_python(Answer answer) {
+    if (auto* const response = std::get_if<Response>(&answer)) {
+        return py::cast(std::move(*response));
+    }
+    return to_python(std::get<boost::json::value>(answer));
+}
+
+/// `(key, kind, progress or reply)`; a reply is `(True, value)` or `(False, (code, message, context))`. Takes the
+/// reply.
+py::tuple mail_row(Mail& mail) {
     if (mail.kind == Mail::Kind::progress) {
         return py::make_tuple(mail.key, "progress", std::make_shared<ProgressState>(mail.progress));
     }
@@ -56,7 +64,8 @@ py::tuple mail_row(const Mail& mail) {
         return py::make_tuple(mail.key, mail.kind == Mail::Kind::events ? "events" : "finished", py::none());
     }
     if (mail.reply->has_value()) {
-        return py::make_tuple(mail.key, "reply", py::make_tuple(true, to_python(mail.reply->value())));
+        return py::make_tuple(mail.key, "reply",
+                              py::make_tuple(true, answer_to_python(std::move(mail.reply->value()))));
     }
     const Error& error = mail.reply->error();
     return py::make_tuple(mail.key, "reply",
@@ -66,7 +75,7 @@ py::tuple mail_row(const Mail& mail) {
 
 py::list take(Mailbox& mailbox, std::size_t limit) {
     py::list rows;
-    for (const Mail& mail : mailbox.take(limit)) {
+    for (Mail& mail : mailbox.take(limit)) {
         rows.append(mail_row(mail));
     }
     return rows;

@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core, module) {
     bind_registry(module);
     bind_storage(module);
     bind_orchestrator(module);
+    bind_http(module);
     bind_runtime(module);
     bind_adapter(module);
     bind_data(module);

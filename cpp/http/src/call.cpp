@@ -146,6 +146,7 @@ void Call::attempt_ended(Result<Response> outcome) {
 void Call::finish(Result<Response> outcome) {
     if (outcome) {
         outcome->attempts = retries_.failed();
+        outcome->elapsed = std::chrono::steady_clock::now() - started_;
     } else {
         Error error = std::move(outcome).error();
         error.context["attempts"] = to_json(retries_.failed());

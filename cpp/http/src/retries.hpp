@@ -38,7 +38,4 @@ private:
     std::vector<Attempt> failed_{};
 };
 
-/// True for a status that says "not now": 408, 425, 429, 502, 503, 504.
-[[nodiscard]] bool is_passing(int status) noexcept;
-
 }  // namespace ktrdr

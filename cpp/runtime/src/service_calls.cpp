@@ -13,14 +13,14 @@ namespace {
 boost::asio::awaitable<void> answer_get(std::shared_ptr<AsyncServiceAdapter> adapter, std::string endpoint,
                                         CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     auto answer = co_await adapter->call_get(std::move(endpoint), std::move(options));
-    mailbox->post({Mail::Kind::reply, key, {}, std::move(answer)});
+    mailbox->post(reply_mail(key, std::move(answer)));
 }
 
 boost::asio::awaitable<void> answer_post(std::shared_ptr<AsyncServiceAdapter> adapter, std::string endpoint,
                                          boost::json::value data, CallOptions options, std::shared_ptr<Mailbox> mailbox,
                                          std::uint64_t key) {
     auto answer = co_await adapter->call_post(std::move(endpoint), std::move(data), std::move(options));
-    mailbox->post({Mail::Kind::reply, key, {}, std::move(answer)});
+    mailbox->post(reply_mail(key, std::move(answer)));
 }
 
 }  // namespace

@@ -1,5 +1,21 @@
-"""For the tests of those who use the package: what every kind of operation must do, ready to run against yours."""
+"""For the tests of those who use the package.
 
+What every kind of operation must do, ready to run against yours; a server that breaks off where you want.
+"""
+
+from .fault_server import CLOSE, HOLD, RESET, FaultRequest, FaultServer, Step, ok, status
 from .operation_suite import OperationKind, OperationSuite, until_running
 
-__all__ = ["OperationKind", "OperationSuite", "until_running"]
+__all__ = [
+    "CLOSE",
+    "HOLD",
+    "RESET",
+    "FaultRequest",
+    "FaultServer",
+    "OperationKind",
+    "OperationSuite",
+    "Step",
+    "ok",
+    "status",
+    "until_running",
+]

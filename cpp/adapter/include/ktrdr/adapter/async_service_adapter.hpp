@@ -60,6 +60,21 @@ private:
     std::shared_ptr<HttpClient> client_;
 };
 
+/// What was asked, for errors.
+struct Asked {
+    std::string service{};
+    std::string method{};
+    /// Without query and user info.
+    std::string url{};
+};
+
+/// What an answer with a status that is no success comes to: `status`, with the reason that the service gives, and in
+/// its context the status, the first 4 KiB of the body and the attempts.
+[[nodiscard]] KTRDR_EXPORT Error status_error(const Asked& asked, const Response& response);
+
+/// What an answer whose body is not JSON comes to: `protocol`. `why` is the parser's word.
+[[nodiscard]] KTRDR_EXPORT Error not_json_error(const Asked& asked, const Response& response, const std::string& why);
+
 /// `?symbol=BRK%20B&timeframe=1d`; empty for no pairs.
 [[nodiscard]] KTRDR_EXPORT std::string encode_query(const std::vector<std::pair<std::string, std::string>>& pairs);
 

@@ -15,8 +15,8 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
     std::string method{"GET"};
-    /// `http://host[:port]/path?query`, or a path (with a query) below the client's base URL, beginning with '/'. Blanks
-    /// and other characters that a URL cannot hold must be encoded already.
+    /// `http://host[:port]/path?query`, or a path (with a query) below the client's base URL, beginning with '/'.
+    /// Blanks and other characters that a URL cannot hold must be encoded already.
     std::string url{"/"};
     Headers headers{};
     std::string body{};
@@ -42,6 +42,8 @@ struct Response {
     std::string body{};
     /// Attempts before the one that brought this, and this one where its status asked for another that did not come.
     std::vector<Attempt> attempts{};
+    /// From the start of the call, all attempts together.
+    std::chrono::nanoseconds elapsed{};
 };
 
 }  // namespace ktrdr

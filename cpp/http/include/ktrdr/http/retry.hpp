@@ -58,6 +58,9 @@ struct Attempt {
     std::string_view stopped_by{};
 };
 
+/// True for a status that says "not now": 408, 425, 429, 502, 503, 504.
+[[nodiscard]] KTRDR_EXPORT bool is_passing(int status) noexcept;
+
 [[nodiscard]] KTRDR_EXPORT boost::json::array to_json(const std::vector<Attempt>& attempts);
 
 /// Hears of attempts that did not succeed, as they end: on the io thread, and it must not block.

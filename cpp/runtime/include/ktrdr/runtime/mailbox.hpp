@@ -8,14 +8,20 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/http/message.hpp>
 #include <ktrdr/operations/operation.hpp>
 #include <ktrdr/progress/state.hpp>
 
 namespace ktrdr {
+
+/// What a call brings.
+using Answer = std::variant<boost::json::value, Response>;
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {
@@ -24,8 +30,20 @@ struct Mail {
     Kind kind{Kind::finished};
     std::uint64_t key{0};
     ProgressState progress{};
-    std::optional<Result<boost::json::value>> reply{};
+    std::optional<Result<Answer>> reply{};
 };
+
+/// The end of a call.
+template <class Value>
+[[nodiscard]] Mail reply_mail(std::uint64_t key, Result<Value> outcome) {
+    Mail mail{Mail::Kind::reply, key, {}, {}};
+    if (outcome) {
+        mail.reply.emplace(boost::system::in_place_value, std::in_place_type<Value>, std::move(*outcome));
+    } else {
+        mail.reply.emplace(boost::system::in_place_error, std::move(outcome).error());
+    }
+    return mail;
+}
 
 /// The way from our threads to one event loop (or one thread that waits): a list and a file descriptor to watch.
 ///

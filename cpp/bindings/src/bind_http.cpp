@@ -1,0 +1,157 @@
+#include <fmt/format.h>
+#include <pybind11/stl.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <ktrdr/adapter/async_service_adapter.hpp>
+#include <ktrdr/runtime/http_calls.hpp>
+
+#include "bind.hpp"
+#include "bind_pool.hpp"
+#include "convert.hpp"
+#include "options.hpp"
+
+namespace ktrdr::bindings {
+namespace {
+
+void bind_options(py::module_& module) {
+    OptionsClass<PoolOptions>(module, "PoolOptions", "How connections to one service are kept. Times in seconds.")
+        .number("max_connections", &PoolOptions::max_connections, "Most sockets open at once, busy and idle.")
+        .number("urgent_connections", &PoolOptions::urgent_connections, "More, that only urgent requests get.")
+        .number("max_waiters", &PoolOptions::max_waiters, "Most requests waiting for a connection.")
+        .number("min_idle", &PoolOptions::min_idle, "Sockets kept open and idle.")
+        .time("idle_timeout", &PoolOptions::idle_timeout, "How long an idle socket is kept.")
+        .time("max_lifetime", &PoolOptions::max_lifetime, "A socket carries no new request after this time.")
+        .time("dial_backoff", &PoolOptions::dial_backoff, "Wait before the next dial after one that failed.")
+        .time("max_dial_backoff", &PoolOptions::max_dial_backoff, "The longest of these waits.")
+        .number("max_head_bytes", &PoolOptions::max_head_bytes, "Most bytes of an answer's head.")
+        .number("max_body_bytes", &PoolOptions::max_body_bytes, "Most bytes of an answer's body.")
+        .done();
+    OptionsClass<Timeouts>(module, "Timeouts", "Limits of a request's phases, in seconds.")
+        .time("pool", &Timeouts::pool, "Waiting for a connection.")
+        .time("resolve", &Timeouts::resolve, "Looking up the host's name.")
+        .time("connect", &Timeouts::connect, "Connecting to one address.")
+        .time("write", &Timeouts::write, "Writing the request.")
+        .time("first_byte", &Timeouts::first_byte, "Until the answer begins.")
+        .time("between_bytes", &Timeouts::between_bytes, "Between two pieces of the answer.")
+        .time("total", &Timeouts::total, "The whole call, all attempts together.")
+        .done();
+    OptionsClass<RetryPolicy>(module, "RetryPolicy", "When a request is sent again. Times in seconds.")
+        .number("attempts", &RetryPolicy::attempts, "How often a request is sent in all; 1 for no retry.")
+        .time("first_pause", &RetryPolicy::first_pause, "A pause is drawn from 0 to this, doubled each time.")
+        .time("busy_pause", &RetryPolicy::busy_pause, "The same after 429 and 503 without Retry-After.")
+        .time("longest_pause", &RetryPolicy::longest_pause, "The longest pause of our own.")
+        .time("longest_retry_after", &RetryPolicy::longest_retry_after, "A longer Retry-After is cut to this.")
+        .number("budget", &RetryPolicy::budget, "Retries that each request earns for all of its origin.")
+        .number("budget_reserve", &RetryPolicy::budget_reserve, "Retries that can be saved up.")
+        .done();
+}
+
+/// Bytes of a header are Latin-1 at worst (RFC 9110, 5.5).
+py::object text_of(const std::string& bytes) {
+    return py::reinterpret_steal<py::object>(
+        PyUnicode_DecodeLatin1(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), nullptr));
+}
+
+py::list headers_of(const Response& response) {
+    py::list headers;
+    for (const auto& [name, value] : response.headers) {
+        headers.append(py::make_tuple(text_of(name), text_of(value)));
+    }
+    return headers;
+}
+
+py::object json_of(const Response& response, Asked asked) {
+    boost::system::error_code error;
+    const auto value = boost::json::parse(response.body, error);
+    if (error) {
+        throw ErrorException(not_json_error(asked, response, error.message()));
+    }
+    return to_python(value);
+}
+
+void bind_response(py::module_& module) {
+    py::class_<Response>(module, "HttpResponse", "An answer as it came.")
+        .def_readonly("status_code", &Response::status)
+        .def_property_readonly("headers", &headers_of)
+        .def_property_readonly("content", [](const Response& self) { return py::bytes(self.body); })
+        .def_property_readonly(
+            "attempts", [](const Response& self) { return to_python(boost::json::value(to_json(self.attempts))); })
+        .def_property_readonly("elapsed",
+                               [](const Response& self) { return std::chrono::duration<double>(self.elapsed).count(); })
+        .def(
+            "json",
+            [](const Response& self, std::string service, std::string method, std::string url) {
+                return json_of(self, {std::move(service), std::move(method), std::move(url)});
+            },
+            py::arg("service"), py::arg("method"), py::arg("url"), "The body as JSON.")
+        .def(
+            "raise_for_status",
+            [](const Response& self, std::string service, std::string method, std::string url) {
+                if (self.status >= 400) {
+                    throw ErrorException(status_error({std::move(service), std::move(method), std::move(url)}, self));
+                }
+            },
+            py::arg("service"), py::arg("method"), py::arg("url"), "Raise StatusError for 4xx and 5xx.");
+}
+
+Request make_request(std::string method, std::string url, Headers headers, std::optional<std::string> content,
+                     const py::object& json, bool idempotent, std::string idempotency_key, bool urgent,
+                     std::optional<double> timeout) {
+    Request request;
+    request.method = std::move(method);
+    request.url = std::move(url);
+    request.headers = std::move(headers);
+    if (content) {
+        request.body = std::move(*content);
+    } else if (!json.is(py::ellipsis())) {
+        request.body = boost::json::serialize(from_python(json));
+        request.headers.emplace_back("Content-Type", "application/json");
+    }
+    request.idempotent = idempotent;
+    request.idempotency_key = std::move(idempotency_key);
+    request.urgent = urgent;
+    if (timeout) {
+        // The shortest limit that there is, for 0 would mean the client's own.
+        request.timeout =
+            std::max(std::chrono::milliseconds{1}, std::chrono::ceil<std::chrono::milliseconds>(duration_of(*timeout)));
+    }
+    return request;
+}
+
+std::shared_ptr<HttpCalls> make_calls(std::string base_url, const PoolOptions& pool, const Timeouts& timeouts,
+                                      const RetryPolicy& retry) {
+    return unwrap(HttpCalls::create(*unwrap(Runtime::instance()), {std::move(base_url), pool, timeouts, retry}));
+}
+
+}  // namespace
+
+void bind_http(py::module_& module) {
+    bind_options(module);
+    bind_response(module);
+    py::class_<Request>(module, "HttpRequest", "A request that can be sent.")
+        .def(py::init(&make_request), py::arg("method"), py::arg("url"), py::arg("headers"), py::arg("content"),
+             py::arg("json"), py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"), py::arg("timeout"));
+    py::class_<HttpCalls, std::shared_ptr<HttpCalls>>(module, "HttpCalls", "Requests over pools of connections.")
+        .def(py::init(&make_calls), py::arg("base_url"), py::arg("pool"), py::arg("timeouts"), py::arg("retry"))
+        .def(
+            "send",
+            [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token,
+               std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+                return self.send(request, token.value_or(CancellationToken{}), std::move(mailbox), key);
+            },
+            py::arg("request"), py::arg("token"), py::arg("mailbox"), py::arg("key"))
+        .def("warm_up", &HttpCalls::warm_up, py::arg("connections"), py::arg("mailbox"), py::arg("key"))
+        .def(
+            "drain",
+            [](HttpCalls& self, double seconds, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+                self.close(std::chrono::ceil<std::chrono::milliseconds>(duration_of(seconds)), std::move(mailbox), key);
+            },
+            py::arg("seconds"), py::arg("mailbox"), py::arg("key"))
+        .def("close", py::overload_cast<>(&HttpCalls::close))
+        .def_property_readonly("url", &HttpCalls::url)
+        .def("stats", [](const HttpCalls& self) { return pool_dict(self.stats()); });
+}
+
+}  // namespace ktrdr::bindings

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "convert.hpp"
+
+namespace ktrdr::bindings {
+
+/// Binds an aggregate of options as an immutable class with keywords, each with the aggregate's own default. It is
+/// checked where it is made.
+///
+/// Units: a time is a number of seconds in Python.
+template <class Options>
+class OptionsClass {
+public:
+    OptionsClass(py::module_& module, const char* name, const char* doc) : name_(name), class_(module, name, doc) {}
+
+    OptionsClass& time(const char* field, std::chrono::milliseconds Options::* member, const char* doc) {
+        return add(
+            field, doc,
+            [member](Options& options, const py::handle& value) {
+                constexpr double longest = 1e9;
+                const double seconds = py::cast<double>(value);
+                if (std::isnan(seconds)) {
+                    throw py::cast_error("not a number");
+                }
+                options.*member =
+                    std::chrono::milliseconds(std::llround(std::clamp(seconds, -longest, longest) * 1000));
+            },
+            [member](const Options& options) -> py::object {
+                return py::float_(std::chrono::duration<double>(options.*member).count());
+            });
+    }
+    template <class Number>
+    OptionsClass& number(const char* field, Number Options::* member, const char* doc) {
+        return add(
+            field, doc,
+            [member](Options& options, const py::handle& value) { options.*member = py::cast<Number>(value); },
+            [member](const Options& options) -> py::object { return py::cast(options.*member); });
+    }
+    void done() {
+        class_.def(py::init([name = name_, fields = fields_](const py::kwargs& given) {
+            Options options;
+            for (const auto& [key, value] : given) {
+                set(name, fields, options, py::cast<std::string>(key), value);
+            }
+            unwrap(check(options));
+            return options;
+        }));
+        class_.def("__repr__", [name = name_, fields = fields_](const Options& self) {
+            std::string shown;
+            for (const Field& field : fields) {
+                shown += shown.empty() ? "" : ", ";
+                shown += field.name + "=" + py::cast<std::string>(py::repr(field.get(self)));
+            }
+            return name + "(" + shown + ")";
+        });
+    }
+
+private:
+    struct Field {
+        std::string name;
+        std::function<void(Options&, const py::handle&)> set;
+        std::function<py::object(const Options&)> get;
+    };
+
+    template <class Set, class Get>
+    OptionsClass& add(const char* field, const char* doc, Set set, Get get) {
+        class_.def_property_readonly(field, get, doc);
+        fields_.push_back({field, set, get});
+        return *this;
+    }
+    static void set(const std::string& name, const std::vector<Field>& fields, Options& options, const std::string& key,
+                    const py::handle& value) {
+        for (const Field& field : fields) {
+            if (field.name != key) {
+                continue;
+            }
+            try {
+                field.set(options, value);
+            } catch (const py::cast_error&) {
+                throw ErrorException(fail(
+                    Errc::invalid_argument,
+                    name + ": " + key + " must be a number in its range, not " + py::cast<std::string>(py::repr(value)),
+                    {{"field", key}}));
+            }
+            return;
+        }
+        std::string known;
+        for (const Field& field : fields) {
+            known += (known.empty() ? "" : ", ") + field.name;
+        }
+        throw ErrorException(
+            fail(Errc::invalid_argument, name + " has no field " + key + "; it has " + known, {{"field", key}}));
+    }
+
+    std::string name_;
+    py::class_<Options> class_;
+    std::vector<Field> fields_{};
+};
+
+}  // namespace ktrdr::bindings

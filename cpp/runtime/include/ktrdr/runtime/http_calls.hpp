@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/http/client.hpp>
+#include <ktrdr/runtime/mailbox.hpp>
+#include <ktrdr/runtime/runtime.hpp>
+
+namespace ktrdr {
+
+/// An `HttpClient` for callers that are not on the io thread: answers come as mail.
+///
+/// Thread safety: every member from any thread.
+class KTRDR_EXPORT HttpCalls final {
+public:
+    [[nodiscard]] static Result<std::shared_ptr<HttpCalls>> create(Runtime& runtime, const ClientOptions& options);
+    HttpCalls(Runtime& runtime, std::shared_ptr<HttpClient> client);
+    HttpCalls(const HttpCalls&) = delete;
+    HttpCalls& operator=(const HttpCalls&) = delete;
+    ~HttpCalls();
+
+    /// Send a request; its answer is posted to `mailbox` under `key`. The token it answers, a child of `parent`, stops
+    /// it.
+    CancellationToken send(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
+                           std::uint64_t key);
+    /// The reply is null once the connections are open.
+    void warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    void close();
+    /// The reply is null once everything is closed.
+    void close(std::chrono::milliseconds drain, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    [[nodiscard]] PoolStats stats() const { return client_->stats(); }
+    [[nodiscard]] const std::string& url() const noexcept { return client_->url(); }
+
+private:
+    Runtime& runtime_;
+    std::shared_ptr<HttpClient> client_;
+};
+
+}  // namespace ktrdr

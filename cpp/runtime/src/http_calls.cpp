@@ -1,0 +1,74 @@
+#include <ktrdr/runtime/http_calls.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+namespace ktrdr {
+namespace asio = boost::asio;
+namespace {
+
+// Parameters by value: they live in the frame until the answer is posted.
+asio::awaitable<void> answer(std::shared_ptr<HttpClient> client, Request request, CancellationToken token,
+                             std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    auto response = co_await client->send(std::move(request), std::move(token));
+    mailbox->post(reply_mail(key, std::move(response)));
+}
+
+asio::awaitable<void> warm(std::shared_ptr<HttpClient> client, std::size_t connections,
+                           std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    auto done = co_await client->warm_up(connections);
+    using Reply = Result<boost::json::value>;
+    mailbox->post(reply_mail(key, done ? Reply(boost::json::value()) : Reply(std::move(done).error())));
+}
+
+asio::awaitable<void> drain(std::shared_ptr<HttpClient> client, std::chrono::milliseconds time,
+                            std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    co_await client->close(time);
+    mailbox->post(reply_mail<boost::json::value>(key, boost::json::value()));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<HttpCalls>> HttpCalls::create(Runtime& runtime, const ClientOptions& options) {
+    auto client = HttpClient::create(runtime.io().context(), options);
+    if (!client) {
+        return client.error();
+    }
+    return std::make_shared<HttpCalls>(runtime, std::move(*client));
+}
+
+HttpCalls::HttpCalls(Runtime& runtime, std::shared_ptr<HttpClient> client)
+    : runtime_(runtime), client_(std::move(client)) {}
+
+HttpCalls::~HttpCalls() {
+    // It belongs to the io thread.
+    runtime_.io().post([client = std::move(client_)] { client->close(); });
+}
+
+CancellationToken HttpCalls::send(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
+                                  std::uint64_t key) {
+    CancellationToken token = parent == CancellationToken{} ? runtime_.make_token() : parent.child();
+    runtime_.io().post([&io = runtime_.io().context(), client = client_, request = std::move(request), token,
+                        mailbox = std::move(mailbox), key]() mutable {
+        asio::co_spawn(io, answer(std::move(client), std::move(request), token, std::move(mailbox), key),
+                       asio::detached);
+    });
+    return token;
+}
+
+void HttpCalls::warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    runtime_.io().post([&io = runtime_.io().context(), client = client_, connections, mailbox = std::move(mailbox),
+                        key] { asio::co_spawn(io, warm(client, connections, mailbox, key), asio::detached); });
+}
+
+void HttpCalls::close() {
+    runtime_.io().post([client = client_] { client->close(); });
+}
+
+void HttpCalls::close(std::chrono::milliseconds time, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    runtime_.io().post([&io = runtime_.io().context(), client = client_, time, mailbox = std::move(mailbox), key] {
+        asio::co_spawn(io, drain(client, time, mailbox, key), asio::detached);
+    });
+}
+
+}  // namespace ktrdr

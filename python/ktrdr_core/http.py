@@ -1,0 +1,437 @@
+"""An HTTP client that keeps its connections: for talking to a few services hard, for hours, with cancels all the time.
+
+One client serves any number of services, event loops and threads. The work is done by the native io thread: a cancelled
+task is released at once, its socket is closed behind it, and no answer ever reaches another request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from . import _bridge, _core
+from ._arguments import explained
+from ._core import PoolOptions, RetryPolicy, Timeouts
+from ._replies import reply, wait_for_reply
+from .errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+__all__ = [
+    "Client",
+    "Headers",
+    "PendingResponse",
+    "PoolOptions",
+    "Response",
+    "RetryPolicy",
+    "Timeouts",
+]
+
+
+class Headers(Mapping[str, str]):
+    """Header fields; names compare without case. Of a name that came twice the values are joined by ``", "``."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        self._fields = fields
+
+    def get_list(self, name: str) -> list[str]:
+        """Give every value of a name, in the order in which they came."""
+        wanted = name.lower()
+        return [value for key, value in self._fields if key.lower() == wanted]
+
+    def multi_items(self) -> list[tuple[str, str]]:
+        """Give every field as it came."""
+        return list(self._fields)
+
+    def __getitem__(self, name: str) -> str:
+        values = self.get_list(name)
+        if not values:
+            raise KeyError(name)
+        return ", ".join(values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(key.lower() for key, _ in self._fields))
+
+    def __len__(self) -> int:
+        return len({key.lower() for key, _ in self._fields})
+
+    def __repr__(self) -> str:
+        # Values may be secrets: cookies, tokens.
+        return f"<Headers {', '.join(self)}>"
+
+
+class Response:
+    """An answer, whole.
+
+    Attributes
+    ----------
+    status_code : int
+        Any status; only ``raise_for_status`` makes an error of it.
+    headers : Headers
+    content : bytes
+        The body.
+    method, url : str
+        What was asked.
+    elapsed : float
+        Seconds from the start of the call, all attempts together.
+    attempts : list of dict
+        Those that did not succeed: ``attempt``, ``phase``, ``request_sent``, ``elapsed_ms``, ``status`` or ``error``,
+        ``pause_ms`` or ``stopped_by``.
+    """
+
+    def __init__(self, native: _core.HttpResponse, method: str, url: str) -> None:
+        self._native = native
+        self.method = method
+        self.url = url
+        self.status_code = native.status_code
+        self.headers = Headers(native.headers)
+
+    @property
+    def content(self) -> bytes:
+        return self._native.content
+
+    @property
+    def elapsed(self) -> float:
+        return self._native.elapsed
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        return self._native.attempts
+
+    @property
+    def is_success(self) -> bool:
+        """True for 2xx."""
+        return 200 <= self.status_code <= 299
+
+    @property
+    def text(self) -> str:
+        """The body as text: in the charset of ``Content-Type``, else UTF-8; what does not fit is shown as U+FFFD."""
+        kind = self.headers.get("content-type", "")
+        charset = next(
+            (
+                part[8:].strip("\"'")
+                for part in kind.replace(" ", "").split(";")
+                if part.lower().startswith("charset=")
+            ),
+            "utf-8",
+        )
+        try:
+            return self.content.decode(charset, "replace")
+        except LookupError:
+            return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Decode the body.
+
+        Raises
+        ------
+        ProtocolError
+            For a body that is not JSON, with its beginning.
+        """
+        return self._native.json(*self._asked())
+
+    def raise_for_status(self) -> Response:
+        """Give the response itself, for a chain of calls.
+
+        Raises
+        ------
+        StatusError
+            For 4xx and 5xx, with the service's own reason and the first 4 KiB of the body.
+        """
+        self._native.raise_for_status(*self._asked())
+        return self
+
+    def _asked(self) -> tuple[str, str, str]:
+        url = self.url.partition("?")[0]
+        return url.partition("://")[2].partition("/")[0], self.method, url
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status_code} of {self.method} {self.url.partition('?')[0]}>"
+
+
+class PendingResponse:
+    """A request that is sent when it is awaited, or waited for with ``result()``; each time anew."""
+
+    def __init__(
+        self,
+        client: Client,
+        request: _core.HttpRequest,
+        token: _core.CancellationToken | None,
+        shown: tuple[str, str],
+    ) -> None:
+        self._client = client
+        self._request = request
+        self._token = token
+        self._shown = shown
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Response:
+        return Response(await reply(self._send), *self._shown)
+
+    @explained
+    def result(self, timeout: float | None = None) -> Response:
+        """Send the request and block for its answer, on a thread without a running event loop.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; the request is stopped after them.
+
+        Raises
+        ------
+        TimeoutError
+            After ``timeout``.
+        RuntimeError
+            On a thread whose event loop is running: await it there.
+        HostServiceError
+            Why there is no answer; see the tree in ``ktrdr_core.errors``.
+        """
+        if timeout is not None and not timeout >= 0:
+            raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
+        return Response(wait_for_reply(self._send, timeout), *self._shown)
+
+    def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
+        return self._client._native.send(self._request, self._token, mailbox, key)
+
+    def __repr__(self) -> str:
+        method, url = self._shown
+        return f"<PendingResponse {method} {url.partition('?')[0]}>"
+
+
+class Client:
+    """Sends requests over pools of kept connections, one pool for each service.
+
+    Parameters
+    ----------
+    base_url : str
+        ``http://host[:port][/prefix]``, put before URLs that begin with ``/``. Without it every URL names its host.
+    headers : mapping, optional
+        Sent with every request; a request's own of the same name replace them.
+    pool : PoolOptions, optional
+        Of each service.
+    timeouts : Timeouts, optional
+    retry : RetryPolicy, optional
+
+    Raises
+    ------
+    ConfigurationError
+        For a base URL that cannot be used.
+
+    Notes
+    -----
+    Thread safety: every member from any thread; ``await`` on any event loop, many at once.
+
+    Any status is an answer: ``raise_for_status`` makes an error of it. No redirect is followed, no proxy is taken from the
+    environment, no cookie is kept.
+
+    Examples
+    --------
+    ::
+
+        async with Client("http://127.0.0.1:5001") as client:
+            answer = await client.get("/health")
+            print(answer.raise_for_status().json())
+    """
+
+    def __init__(
+        self,
+        base_url: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        pool: PoolOptions | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        for name, value, kind in (
+            ("base_url", base_url, str),
+            ("headers", headers, (Mapping, type(None))),
+            ("pool", pool, (PoolOptions, type(None))),
+            ("timeouts", timeouts, (Timeouts, type(None))),
+            ("retry", retry, (RetryPolicy, type(None))),
+        ):
+            if not isinstance(value, kind):
+                wanted = kind.__name__ if isinstance(kind, type) else kind[0].__name__
+                raise InvalidArgumentError(
+                    f"{name} must be {wanted}, not {value!r}", context={"field": name}
+                )
+        _bridge.start()
+        self._headers = _checked(headers)
+        self._native = _core.HttpCalls(
+            base_url, pool or PoolOptions(), timeouts or Timeouts(), retry or RetryPolicy()
+        )
+
+    @explained
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | str | None = None,
+        json: Any = ...,
+        timeout: float | None = None,
+        idempotent: bool = False,
+        idempotency_key: str = "",
+        urgent: bool = False,
+        cancellation_token: _core.CancellationToken | None = None,
+    ) -> PendingResponse:
+        """Make a request; it is sent when it is awaited, or by ``result()``.
+
+        Parameters
+        ----------
+        method : str
+            GET, POST, …
+        url : str
+            ``http://host[:port]/path?query``, or a path below the base URL, beginning with ``/``; already encoded.
+        params : mapping, optional
+            Put behind the URL as its query, encoded; a list is one pair for each of its values.
+        headers : mapping, optional
+            Sent with this request.
+        content : bytes or str, optional
+            The body as it is.
+        json : optional
+            The body as JSON; any plain value, ``None`` too.
+        timeout : float, optional
+            Seconds for the whole call, all attempts together; never more than ``Timeouts.total``.
+        idempotent : bool
+            Twice is as good as once, whatever the method says: it may be sent again.
+        idempotency_key : str, optional
+            Sent as ``Idempotency-Key``: the service knows by it that a request came twice, so it may be sent again.
+        urgent : bool
+            Goes before others that wait for a connection, over one that is kept for this: for calls that stop work.
+        cancellation_token : CancellationToken, optional
+            Stops the request; it ends with ``OperationCancelledError`` then.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For arguments that cannot be sent, naming the argument.
+        """
+        if content is not None and json is not ...:
+            raise InvalidArgumentError("content and json are both the body: give one of them")
+        if timeout is not None and not timeout > 0:
+            raise InvalidArgumentError(f"timeout must be more than 0 seconds, not {timeout!r}")
+        if not isinstance(content, bytes | str | None):
+            raise InvalidArgumentError(f"content must be bytes or str, not {content!r}")
+        if not isinstance(cancellation_token, _core.CancellationToken | None):
+            raise InvalidArgumentError(
+                f"cancellation_token must be a CancellationToken, not {cancellation_token!r}"
+            )
+        if params:
+            url = f"{url}{'&' if '?' in url else '?'}{urlencode(params, doseq=True)}"
+        request = _core.HttpRequest(
+            method,
+            url,
+            list(self._merged(headers).items()),
+            content.encode() if isinstance(content, str) else content,
+            json,
+            idempotent,
+            idempotency_key,
+            urgent,
+            timeout,
+        )
+        shown = url if "://" in url else f"{self._native.url}{url}"
+        return PendingResponse(self, request, cancellation_token, (method, shown))
+
+    def _merged(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
+        if not headers:
+            return self._headers
+        headers = _checked(headers)
+        own = {name.lower() for name in headers}
+        return {
+            **{name: value for name, value in self._headers.items() if name.lower() not in own},
+            **headers,
+        }
+
+    def get(self, url: str, **options: Any) -> PendingResponse:
+        """``request("GET", …)``."""
+        return self.request("GET", url, **options)
+
+    def head(self, url: str, **options: Any) -> PendingResponse:
+        """``request("HEAD", …)``."""
+        return self.request("HEAD", url, **options)
+
+    def post(self, url: str, **options: Any) -> PendingResponse:
+        """``request("POST", …)``."""
+        return self.request("POST", url, **options)
+
+    def put(self, url: str, **options: Any) -> PendingResponse:
+        """``request("PUT", …)``."""
+        return self.request("PUT", url, **options)
+
+    def patch(self, url: str, **options: Any) -> PendingResponse:
+        """``request("PATCH", …)``."""
+        return self.request("PATCH", url, **options)
+
+    def delete(self, url: str, **options: Any) -> PendingResponse:
+        """``request("DELETE", …)``."""
+        return self.request("DELETE", url, **options)
+
+    async def warm_up(self, connections: int) -> None:
+        """Have this many connections to the base URL open, so that the first requests need not dial.
+
+        Raises
+        ------
+        ServiceConnectionError
+            When a dial failed, with how far it came.
+        """
+        await reply(lambda mailbox, key: self._native.warm_up(connections, mailbox, key))
+
+    def stats(self) -> dict[str, int]:
+        """Count connections and requests, of all services together."""
+        return self._native.stats()
+
+    def close(self) -> None:
+        """Refuse further requests and close the idle connections; requests in flight end by themselves."""
+        self._native.close()
+
+    async def aclose(self, drain: float = 5.0) -> None:
+        """``close``, and wait ``drain`` seconds at most for requests in flight; then they fail."""
+        await reply(lambda mailbox, key: self._native.drain(drain, mailbox, key))
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        stats = self.stats()
+        return (
+            f"<Client {self._native.url or '(any service)'}: {stats['idle']} idle, {stats['active']} active, "
+            f"{stats['connecting']} connecting, {stats['waiting']} waiting, {stats['requests']} requests>"
+        )
+
+
+def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
+    fields = dict(headers or {})
+    for name, value in fields.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            # Not the value itself, which may be a secret.
+            raise InvalidArgumentError(
+                f"headers must map str to str; {name!r} is given a {type(value).__name__}",
+                context={"field": "headers"},
+            )
+    return fields
