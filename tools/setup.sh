@@ -56,6 +56,9 @@ libsqlitecpp-dev
 #if !__has_include(<sqlite3.h>)
 libsqlite3-dev
 #endif
+#if !__has_include(<openssl/ssl.h>)
+libssl-dev
+#endif
 #if DEV && !__has_include(<gtest/gtest.h>)
 libgtest-dev
 #endif
@@ -74,7 +77,7 @@ missing_packages() {
     if has g++; then
         missing_headers
     else
-        printf '%s\n' libboost-dev libfmt-dev libsqlitecpp-dev libsqlite3-dev
+        printf '%s\n' libboost-dev libfmt-dev libsqlitecpp-dev libsqlite3-dev libssl-dev
         [ "$level" = demo ] || printf '%s\n' libgtest-dev libgmock-dev
     fi | sed "s/^libboost-dev$/$(boost_package)/"
     missing_python

@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from os import PathLike
 from pathlib import Path
 from typing import Any, overload
 
@@ -281,6 +282,7 @@ class Timeouts:
         pool: float = ...,
         resolve: float = ...,
         connect: float = ...,
+        tls: float = ...,
         write: float = ...,
         first_byte: float = ...,
         between_bytes: float = ...,
@@ -292,6 +294,8 @@ class Timeouts:
     def resolve(self) -> float: ...
     @property
     def connect(self) -> float: ...
+    @property
+    def tls(self) -> float: ...
     @property
     def write(self) -> float: ...
     @property
@@ -328,6 +332,24 @@ class RetryPolicy:
     @property
     def budget_reserve(self) -> float: ...
 
+class TlsOptions:
+    def __init__(
+        self,
+        *,
+        ca_file: str | PathLike[str] = ...,
+        certificate_file: str | PathLike[str] = ...,
+        key_file: str | PathLike[str] = ...,
+        verify: bool = ...,
+    ) -> None: ...
+    @property
+    def ca_file(self) -> str: ...
+    @property
+    def certificate_file(self) -> str: ...
+    @property
+    def key_file(self) -> str: ...
+    @property
+    def verify(self) -> bool: ...
+
 class HttpResponse:
     @property
     def status_code(self) -> int: ...
@@ -358,7 +380,12 @@ class HttpRequest:
 
 class HttpCalls:
     def __init__(
-        self, base_url: str, pool: PoolOptions, timeouts: Timeouts, retry: RetryPolicy
+        self,
+        base_url: str,
+        pool: PoolOptions,
+        timeouts: Timeouts,
+        retry: RetryPolicy,
+        tls: TlsOptions,
     ) -> None: ...
     def send(
         self, request: HttpRequest, token: CancellationToken | None, mailbox: Mailbox, key: int

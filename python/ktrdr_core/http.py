@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from . import _bridge, _core
 from ._arguments import explained
-from ._core import PoolOptions, RetryPolicy, Timeouts
+from ._core import PoolOptions, RetryPolicy, Timeouts, TlsOptions
 from ._replies import reply, wait_for_reply
 from .errors import InvalidArgumentError
 
@@ -28,6 +28,7 @@ __all__ = [
     "Response",
     "RetryPolicy",
     "Timeouts",
+    "TlsOptions",
 ]
 
 
@@ -209,18 +210,20 @@ class Client:
     Parameters
     ----------
     base_url : str
-        ``http://host[:port][/prefix]``, put before URLs that begin with ``/``. Without it every URL names its host.
+        ``http[s]://host[:port][/prefix]``, put before URLs that begin with ``/``. Without it every URL names its host.
     headers : mapping, optional
         Sent with every request; a request's own of the same name replace them.
     pool : PoolOptions, optional
         Of each service.
     timeouts : Timeouts, optional
     retry : RetryPolicy, optional
+    tls : TlsOptions, optional
+        Whom ``https://`` trusts, and the client's own certificate.
 
     Raises
     ------
     ConfigurationError
-        For a base URL that cannot be used.
+        For a base URL that cannot be used, or a certificate file that cannot be read.
 
     Notes
     -----
@@ -246,6 +249,7 @@ class Client:
         pool: PoolOptions | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
+        tls: TlsOptions | None = None,
     ) -> None:
         for name, value, kind in (
             ("base_url", base_url, str),
@@ -253,6 +257,7 @@ class Client:
             ("pool", pool, (PoolOptions, type(None))),
             ("timeouts", timeouts, (Timeouts, type(None))),
             ("retry", retry, (RetryPolicy, type(None))),
+            ("tls", tls, (TlsOptions, type(None))),
         ):
             if not isinstance(value, kind):
                 wanted = kind.__name__ if isinstance(kind, type) else kind[0].__name__
@@ -262,7 +267,11 @@ class Client:
         _bridge.start()
         self._headers = _checked(headers)
         self._native = _core.HttpCalls(
-            base_url, pool or PoolOptions(), timeouts or Timeouts(), retry or RetryPolicy()
+            base_url,
+            pool or PoolOptions(),
+            timeouts or Timeouts(),
+            retry or RetryPolicy(),
+            tls or TlsOptions(),
         )
 
     @explained
@@ -288,7 +297,7 @@ class Client:
         method : str
             GET, POST, …
         url : str
-            ``http://host[:port]/path?query``, or a path below the base URL, beginning with ``/``; already encoded.
+            ``http[s]://host[:port]/path?query``, or a path below the base URL, beginning with ``/``; already encoded.
         params : mapping, optional
             Put behind the URL as its query, encoded; a list is one pair for each of its values.
         headers : mapping, optional

@@ -6,17 +6,15 @@ import asyncio
 import gc
 import json
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import ktrdr_core
-from ktrdr_core import CancellationToken, errors
+from ktrdr_core import errors
 from ktrdr_core.http import Client, Headers, PoolOptions, RetryPolicy, Timeouts
 from ktrdr_core.testing import (
-    CLOSE,
     HOLD,
     RESET,
     FaultRequest,
@@ -136,38 +134,6 @@ def test_only_raise_for_status_makes_an_error_of_a_status() -> None:
     assert "secret" not in str(caught.value) + str(caught.value.context)
 
 
-@pytest.mark.parametrize(
-    ("steps", "error", "words"),
-    [
-        ([CLOSE], errors.ServiceConnectionError, "without an answer"),
-        ([RESET], errors.ServiceConnectionError, "reset"),
-        ([b"HTTP/1.1 2", CLOSE], errors.ProtocolError, "inside its head"),
-        ([ok("whole")[:-2], CLOSE], errors.ProtocolError, "inside its body"),
-        ([b"SSH-2.0-OpenSSH\r\n\r\n"], errors.ProtocolError, "not HTTP/1.1"),
-        ([HOLD], errors.ServiceTimeoutError, "no answer within 50 ms"),
-        ([ok("whole")[:-2], HOLD], errors.ServiceTimeoutError, "nothing more of the answer"),
-    ],
-)
-def test_a_fault_is_one_error_and_the_next_request_succeeds(
-    steps: list[Any], error: type[Exception], words: str
-) -> None:
-    broken = iter([steps])
-    limits = Timeouts(first_byte=0.05, between_bytes=0.05)
-    with (
-        FaultServer(lambda _: next(broken, ok("good"))) as server,
-        Client(server.url, retry=ONCE, timeouts=limits) as client,
-    ):
-        with pytest.raises(error, match=words) as caught:
-            client.get("/x").result()
-        context = getattr(caught.value, "context", {})
-        assert context["method"] == "GET"
-        assert context["url"] == f"{server.url}/x"
-        assert context["request_sent"] == "whole"
-        assert len(context["attempts"]) == 1
-        for _ in range(10):
-            assert client.get("/x").result().text == "good"
-
-
 def test_nobody_there_says_so_with_every_attempt() -> None:
     with FaultServer() as server:
         url = server.url
@@ -202,51 +168,6 @@ def test_a_post_is_sent_once_unless_it_has_a_key() -> None:
             client.post("/start", json={}, idempotent=True).result()
     keys = [request.headers.get("idempotency-key") for request in server.requests]
     assert keys == [None, "op_1", "op_1", "op_1", None, None, None]
-
-
-def cancel_task(task: asyncio.Task[Any], token: CancellationToken) -> None:
-    task.cancel()
-
-
-def cancel_token(task: asyncio.Task[Any], token: CancellationToken) -> None:
-    token.cancel("enough")
-
-
-def cancel_from_a_thread(task: asyncio.Task[Any], token: CancellationToken) -> None:
-    thread = threading.Thread(target=token.cancel, args=("enough",))
-    thread.start()
-    thread.join()
-
-
-@pytest.mark.parametrize("cancel", [cancel_task, cancel_token, cancel_from_a_thread])
-@pytest.mark.parametrize("before", [b"", ok("whole")[:-2]])
-def test_a_cancel_closes_the_socket_and_the_pool_serves_on(
-    cancel: Callable[[asyncio.Task[Any], CancellationToken], None], before: bytes
-) -> None:
-    def handler(request: FaultRequest) -> list[Any]:
-        if request.target == "/slow":
-            return [before, HOLD] if before else [HOLD]
-        return [ok("good")]
-
-    async def main(server: FaultServer, client: Client) -> None:
-        token = CancellationToken()
-
-        async def ask() -> None:
-            await client.get("/slow", cancellation_token=token)
-
-        task = asyncio.create_task(ask())
-        await asyncio.to_thread(server.wait_until, lambda it: len(it.requests) == 1)
-        cancel(task, token)
-        with pytest.raises((asyncio.CancelledError, errors.OperationCancelledError)):
-            await task
-        await asyncio.to_thread(server.wait_until, lambda it: it.open_connections == 0)
-        for _ in range(10):
-            assert (await client.get("/fast")).text == "good"
-
-    with FaultServer(handler) as server, Client(server.url) as client:
-        asyncio.run(main(server, client))
-        assert client.stats()["active"] == 0
-        assert server.accepted == 2
 
 
 def test_a_deadline_of_a_request_and_of_a_wait() -> None:

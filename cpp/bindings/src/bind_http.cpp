@@ -32,6 +32,7 @@ void bind_options(py::module_& module) {
         .time("pool", &Timeouts::pool, "Waiting for a connection.")
         .time("resolve", &Timeouts::resolve, "Looking up the host's name.")
         .time("connect", &Timeouts::connect, "Connecting to one address.")
+        .time("tls", &Timeouts::tls, "The TLS handshake.")
         .time("write", &Timeouts::write, "Writing the request.")
         .time("first_byte", &Timeouts::first_byte, "Until the answer begins.")
         .time("between_bytes", &Timeouts::between_bytes, "Between two pieces of the answer.")
@@ -45,6 +46,12 @@ void bind_options(py::module_& module) {
         .time("longest_retry_after", &RetryPolicy::longest_retry_after, "A longer Retry-After is cut to this.")
         .number("budget", &RetryPolicy::budget, "Retries that each request earns for all of its origin.")
         .number("budget_reserve", &RetryPolicy::budget_reserve, "Retries that can be saved up.")
+        .done();
+    OptionsClass<TlsOptions>(module, "TlsOptions", "How https:// is trusted.")
+        .text("ca_file", &TlsOptions::ca_file, "Authorities that are trusted, PEM; empty for the system's.")
+        .text("certificate_file", &TlsOptions::certificate_file, "The client's own certificate, PEM.")
+        .text("key_file", &TlsOptions::key_file, "The certificate's key, PEM.")
+        .number("verify", &TlsOptions::verify, "False trusts anybody.")
         .done();
 }
 
@@ -121,8 +128,8 @@ Request make_request(std::string method, std::string url, Headers headers, std::
 }
 
 std::shared_ptr<HttpCalls> make_calls(std::string base_url, const PoolOptions& pool, const Timeouts& timeouts,
-                                      const RetryPolicy& retry) {
-    return unwrap(HttpCalls::create(*unwrap(Runtime::instance()), {std::move(base_url), pool, timeouts, retry}));
+                                      const RetryPolicy& retry, const TlsOptions& tls) {
+    return unwrap(HttpCalls::create(*unwrap(Runtime::instance()), {std::move(base_url), pool, timeouts, retry, tls}));
 }
 
 }  // namespace
@@ -134,7 +141,8 @@ void bind_http(py::module_& module) {
         .def(py::init(&make_request), py::arg("method"), py::arg("url"), py::arg("headers"), py::arg("content"),
              py::arg("json"), py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"), py::arg("timeout"));
     py::class_<HttpCalls, std::shared_ptr<HttpCalls>>(module, "HttpCalls", "Requests over pools of connections.")
-        .def(py::init(&make_calls), py::arg("base_url"), py::arg("pool"), py::arg("timeouts"), py::arg("retry"))
+        .def(py::init(&make_calls), py::arg("base_url"), py::arg("pool"), py::arg("timeouts"), py::arg("retry"),
+             py::arg("tls"))
         .def(
             "send",
             [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token,

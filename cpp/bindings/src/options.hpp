@@ -39,6 +39,14 @@ public:
                 return py::float_(std::chrono::duration<double>(options.*member).count());
             });
     }
+    OptionsClass& text(const char* field, std::string Options::* member, const char* doc) {
+        return add(
+            field, doc,
+            [member](Options& options, const py::handle& value) {
+                options.*member = py::cast<std::string>(py::module_::import("os").attr("fspath")(value));
+            },
+            [member](const Options& options) -> py::object { return py::str(options.*member); });
+    }
     template <class Number>
     OptionsClass& number(const char* field, Number Options::* member, const char* doc) {
         return add(
@@ -84,13 +92,18 @@ private:
             if (field.name != key) {
                 continue;
             }
+            const auto refuse = [&](const char* wanted) {
+                return ErrorException(fail(Errc::invalid_argument,
+                                           name + ": " + key + " must be " + wanted + ", not " +
+                                               py::cast<std::string>(py::repr(value)),
+                                           {{"field", key}}));
+            };
             try {
                 field.set(options, value);
             } catch (const py::cast_error&) {
-                throw ErrorException(fail(
-                    Errc::invalid_argument,
-                    name + ": " + key + " must be a number in its range, not " + py::cast<std::string>(py::repr(value)),
-                    {{"field", key}}));
+                throw refuse("a number in its range");
+            } catch (const py::error_already_set&) {
+                throw refuse("a path");
             }
             return;
         }

@@ -11,6 +11,7 @@
 #include "call.hpp"
 #include "connection_pool.hpp"
 #include "request_writer.hpp"
+#include "tls.hpp"
 #include "url.hpp"
 
 namespace ktrdr {
@@ -35,7 +36,9 @@ struct HttpClient::Impl {
         std::string target;
     };
 
-    [[nodiscard]] ConnectionPool& pool_of(Origin origin);
+    /// The pool of this origin, made where there is none.
+    [[nodiscard]] Result<ConnectionPool*> pool_of(Origin origin);
+    [[nodiscard]] Result<std::shared_ptr<TlsContext>> tls_context();
     [[nodiscard]] Result<Route> route(std::string url);
     template <class Do>
     void for_each_pool(Do what) const;
@@ -46,22 +49,39 @@ struct HttpClient::Impl {
     std::string prefix{};
     std::string base_url{};
     bool closed{false};
+    /// Made for the first `https://`, for it takes a while.
+    std::shared_ptr<TlsContext> tls{};
     /// Guards the map, not what is in it: pools are added on the io thread and looked at from any.
     mutable std::mutex mutex{};
     std::map<std::string, std::unique_ptr<ConnectionPool>, std::less<>> pools{};
 };
 
-ConnectionPool& HttpClient::Impl::pool_of(Origin origin) {
+Result<std::shared_ptr<TlsContext>> HttpClient::Impl::tls_context() {
+    if (!tls) {
+        auto made = TlsContext::create(options.tls);
+        if (!made) {
+            return made.error();
+        }
+        tls = std::move(*made);
+    }
+    return tls;
+}
+
+Result<ConnectionPool*> HttpClient::Impl::pool_of(Origin origin) {
     if (const auto found = pools.find(origin.url); found != pools.end()) {
-        return *found->second;
+        return found->second.get();
+    }
+    auto context = origin.tls ? tls_context() : Result<std::shared_ptr<TlsContext>>(nullptr);
+    if (!context) {
+        return context.error();
     }
     std::string key = origin.url;
-    auto pool = std::make_unique<ConnectionPool>(io, std::move(origin), options);
+    auto pool = std::make_unique<ConnectionPool>(io, std::move(origin), options, std::move(*context));
     if (closed) {
         pool->close();
     }
     const std::scoped_lock lock(mutex);
-    return *pools.emplace(std::move(key), std::move(pool)).first->second;
+    return pools.emplace(std::move(key), std::move(pool)).first->second.get();
 }
 
 Result<HttpClient::Impl::Route> HttpClient::Impl::route(std::string url) {
@@ -70,7 +90,11 @@ Result<HttpClient::Impl::Route> HttpClient::Impl::route(std::string url) {
         if (!parsed) {
             return parsed.error();
         }
-        return Route{&pool_of(std::move(parsed->origin)), std::move(parsed->target)};
+        const auto pool = pool_of(std::move(parsed->origin));
+        if (!pool) {
+            return pool.error();
+        }
+        return Route{*pool, std::move(parsed->target)};
     }
     if (base == nullptr) {
         return fail(Errc::invalid_argument,
@@ -108,7 +132,17 @@ Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, con
         }
         impl->prefix = std::move(base->target);
         impl->base_url = base->origin.url + impl->prefix;
-        impl->base = &impl->pool_of(std::move(base->origin));
+        const auto pool = impl->pool_of(std::move(base->origin));
+        if (!pool) {
+            return pool.error();
+        }
+        impl->base = *pool;
+    }
+    // What names files is read now, so that a wrong one is found here.
+    const bool named =
+        !options.tls.ca_file.empty() || !options.tls.certificate_file.empty() || !options.tls.key_file.empty();
+    if (const auto context = named ? impl->tls_context() : Result<std::shared_ptr<TlsContext>>(nullptr); !context) {
+        return context.error();
     }
     return std::shared_ptr<HttpClient>(new HttpClient(std::move(impl)));
 }

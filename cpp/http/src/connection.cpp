@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t read_bytes = 16UL * 1024;
 constexpr std::chrono::seconds addresses_kept{30};
+/// What is encrypted at a time, so that a large body is not in memory twice.
+constexpr std::size_t tls_piece = 64UL * 1024;
 
 }  // namespace
 
@@ -22,6 +24,7 @@ std::string_view to_string(Phase phase) noexcept {
         case Phase::pool: return "pool";
         case Phase::resolve: return "resolve";
         case Phase::connect: return "connect";
+        case Phase::tls: return "tls";
         case Phase::write: return "write";
         case Phase::first_byte: return "first_byte";
         case Phase::between_bytes: return "between_bytes";
@@ -122,16 +125,57 @@ void Connection::connected(const boost::system::error_code& error) {
         connect_next();
         return;
     }
+    if (!settings_.tls) {
+        arm_read();
+        open();
+        return;
+    }
+    state_ = State::handshaking;
+    set_deadline(std::chrono::steady_clock::now() + settings_.timeouts.tls);
+    tls_.emplace(settings_.tls, settings_.origin.host);
+    cipher_in_.resize(read_bytes);
+    arm_read();
+    shake_hands();
+}
+
+void Connection::shake_hands() {
+    const auto done = tls_->handshake();
+    // A refusal is told to the peer.
+    tls_->take_output(cipher_out_);
+    flush_handshake();
+    if (!done) {
+        dial_error(done.error().code, to_string(Phase::tls), "the connection " + done.error().message,
+                   done.error().context);
+    } else if (*done) {
+        open();
+    }
+}
+
+void Connection::flush_handshake() {
+    boost::system::error_code error;
+    flush(error);
+    if (error == asio::error::would_block || error == asio::error::try_again) {
+        socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const boost::system::error_code& failed) {
+            if (!failed && self->state_ == State::handshaking) {
+                self->flush_handshake();
+            }
+        });
+    }
+    // Other errors come with the pending read.
+}
+
+void Connection::open() {
     state_ = State::open;
     deadline_ = SteadyTime::max();
-    arm_read();
     owner_->dial_ended(*this);
 }
 
-void Connection::dial_error(Errc code, std::string_view phase, const std::string& what) {
+void Connection::dial_error(Errc code, std::string_view phase, const std::string& what, boost::json::object facts) {
     Owner* const owner = owner_;
     close();
-    owner->dial_failed(*this, ktrdr::fail(code, what, {{"phase", phase}, {"request_sent", "no"}}));
+    facts["phase"] = phase;
+    facts["request_sent"] = "no";
+    owner->dial_failed(*this, ktrdr::fail(code, what, std::move(facts)));
 }
 
 void Connection::start(Exchange& exchange) {
@@ -150,18 +194,54 @@ void Connection::start(Exchange& exchange) {
     write();
 }
 
-void Connection::write() {
+void Connection::write_plain(boost::system::error_code& error) {
     const std::string& body = exchange_->request->body;
     const std::size_t total = head_.size() + body.size();
-    boost::system::error_code error;
     while (written_ < total && !error) {
         const std::size_t of_head = std::min(written_, head_.size());
         const std::array<asio::const_buffer, 2> rest{asio::buffer(head_) + of_head,
                                                      asio::buffer(body) + (written_ - of_head)};
         written_ += body.empty() ? socket_.write_some(rest[0], error) : socket_.write_some(rest, error);
     }
+}
+
+void Connection::write_tls(boost::system::error_code& error) {
+    const std::string& body = exchange_->request->body;
+    flush(error);
+    while (!error && written_ < head_.size() + body.size()) {
+        const bool in_head = written_ < head_.size();
+        const std::string& part = in_head ? head_ : body;
+        const std::size_t at = in_head ? written_ : written_ - head_.size();
+        const std::size_t size = std::min(part.size() - at, tls_piece);
+        if (const auto encrypted = tls_->write({part.data() + at, size}); !encrypted) {
+            error = asio::error::connection_aborted;
+            return;
+        }
+        written_ += size;
+        tls_->take_output(cipher_out_);
+        // A small head and a small body are one record each, but one call.
+        if (!in_head || body.empty() || written_ < head_.size() || cipher_out_.size() >= tls_piece) {
+            flush(error);
+        }
+    }
+}
+
+void Connection::flush(boost::system::error_code& error) {
+    while (cipher_sent_ < cipher_out_.size() && !error) {
+        cipher_sent_ += socket_.write_some(asio::buffer(cipher_out_) + cipher_sent_, error);
+    }
+    if (cipher_sent_ == cipher_out_.size()) {
+        cipher_out_.clear();
+        cipher_sent_ = 0;
+    }
+}
+
+void Connection::write() {
+    const std::size_t total = head_.size() + exchange_->request->body.size();
+    boost::system::error_code error;
+    tls_ ? write_tls(error) : write_plain(error);
     if (written_ > 0) {
-        exchange_->sent = written_ == total ? RequestSent::whole : RequestSent::partly;
+        exchange_->sent = written_ == total && cipher_out_.empty() ? RequestSent::whole : RequestSent::partly;
     }
     const auto now = std::chrono::steady_clock::now();
     if (error == asio::error::would_block || error == asio::error::try_again) {
@@ -181,26 +261,84 @@ void Connection::write() {
 }
 
 void Connection::arm_read() {
-    socket_.async_read_some(buffer_.prepare(read_bytes),
-                            [self = shared_from_this()](const boost::system::error_code& error, std::size_t bytes) {
-                                self->read(error, bytes);
-                            });
+    const asio::mutable_buffer into =
+        tls_ ? asio::buffer(cipher_in_) : asio::mutable_buffer(buffer_.prepare(read_bytes));
+    socket_.async_read_some(into, [self = shared_from_this()](const boost::system::error_code& error,
+                                                              std::size_t bytes) { self->read(error, bytes); });
 }
 
 void Connection::read(const boost::system::error_code& error, std::size_t bytes) {
-    if (state_ != State::open) {
+    if (state_ == State::closed) {
         return;
     }
-    if (exchange_ == nullptr) {
+    if (tls_) {
+        read_tls(error, bytes);
+    } else if (exchange_ == nullptr) {
         owner_->idle_lost(*this);
-        return;
-    }
-    if (error) {
+    } else if (error) {
         read_error(error);
+    } else {
+        buffer_.commit(bytes);
+        parse();
+    }
+}
+
+void Connection::read_tls(const boost::system::error_code& error, std::size_t bytes) {
+    tls_->receive({cipher_in_.data(), bytes});
+    if (state_ == State::handshaking && error) {
+        dial_error(Errc::service_connection, to_string(Phase::tls),
+                   fmt::format("the connection ended inside the TLS handshake: {}", error.message()));
         return;
     }
+    if (state_ == State::handshaking) {
+        shake_hands();
+        if (state_ == State::handshaking) {
+            arm_read();
+        }
+        if (state_ != State::open) {
+            return;
+        }
+    }
+    const auto plain = error ? Result<std::size_t>(0) : decrypt();
+    const bool over = error || !plain || tls_->closed();
+    if (exchange_ == nullptr) {
+        // What came may have been of TLS itself: a ticket for the next session.
+        over || *plain > 0 ? owner_->idle_lost(*this) : arm_read();
+    } else if (!plain) {
+        end(ktrdr::fail(plain.error().code, "the connection " + plain.error().message), false);
+    } else if (*plain > 0) {
+        parse();
+    } else if (over) {
+        read_error(error ? error : asio::error::eof);
+    } else {
+        arm_read();
+    }
+}
+
+Result<std::size_t> Connection::decrypt() {
+    std::size_t sum = 0;
+    for (;;) {
+        const auto into = buffer_.prepare(read_bytes);
+        const auto got = tls_->read({static_cast<char*>(into.data()), into.size()});
+        if (!got) {
+            return got.error();
+        }
+        if (*got == 0) {
+            break;
+        }
+        buffer_.commit(*got);
+        sum += *got;
+    }
+    tls_->take_output(cipher_out_);
+    if (!writing_) {
+        boost::system::error_code ignored;
+        flush(ignored);
+    }
+    return sum;
+}
+
+void Connection::parse() {
     exchange_->answered = true;
-    buffer_.commit(bytes);
     std::size_t used = 0;
     const auto progress = parser_->feed(buffer_.data(), used);
     buffer_.consume(used);
@@ -209,9 +347,14 @@ void Connection::read(const boost::system::error_code& error, std::size_t bytes)
             false);
         return;
     }
+    const bool last = tls_ && tls_->closed();
     if (*progress == ResponseParser::Progress::done) {
         exchange_->response = parser_->take();
-        end({}, exchange_->sent == RequestSent::whole && buffer_.size() == 0 && parser_->keep_alive());
+        end({}, !last && exchange_->sent == RequestSent::whole && buffer_.size() == 0 && parser_->keep_alive());
+        return;
+    }
+    if (last) {
+        read_error(asio::error::eof);
         return;
     }
     if (!writing_) {
@@ -226,7 +369,10 @@ void Connection::read_error(const boost::system::error_code& error) {
         end(ktrdr::fail(Errc::service_connection, fmt::format("the connection broke: {}", error.message())), false);
     } else if (!parser_->started()) {
         end(ktrdr::fail(Errc::service_connection, "the service closed the connection without an answer"), false);
-    } else if (const auto progress = parser_->feed_end(); progress) {
+    } else if (const auto progress = parser_->feed_end(); progress && tls_ && !tls_->closed()) {
+        end(ktrdr::fail(Errc::protocol, "the answer ends without the goodbye of TLS: it may have been cut short"),
+            false);
+    } else if (progress) {
         exchange_->response = parser_->take();
         end({}, false);
     } else {
@@ -247,6 +393,13 @@ void Connection::end(Result<void> outcome, bool reusable) {
 }
 
 void Connection::close() noexcept {
+    boost::system::error_code ignored;
+    if (tls_ && state_ == State::open && exchange_ == nullptr) {
+        // What can be sent at once; nobody waits for the peer's own goodbye.
+        tls_->say_goodbye();
+        tls_->take_output(cipher_out_);
+        flush(ignored);
+    }
     state_ = State::closed;
     owner_ = nullptr;
     exchange_ = nullptr;
@@ -254,7 +407,6 @@ void Connection::close() noexcept {
     if (resolver_) {
         resolver_->cancel();
     }
-    boost::system::error_code ignored;
     socket_.close(ignored);
     timer_.cancel();
 }
@@ -262,7 +414,7 @@ void Connection::close() noexcept {
 void Connection::fail(Error error) {
     if (exchange_ != nullptr) {
         end(std::move(error), false);
-    } else if (state_ == State::resolving || state_ == State::connecting) {
+    } else if (state_ != State::open && state_ != State::closed) {
         dial_error(error.code, to_string(Phase::connect), error.message);
     }
 }
@@ -301,6 +453,9 @@ void Connection::timer_fired() {
     } else if (state_ == State::connecting) {
         connect_error_ = asio::error::timed_out;
         connect_next();
+    } else if (state_ == State::handshaking) {
+        dial_error(Errc::service_timeout, to_string(Phase::tls),
+                   fmt::format("no TLS handshake within {} ms", settings_.timeouts.tls.count()));
     } else if (exchange_ != nullptr) {
         const auto limit = exchange_->phase == Phase::write        ? settings_.timeouts.write
                            : exchange_->phase == Phase::first_byte ? settings_.timeouts.first_byte

@@ -20,6 +20,7 @@
 #include "url.hpp"
 #include "pool_core.hpp"
 #include "response_parser.hpp"
+#include "tls.hpp"
 
 namespace ktrdr {
 
@@ -27,7 +28,7 @@ using IoExecutor = boost::asio::io_context::executor_type;
 using IoTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                                   boost::asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
 
-enum class Phase { pool, resolve, connect, write, first_byte, between_bytes, retry };
+enum class Phase { pool, resolve, connect, tls, write, first_byte, between_bytes, retry };
 [[nodiscard]] std::string_view to_string(Phase phase) noexcept;
 
 enum class RequestSent { no, partly, whole };
@@ -83,6 +84,8 @@ public:
         const PoolOptions& options;
         const Timeouts& timeouts;
         AddressCache& addresses;
+        /// Null for `http://`.
+        const std::shared_ptr<TlsContext>& tls;
     };
 
     Connection(boost::asio::io_context& io, Owner& owner, Settings settings);
@@ -103,15 +106,24 @@ private:
     using Endpoint = boost::asio::ip::tcp::endpoint;
     using Resolver = boost::asio::ip::basic_resolver<boost::asio::ip::tcp, IoExecutor>;
     using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, IoExecutor>;
-    enum class State { resolving, connecting, open, closed };
+    enum class State { resolving, connecting, handshaking, open, closed };
 
     void resolved(const boost::system::error_code& error, const Resolver::results_type& results);
     void connect_next();
     void connected(const boost::system::error_code& error);
-    void dial_error(Errc code, std::string_view phase, const std::string& what);
+    void shake_hands();
+    void open();
+    void dial_error(Errc code, std::string_view phase, const std::string& what, boost::json::object facts = {});
     void write();
+    void write_plain(boost::system::error_code& error);
+    void write_tls(boost::system::error_code& error);
+    void flush(boost::system::error_code& error);
+    void flush_handshake();
     void arm_read();
     void read(const boost::system::error_code& error, std::size_t bytes);
+    void read_tls(const boost::system::error_code& error, std::size_t bytes);
+    [[nodiscard]] Result<std::size_t> decrypt();
+    void parse();
     void read_error(const boost::system::error_code& error);
     void end(Result<void> outcome, bool reusable);
     void set_deadline(SteadyTime deadline);
@@ -135,6 +147,13 @@ private:
     std::size_t written_{0};
     bool writing_{false};
     boost::beast::flat_buffer buffer_{};
+
+    std::optional<TlsSession> tls_{};
+    /// As it came, before it is decrypted.
+    std::vector<char> cipher_in_{};
+    /// Encrypted and to be sent, from `cipher_sent_` on.
+    std::string cipher_out_{};
+    std::size_t cipher_sent_{0};
 
     SteadyTime deadline_{SteadyTime::max()};
     SteadyTime timer_at_{SteadyTime::max()};

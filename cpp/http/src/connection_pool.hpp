@@ -24,7 +24,9 @@ class Call;
 /// Lifetime: outlives its calls; closes every socket when destroyed.
 class ConnectionPool final : private Connection::Owner {
 public:
-    ConnectionPool(boost::asio::io_context& io, Origin origin, const ClientOptions& options);
+    /// `tls` is null for `http://`.
+    ConnectionPool(boost::asio::io_context& io, Origin origin, const ClientOptions& options,
+                   std::shared_ptr<TlsContext> tls);
     ~ConnectionPool() override;
 
     /// Grants or refuses through the call, at once or later.
@@ -76,6 +78,7 @@ private:
     boost::asio::io_context& io_;
     Origin origin_;
     ClientOptions options_;
+    const std::shared_ptr<TlsContext> tls_;
     RetryBudget budget_;
     PoolCore core_;
     AddressCache addresses_{};

@@ -66,8 +66,19 @@ Result<void> check(const PoolOptions& options) {
     return check_times(options);
 }
 
+Result<void> check(const TlsOptions& options) {
+    if (options.certificate_file.empty() == options.key_file.empty()) {
+        return {};
+    }
+    const std::string_view field = options.key_file.empty() ? "tls.key_file" : "tls.certificate_file";
+    return fail(Errc::configuration,
+                fmt::format("{} is not set, but the other half of the client's certificate is: give both", field),
+                {{"field", field}});
+}
+
 Result<void> check(const ClientOptions& options) {
-    for (const auto& checked : {check(options.pool), check(options.timeouts), check(options.retry)}) {
+    for (const auto& checked :
+         {check(options.pool), check(options.timeouts), check(options.retry), check(options.tls)}) {
         if (!checked) {
             return checked.error();
         }
@@ -80,6 +91,7 @@ Result<void> check(const Timeouts& timeouts) {
     const std::array limits{Limit{"pool", timeouts.pool},
                             Limit{"resolve", timeouts.resolve},
                             Limit{"connect", timeouts.connect},
+                            Limit{"tls", timeouts.tls},
                             Limit{"write", timeouts.write},
                             Limit{"first_byte", timeouts.first_byte},
                             Limit{"between_bytes", timeouts.between_bytes},

@@ -42,8 +42,10 @@ bool is_stop(Errc code) noexcept {
     return code == Errc::cancelled || code == Errc::timed_out;
 }
 
-bool may_pass(Errc code) noexcept {
-    return code == Errc::service_connection || code == Errc::service_timeout;
+/// A certificate that was refused once will be refused again.
+bool may_pass(const Error& error) noexcept {
+    return (error.code == Errc::service_connection || error.code == Errc::service_timeout) &&
+           !error.context.contains("tls");
 }
 
 std::optional<milliseconds> asked_pause(const Response& response, UtcTime date) {
@@ -93,7 +95,7 @@ std::optional<milliseconds> Retries::after(const Result<Response>& outcome, mill
 }
 
 std::string_view Retries::refusal(const Result<Response>& outcome) const {
-    if (!outcome && !may_pass(outcome.error().code)) {
+    if (!outcome && !may_pass(outcome.error())) {
         return "not retryable";
     }
     const bool nothing_sent = !outcome && sent_of(outcome.error()) == "no";

@@ -8,10 +8,8 @@
 namespace ktrdr {
 namespace {
 
-constexpr std::string_view scheme = "http://";
-
 std::string_view without_secret(std::string_view url) {
-    return url.find('@') != std::string_view::npos ? "http://…@…" : url;
+    return url.find('@') != std::string_view::npos ? "http[s]://…@…" : url;
 }
 
 bool is_plain(std::string_view text) {
@@ -28,20 +26,24 @@ char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
-bool starts_with_scheme(std::string_view url) {
+bool starts_with(std::string_view url, std::string_view scheme) {
     return url.size() > scheme.size() &&
            std::equal(scheme.begin(), scheme.end(), url.begin(), [](char a, char b) { return a == lower(b); });
 }
 
 /// Split at the end of the authority; the target is what is left. Answers what is wrong, or nothing.
 std::string_view split(std::string_view url, Url& parts) {
-    if (!starts_with_scheme(url)) {
-        return "it does not begin with http://";
+    constexpr std::string_view plain = "http://";
+    constexpr std::string_view secure = "https://";
+    Origin& origin = parts.origin;
+    origin.tls = starts_with(url, secure);
+    if (!origin.tls && !starts_with(url, plain)) {
+        return "it does not begin with http:// or https://";
     }
     if (!is_plain(url)) {
         return "it holds a blank or a character outside ASCII";
     }
-    std::string_view rest = url.substr(scheme.size());
+    std::string_view rest = url.substr((origin.tls ? secure : plain).size());
     const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
     rest.remove_prefix(authority.size());
     if (authority.find('@') != std::string_view::npos) {
@@ -52,7 +54,6 @@ std::string_view split(std::string_view url, Url& parts) {
     if (bracket && host_end == std::string_view::npos) {
         return "the bracket is not closed";
     }
-    Origin& origin = parts.origin;
     origin.host = authority.substr(bracket ? 1 : 0, bracket ? host_end - 1 : host_end);
     std::transform(origin.host.begin(), origin.host.end(), origin.host.begin(), lower);
     std::string_view port;
@@ -65,12 +66,11 @@ std::string_view split(std::string_view url, Url& parts) {
     if (!port.empty() && (port.front() != ':' || !is_port(port.substr(1)))) {
         return "the port is not a number from 1 to 65535";
     }
-    if (!port.empty()) {
-        origin.port = port.substr(1);
-    }
+    const std::string_view usual = origin.tls ? "443" : "80";
+    origin.port = port.empty() ? usual : port.substr(1);
     const std::string shown_host = bracket ? fmt::format("[{}]", origin.host) : origin.host;
-    origin.host_header = origin.port == "80" ? shown_host : fmt::format("{}:{}", shown_host, origin.port);
-    origin.url = fmt::format("http://{}:{}", shown_host, origin.port);
+    origin.host_header = origin.port == usual ? shown_host : fmt::format("{}:{}", shown_host, origin.port);
+    origin.url = fmt::format("{}{}:{}", origin.tls ? secure : plain, shown_host, origin.port);
     parts.target = rest;
     return {};
 }
@@ -78,7 +78,7 @@ std::string_view split(std::string_view url, Url& parts) {
 Error bad_base_url(std::string_view url, std::string_view why) {
     const std::string_view shown = without_secret(url);
     return fail(Errc::configuration,
-                fmt::format("'{}' is not a service's base URL: {}; write http://host[:port][/prefix]", shown, why),
+                fmt::format("'{}' is not a service's base URL: {}; write http[s]://host[:port][/prefix]", shown, why),
                 {{"url", shown}});
 }
 
@@ -105,8 +105,8 @@ Result<Url> parse_url(std::string_view url) {
         return fail(
             Errc::invalid_argument,
             fmt::format(
-                "'{}' is no URL to send a request to: {}; nothing was sent, write http://host[:port]/path?query", shown,
-                wrong),
+                "'{}' is no URL to send a request to: {}; nothing was sent, write http[s]://host[:port]/path?query",
+                shown, wrong),
             {{"field", "url"}, {"url", shown}});
     }
     parts.target.erase(std::min(parts.target.find('#'), parts.target.size()));

@@ -11,10 +11,11 @@ namespace ktrdr {
 struct Origin {
     /// As it is looked up: no brackets around an IPv6 address, lower case.
     std::string host{};
-    std::string port{"80"};
-    /// As it is sent: brackets, and the port unless it is 80.
+    std::string port{};
+    bool tls{false};
+    /// As it is sent: brackets, and the port unless it is the scheme's own.
     std::string host_header{};
-    /// `http://host:port`; two origins are the same when this is.
+    /// `http[s]://host:port`; two origins are the same when this is.
     std::string url{};
 };
 
@@ -25,11 +26,11 @@ struct Url {
     std::string target{};
 };
 
-/// Read `http://host[:port][/prefix]`. `configuration` that says what is wrong; a password is not repeated.
+/// Read `http[s]://host[:port][/prefix]`. `configuration` that says what is wrong; a password is not repeated.
 [[nodiscard]] Result<Url> parse_base_url(std::string_view url);
 
-/// Read `http://host[:port][/path][?query]`; a fragment is left out, for it is not sent. `invalid_argument` that says
-/// what is wrong; a password is not repeated.
+/// Read `http[s]://host[:port][/path][?query]`; a fragment is left out, for it is not sent. `invalid_argument` that
+/// says what is wrong; a password is not repeated.
 [[nodiscard]] Result<Url> parse_url(std::string_view url);
 
 }  // namespace ktrdr

@@ -3,11 +3,12 @@
 What every kind of operation must do, ready to run against yours; a server that breaks off where you want.
 """
 
-from .fault_server import CLOSE, HOLD, RESET, FaultRequest, FaultServer, Step, ok, status
+from .fault_server import CLOSE, CUT, HOLD, RESET, FaultRequest, FaultServer, Step, ok, status
 from .operation_suite import OperationKind, OperationSuite, until_running
 
 __all__ = [
     "CLOSE",
+    "CUT",
     "HOLD",
     "RESET",
     "FaultRequest",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["CLOSE", "HOLD", "RESET", "FaultRequest", "FaultServer", "Step", "ok", "status"]
+__all__ = ["CLOSE", "CUT", "HOLD", "RESET", "FaultRequest", "FaultServer", "Step", "ok", "status"]
 
 
 class _Action:
@@ -28,6 +29,8 @@ class _Action:
 
 #: Close the connection: what was sent arrives, then its end.
 CLOSE = _Action("CLOSE")
+#: The same, and under TLS without its goodbye: the client cannot tell whether that was all.
+CUT = _Action("CUT")
 #: Reset the connection: what was sent may be lost.
 RESET = _Action("RESET")
 #: Say nothing more until ``release`` or until the client goes.
@@ -85,11 +88,13 @@ class FaultServer:
         ``send`` each. After the last step the connection waits for the next request.
     read : bool
         False accepts connections and reads nothing.
+    tls : ssl.SSLContext, optional
+        Speak TLS, as this context says.
 
     Attributes
     ----------
     url : str
-        ``http://127.0.0.1:port``.
+        ``http://127.0.0.1:port``, or ``https://``.
     requests : list of FaultRequest
         Those that came whole, in order.
 
@@ -105,18 +110,24 @@ class FaultServer:
     """
 
     def __init__(
-        self, handler: Handler | Step | Iterable[Step] = b"", *, read: bool = True
+        self,
+        handler: Handler | Step | Iterable[Step] = b"",
+        *,
+        read: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.handler = handler
         self.requests: list[FaultRequest] = []
         self._read = read
+        self._tls = tls
         self._lock = threading.Condition()
         self._open: dict[int, socket.socket] = {}
         self._accepted = 0
         # Readable once released: shut down at its other end.
         self._released, self._release = socket.socketpair()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._threads: deque[threading.Thread] = deque()
         self._start(self._accept)
 
@@ -201,6 +212,8 @@ class FaultServer:
     def _serve(self, number: int, connection: socket.socket) -> None:
         pending = bytearray()
         try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
             while (request := _read_request(number, connection, pending)) is not None:
                 with self._lock:
                     self.requests.append(request)
@@ -224,6 +237,9 @@ class FaultServer:
             elif step is HOLD:
                 self._hold(connection)
             else:
+                if step is CLOSE and isinstance(connection, ssl.SSLSocket):
+                    with contextlib.suppress(OSError):
+                        connection.unwrap()
                 if step is RESET:
                     connection.setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
@@ -237,7 +253,8 @@ class FaultServer:
             ready, _, _ = select.select(watched, [], [])
             if self._released in ready:
                 return
-            if not connection.recv(1, socket.MSG_PEEK):
+            # Of the socket itself, under TLS too.
+            if not socket.socket.recv(connection, 1, socket.MSG_PEEK):
                 raise ConnectionResetError
             # The next request waits already; what is left to wait for is the release.
             watched = [self._released]

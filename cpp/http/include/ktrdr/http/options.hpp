@@ -37,6 +37,7 @@ struct Timeouts {
     std::chrono::milliseconds pool{std::chrono::seconds{5}};
     std::chrono::milliseconds resolve{std::chrono::seconds{5}};
     std::chrono::milliseconds connect{std::chrono::seconds{2}};
+    std::chrono::milliseconds tls{std::chrono::seconds{5}};
     std::chrono::milliseconds write{std::chrono::seconds{10}};
     std::chrono::milliseconds first_byte{std::chrono::seconds{30}};
     std::chrono::milliseconds between_bytes{std::chrono::seconds{30}};
@@ -44,19 +45,33 @@ struct Timeouts {
     std::chrono::milliseconds total{std::chrono::seconds{60}};
 };
 
+/// How `https://` is trusted. TLS 1.2 at least; host name and certificate are checked.
+struct TlsOptions {
+    /// Authorities that are trusted, in PEM; empty for those of the system.
+    std::string ca_file{};
+    /// The client's own certificate (with its chain) and its key, in PEM, where the service asks for one. Both or none.
+    std::string certificate_file{};
+    std::string key_file{};
+    /// False trusts anybody, and logs a warning.
+    bool verify{true};
+};
+
 /// How a client behaves, whatever it is asked.
 struct ClientOptions {
-    /// `http://host[:port][/prefix]`: where requests go that name no host of their own. May be empty.
+    /// `http[s]://host[:port][/prefix]`: where requests go that name no host of their own. May be empty.
     std::string base_url{};
     /// Of each origin.
     PoolOptions pool{};
     Timeouts timeouts{};
     RetryPolicy retry{};
+    TlsOptions tls{};
 };
 
 /// `configuration` naming field, value and rule.
 [[nodiscard]] KTRDR_EXPORT Result<void> check(const ClientOptions& options);
 [[nodiscard]] KTRDR_EXPORT Result<void> check(const PoolOptions& options);
+/// Only what can be said without looking at the files.
+[[nodiscard]] KTRDR_EXPORT Result<void> check(const TlsOptions& options);
 [[nodiscard]] KTRDR_EXPORT Result<void> check(const Timeouts& timeouts);
 
 }  // namespace ktrdr
