@@ -21,6 +21,7 @@ from ktrdr_core.testing import (
     RESET,
     FaultRequest,
     FaultServer,
+    Step,
     ok,
 )
 
@@ -193,7 +194,7 @@ def test_a_cancel_closes_the_socket_and_the_pool_serves_on(
 
 
 def test_an_answer_that_may_have_been_cut_short_is_none(authority: Authority) -> None:
-    steps = [b"HTTP/1.1 200 OK\r\n\r\nperhaps all of it", CUT]
+    steps: list[Step] = [b"HTTP/1.1 200 OK\r\n\r\nperhaps all of it", CUT]
     with (
         FaultServer(steps, tls=authority.server("127.0.0.1")) as server,
         Client(server.url, tls=authority.trust, retry=ONCE) as client,
@@ -258,6 +259,13 @@ def test_checking_can_be_switched_off_and_that_is_said(
 
 
 def test_a_name_is_checked_and_told_to_the_server(authority: Authority) -> None:
+    with FaultServer(ok("x"), tls=authority.server("127.0.0.1", "elsewhere")) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        with (
+            Client(url, tls=authority.trust) as client,
+            pytest.raises(errors.ServiceConnectionError, match="hostname mismatch"),
+        ):
+            client.get("/x").result()
     told: list[str | None] = []
     context = authority.server("localhost")
     context.sni_callback = lambda _, name, __: told.append(name)

@@ -93,10 +93,10 @@ private:
                 continue;
             }
             const auto refuse = [&](const char* wanted) {
-                return ErrorException(fail(Errc::invalid_argument,
-                                           name + ": " + key + " must be " + wanted + ", not " +
-                                               py::cast<std::string>(py::repr(value)),
-                                           {{"field", key}}));
+                return ErrorException(
+                    fail(Errc::invalid_argument,
+                         name + ": " + key + " must be " + wanted + ", not " + py::cast<std::string>(py::repr(value)),
+                         {{"field", key}}));
             };
             try {
                 field.set(options, value);

@@ -43,7 +43,8 @@ struct RetryPolicy {
 struct Attempt {
     /// 1, 2, 3, …
     int number{1};
-    /// How far it came: pool, resolve, connect, write, first_byte, between_bytes; "answer" for an answer with a status.
+    /// How far it came: pool, resolve, connect, tls, write, first_byte, between_bytes; "answer" for an answer with a
+    /// status.
     std::string phase{};
     /// "no", "partly" or "whole".
     std::string_view request_sent{};
