@@ -27,6 +27,7 @@ LIBRARIES = {
     "python": ("pybind11/", "Python.h"),
     "sqlite": ("SQLiteCpp/", "sqlite3.h"),
     "torch": ("torch/", "ATen/", "c10/", "caffe2/"),
+    "zlib": ("zlib.h",),
 }
 EVERYWHERE = {"boost", "fmt", "system"}
 # The C library's and the kernel's headers; those of C++ have no dot in their names.

@@ -40,7 +40,7 @@ boost_package() {
 missing_headers() {
     local dev=0
     [ "$level" = demo ] || dev=1
-    g++ -std=c++20 -E -P -DDEV=$dev -x c++ - 2>/dev/null <<'CPP' | grep -o '^lib[a-z0-9-]*' || true
+    g++ -std=c++20 -E -P -DDEV=$dev -x c++ - 2>/dev/null <<'CPP' | grep -oE '^(lib|zlib)[a-z0-9-]*' || true
 #if __has_include(<boost/version.hpp>)
 #include <boost/version.hpp>
 #endif
@@ -58,6 +58,9 @@ libsqlite3-dev
 #endif
 #if !__has_include(<openssl/ssl.h>)
 libssl-dev
+#endif
+#if !__has_include(<zlib.h>)
+zlib1g-dev
 #endif
 #if DEV && !__has_include(<gtest/gtest.h>)
 libgtest-dev
@@ -77,7 +80,7 @@ missing_packages() {
     if has g++; then
         missing_headers
     else
-        printf '%s\n' libboost-dev libfmt-dev libsqlitecpp-dev libsqlite3-dev libssl-dev
+        printf '%s\n' libboost-dev libfmt-dev libsqlitecpp-dev libsqlite3-dev libssl-dev zlib1g-dev
         [ "$level" = demo ] || printf '%s\n' libgtest-dev libgmock-dev
     fi | sed "s/^libboost-dev$/$(boost_package)/"
     missing_python

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import json
 import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +114,83 @@ def test_an_answer_is_read_as_it_is() -> None:
     assert response.is_success
     with pytest.raises(errors.ProtocolError, match="not JSON"):
         response.json()
+
+
+TEXT = b"all work and no play " * 1000
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [
+        ("gzip", gzip.compress(TEXT)),
+        ("X-GZip", gzip.compress(TEXT)),
+        ("gzip", gzip.compress(TEXT[:5000]) + gzip.compress(TEXT[5000:])),
+        ("deflate", zlib.compress(TEXT)),
+        ("deflate", raw_deflate(TEXT)),
+    ],
+    ids=["gzip", "x-gzip", "two files", "zlib", "raw deflate"],
+)
+@pytest.mark.parametrize("piece", [1, 7, 1_000_000])
+def test_a_packed_body_is_unpacked_however_it_comes(coding: str, packed: bytes, piece: int) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    pieces = [packed[at : at + piece] for at in range(0, len(packed), piece)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in pieces) + b"0\r\n\r\n"
+    with FaultServer([head.encode(), chunks]) as server, Client(server.url) as client:
+        for _ in range(2):
+            response = client.get("/x").result()
+            assert response.content == TEXT
+            assert response.headers["content-encoding"] == coding
+        assert server.accepted == 1
+        assert server.requests[0].headers["accept-encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "error", "words"),
+    [
+        ("gzip", gzip.compress(TEXT)[:-4], errors.ProtocolError, "ends inside its packed body"),
+        ("gzip", b"no gzip at all", errors.ProtocolError, "packed body that is broken"),
+        ("gzip", gzip.compress(TEXT)[:20] + b"x" * 50, errors.ProtocolError, r"broken|inside"),
+        ("gzip", gzip.compress(TEXT) + b"x", errors.ProtocolError, r"broken|inside"),
+        ("deflate", b"\xff" * 40, errors.ProtocolError, "broken"),
+        ("gzip", gzip.compress(bytes(2_000_000)), errors.ResponseTooLargeError, "1000000 bytes"),
+    ],
+    ids=["cut short", "no gzip", "spoilt", "more behind it", "no deflate", "bomb"],
+)
+def test_a_body_that_does_not_unpack_is_an_error(
+    coding: str, body: bytes, error: type[Exception], words: str
+) -> None:
+    pool = PoolOptions(max_body_bytes=1_000_000)
+    answers = iter([ok(body, f"Content-Encoding: {coding}\r\n")])
+    with (
+        FaultServer(lambda _: next(answers, ok("good"))) as server,
+        Client(server.url, pool=pool, retry=ONCE) as client,
+    ):
+        with pytest.raises(error, match=words):
+            client.get("/x").result()
+        assert client.get("/x").result().text == "good"
+
+
+def test_what_is_not_to_be_unpacked_stays_as_it_came() -> None:
+    twice = gzip.compress(gzip.compress(TEXT))
+    with FaultServer(ok(b"\x0b\x02\x80", "Content-Encoding: br\r\n")) as server:
+        with Client(server.url) as client:
+            assert client.get("/x").result().content == b"\x0b\x02\x80"
+            client.get("/x", headers={"Accept-Encoding": "br"}).result()
+            assert server.requests[1].headers["accept-encoding"] == "br"
+            server.handler = ok(twice, "Content-Encoding: gzip, gzip\r\n")
+            assert client.get("/x").result().content == twice
+            server.handler = ok(b"", "Content-Encoding: gzip\r\n")
+            assert client.get("/x").result().content == b""
+            no_body = "HTTP/1.1 {}\r\nContent-Encoding: gzip\r\n{}\r\n"
+            server.handler = no_body.format("200 OK", "Content-Length: 99\r\n").encode()
+            assert client.head("/x").result().status_code == 200
+            server.handler = no_body.format("204 No Content", "").encode()
+            assert client.get("/x").result().content == b""
 
 
 def test_headers_answer_like_a_mapping() -> None:

@@ -183,7 +183,8 @@ void Connection::start(Exchange& exchange) {
     exchange.phase = Phase::write;
     exchange.sent = RequestSent::no;
     exchange.answered = false;
-    parser_.emplace(ResponseParser::Limits{settings_.options.max_head_bytes, settings_.options.max_body_bytes},
+    parser_.emplace(ResponseParser::Limits{settings_.options.max_head_bytes, settings_.options.max_body_bytes,
+                                           exchange.request->decode},
                     exchange.request->method == "HEAD");
     const auto left =
         std::chrono::floor<std::chrono::milliseconds>(exchange.deadline - std::chrono::steady_clock::now());

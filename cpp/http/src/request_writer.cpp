@@ -38,6 +38,11 @@ bool always_has_length(std::string_view method) {
     return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
+bool has(const Headers& headers, std::string_view wanted) {
+    return std::any_of(headers.begin(), headers.end(),
+                       [wanted](const auto& field) { return boost::beast::iequals(field.first, wanted); });
+}
+
 Error refuse(std::string_view what, std::string_view why) {
     return fail(Errc::invalid_argument, fmt::format("the request's {} {}; nothing was sent", what, why),
                 {{"field", what}});
@@ -82,6 +87,9 @@ void write_head(std::string& out, const Request& request, std::string_view targe
     out.append(" HTTP/1.1\r\nHost: ").append(origin.host_header).append("\r\n");
     for (const auto& [name, value] : request.headers) {
         out.append(name).append(": ").append(value).append("\r\n");
+    }
+    if (request.decode && !has(request.headers, "Accept-Encoding")) {
+        out.append("Accept-Encoding: gzip, deflate\r\n");
     }
     if (!request.idempotency_key.empty()) {
         out.append("Idempotency-Key: ").append(request.idempotency_key).append("\r\n");

@@ -34,7 +34,7 @@ void ResponseParser::Message::on_response_impl(int code, View, int, Code&) {
 void ResponseParser::Message::on_field_impl(http::field name, View name_text, View value, Code& error) {
     if (!in_head) {
         framing += name_text.size() + value.size();
-        if (++fields > max_fields || framing > limits.head_bytes + framing_per_body_byte * response.body.size()) {
+        if (++fields > max_fields || framing > limits.head_bytes + framing_per_body_byte * received) {
             error = http::error::header_limit;
         }
         return;
@@ -49,6 +49,9 @@ void ResponseParser::Message::on_field_impl(http::field name, View name_text, Vi
     } else if (name == http::field::transfer_encoding) {
         ++codings;
         only_chunked = only_chunked && boost::beast::iequals(value, "chunked");
+    } else if (name == http::field::content_encoding) {
+        // Of several only the caller knows what to do with them.
+        coding = coding.empty() ? std::string(value) : "several";
     }
     response.headers.emplace_back(std::string(name_text), std::string(value));
 }
@@ -66,27 +69,36 @@ void ResponseParser::Message::on_header_impl(Code& error) {
     }
     if (!broken.empty()) {
         error = stop_code();
+    } else if (limits.decode && Inflater::knows(coding)) {
+        inflater.emplace();
     }
 }
 
 void ResponseParser::Message::on_body_init_impl(const boost::optional<std::uint64_t>& length, Code&) {
-    if (length && !head_request) {
+    if (length && !head_request && !inflater) {
         response.body.reserve(std::min<std::uint64_t>(*length, limits.body_bytes));
     }
 }
 
 std::size_t ResponseParser::Message::on_body_impl(View body, Code& error) {
-    if (body.size() > limits.body_bytes - response.body.size()) {
+    received += body.size();
+    if (received > limits.body_bytes) {
         error = http::error::body_limit;
         return 0;
     }
-    response.body.append(body.data(), body.size());
+    if (!inflater) {
+        response.body.append(body.data(), body.size());
+    } else if (const auto unpacked = inflater->feed(body, response.body, limits.body_bytes); !unpacked) {
+        unpacking = unpacked.error();
+        error = stop_code();
+        return 0;
+    }
     return body.size();
 }
 
 void ResponseParser::Message::on_chunk_header_impl(std::uint64_t, View extensions, Code& error) {
     framing += extensions.size() + 4;
-    if (framing > limits.head_bytes + framing_per_body_byte * response.body.size()) {
+    if (framing > limits.head_bytes + framing_per_body_byte * received) {
         error = http::error::header_limit;
     }
 }
@@ -130,7 +142,16 @@ Result<ResponseParser::Progress> ResponseParser::feed(boost::asio::const_buffer 
                     fmt::format("has a head or a chunk's head over the limit of {} bytes", limits_.head_bytes),
                     {{"limit_bytes", limits_.head_bytes}});
     }
-    return message_->is_done() ? Progress::done : Progress::need_more;
+    return message_->is_done() ? done() : Result<Progress>(Progress::need_more);
+}
+
+Result<ResponseParser::Progress> ResponseParser::done() const {
+    if (message_->inflater) {
+        if (const auto whole = message_->inflater->finish(); !whole) {
+            return whole.error();
+        }
+    }
+    return Progress::done;
 }
 
 Result<ResponseParser::Progress> ResponseParser::feed_end() {
@@ -138,15 +159,17 @@ Result<ResponseParser::Progress> ResponseParser::feed_end() {
     if (started_ && message_->is_header_done()) {
         message_->put_eof(error);
         if (!error && message_->is_done()) {
-            return Progress::done;
+            return done();
         }
-        return fail(Errc::protocol,
-                    fmt::format("ends inside its body, after {} bytes", message_->response.body.size()));
+        return fail(Errc::protocol, fmt::format("ends inside its body, after {} bytes", message_->received));
     }
     return fail(Errc::protocol, "ends inside its head");
 }
 
 Error ResponseParser::explain(const boost::beast::error_code& error) const {
+    if (message_->unpacking) {
+        return *message_->unpacking;
+    }
     if (error == http::error::header_limit || error == http::error::buffer_overflow) {
         return fail(Errc::response_too_large,
                     fmt::format("has a head, chunk heads or trailers over the limits of {} bytes and {} fields",

@@ -9,6 +9,8 @@
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/http/message.hpp>
 
+#include "inflater.hpp"
+
 namespace ktrdr {
 
 /// Reads one final response out of bytes as they come, and refuses what HTTP forbids but Beast lets through:
@@ -22,6 +24,8 @@ public:
     struct Limits {
         std::size_t head_bytes;
         std::size_t body_bytes;
+        /// Unpack gzip and deflate; the limit of the body holds for what comes out, too.
+        bool decode{false};
     };
     enum class Progress { need_more, done };
 
@@ -63,10 +67,17 @@ private:
         /// Bytes of framing: chunk sizes, their extensions, trailers.
         std::uint64_t framing{0};
         std::string broken{};
+        /// The one content coding, where there is one that we know.
+        std::string coding{};
+        std::optional<Inflater> inflater{};
+        std::optional<Error> unpacking{};
+        /// As it came, packed or not.
+        std::uint64_t received{0};
         Response response{};
     };
 
     [[nodiscard]] bool is_interim() const noexcept;
+    [[nodiscard]] Result<Progress> done() const;
     [[nodiscard]] Error explain(const boost::beast::error_code& error) const;
 
     Limits limits_;

@@ -86,6 +86,7 @@ TEST_F(Client, SendsARequestAndReadsTheAnswer) {
     request.url = "/echo?a=b";
     request.headers = {{"X-Operation-Id", "op_1"}};
     request.body = "data";
+    request.decode = false;
     const auto pending = finished(send(std::move(request)));
     ASSERT_TRUE(pending.result()) << pending.error().message;
     EXPECT_EQ(pending.result()->status, 200);

@@ -23,6 +23,8 @@ struct Request {
     /// May be sent again after a failure that leaves it open whether it was carried out. So may one whose method says
     /// so (GET, HEAD, PUT, DELETE, OPTIONS, TRACE) and one with an `idempotency_key`.
     bool idempotent{false};
+    /// Say that gzip and deflate are welcome (unless `headers` have an `Accept-Encoding`), and unpack such an answer.
+    bool decode{true};
     /// Sent as `Idempotency-Key`, the same with every attempt: a service that knows it carries the request out once.
     /// Empty for none.
     std::string idempotency_key{};
@@ -39,6 +41,7 @@ struct Request {
 struct Response {
     int status{0};
     Headers headers{};
+    /// Unpacked where the request asked for that; the headers are as they came.
     std::string body{};
     /// Attempts before the one that brought this, and this one where its status asked for another that did not come.
     std::vector<Attempt> attempts{};
