@@ -90,6 +90,8 @@ class FaultServer:
         False accepts connections and reads nothing.
     tls : ssl.SSLContext, optional
         Speak TLS, as this context says.
+    port : int
+        Where to listen; 0 for any free port.
 
     Attributes
     ----------
@@ -115,6 +117,7 @@ class FaultServer:
         *,
         read: bool = True,
         tls: ssl.SSLContext | None = None,
+        port: int = 0,
     ) -> None:
         self.handler = handler
         self.requests: list[FaultRequest] = []
@@ -125,7 +128,7 @@ class FaultServer:
         self._accepted = 0
         # Readable once released: shut down at its other end.
         self._released, self._release = socket.socketpair()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         scheme = "http" if tls is None else "https"
         self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._threads: deque[threading.Thread] = deque()

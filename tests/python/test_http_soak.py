@@ -1,0 +1,148 @@
+"""The HTTP client under thousands of cancels, restarts and pauses of its service."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import soak
+from ktrdr_core import CancellationToken, errors
+from ktrdr_core.http import Client, PoolOptions, RetryPolicy
+from ktrdr_core.testing import FaultRequest, FaultServer, Step, ok
+from test_http_faults import Authority, Service
+
+ONCE = RetryPolicy(attempts=1)
+
+
+@pytest.fixture(params=["plain", "tls"])
+def service(request: pytest.FixtureRequest, tmp_path: Any) -> Service:
+    return Service(Authority(tmp_path), tls=request.param == "tls")
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def echo(request: FaultRequest) -> list[Step]:
+    """Send back what came, in two pieces that a cancel may fall between."""
+    answer = ok(request.body)
+    return [answer[: len(answer) // 2], answer[len(answer) // 2 :]]
+
+
+async def ask(client: Client, chance: random.Random, ends: Counter[str]) -> None:
+    """One request that is cancelled in one of three ways at some moment, or not."""
+    nonce = chance.randbytes(8).hex()
+    token = CancellationToken()
+    loop = asyncio.get_running_loop()
+    how = chance.choice(["none", "task", "token", "timeout"])
+    delay = chance.random() * 0.004
+
+    async def send() -> bytes:
+        limit = max(delay, 1e-3) if how == "timeout" else None
+        pending = client.post("/x", content=nonce, timeout=limit, cancellation_token=token)
+        return (await pending).content
+
+    task = asyncio.create_task(send())
+    if how == "task":
+        loop.call_later(delay, task.cancel)
+    elif how == "token":
+        loop.call_later(delay, token.cancel, "enough")
+    try:
+        answer = await task
+    except (asyncio.CancelledError, errors.OperationCancelledError, errors.ServiceTimeoutError):
+        ends[how] += 1
+    except errors.PoolTimeoutError:
+        ends["pool"] += 1
+    else:
+        ends["answered"] += 1
+        assert answer.decode() == nonce, "an answer of another request"
+
+
+def test_after_random_cancels_every_answer_is_its_own_and_nothing_is_left(service: Service) -> None:
+    count = soak.count(2_000, 100_000)
+    chance = random.Random(5)
+    ends: Counter[str] = Counter()
+
+    async def worker(client: Client, requests: int) -> None:
+        for _ in range(requests):
+            await ask(client, chance, ends)
+
+    async def main(client: Client) -> None:
+        workers = 60
+        await asyncio.gather(*(worker(client, count // workers) for _ in range(workers)))
+        for _ in range(10):
+            assert (await client.post("/x", content="last")).text == "last"
+
+    pool = PoolOptions(max_connections=10)
+    with FaultServer(ok()) as first, Client(first.url) as client:
+        client.get("/").result()  # The runtime's own descriptors are there.
+    before = descriptors()
+    with service.serve(echo) as server:
+        with Client(server.url, pool=pool, retry=ONCE, tls=service.trust) as client:
+            asyncio.run(main(client))
+            stats = client.stats()
+            assert (stats["active"], stats["waiting"], stats["connecting"]) == (0, 0, 0)
+            assert stats["open"] <= 10
+        server.wait_until(lambda it: it.open_connections == 0)
+        server.requests.clear()
+    gc.collect()
+    assert descriptors() <= before + 2
+    assert min(ends["answered"], ends["task"], ends["token"], ends["timeout"]) > count / 100
+
+
+def test_a_service_that_is_started_anew_is_found_again() -> None:
+    restarts = soak.count(20, 1_000)
+    with FaultServer(ok("first")) as server:
+        port = int(server.url.rpartition(":")[2])
+        url = server.url
+    pool = PoolOptions(dial_backoff=0.001, max_dial_backoff=0.01)
+    patient = RetryPolicy(attempts=20, first_pause=0.001, longest_pause=0.01, budget=10)
+    before = None
+    with Client(url, pool=pool, retry=patient) as client:
+        for number in range(restarts):
+            with FaultServer(ok(str(number)), port=port):
+                for _ in range(3):
+                    assert client.get("/x").result().text == str(number)
+            if number == 10:
+                gc.collect()
+                before = descriptors()
+    gc.collect()
+    assert before is not None
+    assert descriptors() <= before + 2
+
+
+def test_an_outage_is_not_made_worse_and_ends_when_the_service_is_back() -> None:
+    callers = 50
+    outage = soak.count(400, 20_000)
+    broken = True
+    sent = 0
+
+    def handler(_: FaultRequest) -> bytes:
+        nonlocal sent
+        sent += 1
+        return b"HTTP/1.1 503 Down\r\nContent-Length: 0\r\n\r\n" if broken else ok("up")
+
+    policy = RetryPolicy(attempts=4, first_pause=0.001, busy_pause=0.001, longest_pause=0.002)
+
+    async def main(client: Client) -> tuple[int, int]:
+        async def caller(requests: int) -> None:
+            for _ in range(requests):
+                assert (await client.get("/x")).status_code == 503
+
+        await asyncio.gather(*(caller(outage // callers) for _ in range(callers)))
+        return outage // callers * callers, sent
+
+    with FaultServer(handler) as server, Client(server.url, retry=policy) as client:
+        offered, met = asyncio.run(main(client))
+        reserve = policy.budget_reserve
+        assert met <= 1.1 * offered + reserve
+        assert met > offered, "no retry was tried at all"
+        broken = False
+        for _ in range(10):
+            assert client.get("/x").result().text == "up"
