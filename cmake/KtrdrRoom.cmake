@@ -10,9 +10,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
               -Wno-error=maybe-uninitialized)
   if(CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
     target_compile_options(ktrdr_flags INTERFACE ${guesses} -Wno-error=dangling-reference)
+  elseif(KTRDR_SANITIZE)
+    # Its own code makes the optimiser guess more.
+    target_compile_options(ktrdr_flags INTERFACE ${guesses})
   else()
-    # A sanitizer's own code makes them guess more.
-    target_compile_options(ktrdr_flags INTERFACE "$<$<OR:$<CONFIG:Release>,$<BOOL:${KTRDR_SANITIZE}>>:${guesses}>")
+    target_compile_options(ktrdr_flags INTERFACE "$<$<CONFIG:Release>:${guesses}>")
   endif()
 endif()
 target_compile_definitions(ktrdr_flags INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED

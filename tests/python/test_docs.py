@@ -18,6 +18,11 @@ EXAMPLES = [
 ]
 
 
+def is_slow_step(line: str) -> bool:
+    """Tell what asyncio's debug mode says of a step over 0.1 s: a machine under load is no defect of an example."""
+    return line.startswith("Executing <") and line.endswith(" seconds")
+
+
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 15
 
@@ -36,7 +41,7 @@ def test_an_example_runs(code: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
+    assert [line for line in done.stderr.splitlines() if not is_slow_step(line)] == []
     assert done.stdout
 
 
