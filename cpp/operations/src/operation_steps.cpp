@@ -44,7 +44,9 @@ bool Operation::save_progress() {
 }
 
 void Operation::flush() {
-    hand_over();
+    // To the end: the last handle may be let go of meanwhile. Null while it is being destroyed, which waits for us then.
+    const auto self = weak_from_this().lock();
+    hand_over(self);
     bool ended = false;
     {
         const std::scoped_lock lock(mutex_);
@@ -59,10 +61,9 @@ void Operation::flush() {
     deliver();
 }
 
-void Operation::hand_over() {
-    // Null while it is being destroyed: nobody waits for what it would write then.
-    const auto self = weak_from_this().lock();
+void Operation::hand_over(const std::shared_ptr<Operation>& self) {
     std::unique_lock lock(mutex_);
+    // While it is being destroyed nobody waits for what it would write.
     if (!self || std::exchange(handing_, true)) {
         return;
     }

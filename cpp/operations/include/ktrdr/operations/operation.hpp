@@ -199,7 +199,7 @@ private:
     void add_event(OperationEventKind kind, boost::json::object data);
     /// Carry out what a change under the lock has queued: steps to the store, news to the listeners.
     void flush();
-    void hand_over();
+    void hand_over(const std::shared_ptr<Operation>& self);
     void written(const Edge& edge, const Result<void>& result);
     void refuse(const Error& why);
     /// Empties the queue unless another thread is at it, which then takes what was added.
