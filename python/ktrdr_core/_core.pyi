@@ -245,6 +245,7 @@ class PoolOptions:
         *,
         max_connections: int = ...,
         urgent_connections: int = ...,
+        max_streams: int = ...,
         max_waiters: int = ...,
         min_idle: int = ...,
         idle_timeout: float = ...,
@@ -258,6 +259,8 @@ class PoolOptions:
     def max_connections(self) -> int: ...
     @property
     def urgent_connections(self) -> int: ...
+    @property
+    def max_streams(self) -> int: ...
     @property
     def max_waiters(self) -> int: ...
     @property
@@ -378,6 +381,12 @@ class HttpRequest:
         timeout: float | None,
     ) -> None: ...
 
+class HttpStream:
+    @property
+    def head(self) -> HttpResponse: ...
+    def next(self, mailbox: Mailbox, key: int) -> None: ...
+    def close(self) -> None: ...
+
 class HttpCalls:
     def __init__(
         self,
@@ -388,6 +397,9 @@ class HttpCalls:
         tls: TlsOptions,
     ) -> None: ...
     def send(
+        self, request: HttpRequest, token: CancellationToken | None, mailbox: Mailbox, key: int
+    ) -> CancellationToken: ...
+    def stream(
         self, request: HttpRequest, token: CancellationToken | None, mailbox: Mailbox, key: int
     ) -> CancellationToken: ...
     def warm_up(self, connections: int, mailbox: Mailbox, key: int) -> None: ...

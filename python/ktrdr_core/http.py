@@ -6,7 +6,7 @@ task is released at once, its socket is closed behind it, and no answer ever rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -19,6 +19,7 @@ from .errors import InvalidArgumentError
 if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
+    from typing import Self
 
 __all__ = [
     "Client",
@@ -27,6 +28,7 @@ __all__ = [
     "PoolOptions",
     "Response",
     "RetryPolicy",
+    "StreamedResponse",
     "Timeouts",
     "TlsOptions",
 ]
@@ -64,7 +66,49 @@ class Headers(Mapping[str, str]):
         return f"<Headers {', '.join(self)}>"
 
 
-class Response:
+class _Answer:
+    """What an answer and a stream have in common: the head, and what was asked."""
+
+    def __init__(self, native: _core.HttpResponse, method: str, url: str) -> None:
+        self._native = native
+        self.method = method
+        self.url = url
+        self.status_code = native.status_code
+        self.headers = Headers(native.headers)
+
+    @property
+    def elapsed(self) -> float:
+        return self._native.elapsed
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        return self._native.attempts
+
+    @property
+    def is_success(self) -> bool:
+        """True for 2xx."""
+        return 200 <= self.status_code <= 299
+
+    def raise_for_status(self) -> Self:
+        """Give the response itself, for a chain of calls.
+
+        Raises
+        ------
+        StatusError
+            For 4xx and 5xx, with the service's own reason and the first 4 KiB of the body (of a stream without them).
+        """
+        self._native.raise_for_status(*self._asked())
+        return self
+
+    def _asked(self) -> tuple[str, str, str]:
+        url = self.url.partition("?")[0]
+        return url.partition("://")[2].partition("/")[0], self.method, url
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status_code} of {self.method} {self.url.partition('?')[0]}>"
+
+
+class Response(_Answer):
     """An answer, whole.
 
     Attributes
@@ -83,29 +127,9 @@ class Response:
         ``pause_ms`` or ``stopped_by``.
     """
 
-    def __init__(self, native: _core.HttpResponse, method: str, url: str) -> None:
-        self._native = native
-        self.method = method
-        self.url = url
-        self.status_code = native.status_code
-        self.headers = Headers(native.headers)
-
     @property
     def content(self) -> bytes:
         return self._native.content
-
-    @property
-    def elapsed(self) -> float:
-        return self._native.elapsed
-
-    @property
-    def attempts(self) -> list[dict[str, Any]]:
-        return self._native.attempts
-
-    @property
-    def is_success(self) -> bool:
-        """True for 2xx."""
-        return 200 <= self.status_code <= 299
 
     @property
     def text(self) -> str:
@@ -134,23 +158,92 @@ class Response:
         """
         return self._native.json(*self._asked())
 
-    def raise_for_status(self) -> Response:
-        """Give the response itself, for a chain of calls.
+
+class StreamedResponse(_Answer):
+    """An answer whose body is read as it comes.
+
+    What is not read yet waits with us up to 64 KiB, and with the service beyond that, so a slow reader costs no memory.
+    Read it once, on one task or thread.
+
+    Attributes
+    ----------
+    status_code : int
+    headers : Headers
+    method, url : str
+        What was asked.
+    elapsed : float
+        Seconds until the head was there.
+    attempts : list of dict
+        Those that did not succeed; see ``Response``.
+    """
+
+    def __init__(self, native: _core.HttpStream, method: str, url: str) -> None:
+        super().__init__(native.head, method, url)
+        self._stream = native
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Give the body piece by piece, unpacked.
 
         Raises
         ------
-        StatusError
-            For 4xx and 5xx, with the service's own reason and the first 4 KiB of the body.
+        HostServiceError
+            When the answer breaks off, or is silent for longer than ``Timeouts.between_bytes``.
         """
-        self._native.raise_for_status(*self._asked())
-        return self
+        while piece := await reply(self._next):
+            yield piece
 
-    def _asked(self) -> tuple[str, str, str]:
-        url = self.url.partition("?")[0]
-        return url.partition("://")[2].partition("/")[0], self.method, url
+    async def aread(self) -> bytes:
+        """Give what is left of the body."""
+        return b"".join([piece async for piece in self.aiter_bytes()])
 
-    def __repr__(self) -> str:
-        return f"<Response {self.status_code} of {self.method} {self.url.partition('?')[0]}>"
+    def iter_bytes(self) -> Iterator[bytes]:
+        """``aiter_bytes`` for a thread without a running event loop."""
+        while piece := wait_for_reply(self._next):
+            yield piece
+
+    def read(self) -> bytes:
+        """Give what is left of the body, on a thread without a running event loop."""
+        return b"".join(self.iter_bytes())
+
+    def _next(self, mailbox: _core.Mailbox, key: int) -> None:
+        self._stream.next(mailbox, key)
+
+
+class _PendingStream:
+    """What ``Client.stream`` gives: enter it, with ``async with`` or ``with``, and the request is sent."""
+
+    def __init__(
+        self,
+        client: Client,
+        request: _core.HttpRequest,
+        token: _core.CancellationToken | None,
+        shown: tuple[str, str],
+    ) -> None:
+        self._client = client
+        self._request = request
+        self._token = token
+        self._shown = shown
+        self._open: _core.HttpStream | None = None
+
+    def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
+        return self._client._native.stream(self._request, self._token, mailbox, key)
+
+    def _opened(self, native: _core.HttpStream) -> StreamedResponse:
+        self._open = native
+        return StreamedResponse(native, *self._shown)
+
+    async def __aenter__(self) -> StreamedResponse:
+        return self._opened(await reply(self._send))
+
+    def __enter__(self) -> StreamedResponse:
+        return self._opened(wait_for_reply(self._send))
+
+    def __exit__(self, *_: object) -> None:
+        if self._open is not None:
+            self._open.close()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.__exit__()
 
 
 class PendingResponse:
@@ -322,6 +415,77 @@ class Client:
         InvalidArgumentError
             For arguments that cannot be sent, naming the argument.
         """
+        request, shown = self._made(
+            method,
+            url,
+            params,
+            headers,
+            content,
+            json,
+            timeout,
+            idempotent,
+            idempotency_key,
+            urgent,
+            cancellation_token,
+        )
+        return PendingResponse(self, request, cancellation_token, shown)
+
+    @explained
+    def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | str | None = None,
+        json: Any = ...,
+        timeout: float | None = None,
+        idempotent: bool = False,
+        idempotency_key: str = "",
+        cancellation_token: _core.CancellationToken | None = None,
+    ) -> _PendingStream:
+        """Make a request whose answer is read as it comes: ``async with client.stream("GET", url) as response``.
+
+        The arguments are those of ``request``; ``timeout`` holds until the head is there. Streams have connections of
+        their own (``PoolOptions.max_streams``), so that long ones keep nobody waiting. Leaving the block before the end
+        closes the connection.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For arguments that cannot be sent, naming the argument.
+        """
+        request, shown = self._made(
+            method,
+            url,
+            params,
+            headers,
+            content,
+            json,
+            timeout,
+            idempotent,
+            idempotency_key,
+            False,
+            cancellation_token,
+        )
+        return _PendingStream(self, request, cancellation_token, shown)
+
+    def _made(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None,
+        headers: Mapping[str, str] | None,
+        content: bytes | str | None,
+        json: Any,
+        timeout: float | None,
+        idempotent: bool,
+        idempotency_key: str,
+        urgent: bool,
+        cancellation_token: _core.CancellationToken | None,
+    ) -> tuple[_core.HttpRequest, tuple[str, str]]:
+        """Check the arguments of a request; the request, and its method and URL as they are shown."""
         if content is not None and json is not ...:
             raise InvalidArgumentError("content and json are both the body: give one of them")
         if timeout is not None and not timeout > 0:
@@ -346,7 +510,7 @@ class Client:
             timeout,
         )
         shown = url if "://" in url else f"{self._native.url}{url}"
-        return PendingResponse(self, request, cancellation_token, (method, shown))
+        return request, (method, shown)
 
     def _merged(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
         if not headers:

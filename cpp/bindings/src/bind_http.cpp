@@ -19,6 +19,7 @@ void bind_options(py::module_& module) {
     OptionsClass<PoolOptions>(module, "PoolOptions", "How connections to one service are kept. Times in seconds.")
         .number("max_connections", &PoolOptions::max_connections, "Most sockets open at once, busy and idle.")
         .number("urgent_connections", &PoolOptions::urgent_connections, "More, that only urgent requests get.")
+        .number("max_streams", &PoolOptions::max_streams, "Most streams at once, over sockets of their own.")
         .number("max_waiters", &PoolOptions::max_waiters, "Most requests waiting for a connection.")
         .number("min_idle", &PoolOptions::min_idle, "Sockets kept open and idle.")
         .time("idle_timeout", &PoolOptions::idle_timeout, "How long an idle socket is kept.")
@@ -140,6 +141,10 @@ void bind_http(py::module_& module) {
     py::class_<Request>(module, "HttpRequest", "A request that can be sent.")
         .def(py::init(&make_request), py::arg("method"), py::arg("url"), py::arg("headers"), py::arg("content"),
              py::arg("json"), py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"), py::arg("timeout"));
+    py::class_<HttpStream, std::shared_ptr<HttpStream>>(module, "HttpStream", "An answer that is read as it comes.")
+        .def_property_readonly("head", [](const HttpStream& self) { return self.head(); })
+        .def("next", &HttpStream::next, py::arg("mailbox"), py::arg("key"))
+        .def("close", &HttpStream::close);
     py::class_<HttpCalls, std::shared_ptr<HttpCalls>>(module, "HttpCalls", "Requests over pools of connections.")
         .def(py::init(&make_calls), py::arg("base_url"), py::arg("pool"), py::arg("timeouts"), py::arg("retry"),
              py::arg("tls"))
@@ -148,6 +153,13 @@ void bind_http(py::module_& module) {
             [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token,
                std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
                 return self.send(request, token.value_or(CancellationToken{}), std::move(mailbox), key);
+            },
+            py::arg("request"), py::arg("token"), py::arg("mailbox"), py::arg("key"))
+        .def(
+            "stream",
+            [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token,
+               std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+                return self.stream(request, token.value_or(CancellationToken{}), std::move(mailbox), key);
             },
             py::arg("request"), py::arg("token"), py::arg("mailbox"), py::arg("key"))
         .def("warm_up", &HttpCalls::warm_up, py::arg("connections"), py::arg("mailbox"), py::arg("key"))

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <ktrdr/runtime/http_calls.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
@@ -50,6 +51,12 @@ std::shared_ptr<Mailbox> make_mailbox() {
 py::object answer_to_python(Answer answer) {
     if (auto* const response = std::get_if<Response>(&answer)) {
         return py::cast(std::move(*response));
+    }
+    if (auto* const stream = std::get_if<std::shared_ptr<HttpStream>>(&answer)) {
+        return py::cast(std::move(*stream));
+    }
+    if (const auto* const piece = std::get_if<std::string>(&answer)) {
+        return py::bytes(*piece);
     }
     return to_python(std::get<boost::json::value>(answer));
 }

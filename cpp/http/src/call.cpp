@@ -5,7 +5,7 @@
 #include "request_writer.hpp"
 
 namespace ktrdr {
-Call::Call(ConnectionPool& pool, Request request, std::string target)
+Call::Call(ConnectionPool& pool, Request request, std::string target, bool streamed)
     : timer(pool.io().get_executor()),
       pool_(pool),
       request_(std::move(request)),
@@ -19,6 +19,7 @@ Call::Call(ConnectionPool& pool, Request request, std::string target)
     exchange_.target = target_;
     exchange_.deadline = total_deadline_;
     exchange_.call = this;
+    exchange_.streamed = streamed;
 }
 
 Call::~Call() {
@@ -36,11 +37,16 @@ void Call::attempt() {
     pool_deadline_ = attempt_started_ + pool_.timeouts().pool;
     exchange_.phase = Phase::pool;
     exchange_.sent = RequestSent::no;
+    exchange_.piece.clear();
     sent_again_ = false;
     pool_.acquire(*this);
 }
 
 SteadyTime Call::deadline() const {
+    if (head_) {
+        // A stream may go on for ever; only its silence is limited.
+        return SteadyTime::max();
+    }
     if (paused_until_) {
         return std::min(*paused_until_, total_deadline_);
     }
@@ -91,6 +97,11 @@ void Call::fail(Error error) {
 
 void Call::exchange_ended(Result<void> outcome, bool was_reused) {
     connection_ = nullptr;
+    if (head_) {
+        finish(outcome ? Result<Response>(Response{}) : with_facts(std::move(outcome).error()));
+        timer.cancel();
+        return;
+    }
     if (outcome) {
         attempt_ended(std::move(exchange_.response));
         return;
@@ -126,7 +137,39 @@ void Call::give_up() noexcept {
     }
 }
 
-void Call::attempt_ended(Result<Response> outcome) {
+void Call::head_arrived() {
+    Result<Response> head(std::move(exchange_.response));
+    if (!pause_after(head)) {
+        head->attempts = retries_.failed();
+        head->elapsed = std::chrono::steady_clock::now() - started_;
+        head_ = std::move(*head);
+    } else {
+        // Its body is of no interest.
+        give_up();
+    }
+    timer.cancel();
+}
+
+std::string Call::take_piece() {
+    std::string piece = std::exchange(exchange_.piece, {});
+    if (connection_ != nullptr) {
+        connection_->resume();
+    }
+    return piece;
+}
+
+std::optional<Error> Call::failure() const {
+    return outcome_ && outcome_->has_error() ? std::optional(outcome_->error()) : std::nullopt;
+}
+
+void Call::abandon() {
+    give_up();
+    exchange_.piece.clear();
+    finish(with_facts(ktrdr::fail(Errc::client_closed, "the stream was closed by its reader")));
+    timer.cancel();
+}
+
+bool Call::pause_after(const Result<Response>& outcome) {
     const auto now = std::chrono::steady_clock::now();
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(now - attempt_started_);
     const std::size_t failed = retries_.failed().size();
@@ -134,10 +177,16 @@ void Call::attempt_ended(Result<Response> outcome) {
     if (request_.observer && retries_.failed().size() > failed) {
         request_.observer->on_attempt_failed(retries_.failed().back());
     }
-    if (pause) {
-        exchange_.phase = Phase::retry;
-        paused_until_ = now + *pause;
-    } else {
+    if (!pause) {
+        return false;
+    }
+    exchange_.phase = Phase::retry;
+    paused_until_ = now + *pause;
+    return true;
+}
+
+void Call::attempt_ended(Result<Response> outcome) {
+    if (head_ || !pause_after(outcome)) {
         finish(std::move(outcome));
     }
     timer.cancel();

@@ -18,7 +18,7 @@ namespace ktrdr {
 class Call final : public PoolWaiter {
 public:
     /// `target`: path and query.
-    Call(ConnectionPool& pool, Request request, std::string target);
+    Call(ConnectionPool& pool, Request request, std::string target, bool streamed = false);
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -32,9 +32,20 @@ public:
     void arm();
     [[nodiscard]] Result<Response> take();
 
+    /// Of a streamed call: its head, which is there before the call has ended; null while it is not.
+    [[nodiscard]] const Response* head() const noexcept { return head_ ? &*head_ : nullptr; }
+    /// Why an ended call has no answer; none where it has one.
+    [[nodiscard]] std::optional<Error> failure() const;
+    /// Its reader wants no more of it: it ends with `client_closed`.
+    void abandon();
+    /// What has come of the body; more is read from then on.
+    [[nodiscard]] std::string take_piece();
+
     void start(Connection& connection);
     void fail(Error error);
     void exchange_ended(Result<void> outcome, bool was_reused);
+    void head_arrived();
+    void piece_arrived() { timer.cancel(); }
     void cancel(const CancelReason& reason);
 
     IoTimer timer;
@@ -44,6 +55,8 @@ private:
     [[nodiscard]] SteadyTime deadline() const;
     /// The attempt came to this: the end, or a pause.
     void attempt_ended(Result<Response> outcome);
+    /// True when another attempt follows, after a pause.
+    [[nodiscard]] bool pause_after(const Result<Response>& outcome);
     void give_up() noexcept;
     void finish(Result<Response> outcome);
     /// Without query.
@@ -66,6 +79,7 @@ private:
     /// Set while an exchange runs.
     Connection* connection_{nullptr};
     bool sent_again_{false};
+    std::optional<Response> head_{};
     std::optional<Result<Response>> outcome_{};
 };
 

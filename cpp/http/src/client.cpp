@@ -37,15 +37,17 @@ struct HttpClient::Impl {
     };
 
     /// The pool of this origin, made where there is none.
-    [[nodiscard]] Result<ConnectionPool*> pool_of(Origin origin);
+    [[nodiscard]] Result<ConnectionPool*> pool_of(const Origin& origin, bool streams);
+    [[nodiscard]] Result<Route> route(Request& request, bool streamed);
     [[nodiscard]] Result<std::shared_ptr<TlsContext>> tls_context();
-    [[nodiscard]] Result<Route> route(std::string url);
     template <class Do>
     void for_each_pool(Do what) const;
 
     asio::io_context& io;
     ClientOptions options;
-    ConnectionPool* base{nullptr};
+    /// Of the base URL, if there is one.
+    std::optional<Origin> base{};
+    ConnectionPool* base_pool{nullptr};
     std::string prefix{};
     std::string base_url{};
     bool closed{false};
@@ -53,7 +55,8 @@ struct HttpClient::Impl {
     std::shared_ptr<TlsContext> tls{};
     /// Guards the map, not what is in it: pools are added on the io thread and looked at from any.
     mutable std::mutex mutex{};
-    std::map<std::string, std::unique_ptr<ConnectionPool>, std::less<>> pools{};
+    /// By origin, and whether it is for streams.
+    std::map<std::pair<std::string, bool>, std::unique_ptr<ConnectionPool>> pools{};
 };
 
 Result<std::shared_ptr<TlsContext>> HttpClient::Impl::tls_context() {
@@ -67,36 +70,42 @@ Result<std::shared_ptr<TlsContext>> HttpClient::Impl::tls_context() {
     return tls;
 }
 
-Result<ConnectionPool*> HttpClient::Impl::pool_of(Origin origin) {
-    if (const auto found = pools.find(origin.url); found != pools.end()) {
+Result<ConnectionPool*> HttpClient::Impl::pool_of(const Origin& origin, bool streams) {
+    const std::pair key(origin.url, streams);
+    if (const auto found = pools.find(key); found != pools.end()) {
         return found->second.get();
     }
     auto context = origin.tls ? tls_context() : Result<std::shared_ptr<TlsContext>>(nullptr);
     if (!context) {
         return context.error();
     }
-    std::string key = origin.url;
-    auto pool = std::make_unique<ConnectionPool>(io, std::move(origin), options, std::move(*context));
+    ClientOptions own = options;
+    if (streams) {
+        own.pool.max_connections = options.pool.max_streams;
+        own.pool.min_idle = 0;
+    }
+    auto pool = std::make_unique<ConnectionPool>(io, origin, own, std::move(*context));
     if (closed) {
         pool->close();
     }
     const std::scoped_lock lock(mutex);
-    return pools.emplace(std::move(key), std::move(pool)).first->second.get();
+    return pools.emplace(key, std::move(pool)).first->second.get();
 }
 
-Result<HttpClient::Impl::Route> HttpClient::Impl::route(std::string url) {
+Result<HttpClient::Impl::Route> HttpClient::Impl::route(Request& request, bool streamed) {
+    std::string& url = request.url;
     if (!url.starts_with('/')) {
         auto parsed = parse_url(url);
         if (!parsed) {
             return parsed.error();
         }
-        const auto pool = pool_of(std::move(parsed->origin));
+        const auto pool = pool_of(parsed->origin, streamed);
         if (!pool) {
             return pool.error();
         }
         return Route{*pool, std::move(parsed->target)};
     }
-    if (base == nullptr) {
+    if (!base) {
         return fail(Errc::invalid_argument,
                     fmt::format("'{}' names no host, and the client has no base URL to put before it",
                                 url.substr(0, url.find('?'))),
@@ -105,7 +114,14 @@ Result<HttpClient::Impl::Route> HttpClient::Impl::route(std::string url) {
     if (!prefix.empty()) {
         url.insert(0, prefix);
     }
-    return Route{base, std::move(url)};
+    if (!streamed) {
+        return Route{base_pool, std::move(url)};
+    }
+    const auto pool = pool_of(*base, true);
+    if (!pool) {
+        return pool.error();
+    }
+    return Route{*pool, std::move(url)};
 }
 
 template <class Do>
@@ -132,11 +148,12 @@ Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, con
         }
         impl->prefix = std::move(base->target);
         impl->base_url = base->origin.url + impl->prefix;
-        const auto pool = impl->pool_of(std::move(base->origin));
+        const auto pool = impl->pool_of(base->origin, false);
         if (!pool) {
             return pool.error();
         }
-        impl->base = *pool;
+        impl->base_pool = *pool;
+        impl->base = std::move(base->origin);
     }
     // What names files is read now, so that a wrong one is found here.
     const bool named =
@@ -149,7 +166,7 @@ Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, con
 
 asio::awaitable<Result<Response>> HttpClient::send(Request request, CancellationToken token) {
     const auto self = shared_from_this();
-    auto route = impl_->route(std::move(request.url));
+    auto route = impl_->route(request, false);
     if (!route) {
         co_return route.error();
     }
@@ -174,6 +191,69 @@ asio::awaitable<Result<Response>> HttpClient::send(Request request, Cancellation
     co_return call->take();
 }
 
+asio::awaitable<Result<std::shared_ptr<ResponseStream>>> HttpClient::stream(Request request, CancellationToken token) {
+    const auto self = shared_from_this();
+    auto route = impl_->route(request, true);
+    if (!route) {
+        co_return route.error();
+    }
+    if (const auto valid = ktrdr::check(request, route->target); !valid) {
+        co_return valid.error();
+    }
+    auto call = std::make_unique<Call>(*route->pool, std::move(request), std::move(route->target), true);
+    if (token.is_cancelled()) {
+        call->cancel(token.reason().value_or(CancelReason{}));
+        co_return call->take().error();
+    }
+    auto registration = token.on_cancel([&call = *call](const CancelReason& reason) { call.cancel(reason); });
+    call->begin();
+    while (call->head() == nullptr && !call->ended()) {
+        call->arm();
+        boost::system::error_code woken;
+        co_await call->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+        call->check_time();
+    }
+    if (call->head() == nullptr) {
+        co_return call->take().error();
+    }
+    co_return std::make_shared<ResponseStream>(self, std::move(call), std::move(registration));
+}
+
+ResponseStream::ResponseStream(std::shared_ptr<HttpClient> client, std::unique_ptr<Call> call,
+                               CancelRegistration registration)
+    : client_(std::move(client)),
+      call_(std::move(call)),
+      head_(*call_->head()),
+      registration_(std::move(registration)) {}
+
+ResponseStream::~ResponseStream() = default;
+
+asio::awaitable<Result<std::string>> ResponseStream::next() {
+    const auto self = shared_from_this();
+    for (;;) {
+        // What came before a failure is read first.
+        if (std::string piece = call_->take_piece(); !piece.empty()) {
+            co_return piece;
+        }
+        if (call_->ended()) {
+            break;
+        }
+        call_->arm();
+        boost::system::error_code woken;
+        co_await call_->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    }
+    if (const auto& failure = call_->failure(); failure) {
+        co_return *failure;
+    }
+    co_return std::string{};
+}
+
+void ResponseStream::close() {
+    if (!call_->ended()) {
+        call_->abandon();
+    }
+}
+
 PoolStats HttpClient::stats() const {
     PoolStats sum;
     impl_->for_each_pool([&sum](const ConnectionPool& pool) { sum += pool.stats(); });
@@ -189,10 +269,10 @@ void HttpClient::close() {
 
 asio::awaitable<Result<void>> HttpClient::warm_up(std::size_t connections) {
     const auto self = shared_from_this();
-    if (impl_->base == nullptr) {
+    if (!impl_->base) {
         co_return fail(Errc::invalid_argument, "a client without a base URL has nothing to warm up; give it base_url");
     }
-    ConnectionPool& pool = *impl_->base;
+    ConnectionPool& pool = *impl_->base_pool;
     const std::size_t wanted = std::min(connections, pool.options().max_connections);
     const auto give_up = std::chrono::steady_clock::now() + pool.timeouts().resolve + pool.timeouts().connect;
     const std::size_t failed_before = pool.stats().dials_failed;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/write.hpp>
+#include <limits>
 
 #include "request_writer.hpp"
 
@@ -14,6 +15,8 @@ namespace {
 
 constexpr std::size_t read_bytes = 16UL * 1024;
 constexpr std::chrono::seconds addresses_kept{30};
+/// A streamed body waits in memory up to this, and what one read brings.
+constexpr std::size_t most_piece = 64UL * 1024;
 /// What is encrypted at a time, so that a large body is not in memory twice.
 constexpr std::size_t tls_piece = 64UL * 1024;
 
@@ -183,8 +186,11 @@ void Connection::start(Exchange& exchange) {
     exchange.phase = Phase::write;
     exchange.sent = RequestSent::no;
     exchange.answered = false;
-    parser_.emplace(ResponseParser::Limits{settings_.options.max_head_bytes, settings_.options.max_body_bytes,
-                                           exchange.request->decode},
+    exchange.head_told = false;
+    paused_ = false;
+    const std::size_t most =
+        exchange.streamed ? std::numeric_limits<std::size_t>::max() : settings_.options.max_body_bytes;
+    parser_.emplace(ResponseParser::Limits{settings_.options.max_head_bytes, most, exchange.request->decode},
                     exchange.request->method == "HEAD");
     const auto left =
         std::chrono::floor<std::chrono::milliseconds>(exchange.deadline - std::chrono::steady_clock::now());
@@ -343,6 +349,10 @@ void Connection::parse() {
     std::size_t used = 0;
     const auto progress = parser_->feed(buffer_.data(), used);
     buffer_.consume(used);
+    // What is whole is handed over, whatever comes behind it.
+    if (exchange_->streamed && parser_->has_head() && !hand_over_piece()) {
+        return;
+    }
     if (!progress) {
         end(ktrdr::fail(progress.error().code, "the answer " + progress.error().message, progress.error().context),
             false);
@@ -350,7 +360,9 @@ void Connection::parse() {
     }
     const bool last = tls_ && tls_->closed();
     if (*progress == ResponseParser::Progress::done) {
-        exchange_->response = parser_->take();
+        if (!exchange_->streamed) {
+            exchange_->response = parser_->take();
+        }
         end({}, !last && exchange_->sent == RequestSent::whole && buffer_.size() == 0 && parser_->keep_alive());
         return;
     }
@@ -358,11 +370,41 @@ void Connection::parse() {
         read_error(asio::error::eof);
         return;
     }
+    if (exchange_->piece.size() >= most_piece) {
+        // Its reader is slower than the service: that is no silence of the service.
+        paused_ = true;
+        deadline_ = SteadyTime::max();
+        return;
+    }
     if (!writing_) {
         exchange_->phase = Phase::between_bytes;
         set_deadline(std::chrono::steady_clock::now() + settings_.timeouts.between_bytes);
     }
     arm_read();
+}
+
+bool Connection::hand_over_piece() {
+    Exchange* const exchange = exchange_;
+    if (!exchange->head_told) {
+        exchange->head_told = true;
+        exchange->response = parser_->take_head();
+        owner_->head_arrived(*exchange);
+        if (exchange_ != exchange) {
+            return false;
+        }
+    }
+    exchange->piece += parser_->take_body();
+    if (!exchange->piece.empty()) {
+        owner_->piece_arrived(*exchange);
+    }
+    return exchange_ == exchange;
+}
+
+void Connection::resume() {
+    if (std::exchange(paused_, false) && exchange_ != nullptr) {
+        set_deadline(std::chrono::steady_clock::now() + settings_.timeouts.between_bytes);
+        arm_read();
+    }
 }
 
 void Connection::read_error(const boost::system::error_code& error) {
@@ -374,7 +416,12 @@ void Connection::read_error(const boost::system::error_code& error) {
         end(ktrdr::fail(Errc::protocol, "the answer ends without the goodbye of TLS: it may have been cut short"),
             false);
     } else if (progress) {
-        exchange_->response = parser_->take();
+        if (exchange_->streamed && !hand_over_piece()) {
+            return;
+        }
+        if (!exchange_->streamed) {
+            exchange_->response = parser_->take();
+        }
         end({}, false);
     } else {
         end(ktrdr::fail(progress.error().code, "the answer " + progress.error().message), false);

@@ -50,6 +50,10 @@ struct Exchange {
     bool answered{false};
     /// The connection had carried another request before.
     bool reused{false};
+    /// The body is handed over in pieces: `response` is the head, once `head_told`, and `piece` what has come since.
+    bool streamed{false};
+    bool head_told{false};
+    std::string piece{};
 };
 
 /// Addresses found for the pool's host, kept for a while.
@@ -75,6 +79,9 @@ public:
         virtual void dial_ended(Connection& connection) = 0;
         virtual void dial_failed(Connection& connection, Error error) = 0;
         virtual void idle_lost(Connection& connection) = 0;
+        /// Of a streamed exchange: its head is there, and then pieces of its body.
+        virtual void head_arrived(Exchange& exchange) = 0;
+        virtual void piece_arrived(Exchange& exchange) = 0;
         /// The exchange is over and forgotten here; `reusable` says whether another may follow.
         virtual void exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome,
                                     bool reusable) = 0;
@@ -92,6 +99,8 @@ public:
     void dial();
     /// Send the request and read its answer. The exchange stays where it is until it has ended or `close` was called.
     void start(Exchange& exchange);
+    /// The piece of a streamed exchange was taken: read on.
+    void resume();
     /// At once and for good; nobody is told.
     void close() noexcept;
     /// The same, but the owner hears of it: the dial or the exchange failed with `error`.
@@ -124,6 +133,8 @@ private:
     void read_tls(const boost::system::error_code& error, std::size_t bytes);
     [[nodiscard]] Result<std::size_t> decrypt();
     void parse();
+    /// False when the exchange went away meanwhile.
+    [[nodiscard]] bool hand_over_piece();
     void read_error(const boost::system::error_code& error);
     void end(Result<void> outcome, bool reusable);
     void set_deadline(SteadyTime deadline);
@@ -146,6 +157,8 @@ private:
     std::string head_{};
     std::size_t written_{0};
     bool writing_{false};
+    /// Nothing is read until the piece is taken.
+    bool paused_{false};
     boost::beast::flat_buffer buffer_{};
 
     std::optional<TlsSession> tls_{};

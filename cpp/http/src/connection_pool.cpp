@@ -113,6 +113,14 @@ void ConnectionPool::idle_lost(Connection& connection) {
     carry_out(core_.lost(connection, std::chrono::steady_clock::now()));
 }
 
+void ConnectionPool::head_arrived(Exchange& exchange) {
+    exchange.call->head_arrived();
+}
+
+void ConnectionPool::piece_arrived(Exchange& exchange) {
+    exchange.call->piece_arrived();
+}
+
 void ConnectionPool::exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) {
     const bool used_before = exchange.reused;
     carry_out(core_.release(connection, reusable, std::chrono::steady_clock::now()));

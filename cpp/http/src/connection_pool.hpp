@@ -63,6 +63,8 @@ private:
     void dial_ended(Connection& connection) override;
     void dial_failed(Connection& connection, Error error) override;
     void idle_lost(Connection& connection) override;
+    void head_arrived(Exchange& exchange) override;
+    void piece_arrived(Exchange& exchange) override;
     void exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) override;
 
     void carry_out(const PoolStep& step, const Error* dial_error = nullptr);

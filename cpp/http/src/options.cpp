@@ -44,9 +44,10 @@ Result<void> check_times(const PoolOptions& options) {
 Result<void> check(const PoolOptions& options) {
     using Size = std::pair<std::string_view, std::size_t>;
     // Counts are packed by 21 bits each, and Beast keeps the head's limit in 32 bits.
-    const std::array at_least_one{
-        Size{"max_connections", options.max_connections}, Size{"max_waiters", options.max_waiters},
-        Size{"max_head_bytes", options.max_head_bytes}, Size{"max_body_bytes", options.max_body_bytes}};
+    const std::array at_least_one{Size{"max_connections", options.max_connections},
+                                  Size{"max_streams", options.max_streams}, Size{"max_waiters", options.max_waiters},
+                                  Size{"max_head_bytes", options.max_head_bytes},
+                                  Size{"max_body_bytes", options.max_body_bytes}};
     for (const auto& [field, value] : at_least_one) {
         if (value < 1) {
             return out_of_range(field, static_cast<long long>(value), "must be at least 1");

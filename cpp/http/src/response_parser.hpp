@@ -39,6 +39,14 @@ public:
     [[nodiscard]] bool started() const noexcept { return started_; }
     [[nodiscard]] bool keep_alive() const { return message_->keep_alive(); }
     [[nodiscard]] Response take() { return std::move(message_->response); }
+    /// The head of the final answer is there.
+    [[nodiscard]] bool has_head() const { return message_->is_header_done() && message_->response.status / 100 != 1; }
+    /// Status and headers alone; the body stays.
+    [[nodiscard]] Response take_head() {
+        return {.status = message_->response.status, .headers = std::move(message_->response.headers)};
+    }
+    /// What has come of the body since the last call.
+    [[nodiscard]] std::string take_body() { return std::exchange(message_->response.body, {}); }
 
 private:
     /// One head and body; an interim answer is followed by a new one.

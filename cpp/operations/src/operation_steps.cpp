@@ -44,7 +44,8 @@ bool Operation::save_progress() {
 }
 
 void Operation::flush() {
-    // To the end: the last handle may be let go of meanwhile. Null while it is being destroyed, which waits for us then.
+    // To the end: the last handle may be let go of meanwhile. Null while it is being destroyed, which waits for us
+    // then.
     const auto self = weak_from_this().lock();
     hand_over(self);
     bool ended = false;

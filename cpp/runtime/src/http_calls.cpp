@@ -14,6 +14,20 @@ asio::awaitable<void> answer(std::shared_ptr<HttpClient> client, Request request
     mailbox->post(reply_mail(key, std::move(response)));
 }
 
+asio::awaitable<void> answer_stream(Runtime* runtime, std::shared_ptr<HttpClient> client, Request request,
+                                    CancellationToken token, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    using Reply = Result<std::shared_ptr<HttpStream>>;
+    auto stream = co_await client->stream(std::move(request), std::move(token));
+    mailbox->post(reply_mail(
+        key, stream ? Reply(std::make_shared<HttpStream>(*runtime, *stream)) : Reply(std::move(stream).error())));
+}
+
+asio::awaitable<void> answer_piece(std::shared_ptr<ResponseStream> stream, std::shared_ptr<Mailbox> mailbox,
+                                   std::uint64_t key) {
+    auto piece = co_await stream->next();
+    mailbox->post(reply_mail(key, std::move(piece)));
+}
+
 asio::awaitable<void> warm(std::shared_ptr<HttpClient> client, std::size_t connections,
                            std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     auto done = co_await client->warm_up(connections);
@@ -47,13 +61,47 @@ HttpCalls::~HttpCalls() {
 
 CancellationToken HttpCalls::send(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
                                   std::uint64_t key) {
-    CancellationToken token = parent == CancellationToken{} ? runtime_.make_token() : parent.child();
+    CancellationToken token = make_token(parent);
     runtime_.io().post([&io = runtime_.io().context(), client = client_, request = std::move(request), token,
                         mailbox = std::move(mailbox), key]() mutable {
         asio::co_spawn(io, answer(std::move(client), std::move(request), token, std::move(mailbox), key),
                        asio::detached);
     });
     return token;
+}
+
+CancellationToken HttpCalls::stream(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
+                                    std::uint64_t key) {
+    CancellationToken token = make_token(parent);
+    runtime_.io().post([&runtime = runtime_, client = client_, request = std::move(request), token,
+                        mailbox = std::move(mailbox), key]() mutable {
+        asio::co_spawn(runtime.io().context(),
+                       answer_stream(&runtime, std::move(client), std::move(request), token, std::move(mailbox), key),
+                       asio::detached);
+    });
+    return token;
+}
+
+CancellationToken HttpCalls::make_token(const CancellationToken& parent) const {
+    return parent == CancellationToken{} ? runtime_.make_token() : parent.child();
+}
+
+HttpStream::HttpStream(Runtime& runtime, std::shared_ptr<ResponseStream> stream)
+    : runtime_(runtime), stream_(std::move(stream)) {}
+
+HttpStream::~HttpStream() {
+    // It belongs to the io thread.
+    runtime_.io().post([stream = std::move(stream_)] { stream->close(); });
+}
+
+void HttpStream::next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    runtime_.io().post([&io = runtime_.io().context(), stream = stream_, mailbox = std::move(mailbox), key] {
+        asio::co_spawn(io, answer_piece(stream, mailbox, key), asio::detached);
+    });
+}
+
+void HttpStream::close() {
+    runtime_.io().post([stream = stream_] { stream->close(); });
 }
 
 void HttpCalls::warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {

@@ -26,6 +26,36 @@ struct PoolStats {
     KTRDR_EXPORT PoolStats& operator+=(const PoolStats& other) noexcept;
 };
 
+class Call;
+class HttpClient;
+
+/// An answer whose body is read as it comes. What is not read yet waits in memory up to 64 KiB and with the service
+/// beyond that. Destroying it before its end closes the connection.
+///
+/// Thread safety: the io thread only, but for `status`, `headers` and `attempts`.
+class KTRDR_EXPORT ResponseStream final : public std::enable_shared_from_this<ResponseStream> {
+public:
+    ResponseStream(std::shared_ptr<HttpClient> client, std::unique_ptr<Call> call, CancelRegistration registration);
+    ResponseStream(const ResponseStream&) = delete;
+    ResponseStream& operator=(const ResponseStream&) = delete;
+    ~ResponseStream();
+
+    [[nodiscard]] int status() const noexcept { return head_.status; }
+    [[nodiscard]] const Headers& headers() const noexcept { return head_.headers; }
+    /// As it came, without body.
+    [[nodiscard]] const Response& head() const noexcept { return head_; }
+    /// The next piece of the body, empty at its end. One call at a time.
+    [[nodiscard]] boost::asio::awaitable<Result<std::string>> next();
+    /// A `next` under way ends with `client_closed`.
+    void close();
+
+private:
+    std::shared_ptr<HttpClient> client_;
+    std::unique_ptr<Call> call_;
+    Response head_;
+    CancelRegistration registration_;
+};
+
 /// Requests over pools of kept connections, one pool for each origin (`http://host:port`) that was asked for something.
 ///
 /// Errors: every failure is a `Result` whose context carries method, url (without query and user info), phase,
@@ -43,6 +73,10 @@ public:
 
     /// Send one request, again where `RetryPolicy` says so, and read the whole answer. Any status is a value here.
     [[nodiscard]] boost::asio::awaitable<Result<Response>> send(Request request, CancellationToken token);
+    /// Send one request and read the head of its answer. `Timeouts::total` holds until then; after it
+    /// `between_bytes`. Nothing is tried again once the head is there.
+    [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<ResponseStream>>> stream(Request request,
+                                                                                         CancellationToken token);
     /// Of all pools together.
     [[nodiscard]] PoolStats stats() const;
     /// Have this many connections to the base URL open (at most `max_connections`), so that the first requests need not

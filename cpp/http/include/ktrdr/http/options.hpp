@@ -15,6 +15,8 @@ struct PoolOptions {
     std::size_t max_connections{10};
     /// Sockets beyond these that only urgent requests get.
     std::size_t urgent_connections{1};
+    /// Most streams at once, over sockets of their own: a stream may last for hours. At least 1.
+    std::size_t max_streams{64};
     /// Most requests waiting for a connection, urgent ones and others apart. At least 1.
     std::size_t max_waiters{100'000};
     /// Sockets kept open and idle from the first request on; at most `max_connections`, and 0 without an idle timeout.

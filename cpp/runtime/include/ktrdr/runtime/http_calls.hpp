@@ -9,6 +9,26 @@
 
 namespace ktrdr {
 
+/// A `ResponseStream` for readers that are not on the io thread.
+///
+/// Thread safety: every member from any thread.
+class KTRDR_EXPORT HttpStream final {
+public:
+    HttpStream(Runtime& runtime, std::shared_ptr<ResponseStream> stream);
+    HttpStream(const HttpStream&) = delete;
+    HttpStream& operator=(const HttpStream&) = delete;
+    ~HttpStream();
+
+    [[nodiscard]] const Response& head() const noexcept { return stream_->head(); }
+    /// The reply is the next piece, empty at the end. One call at a time.
+    void next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    void close();
+
+private:
+    Runtime& runtime_;
+    std::shared_ptr<ResponseStream> stream_;
+};
+
 /// An `HttpClient` for callers that are not on the io thread: answers come as mail.
 ///
 /// Thread safety: every member from any thread.
@@ -24,6 +44,9 @@ public:
     /// it.
     CancellationToken send(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
                            std::uint64_t key);
+    /// The same; the reply is an `HttpStream`.
+    CancellationToken stream(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
+                             std::uint64_t key);
     /// The reply is null once the connections are open.
     void warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     void close();
@@ -33,6 +56,8 @@ public:
     [[nodiscard]] const std::string& url() const noexcept { return client_->url(); }
 
 private:
+    [[nodiscard]] CancellationToken make_token(const CancellationToken& parent) const;
+
     Runtime& runtime_;
     std::shared_ptr<HttpClient> client_;
 };

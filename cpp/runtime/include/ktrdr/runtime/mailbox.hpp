@@ -20,8 +20,10 @@
 
 namespace ktrdr {
 
-/// What a call brings.
-using Answer = std::variant<boost::json::value, Response>;
+class HttpStream;
+
+/// What a call brings: JSON, an answer, a stream, or a piece of one.
+using Answer = std::variant<boost::json::value, Response, std::shared_ptr<HttpStream>, std::string>;
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {
