@@ -6,13 +6,14 @@ task is released at once, its socket is closed behind it, and no answer ever rea
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from . import _bridge, _core
 from ._arguments import explained
-from ._core import PoolOptions, RetryPolicy, Timeouts, TlsOptions
+from ._core import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
 from ._replies import reply, wait_for_reply
 from .errors import InvalidArgumentError
 
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Client",
+    "EventStream",
     "Headers",
     "PendingResponse",
     "PoolOptions",
     "Response",
     "RetryPolicy",
+    "ServerEvent",
     "StreamedResponse",
     "Timeouts",
     "TlsOptions",
@@ -207,6 +210,57 @@ class StreamedResponse(_Answer):
 
     def _next(self, mailbox: _core.Mailbox, key: int) -> None:
         self._stream.next(mailbox, key)
+
+
+class EventStream:
+    """Server-sent events, for as long as the service sends them: ``async for event in client.events(url)``.
+
+    A connection that breaks, ends or is silent for ``Timeouts.between_bytes`` is made anew, with the id of the last event,
+    after the time that the service asked for (``retry:``, else a second). It ends with an answer 204, and with an error
+    when the service answers anything else than events, or cannot be reached again.
+
+    Iterate it once, on one task or thread; leaving an ``async with`` (or ``with``) block, or ``close()``, ends it.
+    """
+
+    def __init__(self, native: _core.HttpEvents) -> None:
+        self._native = native
+        self._waiting: deque[ServerEvent] = deque()
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> ServerEvent:
+        if not self._waiting:
+            self._waiting.extend(await reply(self._native.next))
+        if not self._waiting:
+            raise StopAsyncIteration
+        return self._waiting.popleft()
+
+    def __iter__(self) -> EventStream:
+        return self
+
+    def __next__(self) -> ServerEvent:
+        if not self._waiting:
+            self._waiting.extend(wait_for_reply(self._native.next))
+        if not self._waiting:
+            raise StopIteration
+        return self._waiting.popleft()
+
+    def close(self) -> None:
+        """Let go of the connection; whoever waits for an event hears of it."""
+        self._native.close()
+
+    async def __aenter__(self) -> EventStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def __enter__(self) -> EventStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class _PendingStream:
@@ -470,6 +524,44 @@ class Client:
             cancellation_token,
         )
         return _PendingStream(self, request, cancellation_token, shown)
+
+    @explained
+    def events(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        last_event_id: str = "",
+        cancellation_token: _core.CancellationToken | None = None,
+    ) -> EventStream:
+        """Follow the server-sent events of a URL; nothing is sent before somebody waits for the first.
+
+        Parameters
+        ----------
+        url : str
+            See ``request``.
+        params, headers : mapping, optional
+            See ``request``.
+        last_event_id : str, optional
+            Go on after this event.
+        cancellation_token : CancellationToken, optional
+            Ends it with ``OperationCancelledError``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For arguments that cannot be sent, naming the argument.
+        """
+        fields = _checked(headers)
+        if not isinstance(last_event_id, str):
+            raise InvalidArgumentError(f"last_event_id must be str, not {last_event_id!r}")
+        if last_event_id:
+            fields["Last-Event-ID"] = last_event_id
+        request, _ = self._made(
+            "GET", url, params, fields, None, ..., None, False, "", False, cancellation_token
+        )
+        return EventStream(self._native.events(request, cancellation_token))
 
     def _made(
         self,

@@ -62,6 +62,12 @@ py::object text_of(const std::string& bytes) {
         PyUnicode_DecodeLatin1(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), nullptr));
 }
 
+/// Event streams are UTF-8; what is not is shown as U+FFFD.
+py::object utf8_of(const std::string& bytes) {
+    return py::reinterpret_steal<py::object>(
+        PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "replace"));
+}
+
 py::list headers_of(const Response& response) {
     py::list headers;
     for (const auto& [name, value] : response.headers) {
@@ -141,6 +147,21 @@ void bind_http(py::module_& module) {
     py::class_<Request>(module, "HttpRequest", "A request that can be sent.")
         .def(py::init(&make_request), py::arg("method"), py::arg("url"), py::arg("headers"), py::arg("content"),
              py::arg("json"), py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"), py::arg("timeout"));
+    py::class_<ServerEvent>(module, "ServerEvent", "One server-sent event.")
+        .def_property_readonly(
+            "event", [](const ServerEvent& self) { return utf8_of(self.event); },
+            "Its type; message where the service names none.")
+        .def_property_readonly(
+            "data", [](const ServerEvent& self) { return utf8_of(self.data); }, "Its text.")
+        .def_property_readonly(
+            "id", [](const ServerEvent& self) { return utf8_of(self.id); },
+            "The newest id so far; empty where the service gives none.")
+        .def("__repr__", [](const ServerEvent& self) {
+            return py::str("<ServerEvent {} {}>").format(utf8_of(self.event), utf8_of(self.id));
+        });
+    py::class_<HttpEvents, std::shared_ptr<HttpEvents>>(module, "HttpEvents", "Server-sent events as they come.")
+        .def("next", &HttpEvents::next, py::arg("mailbox"), py::arg("key"))
+        .def("close", &HttpEvents::close);
     py::class_<HttpStream, std::shared_ptr<HttpStream>>(module, "HttpStream", "An answer that is read as it comes.")
         .def_property_readonly("head", [](const HttpStream& self) { return self.head(); })
         .def("next", &HttpStream::next, py::arg("mailbox"), py::arg("key"))
@@ -162,6 +183,12 @@ void bind_http(py::module_& module) {
                 return self.stream(request, token.value_or(CancellationToken{}), std::move(mailbox), key);
             },
             py::arg("request"), py::arg("token"), py::arg("mailbox"), py::arg("key"))
+        .def(
+            "events",
+            [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token) {
+                return self.events(request, token.value_or(CancellationToken{}));
+            },
+            py::arg("request"), py::arg("token"))
         .def("warm_up", &HttpCalls::warm_up, py::arg("connections"), py::arg("mailbox"), py::arg("key"))
         .def(
             "drain",

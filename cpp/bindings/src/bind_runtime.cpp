@@ -55,6 +55,13 @@ py::object answer_to_python(Answer answer) {
     if (auto* const stream = std::get_if<std::shared_ptr<HttpStream>>(&answer)) {
         return py::cast(std::move(*stream));
     }
+    if (auto* const events = std::get_if<std::vector<ServerEvent>>(&answer)) {
+        py::list list;
+        for (ServerEvent& event : *events) {
+            list.append(py::cast(std::move(event)));
+        }
+        return list;
+    }
     if (const auto* const piece = std::get_if<std::string>(&answer)) {
         return py::bytes(*piece);
     }

@@ -28,6 +28,12 @@ asio::awaitable<void> answer_piece(std::shared_ptr<ResponseStream> stream, std::
     mailbox->post(reply_mail(key, std::move(piece)));
 }
 
+asio::awaitable<void> answer_events(std::shared_ptr<EventStream> stream, std::shared_ptr<Mailbox> mailbox,
+                                    std::uint64_t key) {
+    auto events = co_await stream->next();
+    mailbox->post(reply_mail(key, std::move(events)));
+}
+
 asio::awaitable<void> warm(std::shared_ptr<HttpClient> client, std::size_t connections,
                            std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     auto done = co_await client->warm_up(connections);
@@ -102,6 +108,32 @@ void HttpStream::next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
 
 void HttpStream::close() {
     runtime_.io().post([stream = stream_] { stream->close(); });
+}
+
+std::shared_ptr<HttpEvents> HttpCalls::events(Request request, const CancellationToken& parent) {
+    CancellationToken token = make_token(parent);
+    auto stream = std::make_shared<EventStream>(client_, std::move(request), token);
+    return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
+}
+
+HttpEvents::HttpEvents(Runtime& runtime, std::shared_ptr<EventStream> events, CancellationToken token)
+    : runtime_(runtime), events_(std::move(events)), token_(std::move(token)) {}
+
+HttpEvents::~HttpEvents() {
+    close();
+    // It belongs to the io thread.
+    runtime_.io().post([events = std::move(events_)]() mutable { events.reset(); });
+}
+
+void HttpEvents::next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    runtime_.io().post([&io = runtime_.io().context(), events = events_, mailbox = std::move(mailbox), key] {
+        asio::co_spawn(io, answer_events(events, mailbox, key), asio::detached);
+    });
+}
+
+void HttpEvents::close() {
+    token_.cancel({CancelCode::user, "the events were closed by their reader", "python"});
+    runtime_.io().post([events = events_] { events->close(); });
 }
 
 void HttpCalls::warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {

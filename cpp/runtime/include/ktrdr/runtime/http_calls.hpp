@@ -29,6 +29,27 @@ private:
     std::shared_ptr<ResponseStream> stream_;
 };
 
+/// An `EventStream` for readers that are not on the io thread.
+///
+/// Thread safety: every member from any thread.
+class KTRDR_EXPORT HttpEvents final {
+public:
+    HttpEvents(Runtime& runtime, std::shared_ptr<EventStream> events, CancellationToken token);
+    HttpEvents(const HttpEvents&) = delete;
+    HttpEvents& operator=(const HttpEvents&) = delete;
+    ~HttpEvents();
+
+    /// The reply is the next events, none at the end. One call at a time.
+    void next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    void close();
+
+private:
+    Runtime& runtime_;
+    std::shared_ptr<EventStream> events_;
+    /// Ends a connection that is being made.
+    CancellationToken token_;
+};
+
 /// An `HttpClient` for callers that are not on the io thread: answers come as mail.
 ///
 /// Thread safety: every member from any thread.
@@ -47,6 +68,8 @@ public:
     /// The same; the reply is an `HttpStream`.
     CancellationToken stream(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
                              std::uint64_t key);
+    /// Server-sent events; nothing is sent before the first `next`.
+    [[nodiscard]] std::shared_ptr<HttpEvents> events(Request request, const CancellationToken& parent);
     /// The reply is null once the connections are open.
     void warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     void close();

@@ -14,6 +14,7 @@
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/http/event_stream.hpp>
 #include <ktrdr/http/message.hpp>
 #include <ktrdr/operations/operation.hpp>
 #include <ktrdr/progress/state.hpp>
@@ -22,8 +23,9 @@ namespace ktrdr {
 
 class HttpStream;
 
-/// What a call brings: JSON, an answer, a stream, or a piece of one.
-using Answer = std::variant<boost::json::value, Response, std::shared_ptr<HttpStream>, std::string>;
+/// What a call brings: JSON, an answer, a stream, a piece of one, or events.
+using Answer =
+    std::variant<boost::json::value, Response, std::shared_ptr<HttpStream>, std::string, std::vector<ServerEvent>>;
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {

@@ -1,0 +1,192 @@
+"""Server-sent events: every one once and in order, over any number of broken connections."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import soak
+from ktrdr_core import CancellationToken, errors
+from ktrdr_core.http import Client, RetryPolicy, Timeouts
+from ktrdr_core.testing import CLOSE, CUT, HOLD, RESET, FaultRequest, FaultServer, Step, ok, status
+from test_http_faults import Authority, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\nretry: 1\n\n"
+OVER = b"HTTP/1.1 204 No Content\r\n\r\n"
+ONCE = RetryPolicy(attempts=1)
+
+
+@pytest.fixture(params=["plain", "tls"])
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
+    return Service(Authority(tmp_path), tls=request.param == "tls")
+
+
+def counting(total: int, cuts: list[Step], chance: random.Random) -> Any:
+    """Serve events 1 to ``total``, and cut the connection now and then, in the middle of an event too."""
+
+    def handler(request: FaultRequest) -> list[Step]:
+        first = int(request.headers.get("last-event-id", "0")) + 1
+        if first > total:
+            return [OVER]
+        last = min(total, first + chance.randrange(40))
+        events = [
+            f"id: {n}\nevent: step\ndata: {n}\ndata: ü\n\n".encode() for n in range(first, last + 1)
+        ]
+        half = events[-1][: chance.randrange(len(events[-1]))] if last < total else events[-1]
+        return [HEAD, b": ping\n\n", *events[:-1], half, chance.choice(cuts)]
+
+    return handler
+
+
+def test_every_event_comes_once_and_in_order_however_often_the_stream_breaks(
+    service: Service,
+) -> None:
+    breaks = soak.count(20, 200)
+    total = breaks * 20
+
+    async def main(client: Client) -> list[int]:
+        seen = []
+        async for event in client.events("/events"):
+            assert (event.event, event.data) == ("step", f"{event.id}\nü")
+            seen.append(int(event.id))
+        return seen
+
+    handler = counting(total, [CLOSE, CUT, RESET], random.Random(4))
+    with service.serve(handler) as server, Client(server.url, tls=service.trust) as client:
+        assert asyncio.run(main(client)) == list(range(1, total + 1))
+        assert len(server.requests) > breaks
+        assert {request.headers["accept"] for request in server.requests} == {"text/event-stream"}
+
+
+def test_the_same_without_asyncio_and_from_the_middle() -> None:
+    with (
+        FaultServer(counting(30, [CLOSE], random.Random(1))) as server,
+        Client(server.url) as client,
+        client.events("/events", last_event_id="20") as events,
+    ):
+        assert [int(event.id) for event in events] == list(range(21, 31))
+
+
+def test_silence_is_a_broken_connection_and_a_heartbeat_is_none() -> None:
+    answers: Iterator[list[Step]] = iter(
+        [
+            [HEAD, b"id: 1\ndata: a\n\n", HOLD],
+            [HEAD, b"id: 2\ndata: b\n\n", CLOSE],
+            [OVER],
+        ]
+    )
+    with (
+        FaultServer(lambda _: next(answers)) as server,
+        Client(server.url, timeouts=Timeouts(between_bytes=0.05)) as client,
+    ):
+        assert [event.data for event in client.events("/events")] == ["a", "b"]
+        assert [request.headers.get("last-event-id") for request in server.requests] == [
+            None,
+            "1",
+            "2",
+        ]
+
+
+def test_the_service_says_how_long_to_wait() -> None:
+    slow = HEAD.replace(b"retry: 1\n", b"retry: 120\n")
+    answers: Iterator[list[Step]] = iter(
+        [[slow, b"data: a\n\n", CLOSE], [slow, b"data: b\n\n", CLOSE], [OVER]]
+    )
+
+    async def main(client: Client) -> None:
+        loop = asyncio.get_running_loop()
+        events = client.events("/events")
+        assert (await anext(events)).data == "a"
+        began = loop.time()
+        assert (await anext(events)).data == "b"
+        assert loop.time() - began > 0.11
+
+    with FaultServer(lambda _: next(answers)) as server, Client(server.url) as client:
+        asyncio.run(main(client))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (status(404), errors.StatusError, "answered 404 and no events"),
+        (status(401), errors.StatusError, "401"),
+        (ok("{}", "Content-Type: application/json\r\n"), errors.ProtocolError, "text/event-stream"),
+        (HEAD + b"data: " + b"x" * 70_000, errors.ResponseTooLargeError, "65536 bytes"),
+    ],
+    ids=["404", "401", "json", "endless line"],
+)
+def test_what_is_no_stream_of_events_is_an_error(
+    answer: bytes, error: type[Exception], words: str
+) -> None:
+    with FaultServer(answer) as server, Client(server.url, retry=ONCE) as client:
+        with pytest.raises(error, match=words):
+            next(client.events("/events?token=secret"))
+        assert len(server.requests) == 1
+
+
+def test_a_service_that_does_not_come_back_is_an_error() -> None:
+    with FaultServer([HEAD, b"id: 1\ndata: a\n\n", CLOSE]) as server:
+        client = Client(server.url, retry=RetryPolicy(attempts=2, first_pause=0.001))
+        events = client.events("/events")
+        assert next(events).data == "a"
+    with pytest.raises(errors.ServiceConnectionError):
+        next(events)
+    client.close()
+
+
+@pytest.mark.parametrize("moment", ["connecting", "silent", "pausing"])
+@pytest.mark.parametrize("how", ["task", "token", "close"])
+def test_it_ends_at_once_whatever_it_waits_for(how: str, moment: str) -> None:
+    pausing = HEAD.replace(b"retry: 1\n", b"retry: 60000\n") + b"data: a\n\n"
+    every: dict[str, list[Step]] = {
+        "connecting": [HOLD],
+        "silent": [HEAD + b"data: a\n\n", HOLD],
+        "pausing": [pausing, CLOSE],
+    }
+
+    async def main(server: FaultServer, client: Client) -> None:
+        token = CancellationToken()
+        events = client.events("/events", cancellation_token=token)
+        if moment != "connecting":
+            assert (await anext(events)).data == "a"
+
+        async def follow() -> None:
+            await anext(events)
+
+        task = asyncio.create_task(follow())
+        await asyncio.to_thread(server.wait_until, lambda it: len(it.requests) == 1)
+        await asyncio.to_thread(
+            server.wait_until, lambda it: it.open_connections == (0 if moment == "pausing" else 1)
+        )
+        if how == "task":
+            task.cancel()
+        elif how == "token":
+            token.cancel("enough")
+        else:
+            events.close()
+        with pytest.raises(
+            (asyncio.CancelledError, errors.OperationCancelledError, errors.ClientClosedError)
+        ):
+            await task
+        events.close()
+        await asyncio.to_thread(server.wait_until, lambda it: it.open_connections == 0)
+
+    with FaultServer(every[moment]) as server, Client(server.url) as client:
+        asyncio.run(main(server, client))
+        assert client.stats()["active"] == 0
+
+
+def test_what_cannot_be_asked_is_named() -> None:
+    with Client("http://127.0.0.1:9") as client:
+        untyped: Any = client.events
+        with pytest.raises(errors.InvalidArgumentError, match="url must be str"):
+            untyped(5)
+        with pytest.raises(errors.InvalidArgumentError, match="last_event_id must be str"):
+            untyped("/x", last_event_id=5)
