@@ -38,6 +38,8 @@ struct HttpClient::Impl {
 
     /// The pool of this origin, made where there is none.
     [[nodiscard]] Result<ConnectionPool*> pool_of(const Origin& origin, bool streams);
+    [[nodiscard]] Result<Route> find_route(Request& request, bool streamed);
+    /// The same for a request that can be sent.
     [[nodiscard]] Result<Route> route(Request& request, bool streamed);
     [[nodiscard]] Result<std::shared_ptr<TlsContext>> tls_context();
     template <class Do>
@@ -92,7 +94,7 @@ Result<ConnectionPool*> HttpClient::Impl::pool_of(const Origin& origin, bool str
     return pools.emplace(key, std::move(pool)).first->second.get();
 }
 
-Result<HttpClient::Impl::Route> HttpClient::Impl::route(Request& request, bool streamed) {
+Result<HttpClient::Impl::Route> HttpClient::Impl::find_route(Request& request, bool streamed) {
     std::string& url = request.url;
     if (!url.starts_with('/')) {
         auto parsed = parse_url(url);
@@ -122,6 +124,14 @@ Result<HttpClient::Impl::Route> HttpClient::Impl::route(Request& request, bool s
         return pool.error();
     }
     return Route{*pool, std::move(url)};
+}
+
+Result<HttpClient::Impl::Route> HttpClient::Impl::route(Request& request, bool streamed) {
+    auto found = find_route(request, streamed);
+    if (const auto valid = found ? ktrdr::check(request, found->target) : Result<void>{}; !valid) {
+        return valid.error();
+    }
+    return found;
 }
 
 template <class Do>
@@ -170,9 +180,6 @@ asio::awaitable<Result<Response>> HttpClient::send(Request request, Cancellation
     if (!route) {
         co_return route.error();
     }
-    if (const auto valid = ktrdr::check(request, route->target); !valid) {
-        co_return valid.error();
-    }
     // On the heap: a frame beyond 1 KB is none that Asio keeps for the next coroutine.
     const auto call = std::make_unique<Call>(*route->pool, std::move(request), std::move(route->target));
     // Both run on this thread, and the registration goes before the call does.
@@ -196,9 +203,6 @@ asio::awaitable<Result<std::shared_ptr<ResponseStream>>> HttpClient::stream(Requ
     auto route = impl_->route(request, true);
     if (!route) {
         co_return route.error();
-    }
-    if (const auto valid = ktrdr::check(request, route->target); !valid) {
-        co_return valid.error();
     }
     auto call = std::make_unique<Call>(*route->pool, std::move(request), std::move(route->target), true);
     if (token.is_cancelled()) {

@@ -178,7 +178,7 @@ void Connection::dial_error(Errc code, std::string_view phase, const std::string
     close();
     facts["phase"] = phase;
     facts["request_sent"] = "no";
-    owner->dial_failed(*this, ktrdr::fail(code, what, std::move(facts)));
+    owner->dial_failed(*this, fail(code, what, std::move(facts)));
 }
 
 void Connection::start(Exchange& exchange) {
@@ -312,7 +312,7 @@ void Connection::read_tls(const boost::system::error_code& error, std::size_t by
         // What came may have been of TLS itself: a ticket for the next session.
         over || *plain > 0 ? owner_->idle_lost(*this) : arm_read();
     } else if (!plain) {
-        end(ktrdr::fail(plain.error().code, "the connection " + plain.error().message), false);
+        end(fail(plain.error().code, "the connection " + plain.error().message), false);
     } else if (*plain > 0) {
         parse();
     } else if (over) {
@@ -354,8 +354,7 @@ void Connection::parse() {
         return;
     }
     if (!progress) {
-        end(ktrdr::fail(progress.error().code, "the answer " + progress.error().message, progress.error().context),
-            false);
+        end(fail(progress.error().code, "the answer " + progress.error().message, progress.error().context), false);
         return;
     }
     const bool last = tls_ && tls_->closed();
@@ -409,12 +408,11 @@ void Connection::resume() {
 
 void Connection::read_error(const boost::system::error_code& error) {
     if (error != asio::error::eof) {
-        end(ktrdr::fail(Errc::service_connection, fmt::format("the connection broke: {}", error.message())), false);
+        end(fail(Errc::service_connection, fmt::format("the connection broke: {}", error.message())), false);
     } else if (!parser_->started()) {
-        end(ktrdr::fail(Errc::service_connection, "the service closed the connection without an answer"), false);
+        end(fail(Errc::service_connection, "the service closed the connection without an answer"), false);
     } else if (const auto progress = parser_->feed_end(); progress && tls_ && !tls_->closed()) {
-        end(ktrdr::fail(Errc::protocol, "the answer ends without the goodbye of TLS: it may have been cut short"),
-            false);
+        end(fail(Errc::protocol, "the answer ends without the goodbye of TLS: it may have been cut short"), false);
     } else if (progress) {
         if (exchange_->streamed && !hand_over_piece()) {
             return;
@@ -424,7 +422,7 @@ void Connection::read_error(const boost::system::error_code& error) {
         }
         end({}, false);
     } else {
-        end(ktrdr::fail(progress.error().code, "the answer " + progress.error().message), false);
+        end(fail(progress.error().code, "the answer " + progress.error().message), false);
     }
 }
 
@@ -459,7 +457,7 @@ void Connection::close() noexcept {
     timer_.cancel();
 }
 
-void Connection::fail(Error error) {
+void Connection::cut(Error error) {
     if (exchange_ != nullptr) {
         end(std::move(error), false);
     } else if (state_ != State::open && state_ != State::closed) {
@@ -511,7 +509,7 @@ void Connection::timer_fired() {
         const std::string_view what = exchange_->phase == Phase::write        ? "the request could not be written"
                                       : exchange_->phase == Phase::first_byte ? "no answer"
                                                                               : "nothing more of the answer";
-        end(ktrdr::fail(Errc::service_timeout, fmt::format("{} within {} ms", what, limit.count())), false);
+        end(fail(Errc::service_timeout, fmt::format("{} within {} ms", what, limit.count())), false);
     }
 }
 

@@ -104,7 +104,7 @@ public:
     /// At once and for good; nobody is told.
     void close() noexcept;
     /// The same, but the owner hears of it: the dial or the exchange failed with `error`.
-    void fail(Error error);
+    void cut(Error error);
 
     /// An exchange was carried out before.
     [[nodiscard]] bool used() const noexcept { return used_; }

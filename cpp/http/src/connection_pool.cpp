@@ -5,8 +5,6 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <ktrdr/base/log.hpp>
-
 #include "call.hpp"
 
 namespace ktrdr {
@@ -91,7 +89,7 @@ void ConnectionPool::cut() {
     close();
     const auto open = connections_;
     for (const auto& connection : open) {
-        connection->fail(ktrdr::fail(Errc::client_closed, "the client was closed before the answer was whole"));
+        connection->cut(ktrdr::fail(Errc::client_closed, "the client was closed before the answer was whole"));
     }
 }
 
