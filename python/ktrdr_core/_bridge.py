@@ -26,6 +26,8 @@ Handler = Callable[[str, Any], None]
 
 # A burst of news is handled in slices, so that a loop is never held longer than this. Seconds.
 _SLICE = 0.005
+# A thread that waits looks at signals this often. Seconds.
+_LOOK = 0.05
 # At most so much news is taken at a time, for the same reason.
 _BURST = 1024
 # How long a loop goes on watching its mailbox after the last one who waits. Seconds.
@@ -121,6 +123,16 @@ class ThreadPost(Post):
         for mail in self.mailbox.take(_BURST):
             self._deliver(mail)
         forward_logs()
+
+    def wait_until(self, condition: Callable[[], object], timeout: float | None) -> bool:
+        """``wait`` until the condition holds, at most ``timeout`` seconds; whether it does."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not condition():
+            left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
+            if left < 0:
+                return False
+            self.wait(left)
+        return True
 
 
 class LoopPost(Post):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
 
 #: Sends the call; its answer comes to this mailbox under this key. The token stops it, where it can be stopped.
 Send = Callable[["_core.Mailbox", int], "_core.CancellationToken | None"]
-
-# A blocked wait looks at signals this often. Seconds.
-_SLICE = 0.05
 
 
 async def reply(send: Send) -> Any:
@@ -56,17 +52,13 @@ def wait_for_reply(send: Send, timeout: float | None = None) -> Any:
         raise RuntimeError(
             "result() would stop the event loop that runs on this thread: use `await` instead"
         )
-    deadline = None if timeout is None else time.monotonic() + timeout
     post = _bridge.thread_post()
     answers: list[Any] = []
     key = post.add(lambda _, value: answers.append(value))
     token = send(post.mailbox, key)
     try:
-        while not answers:
-            left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
-            if left < 0:
-                raise TimeoutError(f"no answer within {timeout} s; the request was stopped")
-            post.wait(left)
+        if not post.wait_until(lambda: answers, timeout):
+            raise TimeoutError(f"no answer within {timeout} s; the request was stopped")
     except BaseException:
         if token is not None:
             token.cancel("the thread that waited for it gave up")

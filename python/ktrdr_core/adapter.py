@@ -10,7 +10,6 @@ from ._replies import reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
 
 class AsyncServiceAdapter:
@@ -68,10 +67,5 @@ class AsyncServiceAdapter:
     async def __aenter__(self) -> AsyncServiceAdapter:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()

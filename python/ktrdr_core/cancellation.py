@@ -7,7 +7,6 @@ awaited from any event loop and any thread.
 from __future__ import annotations
 
 import inspect
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _bridge, _core
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["CancelReason", "CancelRegistration", "CancellationSystem", "CancellationToken"]
-
-# A blocked wait looks at signals this often. Seconds.
-_SLICE = 0.05
 
 
 class CancelRegistration:
@@ -178,17 +174,13 @@ class CancellationToken(_core.CancellationToken):
             raise RuntimeError(
                 "wait_for() would stop the event loop that runs on this thread: use `await token.wait()` instead"
             )
-        deadline = None if seconds is None else time.monotonic() + seconds
         post = _bridge.thread_post()
         key = post.add(lambda _kind, _value: None)
         registration = self._notify(post.mailbox, key)
         try:
             # Looked at once more after the last wait, so that callbacks of this thread have run.
-            while not self.is_cancelled():
-                left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
-                if left < 0:
-                    return False
-                post.wait(left)
+            if not post.wait_until(self.is_cancelled, seconds):
+                return False
             post.wait(0)
             return True
         finally:

@@ -19,7 +19,6 @@ from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from types import TracebackType
 
 __all__ = [
     "Client",
@@ -36,8 +35,8 @@ __all__ = [
 ]
 
 
-class PendingResponse:
-    """A request that is sent when it is awaited, or waited for with ``result()``; each time anew."""
+class _Pending:
+    """A request that is ready to be sent."""
 
     def __init__(
         self,
@@ -50,6 +49,14 @@ class PendingResponse:
         self._request = request
         self._token = token
         self._shown = shown
+
+    def __repr__(self) -> str:
+        method, url = self._shown
+        return f"<{type(self).__name__} {method} {url.partition('?')[0]}>"
+
+
+class PendingResponse(_Pending):
+    """A request that is sent when it is awaited, or waited for with ``result()``; each time anew."""
 
     def __await__(self) -> Generator[Any, None, Response]:
         return self._awaited().__await__()
@@ -82,26 +89,11 @@ class PendingResponse:
     def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
         return self._client._native.send(self._request, self._token, mailbox, key)
 
-    def __repr__(self) -> str:
-        method, url = self._shown
-        return f"<PendingResponse {method} {url.partition('?')[0]}>"
 
-
-class _PendingStream:
+class _PendingStream(_Pending):
     """What ``Client.stream`` gives: enter it, with ``async with`` or ``with``, and the request is sent."""
 
-    def __init__(
-        self,
-        client: Client,
-        request: _core.HttpRequest,
-        token: _core.CancellationToken | None,
-        shown: tuple[str, str],
-    ) -> None:
-        self._client = client
-        self._request = request
-        self._token = token
-        self._shown = shown
-        self._open: _core.HttpStream | None = None
+    _open: _core.HttpStream | None = None
 
     def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
         return self._client._native.stream(self._request, self._token, mailbox, key)
@@ -436,23 +428,13 @@ class Client:
     async def __aenter__(self) -> Client:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

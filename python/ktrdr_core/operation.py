@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
@@ -262,7 +261,6 @@ class Operation(Generic[T]):
         return self._outcome()
 
     def _block(self, timeout: float | None) -> None:
-        deadline = None if timeout is None else time.monotonic() + timeout
         post = _bridge.thread_post()
         ended: list[bool] = []
         callbacks = self._take_waiting()
@@ -276,11 +274,7 @@ class Operation(Generic[T]):
         key = post.add(hear)
         listener = self._native.listen(post.mailbox, key, bool(callbacks))
         try:
-            while not ended:
-                left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
-                if left < 0:
-                    break
-                post.wait(left)
+            post.wait_until(lambda: ended, timeout)
         finally:
             post.remove(key)
             self._native.unlisten(listener)

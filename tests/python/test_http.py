@@ -6,7 +6,6 @@ import asyncio
 import gc
 import gzip
 import json
-import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ktrdr_core
+from http_service import descriptors
 from ktrdr_core import errors
 from ktrdr_core.http import Client, Headers, PoolOptions, RetryPolicy, Timeouts
 from ktrdr_core.testing import (
@@ -402,19 +402,16 @@ def test_options_show_what_they_are() -> None:
 
 
 def test_a_client_that_nobody_holds_leaves_nothing_behind() -> None:
-    def sockets() -> int:
-        return len(os.listdir("/proc/self/fd"))
-
     with FaultServer(ok("x")) as server:
         Client(server.url).get("/").result()
         gc.collect()
         server.wait_until(lambda it: it.open_connections == 0)
-        before = sockets()
+        before = descriptors()
         for _ in range(20):
             Client(server.url).get("/").result()
         gc.collect()
         server.wait_until(lambda it: it.open_connections == 0)
-        assert sockets() <= before + 2
+        assert descriptors() <= before + 2
 
 
 def test_the_package_offers_the_client() -> None:

@@ -12,20 +12,15 @@ import soak
 from ktrdr_core import CancellationToken, errors
 from ktrdr_core.http import Client, RetryPolicy, Timeouts
 from ktrdr_core.testing import CLOSE, CUT, HOLD, RESET, FaultRequest, FaultServer, Step, ok, status
-from test_http_faults import Authority, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from http_service import Service
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\nretry: 1\n\n"
 OVER = b"HTTP/1.1 204 No Content\r\n\r\n"
 ONCE = RetryPolicy(attempts=1)
-
-
-@pytest.fixture(params=["plain", "tls"])
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
-    return Service(Authority(tmp_path), tls=request.param == "tls")
 
 
 def counting(total: int, cuts: list[Step], chance: random.Random) -> Any:

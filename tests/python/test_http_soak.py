@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import random
 from collections import Counter
-from typing import Any
-
-import pytest
 
 import soak
+from http_service import Service, descriptors
 from ktrdr_core import CancellationToken, errors
 from ktrdr_core.http import Client, PoolOptions, RetryPolicy
 from ktrdr_core.testing import FaultRequest, FaultServer, Step, ok
-from test_http_faults import Authority, Service
 
 ONCE = RetryPolicy(attempts=1)
-
-
-@pytest.fixture(params=["plain", "tls"])
-def service(request: pytest.FixtureRequest, tmp_path: Any) -> Service:
-    return Service(Authority(tmp_path), tls=request.param == "tls")
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def echo(request: FaultRequest) -> list[Step]:

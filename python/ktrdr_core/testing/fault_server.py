@@ -11,10 +11,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["CLOSE", "CUT", "HOLD", "RESET", "FaultRequest", "FaultServer", "Step", "ok", "status"]
 
@@ -184,12 +180,7 @@ class FaultServer:
     def __enter__(self) -> FaultServer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
