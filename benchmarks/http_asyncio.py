@@ -110,10 +110,13 @@ def _measure(contender: tuple[str, str], port: str, requests: int) -> tuple[floa
 async def _client(name: str, url: str, stack: AsyncExitStack) -> Get:
     """Open a client of that library and return what sends one request and decodes its answer."""
     if name == "ktrdr_core":
-        from ktrdr_core import AsyncServiceAdapter
+        from ktrdr_core import AsyncServiceAdapter, HostServiceConfig
 
         adapter = await stack.enter_async_context(
-            AsyncServiceAdapter("benchmark", url, pool_size=_CONCURRENT)
+            AsyncServiceAdapter(
+                "benchmark",
+                HostServiceConfig(base_url=url, connection_pool_limit=_CONCURRENT),
+            )
         )
         return lambda: adapter.call_get("/bars")
     if name == "aiohttp":

@@ -5,6 +5,8 @@
 add_library(ktrdr_flags INTERFACE)
 target_compile_options(ktrdr_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion $<$<BOOL:${KTRDR_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Where a coroutine's own operator new is inlined and its delete is not, GCC takes them for strangers.
+  target_compile_options(ktrdr_flags INTERFACE -Wno-mismatched-new-delete)
   # The optimiser's guesses about inlined library code, fmt's and the standard library's, are shown and stop nothing.
   set(guesses -Wno-error=array-bounds -Wno-error=stringop-overflow -Wno-error=stringop-overread -Wno-error=restrict
               -Wno-error=maybe-uninitialized)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import errors
     from ._core import CancelReason, ProgressState, timeframes
-    from .adapter import AsyncServiceAdapter
+    from .adapter import AsyncHostService, AsyncServiceAdapter, HostServiceConfig, ServiceCall
     from .bars import Bars
     from .cancellation import CancellationSystem, CancellationToken
     from .data import DataManager
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncHostService",
     "AsyncServiceAdapter",
     "Bars",
     "CancelReason",
@@ -35,12 +36,14 @@ __all__ = [
     "Client",
     "DataManager",
     "GenericProgressManager",
+    "HostServiceConfig",
     "KtrdrError",
     "Operation",
     "OperationContext",
     "OperationsService",
     "ProgressRenderer",
     "ProgressState",
+    "ServiceCall",
     "ServiceOrchestrator",
     "TrainingManager",
     "__version__",
@@ -50,6 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncHostService": "adapter",
     "AsyncServiceAdapter": "adapter",
     "Bars": "bars",
     "CancelReason": "_core",
@@ -58,12 +62,14 @@ _HOMES = {
     "Client": "http",
     "DataManager": "data",
     "GenericProgressManager": "progress",
+    "HostServiceConfig": "adapter",
     "KtrdrError": "errors",
     "Operation": "operation",
     "OperationContext": "orchestrator",
     "OperationsService": "operations",
     "ProgressRenderer": "progress",
     "ProgressState": "_core",
+    "ServiceCall": "adapter",
     "ServiceOrchestrator": "orchestrator",
     "TrainingManager": "training",
     "current_operation": "orchestrator",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from . import _core
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "float": (int, float),
     "int": int,
     "str": str,
+    "Iterable[ServiceCall]": Iterable,
     "Mapping[str, Any]": Mapping,
+    "_core.CancellationToken": _core.CancellationToken,
     "Sequence[str]": Sequence,
     "os.PathLike[str]": os.PathLike,
 }
@@ -58,7 +61,11 @@ def explain(error: Exception, given: Mapping[str, tuple[object, str]]) -> None:
     """
     for name, (value, annotation) in given.items():
         if not _fits(value, annotation):
-            words = annotation.replace("Mapping[str, Any]", "mapping").replace(" | ", " or ")
+            words = (
+                annotation.replace("Mapping[str, Any]", "mapping")
+                .replace("_core.", "")
+                .replace(" | ", " or ")
+            )
             raise InvalidArgumentError(
                 f"{name} must be {words}, not {value!r}", context={"field": name}
             ) from error

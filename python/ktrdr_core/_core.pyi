@@ -421,12 +421,82 @@ class HttpCalls:
     @property
     def url(self) -> str: ...
     def stats(self) -> dict[str, int]: ...
+    def metrics(self) -> dict[str, Any]: ...
+
+class HostServiceConfig:
+    def __init__(
+        self,
+        *,
+        base_url: str = ...,
+        timeout: float = ...,
+        max_retries: int = ...,
+        connection_pool_limit: int = ...,
+        keepalive_expiry: float = ...,
+        tls: TlsOptions = ...,
+    ) -> None: ...
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def timeout(self) -> float: ...
+    @property
+    def max_retries(self) -> int: ...
+    @property
+    def connection_pool_limit(self) -> int: ...
+    @property
+    def keepalive_expiry(self) -> float: ...
+    @property
+    def tls(self) -> TlsOptions: ...
+
+def read_host_service_config(
+    defaults: HostServiceConfig, prefix: str, env: dict[str, str]
+) -> HostServiceConfig: ...
+
+class CallOptions:
+    def __init__(
+        self,
+        operation: Operation | None,
+        token: CancellationToken | None,
+        timeout: float | None,
+        deadline: float | None,
+        idempotent: bool,
+        idempotency_key: str,
+        urgent: bool,
+    ) -> None: ...
+
+class ServiceRequest:
+    def __init__(
+        self, endpoint: str, data: Any, idempotent: bool, idempotency_key: str
+    ) -> None: ...
 
 class ServiceCalls:
-    def __init__(self, service_name: str, base_url: str, pool_size: int) -> None: ...
-    def get(self, endpoint: str, mailbox: Mailbox, key: int) -> CancellationToken: ...
-    def post(self, endpoint: str, data: Any, mailbox: Mailbox, key: int) -> CancellationToken: ...
+    def __init__(
+        self,
+        name: str,
+        type: str,
+        start_hint: str,
+        health_endpoint: str,
+        headers: list[tuple[str, str]],
+        config: HostServiceConfig,
+    ) -> None: ...
+    def call(
+        self, endpoint: str, data: Any, options: CallOptions | None, mailbox: Mailbox, key: int
+    ) -> CancellationToken: ...
+    def batch(
+        self,
+        requests: list[ServiceRequest],
+        options: CallOptions,
+        stop_at_error: bool,
+        mailbox: Mailbox,
+        key: int,
+    ) -> CancellationToken: ...
+    def check_health(
+        self, timeout: float, cache_ttl: float, options: CallOptions, mailbox: Mailbox, key: int
+    ) -> CancellationToken: ...
+    def events(self, endpoint: str, last_event_id: str, options: CallOptions) -> HttpEvents: ...
+    @property
+    def url(self) -> str: ...
     def stats(self) -> dict[str, int]: ...
+    def metrics(self) -> dict[str, Any]: ...
     def close(self) -> None: ...
 
 class DataManager:
@@ -435,7 +505,7 @@ class DataManager:
         data_dir: Path,
         ib_url: str | None,
         use_ib_host_service: bool | None,
-        pool_size: int,
+        pool_size: int | None,
         env: dict[str, str],
     ) -> None: ...
     def load_data(

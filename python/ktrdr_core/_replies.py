@@ -3,20 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _bridge
-from .errors import from_record
+from ._arguments import explained
+from .errors import InvalidArgumentError, from_record
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from . import _core
+
+T = TypeVar("T")
 
 #: Sends the call; its answer comes to this mailbox under this key. The token stops it, where it can be stopped.
 Send = Callable[["_core.Mailbox", int], "_core.CancellationToken | None"]
 
 
+class Pending(Generic[T]):
+    """A call that is made when it is awaited, or waited for with ``result()``; each time anew."""
+
+    def __init__(self, send: Send, read: Callable[[Any], T] | None = None) -> None:
+        self._send = send
+        self._read = read
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._value((yield from _replied(self._send)))
+
+    @explained
+    def result(self, timeout: float | None = None) -> T:
+        """Make the call and block for its outcome, on a thread without a running event loop.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; the call is stopped after them.
+
+        Raises
+        ------
+        TimeoutError
+            After ``timeout``.
+        RuntimeError
+            On a thread whose event loop is running: await it there.
+        HostServiceError
+            Why there is no answer; see the tree in ``ktrdr_core.errors``.
+        """
+        if timeout is not None and not timeout >= 0:
+            raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
+        return self._value(wait_for_reply(self._send, timeout))
+
+    def _value(self, value: Any) -> T:
+        return value if self._read is None else self._read(value)
+
+
 async def reply(send: Send) -> Any:
     """Send the call and await its answer; the task's cancel stops it at once."""
+    return await Pending[Any](send)
+
+
+def _replied(send: Send) -> Generator[Any, None, Any]:
     post = _bridge.loop_post()
     answer = post.loop.create_future()
 
@@ -27,7 +72,7 @@ async def reply(send: Send) -> Any:
     key = post.add(hear)
     token = send(post.mailbox, key)
     try:
-        outcome = await answer
+        outcome = yield from answer
     except BaseException:
         # The socket is closed, and nobody waits for the answer.
         if token is not None:
@@ -68,8 +113,14 @@ def wait_for_reply(send: Send, timeout: float | None = None) -> Any:
     return _value(answers[0])
 
 
-def _value(outcome: tuple[bool, Any]) -> Any:
-    succeeded, value = outcome
+def outcome_of(row: tuple[bool, Any]) -> Any:
+    """Give the value of a row of the core, or the error that it holds."""
+    succeeded, value = row
+    return value if succeeded else from_record(*value)
+
+
+def _value(row: tuple[bool, Any]) -> Any:
+    succeeded, value = row
     if succeeded:
         return value
     raise from_record(*value)

@@ -42,8 +42,8 @@ class DataManager(CoreManager):
         (default ``http://localhost:5001``).
     use_ib_host_service : bool, optional
         Overrides ``USE_IB_HOST_SERVICE``; giving ``ib_url`` means True.
-    pool_size : int
-        Most connections to the service at once.
+    pool_size : int, optional
+        Most connections to the service at once. Else ``IB_HOST_SERVICE_POOL_LIMIT``, else 10.
     env : mapping, optional
         Read in place of ``os.environ``.
 
@@ -68,14 +68,14 @@ class DataManager(CoreManager):
         ib_url: str | None = None,
         *,
         use_ib_host_service: bool | None = None,
-        pool_size: int = 10,
+        pool_size: int | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
         env = dict(os.environ if env is None else env)
         super().__init__(use_host_service=use_ib_host_service, host_service_url=ib_url, env=env)
         if data_dir is None:
             data_dir = env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data"
-        if pool_size < 1:
+        if pool_size is not None and pool_size < 1:
             raise InvalidArgumentError(f"pool_size must be at least 1, not {pool_size}")
         _bridge.start()
         self._native = _core.DataManager(

@@ -266,5 +266,10 @@ BY_CODE: dict[str, type[KtrdrError]] = {
 
 
 def from_record(code: str, message: str, context: Mapping[str, Any]) -> KtrdrError:
-    """Build the exception of an error record of the core."""
-    return BY_CODE.get(code, InternalError)(message, context=context)
+    """Build the exception of an error record of the core; a service's own record in it becomes its cause."""
+    error = BY_CODE.get(code, InternalError)(message, context=context)
+    cause = context.get("cause")
+    if isinstance(cause, dict) and isinstance(cause.get("message"), str):
+        kind = BY_CODE.get(cause.get("code", ""), HostServiceError)
+        error.__cause__ = kind(cause["message"], context=cause.get("context") or {})
+    return error

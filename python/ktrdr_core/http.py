@@ -7,18 +7,15 @@ task is released at once, its socket is closed behind it, and no answer ever rea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from . import _bridge, _core
 from ._arguments import explained
 from ._core import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
 from ._http_answers import EventStream, Headers, Response, StreamedResponse
-from ._replies import reply, wait_for_reply
+from ._replies import Pending, reply, wait_for_reply
 from .errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 __all__ = [
     "Client",
@@ -35,7 +32,7 @@ __all__ = [
 ]
 
 
-class _Pending:
+class _Asked:
     """A request that is ready to be sent."""
 
     def __init__(
@@ -55,42 +52,27 @@ class _Pending:
         return f"<{type(self).__name__} {method} {url.partition('?')[0]}>"
 
 
-class PendingResponse(_Pending):
+class PendingResponse(_Asked, Pending[Response]):
     """A request that is sent when it is awaited, or waited for with ``result()``; each time anew."""
 
-    def __await__(self) -> Generator[Any, None, Response]:
-        return self._awaited().__await__()
+    def __init__(
+        self,
+        client: Client,
+        request: _core.HttpRequest,
+        token: _core.CancellationToken | None,
+        shown: tuple[str, str],
+    ) -> None:
+        _Asked.__init__(self, client, request, token, shown)
+        Pending.__init__(self, self._sent, self._response)
 
-    async def _awaited(self) -> Response:
-        return Response(await reply(self._send), *self._shown)
-
-    @explained
-    def result(self, timeout: float | None = None) -> Response:
-        """Send the request and block for its answer, on a thread without a running event loop.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds; the request is stopped after them.
-
-        Raises
-        ------
-        TimeoutError
-            After ``timeout``.
-        RuntimeError
-            On a thread whose event loop is running: await it there.
-        HostServiceError
-            Why there is no answer; see the tree in ``ktrdr_core.errors``.
-        """
-        if timeout is not None and not timeout >= 0:
-            raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
-        return Response(wait_for_reply(self._send, timeout), *self._shown)
-
-    def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
+    def _sent(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
         return self._client._native.send(self._request, self._token, mailbox, key)
 
+    def _response(self, native: _core.HttpResponse) -> Response:
+        return Response(native, *self._shown)
 
-class _PendingStream(_Pending):
+
+class _PendingStream(_Asked):
     """What ``Client.stream`` gives: enter it, with ``async with`` or ``with``, and the request is sent."""
 
     _open: _core.HttpStream | None = None
@@ -416,6 +398,10 @@ class Client:
     def stats(self) -> dict[str, int]:
         """Count connections and requests, of all services together."""
         return self._native.stats()
+
+    def metrics(self) -> dict[str, Any]:
+        """Give times, errors and reasons so far; see ``AsyncServiceAdapter.get_detailed_metrics``."""
+        return self._native.metrics()
 
     def close(self) -> None:
         """Refuse further requests and close the idle connections; requests in flight end by themselves."""

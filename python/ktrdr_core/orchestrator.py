@@ -105,9 +105,14 @@ class ServiceOrchestrator(Manager):
         used, url = self._route()
         if not used:
             return None
-        from .adapter import AsyncServiceAdapter
+        from .adapter import AsyncServiceAdapter, HostServiceConfig, read_host_service_config
 
-        return AsyncServiceAdapter(self._get_service_name(), url)
+        config = read_host_service_config(
+            self._get_env_var_prefix(),
+            env=self._environment(),
+            defaults=HostServiceConfig(base_url=url),
+        )
+        return AsyncServiceAdapter(self._get_service_name(), config)
 
     def _get_service_name(self) -> str:
         """Name the domain for a person."""
@@ -198,8 +203,11 @@ class ServiceOrchestrator(Manager):
             answer["mode"] = "host_service" if used else "local"
             answer["host_service_url"] = url or None
             async with asyncio.timeout(timeout):
-                answer["details"] = await self._adapter_health(used)
-            answer["status"] = "healthy"
+                answer["details"] = details = await self._adapter_health(used)
+            if isinstance(details, dict) and details.get("healthy") is False:
+                answer["error"] = (details.get("error") or {}).get("message", "it says so itself")
+            else:
+                answer["status"] = "healthy"
         except OperationCancelledError:
             raise
         except TimeoutError:

@@ -1,15 +1,37 @@
-"""Calls to a host service from asyncio."""
+"""Calls to a host service, one at a time and by the hundred, and what an adapter knows of its service."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import json
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bad_server import BadServer, answer
+from bad_server import BadServer
 from ib_host import IbHost
-from ktrdr_core import AsyncServiceAdapter, errors
+from ktrdr_core import (
+    AsyncHostService,
+    AsyncServiceAdapter,
+    CancellationToken,
+    HostServiceConfig,
+    OperationsService,
+    ServiceCall,
+    ServiceOrchestrator,
+    errors,
+)
+from ktrdr_core.adapter import read_host_service_config
+from ktrdr_core.testing import CLOSE, HOLD, FaultRequest, FaultServer, Step, ok, status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from http_service import Authority
+
+
+def config(url: str, **figures: Any) -> HostServiceConfig:
+    return HostServiceConfig(base_url=url, **figures)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +42,8 @@ def host() -> Any:
 
 def test_many_calls_at_once_get_each_their_own_answer(host: IbHost) -> None:
     async def main() -> None:
-        async with AsyncServiceAdapter("IB host service", host.url, pool_size=4) as adapter:
+        few = config(host.url, connection_pool_limit=4)
+        async with AsyncServiceAdapter("IB host service", few) as adapter:
             symbols = ["AAPL", "MSFT"] * 50
             answers = await asyncio.gather(
                 *(adapter.call_post("/data/validate", {"symbol": symbol}) for symbol in symbols)
@@ -40,17 +63,62 @@ def test_parameters_are_encoded(host: IbHost) -> None:
     assert asyncio.run(main())["timestamp"].startswith("2000-")
 
 
-def test_a_status_carries_its_number_and_body() -> None:
-    async def main(url: str) -> None:
-        async with AsyncServiceAdapter("test service", url) as adapter:
-            with pytest.raises(errors.StatusError, match="test service") as caught:
-                await adapter.call_get("/x?secret=1")
-            assert caught.value.context["status"] == 503
-            assert "busy" in caught.value.context["body"]
-            assert "secret" not in str(caught.value) + repr(caught.value.context)
+def test_a_call_can_be_waited_for_without_asyncio() -> None:
+    def answer(request: FaultRequest) -> bytes:
+        return ok(json.dumps({"method": request.method, "body": request.body.decode()}))
 
-    with BadServer(answer("busy", "503 Service Unavailable")) as server:
-        asyncio.run(main(server.url))
+    with FaultServer(answer) as server, AsyncServiceAdapter("echo", server.url) as adapter:
+        assert adapter.call_get("/x").result() == {"method": "GET", "body": ""}
+        assert adapter.call_post("/x", [1, None]).result() == {"method": "POST", "body": "[1,null]"}
+        assert adapter.call_post("/x").result()["body"] == "{}"
+
+
+def test_a_status_carries_its_number_and_body() -> None:
+    with (
+        FaultServer(status(404, "not here")) as server,
+        AsyncServiceAdapter("test service", server.url) as adapter,
+    ):
+        with pytest.raises(errors.StatusError, match="test service") as caught:
+            adapter.call_get("/x?secret=1").result()
+        assert caught.value.context["status"] == 404
+        assert caught.value.context["body"] == "not here"
+        assert caught.value.__cause__ is None
+        assert "secret" not in str(caught.value) + repr(caught.value.context)
+
+
+@pytest.mark.parametrize("place", ["itself", "error", "detail"])
+def test_the_services_own_error_is_the_cause(place: str) -> None:
+    record = {"code": "symbol_unknown", "message": "no XYZ here", "details": {"symbol": "XYZ"}}
+    body = json.dumps(record if place == "itself" else {"success": False, place: record})
+    with (
+        FaultServer(status(422, body)) as server,
+        AsyncServiceAdapter("test service", server.url) as adapter,
+    ):
+        with pytest.raises(errors.StatusError, match=r"422.*no XYZ here") as caught:
+            adapter.call_get("/x").result()
+        cause = caught.value.__cause__
+        assert isinstance(cause, errors.SymbolNotFoundError)
+        assert cause.message == "no XYZ here"
+        assert cause.context == {"symbol": "XYZ"}
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", '{"detail": "x"}', '{"error": {"code": 7}}', '{"message": 5}', '"text"', "["]
+)
+def test_a_body_without_a_record_is_no_cause(body: str) -> None:
+    with FaultServer(status(500, body)) as server, AsyncServiceAdapter("s", server.url) as adapter:
+        with pytest.raises(errors.StatusError) as caught:
+            adapter.call_get("/x").result()
+        assert caught.value.__cause__ is None
+        assert "cause" not in caught.value.context
+
+
+def test_no_service_says_how_to_get_one() -> None:
+    adapter = AsyncServiceAdapter(
+        "quotes", config("http://127.0.0.1:9", max_retries=0), start_hint="run `quotes serve`"
+    )
+    with adapter, pytest.raises(errors.ServiceConnectionError, match="run `quotes serve`"):
+        adapter.call_get("/x").result()
 
 
 def test_a_cancelled_task_closes_its_socket() -> None:
@@ -65,3 +133,424 @@ def test_a_cancelled_task_closes_its_socket() -> None:
 
     with BadServer(None) as server:
         asyncio.run(main(server))
+
+
+def test_a_token_stops_a_call() -> None:
+    async def main(server: FaultServer) -> None:
+        async with AsyncServiceAdapter("test service", server.url) as adapter:
+            token = CancellationToken()
+            task = asyncio.ensure_future(adapter.call_get("/x", cancellation_token=token))
+            await asyncio.to_thread(server.wait_until, lambda it: len(it.requests) > 0)
+            token.cancel("enough")
+            with pytest.raises(errors.OperationCancelledError, match="enough"):
+                await task
+
+    with FaultServer(HOLD) as server:
+        asyncio.run(main(server))
+
+
+# ---- limits of time
+
+
+def test_the_time_left_is_told_and_shrinks_with_each_attempt() -> None:
+    answers: list[Iterable[Any]] = [[CLOSE], [ok("{}")]]
+    with (
+        FaultServer(lambda _: answers.pop(0)) as server,
+        AsyncServiceAdapter("test service", config(server.url, timeout=20)) as adapter,
+    ):
+        adapter.call_get("/x", timeout=10).result()
+        first, second = (int(request.headers["x-deadline-ms"]) for request in server.requests)
+        assert 10_000 >= first >= second > 0
+
+
+def test_a_deadline_that_has_passed_sends_nothing() -> None:
+    with FaultServer(ok("{}")) as server, AsyncServiceAdapter("s", server.url) as adapter:
+        with pytest.raises(errors.ServiceTimeoutError, match="deadline") as caught:
+            adapter.call_get("/x", deadline=time.monotonic() - 1).result()
+        assert caught.value.context["request_sent"] == "no"
+        assert server.requests == []
+        assert adapter.call_get("/x", deadline=time.monotonic() + 60).result() == {}
+
+
+def test_the_earlier_of_timeout_deadline_and_config_holds() -> None:
+    with (
+        FaultServer(HOLD) as server,
+        AsyncServiceAdapter("s", config(server.url, timeout=0.05, max_retries=0)) as brief,
+        AsyncServiceAdapter("s", config(server.url, max_retries=0)) as patient,
+    ):
+        soon = time.monotonic() + 0.05
+        for call in (
+            brief.call_get("/x", timeout=30),
+            patient.call_get("/x", timeout=0.05),
+            patient.call_get("/x", deadline=soon),
+            patient.call_get("/x", timeout=0.05, deadline=soon + 60),
+        ):
+            with pytest.raises(errors.ServiceTimeoutError):
+                call.result()
+
+
+# ---- under an operation
+
+
+class Quotes(ServiceOrchestrator):
+    """A service of its own, over the adapter."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(use_host_service=True, host_service_url=url, env={})
+
+    def _get_service_name(self) -> str:
+        return "quotes"
+
+    def _get_env_var_prefix(self) -> str:
+        return "QUOTES"
+
+
+def test_an_operations_calls_carry_its_id_and_tell_its_log_of_retries() -> None:
+    answers = [status(503, "busy", "Retry-After: 0\r\n"), ok('{"price": 5}')]
+
+    async def main(url: str) -> tuple[str, Any]:
+        service = Quotes(url)
+
+        async def work() -> Any:
+            return await service.adapter.call_get("/last", {"symbol": "AAPL"})
+
+        operation = service.start_operation("quote", "quote", work)
+        return operation.id, await operation
+
+    with FaultServer(lambda _: answers.pop(0)) as server:
+        operation_id, price = asyncio.run(main(server.url))
+        assert price == {"price": 5}
+        assert [r.headers["x-operation-id"] for r in server.requests] == [operation_id] * 2
+    logged = [e for e in OperationsService().events(operation_id) if e.kind == "log"]
+    assert len(logged) == 1
+    assert logged[0].data["message"].startswith("quotes: GET /last: attempt 1: was answered 503")
+    assert logged[0].data["status"] == 503
+    assert "AAPL" not in json.dumps(logged[0].data)
+
+
+def test_an_operations_cancel_stops_its_call_and_errors_name_it() -> None:
+    async def main(server: FaultServer) -> None:
+        service = Quotes(server.url)
+        seen: list[BaseException] = []
+
+        async def work() -> Any:
+            try:
+                return await asyncio.shield(asyncio.ensure_future(call()))
+            except BaseException as error:
+                seen.append(error)
+                raise
+
+        async def call() -> Any:
+            try:
+                return await service.adapter.call_get("/slow")
+            except errors.KtrdrError as error:
+                seen.append(error)
+                raise
+
+        operation = service.start_operation("quote", "quote", work)
+        await asyncio.to_thread(server.wait_until, lambda it: len(it.requests) > 0)
+        operation.cancel("enough")
+        with pytest.raises(errors.OperationCancelledError):
+            await operation
+        await asyncio.to_thread(server.wait_until, lambda it: it.open_connections == 0)
+        own = [error for error in seen if isinstance(error, errors.OperationCancelledError)]
+        assert own[0].context["operation_id"] == operation.id
+
+    with FaultServer(HOLD) as server:
+        asyncio.run(main(server))
+
+
+# ---- batches
+
+
+def test_a_batch_answers_in_order_over_its_few_connections() -> None:
+    def answer(request: FaultRequest) -> bytes:
+        return ok(json.dumps([request.method, request.target, request.body.decode()]))
+
+    calls = [ServiceCall("/get", params={"i": i}) for i in range(150)]
+    calls += [ServiceCall("/post", i) for i in range(150)]
+    with (
+        FaultServer(answer) as server,
+        AsyncServiceAdapter("echo", config(server.url, connection_pool_limit=3)) as adapter,
+    ):
+        answers = asyncio.run(_awaited(adapter.call_batch(calls)))
+        assert answers[:150] == [["GET", f"/get?i={i}", ""] for i in range(150)]
+        assert answers[150:] == [["POST", "/post", str(i)] for i in range(150)]
+        assert server.accepted <= 3
+        assert adapter.call_batch([]).result() == []
+        assert adapter.call_batch(iter(calls[:2])).result() == answers[:2]
+
+
+def test_a_batch_keeps_errors_in_their_places() -> None:
+    def answer(request: FaultRequest) -> bytes:
+        return status(404, "gone") if request.target.endswith("7") else ok(b"1")
+
+    calls = [ServiceCall(f"/{i}") for i in range(20)]
+    with FaultServer(answer) as server, AsyncServiceAdapter("s", server.url) as adapter:
+        answers = adapter.call_batch(calls, return_exceptions=True).result()
+        assert [i for i, a in enumerate(answers) if isinstance(a, errors.StatusError)] == [7, 17]
+        assert answers.count(1) == 18
+
+
+def test_the_first_failure_of_a_batch_stops_the_others_and_is_raised() -> None:
+    def answer(request: FaultRequest) -> Any:
+        return status(404, "gone") if request.target == "/3" else [HOLD]
+
+    calls = [ServiceCall(f"/{i}") for i in range(100)]
+    with (
+        FaultServer(answer) as server,
+        AsyncServiceAdapter("s", config(server.url, connection_pool_limit=5)) as adapter,
+    ):
+        with pytest.raises(errors.StatusError, match="gone"):
+            adapter.call_batch(calls).result()
+        assert len(server.requests) <= 6
+        server.wait_until(lambda it: it.open_connections <= 1)
+
+
+def test_a_cancelled_batch_ends_all_of_its_calls() -> None:
+    async def main(server: FaultServer) -> None:
+        async with AsyncServiceAdapter("s", server.url) as adapter:
+            task = asyncio.ensure_future(
+                adapter.call_batch([ServiceCall(f"/{i}") for i in range(500)])
+            )
+            await asyncio.to_thread(server.wait_until, lambda it: len(it.requests) == 20)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.to_thread(server.wait_until, lambda it: it.open_connections == 0)
+            assert len(server.requests) == 20
+
+    with FaultServer(HOLD) as server:
+        asyncio.run(main(server))
+
+
+# ---- events
+
+
+def test_events_of_an_endpoint_go_on_after_the_last_one() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    parts = [b"id: 6\ndata: six\nretry: 1\n\n", b"id: 7\ndata: seven\n\n"]
+
+    async def main(url: str) -> list[str]:
+        async with AsyncServiceAdapter("s", url, headers={"X-Key": "k"}) as adapter:
+            events = adapter.events("/events", {"of": "all"}, last_event_id="5")
+            return [event.data async for event in events]
+
+    def answer(request: FaultRequest) -> Iterable[Any]:
+        return [head, parts.pop(0), CLOSE] if parts else [status(204)]
+
+    with FaultServer(answer) as server:
+        assert asyncio.run(main(server.url)) == ["six", "seven"]
+        assert [r.headers["last-event-id"] for r in server.requests] == ["5", "6", "7"]
+        assert {r.headers["accept"] for r in server.requests} == {"text/event-stream"}
+        assert {r.headers["x-key"] for r in server.requests} == {"k"}
+        assert {r.target for r in server.requests} == {"/events?of=all"}
+
+
+# ---- health
+
+
+def test_health_is_kept_for_a_while() -> None:
+    answers = [ok('{"healthy": true, "version": 1}'), ok('{"healthy": false}'), ok('{"up": 1}')]
+    with (
+        FaultServer(lambda _: answers.pop(0)) as server,
+        AsyncServiceAdapter("s", server.url, health_endpoint="/up") as adapter,
+    ):
+        first = adapter.check_health().result()
+        assert first["healthy"]
+        assert first["detail"] == {"healthy": True, "version": 1}
+        assert not first["cached"]
+        assert first["checked_at"].endswith("Z")
+        again = adapter.check_health(cache_ttl=60).result()
+        assert again == {**first, "cached": True}
+        assert not adapter.check_health(cache_ttl=0).result()["healthy"]
+        assert adapter.check_health(cache_ttl=0).result()["healthy"]
+        assert [request.target for request in server.requests] == ["/up"] * 3
+
+
+def test_a_service_that_does_not_answer_is_not_healthy_within_its_own_timeout() -> None:
+    with FaultServer(HOLD) as server, AsyncServiceAdapter("s", server.url) as adapter:
+        found = adapter.check_health(timeout=0.05).result()
+        assert not found["healthy"]
+        assert found["error"]["code"] == "service_timeout"
+    with AsyncServiceAdapter("s", config("http://127.0.0.1:9", max_retries=0)) as adapter:
+        assert adapter.check_health().result()["error"]["code"] == "service_connection"
+    with FaultServer(ok("[]")) as server, AsyncServiceAdapter("s", server.url) as adapter:
+        assert adapter.check_health().result()["error"]["code"] == "protocol"
+        with pytest.raises(errors.InvalidArgumentError, match="timeout"):
+            adapter.check_health(timeout=0)
+
+
+def test_health_passes_calls_that_wait_for_a_connection() -> None:
+    async def main(server: FaultServer) -> None:
+        async with AsyncServiceAdapter("s", config(server.url, connection_pool_limit=1)) as adapter:
+            waiting = [asyncio.ensure_future(adapter.call_get(f"/{i}")) for i in range(3)]
+            await asyncio.to_thread(server.wait_until, lambda it: len(it.requests) > 0)
+            assert (await adapter.check_health())["healthy"]
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    def answer(request: FaultRequest) -> list[Step]:
+        return [ok("{}") if request.target == "/health" else HOLD]
+
+    with FaultServer(answer) as server:
+        asyncio.run(main(server))
+
+
+def test_an_orchestrator_shows_its_adapters_health() -> None:
+    with FaultServer(ok('{"healthy": false}')) as server:
+        found = asyncio.run(Quotes(server.url).health_check())
+        assert found["status"] == "unhealthy"
+        assert found["mode"] == "host_service"
+    with FaultServer(ok('{"healthy": true}')) as server:
+        assert asyncio.run(Quotes(server.url).health_check())["status"] == "healthy"
+
+
+# ---- what it has done
+
+
+def test_statistics_and_metrics_tell_what_was_done() -> None:
+    answers = [[CLOSE], [status(503, "", "Retry-After: 0\r\n")], *[[ok("{}")]] * 8, [status(404)]]
+    with (
+        FaultServer(lambda _: answers.pop(0)) as server,
+        AsyncServiceAdapter("quotes", server.url, service_type="data") as adapter,
+    ):
+        for _ in range(8):
+            adapter.call_get("/x").result()
+        with pytest.raises(errors.StatusError):
+            adapter.call_get("/x").result()
+        server.close()
+        with pytest.raises(errors.ServiceConnectionError):
+            adapter.call_post("/x").result()
+        statistics = adapter.get_statistics()
+        assert statistics["service_name"] == "quotes"
+        assert statistics["service_type"] == "data"
+        assert statistics["base_url"] == server.url
+        assert statistics["requests"] == 10
+        assert statistics["failures"] == 1
+        metrics = adapter.get_detailed_metrics()
+        assert metrics["http.client.responses"] == {"2xx": 8, "4xx": 1}
+        assert metrics["http.client.errors"] == {"service_connection": 1}
+        assert metrics["retry.attempts"]["503"] == 1
+        assert metrics["retry.attempts"]["service_connection"] >= 1
+        duration = metrics["http.client.request.duration"]
+        assert duration["count"] == 10
+        assert 0 < duration["p50"] <= duration["p90"] <= duration["p99"] <= duration["max"]
+        assert duration["sum"] >= duration["max"]
+        assert metrics["pool.wait_time"]["count"] >= 9
+        open_now = sum(metrics["http.client.open_connections"].values())
+        closed = sum(metrics["pool.connections_closed"].values())
+        assert metrics["pool.connections_created"] == open_now + closed
+        assert "quotes" in repr(adapter)
+        assert "10 requests" in repr(adapter)
+
+
+# ---- configuration
+
+
+class Hooked(AsyncServiceAdapter):
+    """Gives everything by hooks."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__(config=HostServiceConfig(connection_pool_limit=2))
+
+    def get_service_name(self) -> str:
+        return "hooked"
+
+    def get_service_type(self) -> str:
+        return "test"
+
+    def get_base_url(self) -> str:
+        return self.url
+
+    def get_health_check_endpoint(self) -> str:
+        return "/pulse"
+
+
+def test_a_subclass_says_who_it_is_by_hooks() -> None:
+    with FaultServer(ok("{}")) as server, Hooked(server.url) as adapter:
+        assert adapter.check_health().result()["healthy"]
+        assert server.requests[0].target == "/pulse"
+        assert adapter.get_statistics()["service_name"] == "hooked"
+        assert adapter.call_host_service_get("/a").result() == {}
+        assert adapter.call_host_service_post("/a", {}).result() == {}
+    assert AsyncHostService is AsyncServiceAdapter
+
+
+def test_configuration_is_read_from_the_environment() -> None:
+    env = {
+        "IB_HOST_SERVICE_TIMEOUT": "2.5",
+        "IB_HOST_SERVICE_MAX_RETRIES": "0",
+        "IB_HOST_SERVICE_POOL_LIMIT": "7",
+        "IB_HOST_SERVICE_KEEPALIVE": "3",
+    }
+    read = read_host_service_config("IB", env=env)
+    assert (read.timeout, read.max_retries) == (2.5, 0)
+    assert (read.connection_pool_limit, read.keepalive_expiry) == (7, 3)
+    given = config("http://h", timeout=9)
+    assert repr(read_host_service_config("IB", env={}, defaults=given)) == repr(given)
+    base = HostServiceConfig()
+    assert (base.timeout, base.max_retries, base.connection_pool_limit) == (30, 3, 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TIMEOUT", "soon"), ("TIMEOUT", "-1"), ("MAX_RETRIES", "1000"), ("POOL_LIMIT", "0")],
+)
+def test_a_variable_that_cannot_be_read_is_named(name: str, value: str) -> None:
+    variable = f"IB_HOST_SERVICE_{name}"
+    with pytest.raises(errors.ConfigurationError, match=variable) as caught:
+        read_host_service_config("IB", env={variable: value})
+    assert value in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("timeout", 0),
+        ("timeout", -1),
+        ("max_retries", -1),
+        ("max_retries", 100),
+        ("connection_pool_limit", 0),
+        ("keepalive_expiry", -1),
+    ],
+)
+def test_a_figure_out_of_its_range_is_refused_by_name(field: str, value: float) -> None:
+    with pytest.raises(errors.ConfigurationError, match=field):
+        config("http://h", **{field: value})
+
+
+def test_wrong_arguments_are_named() -> None:
+    with pytest.raises(errors.ConfigurationError, match="base URL"):
+        AsyncServiceAdapter("s")
+    with pytest.raises(errors.InvalidArgumentError, match="config"):
+        AsyncServiceAdapter("s", 5)  # type: ignore[arg-type]
+    with pytest.raises(errors.InvalidArgumentError, match="tls must be TlsOptions"):
+        HostServiceConfig(tls=3)  # type: ignore[arg-type]
+    with AsyncServiceAdapter("s", "http://127.0.0.1:9") as adapter:
+        with pytest.raises(errors.InvalidArgumentError, match="endpoint"):
+            adapter.call_get("http://127.0.0.1:9/x?key=1").result()
+        with pytest.raises(errors.InvalidArgumentError, match="endpoint"):
+            adapter.events("x")
+        with pytest.raises(errors.InvalidArgumentError, match="timeout"):
+            adapter.call_get("/x", timeout=0)
+        with pytest.raises(errors.InvalidArgumentError, match="cancellation_token"):
+            adapter.call_get("/x", cancellation_token=5)  # type: ignore[arg-type]
+        with pytest.raises(errors.InvalidArgumentError, match="cannot be sent as JSON"):
+            adapter.call_post("/x", object()).result()
+        with pytest.raises(errors.InvalidArgumentError, match="endpoint"):
+            adapter.call_batch([ServiceCall("x")]).result()
+
+
+def test_a_service_is_reached_by_tls(authority: Authority) -> None:
+    with (
+        FaultServer(ok("{}"), tls=authority.server("127.0.0.1")) as server,
+        AsyncServiceAdapter("s", config(server.url, tls=authority.trust)) as adapter,
+    ):
+        assert adapter.call_get("/x").result() == {}
+
+
+async def _awaited(pending: Any) -> Any:
+    return await pending

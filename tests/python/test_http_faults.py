@@ -324,5 +324,5 @@ def test_files_that_cannot_be_used_are_named_when_the_client_is_made(
             Client(tls=TlsOptions(**options))
     with pytest.raises(errors.ConfigurationError, match=r"tls\.key_file is not set"):
         TlsOptions(certificate_file=certificate)
-    with pytest.raises(errors.InvalidArgumentError, match="ca_file must be a path, not 5"):
+    with pytest.raises(errors.InvalidArgumentError, match="ca_file must be text or a path, not 5"):
         TlsOptions(ca_file=5)  # type: ignore[arg-type]

@@ -1,152 +1,240 @@
 #include <ktrdr/adapter/async_service_adapter.hpp>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <chrono>
 #include <string_view>
-#include <utility>
+
+#include <ktrdr/adapter/gate.hpp>
+#include <ktrdr/adapter/operation_observer.hpp>
+#include <ktrdr/adapter/service_errors.hpp>
 
 namespace ktrdr {
+namespace asio = boost::asio;
 namespace json = boost::json;
 namespace {
 
-constexpr std::size_t kept_body_bytes = 4096;
-constexpr std::size_t shown_body_bytes = 200;
-constexpr std::chrono::seconds health_limit{5};
+bool is_stop(Errc code) noexcept {
+    return code == Errc::cancelled || code == Errc::timed_out;
+}
 
-/// At most `limit` bytes, not cut inside a character of UTF-8.
-std::string_view head_of(std::string_view body, std::size_t limit) {
-    std::size_t length = std::min(body.size(), limit);
-    while (length < body.size() && length > 0 && (static_cast<unsigned char>(body[length]) & 0xC0U) == 0x80U) {
-        --length;
+std::string_view without_query(std::string_view endpoint) {
+    return endpoint.substr(0, endpoint.find('?'));
+}
+
+/// An endpoint that is a URL of its own would take the service's headers elsewhere.
+Result<void> check_endpoint(std::string_view endpoint) {
+    if (endpoint.starts_with('/')) {
+        return {};
     }
-    return body.substr(0, length);
+    return fail(Errc::invalid_argument,
+                fmt::format("endpoint must be a path that begins with '/', not '{}'", without_query(endpoint)),
+                {{"field", "endpoint"}});
 }
 
-/// Errors travel on as JSON and as text of Python: what is not UTF-8 is shown as '?'.
-std::string as_text(std::string_view bytes) {
-    std::string text(bytes);
-    boost::system::error_code error;
-    json::parse(json::serialize(json::string(text)), error);
-    if (error) {
-        std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c >= 0x7f; }, '?');
+/// What a service says of itself, or why that cannot be told.
+ServiceHealth read_health(Result<json::value> answer, const Asked& asked) {
+    ServiceHealth health;
+    if (!answer) {
+        health.error = std::move(answer).error();
+        return health;
     }
-    return text;
-}
-
-/// The beginning of a body on one line.
-std::string on_one_line(std::string_view body) {
-    std::string text = as_text(head_of(body, shown_body_bytes));
-    std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; }, ' ');
-    return body.size() > shown_body_bytes ? text + "…" : text;
-}
-
-/// The reason a service gives in FastAPI's `detail` or in `error`, else the beginning of the body.
-std::string reason_in(std::string_view body) {
-    boost::system::error_code error;
-    const json::value parsed = json::parse(body, error);
-    if (!error && parsed.is_object()) {
-        for (const std::string_view key : {"detail", "error", "message"}) {
-            const json::value* const found = parsed.get_object().if_contains(key);
-            if (found != nullptr && found->is_string()) {
-                return on_one_line(found->get_string());
-            }
-        }
+    if (!answer->is_object()) {
+        health.error =
+            fail(Errc::protocol, fmt::format("{} answered {} with JSON that is no object", asked.service, asked.url),
+                 {{"service", asked.service}, {"url", asked.url}});
+        return health;
     }
-    return on_one_line(body);
-}
-
-json::object facts(const Asked& asked, const Response& response) {
-    return {{"service", asked.service},
-            {"method", asked.method},
-            {"url", asked.url},
-            {"status", response.status},
-            {"body", as_text(head_of(response.body, kept_body_bytes))},
-            {"phase", "answer"},
-            {"elapsed_ms", std::chrono::duration<double, std::milli>(response.elapsed).count()},
-            {"request_sent", "whole"},
-            {"retryable", is_passing(response.status)},
-            {"attempts", to_json(response.attempts)}};
+    health.detail = std::move(answer->get_object());
+    const json::value* const healthy = health.detail.if_contains("healthy");
+    health.healthy = healthy == nullptr || (healthy->is_bool() && healthy->get_bool());
+    return health;
 }
 
 }  // namespace
 
-Error status_error(const Asked& asked, const Response& response) {
-    const std::string reason = reason_in(response.body);
-    return fail(Errc::status,
-                fmt::format("{} answered {} to {} {}: {}", asked.service, response.status, asked.method, asked.url,
-                            reason.empty() ? "(no body)" : reason),
-                facts(asked, response));
+CallOptions call_options_of(const std::shared_ptr<Operation>& operation) {
+    CallOptions options;
+    options.cancellation_token = operation->token();
+    options.operation_id = operation->id();
+    options.operation = operation;
+    return options;
 }
 
-Error not_json_error(const Asked& asked, const Response& response, const std::string& why) {
-    return fail(
-        Errc::protocol,
-        fmt::format("{} answered {} {} with something that is not JSON ({}); it begins: {}", asked.service,
-                    asked.method, asked.url, why, response.body.empty() ? "(no body)" : on_one_line(response.body)),
-        facts(asked, response));
+json::value to_json(const ServiceHealth& health) {
+    json::value error;
+    if (health.error) {
+        error = {{"code", to_string(health.error->code)}, {"message", health.error->message}};
+    }
+    const auto second = std::chrono::floor<std::chrono::seconds>(health.checked_at);
+    return {{"healthy", health.healthy},
+            {"detail", health.detail},
+            {"error", std::move(error)},
+            {"checked_at", fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(second)))},
+            {"response_time_ms", std::chrono::duration<double, std::milli>(health.response_time).count()},
+            {"cached", health.cached}};
 }
 
-AsyncServiceAdapter::AsyncServiceAdapter(std::string service_name, std::string start_hint,
-                                         std::shared_ptr<HttpClient> client)
-    : service_name_(std::move(service_name)), start_hint_(std::move(start_hint)), client_(std::move(client)) {}
+/// The calls of a batch, taken one after the other by as many lanes as there are connections.
+struct AsyncServiceAdapter::Batch {
+    std::vector<ServiceRequest> requests;
+    CallOptions options;
+    /// Of all its calls.
+    CancellationToken token;
+    bool stop_at_error;
+    std::vector<std::optional<Result<json::value>>> answers{};
+    std::size_t next{0};
+    std::size_t lanes{0};
+    Gate done{};
+};
+
+AsyncServiceAdapter::AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client)
+    : identity_(std::move(identity)), client_(std::move(client)) {}
 
 AsyncServiceAdapter::~AsyncServiceAdapter() = default;
 
-boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options) {
-    Request request;
-    request.url = std::move(endpoint);
-    request.idempotent = true;
+asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options) {
+    Request request = make_request("GET", std::move(endpoint), options);
     return call(std::move(request), std::move(options));
 }
 
-boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_post(std::string endpoint, json::value data,
-                                                                           CallOptions options) {
-    Request request;
-    request.method = "POST";
-    request.url = std::move(endpoint);
+asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_post(std::string endpoint, json::value data,
+                                                                    CallOptions options) {
+    Request request = make_request("POST", std::move(endpoint), options);
     request.headers.emplace_back("Content-Type", "application/json");
     request.body = json::serialize(data);
-    request.idempotent = options.idempotent;
     return call(std::move(request), std::move(options));
 }
 
-boost::asio::awaitable<Result<ServiceHealth>> AsyncServiceAdapter::check_health(CallOptions options) {
-    Request request;
-    request.url = "/health";
-    request.idempotent = true;
-    request.timeout = health_limit;
-    auto answer = co_await call(std::move(request), std::move(options));
-    if (!answer) {
+asio::awaitable<std::vector<Result<json::value>>> AsyncServiceAdapter::call_batch(std::vector<ServiceRequest> requests,
+                                                                                  CallOptions options,
+                                                                                  bool stop_at_error) {
+    const std::size_t count = requests.size();
+    const auto batch =
+        std::make_shared<Batch>(std::move(requests), options, options.cancellation_token.child(), stop_at_error);
+    batch->answers.resize(count);
+    batch->options.cancellation_token = batch->token;
+    batch->lanes = std::min(count, max_connections());
+    const auto executor = co_await asio::this_coro::executor;
+    for (std::size_t lane = 0; lane < batch->lanes; ++lane) {
+        asio::co_spawn(executor, run_lane(batch), asio::detached);
+    }
+    if (count > 0) {
+        co_await batch->done.wait();
+    }
+    std::vector<Result<json::value>> answers;
+    answers.reserve(count);
+    for (auto& answer : batch->answers) {
+        answers.push_back(std::move(*answer));
+    }
+    co_return answers;
+}
+
+asio::awaitable<void> AsyncServiceAdapter::run_lane(std::shared_ptr<Batch> batch) {
+    while (batch->next < batch->requests.size()) {
+        const std::size_t index = batch->next++;
+        ServiceRequest& request = batch->requests[index];
+        CallOptions options = batch->options;
+        options.idempotent = request.idempotent;
+        options.idempotency_key = std::move(request.idempotency_key);
+        // The await stands alone: GCC 12 miscompiles one inside a conditional expression.
+        auto begun = request.data ? call_post(std::move(request.endpoint), std::move(*request.data), std::move(options))
+                                  : call_get(std::move(request.endpoint), std::move(options));
+        auto answer = co_await std::move(begun);
+        const bool failed = answer.has_error();
+        batch->answers[index].emplace(std::move(answer));
+        if (failed && batch->stop_at_error) {
+            batch->token.cancel({CancelCode::user, "another call of its batch failed", get_service_name()});
+        }
+    }
+    if (--batch->lanes == 0) {
+        batch->done.open();
+    }
+}
+
+Result<std::shared_ptr<EventStream>> AsyncServiceAdapter::events(std::string endpoint, std::string last_event_id,
+                                                                 CallOptions options) {
+    if (const auto valid = check_endpoint(endpoint); !valid) {
+        return valid.error();
+    }
+    Request request = make_request("GET", std::move(endpoint), options);
+    // It lasts as long as the service goes on.
+    request.announce_deadline = false;
+    std::erase_if(request.headers, [](const auto& field) { return field.first == "Accept"; });
+    if (!last_event_id.empty()) {
+        request.headers.emplace_back("Last-Event-ID", std::move(last_event_id));
+    }
+    return std::make_shared<EventStream>(client_, std::move(request), options.cancellation_token);
+}
+
+asio::awaitable<Result<ServiceHealth>> AsyncServiceAdapter::check_health(std::chrono::milliseconds timeout,
+                                                                         std::chrono::milliseconds cache_ttl,
+                                                                         CallOptions options) {
+    const auto begun = std::chrono::steady_clock::now();
+    if (health_ && begun - health_checked_ < cache_ttl) {
+        ServiceHealth kept = *health_;
+        kept.cached = true;
+        co_return kept;
+    }
+    options.urgent = true;
+    options.deadline = std::min(options.deadline.value_or(SteadyTime::max()), begun + timeout);
+    const Asked asked{get_service_name(), "GET", get_base_url() + identity_.health_endpoint};
+    auto answer = co_await call_get(identity_.health_endpoint, options);
+    if (!answer && is_stop(answer.error().code)) {
         co_return std::move(answer).error();
     }
-    if (!answer->is_object()) {
-        co_return fail(Errc::protocol,
-                       fmt::format("{} answered {}/health with JSON that is no object", service_name_, base_url()),
-                       {{"service", service_name_}, {"url", base_url() + "/health"}});
-    }
-    ServiceHealth health{true, std::move(answer->get_object())};
-    if (const json::value* const healthy = health.detail.if_contains("healthy"); healthy != nullptr) {
-        health.healthy = healthy->is_bool() && healthy->get_bool();
-    }
+    ServiceHealth health = read_health(std::move(answer), asked);
+    health_checked_ = std::chrono::steady_clock::now();
+    health.checked_at = system_clock().utc_now();
+    health.response_time = health_checked_ - begun;
+    health_ = health;
     co_return health;
 }
 
-boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call(Request request, CallOptions options) {
-    const std::string method = request.method;
-    const std::string target = request.url.substr(0, request.url.find('?'));
+Request AsyncServiceAdapter::make_request(std::string method, std::string endpoint, const CallOptions& options) const {
+    Request request;
+    request.method = std::move(method);
+    request.url = std::move(endpoint);
+    request.headers = identity_.headers;
     request.headers.emplace_back("Accept", "application/json");
     // A host service is near: packing would cost it more time than the bytes take.
     request.decode = false;
+    request.announce_deadline = true;
+    request.deadline = options.deadline.value_or(SteadyTime::max());
+    request.idempotent = options.idempotent;
+    request.idempotency_key = options.idempotency_key;
+    request.urgent = options.urgent;
     if (!options.operation_id.empty()) {
         request.headers.emplace_back("X-Operation-Id", options.operation_id);
     }
+    if (!options.operation.expired()) {
+        request.observer = std::make_shared<OperationObserver>(
+            options.operation,
+            fmt::format("{}: {} {}", get_service_name(), request.method, without_query(request.url)));
+    }
+    return request;
+}
+
+asio::awaitable<Result<json::value>> AsyncServiceAdapter::call(Request request, CallOptions options) {
+    if (const auto valid = check_endpoint(request.url); !valid) {
+        co_return valid.error();
+    }
+    const std::string method = request.method;
+    const std::string target(without_query(request.url));
     auto response = co_await client_->send(std::move(request), options.cancellation_token);
     if (!response) {
-        co_return no_answer(std::move(response).error(), options);
+        Error error = std::move(response).error();
+        const bool unreachable = error.code == Errc::service_connection || error.context.contains("last_dial_error");
+        if (unreachable && !identity_.start_hint.empty()) {
+            error.message = fmt::format("{}; {}", error.message, identity_.start_hint);
+        }
+        co_return with_facts(std::move(error), options);
     }
     const bool good = response->status >= 200 && response->status <= 299;
     boost::system::error_code error;
@@ -154,21 +242,15 @@ boost::asio::awaitable<Result<json::value>> AsyncServiceAdapter::call(Request re
     if (good && !error) {
         co_return decoded;
     }
-    const Asked asked{service_name_, method, base_url() + target};
-    Error broken = good ? not_json_error(asked, *response, error.message()) : status_error(asked, *response);
-    if (!options.operation_id.empty()) {
-        broken.context["operation_id"] = options.operation_id;
-    }
-    co_return broken;
+    const Asked asked{get_service_name(), method, get_base_url() + target};
+    co_return with_facts(good ? not_json_error(asked, *response, error.message()) : status_error(asked, *response),
+                         options);
 }
 
-Error AsyncServiceAdapter::no_answer(Error error, const CallOptions& options) const {
-    error.context["service"] = service_name_;
+Error AsyncServiceAdapter::with_facts(Error error, const CallOptions& options) const {
+    error.context["service"] = get_service_name();
     if (!options.operation_id.empty()) {
         error.context["operation_id"] = options.operation_id;
-    }
-    if (error.code == Errc::service_connection && !start_hint_.empty()) {
-        error.message = fmt::format("{}; {}", error.message, start_hint_);
     }
     return error;
 }

@@ -44,4 +44,16 @@ std::optional<Errc> errc_from(std::string_view text) noexcept {
     return std::nullopt;
 }
 
+bool is_retryable(Errc code) noexcept {
+    switch (code) {
+        case Errc::storage:
+        case Errc::storage_full:
+        case Errc::service_connection:
+        case Errc::service_timeout:
+        case Errc::pool_timeout:
+        case Errc::pool_saturated: return true;
+        default: return false;
+    }
+}
+
 }  // namespace ktrdr

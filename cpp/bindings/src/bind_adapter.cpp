@@ -1,22 +1,71 @@
-#include <fmt/format.h>
+#include <pybind11/stl.h>
 
 #include <ktrdr/runtime/service_calls.hpp>
 
 #include "bind.hpp"
 #include "bind_pool.hpp"
 #include "convert.hpp"
+#include "handle.hpp"
+#include "options.hpp"
 
 namespace ktrdr::bindings {
 namespace {
 
-std::shared_ptr<ServiceCalls> make_calls(const std::string& service_name, const std::string& base_url,
-                                         std::size_t pool_size) {
-    HostServiceConfig config;
-    config.client.base_url = base_url;
-    config.client.pool.max_connections = pool_size;
-    Runtime* const runtime = unwrap(Runtime::instance());
-    return unwrap(ServiceCalls::create(*runtime, service_name,
-                                       fmt::format("is {} running at that address?", service_name), std::move(config)));
+std::shared_ptr<ServiceCalls> make_calls(std::string name, std::string type, std::string start_hint,
+                                         std::string health_endpoint, Headers headers,
+                                         const HostServiceConfig& config) {
+    return unwrap(ServiceCalls::create(
+        *unwrap(Runtime::instance()),
+        {std::move(name), std::move(type), std::move(start_hint), std::move(health_endpoint), std::move(headers)},
+        config));
+}
+
+/// `deadline` is a moment of `time.monotonic()`, which is the core's steady clock.
+CallOptions make_options(const std::optional<Handle>& operation, const std::optional<CancellationToken>& token,
+                         std::optional<double> timeout, std::optional<double> deadline, bool idempotent,
+                         std::string idempotency_key, bool urgent) {
+    CallOptions options = operation ? call_options_of(operation->operation()) : CallOptions{};
+    if (token) {
+        options.cancellation_token = *token;
+    }
+    if (timeout) {
+        options.deadline =
+            std::chrono::steady_clock::now() + std::chrono::duration_cast<SteadyTime::duration>(duration_of(*timeout));
+    }
+    if (deadline) {
+        const SteadyTime moment(std::chrono::duration_cast<SteadyTime::duration>(duration_of(*deadline)));
+        options.deadline = std::min(moment, options.deadline.value_or(SteadyTime::max()));
+    }
+    options.idempotent = idempotent;
+    options.idempotency_key = std::move(idempotency_key);
+    options.urgent = urgent;
+    return options;
+}
+
+ServiceRequest make_request(std::string endpoint, const py::object& data, bool idempotent,
+                            std::string idempotency_key) {
+    ServiceRequest request{std::move(endpoint), std::nullopt, idempotent, std::move(idempotency_key)};
+    if (!data.is_none()) {
+        request.data = from_python(data);
+    }
+    return request;
+}
+
+void bind_config(py::module_& module) {
+    OptionsClass<HostServiceConfig>(module, "HostServiceConfig", "How a host service is reached. Times in seconds.")
+        .text("base_url", &HostServiceConfig::base_url, "http[s]://host[:port][/prefix].")
+        .time("timeout", &HostServiceConfig::timeout, "The whole of a call, all attempts together.")
+        .number("max_retries", &HostServiceConfig::max_retries, "Attempts after the first.")
+        .number("connection_pool_limit", &HostServiceConfig::connection_pool_limit, "Most connections at once.")
+        .time("keepalive_expiry", &HostServiceConfig::keepalive_expiry, "How long an idle connection is kept.")
+        .part("tls", &HostServiceConfig::tls, "TlsOptions", "Whom https:// trusts, and the client's own certificate.")
+        .done();
+    module.def(
+        "read_host_service_config",
+        [](const HostServiceConfig& defaults, const std::string& prefix, std::map<std::string, std::string> env) {
+            return unwrap(read_host_service_config(defaults, prefix, Env(std::move(env))));
+        },
+        py::arg("defaults"), py::arg("prefix"), py::arg("env"));
 }
 
 }  // namespace
@@ -35,17 +84,48 @@ py::dict pool_dict(const PoolStats& stats) {
 }
 
 void bind_adapter(py::module_& module) {
+    bind_config(module);
+    py::class_<CallOptions>(module, "CallOptions", "What a call carries beside its data.")
+        .def(py::init(&make_options), py::arg("operation"), py::arg("token"), py::arg("timeout"), py::arg("deadline"),
+             py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"));
+    py::class_<ServiceRequest>(module, "ServiceRequest", "One call of a batch.")
+        .def(py::init(&make_request), py::arg("endpoint"), py::arg("data"), py::arg("idempotent"),
+             py::arg("idempotency_key"));
     py::class_<ServiceCalls, std::shared_ptr<ServiceCalls>>(module, "ServiceCalls", "JSON calls to one host service.")
-        .def(py::init(&make_calls), py::arg("service_name"), py::arg("base_url"), py::arg("pool_size"))
-        .def("get", &ServiceCalls::get, py::arg("endpoint"), py::arg("mailbox"), py::arg("key"))
+        .def(py::init(&make_calls), py::arg("name"), py::arg("type"), py::arg("start_hint"), py::arg("health_endpoint"),
+             py::arg("headers"), py::arg("config"))
         .def(
-            "post",
-            [](ServiceCalls& self, std::string endpoint, const py::object& data, std::shared_ptr<Mailbox> mailbox,
-               std::uint64_t key) {
-                return self.post(std::move(endpoint), from_python(data), std::move(mailbox), key);
+            "call",
+            [](ServiceCalls& self, std::string endpoint, const py::object& data, const CallOptions* options,
+               std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+                std::optional<boost::json::value> sent;
+                if (!data.is_none()) {
+                    sent = from_python(data);
+                }
+                return self.call(std::move(endpoint), std::move(sent), options != nullptr ? *options : CallOptions{},
+                                 std::move(mailbox), key);
             },
-            py::arg("endpoint"), py::arg("data"), py::arg("mailbox"), py::arg("key"))
+            py::arg("endpoint"), py::arg("data"), py::arg("options"), py::arg("mailbox"), py::arg("key"))
+        .def("batch", &ServiceCalls::batch, py::arg("requests"), py::arg("options"), py::arg("stop_at_error"),
+             py::arg("mailbox"), py::arg("key"))
+        .def(
+            "check_health",
+            [](ServiceCalls& self, double timeout, double cache_ttl, const CallOptions& options,
+               std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+                return self.check_health(std::chrono::ceil<std::chrono::milliseconds>(duration_of(timeout)),
+                                         std::chrono::ceil<std::chrono::milliseconds>(duration_of(cache_ttl)), options,
+                                         std::move(mailbox), key);
+            },
+            py::arg("timeout"), py::arg("cache_ttl"), py::arg("options"), py::arg("mailbox"), py::arg("key"))
+        .def(
+            "events",
+            [](ServiceCalls& self, std::string endpoint, std::string last_event_id, const CallOptions& options) {
+                return unwrap(self.events(std::move(endpoint), std::move(last_event_id), options));
+            },
+            py::arg("endpoint"), py::arg("last_event_id"), py::arg("options"))
+        .def_property_readonly("url", &ServiceCalls::url)
         .def("stats", [](const ServiceCalls& self) { return pool_dict(self.stats()); })
+        .def("metrics", [](const ServiceCalls& self) { return to_python(boost::json::value(to_json(self.metrics()))); })
         .def("close", &ServiceCalls::close);
 }
 

@@ -14,7 +14,7 @@ namespace ktrdr::bindings {
 namespace {
 
 std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::optional<std::string> ib_url,
-                                       std::optional<bool> use_ib_host_service, std::size_t pool_size,
+                                       std::optional<bool> use_ib_host_service, std::optional<std::size_t> pool_size,
                                        std::map<std::string, std::string> env) {
     const py::gil_scoped_release released;
     Runtime* const runtime = unwrap(Runtime::instance());
@@ -22,7 +22,7 @@ std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::opti
     options.data_dir = std::move(data_dir);
     options.ib_url = std::move(ib_url);
     options.use_ib_host_service = use_ib_host_service;
-    options.client.pool.max_connections = pool_size;
+    options.connection_pool_limit = pool_size;
     return unwrap(DataManager::create(runtime->data_services(), std::move(options), Env(std::move(env))));
 }
 

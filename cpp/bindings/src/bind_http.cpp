@@ -4,7 +4,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <ktrdr/adapter/async_service_adapter.hpp>
+#include <ktrdr/adapter/service_errors.hpp>
 #include <ktrdr/runtime/http_calls.hpp>
 
 #include "bind.hpp"
@@ -198,7 +198,8 @@ void bind_http(py::module_& module) {
             py::arg("seconds"), py::arg("mailbox"), py::arg("key"))
         .def("close", py::overload_cast<>(&HttpCalls::close))
         .def_property_readonly("url", &HttpCalls::url)
-        .def("stats", [](const HttpCalls& self) { return pool_dict(self.stats()); });
+        .def("stats", [](const HttpCalls& self) { return pool_dict(self.stats()); })
+        .def("metrics", [](const HttpCalls& self) { return to_python(boost::json::value(to_json(self.metrics()))); });
 }
 
 }  // namespace ktrdr::bindings

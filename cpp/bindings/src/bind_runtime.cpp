@@ -48,6 +48,12 @@ std::shared_ptr<Mailbox> make_mailbox() {
     return mailbox;
 }
 
+/// `(False, (code, message, context))`.
+py::tuple failure_row(const Error& error) {
+    return py::make_tuple(false,
+                          py::make_tuple(std::string(to_string(error.code)), error.message, to_python(error.context)));
+}
+
 py::object answer_to_python(Answer answer) {
     if (auto* const response = std::get_if<Response>(&answer)) {
         return py::cast(std::move(*response));
@@ -65,6 +71,13 @@ py::object answer_to_python(Answer answer) {
     if (const auto* const piece = std::get_if<std::string>(&answer)) {
         return py::bytes(*piece);
     }
+    if (const auto* const outcomes = std::get_if<std::vector<Result<boost::json::value>>>(&answer)) {
+        py::list list;
+        for (const auto& outcome : *outcomes) {
+            list.append(outcome ? py::make_tuple(true, to_python(*outcome)) : failure_row(outcome.error()));
+        }
+        return list;
+    }
     return to_python(std::get<boost::json::value>(answer));
 }
 
@@ -81,10 +94,7 @@ py::tuple mail_row(Mail& mail) {
         return py::make_tuple(mail.key, "reply",
                               py::make_tuple(true, answer_to_python(std::move(mail.reply->value()))));
     }
-    const Error& error = mail.reply->error();
-    return py::make_tuple(mail.key, "reply",
-                          py::make_tuple(false, py::make_tuple(std::string(to_string(error.code)), error.message,
-                                                               to_python(error.context))));
+    return py::make_tuple(mail.key, "reply", failure_row(mail.reply->error()));
 }
 
 py::list take(Mailbox& mailbox, std::size_t limit) {

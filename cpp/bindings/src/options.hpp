@@ -25,7 +25,7 @@ public:
 
     OptionsClass& time(const char* field, std::chrono::milliseconds Options::* member, const char* doc) {
         return add(
-            field, doc,
+            field, doc, "a number of seconds",
             [member](Options& options, const py::handle& value) {
                 constexpr double longest = 1e9;
                 const double seconds = py::cast<double>(value);
@@ -41,7 +41,7 @@ public:
     }
     OptionsClass& text(const char* field, std::string Options::* member, const char* doc) {
         return add(
-            field, doc,
+            field, doc, "text or a path",
             [member](Options& options, const py::handle& value) {
                 options.*member = py::cast<std::string>(py::module_::import("os").attr("fspath")(value));
             },
@@ -50,8 +50,16 @@ public:
     template <class Number>
     OptionsClass& number(const char* field, Number Options::* member, const char* doc) {
         return add(
-            field, doc,
+            field, doc, "a number in its range",
             [member](Options& options, const py::handle& value) { options.*member = py::cast<Number>(value); },
+            [member](const Options& options) -> py::object { return py::cast(options.*member); });
+    }
+    /// Options inside these, of a class that is bound already.
+    template <class Part>
+    OptionsClass& part(const char* field, Part Options::* member, const char* kind, const char* doc) {
+        return add(
+            field, doc, kind,
+            [member](Options& options, const py::handle& value) { options.*member = py::cast<Part>(value); },
             [member](const Options& options) -> py::object { return py::cast(options.*member); });
     }
     void done() {
@@ -76,14 +84,16 @@ public:
 private:
     struct Field {
         std::string name;
+        /// What it must be, for errors.
+        std::string wanted;
         std::function<void(Options&, const py::handle&)> set;
         std::function<py::object(const Options&)> get;
     };
 
     template <class Set, class Get>
-    OptionsClass& add(const char* field, const char* doc, Set set, Get get) {
+    OptionsClass& add(const char* field, const char* doc, const char* wanted, Set set, Get get) {
         class_.def_property_readonly(field, get, doc);
-        fields_.push_back({field, set, get});
+        fields_.push_back({field, wanted, set, get});
         return *this;
     }
     static void set(const std::string& name, const std::vector<Field>& fields, Options& options, const std::string& key,
@@ -92,18 +102,18 @@ private:
             if (field.name != key) {
                 continue;
             }
-            const auto refuse = [&](const char* wanted) {
-                return ErrorException(
-                    fail(Errc::invalid_argument,
-                         name + ": " + key + " must be " + wanted + ", not " + py::cast<std::string>(py::repr(value)),
-                         {{"field", key}}));
+            const auto refusal = [&] {
+                return ErrorException(fail(
+                    Errc::invalid_argument,
+                    name + ": " + key + " must be " + field.wanted + ", not " + py::cast<std::string>(py::repr(value)),
+                    {{"field", key}}));
             };
             try {
                 field.set(options, value);
             } catch (const py::cast_error&) {
-                throw refuse("a number in its range");
+                throw refusal();
             } catch (const py::error_already_set&) {
-                throw refuse("a path");
+                throw refusal();
             }
             return;
         }

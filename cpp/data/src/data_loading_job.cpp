@@ -11,7 +11,7 @@
 #include <ktrdr/data/planner.hpp>
 #include <ktrdr/market/time_text.hpp>
 
-#include <ktrdr/data/gate.hpp>
+#include <ktrdr/adapter/gate.hpp>
 #include "hop.hpp"
 
 namespace ktrdr {
@@ -320,7 +320,7 @@ Result<void> DataLoadingJob::check_alive(std::string_view where) const {
 }
 
 SourceCall DataLoadingJob::call() const {
-    return {.token = operation_->token(), .operation_id = operation_->id()};
+    return {.token = operation_->token(), .operation_id = operation_->id(), .operation = operation_};
 }
 
 Error DataLoadingJob::no_data() const {

@@ -3,6 +3,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
+#include <ktrdr/adapter/host_service_config.hpp>
 #include <ktrdr/data/data_loading_job.hpp>
 #include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/data/ib_data_adapter.hpp>
@@ -39,6 +40,14 @@ json::object progress_context(const LoadTask& task) {
 boost::asio::awaitable<void> run_job(std::shared_ptr<DataLoadingJob> job, OperationDone done) {
     auto bars = co_await job->run();
     done(bars ? Result<std::any>(boost::system::in_place_value, std::move(*bars)) : failed(bars.error()));
+}
+
+/// The IB host service keeps the pace that IB asks for, so an answer may take a while.
+HostServiceConfig host_service_defaults() {
+    HostServiceConfig config;
+    config.timeout = std::chrono::minutes{1};
+    config.connection_pool_limit = 10;
+    return config;
 }
 
 Error closed() {
@@ -92,13 +101,17 @@ Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, 
     if (!route->use_host_service) {
         return manager;
     }
-    options.client.base_url = route->url;
-    auto client = HttpClient::create(services.io, options.client);
+    auto config = read_host_service_config(host_service_defaults(), manager->env_var_prefix(), env);
+    if (!config) {
+        return config.error();
+    }
+    config->base_url = route->url;
+    config->connection_pool_limit = options.connection_pool_limit.value_or(config->connection_pool_limit);
+    auto client = HttpClient::create(services.io, to_client_options(*config));
     if (!client) {
         return client.error();
     }
-    auto source =
-        std::make_shared<IbDataAdapter>(*client, options.client.pool.max_connections, services.compute, services.clock);
+    auto source = std::make_shared<IbDataAdapter>(*client, services.compute, services.clock);
     return std::make_shared<DataManager>(services, std::move(env),
                                          Parts{std::move(*client), std::move(source), std::move(*storage)});
 }

@@ -15,7 +15,12 @@ namespace json = boost::json;
 
 /// All three calls only read, so that a request may be sent again.
 CallOptions options_of(const SourceCall& call) {
-    return {.cancellation_token = call.token, .idempotent = true, .operation_id = call.operation_id};
+    CallOptions options;
+    options.cancellation_token = call.token;
+    options.idempotent = true;
+    options.operation_id = call.operation_id;
+    options.operation = call.operation;
+    return options;
 }
 
 /// What IB answers in one request without trouble, per length of bar.
@@ -36,9 +41,11 @@ std::chrono::days request_span(const Timeframe& timeframe) {
 
 }  // namespace
 
-IbDataAdapter::IbDataAdapter(std::shared_ptr<HttpClient> client, std::size_t max_requests, Executor& compute,
-                             const Clock& clock)
-    : service_("ib", start_hint, std::move(client)), turns_(max_requests), compute_(compute), clock_(clock) {}
+IbDataAdapter::IbDataAdapter(std::shared_ptr<HttpClient> client, Executor& compute, const Clock& clock)
+    : service_({.name = "ib", .type = "data", .start_hint = start_hint}, std::move(client)),
+      turns_(service_.max_connections()),
+      compute_(compute),
+      clock_(clock) {}
 
 SourceLimits IbDataAdapter::describe(const Timeframe& timeframe) const {
     return {.max_span = request_span(timeframe), .max_in_flight = 3};
@@ -66,7 +73,7 @@ asio::awaitable<Result<void>> IbDataAdapter::validate_symbol(std::string symbol,
     if (!answer) {
         co_return answer.error();
     }
-    co_return read_validation(*answer, symbol, fmt::format("POST {}/data/validate", service_.base_url()));
+    co_return read_validation(*answer, symbol, fmt::format("POST {}/data/validate", service_.get_base_url()));
 }
 
 asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(std::string symbol, Timeframe timeframe,
@@ -76,7 +83,7 @@ asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(s
     if (!answer) {
         co_return answer.error();
     }
-    co_return read_head_timestamp(*answer, fmt::format("GET {}/data/head-timestamp", service_.base_url()));
+    co_return read_head_timestamp(*answer, fmt::format("GET {}/data/head-timestamp", service_.get_base_url()));
 }
 
 asio::awaitable<Result<Bars>> IbDataAdapter::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
@@ -92,8 +99,8 @@ asio::awaitable<Result<Bars>> IbDataAdapter::fetch(std::string symbol, Timeframe
         co_return answer.error();
     }
     const std::string asked =
-        fmt::format("POST {}/data/historical for {} {} from {} to {}", service_.base_url(), symbol, timeframe.name(),
-                    format_time(segment.start), format_time(segment.end));
+        fmt::format("POST {}/data/historical for {} {} from {} to {}", service_.get_base_url(), symbol,
+                    timeframe.name(), format_time(segment.start), format_time(segment.end));
     const auto whole = std::make_shared<const json::value>(std::move(*answer));
     const CancellationToken token = call.token;
     std::function<Result<Bars>()> decode = [whole, wanted, asked, token] {

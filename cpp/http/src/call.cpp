@@ -5,14 +5,22 @@
 #include "request_writer.hpp"
 
 namespace ktrdr {
+namespace {
+
+SteadyTime end_of(const Request& request, const Timeouts& limits, SteadyTime started) {
+    const auto own = request.timeout.count() > 0 ? std::min(request.timeout, limits.total) : limits.total;
+    return std::min(started + own, request.deadline);
+}
+
+}  // namespace
+
 Call::Call(ConnectionPool& pool, Request request, std::string target, bool streamed)
     : timer(pool.io().get_executor()),
       pool_(pool),
       request_(std::move(request)),
       target_(std::move(target)),
       started_(std::chrono::steady_clock::now()),
-      total_(request_.timeout.count() > 0 ? std::min(request_.timeout, pool.timeouts().total) : pool.timeouts().total),
-      total_deadline_(started_ + total_),
+      total_deadline_(end_of(request_, pool.timeouts(), started_)),
       retries_(pool.retry(), pool.budget(), is_idempotent(request_), total_deadline_) {
     urgent = request_.urgent;
     exchange_.request = &request_;
@@ -28,13 +36,17 @@ Call::~Call() {
 
 void Call::begin() {
     pool_.count_request();
+    if (started_ >= total_deadline_) {
+        fail(ktrdr::fail(Errc::service_timeout, "its deadline had passed before it began"));
+        return;
+    }
     attempt();
 }
 
 void Call::attempt() {
     paused_until_.reset();
     attempt_started_ = std::chrono::steady_clock::now();
-    pool_deadline_ = attempt_started_ + pool_.timeouts().pool;
+    waiting_since_ = attempt_started_;
     exchange_.phase = Phase::pool;
     exchange_.sent = RequestSent::no;
     exchange_.piece.clear();
@@ -50,7 +62,7 @@ SteadyTime Call::deadline() const {
     if (paused_until_) {
         return std::min(*paused_until_, total_deadline_);
     }
-    return connection_ == nullptr ? std::min(pool_deadline_, total_deadline_) : total_deadline_;
+    return connection_ == nullptr ? std::min(waiting_since_ + pool_.timeouts().pool, total_deadline_) : total_deadline_;
 }
 
 void Call::arm() {
@@ -72,20 +84,34 @@ void Call::check_time() {
 }
 
 Error Call::too_late(bool total) const {
-    const std::string last =
-        pool_.last_dial_error().empty() ? "" : fmt::format("; the last dial failed: {}", pool_.last_dial_error());
     if (connection_ == nullptr) {
-        const auto limit = total ? total_ : pool_.timeouts().pool;
-        return ktrdr::fail(Errc::pool_timeout,
-                           fmt::format("none of {} connections became free within {} ms{}; start fewer requests at "
-                                       "once or raise the pool size",
-                                       pool_.options().max_connections, limit.count(), last),
-                           {{"max_connections", pool_.options().max_connections}});
+        const auto limit =
+            total ? std::chrono::ceil<std::chrono::milliseconds>(total_deadline_ - started_) : pool_.timeouts().pool;
+        return no_connection(limit);
     }
-    return ktrdr::fail(Errc::service_timeout, fmt::format("not finished within {} ms in all", total_.count()));
+    return ktrdr::fail(Errc::service_timeout,
+                       fmt::format("not finished within {} ms in all",
+                                   std::chrono::ceil<std::chrono::milliseconds>(total_deadline_ - started_).count()));
+}
+
+Error Call::no_connection(std::chrono::milliseconds limit) const {
+    const std::string& last = pool_.last_dial_error();
+    boost::json::object facts{{"max_connections", pool_.options().max_connections}};
+    if (last.empty()) {
+        return ktrdr::fail(Errc::pool_timeout,
+                           fmt::format("none of {} connections became free within {} ms; start fewer requests at once "
+                                       "or raise the pool size",
+                                       pool_.options().max_connections, limit.count()),
+                           std::move(facts));
+    }
+    facts["last_dial_error"] = last;
+    return ktrdr::fail(Errc::pool_timeout,
+                       fmt::format("no connection within {} ms; the last dial failed: {}", limit.count(), last),
+                       std::move(facts));
 }
 
 void Call::start(Connection& connection) {
+    pool_.metrics().waited(std::chrono::steady_clock::now() - waiting_since_);
     connection_ = &connection;
     exchange_.reused = connection.used();
     connection.start(exchange_);
@@ -110,7 +136,7 @@ void Call::exchange_ended(Result<void> outcome, bool was_reused) {
     const bool lost = outcome.error().code == Errc::service_connection && !exchange_.answered && was_reused;
     if (lost && !sent_again_ && (exchange_.sent == RequestSent::no || is_idempotent(request_))) {
         sent_again_ = true;
-        pool_deadline_ = std::chrono::steady_clock::now() + pool_.timeouts().pool;
+        waiting_since_ = std::chrono::steady_clock::now();
         exchange_.phase = Phase::pool;
         exchange_.sent = RequestSent::no;
         pool_.drop_idle();
@@ -142,6 +168,7 @@ void Call::head_arrived() {
     if (!pause_after(head)) {
         head->attempts = retries_.failed();
         head->elapsed = std::chrono::steady_clock::now() - started_;
+        pool_.metrics().answered(head->status, head->elapsed);
         head_ = std::move(*head);
     } else {
         // Its body is of no interest.
@@ -170,16 +197,20 @@ void Call::abandon() {
 }
 
 bool Call::pause_after(const Result<Response>& outcome) {
+    if (retries_.stands(outcome)) {
+        return false;
+    }
     const auto now = std::chrono::steady_clock::now();
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(now - attempt_started_);
-    const std::size_t failed = retries_.failed().size();
     const auto pause = retries_.after(outcome, took, now, std::chrono::system_clock::now(), pool_.chance());
-    if (request_.observer && retries_.failed().size() > failed) {
-        request_.observer->on_attempt_failed(retries_.failed().back());
+    const Attempt& attempt = retries_.failed().back();
+    if (request_.observer) {
+        request_.observer->on_attempt_failed(attempt);
     }
     if (!pause) {
         return false;
     }
+    pool_.metrics().retried(attempt);
     exchange_.phase = Phase::retry;
     paused_until_ = now + *pause;
     return true;
@@ -193,10 +224,13 @@ void Call::attempt_ended(Result<Response> outcome) {
 }
 
 void Call::finish(Result<Response> outcome) {
-    if (outcome) {
+    const auto elapsed = std::chrono::steady_clock::now() - started_;
+    if (outcome && !head_) {
         outcome->attempts = retries_.failed();
-        outcome->elapsed = std::chrono::steady_clock::now() - started_;
-    } else {
+        outcome->elapsed = elapsed;
+        pool_.metrics().answered(outcome->status, elapsed);
+    } else if (!outcome) {
+        pool_.metrics().failed(outcome.error().code, elapsed);
         Error error = std::move(outcome).error();
         error.context["attempts"] = to_json(retries_.failed());
         outcome = std::move(error);
@@ -220,8 +254,8 @@ Error Call::with_facts(Error error) const {
     if (error.code != Errc::cancelled && error.code != Errc::timed_out) {
         error.message = fmt::format("{} {} failed: {} (phase {})", request_.method, url, error.message, phase);
     }
-    const bool passing = error.code == Errc::service_connection || error.code == Errc::service_timeout ||
-                         error.code == Errc::pool_timeout || error.code == Errc::pool_saturated;
+    // A certificate that was refused once will be refused again.
+    const bool passing = is_retryable(error.code) && !error.context.contains("tls");
     error.context["method"] = request_.method;
     error.context["url"] = url;
     error.context["phase"] = phase;

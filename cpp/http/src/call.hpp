@@ -63,16 +63,17 @@ private:
     [[nodiscard]] std::string shown_url() const;
     [[nodiscard]] Error with_facts(Error error) const;
     [[nodiscard]] Error too_late(bool total) const;
+    [[nodiscard]] Error no_connection(std::chrono::milliseconds limit) const;
 
     ConnectionPool& pool_;
     const Request request_;
     const std::string target_;
     SteadyTime started_;
-    std::chrono::milliseconds total_;
     SteadyTime total_deadline_;
     Retries retries_;
     SteadyTime attempt_started_{};
-    SteadyTime pool_deadline_{};
+    /// For a connection.
+    SteadyTime waiting_since_{};
     /// When the pause between two attempts is over.
     std::optional<SteadyTime> paused_until_{};
     Exchange exchange_;

@@ -30,6 +30,8 @@ PoolStats& PoolStats::operator+=(const PoolStats& other) noexcept {
 }
 
 struct HttpClient::Impl {
+    Impl(asio::io_context& context, const ClientOptions& chosen) : io(context), options(chosen) {}
+
     /// Which pool a request goes to, and what it asks for there.
     struct Route {
         ConnectionPool* pool;
@@ -47,6 +49,7 @@ struct HttpClient::Impl {
 
     asio::io_context& io;
     ClientOptions options;
+    MetricsRecorder metrics{};
     /// Of the base URL, if there is one.
     std::optional<Origin> base{};
     ConnectionPool* base_pool{nullptr};
@@ -86,7 +89,7 @@ Result<ConnectionPool*> HttpClient::Impl::pool_of(const Origin& origin, bool str
         own.pool.max_connections = options.pool.max_streams;
         own.pool.min_idle = 0;
     }
-    auto pool = std::make_unique<ConnectionPool>(io, origin, own, std::move(*context));
+    auto pool = std::make_unique<ConnectionPool>(io, origin, own, std::move(*context), metrics);
     if (closed) {
         pool->close();
     }
@@ -150,7 +153,7 @@ Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, con
     if (const auto valid = check(options); !valid) {
         return valid.error();
     }
-    std::unique_ptr<Impl> impl(new Impl{io, options});
+    std::unique_ptr<Impl> impl(new Impl(io, options));
     if (!options.base_url.empty()) {
         auto base = parse_base_url(options.base_url);
         if (!base) {
@@ -264,6 +267,12 @@ PoolStats HttpClient::stats() const {
     return sum;
 }
 
+ClientMetrics HttpClient::metrics() const {
+    ClientMetrics metrics = impl_->metrics.snapshot();
+    metrics.pool = stats();
+    return metrics;
+}
+
 void HttpClient::close() {
     impl_->closed = true;
     for (const auto& [origin, pool] : impl_->pools) {
@@ -309,6 +318,10 @@ asio::awaitable<void> HttpClient::close(std::chrono::milliseconds drain) {
 
 const std::string& HttpClient::url() const noexcept {
     return impl_->base_url;
+}
+
+const ClientOptions& HttpClient::options() const noexcept {
+    return impl_->options;
 }
 
 }  // namespace ktrdr

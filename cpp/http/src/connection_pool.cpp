@@ -17,11 +17,12 @@ constexpr std::uint64_t count_mask = (std::uint64_t{1} << count_bits) - 1;
 }  // namespace
 
 ConnectionPool::ConnectionPool(boost::asio::io_context& io, Origin origin, const ClientOptions& options,
-                               std::shared_ptr<TlsContext> tls)
+                               std::shared_ptr<TlsContext> tls, MetricsRecorder& metrics)
     : io_(io),
       origin_(std::move(origin)),
       options_(options),
       tls_(std::move(tls)),
+      metrics_(metrics),
       budget_(options.retry.budget, options.retry.budget_reserve),
       core_({.connections = options.pool.max_connections,
              .waiters = options.pool.max_waiters,
@@ -48,9 +49,17 @@ double ConnectionPool::chance() {
 }
 
 template <class Next>
-void ConnectionPool::carry_out_all(Next next) {
+void ConnectionPool::carry_out_all(CloseReason reason, Next next) {
     for (PoolStep step = next(); !step.is_nothing(); step = next()) {
-        carry_out(step);
+        carry_out(step, reason);
+    }
+}
+
+void ConnectionPool::tick() {
+    const auto now = std::chrono::steady_clock::now();
+    for (PoolStep step = core_.tick(now); !step.is_nothing(); step = core_.tick(now)) {
+        const bool aged = step.member != nullptr && now >= step.member->retires;
+        carry_out(step, aged ? CloseReason::max_lifetime : CloseReason::idle_timeout);
     }
 }
 
@@ -58,9 +67,9 @@ void ConnectionPool::acquire(Call& call) {
     const auto now = std::chrono::steady_clock::now();
     PoolStep step = core_.acquire(call, now);
     for (; step.kind == PoolStep::Kind::close; step = core_.acquire(call, now)) {
-        carry_out(step);
+        carry_out(step, CloseReason::max_lifetime);
     }
-    carry_out(step);
+    carry_out(step, CloseReason::max_lifetime);
 }
 
 void ConnectionPool::leave(Call& call) noexcept {
@@ -69,20 +78,20 @@ void ConnectionPool::leave(Call& call) noexcept {
 }
 
 void ConnectionPool::abandon(Connection& connection) {
-    carry_out(core_.release(connection, false, std::chrono::steady_clock::now()));
+    carry_out(core_.release(connection, false, std::chrono::steady_clock::now()), CloseReason::abandoned);
 }
 
 void ConnectionPool::drop_idle() {
-    carry_out_all([this] { return core_.drop_idle(std::chrono::steady_clock::now()); });
+    carry_out_all(CloseReason::dropped, [this] { return core_.drop_idle(std::chrono::steady_clock::now()); });
 }
 
 void ConnectionPool::warm_up(std::size_t connections) {
     core_.warm_up(connections);
-    carry_out_all([this] { return core_.tick(std::chrono::steady_clock::now()); });
+    tick();
 }
 
 void ConnectionPool::close() {
-    carry_out_all([this] { return core_.close(); });
+    carry_out_all(CloseReason::client_closed, [this] { return core_.close(); });
 }
 
 void ConnectionPool::cut() {
@@ -96,7 +105,8 @@ void ConnectionPool::cut() {
 void ConnectionPool::dial_ended(Connection& connection) {
     created_.fetch_add(1, std::memory_order_relaxed);
     last_dial_error_.clear();
-    carry_out(core_.dial_ended(connection, std::chrono::steady_clock::now(), chance()));
+    // Made for nothing: the client was closed meanwhile, or keeps no idle ones.
+    carry_out(core_.dial_ended(connection, std::chrono::steady_clock::now(), chance()), CloseReason::idle_timeout);
 }
 
 void ConnectionPool::dial_failed(Connection& connection, Error error) {
@@ -104,11 +114,11 @@ void ConnectionPool::dial_failed(Connection& connection, Error error) {
     last_dial_error_ = error.message;
     const PoolStep step = core_.dial_failed(connection, std::chrono::steady_clock::now(), chance());
     forget(connection);
-    carry_out(step, &error);
+    carry_out(step, CloseReason::not_reusable, &error);
 }
 
 void ConnectionPool::idle_lost(Connection& connection) {
-    carry_out(core_.lost(connection, std::chrono::steady_clock::now()));
+    carry_out(core_.lost(connection, std::chrono::steady_clock::now()), CloseReason::peer_closed);
 }
 
 void ConnectionPool::head_arrived(Exchange& exchange) {
@@ -121,12 +131,17 @@ void ConnectionPool::piece_arrived(Exchange& exchange) {
 
 void ConnectionPool::exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) {
     const bool used_before = exchange.reused;
-    carry_out(core_.release(connection, reusable, std::chrono::steady_clock::now()));
+    const auto now = std::chrono::steady_clock::now();
+    const CloseReason reason = !reusable                   ? CloseReason::not_reusable
+                               : now >= connection.retires ? CloseReason::max_lifetime
+                                                           : CloseReason::idle_timeout;
+    carry_out(core_.release(connection, reusable, now), reason);
     exchange.call->exchange_ended(std::move(outcome), used_before);
 }
 
-void ConnectionPool::carry_out(const PoolStep& step, const Error* dial_error) {
+void ConnectionPool::carry_out(const PoolStep& step, CloseReason reason, const Error* dial_error) {
     if (step.kind == PoolStep::Kind::close) {
+        metrics_.closed(reason);
         forget(static_cast<Connection&>(*step.member));
     }
     if (step.dial) {
@@ -192,7 +207,7 @@ void ConnectionPool::arm_timer() {
         }
         ConnectionPool& pool = **self;
         pool.timer_at_ = SteadyTime::max();
-        pool.carry_out_all([&pool] { return pool.core_.tick(std::chrono::steady_clock::now()); });
+        pool.tick();
         pool.arm_timer();
     });
 }

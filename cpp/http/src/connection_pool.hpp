@@ -11,6 +11,7 @@
 #include <ktrdr/http/client.hpp>
 
 #include "connection.hpp"
+#include "metrics_recorder.hpp"
 #include "url.hpp"
 #include "pool_core.hpp"
 
@@ -24,9 +25,9 @@ class Call;
 /// Lifetime: outlives its calls; closes every socket when destroyed.
 class ConnectionPool final : private Connection::Owner {
 public:
-    /// `tls` is null for `http://`.
+    /// `tls` is null for `http://`. `metrics` must outlive the pool.
     ConnectionPool(boost::asio::io_context& io, Origin origin, const ClientOptions& options,
-                   std::shared_ptr<TlsContext> tls);
+                   std::shared_ptr<TlsContext> tls, MetricsRecorder& metrics);
     ~ConnectionPool() override;
 
     /// Grants or refuses through the call, at once or later.
@@ -54,6 +55,7 @@ public:
     [[nodiscard]] const PoolOptions& options() const noexcept { return options_.pool; }
     [[nodiscard]] const RetryPolicy& retry() const noexcept { return options_.retry; }
     [[nodiscard]] RetryBudget& budget() noexcept { return budget_; }
+    [[nodiscard]] MetricsRecorder& metrics() noexcept { return metrics_; }
     /// A random number in [0, 1).
     [[nodiscard]] double chance();
     /// Why the last dial failed; empty after one that did not.
@@ -67,10 +69,12 @@ private:
     void piece_arrived(Exchange& exchange) override;
     void exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) override;
 
-    void carry_out(const PoolStep& step, const Error* dial_error = nullptr);
+    /// `reason` is that of a connection to be closed.
+    void carry_out(const PoolStep& step, CloseReason reason, const Error* dial_error = nullptr);
     /// Everything that `next` has to say.
     template <class Next>
-    void carry_out_all(Next next);
+    void carry_out_all(CloseReason reason, Next next);
+    void tick();
     void fail_waiter(const PoolStep& step, const Error* dial_error);
     void dial();
     void forget(Connection& connection);
@@ -81,6 +85,7 @@ private:
     Origin origin_;
     ClientOptions options_;
     const std::shared_ptr<TlsContext> tls_;
+    MetricsRecorder& metrics_;
     RetryBudget budget_;
     PoolCore core_;
     AddressCache addresses_{};

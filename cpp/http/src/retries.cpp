@@ -33,6 +33,7 @@ Attempt describe(const Result<Response>& outcome, int number, milliseconds took)
     } else {
         attempt.phase = text_of(outcome.error(), "phase");
         attempt.request_sent = sent_of(outcome.error());
+        attempt.code = outcome.error().code;
         attempt.error = outcome.error().message;
     }
     return attempt;
@@ -69,15 +70,16 @@ bool is_passing(int status) noexcept {
     return std::find(passing.begin(), passing.end(), status) != passing.end();
 }
 
+bool Retries::stands(const Result<Response>& outcome) noexcept {
+    if (failed_.empty()) {
+        budget_.earn();
+    }
+    return outcome ? !is_passing(outcome->status) : is_stop(outcome.error().code);
+}
+
 std::optional<milliseconds> Retries::after(const Result<Response>& outcome, milliseconds took, SteadyTime now,
                                            UtcTime date, double chance) {
     const int number = static_cast<int>(failed_.size()) + 1;
-    if (number == 1) {
-        budget_.earn();
-    }
-    if (outcome ? !is_passing(outcome->status) : is_stop(outcome.error().code)) {
-        return std::nullopt;
-    }
     Attempt attempt = describe(outcome, number, took);
     attempt.stopped_by = refusal(outcome);
     if (attempt.stopped_by.empty()) {
@@ -138,25 +140,29 @@ Result<void> check(const RetryPolicy& policy) {
     return {};
 }
 
+boost::json::object to_json(const Attempt& attempt) {
+    boost::json::object object{{"attempt", attempt.number},
+                               {"phase", attempt.phase},
+                               {"request_sent", attempt.request_sent},
+                               {"elapsed_ms", attempt.elapsed.count()}};
+    if (attempt.status != 0) {
+        object["status"] = attempt.status;
+    } else {
+        object["error"] = attempt.error;
+    }
+    if (attempt.pause) {
+        object["pause_ms"] = attempt.pause->count();
+    }
+    if (!attempt.stopped_by.empty()) {
+        object["stopped_by"] = attempt.stopped_by;
+    }
+    return object;
+}
+
 boost::json::array to_json(const std::vector<Attempt>& attempts) {
     boost::json::array array;
     for (const Attempt& attempt : attempts) {
-        boost::json::object object{{"attempt", attempt.number},
-                                   {"phase", attempt.phase},
-                                   {"request_sent", attempt.request_sent},
-                                   {"elapsed_ms", attempt.elapsed.count()}};
-        if (attempt.status != 0) {
-            object["status"] = attempt.status;
-        } else {
-            object["error"] = attempt.error;
-        }
-        if (attempt.pause) {
-            object["pause_ms"] = attempt.pause->count();
-        }
-        if (!attempt.stopped_by.empty()) {
-            object["stopped_by"] = attempt.stopped_by;
-        }
-        array.push_back(std::move(object));
+        array.push_back(to_json(attempt));
     }
     return array;
 }

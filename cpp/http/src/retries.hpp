@@ -19,7 +19,10 @@ public:
     Retries(const RetryPolicy& policy, RetryBudget& budget, bool idempotent, SteadyTime deadline) noexcept
         : policy_(policy), budget_(budget), idempotent_(idempotent), deadline_(deadline) {}
 
-    /// The pause before the next attempt; none when this outcome stands. `took` is what the attempt took.
+    /// True when there is nothing to try again: an answer, or a cancel. To be asked once after each attempt, and
+    /// `after` where it is false.
+    [[nodiscard]] bool stands(const Result<Response>& outcome) noexcept;
+    /// The pause before the next attempt; none when this is the last. `took` is what the attempt took.
     [[nodiscard]] std::optional<std::chrono::milliseconds> after(const Result<Response>& outcome,
                                                                  std::chrono::milliseconds took, SteadyTime now,
                                                                  UtcTime date, double chance);

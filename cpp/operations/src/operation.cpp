@@ -336,8 +336,9 @@ void Operation::add_metric(boost::json::object metric) {
     add_event(OperationEventKind::metric, std::move(metric));
 }
 
-void Operation::add_log(std::string message) {
-    add_event(OperationEventKind::log, {{"message", std::move(message)}});
+void Operation::add_log(std::string message, boost::json::object facts) {
+    facts["message"] = std::move(message);
+    add_event(OperationEventKind::log, std::move(facts));
 }
 
 void Operation::set_summary(boost::json::value summary) {

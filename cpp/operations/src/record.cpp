@@ -20,18 +20,6 @@ std::string text(const boost::json::object& object, std::string_view key) {
 
 }  // namespace
 
-bool is_retryable(Errc code) noexcept {
-    switch (code) {
-        case Errc::storage:
-        case Errc::storage_full:
-        case Errc::service_connection:
-        case Errc::service_timeout:
-        case Errc::pool_timeout:
-        case Errc::pool_saturated: return true;
-        default: return false;
-    }
-}
-
 boost::json::object to_json(const ProgressState& state) {
     boost::json::object object{
         {"operation_id", state.operation_id},

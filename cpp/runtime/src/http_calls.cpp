@@ -1,50 +1,23 @@
 #include <ktrdr/runtime/http_calls.hpp>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include "reply.hpp"
 
 namespace ktrdr {
 namespace asio = boost::asio;
 namespace {
 
-// Parameters by value: they live in the frame until the answer is posted.
-asio::awaitable<void> answer(std::shared_ptr<HttpClient> client, Request request, CancellationToken token,
-                             std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    auto response = co_await client->send(std::move(request), std::move(token));
-    mailbox->post(reply_mail(key, std::move(response)));
-}
-
-asio::awaitable<void> answer_stream(Runtime* runtime, std::shared_ptr<HttpClient> client, Request request,
-                                    CancellationToken token, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    using Reply = Result<std::shared_ptr<HttpStream>>;
+asio::awaitable<Result<std::shared_ptr<HttpStream>>> open_stream(Runtime* runtime, HttpClient* client, Request request,
+                                                                 CancellationToken token) {
     auto stream = co_await client->stream(std::move(request), std::move(token));
-    mailbox->post(reply_mail(
-        key, stream ? Reply(std::make_shared<HttpStream>(*runtime, *stream)) : Reply(std::move(stream).error())));
+    if (!stream) {
+        co_return std::move(stream).error();
+    }
+    co_return std::make_shared<HttpStream>(*runtime, std::move(*stream));
 }
 
-asio::awaitable<void> answer_piece(std::shared_ptr<ResponseStream> stream, std::shared_ptr<Mailbox> mailbox,
-                                   std::uint64_t key) {
-    auto piece = co_await stream->next();
-    mailbox->post(reply_mail(key, std::move(piece)));
-}
-
-asio::awaitable<void> answer_events(std::shared_ptr<EventStream> stream, std::shared_ptr<Mailbox> mailbox,
-                                    std::uint64_t key) {
-    auto events = co_await stream->next();
-    mailbox->post(reply_mail(key, std::move(events)));
-}
-
-asio::awaitable<void> warm(std::shared_ptr<HttpClient> client, std::size_t connections,
-                           std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    auto done = co_await client->warm_up(connections);
-    using Reply = Result<boost::json::value>;
-    mailbox->post(reply_mail(key, done ? Reply(boost::json::value()) : Reply(std::move(done).error())));
-}
-
-asio::awaitable<void> drain(std::shared_ptr<HttpClient> client, std::chrono::milliseconds time,
-                            std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+asio::awaitable<Result<void>> drain(HttpClient* client, std::chrono::milliseconds time) {
     co_await client->close(time);
-    mailbox->post(reply_mail<boost::json::value>(key, boost::json::value()));
+    co_return Result<void>{};
 }
 
 }  // namespace
@@ -67,29 +40,42 @@ HttpCalls::~HttpCalls() {
 
 CancellationToken HttpCalls::send(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
                                   std::uint64_t key) {
-    CancellationToken token = make_token(parent);
-    runtime_.io().post([&io = runtime_.io().context(), client = client_, request = std::move(request), token,
-                        mailbox = std::move(mailbox), key]() mutable {
-        asio::co_spawn(io, answer(std::move(client), std::move(request), token, std::move(mailbox), key),
-                       asio::detached);
-    });
+    CancellationToken token = runtime_.make_token(parent);
+    reply_with(runtime_, client_, {std::move(mailbox), key},
+               [request = std::move(request), token](HttpClient& client) mutable {
+                   return client.send(std::move(request), std::move(token));
+               });
     return token;
 }
 
 CancellationToken HttpCalls::stream(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
                                     std::uint64_t key) {
-    CancellationToken token = make_token(parent);
-    runtime_.io().post([&runtime = runtime_, client = client_, request = std::move(request), token,
-                        mailbox = std::move(mailbox), key]() mutable {
-        asio::co_spawn(runtime.io().context(),
-                       answer_stream(&runtime, std::move(client), std::move(request), token, std::move(mailbox), key),
-                       asio::detached);
-    });
+    CancellationToken token = runtime_.make_token(parent);
+    reply_with(runtime_, client_, {std::move(mailbox), key},
+               [&runtime = runtime_, request = std::move(request), token](HttpClient& client) mutable {
+                   return open_stream(&runtime, &client, std::move(request), std::move(token));
+               });
     return token;
 }
 
-CancellationToken HttpCalls::make_token(const CancellationToken& parent) const {
-    return parent == CancellationToken{} ? runtime_.make_token() : parent.child();
+std::shared_ptr<HttpEvents> HttpCalls::events(Request request, const CancellationToken& parent) {
+    CancellationToken token = runtime_.make_token(parent);
+    auto stream = std::make_shared<EventStream>(client_, std::move(request), token);
+    return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
+}
+
+void HttpCalls::warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    reply_with(runtime_, client_, {std::move(mailbox), key},
+               [connections](HttpClient& client) { return client.warm_up(connections); });
+}
+
+void HttpCalls::close() {
+    runtime_.io().post([client = client_] { client->close(); });
+}
+
+void HttpCalls::close(std::chrono::milliseconds time, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    reply_with(runtime_, client_, {std::move(mailbox), key},
+               [time](HttpClient& client) { return drain(&client, time); });
 }
 
 HttpStream::HttpStream(Runtime& runtime, std::shared_ptr<ResponseStream> stream)
@@ -101,19 +87,11 @@ HttpStream::~HttpStream() {
 }
 
 void HttpStream::next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    runtime_.io().post([&io = runtime_.io().context(), stream = stream_, mailbox = std::move(mailbox), key] {
-        asio::co_spawn(io, answer_piece(stream, mailbox, key), asio::detached);
-    });
+    reply_with(runtime_, stream_, {std::move(mailbox), key}, [](ResponseStream& stream) { return stream.next(); });
 }
 
 void HttpStream::close() {
     runtime_.io().post([stream = stream_] { stream->close(); });
-}
-
-std::shared_ptr<HttpEvents> HttpCalls::events(Request request, const CancellationToken& parent) {
-    CancellationToken token = make_token(parent);
-    auto stream = std::make_shared<EventStream>(client_, std::move(request), token);
-    return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
 }
 
 HttpEvents::HttpEvents(Runtime& runtime, std::shared_ptr<EventStream> events, CancellationToken token)
@@ -126,29 +104,12 @@ HttpEvents::~HttpEvents() {
 }
 
 void HttpEvents::next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    runtime_.io().post([&io = runtime_.io().context(), events = events_, mailbox = std::move(mailbox), key] {
-        asio::co_spawn(io, answer_events(events, mailbox, key), asio::detached);
-    });
+    reply_with(runtime_, events_, {std::move(mailbox), key}, [](EventStream& events) { return events.next(); });
 }
 
 void HttpEvents::close() {
     token_.cancel({CancelCode::user, "the events were closed by their reader", "python"});
     runtime_.io().post([events = events_] { events->close(); });
-}
-
-void HttpCalls::warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    runtime_.io().post([&io = runtime_.io().context(), client = client_, connections, mailbox = std::move(mailbox),
-                        key] { asio::co_spawn(io, warm(client, connections, mailbox, key), asio::detached); });
-}
-
-void HttpCalls::close() {
-    runtime_.io().post([client = client_] { client->close(); });
-}
-
-void HttpCalls::close(std::chrono::milliseconds time, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    runtime_.io().post([&io = runtime_.io().context(), client = client_, time, mailbox = std::move(mailbox), key] {
-        asio::co_spawn(io, drain(client, time, mailbox, key), asio::detached);
-    });
 }
 
 }  // namespace ktrdr

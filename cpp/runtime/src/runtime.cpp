@@ -97,6 +97,10 @@ CancellationToken Runtime::make_token() {
     return CancellationToken::create(io_, io_, system_clock());
 }
 
+CancellationToken Runtime::make_token(const CancellationToken& parent) {
+    return parent == CancellationToken{} ? make_token() : parent.child();
+}
+
 void Runtime::wake_sampler() {
     if (!sampling_.exchange(true)) {
         io_.post([this] { tick(); });

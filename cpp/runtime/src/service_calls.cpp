@@ -2,74 +2,102 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include "reply.hpp"
 
 namespace ktrdr {
+namespace asio = boost::asio;
+namespace json = boost::json;
 namespace {
 
-// Parameters by value: they live in the frame until the answer is posted. The await stands alone: GCC 12 moves an
-// aggregate that is half built when the coroutine stops byte by byte.
-boost::asio::awaitable<void> answer_get(std::shared_ptr<AsyncServiceAdapter> adapter, std::string endpoint,
-                                        CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    auto answer = co_await adapter->call_get(std::move(endpoint), std::move(options));
-    mailbox->post(reply_mail(key, std::move(answer)));
+asio::awaitable<Result<std::vector<Result<json::value>>>> whole_batch(AsyncServiceAdapter* adapter,
+                                                                      std::vector<ServiceRequest> requests,
+                                                                      CallOptions options, bool stop_at_error) {
+    co_return co_await adapter->call_batch(std::move(requests), std::move(options), stop_at_error);
 }
 
-boost::asio::awaitable<void> answer_post(std::shared_ptr<AsyncServiceAdapter> adapter, std::string endpoint,
-                                         boost::json::value data, CallOptions options, std::shared_ptr<Mailbox> mailbox,
-                                         std::uint64_t key) {
-    auto answer = co_await adapter->call_post(std::move(endpoint), std::move(data), std::move(options));
-    mailbox->post(reply_mail(key, std::move(answer)));
+asio::awaitable<Result<json::value>> health(AsyncServiceAdapter* adapter, std::chrono::milliseconds timeout,
+                                            std::chrono::milliseconds cache_ttl, CallOptions options) {
+    auto found = co_await adapter->check_health(timeout, cache_ttl, std::move(options));
+    if (!found) {
+        co_return std::move(found).error();
+    }
+    co_return to_json(*found);
 }
 
 }  // namespace
 
-Result<std::shared_ptr<ServiceCalls>> ServiceCalls::create(Runtime& runtime, std::string service_name,
-                                                           std::string start_hint, HostServiceConfig config) {
-    if (config.client.base_url.empty()) {
-        return fail(Errc::configuration, fmt::format("{} needs a base URL: http://host[:port][/prefix]", service_name),
+Result<std::shared_ptr<ServiceCalls>> ServiceCalls::create(Runtime& runtime, ServiceIdentity identity,
+                                                           const HostServiceConfig& config) {
+    if (config.base_url.empty()) {
+        return fail(Errc::configuration,
+                    fmt::format("{} needs a base URL: http[s]://host[:port][/prefix]", identity.name),
                     {{"field", "base_url"}});
     }
-    auto client = HttpClient::create(runtime.io().context(), config.client);
+    if (const auto valid = check(config); !valid) {
+        return valid.error();
+    }
+    auto client = HttpClient::create(runtime.io().context(), to_client_options(config));
     if (!client) {
         return client.error();
     }
-    auto adapter = std::make_unique<AsyncServiceAdapter>(std::move(service_name), std::move(start_hint), *client);
-    return std::make_shared<ServiceCalls>(runtime, *client, std::move(adapter));
+    return std::make_shared<ServiceCalls>(runtime, std::move(identity), std::move(*client));
 }
 
-ServiceCalls::ServiceCalls(Runtime& runtime, std::shared_ptr<HttpClient> client,
-                           std::unique_ptr<AsyncServiceAdapter> adapter)
-    : runtime_(runtime), client_(std::move(client)), adapter_(std::move(adapter)) {}
+ServiceCalls::ServiceCalls(Runtime& runtime, ServiceIdentity identity, std::shared_ptr<HttpClient> client)
+    : runtime_(runtime),
+      client_(std::move(client)),
+      adapter_(std::make_shared<AsyncServiceAdapter>(std::move(identity), client_)) {}
 
 ServiceCalls::~ServiceCalls() {
     // Both belong to the io thread.
     runtime_.io().post([client = std::move(client_), adapter = std::move(adapter_)] { client->close(); });
 }
 
-CancellationToken ServiceCalls::get(std::string endpoint, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    CancellationToken token = runtime_.make_token();
-    runtime_.io().post([&io = runtime_.io().context(), adapter = adapter_, endpoint = std::move(endpoint),
-                        options = CallOptions{token, true, {}}, mailbox = std::move(mailbox), key] {
-        boost::asio::co_spawn(io, answer_get(adapter, endpoint, options, mailbox, key), boost::asio::detached);
-    });
+CancellationToken ServiceCalls::call(std::string endpoint, std::optional<json::value> data, CallOptions options,
+                                     std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    CancellationToken token = runtime_.make_token(options.cancellation_token);
+    options.cancellation_token = token;
+    reply_with(runtime_, adapter_, {std::move(mailbox), key},
+               [endpoint = std::move(endpoint), data = std::move(data),
+                options = std::move(options)](AsyncServiceAdapter& adapter) mutable {
+                   return data ? adapter.call_post(std::move(endpoint), std::move(*data), std::move(options))
+                               : adapter.call_get(std::move(endpoint), std::move(options));
+               });
     return token;
 }
 
-CancellationToken ServiceCalls::post(std::string endpoint, boost::json::value data, std::shared_ptr<Mailbox> mailbox,
-                                     std::uint64_t key) {
-    CancellationToken token = runtime_.make_token();
-    runtime_.io().post([&io = runtime_.io().context(), adapter = adapter_, endpoint = std::move(endpoint),
-                        data = std::move(data), options = CallOptions{token, false, {}}, mailbox = std::move(mailbox),
-                        key] {
-        boost::asio::co_spawn(io, answer_post(adapter, endpoint, data, options, mailbox, key), boost::asio::detached);
-    });
+CancellationToken ServiceCalls::batch(std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error,
+                                      std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    CancellationToken token = runtime_.make_token(options.cancellation_token);
+    options.cancellation_token = token;
+    reply_with(runtime_, adapter_, {std::move(mailbox), key},
+               [requests = std::move(requests), options = std::move(options),
+                stop_at_error](AsyncServiceAdapter& adapter) mutable {
+                   return whole_batch(&adapter, std::move(requests), std::move(options), stop_at_error);
+               });
     return token;
 }
 
-PoolStats ServiceCalls::stats() const {
-    return client_->stats();
+CancellationToken ServiceCalls::check_health(std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,
+                                             CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    CancellationToken token = runtime_.make_token(options.cancellation_token);
+    options.cancellation_token = token;
+    reply_with(runtime_, adapter_, {std::move(mailbox), key},
+               [timeout, cache_ttl, options = std::move(options)](AsyncServiceAdapter& adapter) mutable {
+                   return health(&adapter, timeout, cache_ttl, std::move(options));
+               });
+    return token;
+}
+
+Result<std::shared_ptr<HttpEvents>> ServiceCalls::events(std::string endpoint, std::string last_event_id,
+                                                         CallOptions options) {
+    CancellationToken token = runtime_.make_token(options.cancellation_token);
+    options.cancellation_token = token;
+    auto stream = adapter_->events(std::move(endpoint), std::move(last_event_id), std::move(options));
+    if (!stream) {
+        return stream.error();
+    }
+    return std::make_shared<HttpEvents>(runtime_, std::move(*stream), std::move(token));
 }
 
 void ServiceCalls::close() {

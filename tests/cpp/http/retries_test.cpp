@@ -34,6 +34,9 @@ protected:
         retries.emplace(policy, budget, idempotent, deadline);
     }
     std::optional<milliseconds> after(const Result<Response>& outcome, double chance = 1) {
+        if (retries->stands(outcome)) {
+            return std::nullopt;
+        }
         return retries->after(outcome, 5ms, start, example, chance);
     }
     std::string_view stopped_by() { return retries->failed().back().stopped_by; }

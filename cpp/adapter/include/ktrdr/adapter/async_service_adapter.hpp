@@ -3,77 +3,133 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/value.hpp>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/http/client.hpp>
+#include <ktrdr/http/event_stream.hpp>
+#include <ktrdr/operations/operation.hpp>
 
 namespace ktrdr {
 
-/// How a host service is reached.
-struct HostServiceConfig {
-    ClientOptions client{};
+/// Who a host service is.
+struct ServiceIdentity {
+    /// As errors and log records name it.
+    std::string name{};
+    /// What kind of work it does: "data", "training"; may be empty.
+    std::string type{};
+    /// How a person gets one, put behind the error when there is no connection; may be empty.
+    std::string start_hint{};
+    std::string health_endpoint{"/health"};
+    /// Sent with every request.
+    Headers headers{};
 };
 
 /// What a call may carry beside its data.
 struct CallOptions {
     CancellationToken cancellation_token{};
+    /// When it must be over, if earlier than the configured timeout.
+    std::optional<SteadyTime> deadline{};
+    /// May be sent again though it is a POST.
     bool idempotent{false};
+    /// Sent as `Idempotency-Key`; makes a POST one that may be sent again. Empty for none.
+    std::string idempotency_key{};
+    /// Goes before others that wait for a connection: for calls that stop work.
+    bool urgent{false};
     /// Sent as `X-Operation-Id` and put into errors and log records; empty for none.
     std::string operation_id{};
+    /// Whose event log hears of attempts that failed; may be empty.
+    std::weak_ptr<Operation> operation{};
+};
+
+/// A call made on behalf of an operation: its token, its id, its event log.
+[[nodiscard]] KTRDR_EXPORT CallOptions call_options_of(const std::shared_ptr<Operation>& operation);
+
+/// One call of a batch.
+struct ServiceRequest {
+    /// GET without data, else POST.
+    std::string endpoint{};
+    std::optional<boost::json::value> data{};
+    bool idempotent{false};
+    std::string idempotency_key{};
 };
 
 struct ServiceHealth {
     bool healthy{false};
+    /// What the service says of itself; empty where it did not answer.
     boost::json::object detail{};
+    /// Why it is not healthy, where it did not say so itself.
+    std::optional<Error> error{};
+    /// When it was asked.
+    UtcTime checked_at{};
+    std::chrono::nanoseconds response_time{};
+    /// An answer that was kept from before.
+    bool cached{false};
 };
+
+/// `{"healthy", "detail", "error": null or {"code", "message"}, "checked_at", "response_time_ms", "cached"}`.
+[[nodiscard]] KTRDR_EXPORT boost::json::value to_json(const ServiceHealth& health);
 
 /// JSON calls to one host service over a pool. Base of the domains' adapters.
 ///
-/// Errors: those of `HttpClient`, with "service" in their context; a status outside 2xx is `status` with the first 4
-/// KiB of the body; an answer that is not JSON is `protocol`. No connection at all names the URL and how to start or
-/// choose a service (`start_hint`). Thread safety: the io thread only.
+/// Each call says how much time is left (`X-Deadline-Ms`) and for which operation it is (`X-Operation-Id`); both stay
+/// through retries.
+/// Errors: those of `HttpClient`, with "service" and "operation_id" in their context; a status outside 2xx is
+/// `status_error`; an answer that is not JSON is `protocol`. No connection at all names the URL and how to start or
+/// choose a service (`start_hint`).
+/// Thread safety: the io thread only, but for the getters, `stats` and `metrics`.
 class KTRDR_EXPORT AsyncServiceAdapter {
 public:
-    AsyncServiceAdapter(std::string service_name, std::string start_hint, std::shared_ptr<HttpClient> client);
+    AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client);
     virtual ~AsyncServiceAdapter();
 
-    [[nodiscard]] const std::string& service_name() const noexcept { return service_name_; }
-    [[nodiscard]] const std::string& base_url() const noexcept { return client_->url(); }
-    /// `endpoint` begins with '/' and may carry a query that is already encoded (see `encode_query`).
+    [[nodiscard]] const std::string& get_service_name() const noexcept { return identity_.name; }
+    [[nodiscard]] const std::string& get_service_type() const noexcept { return identity_.type; }
+    [[nodiscard]] const std::string& get_base_url() const noexcept { return client_->url(); }
+    [[nodiscard]] const std::string& get_health_check_endpoint() const noexcept { return identity_.health_endpoint; }
+
+    /// `endpoint` begins with '/' and may carry a query that is already encoded (see `encode_query`); any other is
+    /// `invalid_argument`.
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> call_get(std::string endpoint,
                                                                               CallOptions options);
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> call_post(std::string endpoint,
                                                                                boost::json::value data,
                                                                                CallOptions options);
-    /// `GET /health`, within 5 s.
-    [[nodiscard]] boost::asio::awaitable<Result<ServiceHealth>> check_health(CallOptions options);
+    /// Carry out many calls, as many at once as there are connections; the answers in the order of the requests. With
+    /// `stop_at_error` the first failure cancels what has not ended.
+    [[nodiscard]] boost::asio::awaitable<std::vector<Result<boost::json::value>>> call_batch(
+        std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error);
+    /// Server-sent events of an endpoint; `last_event_id` may be empty.
+    [[nodiscard]] Result<std::shared_ptr<EventStream>> events(std::string endpoint, std::string last_event_id,
+                                                              CallOptions options);
+    /// Ask the health endpoint, within `timeout` and before calls that wait; an answer younger than `cache_ttl` is
+    /// given again. A service that does not answer is not healthy; the only error is a cancel.
+    [[nodiscard]] boost::asio::awaitable<Result<ServiceHealth>> check_health(std::chrono::milliseconds timeout,
+                                                                             std::chrono::milliseconds cache_ttl,
+                                                                             CallOptions options);
+    /// Most requests under way at once.
+    [[nodiscard]] std::size_t max_connections() const noexcept { return client_->options().pool.max_connections; }
     [[nodiscard]] PoolStats stats() const { return client_->stats(); }
+    [[nodiscard]] ClientMetrics metrics() const { return client_->metrics(); }
 
 private:
+    struct Batch;
+    [[nodiscard]] Request make_request(std::string method, std::string endpoint, const CallOptions& options) const;
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> call(Request request, CallOptions options);
-    [[nodiscard]] Error no_answer(Error error, const CallOptions& options) const;
-    std::string service_name_;
-    std::string start_hint_;
+    [[nodiscard]] boost::asio::awaitable<void> run_lane(std::shared_ptr<Batch> batch);
+    [[nodiscard]] Error with_facts(Error error, const CallOptions& options) const;
+
+    ServiceIdentity identity_;
     std::shared_ptr<HttpClient> client_;
+    std::optional<ServiceHealth> health_{};
+    SteadyTime health_checked_{};
 };
-
-/// What was asked, for errors.
-struct Asked {
-    std::string service{};
-    std::string method{};
-    /// Without query and user info.
-    std::string url{};
-};
-
-/// What an answer with a status that is no success comes to: `status`, with the reason that the service gives, and in
-/// its context the status, the first 4 KiB of the body and the attempts.
-[[nodiscard]] KTRDR_EXPORT Error status_error(const Asked& asked, const Response& response);
-
-/// What an answer whose body is not JSON comes to: `protocol`. `why` is the parser's word.
-[[nodiscard]] KTRDR_EXPORT Error not_json_error(const Asked& asked, const Response& response, const std::string& why);
 
 /// `?symbol=BRK%20B&timeframe=1d`; empty for no pairs.
 [[nodiscard]] KTRDR_EXPORT std::string encode_query(const std::vector<std::pair<std::string, std::string>>& pairs);

@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/timeframe.hpp>
+#include <ktrdr/operations/operation.hpp>
 
 namespace ktrdr {
 
@@ -25,6 +27,8 @@ struct SourceLimits {
 struct SourceCall {
     CancellationToken token{};
     std::string operation_id{};
+    /// Whose event log hears of what had to be tried again; may be empty.
+    std::weak_ptr<Operation> operation{};
 };
 
 /// Where bars come from. A vendor is one class.

@@ -13,7 +13,6 @@
 #include <ktrdr/data/data_job_manager.hpp>
 #include <ktrdr/data/load_request.hpp>
 #include <ktrdr/http/client.hpp>
-#include <ktrdr/http/options.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/storage/storage.hpp>
 
@@ -38,13 +37,15 @@ struct DataManagerOptions {
     /// The IB host service's URL; unset: the environment decides.
     std::optional<std::string> ib_url{};
     std::optional<bool> use_ib_host_service{};
-    ClientOptions client{};
+    /// Most connections to the service; unset: `IB_HOST_SERVICE_POOL_LIMIT`, else 10.
+    std::optional<std::size_t> connection_pool_limit{};
     DatabaseOptions database{};
 };
 
 /// Market data of one directory: what is stored, and loads of what is not.
 ///
-/// Environment: `USE_IB_HOST_SERVICE`, `IB_HOST_SERVICE_URL`; arguments come first.
+/// Environment: `USE_IB_HOST_SERVICE`, `IB_HOST_SERVICE_{URL,TIMEOUT,MAX_RETRIES,POOL_LIMIT,KEEPALIVE}`; arguments come
+/// first.
 /// Thread safety: every member from any thread.
 /// Lifetime: shared; a load in work keeps what it needs.
 class KTRDR_EXPORT DataManager final : public ServiceOrchestrator, public std::enable_shared_from_this<DataManager> {

@@ -7,7 +7,7 @@
 
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
-#include <ktrdr/data/gate.hpp>
+#include <ktrdr/adapter/gate.hpp>
 
 namespace ktrdr {
 

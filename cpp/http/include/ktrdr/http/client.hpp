@@ -9,22 +9,11 @@
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/http/message.hpp>
+#include <ktrdr/http/metrics.hpp>
 #include <ktrdr/http/options.hpp>
+#include <ktrdr/http/pool_stats.hpp>
 
 namespace ktrdr {
-
-struct PoolStats {
-    std::size_t open{0};
-    std::size_t idle{0};
-    std::size_t active{0};
-    std::size_t connecting{0};
-    std::size_t waiting{0};
-    std::size_t connections_created{0};
-    std::size_t dials_failed{0};
-    std::size_t requests{0};
-
-    KTRDR_EXPORT PoolStats& operator+=(const PoolStats& other) noexcept;
-};
 
 class Call;
 class HttpClient;
@@ -62,7 +51,7 @@ private:
 /// elapsed_ms, request_sent ("no", "partly", "whole"), retryable, attempts (see `Attempt`).
 /// Cancellation: the token closes the socket of a request being written or read, unlinks one that waits, ends the pause
 /// before a retry; the result is `Errc::cancelled` (or `timed_out`).
-/// Thread safety: the io thread only, but for `stats` and `url`.
+/// Thread safety: the io thread only, but for `stats`, `metrics`, `url` and `options`.
 /// Lifetime: keep the client alive (shared) while requests are in flight.
 class KTRDR_EXPORT HttpClient final : public std::enable_shared_from_this<HttpClient> {
 public:
@@ -79,6 +68,8 @@ public:
                                                                                          CancellationToken token);
     /// Of all pools together.
     [[nodiscard]] PoolStats stats() const;
+    /// The same, with times and reasons. Takes some microseconds.
+    [[nodiscard]] ClientMetrics metrics() const;
     /// Have this many connections to the base URL open (at most `max_connections`), so that the first requests need not
     /// dial. The error of a dial that failed.
     [[nodiscard]] boost::asio::awaitable<Result<void>> warm_up(std::size_t connections);
@@ -88,6 +79,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<void> close(std::chrono::milliseconds drain);
     /// `http://host:port/prefix` of the base URL; empty without one.
     [[nodiscard]] const std::string& url() const noexcept;
+    [[nodiscard]] const ClientOptions& options() const noexcept;
 
 private:
     struct Impl;

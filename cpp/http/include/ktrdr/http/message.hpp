@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <ktrdr/base/clock.hpp>
 #include <ktrdr/http/retry.hpp>
 
 namespace ktrdr {
@@ -36,6 +37,8 @@ struct Request {
     bool urgent{false};
     /// A limit for this call alone; zero for the client's `total`, which is never passed.
     std::chrono::milliseconds timeout{0};
+    /// When the call must be over, if earlier; one that is past fails it before anything is sent.
+    SteadyTime deadline{SteadyTime::max()};
 };
 
 struct Response {

@@ -51,6 +51,7 @@ struct Attempt {
     /// The answer's status; 0 when there was none.
     int status{0};
     /// What went wrong where there was no answer.
+    Errc code{Errc::internal};
     std::string error{};
     std::chrono::milliseconds elapsed{};
     /// The pause after it; not set on the last attempt.
@@ -62,6 +63,7 @@ struct Attempt {
 /// True for a status that says "not now": 408, 425, 429, 502, 503, 504.
 [[nodiscard]] KTRDR_EXPORT bool is_passing(int status) noexcept;
 
+[[nodiscard]] KTRDR_EXPORT boost::json::object to_json(const Attempt& attempt);
 [[nodiscard]] KTRDR_EXPORT boost::json::array to_json(const std::vector<Attempt>& attempts);
 
 /// Hears of attempts that did not succeed, as they end: on the io thread, and it must not block.

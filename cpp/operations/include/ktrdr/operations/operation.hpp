@@ -118,7 +118,8 @@ public:
     void add_warning(std::string warning);
     /// Numbers by name, for the event log.
     void add_metric(boost::json::object metric);
-    void add_log(std::string message);
+    /// A line for the event log, with facts beside it.
+    void add_log(std::string message, boost::json::object facts = {});
     /// What the record shows as the result where the value itself is not JSON. Before `finish`.
     void set_summary(boost::json::value summary);
 

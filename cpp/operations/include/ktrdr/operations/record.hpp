@@ -52,10 +52,6 @@ struct OperationRecord {
     std::uint64_t last_seq{0};
 };
 
-/// True where the same request may succeed when it is made again: a service that did not answer, a store that was
-/// locked or full.
-[[nodiscard]] KTRDR_EXPORT bool is_retryable(Errc code) noexcept;
-
 /// Both ways for stores and for the wire. `progress_from_json` takes what `to_json` makes.
 [[nodiscard]] KTRDR_EXPORT boost::json::object to_json(const ProgressState& state);
 [[nodiscard]] KTRDR_EXPORT ProgressState progress_from_json(const boost::json::object& object);

@@ -76,11 +76,10 @@ public:
     /// The reply is null once everything is closed.
     void close(std::chrono::milliseconds drain, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     [[nodiscard]] PoolStats stats() const { return client_->stats(); }
+    [[nodiscard]] ClientMetrics metrics() const { return client_->metrics(); }
     [[nodiscard]] const std::string& url() const noexcept { return client_->url(); }
 
 private:
-    [[nodiscard]] CancellationToken make_token(const CancellationToken& parent) const;
-
     Runtime& runtime_;
     std::shared_ptr<HttpClient> client_;
 };

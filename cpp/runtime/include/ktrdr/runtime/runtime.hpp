@@ -36,6 +36,8 @@ public:
     /// The SQLite file with the tables of every room; its operations are known to the registry while it lives.
     [[nodiscard]] Result<std::shared_ptr<Storage>> open_storage(const std::filesystem::path& file);
     [[nodiscard]] CancellationToken make_token();
+    /// A child of it, or one without a parent where it is the empty one.
+    [[nodiscard]] CancellationToken make_token(const CancellationToken& parent);
     /// A listener was added: sample until nobody listens any more.
     void wake_sampler();
     /// An operation was created: while one of a durable store is alive, progress goes there and cancels of other

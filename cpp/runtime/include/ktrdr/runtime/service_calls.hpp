@@ -1,31 +1,47 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <ktrdr/adapter/async_service_adapter.hpp>
+#include <ktrdr/adapter/host_service_config.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/runtime/http_calls.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
 namespace ktrdr {
 
-/// An `AsyncServiceAdapter` for callers that are not on the io thread: answers come as mail.
+/// An `AsyncServiceAdapter` for callers that are not on the io thread: answers come as mail. The token that a call
+/// answers is a child of the one in its options, and stops it.
 ///
 /// Thread safety: every member from any thread.
-class KTRDR_EXPORT ServiceCalls final : public std::enable_shared_from_this<ServiceCalls> {
+class KTRDR_EXPORT ServiceCalls final {
 public:
-    [[nodiscard]] static Result<std::shared_ptr<ServiceCalls>> create(Runtime& runtime, std::string service_name,
-                                                                      std::string start_hint, HostServiceConfig config);
-    ServiceCalls(Runtime& runtime, std::shared_ptr<HttpClient> client, std::unique_ptr<AsyncServiceAdapter> adapter);
+    /// `configuration` for a config that cannot be, and one without a base URL.
+    [[nodiscard]] static Result<std::shared_ptr<ServiceCalls>> create(Runtime& runtime, ServiceIdentity identity,
+                                                                      const HostServiceConfig& config);
+    ServiceCalls(Runtime& runtime, ServiceIdentity identity, std::shared_ptr<HttpClient> client);
+    ServiceCalls(const ServiceCalls&) = delete;
+    ServiceCalls& operator=(const ServiceCalls&) = delete;
     ~ServiceCalls();
 
-    /// Send `GET endpoint`; the answer is posted to `mailbox` under `key`. The token it answers stops the call.
-    CancellationToken get(std::string endpoint, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
-    /// Send `POST endpoint` with `data` as JSON.
-    CancellationToken post(std::string endpoint, boost::json::value data, std::shared_ptr<Mailbox> mailbox,
-                           std::uint64_t key);
-    [[nodiscard]] PoolStats stats() const;
+    /// GET without data, else POST with it as JSON; the reply is the answer's JSON.
+    CancellationToken call(std::string endpoint, std::optional<boost::json::value> data, CallOptions options,
+                           std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    /// The reply is a list with an outcome for each request.
+    CancellationToken batch(std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error,
+                            std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    /// The reply is `to_json(ServiceHealth)`.
+    CancellationToken check_health(std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,
+                                   CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    [[nodiscard]] Result<std::shared_ptr<HttpEvents>> events(std::string endpoint, std::string last_event_id,
+                                                             CallOptions options);
+    [[nodiscard]] PoolStats stats() const { return client_->stats(); }
+    [[nodiscard]] ClientMetrics metrics() const { return client_->metrics(); }
+    [[nodiscard]] const std::string& url() const noexcept { return client_->url(); }
     void close();
 
 private:

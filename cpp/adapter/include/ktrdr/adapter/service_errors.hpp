@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/http/message.hpp>
+
+namespace ktrdr {
+
+/// What was asked, for errors.
+struct Asked {
+    std::string service{};
+    std::string method{};
+    /// Without query and user info.
+    std::string url{};
+};
+
+/// What an answer with a status that is no success comes to: `status`, with the reason that the service gives, and in
+/// its context the status, the first 4 KiB of the body and the attempts. A record of an error in the body (an object
+/// with a "message", by itself or as its "error" or "detail") is kept as "cause": `{"code", "message", "context"}`.
+[[nodiscard]] KTRDR_EXPORT Error status_error(const Asked& asked, const Response& response);
+
+/// What an answer whose body is not JSON comes to: `protocol`. `why` is the parser's word.
+[[nodiscard]] KTRDR_EXPORT Error not_json_error(const Asked& asked, const Response& response, const std::string& why);
+
+}  // namespace ktrdr

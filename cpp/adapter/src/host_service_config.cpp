@@ -1,0 +1,73 @@
+#include <ktrdr/adapter/host_service_config.hpp>
+
+#include <fmt/format.h>
+
+namespace ktrdr {
+namespace {
+
+constexpr long most_retries = 99;
+constexpr long most_connections = 100'000;
+
+Error out_of_range(std::string_view field, long long value, std::string_view rule) {
+    return fail(Errc::configuration, fmt::format("{} is {}, but {}", field, value, rule),
+                {{"field", field}, {"value", value}, {"rule", rule}});
+}
+
+}  // namespace
+
+Result<void> check(const HostServiceConfig& config) {
+    if (config.timeout.count() <= 0) {
+        return out_of_range("timeout (ms)", config.timeout.count(), "must be positive");
+    }
+    if (config.max_retries < 0 || config.max_retries > most_retries) {
+        return out_of_range("max_retries", config.max_retries, fmt::format("must be from 0 to {}", most_retries));
+    }
+    if (config.connection_pool_limit < 1 || config.connection_pool_limit > most_connections) {
+        return out_of_range("connection_pool_limit", static_cast<long long>(config.connection_pool_limit),
+                            fmt::format("must be from 1 to {}", most_connections));
+    }
+    if (config.keepalive_expiry.count() < 0) {
+        return out_of_range("keepalive_expiry (ms)", config.keepalive_expiry.count(), "must not be negative");
+    }
+    return check(to_client_options(config));
+}
+
+Result<HostServiceConfig> read_host_service_config(HostServiceConfig defaults, const std::string& prefix,
+                                                   const Env& env) {
+    const std::string service = prefix + "_HOST_SERVICE_";
+    HostServiceConfig config = std::move(defaults);
+    const auto timeout = env.get_seconds(service + "TIMEOUT");
+    const auto retries = env.get_int(service + "MAX_RETRIES", 0, most_retries);
+    const auto connections = env.get_int(service + "POOL_LIMIT", 1, most_connections);
+    const auto keepalive = env.get_seconds(service + "KEEPALIVE");
+    if (!timeout || !keepalive) {
+        return !timeout ? timeout.error() : keepalive.error();
+    }
+    if (!retries || !connections) {
+        return !retries ? retries.error() : connections.error();
+    }
+    config.timeout = timeout->value_or(config.timeout);
+    config.max_retries = static_cast<int>(retries->value_or(config.max_retries));
+    config.connection_pool_limit =
+        static_cast<std::size_t>(connections->value_or(static_cast<long>(config.connection_pool_limit)));
+    config.keepalive_expiry = keepalive->value_or(config.keepalive_expiry);
+    if (const auto valid = check(config); !valid) {
+        return valid.error();
+    }
+    return config;
+}
+
+ClientOptions to_client_options(const HostServiceConfig& config) {
+    ClientOptions options;
+    options.base_url = config.base_url;
+    options.pool.max_connections = config.connection_pool_limit;
+    options.pool.idle_timeout = config.keepalive_expiry;
+    options.timeouts.total = config.timeout;
+    options.timeouts.first_byte = config.timeout;
+    options.timeouts.between_bytes = config.timeout;
+    options.retry.attempts = config.max_retries + 1;
+    options.tls = config.tls;
+    return options;
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/json/value.hpp>
+#include <memory>
+#include <utility>
+
+#include <ktrdr/runtime/mailbox.hpp>
+#include <ktrdr/runtime/runtime.hpp>
+
+namespace ktrdr {
+
+/// Where the outcome of a call goes.
+struct ReplyTo {
+    std::shared_ptr<Mailbox> mailbox;
+    std::uint64_t key;
+};
+
+// Parameters by value: they live in the frame until the reply is posted. The await stands alone: GCC 12 moves an
+// aggregate that is half built when the coroutine stops byte by byte.
+template <class Value, class Owner>
+boost::asio::awaitable<void> send_reply(boost::asio::awaitable<Result<Value>> work, std::shared_ptr<Owner>,
+                                        ReplyTo to) {
+    auto outcome = co_await std::move(work);
+    to.mailbox->post(reply_mail(to.key, std::move(outcome)));
+}
+
+/// The reply to what has no value is null.
+template <class Owner>
+boost::asio::awaitable<void> send_reply(boost::asio::awaitable<Result<void>> work, std::shared_ptr<Owner>, ReplyTo to) {
+    using Reply = Result<boost::json::value>;
+    auto outcome = co_await std::move(work);
+    to.mailbox->post(reply_mail(to.key, outcome ? Reply(boost::json::value()) : Reply(std::move(outcome).error())));
+}
+
+/// Run `work(owner)`, a coroutine, on the io thread and post what it comes to. The owner is kept until then.
+template <class Owner, class Work>
+void reply_with(Runtime& runtime, std::shared_ptr<Owner> owner, ReplyTo to, Work work) {
+    runtime.io().post([&io = runtime.io().context(), owner = std::move(owner), to = std::move(to),
+                       work = std::move(work)]() mutable {
+        auto begun = work(*owner);
+        boost::asio::co_spawn(io, send_reply(std::move(begun), std::move(owner), std::move(to)), boost::asio::detached);
+    });
+}
+
+}  // namespace ktrdr
