@@ -7,13 +7,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <string_view>
 
 #include <ktrdr/adapter/gate.hpp>
 #include <ktrdr/adapter/operation_observer.hpp>
-#include <ktrdr/adapter/service_errors.hpp>
+#include <ktrdr/http/awaited.hpp>
 
 namespace ktrdr {
 namespace asio = boost::asio;
@@ -26,16 +27,6 @@ bool is_stop(Errc code) noexcept {
 
 std::string_view without_query(std::string_view endpoint) {
     return endpoint.substr(0, endpoint.find('?'));
-}
-
-/// An endpoint that is a URL of its own would take the service's headers elsewhere.
-Result<void> check_endpoint(std::string_view endpoint) {
-    if (endpoint.starts_with('/')) {
-        return {};
-    }
-    return fail(Errc::invalid_argument,
-                fmt::format("endpoint must be a path that begins with '/', not '{}'", without_query(endpoint)),
-                {{"field", "endpoint"}});
 }
 
 /// What a service says of itself, or why that cannot be told.
@@ -99,17 +90,32 @@ AsyncServiceAdapter::AsyncServiceAdapter(ServiceIdentity identity, std::shared_p
 
 AsyncServiceAdapter::~AsyncServiceAdapter() = default;
 
-asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options) {
+void AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options, JsonHandler done) {
     Request request = make_request("GET", std::move(endpoint), options);
-    return call(std::move(request), std::move(options));
+    call(std::move(request), std::move(options), std::move(done));
+}
+
+void AsyncServiceAdapter::call_post(std::string endpoint, const json::value& data, CallOptions options,
+                                    JsonHandler done) {
+    Request request = make_request("POST", std::move(endpoint), options);
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.body = json::serialize(data);
+    call(std::move(request), std::move(options), std::move(done));
+}
+
+asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options) {
+    return awaited<Result<json::value>>(
+        [this, endpoint = std::move(endpoint), options = std::move(options)](JsonHandler done) mutable {
+            call_get(std::move(endpoint), std::move(options), std::move(done));
+        });
 }
 
 asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_post(std::string endpoint, json::value data,
                                                                     CallOptions options) {
-    Request request = make_request("POST", std::move(endpoint), options);
-    request.headers.emplace_back("Content-Type", "application/json");
-    request.body = json::serialize(data);
-    return call(std::move(request), std::move(options));
+    return awaited<Result<json::value>>([this, endpoint = std::move(endpoint), data = std::move(data),
+                                         options = std::move(options)](JsonHandler done) mutable {
+        call_post(std::move(endpoint), data, std::move(options), std::move(done));
+    });
 }
 
 asio::awaitable<std::vector<Result<json::value>>> AsyncServiceAdapter::call_batch(std::vector<ServiceRequest> requests,
@@ -158,11 +164,8 @@ asio::awaitable<void> AsyncServiceAdapter::run_lane(std::shared_ptr<Batch> batch
     }
 }
 
-Result<std::shared_ptr<EventStream>> AsyncServiceAdapter::events(std::string endpoint, std::string last_event_id,
-                                                                 CallOptions options) {
-    if (const auto valid = check_endpoint(endpoint); !valid) {
-        return valid.error();
-    }
+std::shared_ptr<EventStream> AsyncServiceAdapter::events(std::string endpoint, std::string last_event_id,
+                                                         CallOptions options) {
     Request request = make_request("GET", std::move(endpoint), options);
     // It lasts as long as the service goes on.
     request.announce_deadline = false;
@@ -201,6 +204,7 @@ Request AsyncServiceAdapter::make_request(std::string method, std::string endpoi
     Request request;
     request.method = std::move(method);
     request.url = std::move(endpoint);
+    request.below_base = true;
     request.headers = identity_.headers;
     request.headers.emplace_back("Accept", "application/json");
     // A host service is near: packing would cost it more time than the bytes take.
@@ -221,36 +225,44 @@ Request AsyncServiceAdapter::make_request(std::string method, std::string endpoi
     return request;
 }
 
-asio::awaitable<Result<json::value>> AsyncServiceAdapter::call(Request request, CallOptions options) {
-    if (const auto valid = check_endpoint(request.url); !valid) {
-        co_return valid.error();
-    }
-    const std::string method = request.method;
-    const std::string target(without_query(request.url));
-    auto response = co_await client_->send(std::move(request), options.cancellation_token);
-    if (!response) {
-        Error error = std::move(response).error();
-        const bool unreachable = error.code == Errc::service_connection || error.context.contains("last_dial_error");
-        if (unreachable && !identity_.start_hint.empty()) {
-            error.message = fmt::format("{}; {}", error.message, identity_.start_hint);
-        }
-        co_return with_facts(std::move(error), options);
-    }
-    const bool good = response->status >= 200 && response->status <= 299;
-    boost::system::error_code error;
-    json::value decoded = good ? json::parse(response->body, error) : json::value();
-    if (good && !error) {
-        co_return decoded;
-    }
-    const Asked asked{get_service_name(), method, get_base_url() + target};
-    co_return with_facts(good ? not_json_error(asked, *response, error.message()) : status_error(asked, *response),
-                         options);
+void AsyncServiceAdapter::call(Request request, CallOptions options, JsonHandler done) {
+    const CancellationToken token = std::move(options.cancellation_token);
+    Asked asked{get_service_name(), request.method, std::string(without_query(request.url))};
+    auto read = [this, asked = std::move(asked), operation_id = std::move(options.operation_id),
+                 done = std::move(done)](Result<Response> response) mutable {
+        auto outcome = response ? decode(asked, *response) : no_answer(std::move(response).error());
+        done(outcome ? std::move(outcome) : with_facts(std::move(outcome).error(), operation_id));
+    };
+    client_->send(std::move(request), token, std::move(read));
 }
 
-Error AsyncServiceAdapter::with_facts(Error error, const CallOptions& options) const {
+Result<json::value> AsyncServiceAdapter::decode(Asked asked, const Response& response) const {
+    const bool good = response.status >= 200 && response.status <= 299;
+    boost::system::error_code error;
+    if (good) {
+        // One block of memory for the whole of it.
+        const auto memory = json::make_shared_resource<json::monotonic_resource>();
+        json::value decoded = json::parse(response.body, error, memory);
+        if (!error) {
+            return decoded;
+        }
+    }
+    asked.url.insert(0, get_base_url());
+    return good ? not_json_error(asked, response, error.message()) : status_error(asked, response);
+}
+
+Error AsyncServiceAdapter::no_answer(Error error) const {
+    const bool unreachable = error.code == Errc::service_connection || error.context.contains("last_dial_error");
+    if (unreachable && !identity_.start_hint.empty()) {
+        error.message = fmt::format("{}; {}", error.message, identity_.start_hint);
+    }
+    return error;
+}
+
+Error AsyncServiceAdapter::with_facts(Error error, const std::string& operation_id) const {
     error.context["service"] = get_service_name();
-    if (!options.operation_id.empty()) {
-        error.context["operation_id"] = options.operation_id;
+    if (!operation_id.empty()) {
+        error.context["operation_id"] = operation_id;
     }
     return error;
 }

@@ -117,12 +117,7 @@ void bind_adapter(py::module_& module) {
                                          std::move(mailbox), key);
             },
             py::arg("timeout"), py::arg("cache_ttl"), py::arg("options"), py::arg("mailbox"), py::arg("key"))
-        .def(
-            "events",
-            [](ServiceCalls& self, std::string endpoint, std::string last_event_id, const CallOptions& options) {
-                return unwrap(self.events(std::move(endpoint), std::move(last_event_id), options));
-            },
-            py::arg("endpoint"), py::arg("last_event_id"), py::arg("options"))
+        .def("events", &ServiceCalls::events, py::arg("endpoint"), py::arg("last_event_id"), py::arg("options"))
         .def_property_readonly("url", &ServiceCalls::url)
         .def("stats", [](const ServiceCalls& self) { return pool_dict(self.stats()); })
         .def("metrics", [](const ServiceCalls& self) { return to_python(boost::json::value(to_json(self.metrics()))); })

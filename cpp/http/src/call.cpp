@@ -14,9 +14,9 @@ SteadyTime end_of(const Request& request, const Timeouts& limits, SteadyTime sta
 
 }  // namespace
 
-Call::Call(ConnectionPool& pool, Request request, std::string target, bool streamed)
-    : timer(pool.io().get_executor()),
-      pool_(pool),
+Call::Call(ConnectionPool& pool, Request request, std::string target, CallOwner& owner, bool streamed)
+    : pool_(pool),
+      owner_(owner),
       request_(std::move(request)),
       target_(std::move(target)),
       started_(std::chrono::steady_clock::now()),
@@ -63,10 +63,6 @@ SteadyTime Call::deadline() const {
         return std::min(*paused_until_, total_deadline_);
     }
     return connection_ == nullptr ? std::min(waiting_since_ + pool_.timeouts().pool, total_deadline_) : total_deadline_;
-}
-
-void Call::arm() {
-    timer.expires_at(deadline());
 }
 
 void Call::check_time() {
@@ -125,7 +121,7 @@ void Call::exchange_ended(Result<void> outcome, bool was_reused) {
     connection_ = nullptr;
     if (head_) {
         finish(outcome ? Result<Response>(Response{}) : with_facts(std::move(outcome).error()));
-        timer.cancel();
+        owner_.call_changed();
         return;
     }
     if (outcome) {
@@ -139,6 +135,7 @@ void Call::exchange_ended(Result<void> outcome, bool was_reused) {
         waiting_since_ = std::chrono::steady_clock::now();
         exchange_.phase = Phase::pool;
         exchange_.sent = RequestSent::no;
+        owner_.call_changed();
         pool_.drop_idle();
         pool_.acquire(*this);
         return;
@@ -174,7 +171,7 @@ void Call::head_arrived() {
         // Its body is of no interest.
         give_up();
     }
-    timer.cancel();
+    owner_.call_changed();
 }
 
 std::string Call::take_piece() {
@@ -193,7 +190,7 @@ void Call::abandon() {
     give_up();
     exchange_.piece.clear();
     finish(with_facts(ktrdr::fail(Errc::client_closed, "the stream was closed by its reader")));
-    timer.cancel();
+    owner_.call_changed();
 }
 
 bool Call::pause_after(const Result<Response>& outcome) {
@@ -220,7 +217,7 @@ void Call::attempt_ended(Result<Response> outcome) {
     if (head_ || !pause_after(outcome)) {
         finish(std::move(outcome));
     }
-    timer.cancel();
+    owner_.call_changed();
 }
 
 void Call::finish(Result<Response> outcome) {

@@ -10,26 +10,35 @@
 
 namespace ktrdr {
 
+/// Who waits for a call.
+class CallOwner {
+public:
+    /// The call has ended, its head or a piece has come, or it must be looked at earlier (`Call::deadline`). The call
+    /// must not be destroyed from here.
+    virtual void call_changed() = 0;
+
+protected:
+    ~CallOwner() = default;
+};
+
 /// One request from its start to the first of answer, failure, cancel, deadline, over as many attempts as it may have.
-/// The coroutine only sleeps on `timer`.
 ///
 /// Thread safety: the io thread only.
-/// Lifetime: lives in the coroutine's frame; destroying it gives up whatever is under way.
+/// Lifetime: its owner's; destroying it gives up whatever is under way.
 class Call final : public PoolWaiter {
 public:
     /// `target`: path and query.
-    Call(ConnectionPool& pool, Request request, std::string target, bool streamed = false);
+    Call(ConnectionPool& pool, Request request, std::string target, CallOwner& owner, bool streamed = false);
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
 
     void begin();
     [[nodiscard]] bool ended() const noexcept { return outcome_.has_value(); }
-    /// To be called when the timer has woken the coroutine: ends the call when its time is over, begins the next
-    /// attempt when the pause before it is.
+    /// When `check_time` must be called.
+    [[nodiscard]] SteadyTime deadline() const;
+    /// Ends the call when its time is over, begins the next attempt when the pause before it is.
     void check_time();
-    /// Set the timer for the next sleep.
-    void arm();
     [[nodiscard]] Result<Response> take();
 
     /// Of a streamed call: its head, which is there before the call has ended; null while it is not.
@@ -45,14 +54,11 @@ public:
     void fail(Error error);
     void exchange_ended(Result<void> outcome, bool was_reused);
     void head_arrived();
-    void piece_arrived() { timer.cancel(); }
+    void piece_arrived() { owner_.call_changed(); }
     void cancel(const CancelReason& reason);
-
-    IoTimer timer;
 
 private:
     void attempt();
-    [[nodiscard]] SteadyTime deadline() const;
     /// The attempt came to this: the end, or a pause.
     void attempt_ended(Result<Response> outcome);
     /// True when another attempt follows, after a pause.
@@ -66,6 +72,7 @@ private:
     [[nodiscard]] Error no_connection(std::chrono::milliseconds limit) const;
 
     ConnectionPool& pool_;
+    CallOwner& owner_;
     const Request request_;
     const std::string target_;
     SteadyTime started_;

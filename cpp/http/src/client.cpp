@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/post.hpp>
 #include <map>
 #include <mutex>
 
-#include "call.hpp"
+#include <ktrdr/http/awaited.hpp>
+
 #include "connection_pool.hpp"
 #include "request_writer.hpp"
+#include "sending.hpp"
 #include "tls.hpp"
 #include "url.hpp"
 
@@ -30,7 +31,7 @@ PoolStats& PoolStats::operator+=(const PoolStats& other) noexcept {
 }
 
 struct HttpClient::Impl {
-    Impl(asio::io_context& context, const ClientOptions& chosen) : io(context), options(chosen) {}
+    Impl(asio::io_context& context, const ClientOptions& chosen) : io(context), options(chosen), deadlines(context) {}
 
     /// Which pool a request goes to, and what it asks for there.
     struct Route {
@@ -50,6 +51,7 @@ struct HttpClient::Impl {
     asio::io_context& io;
     ClientOptions options;
     MetricsRecorder metrics{};
+    Deadlines deadlines;
     /// Of the base URL, if there is one.
     std::optional<Origin> base{};
     ConnectionPool* base_pool{nullptr};
@@ -100,6 +102,11 @@ Result<ConnectionPool*> HttpClient::Impl::pool_of(const Origin& origin, bool str
 Result<HttpClient::Impl::Route> HttpClient::Impl::find_route(Request& request, bool streamed) {
     std::string& url = request.url;
     if (!url.starts_with('/')) {
+        if (request.below_base) {
+            return fail(Errc::invalid_argument,
+                        fmt::format("'{}' must be a path that begins with '/'", url.substr(0, url.find('?'))),
+                        {{"field", "url"}});
+        }
         auto parsed = parse_url(url);
         if (!parsed) {
             return parsed.error();
@@ -177,28 +184,23 @@ Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, con
     return std::shared_ptr<HttpClient>(new HttpClient(std::move(impl)));
 }
 
-asio::awaitable<Result<Response>> HttpClient::send(Request request, CancellationToken token) {
-    const auto self = shared_from_this();
+void HttpClient::send(Request request, const CancellationToken& token, ResponseHandler done) {
     auto route = impl_->route(request, false);
     if (!route) {
-        co_return route.error();
+        asio::post(impl_->io.get_executor(),
+                   [done = std::move(done), error = std::move(route).error()]() mutable { done(std::move(error)); });
+        return;
     }
-    // On the heap: a frame beyond 1 KB is none that Asio keeps for the next coroutine.
-    const auto call = std::make_unique<Call>(*route->pool, std::move(request), std::move(route->target));
-    // Both run on this thread, and the registration goes before the call does.
-    if (token.is_cancelled()) {
-        call->cancel(token.reason().value_or(CancelReason{}));
-        co_return call->take();
-    }
-    const auto registration = token.on_cancel([&call = *call](const CancelReason& reason) { call.cancel(reason); });
-    call->begin();
-    while (!call->ended()) {
-        call->arm();
-        boost::system::error_code woken;
-        co_await call->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-        call->check_time();
-    }
-    co_return call->take();
+    const auto sending = std::make_shared<Sending>(shared_from_this(), impl_->deadlines, *route->pool,
+                                                   std::move(request), std::move(route->target), std::move(done));
+    sending->start(token);
+}
+
+asio::awaitable<Result<Response>> HttpClient::send(Request request, CancellationToken token) {
+    return awaited<Result<Response>>([client = shared_from_this(), request = std::move(request),
+                                      token = std::move(token)](ResponseHandler done) mutable {
+        client->send(std::move(request), token, std::move(done));
+    });
 }
 
 asio::awaitable<Result<std::shared_ptr<ResponseStream>>> HttpClient::stream(Request request, CancellationToken token) {
@@ -207,57 +209,55 @@ asio::awaitable<Result<std::shared_ptr<ResponseStream>>> HttpClient::stream(Requ
     if (!route) {
         co_return route.error();
     }
-    auto call = std::make_unique<Call>(*route->pool, std::move(request), std::move(route->target), true);
+    auto stream = std::make_unique<StreamCall>(*route->pool, std::move(request), std::move(route->target));
+    Call& call = stream->call;
     if (token.is_cancelled()) {
-        call->cancel(token.reason().value_or(CancelReason{}));
-        co_return call->take().error();
+        call.cancel(token.reason().value_or(CancelReason{}));
+        co_return call.take().error();
     }
-    auto registration = token.on_cancel([&call = *call](const CancelReason& reason) { call.cancel(reason); });
-    call->begin();
-    while (call->head() == nullptr && !call->ended()) {
-        call->arm();
-        boost::system::error_code woken;
-        co_await call->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-        call->check_time();
+    auto registration = token.on_cancel([&call](const CancelReason& reason) { call.cancel(reason); });
+    call.begin();
+    while (call.head() == nullptr && !call.ended()) {
+        co_await stream->changed();
+        call.check_time();
     }
-    if (call->head() == nullptr) {
-        co_return call->take().error();
+    if (call.head() == nullptr) {
+        co_return call.take().error();
     }
-    co_return std::make_shared<ResponseStream>(self, std::move(call), std::move(registration));
+    co_return std::make_shared<ResponseStream>(self, std::move(stream), std::move(registration));
 }
 
-ResponseStream::ResponseStream(std::shared_ptr<HttpClient> client, std::unique_ptr<Call> call,
+ResponseStream::ResponseStream(std::shared_ptr<HttpClient> client, std::unique_ptr<StreamCall> stream,
                                CancelRegistration registration)
     : client_(std::move(client)),
-      call_(std::move(call)),
-      head_(*call_->head()),
+      stream_(std::move(stream)),
+      head_(*stream_->call.head()),
       registration_(std::move(registration)) {}
 
 ResponseStream::~ResponseStream() = default;
 
 asio::awaitable<Result<std::string>> ResponseStream::next() {
     const auto self = shared_from_this();
+    Call& call = stream_->call;
     for (;;) {
         // What came before a failure is read first.
-        if (std::string piece = call_->take_piece(); !piece.empty()) {
+        if (std::string piece = call.take_piece(); !piece.empty()) {
             co_return piece;
         }
-        if (call_->ended()) {
+        if (call.ended()) {
             break;
         }
-        call_->arm();
-        boost::system::error_code woken;
-        co_await call_->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+        co_await stream_->changed();
     }
-    if (const auto& failure = call_->failure(); failure) {
+    if (const auto& failure = call.failure(); failure) {
         co_return *failure;
     }
     co_return std::string{};
 }
 
 void ResponseStream::close() {
-    if (!call_->ended()) {
-        call_->abandon();
+    if (!stream_->call.ended()) {
+        stream_->call.abandon();
     }
 }
 

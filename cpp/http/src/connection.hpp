@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/basic_resolver.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -17,16 +16,13 @@
 #include <ktrdr/http/message.hpp>
 #include <ktrdr/http/options.hpp>
 
+#include "io_timer.hpp"
 #include "url.hpp"
 #include "pool_core.hpp"
 #include "response_parser.hpp"
 #include "tls.hpp"
 
 namespace ktrdr {
-
-using IoExecutor = boost::asio::io_context::executor_type;
-using IoTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
-                                                  boost::asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
 
 enum class Phase { pool, resolve, connect, tls, write, first_byte, between_bytes, retry };
 [[nodiscard]] std::string_view to_string(Phase phase) noexcept;

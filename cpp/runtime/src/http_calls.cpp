@@ -41,17 +41,18 @@ HttpCalls::~HttpCalls() {
 CancellationToken HttpCalls::send(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
                                   std::uint64_t key) {
     CancellationToken token = runtime_.make_token(parent);
-    reply_with(runtime_, client_, {std::move(mailbox), key},
-               [request = std::move(request), token](HttpClient& client) mutable {
-                   return client.send(std::move(request), std::move(token));
-               });
+    runtime_.io().post([client = client_, request = std::move(request), token,
+                        to = ReplyTo{runtime_, std::move(mailbox), key}]() mutable {
+        client->send(std::move(request), token,
+                     [to = std::move(to)](Result<Response> response) { to.post(std::move(response)); });
+    });
     return token;
 }
 
 CancellationToken HttpCalls::stream(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
                                     std::uint64_t key) {
     CancellationToken token = runtime_.make_token(parent);
-    reply_with(runtime_, client_, {std::move(mailbox), key},
+    reply_with(client_, {runtime_, std::move(mailbox), key},
                [&runtime = runtime_, request = std::move(request), token](HttpClient& client) mutable {
                    return open_stream(&runtime, &client, std::move(request), std::move(token));
                });
@@ -65,7 +66,7 @@ std::shared_ptr<HttpEvents> HttpCalls::events(Request request, const Cancellatio
 }
 
 void HttpCalls::warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    reply_with(runtime_, client_, {std::move(mailbox), key},
+    reply_with(client_, {runtime_, std::move(mailbox), key},
                [connections](HttpClient& client) { return client.warm_up(connections); });
 }
 
@@ -74,7 +75,7 @@ void HttpCalls::close() {
 }
 
 void HttpCalls::close(std::chrono::milliseconds time, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    reply_with(runtime_, client_, {std::move(mailbox), key},
+    reply_with(client_, {runtime_, std::move(mailbox), key},
                [time](HttpClient& client) { return drain(&client, time); });
 }
 
@@ -87,7 +88,7 @@ HttpStream::~HttpStream() {
 }
 
 void HttpStream::next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    reply_with(runtime_, stream_, {std::move(mailbox), key}, [](ResponseStream& stream) { return stream.next(); });
+    reply_with(stream_, {runtime_, std::move(mailbox), key}, [](ResponseStream& stream) { return stream.next(); });
 }
 
 void HttpStream::close() {
@@ -104,7 +105,7 @@ HttpEvents::~HttpEvents() {
 }
 
 void HttpEvents::next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    reply_with(runtime_, events_, {std::move(mailbox), key}, [](EventStream& events) { return events.next(); });
+    reply_with(events_, {runtime_, std::move(mailbox), key}, [](EventStream& events) { return events.next(); });
 }
 
 void HttpEvents::close() {

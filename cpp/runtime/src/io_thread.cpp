@@ -11,7 +11,30 @@ IoThread::~IoThread() {
 }
 
 void IoThread::post(Function function) {
+    bool first = false;
+    {
+        const std::scoped_lock lock(inbox_mutex_);
+        first = inbox_.empty();
+        inbox_.push_back(std::move(function));
+    }
+    if (first) {
+        boost::asio::post(context_.get_executor(), [this] { work_off(); });
+    }
+}
+
+void IoThread::post_last(Function function) {
     boost::asio::post(context_.get_executor(), std::move(function));
+}
+
+void IoThread::work_off() {
+    {
+        const std::scoped_lock lock(inbox_mutex_);
+        round_.swap(inbox_);
+    }
+    for (Function& function : round_) {
+        std::exchange(function, nullptr)();
+    }
+    round_.clear();
 }
 
 void IoThread::run() {

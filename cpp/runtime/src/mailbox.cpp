@@ -24,24 +24,24 @@ Mailbox::~Mailbox() {
 }
 
 void Mailbox::post(Mail mail) {
-    bool first = false;
-    {
-        const std::scoped_lock lock(mutex_);
-        if (mail.kind == Mail::Kind::progress || mail.kind == Mail::Kind::events) {
-            const auto last = std::find_if(mails_.rbegin(), mails_.rend(),
-                                           [&mail](const Mail& other) { return other.key == mail.key; });
-            if (last != mails_.rend() && last->kind == mail.kind &&
-                last->progress.current_step == mail.progress.current_step) {
-                last->progress = std::move(mail.progress);
-                return;
-            }
-        }
-        first = mails_.empty();
-        mails_.push_back(std::move(mail));
-    }
-    if (first) {
+    if (post_quietly(std::move(mail))) {
         wake();
     }
+}
+
+bool Mailbox::post_quietly(Mail mail) {
+    const std::scoped_lock lock(mutex_);
+    if (mail.kind == Mail::Kind::progress || mail.kind == Mail::Kind::events) {
+        const auto last =
+            std::find_if(mails_.rbegin(), mails_.rend(), [&mail](const Mail& other) { return other.key == mail.key; });
+        if (last != mails_.rend() && last->kind == mail.kind &&
+            last->progress.current_step == mail.progress.current_step) {
+            last->progress = std::move(mail.progress);
+            return false;
+        }
+    }
+    mails_.push_back(std::move(mail));
+    return mails_.size() == 1;
 }
 
 void Mailbox::wake() noexcept {

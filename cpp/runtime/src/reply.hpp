@@ -14,8 +14,17 @@ namespace ktrdr {
 
 /// Where the outcome of a call goes.
 struct ReplyTo {
+    Runtime& runtime;
     std::shared_ptr<Mailbox> mailbox;
     std::uint64_t key;
+
+    /// On the io thread. The mailbox's owner is woken when what is ready now has been handled: once for all of it.
+    template <class Value>
+    void post(Result<Value> outcome) const {
+        if (mailbox->post_quietly(reply_mail(key, std::move(outcome)))) {
+            runtime.io().post_last([box = mailbox] { box->wake(); });
+        }
+    }
 };
 
 // Parameters by value: they live in the frame until the reply is posted. The await stands alone: GCC 12 moves an
@@ -24,7 +33,7 @@ template <class Value, class Owner>
 boost::asio::awaitable<void> send_reply(boost::asio::awaitable<Result<Value>> work, std::shared_ptr<Owner>,
                                         ReplyTo to) {
     auto outcome = co_await std::move(work);
-    to.mailbox->post(reply_mail(to.key, std::move(outcome)));
+    to.post(std::move(outcome));
 }
 
 /// The reply to what has no value is null.
@@ -32,16 +41,17 @@ template <class Owner>
 boost::asio::awaitable<void> send_reply(boost::asio::awaitable<Result<void>> work, std::shared_ptr<Owner>, ReplyTo to) {
     using Reply = Result<boost::json::value>;
     auto outcome = co_await std::move(work);
-    to.mailbox->post(reply_mail(to.key, outcome ? Reply(boost::json::value()) : Reply(std::move(outcome).error())));
+    to.post(outcome ? Reply(boost::json::value()) : Reply(std::move(outcome).error()));
 }
 
 /// Run `work(owner)`, a coroutine, on the io thread and post what it comes to. The owner is kept until then.
 template <class Owner, class Work>
-void reply_with(Runtime& runtime, std::shared_ptr<Owner> owner, ReplyTo to, Work work) {
-    runtime.io().post([&io = runtime.io().context(), owner = std::move(owner), to = std::move(to),
-                       work = std::move(work)]() mutable {
+void reply_with(std::shared_ptr<Owner> owner, ReplyTo to, Work work) {
+    IoThread& io = to.runtime.io();
+    io.post([owner = std::move(owner), to = std::move(to), work = std::move(work)]() mutable {
         auto begun = work(*owner);
-        boost::asio::co_spawn(io, send_reply(std::move(begun), std::move(owner), std::move(to)), boost::asio::detached);
+        boost::asio::co_spawn(to.runtime.io().context(), send_reply(std::move(begun), std::move(owner), std::move(to)),
+                              boost::asio::detached);
     });
 }
 

@@ -57,12 +57,18 @@ CancellationToken ServiceCalls::call(std::string endpoint, std::optional<json::v
                                      std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     CancellationToken token = runtime_.make_token(options.cancellation_token);
     options.cancellation_token = token;
-    reply_with(runtime_, adapter_, {std::move(mailbox), key},
-               [endpoint = std::move(endpoint), data = std::move(data),
-                options = std::move(options)](AsyncServiceAdapter& adapter) mutable {
-                   return data ? adapter.call_post(std::move(endpoint), std::move(*data), std::move(options))
-                               : adapter.call_get(std::move(endpoint), std::move(options));
-               });
+    runtime_.io().post([adapter = adapter_, endpoint = std::move(endpoint), data = std::move(data),
+                        options = std::move(options), to = ReplyTo{runtime_, std::move(mailbox), key}]() mutable {
+        AsyncServiceAdapter& service = *adapter;
+        JsonHandler done = [adapter = std::move(adapter), to = std::move(to)](Result<json::value> answer) {
+            to.post(std::move(answer));
+        };
+        if (data) {
+            service.call_post(std::move(endpoint), *data, std::move(options), std::move(done));
+        } else {
+            service.call_get(std::move(endpoint), std::move(options), std::move(done));
+        }
+    });
     return token;
 }
 
@@ -70,7 +76,7 @@ CancellationToken ServiceCalls::batch(std::vector<ServiceRequest> requests, Call
                                       std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     CancellationToken token = runtime_.make_token(options.cancellation_token);
     options.cancellation_token = token;
-    reply_with(runtime_, adapter_, {std::move(mailbox), key},
+    reply_with(adapter_, {runtime_, std::move(mailbox), key},
                [requests = std::move(requests), options = std::move(options),
                 stop_at_error](AsyncServiceAdapter& adapter) mutable {
                    return whole_batch(&adapter, std::move(requests), std::move(options), stop_at_error);
@@ -82,22 +88,18 @@ CancellationToken ServiceCalls::check_health(std::chrono::milliseconds timeout, 
                                              CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     CancellationToken token = runtime_.make_token(options.cancellation_token);
     options.cancellation_token = token;
-    reply_with(runtime_, adapter_, {std::move(mailbox), key},
+    reply_with(adapter_, {runtime_, std::move(mailbox), key},
                [timeout, cache_ttl, options = std::move(options)](AsyncServiceAdapter& adapter) mutable {
                    return health(&adapter, timeout, cache_ttl, std::move(options));
                });
     return token;
 }
 
-Result<std::shared_ptr<HttpEvents>> ServiceCalls::events(std::string endpoint, std::string last_event_id,
-                                                         CallOptions options) {
+std::shared_ptr<HttpEvents> ServiceCalls::events(std::string endpoint, std::string last_event_id, CallOptions options) {
     CancellationToken token = runtime_.make_token(options.cancellation_token);
     options.cancellation_token = token;
     auto stream = adapter_->events(std::move(endpoint), std::move(last_event_id), std::move(options));
-    if (!stream) {
-        return stream.error();
-    }
-    return std::make_shared<HttpEvents>(runtime_, std::move(*stream), std::move(token));
+    return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
 }
 
 void ServiceCalls::close() {

@@ -80,7 +80,6 @@ TEST_F(Adapter, TheOperationIsNamedInHeadersAndErrors) {
 TEST_F(Adapter, AnEndpointThatNamesAHostIsRefused) {
     start([](const std::string&) { return Reply{ok("1")}; });
     EXPECT_EQ(run(adapter->call_get("http://127.0.0.1:9/", options())).error().code, Errc::invalid_argument);
-    EXPECT_EQ(adapter->events("x", "", options()).error().code, Errc::invalid_argument);
     EXPECT_EQ(adapter->stats().requests, 0U);
 }
 

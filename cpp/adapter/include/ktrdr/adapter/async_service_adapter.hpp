@@ -2,12 +2,14 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/value.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <ktrdr/adapter/service_errors.hpp>
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
@@ -60,6 +62,9 @@ struct ServiceRequest {
     std::string idempotency_key{};
 };
 
+/// Where an answer goes that no coroutine waits for.
+using JsonHandler = std::function<void(Result<boost::json::value>)>;
+
 struct ServiceHealth {
     bool healthy{false};
     /// What the service says of itself; empty where it did not answer.
@@ -84,6 +89,7 @@ struct ServiceHealth {
 /// `status_error`; an answer that is not JSON is `protocol`. No connection at all names the URL and how to start or
 /// choose a service (`start_hint`).
 /// Thread safety: the io thread only, but for the getters, `stats` and `metrics`.
+/// Lifetime: keep the adapter until every call has ended.
 class KTRDR_EXPORT AsyncServiceAdapter {
 public:
     AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client);
@@ -101,13 +107,17 @@ public:
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> call_post(std::string endpoint,
                                                                                boost::json::value data,
                                                                                CallOptions options);
+    /// The same for callers that are no coroutine: `done` is called once, on the io thread, and not before this has
+    /// returned.
+    void call_get(std::string endpoint, CallOptions options, JsonHandler done);
+    void call_post(std::string endpoint, const boost::json::value& data, CallOptions options, JsonHandler done);
     /// Carry out many calls, as many at once as there are connections; the answers in the order of the requests. With
     /// `stop_at_error` the first failure cancels what has not ended.
     [[nodiscard]] boost::asio::awaitable<std::vector<Result<boost::json::value>>> call_batch(
         std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error);
     /// Server-sent events of an endpoint; `last_event_id` may be empty.
-    [[nodiscard]] Result<std::shared_ptr<EventStream>> events(std::string endpoint, std::string last_event_id,
-                                                              CallOptions options);
+    [[nodiscard]] std::shared_ptr<EventStream> events(std::string endpoint, std::string last_event_id,
+                                                      CallOptions options);
     /// Ask the health endpoint, within `timeout` and before calls that wait; an answer younger than `cache_ttl` is
     /// given again. A service that does not answer is not healthy; the only error is a cancel.
     [[nodiscard]] boost::asio::awaitable<Result<ServiceHealth>> check_health(std::chrono::milliseconds timeout,
@@ -121,9 +131,12 @@ public:
 private:
     struct Batch;
     [[nodiscard]] Request make_request(std::string method, std::string endpoint, const CallOptions& options) const;
-    [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> call(Request request, CallOptions options);
+    void call(Request request, CallOptions options, JsonHandler done);
+    /// `asked.url` is still without the base.
+    [[nodiscard]] Result<boost::json::value> decode(Asked asked, const Response& response) const;
+    [[nodiscard]] Error no_answer(Error error) const;
     [[nodiscard]] boost::asio::awaitable<void> run_lane(std::shared_ptr<Batch> batch);
-    [[nodiscard]] Error with_facts(Error error, const CallOptions& options) const;
+    [[nodiscard]] Error with_facts(Error error, const std::string& operation_id) const;
 
     ServiceIdentity identity_;
     std::shared_ptr<HttpClient> client_;

@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,8 +16,11 @@
 
 namespace ktrdr {
 
-class Call;
 class HttpClient;
+class StreamCall;
+
+/// Where an answer goes that no coroutine waits for.
+using ResponseHandler = std::function<void(Result<Response>)>;
 
 /// An answer whose body is read as it comes. What is not read yet waits in memory up to 64 KiB and with the service
 /// beyond that. Destroying it before its end closes the connection.
@@ -24,7 +28,8 @@ class HttpClient;
 /// Thread safety: the io thread only, but for `status`, `headers` and `attempts`.
 class KTRDR_EXPORT ResponseStream final : public std::enable_shared_from_this<ResponseStream> {
 public:
-    ResponseStream(std::shared_ptr<HttpClient> client, std::unique_ptr<Call> call, CancelRegistration registration);
+    ResponseStream(std::shared_ptr<HttpClient> client, std::unique_ptr<StreamCall> stream,
+                   CancelRegistration registration);
     ResponseStream(const ResponseStream&) = delete;
     ResponseStream& operator=(const ResponseStream&) = delete;
     ~ResponseStream();
@@ -40,7 +45,7 @@ public:
 
 private:
     std::shared_ptr<HttpClient> client_;
-    std::unique_ptr<Call> call_;
+    std::unique_ptr<StreamCall> stream_;
     Response head_;
     CancelRegistration registration_;
 };
@@ -62,6 +67,8 @@ public:
 
     /// Send one request, again where `RetryPolicy` says so, and read the whole answer. Any status is a value here.
     [[nodiscard]] boost::asio::awaitable<Result<Response>> send(Request request, CancellationToken token);
+    /// The same; `done` is called once, on the io thread, and not before this has returned.
+    void send(Request request, const CancellationToken& token, ResponseHandler done);
     /// Send one request and read the head of its answer. `Timeouts::total` holds until then; after it
     /// `between_bytes`. Nothing is tried again once the head is there.
     [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<ResponseStream>>> stream(Request request,

@@ -19,6 +19,8 @@ struct Request {
     /// `http://host[:port]/path?query`, or a path (with a query) below the client's base URL, beginning with '/'.
     /// Blanks and other characters that a URL cannot hold must be encoded already.
     std::string url{"/"};
+    /// Refuse a URL that names a host: what is meant for the base URL, secrets in headers too, goes nowhere else.
+    bool below_base{false};
     Headers headers{};
     std::string body{};
     /// May be sent again after a failure that leaves it open whether it was carried out. So may one whose method says

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/runtime/native_thread.hpp>
@@ -21,7 +22,10 @@ public:
     IoThread();
     ~IoThread() override;
 
+    /// Functions that are posted while the thread is busy are carried out together, in their order.
     void post(Function function) override;
+    /// Behind everything that is ready now. On this thread only.
+    void post_last(Function function);
     [[nodiscard]] bool runs_here() const override;
     Id schedule_at(SteadyTime when, Executor::Function function) override;
     bool cancel(Id id) override;
@@ -33,6 +37,7 @@ public:
 private:
     using Timers = std::multimap<SteadyTime, std::pair<Id, Executor::Function>>;
     void run();
+    void work_off();
     void arm();
     void fire();
 
@@ -41,6 +46,10 @@ private:
     boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
                                       boost::asio::io_context::executor_type>
         timer_{context_.get_executor()};
+    std::mutex inbox_mutex_;
+    std::vector<Function> inbox_{};
+    /// Emptied by one round; kept for its memory.
+    std::vector<Function> round_{};
     std::mutex mutex_;
     Timers timers_{};
     std::unordered_map<Id, Timers::iterator> by_id_{};

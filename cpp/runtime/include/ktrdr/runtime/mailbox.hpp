@@ -64,6 +64,8 @@ public:
     /// Readable while something is waiting. Owned by the mailbox.
     [[nodiscard]] int fd() const noexcept { return fd_; }
     void post(Mail mail);
+    /// The same without waking the owner; true where `wake` must follow.
+    [[nodiscard]] bool post_quietly(Mail mail);
     /// Make the descriptor readable without mail, so that the owner looks for log records.
     void wake() noexcept;
     /// What has come, oldest first, at most `limit` of it; the descriptor is quiet afterwards unless there is more.

@@ -37,8 +37,8 @@ public:
     /// The reply is `to_json(ServiceHealth)`.
     CancellationToken check_health(std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,
                                    CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
-    [[nodiscard]] Result<std::shared_ptr<HttpEvents>> events(std::string endpoint, std::string last_event_id,
-                                                             CallOptions options);
+    [[nodiscard]] std::shared_ptr<HttpEvents> events(std::string endpoint, std::string last_event_id,
+                                                     CallOptions options);
     [[nodiscard]] PoolStats stats() const { return client_->stats(); }
     [[nodiscard]] ClientMetrics metrics() const { return client_->metrics(); }
     [[nodiscard]] const std::string& url() const noexcept { return client_->url(); }

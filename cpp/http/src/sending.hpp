@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+
+#include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/http/client.hpp>
+
+#include "call.hpp"
+#include "deadlines.hpp"
+
+namespace ktrdr {
+
+/// A call whose answer goes to a function, and what wakes it: its deadline, its token.
+///
+/// Lifetime: keeps itself until the function was called.
+class Sending final : public std::enable_shared_from_this<Sending>, private CallOwner, private Deadlines::Entry {
+public:
+    Sending(std::shared_ptr<HttpClient> client, Deadlines& deadlines, ConnectionPool& pool, Request request,
+            std::string target, ResponseHandler done);
+    Sending(const Sending&) = delete;
+    Sending& operator=(const Sending&) = delete;
+    ~Sending() { deadlines_.remove(*this); }
+
+    void start(const CancellationToken& token);
+
+private:
+    void call_changed() override;
+    void due() override;
+
+    std::shared_ptr<HttpClient> client_;
+    Deadlines& deadlines_;
+    ConnectionPool& pool_;
+    ResponseHandler done_;
+    std::shared_ptr<Sending> self_{};
+    Call call_;
+    /// Goes before the call does.
+    CancelRegistration registration_{};
+};
+
+/// A call that a coroutine reads from.
+class StreamCall final : private CallOwner {
+public:
+    StreamCall(ConnectionPool& pool, Request request, std::string target);
+
+    /// Sleep until something has changed or its time is over. One at a time.
+    [[nodiscard]] boost::asio::awaitable<void> changed();
+
+private:
+    void call_changed() override { timer_.cancel(); }
+    IoTimer timer_;
+
+public:
+    Call call;
+};
+
+}  // namespace ktrdr
