@@ -17,7 +17,7 @@ from weakref import ref
 from . import _core
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Task
+    from asyncio import AbstractEventLoop, Future, Task
     from collections.abc import Coroutine
 
     from ._notifier import Notifier
@@ -143,6 +143,8 @@ class LoopPost(Post):
         # Weak, so that a loop that nobody else holds goes at once.
         self._loop = ref(loop)
         self._backlog: deque[tuple[int, str, Any]] = deque()
+        #: Of calls: what resolves them runs nobody's code, so they need no turn.
+        self._answers: dict[int, Future[tuple[bool, Any]]] = {}
         self._tasks: dict[Task[Any], _core.Operation] = {}
         self._works: dict[int, _core.Operation] = {}
         self._watched = False
@@ -161,10 +163,19 @@ class LoopPost(Post):
             self._watch()
         return super().add(handler)
 
+    def expect(self) -> tuple[int, Future[tuple[bool, Any]]]:
+        """Wait for the reply to a call: the key for it, and what will have it."""
+        if not self._watched:
+            self._watch()
+        self._last_key = key = self._last_key + 1
+        self._answers[key] = answer = self.loop.create_future()
+        return key, answer
+
     def remove(self, key: int) -> None:
-        super().remove(key)
-        self._works.pop(key, None)
-        if self._handlers or self._resting:
+        if self._answers.pop(key, None) is None:
+            super().remove(key)
+            self._works.pop(key, None)
+        if self._answers or self._handlers or self._resting:
             return
         loop = self._loop()
         # Watching costs two system calls, more than a short operation itself: the next one may come at once.
@@ -222,7 +233,7 @@ class LoopPost(Post):
 
     def _rest(self) -> None:
         self._resting = False
-        if not self._watched or self._handlers or self._tasks:
+        if not self._watched or self._answers or self._handlers or self._tasks:
             return
         self._watched = False
         if self._notifier is None:
@@ -232,10 +243,17 @@ class LoopPost(Post):
             self._notifier = None
 
     def _take(self) -> None:
-        if not self._backlog:
-            self._backlog.extend(self.mailbox.take(_BURST))
-            forward_logs()
-            self._work()
+        if self._backlog:
+            return
+        answers = self._answers
+        for mail in self.mailbox.take(_BURST):
+            answer = answers.get(mail[0])
+            if answer is None:
+                self._backlog.append(mail)
+            elif not answer.done():
+                answer.set_result(mail[2])
+        forward_logs()
+        self._work()
 
     def _work(self) -> None:
         until = time.monotonic() + _SLICE

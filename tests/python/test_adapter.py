@@ -411,7 +411,9 @@ def test_an_orchestrator_shows_its_adapters_health() -> None:
 
 
 def test_statistics_and_metrics_tell_what_was_done() -> None:
-    answers = [[CLOSE], [status(503, "", "Retry-After: 0\r\n")], *[[ok("{}")]] * 8, [status(404)]]
+    answers: list[list[Step]] = [[CLOSE], [status(503, "", "Retry-After: 0\r\n")]]
+    answers += [[ok("{}")] for _ in range(8)]
+    answers.append([status(404)])
     with (
         FaultServer(lambda _: answers.pop(0)) as server,
         AsyncServiceAdapter("quotes", server.url, service_type="data") as adapter,

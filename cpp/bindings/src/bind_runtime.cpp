@@ -81,8 +81,8 @@ py::object answer_to_python(Answer answer) {
     return to_python(std::get<boost::json::value>(answer));
 }
 
-/// `(key, kind, progress or reply)`; a reply is `(True, value)` or `(False, (code, message, context))`. Takes the
-/// reply.
+/// `(key, kind, progress)`, or `(key, "reply", outcome)`: `(True, value)` or `(False, (code, message, context))`. Takes
+/// the reply.
 py::tuple mail_row(Mail& mail) {
     if (mail.kind == Mail::Kind::progress) {
         return py::make_tuple(mail.key, "progress", std::make_shared<ProgressState>(mail.progress));
@@ -90,11 +90,11 @@ py::tuple mail_row(Mail& mail) {
     if (mail.kind == Mail::Kind::finished || mail.kind == Mail::Kind::events) {
         return py::make_tuple(mail.key, mail.kind == Mail::Kind::events ? "events" : "finished", py::none());
     }
-    if (mail.reply->has_value()) {
-        return py::make_tuple(mail.key, "reply",
-                              py::make_tuple(true, answer_to_python(std::move(mail.reply->value()))));
-    }
-    return py::make_tuple(mail.key, "reply", failure_row(mail.reply->error()));
+    py::tuple outcome = mail.reply->has_value()
+                            ? py::make_tuple(py::bool_(true), answer_to_python(std::move(mail.reply->value())))
+                            : failure_row(mail.reply->error());
+    auto kind = py::reinterpret_steal<py::str>(PyUnicode_InternFromString("reply"));
+    return py::make_tuple(mail.key, std::move(kind), std::move(outcome));
 }
 
 py::list take(Mailbox& mailbox, std::size_t limit) {

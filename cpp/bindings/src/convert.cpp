@@ -8,10 +8,22 @@
 namespace ktrdr::bindings {
 namespace {
 
-py::list to_list(const boost::json::array& array) {
-    py::list list(array.size());
+/// A new reference, or the interpreter's error.
+py::object owned(PyObject* made) {
+    if (made == nullptr) {
+        throw py::error_already_set();
+    }
+    return py::reinterpret_steal<py::object>(made);
+}
+
+py::object text(std::string_view utf8) {
+    return owned(PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), nullptr));
+}
+
+py::object to_list(const boost::json::array& array) {
+    py::object list = owned(PyList_New(static_cast<Py_ssize_t>(array.size())));
     for (std::size_t i = 0; i < array.size(); ++i) {
-        list[i] = to_python(array[i]);
+        PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), to_python(array[i]).release().ptr());
     }
     return list;
 }
@@ -99,7 +111,7 @@ py::object to_python(const boost::json::value& value) {
         case boost::json::kind::int64: return py::int_(value.get_int64());
         case boost::json::kind::uint64: return py::int_(value.get_uint64());
         case boost::json::kind::double_: return py::float_(value.get_double());
-        case boost::json::kind::string: return py::str(value.get_string().data(), value.get_string().size());
+        case boost::json::kind::string: return text(value.get_string());
         case boost::json::kind::array: return to_list(value.get_array());
         case boost::json::kind::object: return to_python(value.get_object());
     }
@@ -109,7 +121,9 @@ py::object to_python(const boost::json::value& value) {
 py::dict to_python(const boost::json::object& object) {
     py::dict dict;
     for (const auto& [key, value] : object) {
-        dict[py::str(key.data(), key.size())] = to_python(value);
+        if (PyDict_SetItem(dict.ptr(), text(key).ptr(), to_python(value).ptr()) != 0) {
+            throw py::error_already_set();
+        }
     }
     return dict;
 }

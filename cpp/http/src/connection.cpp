@@ -13,7 +13,9 @@ namespace ktrdr {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::size_t read_bytes = 16UL * 1024;
+/// What an idle connection keeps ready, enough for most answers; what is read at a time of one that is larger.
+constexpr std::size_t first_read_bytes = 4UL * 1024;
+constexpr std::size_t further_read_bytes = 64UL * 1024;
 constexpr std::chrono::seconds addresses_kept{30};
 /// A streamed body waits in memory up to this, and what one read brings.
 constexpr std::size_t most_piece = 64UL * 1024;
@@ -136,7 +138,6 @@ void Connection::connected(const boost::system::error_code& error) {
     state_ = State::handshaking;
     set_deadline(std::chrono::steady_clock::now() + settings_.timeouts.tls);
     tls_.emplace(settings_.tls, settings_.origin.host);
-    cipher_in_.resize(read_bytes);
     arm_read();
     shake_hands();
 }
@@ -268,8 +269,11 @@ void Connection::write() {
 }
 
 void Connection::arm_read() {
-    const asio::mutable_buffer into =
-        tls_ ? asio::buffer(cipher_in_) : asio::mutable_buffer(buffer_.prepare(read_bytes));
+    const std::size_t size = read_size();
+    if (tls_ && cipher_in_.size() < size) {
+        cipher_in_.resize(size);
+    }
+    const asio::mutable_buffer into = tls_ ? asio::buffer(cipher_in_) : asio::mutable_buffer(buffer_.prepare(size));
     socket_.async_read_some(into, [self = shared_from_this()](const boost::system::error_code& error,
                                                               std::size_t bytes) { self->read(error, bytes); });
 }
@@ -325,7 +329,7 @@ void Connection::read_tls(const boost::system::error_code& error, std::size_t by
 Result<std::size_t> Connection::decrypt() {
     std::size_t sum = 0;
     for (;;) {
-        const auto into = buffer_.prepare(read_bytes);
+        const auto into = buffer_.prepare(read_size());
         const auto got = tls_->read({static_cast<char*>(into.data()), into.size()});
         if (!got) {
             return got.error();
@@ -426,6 +430,23 @@ void Connection::read_error(const boost::system::error_code& error) {
     }
 }
 
+std::size_t Connection::read_size() const noexcept {
+    return exchange_ != nullptr && exchange_->answered ? further_read_bytes : first_read_bytes;
+}
+
+void Connection::release_memory() {
+    parser_.reset();
+    if (buffer_.capacity() > first_read_bytes) {
+        buffer_ = {};
+    }
+    if (cipher_in_.capacity() > first_read_bytes) {
+        cipher_in_ = {};
+    }
+    if (cipher_out_.capacity() > first_read_bytes) {
+        cipher_out_.shrink_to_fit();
+    }
+}
+
 void Connection::end(Result<void> outcome, bool reusable) {
     Exchange& exchange = *exchange_;
     exchange_ = nullptr;
@@ -433,6 +454,7 @@ void Connection::end(Result<void> outcome, bool reusable) {
     writing_ = false;
     deadline_ = SteadyTime::max();
     if (reusable) {
+        release_memory();
         arm_read();
     }
     owner_->exchange_ended(*this, exchange, std::move(outcome), reusable);

@@ -131,6 +131,9 @@ private:
     void parse();
     /// False when the exchange went away meanwhile.
     [[nodiscard]] bool hand_over_piece();
+    [[nodiscard]] std::size_t read_size() const noexcept;
+    /// What an idle connection does not need.
+    void release_memory();
     void read_error(const boost::system::error_code& error);
     void end(Result<void> outcome, bool reusable);
     void set_deadline(SteadyTime deadline);
