@@ -1,7 +1,7 @@
 # Each target sets up what it needs. Paths are relative and quoted: the folder's name may hold a space.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test asan tsan soak bench format lint notebook wheel clean
+.PHONY: help setup build demo test asan tsan fuzz soak bench format lint notebook wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,10 @@ asan: ## GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer, rooms
 tsan: ## GoogleTest under ThreadSanitizer, rooms without torch
 	@tools/setup.sh dev
 	@tools/test.sh tsan
+
+fuzz: ## the fuzzers, 20 s each (KTRDR_FUZZ_SECONDS)
+	@tools/setup.sh dev
+	@tools/test.sh fuzz
 
 soak: ## the tests that repeat themselves, at their full counts
 	@tools/setup.sh dev

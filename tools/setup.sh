@@ -28,7 +28,8 @@ stop() {
     printf 'setup: %s\n' "$*" >&2
     exit 1
 }
-has() { command -v "$1" >/dev/null 2>&1; }
+# Servers lie in /usr/sbin, which a user's PATH need not have.
+has() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null 2>&1; }
 
 # --- System packages ----------------------------------------------------------
 
@@ -73,6 +74,8 @@ CPP
 
 missing_packages() {
     local pair tools=(g++:g++ cmake:cmake ninja:ninja-build ccache:ccache)
+    # Fuzzers are Clang's; the HTTP client is tried against real servers.
+    [ "$level" = demo ] || tools+=(clang++-16:clang-16 clang++-16:libclang-rt-16-dev nginx:nginx-light haproxy:haproxy)
     for pair in "${tools[@]}"; do
         has "${pair%%:*}" || echo "${pair#*:}"
     done

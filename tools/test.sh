@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks behind `make test`, each by its name: tools/test.sh all | lint | cpp | python | asan | tsan | soak | format
+# The checks behind `make test`, each by its name: tools/test.sh all | lint | cpp | python | asan | tsan | fuzz | soak | format
 # Needs what tools/setup.sh dev sets up.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -45,6 +45,26 @@ tsan() {
     googletest tsan "${steady[@]}"
 }
 
+# Each of the fuzzers for KTRDR_FUZZ_SECONDS; what it finds is kept in build/fuzz and shown.
+fuzz() {
+    local program name seconds=${KTRDR_FUZZ_SECONDS:-20}
+    cmake --preset fuzz -DPython_EXECUTABLE="$PWD/$python" >build/fuzz.log 2>&1 &&
+        cmake --build --preset fuzz -j "$(jobs)" >>build/fuzz.log 2>&1 || {
+        tail -n 40 build/fuzz.log
+        return 1
+    }
+    for program in build/fuzz/tests/fuzz/fuzz_*; do
+        name=${program##*fuzz_}
+        mkdir -p "build/fuzz/corpus/$name"
+        "$program" -max_total_time="$seconds" -max_len=4096 -artifact_prefix="build/fuzz/$name-" \
+            "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name" >"build/fuzz/$name.log" 2>&1 || {
+            grep -vE '^#[0-9]+' "build/fuzz/$name.log" | tail -n 40
+            return 1
+        }
+        tail -n 1 "build/fuzz/$name.log" | sed "s/^/$name: /"
+    done
+}
+
 clang_format() { cpp_sources | xargs -0 .venv/bin/clang-format "$@"; }
 
 soak_python() { grep -l 'soak\.count(' tests/python/*.py | xargs "$python" -m pytest --durations=15; }
@@ -85,7 +105,9 @@ all)
     check "pytest" "$python" -m pytest
     check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" googletest asan
     check "GoogleTest under ThreadSanitizer" tsan
+    check "fuzzers" fuzz
     ;;
+fuzz) check "fuzzers" fuzz ;;
 lint) lint ;;
 cpp) check "GoogleTest" googletest dev ;;
 python) check "pytest" "$python" -m pytest ;;
@@ -93,11 +115,13 @@ asan) check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" g
 tsan) check "GoogleTest under ThreadSanitizer" tsan ;;
 soak)
     export KTRDR_SOAK=1
+    export KTRDR_FUZZ_SECONDS=600
     check "GoogleTest at full counts" googletest dev
     check "pytest at full counts" soak_python
     unset KTRDR_SOAK
     check "pytest under AddressSanitizer and UndefinedBehaviorSanitizer" tools/sanitized_python.sh asan
     check "pytest under ThreadSanitizer" tools/sanitized_python.sh tsan
+    check "fuzzers, ten minutes each" fuzz
     ;;
 format)
     .venv/bin/ruff check -q --fix --exit-zero
@@ -106,7 +130,7 @@ format)
     exit
     ;;
 *)
-    echo "test: '$1' is no check: take all, lint, cpp, python, asan, tsan, soak or format" >&2
+    echo "test: '$1' is no check: take all, lint, cpp, python, asan, tsan, fuzz, soak or format" >&2
     exit 2
     ;;
 esac

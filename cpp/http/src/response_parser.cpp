@@ -11,6 +11,9 @@ namespace {
 
 constexpr unsigned max_fields = 100;
 constexpr unsigned max_interim = 8;
+/// "0", CR LF, CR LF: no chunk's head is shorter with what must follow it. Beast takes as much for granted where it is
+/// given the last one in pieces.
+constexpr std::size_t least_chunk_head = 5;
 /// A chunk's size line costs a few bytes; more framing than this per byte of body is no honest answer.
 constexpr std::uint64_t framing_per_body_byte = 8;
 
@@ -27,8 +30,12 @@ ResponseParser::Message::Message(Limits message_limits, bool is_head) : limits(m
     body_limit(limits.body_bytes);
 }
 
-void ResponseParser::Message::on_response_impl(int code, View, int, Code&) {
+void ResponseParser::Message::on_response_impl(int code, View, int, Code& error) {
     response.status = code;
+    if (code < 100) {
+        broken = fmt::format("has the status {:03}", code);
+        error = stop_code();
+    }
 }
 
 void ResponseParser::Message::on_field_impl(http::field name, View name_text, View value, Code& error) {
@@ -118,10 +125,14 @@ bool ResponseParser::is_interim() const noexcept {
 Result<ResponseParser::Progress> ResponseParser::feed(boost::asio::const_buffer data, std::size_t& used) {
     used = 0;
     started_ = started_ || data.size() > 0;
+    if (starved_ && data.size() < least_chunk_head) {
+        return Progress::need_more;
+    }
     while (!message_->is_done() && used < data.size()) {
         boost::beast::error_code error;
         const std::size_t taken = message_->put(data + used, error);
         used += taken;
+        starved_ = error == http::error::need_more && message_->is_header_done();
         if (error == http::error::need_more) {
             break;
         }

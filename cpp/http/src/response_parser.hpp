@@ -91,6 +91,8 @@ private:
     Limits limits_;
     bool head_request_;
     bool started_{false};
+    /// The head of a chunk is not whole yet.
+    bool starved_{false};
     unsigned interim_{0};
     std::optional<Message> message_;
 };
