@@ -1,13 +1,28 @@
-"""Fixtures that several files of tests share."""
+"""Fixtures that several files of tests share, and a watch over what all of them print."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from http_service import Authority, Service
+
+#: Stands for a secret wherever a test sends one; in no output of any test.
+MARKER = "hush-4fd1c7a2"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Fail a test whose output, logs included, holds the secret."""
+    report = yield
+    if any(MARKER in text for _, text in report.sections):
+        report.outcome = "failed"
+        report.longrepr = "a secret stands in what this test has printed or logged"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -84,6 +84,8 @@ class FaultServer:
         ``send`` each. After the last step the connection waits for the next request.
     read : bool
         False accepts connections and reads nothing.
+    read_bytes : int, optional
+        Read so many bytes of a connection, and do the steps then: in the middle of a request.
     tls : ssl.SSLContext, optional
         Speak TLS, as this context says.
     port : int
@@ -112,12 +114,14 @@ class FaultServer:
         handler: Handler | Step | Iterable[Step] = b"",
         *,
         read: bool = True,
+        read_bytes: int | None = None,
         tls: ssl.SSLContext | None = None,
         port: int = 0,
     ) -> None:
         self.handler = handler
         self.requests: list[FaultRequest] = []
         self._read = read
+        self._read_bytes = read_bytes
         self._tls = tls
         self._lock = threading.Condition()
         self._open: dict[int, socket.socket] = {}
@@ -208,6 +212,14 @@ class FaultServer:
         try:
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
+                # The one before has no descriptor any more.
+                with self._lock:
+                    self._open[number] = connection
+            if self._read_bytes is not None:
+                while len(pending) < self._read_bytes and _receive(connection, pending, 1):
+                    pass
+                self._answer(connection, FaultRequest(number, "", "", {}, bytes(pending)))
+                return
             while (request := _read_request(number, connection, pending)) is not None:
                 with self._lock:
                     self.requests.append(request)
@@ -275,7 +287,7 @@ def _read_request(
     return FaultRequest(number, method, target, headers, body)
 
 
-def _receive(connection: socket.socket, pending: bytearray) -> bool:
-    piece = connection.recv(65536)
+def _receive(connection: socket.socket, pending: bytearray, size: int = 65536) -> bool:
+    piece = connection.recv(size)
     pending += piece
     return bool(piece)
