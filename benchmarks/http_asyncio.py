@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import subprocess  # nosec B404
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,22 +49,29 @@ def run(quick: bool) -> list[dict[str, Any]]:
     list of dict
         Requests per second and CPU microseconds per request, with ratios to the raw loop.
     """
-    _build()
     requests, rounds = (1_000, 1) if quick else (20_000, 3)
     best: dict[tuple[str, str], tuple[float, float]] = {}
-    command = [str(_PEER), "server"]
+    with serving(build_peer()) as port:
+        for _ in range(rounds):
+            for contender in (("raw epoll", ""), *_CONTENDERS):
+                measured = _measure(contender, str(port), requests)
+                before = best.get(contender, measured)
+                best[contender] = (min(before[0], measured[0]), min(before[1], measured[1]))
+    return _lines(best)
+
+
+@contextmanager
+def serving(peer: Path) -> Iterator[int]:
+    """Run the server of `http_peer`; its port."""
     pipe = subprocess.PIPE
+    command = [str(peer), "server"]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as server:  # nosec B603
         if server.stdin is None or server.stdout is None:
             raise RuntimeError("the benchmark's server has no pipes")
-        port = server.stdout.readline().strip()
-        for _ in range(rounds):
-            for contender in (("raw epoll", ""), *_CONTENDERS):
-                measured = _measure(contender, port, requests)
-                before = best.get(contender, measured)
-                best[contender] = (min(before[0], measured[0]), min(before[1], measured[1]))
-        server.stdin.close()
-    return _lines(best)
+        try:
+            yield int(server.stdout.readline())
+        finally:
+            server.stdin.close()
 
 
 def _lines(best: dict[tuple[str, str], tuple[float, float]]) -> list[dict[str, Any]]:
@@ -85,11 +93,13 @@ def _lines(best: dict[tuple[str, str], tuple[float, float]]) -> list[dict[str, A
     return lines
 
 
-def _build() -> None:
+def build_peer() -> Path:
+    """Compile the two bare ends; the program."""
     _PEER.parent.mkdir(parents=True, exist_ok=True)
     source = Path(__file__).with_name("http_peer.cpp")
     command = ["g++", "-std=c++20", "-O2", "-o", str(_PEER), str(source)]
     subprocess.run(command, check=True)  # nosec B603
+    return _PEER
 
 
 def _measure(contender: tuple[str, str], port: str, requests: int) -> tuple[float, float]:
@@ -107,22 +117,33 @@ def _measure(contender: tuple[str, str], port: str, requests: int) -> tuple[floa
     return seconds["wall"] / requests, seconds["cpu"] / requests
 
 
-async def _client(name: str, url: str, stack: AsyncExitStack) -> Get:
+def _content(file: str) -> bytes:
+    return Path(file).read_bytes()
+
+
+async def open_client(name: str, url: str, stack: AsyncExitStack, ca_file: str = "") -> Get:
     """Open a client of that library and return what sends one request and decodes its answer."""
     if name == "ktrdr_core":
         from ktrdr_core import AsyncServiceAdapter, HostServiceConfig
+        from ktrdr_core.http import TlsOptions
 
         adapter = await stack.enter_async_context(
             AsyncServiceAdapter(
                 "benchmark",
-                HostServiceConfig(base_url=url, connection_pool_limit=_CONCURRENT),
+                HostServiceConfig(
+                    base_url=url,
+                    connection_pool_limit=_CONCURRENT,
+                    tls=TlsOptions(ca_file=ca_file),
+                ),
             )
         )
         return lambda: adapter.call_get("/bars")
     if name == "aiohttp":
         import aiohttp
 
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        trusted = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        connector = aiohttp.TCPConnector(ssl=trusted)
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
 
         async def get_aiohttp() -> Any:
             async with session.get(url + "/bars") as response:
@@ -133,7 +154,8 @@ async def _client(name: str, url: str, stack: AsyncExitStack) -> Get:
         import httpx
 
         limits = httpx.Limits(max_connections=_CONCURRENT)
-        client = await stack.enter_async_context(httpx.AsyncClient(limits=limits))
+        verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        client = await stack.enter_async_context(httpx.AsyncClient(limits=limits, verify=verify))
 
         async def get_httpx() -> Any:
             return (await client.get(url + "/bars")).json()
@@ -141,7 +163,10 @@ async def _client(name: str, url: str, stack: AsyncExitStack) -> Get:
         return get_httpx
     from pyreqwest.client import ClientBuilder
 
-    reqwest = await stack.enter_async_context(ClientBuilder().build())
+    builder = ClientBuilder()
+    if ca_file:
+        builder = builder.add_root_certificate_pem(_content(ca_file))
+    reqwest = await stack.enter_async_context(builder.build())
 
     async def get_reqwest() -> Any:
         response = await reqwest.get(url + "/bars").build().send()
@@ -152,7 +177,7 @@ async def _client(name: str, url: str, stack: AsyncExitStack) -> Get:
 
 async def _contend(name: str, url: str, requests: int) -> dict[str, float]:
     async with AsyncExitStack() as stack:
-        get = await _client(name, url, stack)
+        get = await open_client(name, url, stack)
         left = iter(range(requests))
 
         async def work() -> None:

@@ -1,8 +1,9 @@
 // The two ends that every HTTP client is measured against: a server that does nothing but answer, and the same requests
 // from a bare epoll loop, which no client library can beat.
 //
-//   http_peer server                 prints its port and serves until its standard input ends
-//   http_peer client PORT CONNS N    sends N requests over CONNS connections, prints wall and CPU seconds
+//   http_peer server                 prints its port and serves until its standard input ends; /hold gets no answer
+//   http_peer client PORT CONNS N    sends N requests over CONNS connections, prints wall and CPU seconds, and over one
+//                                    connection the median of a request's seconds
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -12,12 +13,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -66,6 +69,9 @@ void answer(int fd) {
         return;
     }
     const std::string_view text(buffer.data(), static_cast<std::size_t>(got));
+    if (text.starts_with("GET /hold ")) {
+        return;
+    }
     for (auto end = text.find("\r\n\r\n"); end != std::string_view::npos; end = text.find("\r\n\r\n", end + 4)) {
         if (::send(fd, response.data(), response.size(), MSG_NOSIGNAL) < 0) {
             ::close(fd);
@@ -133,6 +139,8 @@ int ask(int port, int connections, long requests) {
     const double cpu = cpu_seconds();
     std::array<epoll_event, 256> events;
     std::array<char, 65536> buffer;
+    std::vector<double> times;
+    auto asked = began;
     for (long done = 0; done < requests;) {
         const int count = ::epoll_wait(poll, events.data(), static_cast<int>(events.size()), -1);
         for (int i = 0; i < count; ++i) {
@@ -141,13 +149,20 @@ int ask(int port, int connections, long requests) {
                 stop("a short answer");
             }
             ++done;
+            if (connections == 1) {
+                const auto now = std::chrono::steady_clock::now();
+                times.push_back(std::chrono::duration<double>(now - asked).count());
+                asked = now;
+            }
             if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
                 stop("send");
             }
         }
     }
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - began;
-    std::printf("{\"wall\": %.6f, \"cpu\": %.6f}\n", wall.count(), cpu_seconds() - cpu);
+    std::sort(times.begin(), times.end());
+    std::printf("{\"wall\": %.6f, \"cpu\": %.6f, \"p50\": %.9f}\n", wall.count(), cpu_seconds() - cpu,
+                times.empty() ? 0 : times[times.size() / 2]);
     return 0;
 }
 

@@ -25,6 +25,7 @@ ENTRIES = (
     "worker",
     "streams",
     "http_asyncio",
+    "http_calls",
     "training_step",
 )
 _VERSIONS = ("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop", "anyio", "tqdm")

@@ -463,11 +463,6 @@ class CallOptions:
         urgent: bool,
     ) -> None: ...
 
-class ServiceRequest:
-    def __init__(
-        self, endpoint: str, data: Any, idempotent: bool, idempotency_key: str
-    ) -> None: ...
-
 class ServiceCalls:
     def __init__(
         self,
@@ -483,7 +478,7 @@ class ServiceCalls:
     ) -> CancellationToken: ...
     def batch(
         self,
-        requests: list[ServiceRequest],
+        rows: list[tuple[str, Any, bool, str]],
         options: CallOptions,
         stop_at_error: bool,
         mailbox: Mailbox,

@@ -304,8 +304,8 @@ class AsyncServiceAdapter:
         HostServiceError
             The first failure, unless ``return_exceptions``.
         """
-        requests = [
-            _core.ServiceRequest(
+        rows = [
+            (
                 _with_query(call.endpoint, call.params),
                 call.data,
                 call.idempotent,
@@ -328,7 +328,7 @@ class AsyncServiceAdapter:
 
         return Pending(
             lambda mailbox, key: self._native.batch(
-                requests, options, not return_exceptions, mailbox, key
+                rows, options, not return_exceptions, mailbox, key
             ),
             read,
         )

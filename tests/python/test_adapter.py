@@ -544,6 +544,8 @@ def test_wrong_arguments_are_named() -> None:
             adapter.call_post("/x", object()).result()
         with pytest.raises(errors.InvalidArgumentError, match="begins with '/'"):
             adapter.call_batch([ServiceCall("x")]).result()
+        with pytest.raises(errors.InvalidArgumentError, match="call 1 of the batch: endpoint"):
+            adapter.call_batch([ServiceCall("/x"), ServiceCall(5)]).result()  # type: ignore[arg-type]
 
 
 def test_a_service_is_reached_by_tls(authority: Authority) -> None:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import soak
+from child import child
 from http_service import Service, descriptors
 from ktrdr_core import CancellationToken, errors
 from ktrdr_core.http import Client, PoolOptions, RetryPolicy
 from ktrdr_core.testing import FaultRequest, FaultServer, Step, ok
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -133,3 +142,61 @@ def test_an_outage_is_not_made_worse_and_ends_when_the_service_is_back() -> None
         broken = False
         for _ in range(10):
             assert client.get("/x").result().text == "up"
+
+
+FAULTY = """
+import random, sys
+from ktrdr_core.testing import CLOSE, RESET, FaultServer, ok
+
+chance = random.Random(3)
+FAULTS = [[RESET], [CLOSE], [ok("half")[:-2], CLOSE], [b"HTTP/1.1 2", RESET], [b"nonsense\\r\\n\\r\\n"]]
+
+def answer(request):
+    server.requests.clear()
+    return chance.choice(FAULTS) if chance.random() < 0.02 else ok(request.target)
+
+with FaultServer(answer) as server:
+    print(server.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+def test_many_requests_with_random_faults_leave_nothing_behind() -> None:
+    count = soak.count(20_000, 1_000_000)
+
+    async def ask_many(client: Client, numbers: Iterator[int], failed: Counter[type]) -> None:
+        for number in numbers:
+            try:
+                assert (await client.get(f"/{number}")).text == f"/{number}"
+            except errors.HostServiceError as error:
+                failed[type(error)] += 1
+
+    async def main(client: Client, requests: int) -> Counter[type]:
+        numbers, failed = iter(range(requests)), Counter[type]()
+        await asyncio.gather(*(ask_many(client, numbers, failed) for _ in range(16)))
+        return failed
+
+    with child([sys.executable, "-c", FAULTY], stdin=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        with Client(url, pool=PoolOptions(max_connections=8), retry=ONCE) as client:
+            asyncio.run(main(client, 10_000))
+            before = resident(), descriptors(), threads()
+            failed = asyncio.run(main(client, count))
+            after = resident(), descriptors(), threads()
+    assert set(failed) == {errors.ServiceConnectionError, errors.ProtocolError}
+    assert sum(failed.values()) > count / 200
+    assert after[0] - before[0] < 1024 * 1024
+    assert after[1] - before[1] <= 8, "a connection or two may have been between dials"
+    assert after[2] == before[2]

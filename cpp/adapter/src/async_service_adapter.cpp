@@ -1,8 +1,5 @@
 #include <ktrdr/adapter/async_service_adapter.hpp>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -127,9 +124,8 @@ asio::awaitable<std::vector<Result<json::value>>> AsyncServiceAdapter::call_batc
     batch->answers.resize(count);
     batch->options.cancellation_token = batch->token;
     batch->lanes = std::min(count, max_connections());
-    const auto executor = co_await asio::this_coro::executor;
-    for (std::size_t lane = 0; lane < batch->lanes; ++lane) {
-        asio::co_spawn(executor, run_lane(batch), asio::detached);
+    for (std::size_t lane = batch->lanes; lane > 0; --lane) {
+        call_next(batch);
     }
     if (count > 0) {
         co_await batch->done.wait();
@@ -142,25 +138,30 @@ asio::awaitable<std::vector<Result<json::value>>> AsyncServiceAdapter::call_batc
     co_return answers;
 }
 
-asio::awaitable<void> AsyncServiceAdapter::run_lane(std::shared_ptr<Batch> batch) {
-    while (batch->next < batch->requests.size()) {
-        const std::size_t index = batch->next++;
-        ServiceRequest& request = batch->requests[index];
-        CallOptions options = batch->options;
-        options.idempotent = request.idempotent;
-        options.idempotency_key = std::move(request.idempotency_key);
-        // The await stands alone: GCC 12 miscompiles one inside a conditional expression.
-        auto begun = request.data ? call_post(std::move(request.endpoint), std::move(*request.data), std::move(options))
-                                  : call_get(std::move(request.endpoint), std::move(options));
-        auto answer = co_await std::move(begun);
+void AsyncServiceAdapter::call_next(const std::shared_ptr<Batch>& batch) {
+    if (batch->next == batch->requests.size()) {
+        if (--batch->lanes == 0) {
+            batch->done.open();
+        }
+        return;
+    }
+    const std::size_t index = batch->next++;
+    ServiceRequest& request = batch->requests[index];
+    CallOptions options = batch->options;
+    options.idempotent = request.idempotent;
+    options.idempotency_key = std::move(request.idempotency_key);
+    JsonHandler done = [this, batch, index](Result<json::value> answer) {
         const bool failed = answer.has_error();
         batch->answers[index].emplace(std::move(answer));
         if (failed && batch->stop_at_error) {
             batch->token.cancel({CancelCode::user, "another call of its batch failed", get_service_name()});
         }
-    }
-    if (--batch->lanes == 0) {
-        batch->done.open();
+        call_next(batch);
+    };
+    if (request.data) {
+        call_post(std::move(request.endpoint), *request.data, std::move(options), std::move(done));
+    } else {
+        call_get(std::move(request.endpoint), std::move(options), std::move(done));
     }
 }
 

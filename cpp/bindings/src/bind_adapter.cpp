@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <pybind11/stl.h>
 
 #include <ktrdr/runtime/service_calls.hpp>
@@ -42,13 +43,33 @@ CallOptions make_options(const std::optional<Handle>& operation, const std::opti
     return options;
 }
 
-ServiceRequest make_request(std::string endpoint, const py::object& data, bool idempotent,
-                            std::string idempotency_key) {
-    ServiceRequest request{std::move(endpoint), std::nullopt, idempotent, std::move(idempotency_key)};
-    if (!data.is_none()) {
+ServiceRequest request_of(const py::tuple& row) {
+    ServiceRequest request;
+    request.endpoint = row[0].cast<std::string>();
+    if (const py::object data = row[1]; !data.is_none()) {
         request.data = from_python(data);
     }
+    request.idempotent = row[2].cast<bool>();
+    request.idempotency_key = row[3].cast<std::string>();
     return request;
+}
+
+/// Rows `(endpoint, data, idempotent, idempotency_key)`.
+std::vector<ServiceRequest> requests_of(const py::list& rows) {
+    std::vector<ServiceRequest> requests;
+    requests.reserve(rows.size());
+    for (const py::handle row : rows) {
+        try {
+            requests.push_back(request_of(py::reinterpret_borrow<py::tuple>(row)));
+        } catch (const py::cast_error&) {
+            throw ErrorException(fail(Errc::invalid_argument,
+                                      fmt::format("call {} of the batch: endpoint and idempotency_key must be str, "
+                                                  "idempotent bool; nothing was sent",
+                                                  requests.size()),
+                                      {{"field", "calls"}}));
+        }
+    }
+    return requests;
 }
 
 void bind_config(py::module_& module) {
@@ -88,9 +109,6 @@ void bind_adapter(py::module_& module) {
     py::class_<CallOptions>(module, "CallOptions", "What a call carries beside its data.")
         .def(py::init(&make_options), py::arg("operation"), py::arg("token"), py::arg("timeout"), py::arg("deadline"),
              py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"));
-    py::class_<ServiceRequest>(module, "ServiceRequest", "One call of a batch.")
-        .def(py::init(&make_request), py::arg("endpoint"), py::arg("data"), py::arg("idempotent"),
-             py::arg("idempotency_key"));
     py::class_<ServiceCalls, std::shared_ptr<ServiceCalls>>(module, "ServiceCalls", "JSON calls to one host service.")
         .def(py::init(&make_calls), py::arg("name"), py::arg("type"), py::arg("start_hint"), py::arg("health_endpoint"),
              py::arg("headers"), py::arg("config"))
@@ -106,8 +124,13 @@ void bind_adapter(py::module_& module) {
                                  std::move(mailbox), key);
             },
             py::arg("endpoint"), py::arg("data"), py::arg("options"), py::arg("mailbox"), py::arg("key"))
-        .def("batch", &ServiceCalls::batch, py::arg("requests"), py::arg("options"), py::arg("stop_at_error"),
-             py::arg("mailbox"), py::arg("key"))
+        .def(
+            "batch",
+            [](ServiceCalls& self, const py::list& rows, const CallOptions& options, bool stop_at_error,
+               std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+                return self.batch(requests_of(rows), options, stop_at_error, std::move(mailbox), key);
+            },
+            py::arg("rows"), py::arg("options"), py::arg("stop_at_error"), py::arg("mailbox"), py::arg("key"))
         .def(
             "check_health",
             [](ServiceCalls& self, double timeout, double cache_ttl, const CallOptions& options,

@@ -396,7 +396,11 @@ bool Connection::hand_over_piece() {
             return false;
         }
     }
-    exchange->piece += parser_->take_body();
+    if (std::string body = parser_->take_body(); exchange->piece.empty()) {
+        exchange->piece = std::move(body);
+    } else {
+        exchange->piece += body;
+    }
     if (!exchange->piece.empty()) {
         owner_->piece_arrived(*exchange);
     }

@@ -135,7 +135,8 @@ private:
     /// `asked.url` is still without the base.
     [[nodiscard]] Result<boost::json::value> decode(Asked asked, const Response& response) const;
     [[nodiscard]] Error no_answer(Error error) const;
-    [[nodiscard]] boost::asio::awaitable<void> run_lane(std::shared_ptr<Batch> batch);
+    /// Begin the next call of a lane, or end the lane.
+    void call_next(const std::shared_ptr<Batch>& batch);
     [[nodiscard]] Error with_facts(Error error, const std::string& operation_id) const;
 
     ServiceIdentity identity_;
