@@ -175,11 +175,10 @@ void Call::head_arrived() {
 }
 
 std::string Call::take_piece() {
-    std::string piece = std::exchange(exchange_.piece, {});
     if (connection_ != nullptr) {
-        connection_->resume();
+        connection_->take_piece();
     }
-    return piece;
+    return std::exchange(exchange_.piece, {});
 }
 
 std::optional<Error> Call::failure() const {

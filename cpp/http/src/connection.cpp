@@ -373,7 +373,7 @@ void Connection::parse() {
         read_error(asio::error::eof);
         return;
     }
-    if (exchange_->piece.size() >= most_piece) {
+    if (exchange_->streamed && parser_->body_size() >= most_piece) {
         // Its reader is slower than the service: that is no silence of the service.
         paused_ = true;
         deadline_ = SteadyTime::max();
@@ -396,19 +396,27 @@ bool Connection::hand_over_piece() {
             return false;
         }
     }
-    if (std::string body = parser_->take_body(); exchange->piece.empty()) {
-        exchange->piece = std::move(body);
-    } else {
-        exchange->piece += body;
-    }
-    if (!exchange->piece.empty()) {
+    if (parser_->body_size() > 0) {
         owner_->piece_arrived(*exchange);
     }
     return exchange_ == exchange;
 }
 
-void Connection::resume() {
-    if (std::exchange(paused_, false) && exchange_ != nullptr) {
+void Connection::collect_piece(Exchange& exchange) {
+    // It gathers in the parser, so that nothing is copied before somebody wants it.
+    if (exchange.piece.empty()) {
+        exchange.piece = parser_->take_body();
+    } else {
+        exchange.piece += parser_->take_body();
+    }
+}
+
+void Connection::take_piece() {
+    if (exchange_ == nullptr) {
+        return;
+    }
+    collect_piece(*exchange_);
+    if (std::exchange(paused_, false)) {
         set_deadline(std::chrono::steady_clock::now() + settings_.timeouts.between_bytes);
         arm_read();
     }
@@ -453,6 +461,9 @@ void Connection::release_memory() {
 
 void Connection::end(Result<void> outcome, bool reusable) {
     Exchange& exchange = *exchange_;
+    if (exchange.streamed && exchange.head_told) {
+        collect_piece(exchange);
+    }
     exchange_ = nullptr;
     used_ = true;
     writing_ = false;

@@ -46,7 +46,8 @@ struct Exchange {
     bool answered{false};
     /// The connection had carried another request before.
     bool reused{false};
-    /// The body is handed over in pieces: `response` is the head, once `head_told`, and `piece` what has come since.
+    /// The body is handed over in pieces: `response` is the head, once `head_told`, and `piece` what was taken since,
+    /// or what was left at the end.
     bool streamed{false};
     bool head_told{false};
     std::string piece{};
@@ -95,8 +96,8 @@ public:
     void dial();
     /// Send the request and read its answer. The exchange stays where it is until it has ended or `close` was called.
     void start(Exchange& exchange);
-    /// The piece of a streamed exchange was taken: read on.
-    void resume();
+    /// Put what has come of a streamed exchange into its `piece`, and read on.
+    void take_piece();
     /// At once and for good; nobody is told.
     void close() noexcept;
     /// The same, but the owner hears of it: the dial or the exchange failed with `error`.
@@ -131,6 +132,7 @@ private:
     void parse();
     /// False when the exchange went away meanwhile.
     [[nodiscard]] bool hand_over_piece();
+    void collect_piece(Exchange& exchange);
     [[nodiscard]] std::size_t read_size() const noexcept;
     /// What an idle connection does not need.
     void release_memory();

@@ -45,6 +45,7 @@ public:
     [[nodiscard]] Response take_head() {
         return {.status = message_->response.status, .headers = std::move(message_->response.headers)};
     }
+    [[nodiscard]] std::size_t body_size() const noexcept { return message_->response.body.size(); }
     /// What has come of the body since the last call.
     [[nodiscard]] std::string take_body() { return std::exchange(message_->response.body, {}); }
 
