@@ -294,7 +294,10 @@ def test_a_cancel_in_each_phase_ends_the_call_and_its_socket(
             # The server has not read yet what would tell it.
             server.release()
             await asyncio.to_thread(server.wait_until, lambda it: it.open_connections == 0)
-        assert client.stats()["active"] == 0
+        async with asyncio.timeout(20):
+            while client.stats()["active"] > 0:
+                # The waiting task goes on before the socket is closed behind it.
+                await asyncio.to_thread(os.sched_yield)
 
     if phase == "tls" and service.trust is None:
         pytest.skip("there is no such phase without TLS")

@@ -140,6 +140,8 @@ void ConnectionPool::exchange_ended(Connection& connection, Exchange& exchange, 
 }
 
 void ConnectionPool::carry_out(const PoolStep& step, CloseReason reason, const Error* dial_error) {
+    // Before the peer can see that a socket was closed.
+    publish();
     if (step.kind == PoolStep::Kind::close) {
         metrics_.closed(reason);
         forget(static_cast<Connection&>(*step.member));
@@ -147,7 +149,6 @@ void ConnectionPool::carry_out(const PoolStep& step, CloseReason reason, const E
     if (step.dial) {
         dial();
     }
-    publish();
     if (step.kind == PoolStep::Kind::grant) {
         static_cast<Call&>(*step.waiter).start(static_cast<Connection&>(*step.member));
     } else if (step.kind == PoolStep::Kind::fail) {
