@@ -53,7 +53,8 @@ class _Answer:
     def __init__(self, native: _core.HttpResponse, method: str, url: str) -> None:
         self._native = native
         self.method = method
-        self.url = url
+        self.url = native.url or url
+        self.redirects = native.redirects
         self.status_code = native.status_code
         self.headers = Headers(native.headers)
 
@@ -100,7 +101,9 @@ class Response(_Answer):
     content : bytes
         The body.
     method, url : str
-        What was asked.
+        What was asked; after redirects the address that answered.
+    redirects : list of str
+        The addresses that led to another, in their order.
     elapsed : float
         Seconds from the start of the call, all attempts together.
     attempts : list of dict
@@ -151,7 +154,9 @@ class StreamedResponse(_Answer):
     status_code : int
     headers : Headers
     method, url : str
-        What was asked.
+        What was asked; after redirects the address that answered.
+    redirects : list of str
+        The addresses that led to another, in their order.
     elapsed : float
         Seconds until the head was there.
     attempts : list of dict

@@ -123,8 +123,8 @@ class Client:
     -----
     Thread safety: every member from any thread; ``await`` on any event loop, many at once.
 
-    Any status is an answer: ``raise_for_status`` makes an error of it. No redirect is followed, no proxy is taken from the
-    environment, no cookie is kept.
+    Any status is an answer: ``raise_for_status`` makes an error of it. No redirect is followed unless a request asks for
+    it, no proxy is taken from the environment, no cookie is kept.
 
     Examples
     --------
@@ -182,6 +182,7 @@ class Client:
         idempotent: bool = False,
         idempotency_key: str = "",
         urgent: bool = False,
+        max_redirects: int = 0,
         cancellation_token: _core.CancellationToken | None = None,
     ) -> PendingResponse:
         """Make a request; it is sent when it is awaited, or by ``result()``.
@@ -208,6 +209,9 @@ class Client:
             Sent as ``Idempotency-Key``: the service knows by it that a request came twice, so it may be sent again.
         urgent : bool
             Goes before others that wait for a connection, over one that is kept for this: for calls that stop work.
+        max_redirects : int
+            Follow so many redirects, 5 at most: 303, and 301 and 302 of a POST, as GET; never from https to http; to
+            another service without headers that may be secrets. Without it a redirect is an answer like another.
         cancellation_token : CancellationToken, optional
             Stops the request; it ends with ``OperationCancelledError`` then.
 
@@ -227,6 +231,7 @@ class Client:
             idempotent,
             idempotency_key,
             urgent,
+            max_redirects,
             cancellation_token,
         )
         return PendingResponse(self, request, cancellation_token, shown)
@@ -244,6 +249,7 @@ class Client:
         timeout: float | None = None,
         idempotent: bool = False,
         idempotency_key: str = "",
+        max_redirects: int = 0,
         cancellation_token: _core.CancellationToken | None = None,
     ) -> _PendingStream:
         """Make a request whose answer is read as it comes: ``async with client.stream("GET", url) as response``.
@@ -268,6 +274,7 @@ class Client:
             idempotent,
             idempotency_key,
             False,
+            max_redirects,
             cancellation_token,
         )
         return _PendingStream(self, request, cancellation_token, shown)
@@ -306,7 +313,7 @@ class Client:
         if last_event_id:
             fields["Last-Event-ID"] = last_event_id
         request, _ = self._made(
-            "GET", url, params, fields, None, ..., None, False, "", False, cancellation_token
+            "GET", url, params, fields, None, ..., None, False, "", False, 0, cancellation_token
         )
         return EventStream(self._native.events(request, cancellation_token))
 
@@ -322,6 +329,7 @@ class Client:
         idempotent: bool,
         idempotency_key: str,
         urgent: bool,
+        max_redirects: int,
         cancellation_token: _core.CancellationToken | None,
     ) -> tuple[_core.HttpRequest, tuple[str, str]]:
         """Check the arguments of a request; the request, and its method and URL as they are shown."""
@@ -346,6 +354,7 @@ class Client:
             idempotent,
             idempotency_key,
             urgent,
+            max_redirects,
             timeout,
         )
         shown = url if "://" in url else f"{self._native.url}{url}"

@@ -143,6 +143,16 @@ def test_a_cancel_closes_the_socket_and_the_pool_serves_on(
         assert server.accepted == 2
 
 
+def test_an_address_of_ipv6_is_written_in_brackets() -> None:
+    try:
+        server = FaultServer(ok("six"), host="::1")
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with server, Client(server.url) as client:
+        assert client.get("/x").result().text == "six"
+        assert server.requests[0].headers["host"] == server.url.removeprefix("http://")
+
+
 # ---- TLS alone
 
 

@@ -187,7 +187,9 @@ def test_nobody_listens(service: Service, call: Call) -> None:
     with service.serve() as server:
         port = int(server.url.rsplit(":", 1)[1])
     with Client(server.url, retry=RetryPolicy(attempts=1), tls=service.trust) as client:
-        with pytest.raises(errors.ServiceConnectionError, match="refused") as caught:
+        with pytest.raises(
+            errors.ServiceConnectionError, match=r"refused.*is the service running"
+        ) as caught:
             call.send(client)
         assert caught.value.context["phase"] == "connect"
         assert caught.value.context["request_sent"] == "no"
@@ -357,6 +359,50 @@ def test_no_redirect_is_followed_and_no_secret_leaves(service: Service, code: in
                 assert response.headers["location"]
             assert len(server.requests) == 2
             assert elsewhere.requests == []
+
+
+def test_redirects_are_followed_where_they_are_asked_for(service: Service) -> None:
+    with FaultServer(good) as elsewhere:
+
+        def answer(request: FaultRequest) -> bytes:
+            if request.target.startswith("/step"):
+                number = int(request.target.removeprefix("/step"))
+                return status(302, "", f"Location: /step{number + 1}\r\n")
+            if request.target == "/away":
+                return status(307, "", f"Location: {elsewhere.url}/there?x=1\r\n")
+            return (
+                status(303, "", "Location: end?y=2\r\n")
+                if request.target == "/a/b"
+                else good(request)
+            )
+
+        secret = {"Authorization": "secret", "X-Api-Key": "secret", "Accept": "text/plain"}
+        with (
+            service.serve(answer) as server,
+            Client(server.url, headers=secret, tls=service.trust) as client,
+        ):
+            found = client.post("/a/b", json={}, max_redirects=1).result()
+            assert found.text == "/a/end?y=2"
+            assert found.url == f"{server.url}/a/end?y=2"
+            assert found.redirects == [f"{server.url}/a/b"]
+            assert [r.method for r in server.requests] == ["POST", "GET"]
+            assert server.requests[1].headers["authorization"] == "secret"
+            assert "content-type" not in server.requests[1].headers
+            with pytest.raises(errors.ProtocolError, match="redirected more than 5 times"):
+                client.get("/step1", max_redirects=5).result()
+            assert len(server.requests) == 2 + 6
+            with client.stream("GET", "/a/b", max_redirects=2) as response:
+                assert response.read() == b"/a/end?y=2"
+            away = client.post("/away", json={}, max_redirects=5).result()
+            if server.url.startswith("https:"):
+                assert away.status_code == 307, "not in the clear what was asked for by TLS"
+                assert elsewhere.requests == []
+            else:
+                assert away.text == "/there?x=1"
+                assert elsewhere.requests[0].headers["accept"] == "text/plain"
+                assert not {"authorization", "x-api-key"} & set(elsewhere.requests[0].headers)
+            with pytest.raises(errors.InvalidArgumentError, match="max_redirects is 6"):
+                client.get("/", max_redirects=6).result()
 
 
 def test_a_service_that_closes_just_when_it_is_asked_again_is_asked_once_more(

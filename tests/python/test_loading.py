@@ -12,7 +12,15 @@ import pandas as pd
 import pytest
 
 from ib_host import IbHost
-from ktrdr_core import Bars, CancellationToken, DataManager, ProgressState, errors
+from ktrdr_core import (
+    Bars,
+    CancellationToken,
+    DataManager,
+    OperationsService,
+    ProgressState,
+    errors,
+)
+from ktrdr_core.testing import FaultServer, status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -311,3 +319,21 @@ def asked(stats: dict[str, Any]) -> int:
 
 async def _await(load: Any) -> Any:
     return await load
+
+
+def test_what_had_to_be_asked_again_stands_in_the_loads_log(tmp_path: Path) -> None:
+    busy = status(503, "the gateway restarts", "Retry-After: 0\r\n")
+    with (
+        FaultServer(busy) as server,
+        DataManager(tmp_path, server.url, env={"IB_HOST_SERVICE_MAX_RETRIES": "2"}) as data,
+    ):
+        load = data.load_data("AAPL", "1d", **FULL)
+        with pytest.raises(errors.StatusError, match="the gateway restarts") as caught:
+            load.result(timeout=60)
+        assert caught.value.context["operation_id"] == load.id
+        assert {r.headers["x-operation-id"] for r in server.requests} == {load.id}
+        events = [event for event in OperationsService().events(load.id) if event.kind == "log"]
+        assert len(events) == len(server.requests) == 3
+        assert [event.data["status"] for event in events] == [503] * 3
+        assert events[0].data["message"].startswith("ib: POST /data/validate: attempt 1: was")
+        assert events[-1].data["stopped_by"] == "attempts"

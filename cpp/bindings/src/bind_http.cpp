@@ -89,6 +89,8 @@ void bind_response(py::module_& module) {
     py::class_<Response>(module, "HttpResponse", "An answer as it came.")
         .def_readonly("status_code", &Response::status)
         .def_property_readonly("headers", &headers_of)
+        .def_readonly("redirects", &Response::redirects)
+        .def_readonly("url", &Response::url)
         .def_property_readonly("content", [](const Response& self) { return py::bytes(self.body); })
         .def_property_readonly(
             "attempts", [](const Response& self) { return to_python(boost::json::value(to_json(self.attempts))); })
@@ -112,7 +114,7 @@ void bind_response(py::module_& module) {
 
 Request make_request(std::string method, std::string url, Headers headers, std::optional<std::string> content,
                      const py::object& json, bool idempotent, std::string idempotency_key, bool urgent,
-                     std::optional<double> timeout) {
+                     std::size_t max_redirects, std::optional<double> timeout) {
     Request request;
     request.method = std::move(method);
     request.url = std::move(url);
@@ -126,6 +128,7 @@ Request make_request(std::string method, std::string url, Headers headers, std::
     request.idempotent = idempotent;
     request.idempotency_key = std::move(idempotency_key);
     request.urgent = urgent;
+    request.max_redirects = max_redirects;
     if (timeout) {
         // The shortest limit that there is, for 0 would mean the client's own.
         request.timeout =
@@ -146,7 +149,8 @@ void bind_http(py::module_& module) {
     bind_response(module);
     py::class_<Request>(module, "HttpRequest", "A request that can be sent.")
         .def(py::init(&make_request), py::arg("method"), py::arg("url"), py::arg("headers"), py::arg("content"),
-             py::arg("json"), py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"), py::arg("timeout"));
+             py::arg("json"), py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"),
+             py::arg("max_redirects"), py::arg("timeout"));
     py::class_<ServerEvent>(module, "ServerEvent", "One server-sent event.")
         .def_property_readonly(
             "event", [](const ServerEvent& self) { return utf8_of(self.event); },

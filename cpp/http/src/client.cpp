@@ -10,6 +10,7 @@
 #include <ktrdr/http/awaited.hpp>
 
 #include "connection_pool.hpp"
+#include "redirects.hpp"
 #include "request_writer.hpp"
 #include "sending.hpp"
 #include "tls.hpp"
@@ -31,7 +32,11 @@ PoolStats& PoolStats::operator+=(const PoolStats& other) noexcept {
 }
 
 struct HttpClient::Impl {
-    Impl(asio::io_context& context, const ClientOptions& chosen) : io(context), options(chosen), deadlines(context) {}
+    Impl(asio::io_context& context, const ClientOptions& chosen)
+        : io(context),
+          options(chosen),
+          deadlines(context),
+          in_flight(asio::use_service<CallsInFlight>(static_cast<asio::execution_context&>(context))) {}
 
     /// Which pool a request goes to, and what it asks for there.
     struct Route {
@@ -52,6 +57,7 @@ struct HttpClient::Impl {
     ClientOptions options;
     MetricsRecorder metrics{};
     Deadlines deadlines;
+    CallsInFlight& in_flight;
     /// Of the base URL, if there is one.
     std::optional<Origin> base{};
     ConnectionPool* base_pool{nullptr};
@@ -184,7 +190,94 @@ Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, con
     return std::shared_ptr<HttpClient>(new HttpClient(std::move(impl)));
 }
 
+namespace {
+
+/// The last of a chain of redirects that is longer than it may be.
+Error too_many(const Request& request, const std::vector<std::string>& urls) {
+    const std::string last = urls.back().substr(0, urls.back().find('?'));
+    return fail(Errc::protocol,
+                fmt::format("{} {} was redirected more than {} times", request.method, last, urls.size() - 1),
+                {{"method", request.method},
+                 {"url", last},
+                 {"phase", "answer"},
+                 {"request_sent", "whole"},
+                 {"retryable", false},
+                 {"attempts", boost::json::array()}});
+}
+
+}  // namespace
+
+/// A request and those that its answers lead to.
+class HttpClient::Redirects final {
+public:
+    Redirects(const HttpClient& client, Request& request)
+        : most_(request.max_redirects), url_(client.whole(request.url)) {
+        // One deadline for all of them.
+        const Timeouts& limits = client.options().timeouts;
+        const auto own = request.timeout.count() > 0 ? std::min(request.timeout, limits.total) : limits.total;
+        request.deadline = std::min(request.deadline, std::chrono::steady_clock::now() + own);
+        request.max_redirects = 0;
+    }
+
+    /// What to send next; none where the answer stands. An error where there were too many.
+    [[nodiscard]] Result<std::optional<Request>> next(const Request& asked, const Response& answer) {
+        auto further = redirected(asked, url_, answer);
+        if (!further) {
+            return std::optional<Request>{};
+        }
+        passed_.push_back(std::move(url_));
+        url_ = further->url;
+        if (passed_.size() > most_) {
+            return too_many(asked, passed_);
+        }
+        return further;
+    }
+    void tell(Response& answer) {
+        if (!passed_.empty()) {
+            answer.redirects = std::move(passed_);
+            answer.url = std::move(url_);
+        }
+    }
+
+private:
+    std::size_t most_;
+    /// Asked for last.
+    std::string url_;
+    std::vector<std::string> passed_{};
+};
+
+std::string HttpClient::whole(const std::string& url) const {
+    return url.starts_with('/') ? this->url() + url : url;
+}
+
+void HttpClient::follow(const std::shared_ptr<Redirects>& redirects, Request request, const CancellationToken& token,
+                        ResponseHandler done) {
+    Request copy = request;
+    send(std::move(copy), token,
+         [this, self = shared_from_this(), redirects, request = std::move(request), token,
+          done = std::move(done)](Result<Response> answer) mutable {
+             if (answer) {
+                 auto next = redirects->next(request, *answer);
+                 if (!next) {
+                     done(std::move(next).error());
+                     return;
+                 }
+                 if (*next) {
+                     follow(redirects, std::move(**next), token, std::move(done));
+                     return;
+                 }
+                 redirects->tell(*answer);
+             }
+             done(std::move(answer));
+         });
+}
+
 void HttpClient::send(Request request, const CancellationToken& token, ResponseHandler done) {
+    if (request.max_redirects > 0 && request.max_redirects <= most_redirects) {
+        const auto redirects = std::make_shared<Redirects>(*this, request);
+        follow(redirects, std::move(request), token, std::move(done));
+        return;
+    }
     auto route = impl_->route(request, false);
     if (!route) {
         asio::post(impl_->io.get_executor(),
@@ -193,6 +286,7 @@ void HttpClient::send(Request request, const CancellationToken& token, ResponseH
     }
     const auto sending = std::make_shared<Sending>(shared_from_this(), impl_->deadlines, *route->pool,
                                                    std::move(request), std::move(route->target), std::move(done));
+    impl_->in_flight.add(*sending);
     sending->start(token);
 }
 
@@ -204,6 +298,29 @@ asio::awaitable<Result<Response>> HttpClient::send(Request request, Cancellation
 }
 
 asio::awaitable<Result<std::shared_ptr<ResponseStream>>> HttpClient::stream(Request request, CancellationToken token) {
+    if (request.max_redirects == 0 || request.max_redirects > most_redirects) {
+        co_return co_await open(std::move(request), std::move(token));
+    }
+    Redirects redirects(*this, request);
+    for (;;) {
+        auto stream = co_await open(request, token);
+        if (!stream) {
+            co_return std::move(stream).error();
+        }
+        auto next = redirects.next(request, (*stream)->head());
+        if (!next) {
+            co_return std::move(next).error();
+        }
+        if (!*next) {
+            redirects.tell((*stream)->head_);
+            co_return std::move(*stream);
+        }
+        (*stream)->close();
+        request = std::move(**next);
+    }
+}
+
+asio::awaitable<Result<std::shared_ptr<ResponseStream>>> HttpClient::open(Request request, CancellationToken token) {
     const auto self = shared_from_this();
     auto route = impl_->route(request, true);
     if (!route) {

@@ -57,6 +57,12 @@ void append_number(std::string& out, std::string_view name, std::uint64_t value)
 }  // namespace
 
 Result<void> check(const Request& request, std::string_view target) {
+    if (request.max_redirects > most_redirects) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("max_redirects is {}, but must be at most {}; nothing was sent", request.max_redirects,
+                                most_redirects),
+                    {{"field", "max_redirects"}});
+    }
     if (!is_token(request.method)) {
         return refuse("method", "is not a token such as GET");
     }

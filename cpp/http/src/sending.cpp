@@ -49,6 +49,14 @@ void Sending::due() {
     }
 }
 
+void CallsInFlight::shutdown() {
+    while (!calls_.empty()) {
+        Sending& first = calls_.front();
+        calls_.pop_front();
+        first.drop();
+    }
+}
+
 StreamCall::StreamCall(ConnectionPool& pool, Request request, std::string target)
     : timer_(pool.io().get_executor()), call(pool, std::move(request), std::move(target), *this, true) {}
 

@@ -6,11 +6,20 @@ namespace ktrdr {
 namespace asio = boost::asio;
 namespace {
 
+/// What a person may change where nobody listens; the adapters have words of their own.
+Error with_advice(Error error) {
+    const auto* const phase = error.context.if_contains("phase");
+    if (error.code == Errc::service_connection && phase != nullptr && *phase == "connect") {
+        error.message += "; is the service running at that address?";
+    }
+    return error;
+}
+
 asio::awaitable<Result<std::shared_ptr<HttpStream>>> open_stream(Runtime* runtime, HttpClient* client, Request request,
                                                                  CancellationToken token) {
     auto stream = co_await client->stream(std::move(request), std::move(token));
     if (!stream) {
-        co_return std::move(stream).error();
+        co_return with_advice(std::move(stream).error());
     }
     co_return std::make_shared<HttpStream>(*runtime, std::move(*stream));
 }
@@ -43,8 +52,9 @@ CancellationToken HttpCalls::send(Request request, const CancellationToken& pare
     CancellationToken token = runtime_.make_token(parent);
     runtime_.io().post([client = client_, request = std::move(request), token,
                         to = ReplyTo{runtime_, std::move(mailbox), key}]() mutable {
-        client->send(std::move(request), token,
-                     [to = std::move(to)](Result<Response> response) { to.post(std::move(response)); });
+        client->send(std::move(request), token, [to = std::move(to)](Result<Response> response) {
+            to.post(response ? std::move(response) : with_advice(std::move(response).error()));
+        });
     });
     return token;
 }

@@ -88,6 +88,8 @@ class FaultServer:
         Read so many bytes of a connection, and do the steps then: in the middle of a request.
     tls : ssl.SSLContext, optional
         Speak TLS, as this context says.
+    host : str
+        The address to listen at; ``::1`` for IPv6.
     port : int
         Where to listen; 0 for any free port.
 
@@ -116,6 +118,7 @@ class FaultServer:
         read: bool = True,
         read_bytes: int | None = None,
         tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.handler = handler
@@ -128,9 +131,11 @@ class FaultServer:
         self._accepted = 0
         # Readable once released: shut down at its other end.
         self._released, self._release = socket.socketpair()
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=128)
         scheme = "http" if tls is None else "https"
-        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        self.url = f"{scheme}://{shown}:{self._listener.getsockname()[1]}"
         self._threads: deque[threading.Thread] = deque()
         self._start(self._accept)
 

@@ -44,6 +44,7 @@ public:
     void close();
 
 private:
+    friend class HttpClient;
     std::shared_ptr<HttpClient> client_;
     std::unique_ptr<StreamCall> stream_;
     Response head_;
@@ -90,6 +91,12 @@ public:
 
 private:
     struct Impl;
+    class Redirects;
+    void follow(const std::shared_ptr<Redirects>& redirects, Request request, const CancellationToken& token,
+                ResponseHandler done);
+    [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<ResponseStream>>> open(Request request,
+                                                                                       CancellationToken token);
+    [[nodiscard]] std::string whole(const std::string& url) const;
     explicit HttpClient(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };

@@ -14,6 +14,8 @@ namespace ktrdr {
 /// Header fields in the order given; names compare without case.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+constexpr std::size_t most_redirects = 5;
+
 struct Request {
     std::string method{"GET"};
     /// `http://host[:port]/path?query`, or a path (with a query) below the client's base URL, beginning with '/'.
@@ -28,6 +30,9 @@ struct Request {
     bool idempotent{false};
     /// Say that gzip and deflate are welcome (unless `headers` have an `Accept-Encoding`), and unpack such an answer.
     bool decode{true};
+    /// Follow so many redirects, from 0 to `most_redirects`: to another origin without headers that may be secrets,
+    /// never from https to http. Any other 3xx is an answer like another.
+    std::size_t max_redirects{0};
     /// Sent as `Idempotency-Key`, the same with every attempt: a service that knows it carries the request out once.
     /// Empty for none.
     std::string idempotency_key{};
@@ -50,8 +55,11 @@ struct Response {
     std::string body{};
     /// Attempts before the one that brought this, and this one where its status asked for another that did not come.
     std::vector<Attempt> attempts{};
-    /// From the start of the call, all attempts together.
+    /// From the start of the call, all attempts together; of redirects the last.
     std::chrono::nanoseconds elapsed{};
+    /// The addresses that led to another, in their order, and the one that brought this; empty where none did.
+    std::vector<std::string> redirects{};
+    std::string url{};
 };
 
 }  // namespace ktrdr

@@ -1,0 +1,2 @@
+// Boost.URL compiled once, for every room.
+#include <boost/url/src.hpp>
