@@ -190,66 +190,6 @@ Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, con
     return std::shared_ptr<HttpClient>(new HttpClient(std::move(impl)));
 }
 
-namespace {
-
-/// The last of a chain of redirects that is longer than it may be.
-Error too_many(const Request& request, const std::vector<std::string>& urls) {
-    const std::string last = urls.back().substr(0, urls.back().find('?'));
-    return fail(Errc::protocol,
-                fmt::format("{} {} was redirected more than {} times", request.method, last, urls.size() - 1),
-                {{"method", request.method},
-                 {"url", last},
-                 {"phase", "answer"},
-                 {"request_sent", "whole"},
-                 {"retryable", false},
-                 {"attempts", boost::json::array()}});
-}
-
-}  // namespace
-
-/// A request and those that its answers lead to.
-class HttpClient::Redirects final {
-public:
-    Redirects(const HttpClient& client, Request& request)
-        : most_(request.max_redirects), url_(client.whole(request.url)) {
-        // One deadline for all of them.
-        const Timeouts& limits = client.options().timeouts;
-        const auto own = request.timeout.count() > 0 ? std::min(request.timeout, limits.total) : limits.total;
-        request.deadline = std::min(request.deadline, std::chrono::steady_clock::now() + own);
-        request.max_redirects = 0;
-    }
-
-    /// What to send next; none where the answer stands. An error where there were too many.
-    [[nodiscard]] Result<std::optional<Request>> next(const Request& asked, const Response& answer) {
-        auto further = redirected(asked, url_, answer);
-        if (!further) {
-            return std::optional<Request>{};
-        }
-        passed_.push_back(std::move(url_));
-        url_ = further->url;
-        if (passed_.size() > most_) {
-            return too_many(asked, passed_);
-        }
-        return further;
-    }
-    void tell(Response& answer) {
-        if (!passed_.empty()) {
-            answer.redirects = std::move(passed_);
-            answer.url = std::move(url_);
-        }
-    }
-
-private:
-    std::size_t most_;
-    /// Asked for last.
-    std::string url_;
-    std::vector<std::string> passed_{};
-};
-
-std::string HttpClient::whole(const std::string& url) const {
-    return url.starts_with('/') ? this->url() + url : url;
-}
-
 void HttpClient::follow(const std::shared_ptr<Redirects>& redirects, Request request, const CancellationToken& token,
                         ResponseHandler done) {
     Request copy = request;
@@ -274,7 +214,7 @@ void HttpClient::follow(const std::shared_ptr<Redirects>& redirects, Request req
 
 void HttpClient::send(Request request, const CancellationToken& token, ResponseHandler done) {
     if (request.max_redirects > 0 && request.max_redirects <= most_redirects) {
-        const auto redirects = std::make_shared<Redirects>(*this, request);
+        const auto redirects = std::make_shared<Redirects>(request, url(), options().timeouts);
         follow(redirects, std::move(request), token, std::move(done));
         return;
     }
@@ -301,7 +241,7 @@ asio::awaitable<Result<std::shared_ptr<ResponseStream>>> HttpClient::stream(Requ
     if (request.max_redirects == 0 || request.max_redirects > most_redirects) {
         co_return co_await open(std::move(request), std::move(token));
     }
-    Redirects redirects(*this, request);
+    Redirects redirects(request, url(), options().timeouts);
     for (;;) {
         auto stream = co_await open(request, token);
         if (!stream) {

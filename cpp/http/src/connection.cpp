@@ -13,14 +13,9 @@ namespace ktrdr {
 namespace asio = boost::asio;
 namespace {
 
-/// What an idle connection keeps ready, enough for most answers; what is read at a time of one that is larger.
-constexpr std::size_t first_read_bytes = 4UL * 1024;
-constexpr std::size_t further_read_bytes = 64UL * 1024;
 constexpr std::chrono::seconds addresses_kept{30};
 /// A streamed body waits in memory up to this, and what one read brings.
 constexpr std::size_t most_piece = 64UL * 1024;
-/// What is encrypted at a time, so that a large body is not in memory twice.
-constexpr std::size_t tls_piece = 64UL * 1024;
 
 }  // namespace
 
@@ -202,152 +197,6 @@ void Connection::start(Exchange& exchange) {
     write();
 }
 
-void Connection::write_plain(boost::system::error_code& error) {
-    const std::string& body = exchange_->request->body;
-    const std::size_t total = head_.size() + body.size();
-    while (written_ < total && !error) {
-        const std::size_t of_head = std::min(written_, head_.size());
-        const std::array<asio::const_buffer, 2> rest{asio::buffer(head_) + of_head,
-                                                     asio::buffer(body) + (written_ - of_head)};
-        written_ += body.empty() ? socket_.write_some(rest[0], error) : socket_.write_some(rest, error);
-    }
-}
-
-void Connection::write_tls(boost::system::error_code& error) {
-    const std::string& body = exchange_->request->body;
-    flush(error);
-    while (!error && written_ < head_.size() + body.size()) {
-        const bool in_head = written_ < head_.size();
-        const std::string& part = in_head ? head_ : body;
-        const std::size_t at = in_head ? written_ : written_ - head_.size();
-        const std::size_t size = std::min(part.size() - at, tls_piece);
-        if (const auto encrypted = tls_->write({part.data() + at, size}); !encrypted) {
-            error = asio::error::connection_aborted;
-            return;
-        }
-        written_ += size;
-        tls_->take_output(cipher_out_);
-        // A small head and a small body are one record each, but one call.
-        if (!in_head || body.empty() || written_ < head_.size() || cipher_out_.size() >= tls_piece) {
-            flush(error);
-        }
-    }
-}
-
-void Connection::flush(boost::system::error_code& error) {
-    while (cipher_sent_ < cipher_out_.size() && !error) {
-        cipher_sent_ += socket_.write_some(asio::buffer(cipher_out_) + cipher_sent_, error);
-    }
-    if (cipher_sent_ == cipher_out_.size()) {
-        cipher_out_.clear();
-        cipher_sent_ = 0;
-    }
-}
-
-void Connection::write() {
-    const std::size_t total = head_.size() + exchange_->request->body.size();
-    boost::system::error_code error;
-    tls_ ? write_tls(error) : write_plain(error);
-    if (written_ > 0) {
-        exchange_->sent = written_ == total && cipher_out_.empty() ? RequestSent::whole : RequestSent::partly;
-    }
-    const auto now = std::chrono::steady_clock::now();
-    if (error == asio::error::would_block || error == asio::error::try_again) {
-        set_deadline(now + settings_.timeouts.write);
-        socket_.async_wait(Socket::wait_write,
-                           [self = shared_from_this(), exchange = exchange_](const boost::system::error_code& failed) {
-                               if (!failed && self->writing_ && self->exchange_ == exchange) {
-                                   self->write();
-                               }
-                           });
-        return;
-    }
-    // A peer that no longer reads may have answered before it stopped; the pending read tells.
-    writing_ = false;
-    exchange_->phase = Phase::first_byte;
-    set_deadline(now + settings_.timeouts.first_byte);
-}
-
-void Connection::arm_read() {
-    const std::size_t size = read_size();
-    if (tls_ && cipher_in_.size() < size) {
-        cipher_in_.resize(size);
-    }
-    const asio::mutable_buffer into = tls_ ? asio::buffer(cipher_in_) : asio::mutable_buffer(buffer_.prepare(size));
-    socket_.async_read_some(into, [self = shared_from_this()](const boost::system::error_code& error,
-                                                              std::size_t bytes) { self->read(error, bytes); });
-}
-
-void Connection::read(const boost::system::error_code& error, std::size_t bytes) {
-    if (state_ == State::closed) {
-        return;
-    }
-    if (tls_) {
-        read_tls(error, bytes);
-    } else if (exchange_ == nullptr) {
-        owner_->idle_lost(*this);
-    } else if (error) {
-        read_error(error);
-    } else {
-        buffer_.commit(bytes);
-        parse();
-    }
-}
-
-void Connection::read_tls(const boost::system::error_code& error, std::size_t bytes) {
-    tls_->receive({cipher_in_.data(), bytes});
-    if (state_ == State::handshaking && error) {
-        dial_error(Errc::service_connection, to_string(Phase::tls),
-                   fmt::format("the connection ended inside the TLS handshake: {}", error.message()));
-        return;
-    }
-    if (state_ == State::handshaking) {
-        shake_hands();
-        if (state_ == State::handshaking) {
-            arm_read();
-        }
-        if (state_ != State::open) {
-            return;
-        }
-    }
-    const auto plain = error ? Result<std::size_t>(0) : decrypt();
-    const bool over = error || !plain || tls_->closed();
-    if (exchange_ == nullptr) {
-        // What came may have been of TLS itself: a ticket for the next session.
-        over || *plain > 0 ? owner_->idle_lost(*this) : arm_read();
-    } else if (!plain) {
-        end(fail(plain.error().code, "the connection " + plain.error().message), false);
-    } else if (*plain > 0) {
-        parse();
-    } else if (over) {
-        read_error(error ? error : asio::error::eof);
-    } else {
-        arm_read();
-    }
-}
-
-Result<std::size_t> Connection::decrypt() {
-    std::size_t sum = 0;
-    for (;;) {
-        const auto into = buffer_.prepare(read_size());
-        const auto got = tls_->read({static_cast<char*>(into.data()), into.size()});
-        if (!got) {
-            return got.error();
-        }
-        if (*got == 0) {
-            break;
-        }
-        buffer_.commit(*got);
-        sum += *got;
-    }
-    tls_->take_output(cipher_out_);
-    if (!writing_) {
-        boost::system::error_code ignored;
-        flush(ignored);
-    }
-    return sum;
-}
-
 void Connection::parse() {
     exchange_->answered = true;
     std::size_t used = 0;
@@ -439,23 +288,6 @@ void Connection::read_error(const boost::system::error_code& error) {
         end({}, false);
     } else {
         end(fail(progress.error().code, "the answer " + progress.error().message), false);
-    }
-}
-
-std::size_t Connection::read_size() const noexcept {
-    return exchange_ != nullptr && exchange_->answered ? further_read_bytes : first_read_bytes;
-}
-
-void Connection::release_memory() {
-    parser_.reset();
-    if (buffer_.capacity() > first_read_bytes) {
-        buffer_ = {};
-    }
-    if (cipher_in_.capacity() > first_read_bytes) {
-        cipher_in_ = {};
-    }
-    if (cipher_out_.capacity() > first_read_bytes) {
-        cipher_out_.shrink_to_fit();
     }
 }
 

@@ -1,11 +1,14 @@
 #include "redirects.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/beast/core/string.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url.hpp>
 #include <string>
+#include <utility>
 
 #include "url.hpp"
 
@@ -82,6 +85,43 @@ std::optional<Request> redirected(const Request& asked, std::string_view url, co
         std::erase_if(next.headers, [](const auto& field) { return !is_harmless(field.first); });
     }
     return next;
+}
+
+Redirects::Redirects(Request& request, const std::string& base_url, const Timeouts& limits)
+    : most_(request.max_redirects),
+      started_(std::chrono::steady_clock::now()),
+      url_(request.url.starts_with('/') ? base_url + request.url : request.url) {
+    const auto own = request.timeout.count() > 0 ? std::min(request.timeout, limits.total) : limits.total;
+    request.deadline = std::min(request.deadline, started_ + own);
+    request.max_redirects = 0;
+}
+
+Result<std::optional<Request>> Redirects::next(const Request& asked, const Response& answer) {
+    auto further = redirected(asked, url_, answer);
+    if (!further) {
+        return std::optional<Request>{};
+    }
+    passed_.push_back(std::exchange(url_, further->url));
+    if (passed_.size() <= most_) {
+        return further;
+    }
+    const std::string last = passed_.back().substr(0, passed_.back().find('?'));
+    const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - started_;
+    return fail(Errc::protocol, fmt::format("{} {} was redirected more than {} times", asked.method, last, most_),
+                {{"method", asked.method},
+                 {"url", last},
+                 {"phase", "answer"},
+                 {"elapsed_ms", elapsed.count()},
+                 {"request_sent", "whole"},
+                 {"retryable", false},
+                 {"attempts", to_json(answer.attempts)}});
+}
+
+void Redirects::tell(Response& answer) {
+    if (!passed_.empty()) {
+        answer.redirects = std::move(passed_);
+        answer.url = std::move(url_);
+    }
 }
 
 }  // namespace ktrdr

@@ -1,9 +1,14 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/result.hpp>
 #include <ktrdr/http/message.hpp>
+#include <ktrdr/http/options.hpp>
 
 namespace ktrdr {
 
@@ -14,5 +19,26 @@ namespace ktrdr {
 /// 301 and 302 turn a POST into a GET, 303 everything but HEAD; 307 and 308 keep method and body (RFC 9110, 15.4). To
 /// another origin go only headers that cannot be credentials.
 [[nodiscard]] std::optional<Request> redirected(const Request& asked, std::string_view url, const Response& answer);
+
+/// A request and those that its answers lead to, under one deadline.
+///
+/// Thread safety: none.
+class Redirects final {
+public:
+    /// `request` follows no redirect by itself from then on. `base_url` stands before a path.
+    Redirects(Request& request, const std::string& base_url, const Timeouts& limits);
+
+    /// What to send next; none where the answer stands. `protocol` where there were more than may be.
+    [[nodiscard]] Result<std::optional<Request>> next(const Request& asked, const Response& answer);
+    /// Write into the answer that stands how it was reached.
+    void tell(Response& answer);
+
+private:
+    std::size_t most_;
+    SteadyTime started_;
+    /// Asked for last.
+    std::string url_;
+    std::vector<std::string> passed_{};
+};
 
 }  // namespace ktrdr

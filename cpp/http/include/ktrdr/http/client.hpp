@@ -17,6 +17,7 @@
 namespace ktrdr {
 
 class HttpClient;
+class Redirects;
 class StreamCall;
 
 /// Where an answer goes that no coroutine waits for.
@@ -91,12 +92,10 @@ public:
 
 private:
     struct Impl;
-    class Redirects;
     void follow(const std::shared_ptr<Redirects>& redirects, Request request, const CancellationToken& token,
                 ResponseHandler done);
     [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<ResponseStream>>> open(Request request,
                                                                                        CancellationToken token);
-    [[nodiscard]] std::string whole(const std::string& url) const;
     explicit HttpClient(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };
