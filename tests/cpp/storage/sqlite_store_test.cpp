@@ -237,14 +237,16 @@ TEST_F(Stored, IsNotKeptAliveByAFork) {
     if (child == 0) {
         StoreWorld mine(file());
         const bool written = mine.write(mine.record("orphan"), {}, true).has_value();
-        // The grandchild lives on when the owner is dead.
-        const pid_t grandchild = fork();
-        if (grandchild == 0) {
+        // The grandchild lives on when the owner is dead. It tells of itself, so that its fork is over by then.
+        if (fork() == 0) {
+            const pid_t self = getpid();
+            if (write(ready[1], &self, sizeof self) < 0) {
+                _exit(1);
+            }
             close(ready[1]);
             pause();
         }
-        const auto told = write(ready[1], &grandchild, sizeof grandchild);
-        kill(getpid(), written && told > 0 ? SIGKILL : SIGABRT);
+        kill(getpid(), written ? SIGKILL : SIGABRT);
     }
     close(ready[1]);
     pid_t grandchild = 0;
