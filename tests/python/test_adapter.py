@@ -175,15 +175,15 @@ def test_a_deadline_that_has_passed_sends_nothing() -> None:
 def test_the_earlier_of_timeout_deadline_and_config_holds() -> None:
     with (
         FaultServer(HOLD) as server,
-        AsyncServiceAdapter("s", config(server.url, timeout=0.05, max_retries=0)) as brief,
+        AsyncServiceAdapter("s", config(server.url, timeout=0.3, max_retries=0)) as brief,
         AsyncServiceAdapter("s", config(server.url, max_retries=0)) as patient,
     ):
-        soon = time.monotonic() + 0.05
+        soon = time.monotonic() + 1.2
         for call in (
             brief.call_get("/x", timeout=30),
-            patient.call_get("/x", timeout=0.05),
+            patient.call_get("/x", timeout=0.3),
             patient.call_get("/x", deadline=soon),
-            patient.call_get("/x", timeout=0.05, deadline=soon + 60),
+            patient.call_get("/x", timeout=0.3, deadline=soon + 60),
         ):
             with pytest.raises(errors.ServiceTimeoutError):
                 call.result()
@@ -370,7 +370,7 @@ def test_health_is_kept_for_a_while() -> None:
 
 def test_a_service_that_does_not_answer_is_not_healthy_within_its_own_timeout() -> None:
     with FaultServer(HOLD) as server, AsyncServiceAdapter("s", server.url) as adapter:
-        found = adapter.check_health(timeout=0.05).result()
+        found = adapter.check_health(timeout=0.3).result()
         assert not found["healthy"]
         assert found["error"]["code"] == "service_timeout"
     with AsyncServiceAdapter("s", config("http://127.0.0.1:9", max_retries=0)) as adapter:
