@@ -14,7 +14,7 @@ from . import _bridge, _core
 from ._arguments import explained
 from ._core import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
 from ._http_answers import EventStream, Headers, Response, StreamedResponse
-from ._replies import Pending, reply, wait_for_reply
+from ._replies import Pending, Send, reply, wait_for_reply
 from .errors import InvalidArgumentError
 
 __all__ = [
@@ -32,53 +32,33 @@ __all__ = [
 ]
 
 
-class _Asked:
-    """A request that is ready to be sent."""
+def _shown(pending: object, shown: tuple[str, str]) -> str:
+    method, url = shown
+    return f"<{type(pending).__name__} {method} {url.partition('?')[0]}>"
 
-    def __init__(
-        self,
-        client: Client,
-        request: _core.HttpRequest,
-        token: _core.CancellationToken | None,
-        shown: tuple[str, str],
-    ) -> None:
-        self._client = client
-        self._request = request
-        self._token = token
+
+class PendingResponse(Pending[Response]):
+    """A request that is sent when it is awaited, or waited for with ``result()``; each time anew."""
+
+    def __init__(self, send: Send, shown: tuple[str, str]) -> None:
+        super().__init__(send, lambda native: Response(native, *shown))
         self._shown = shown
 
     def __repr__(self) -> str:
-        method, url = self._shown
-        return f"<{type(self).__name__} {method} {url.partition('?')[0]}>"
+        return _shown(self, self._shown)
 
 
-class PendingResponse(_Asked, Pending[Response]):
-    """A request that is sent when it is awaited, or waited for with ``result()``; each time anew."""
-
-    def __init__(
-        self,
-        client: Client,
-        request: _core.HttpRequest,
-        token: _core.CancellationToken | None,
-        shown: tuple[str, str],
-    ) -> None:
-        _Asked.__init__(self, client, request, token, shown)
-        Pending.__init__(self, self._sent, self._response)
-
-    def _sent(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
-        return self._client._native.send(self._request, self._token, mailbox, key)
-
-    def _response(self, native: _core.HttpResponse) -> Response:
-        return Response(native, *self._shown)
-
-
-class _PendingStream(_Asked):
+class _PendingStream:
     """What ``Client.stream`` gives: enter it, with ``async with`` or ``with``, and the request is sent."""
 
     _open: _core.HttpStream | None = None
 
-    def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
-        return self._client._native.stream(self._request, self._token, mailbox, key)
+    def __init__(self, send: Send, shown: tuple[str, str]) -> None:
+        self._send = send
+        self._shown = shown
+
+    def __repr__(self) -> str:
+        return _shown(self, self._shown)
 
     def _opened(self, native: _core.HttpStream) -> StreamedResponse:
         self._open = native
@@ -234,7 +214,9 @@ class Client:
             max_redirects,
             cancellation_token,
         )
-        return PendingResponse(self, request, cancellation_token, shown)
+        return PendingResponse(
+            lambda mailbox, key: self._native.send(request, cancellation_token, mailbox, key), shown
+        )
 
     @explained
     def stream(
@@ -277,7 +259,10 @@ class Client:
             max_redirects,
             cancellation_token,
         )
-        return _PendingStream(self, request, cancellation_token, shown)
+        return _PendingStream(
+            lambda mailbox, key: self._native.stream(request, cancellation_token, mailbox, key),
+            shown,
+        )
 
     @explained
     def events(
