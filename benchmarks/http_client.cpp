@@ -4,7 +4,6 @@
 //   http_client memory PORT COUNT                prints the heap's bytes of an idle connection, of a request in flight
 
 #include <malloc.h>
-#include <sys/resource.h>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -17,19 +16,12 @@
 
 #include <ktrdr/http/client.hpp>
 
+#include "cpu_seconds.hpp"
+
 namespace {
 
 namespace asio = boost::asio;
 using Client = std::shared_ptr<ktrdr::HttpClient>;
-
-double cpu_seconds() {
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& time) {
-        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 std::size_t heap_bytes() {
     return ::mallinfo2().uordblks;
