@@ -476,6 +476,7 @@ class ServiceCalls:
         start_hint: str,
         health_endpoint: str,
         headers: list[tuple[str, str]],
+        base_url: str,
         config: HostServiceConfig,
     ) -> None: ...
     def call(

@@ -154,20 +154,8 @@ class AsyncServiceAdapter:
             start_hint or f"is {name} running at that address?",
             self.get_health_check_endpoint(),
             list((headers or {}).items()),
-            self._config_for(self.get_base_url()),
-        )
-
-    def _config_for(self, base_url: str) -> HostServiceConfig:
-        given = self._config
-        if base_url == given.base_url:
-            return given
-        return HostServiceConfig(
-            base_url=base_url,
-            timeout=given.timeout,
-            max_retries=given.max_retries,
-            connection_pool_limit=given.connection_pool_limit,
-            keepalive_expiry=given.keepalive_expiry,
-            tls=given.tls,
+            self.get_base_url(),
+            config,
         )
 
     # ---- hooks

@@ -13,8 +13,9 @@ namespace ktrdr::bindings {
 namespace {
 
 std::shared_ptr<ServiceCalls> make_calls(std::string name, std::string type, std::string start_hint,
-                                         std::string health_endpoint, Headers headers,
-                                         const HostServiceConfig& config) {
+                                         std::string health_endpoint, Headers headers, std::string base_url,
+                                         HostServiceConfig config) {
+    config.base_url = std::move(base_url);
     return unwrap(ServiceCalls::create(
         *unwrap(Runtime::instance()),
         {std::move(name), std::move(type), std::move(start_hint), std::move(health_endpoint), std::move(headers)},
@@ -111,7 +112,7 @@ void bind_adapter(py::module_& module) {
              py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"));
     py::class_<ServiceCalls, std::shared_ptr<ServiceCalls>>(module, "ServiceCalls", "JSON calls to one host service.")
         .def(py::init(&make_calls), py::arg("name"), py::arg("type"), py::arg("start_hint"), py::arg("health_endpoint"),
-             py::arg("headers"), py::arg("config"))
+             py::arg("headers"), py::arg("base_url"), py::arg("config"))
         .def(
             "call",
             [](ServiceCalls& self, std::string endpoint, const py::object& data, const CallOptions* options,
