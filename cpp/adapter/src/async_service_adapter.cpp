@@ -18,10 +18,6 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 namespace {
 
-bool is_stop(Errc code) noexcept {
-    return code == Errc::cancelled || code == Errc::timed_out;
-}
-
 std::string_view without_query(std::string_view endpoint) {
     return endpoint.substr(0, endpoint.find('?'));
 }

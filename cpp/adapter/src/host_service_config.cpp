@@ -8,11 +8,6 @@ namespace {
 constexpr long most_retries = 99;
 constexpr long most_connections = 100'000;
 
-Error out_of_range(std::string_view field, long long value, std::string_view rule) {
-    return fail(Errc::configuration, fmt::format("{} is {}, but {}", field, value, rule),
-                {{"field", field}, {"value", value}, {"rule", rule}});
-}
-
 }  // namespace
 
 Result<void> check(const HostServiceConfig& config) {

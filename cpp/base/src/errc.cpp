@@ -44,6 +44,10 @@ std::optional<Errc> errc_from(std::string_view text) noexcept {
     return std::nullopt;
 }
 
+bool is_stop(Errc code) noexcept {
+    return code == Errc::cancelled || code == Errc::timed_out;
+}
+
 bool is_retryable(Errc code) noexcept {
     switch (code) {
         case Errc::storage:

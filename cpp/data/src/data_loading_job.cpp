@@ -33,10 +33,6 @@ bool is_storage(Errc code) {
     return code == Errc::storage || code == Errc::storage_full || code == Errc::storage_schema;
 }
 
-bool is_stop(Errc code) {
-    return code == Errc::cancelled || code == Errc::timed_out;
-}
-
 /// The service answered, and the answer was no good: worth a ledger entry, and the next segment may do better. With any
 /// other error of a source there is no point in going on.
 bool is_answer(Errc code) {

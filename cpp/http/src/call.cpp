@@ -5,14 +5,6 @@
 #include "request_writer.hpp"
 
 namespace ktrdr {
-namespace {
-
-SteadyTime end_of(const Request& request, const Timeouts& limits, SteadyTime started) {
-    const auto own = request.timeout.count() > 0 ? std::min(request.timeout, limits.total) : limits.total;
-    return std::min(started + own, request.deadline);
-}
-
-}  // namespace
 
 Call::Call(ConnectionPool& pool, Request request, std::string target, CallOwner& owner, bool streamed)
     : pool_(pool),
@@ -20,7 +12,7 @@ Call::Call(ConnectionPool& pool, Request request, std::string target, CallOwner&
       request_(std::move(request)),
       target_(std::move(target)),
       started_(std::chrono::steady_clock::now()),
-      total_deadline_(end_of(request_, pool.timeouts(), started_)),
+      total_deadline_(deadline_of(request_, pool.timeouts(), started_)),
       retries_(pool.retry(), pool.budget(), is_idempotent(request_), total_deadline_) {
     urgent = request_.urgent;
     exchange_.request = &request_;
@@ -247,7 +239,7 @@ Error Call::with_facts(Error error) const {
     const auto elapsed = std::chrono::steady_clock::now() - started_;
     const auto* const named = error.context.if_contains("phase");
     const std::string phase(named != nullptr ? std::string_view(named->as_string()) : to_string(exchange_.phase));
-    if (error.code != Errc::cancelled && error.code != Errc::timed_out) {
+    if (!is_stop(error.code)) {
         error.message = fmt::format("{} {} failed: {} (phase {})", request_.method, url, error.message, phase);
     }
     // A certificate that was refused once will be refused again.

@@ -9,11 +9,6 @@
 namespace ktrdr {
 namespace {
 
-Error out_of_range(std::string_view field, long long value, std::string_view rule) {
-    return fail(Errc::configuration, fmt::format("{} is {}, but {}", field, value, rule),
-                {{"field", field}, {"value", value}, {"rule", rule}});
-}
-
 Result<void> check_times(const PoolOptions& options) {
     if (options.idle_timeout.count() < 0) {
         return out_of_range("idle_timeout (ms)", options.idle_timeout.count(), "must not be negative");
@@ -40,6 +35,11 @@ Result<void> check_times(const PoolOptions& options) {
 }
 
 }  // namespace
+
+Error out_of_range(std::string_view field, long long value, std::string_view rule) {
+    return fail(Errc::configuration, fmt::format("{} is {}, but {}", field, value, rule),
+                {{"field", field}, {"value", value}, {"rule", rule}});
+}
 
 Result<void> check(const PoolOptions& options) {
     using Size = std::pair<std::string_view, std::size_t>;

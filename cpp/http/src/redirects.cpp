@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "request_writer.hpp"
 #include "url.hpp"
 
 namespace ktrdr {
@@ -91,8 +92,7 @@ Redirects::Redirects(Request& request, const std::string& base_url, const Timeou
     : most_(request.max_redirects),
       started_(std::chrono::steady_clock::now()),
       url_(request.url.starts_with('/') ? base_url + request.url : request.url) {
-    const auto own = request.timeout.count() > 0 ? std::min(request.timeout, limits.total) : limits.total;
-    request.deadline = std::min(request.deadline, started_ + own);
+    request.deadline = deadline_of(request, limits, started_);
     request.max_redirects = 0;
 }
 

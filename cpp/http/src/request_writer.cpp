@@ -109,6 +109,11 @@ void write_head(std::string& out, const Request& request, std::string_view targe
     out.append("\r\n");
 }
 
+SteadyTime deadline_of(const Request& request, const Timeouts& limits, SteadyTime started) noexcept {
+    const auto own = request.timeout.count() > 0 ? std::min(request.timeout, limits.total) : limits.total;
+    return std::min(started + own, request.deadline);
+}
+
 bool is_idempotent(const Request& request) noexcept {
     constexpr std::array<std::string_view, 6> methods{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
     return request.idempotent || !request.idempotency_key.empty() ||

@@ -39,10 +39,6 @@ Attempt describe(const Result<Response>& outcome, int number, milliseconds took)
     return attempt;
 }
 
-bool is_stop(Errc code) noexcept {
-    return code == Errc::cancelled || code == Errc::timed_out;
-}
-
 /// A certificate that was refused once will be refused again.
 bool may_pass(const Error& error) noexcept {
     return (error.code == Errc::service_connection || error.code == Errc::service_timeout) &&

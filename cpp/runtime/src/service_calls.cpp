@@ -9,6 +9,12 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 namespace {
 
+/// The call's own token, a child of the one that was given.
+CancellationToken take_token(Runtime& runtime, CallOptions& options) {
+    options.cancellation_token = runtime.make_token(options.cancellation_token);
+    return options.cancellation_token;
+}
+
 asio::awaitable<Result<std::vector<Result<json::value>>>> whole_batch(AsyncServiceAdapter* adapter,
                                                                       std::vector<ServiceRequest> requests,
                                                                       CallOptions options, bool stop_at_error) {
@@ -55,8 +61,7 @@ ServiceCalls::~ServiceCalls() {
 
 CancellationToken ServiceCalls::call(std::string endpoint, std::optional<json::value> data, CallOptions options,
                                      std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    CancellationToken token = runtime_.make_token(options.cancellation_token);
-    options.cancellation_token = token;
+    CancellationToken token = take_token(runtime_, options);
     runtime_.io().post([adapter = adapter_, endpoint = std::move(endpoint), data = std::move(data),
                         options = std::move(options), to = ReplyTo{runtime_, std::move(mailbox), key}]() mutable {
         AsyncServiceAdapter& service = *adapter;
@@ -74,8 +79,7 @@ CancellationToken ServiceCalls::call(std::string endpoint, std::optional<json::v
 
 CancellationToken ServiceCalls::batch(std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error,
                                       std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    CancellationToken token = runtime_.make_token(options.cancellation_token);
-    options.cancellation_token = token;
+    CancellationToken token = take_token(runtime_, options);
     reply_with(adapter_, {runtime_, std::move(mailbox), key},
                [requests = std::move(requests), options = std::move(options),
                 stop_at_error](AsyncServiceAdapter& adapter) mutable {
@@ -86,8 +90,7 @@ CancellationToken ServiceCalls::batch(std::vector<ServiceRequest> requests, Call
 
 CancellationToken ServiceCalls::check_health(std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,
                                              CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    CancellationToken token = runtime_.make_token(options.cancellation_token);
-    options.cancellation_token = token;
+    CancellationToken token = take_token(runtime_, options);
     reply_with(adapter_, {runtime_, std::move(mailbox), key},
                [timeout, cache_ttl, options = std::move(options)](AsyncServiceAdapter& adapter) mutable {
                    return health(&adapter, timeout, cache_ttl, std::move(options));
@@ -96,8 +99,7 @@ CancellationToken ServiceCalls::check_health(std::chrono::milliseconds timeout, 
 }
 
 std::shared_ptr<HttpEvents> ServiceCalls::events(std::string endpoint, std::string last_event_id, CallOptions options) {
-    CancellationToken token = runtime_.make_token(options.cancellation_token);
-    options.cancellation_token = token;
+    CancellationToken token = take_token(runtime_, options);
     auto stream = adapter_->events(std::move(endpoint), std::move(last_event_id), std::move(options));
     return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
 }

@@ -69,6 +69,8 @@ enum class Errc {
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(Errc code) noexcept;
 /// The value of that spelling, or nothing.
 [[nodiscard]] KTRDR_EXPORT std::optional<Errc> errc_from(std::string_view text) noexcept;
+/// True for the end of work that was stopped, by its caller or its own timeout: nothing has gone wrong.
+[[nodiscard]] KTRDR_EXPORT bool is_stop(Errc code) noexcept;
 /// True where the same request may succeed when it is made again: a service that did not answer, a store that was
 /// locked or full.
 [[nodiscard]] KTRDR_EXPORT bool is_retryable(Errc code) noexcept;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
@@ -68,6 +69,9 @@ struct ClientOptions {
     RetryPolicy retry{};
     TlsOptions tls{};
 };
+
+/// The refusal of an option: `configuration` naming field, value and rule ("must be positive").
+[[nodiscard]] KTRDR_EXPORT Error out_of_range(std::string_view field, long long value, std::string_view rule);
 
 /// `configuration` naming field, value and rule.
 [[nodiscard]] KTRDR_EXPORT Result<void> check(const ClientOptions& options);
