@@ -146,7 +146,7 @@ class Response(_Answer):
 class StreamedResponse(_Answer):
     """An answer whose body is read as it comes.
 
-    What is not read yet waits with us up to 64 KiB, and with the service beyond that, so a slow reader costs no memory.
+    What is not read yet waits with us up to 512 KiB, and with the service beyond that, so a slow reader costs no memory.
     Read it once, on one task or thread.
 
     Attributes
@@ -166,17 +166,18 @@ class StreamedResponse(_Answer):
     def __init__(self, native: _core.HttpStream, method: str, url: str) -> None:
         super().__init__(native.head, method, url)
         self._stream = native
+        self._waiting: deque[bytes] = deque()
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Give the body piece by piece, unpacked.
+        """Give the body piece by piece, unpacked. Who stops early can go on later, here or with ``aread``.
 
         Raises
         ------
         HostServiceError
             When the answer breaks off, or is silent for longer than ``Timeouts.between_bytes``.
         """
-        while piece := await reply(self._next):
-            yield piece
+        while self._waiting or self._hold(await reply(self._next)):
+            yield self._waiting.popleft()
 
     async def aread(self) -> bytes:
         """Give what is left of the body."""
@@ -184,8 +185,8 @@ class StreamedResponse(_Answer):
 
     def iter_bytes(self) -> Iterator[bytes]:
         """``aiter_bytes`` for a thread without a running event loop."""
-        while piece := wait_for_reply(self._next):
-            yield piece
+        while self._waiting or self._hold(wait_for_reply(self._next)):
+            yield self._waiting.popleft()
 
     def read(self) -> bytes:
         """Give what is left of the body, on a thread without a running event loop."""
@@ -193,6 +194,10 @@ class StreamedResponse(_Answer):
 
     def _next(self, mailbox: _core.Mailbox, key: int) -> None:
         self._stream.next(mailbox, key)
+
+    def _hold(self, pieces: list[bytes]) -> bool:
+        self._waiting.extend(pieces)
+        return bool(pieces)
 
 
 class EventStream:

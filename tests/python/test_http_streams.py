@@ -60,7 +60,8 @@ def test_a_large_body_comes_whole_and_the_connection_is_used_again(service: Serv
         asyncio.run(main(client))
         assert server.accepted == 1
         with client.stream("GET", "/x") as response:
-            assert response.read() == data
+            # Several pieces come at once; none is lost by who takes one of them.
+            assert next(response.iter_bytes()) + response.read() == data
 
 
 def test_a_slow_reader_holds_up_the_service_and_not_our_memory(service: Service) -> None:

@@ -68,8 +68,12 @@ py::object answer_to_python(Answer answer) {
         }
         return list;
     }
-    if (const auto* const piece = std::get_if<std::string>(&answer)) {
-        return py::bytes(*piece);
+    if (const auto* const pieces = std::get_if<std::vector<std::string>>(&answer)) {
+        py::list list;
+        for (const std::string& piece : *pieces) {
+            list.append(py::bytes(piece));
+        }
+        return list;
     }
     if (const auto* const outcomes = std::get_if<std::vector<Result<boost::json::value>>>(&answer)) {
         py::list list;

@@ -41,7 +41,7 @@ void Call::attempt() {
     waiting_since_ = attempt_started_;
     exchange_.phase = Phase::pool;
     exchange_.sent = RequestSent::no;
-    exchange_.piece.clear();
+    exchange_.pieces.clear();
     sent_again_ = false;
     pool_.acquire(*this);
 }
@@ -166,11 +166,11 @@ void Call::head_arrived() {
     owner_.call_changed();
 }
 
-std::string Call::take_piece() {
+std::vector<std::string> Call::take_pieces() {
     if (connection_ != nullptr) {
-        connection_->take_piece();
+        connection_->take_pieces();
     }
-    return std::exchange(exchange_.piece, {});
+    return std::exchange(exchange_.pieces, {});
 }
 
 std::optional<Error> Call::failure() const {
@@ -179,7 +179,7 @@ std::optional<Error> Call::failure() const {
 
 void Call::abandon() {
     give_up();
-    exchange_.piece.clear();
+    exchange_.pieces.clear();
     finish(with_facts(ktrdr::fail(Errc::client_closed, "the stream was closed by its reader")));
     owner_.call_changed();
 }

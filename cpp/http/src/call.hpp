@@ -48,7 +48,7 @@ public:
     /// Its reader wants no more of it: it ends with `client_closed`.
     void abandon();
     /// What has come of the body; more is read from then on.
-    [[nodiscard]] std::string take_piece();
+    [[nodiscard]] std::vector<std::string> take_pieces();
 
     void start(Connection& connection);
     void fail(Error error);

@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::chrono::seconds addresses_kept{30};
 /// A streamed body waits in memory up to this, and what one read brings.
-constexpr std::size_t most_piece = 64UL * 1024;
+constexpr std::size_t most_gathered = 512UL * 1024;
+/// What is a piece of its own, so that gathering more copies nothing again.
+constexpr std::size_t large_piece = 32UL * 1024;
 
 }  // namespace
 
@@ -184,6 +186,7 @@ void Connection::start(Exchange& exchange) {
     exchange.answered = false;
     exchange.head_told = false;
     paused_ = false;
+    gathered_ = 0;
     const std::size_t most =
         exchange.streamed ? std::numeric_limits<std::size_t>::max() : settings_.options.max_body_bytes;
     parser_.emplace(ResponseParser::Limits{settings_.options.max_head_bytes, most, exchange.request->decode},
@@ -222,7 +225,7 @@ void Connection::parse() {
         read_error(asio::error::eof);
         return;
     }
-    if (exchange_->streamed && parser_->body_size() >= most_piece) {
+    if (exchange_->streamed && gathered_ + parser_->body_size() >= most_gathered) {
         // Its reader is slower than the service: that is no silence of the service.
         paused_ = true;
         deadline_ = SteadyTime::max();
@@ -245,26 +248,29 @@ bool Connection::hand_over_piece() {
             return false;
         }
     }
-    if (parser_->body_size() > 0) {
+    const std::size_t size = parser_->body_size();
+    if (size >= large_piece) {
+        collect_piece(*exchange);
+    }
+    if (size > 0) {
         owner_->piece_arrived(*exchange);
     }
     return exchange_ == exchange;
 }
 
 void Connection::collect_piece(Exchange& exchange) {
-    // It gathers in the parser, so that nothing is copied before somebody wants it.
-    if (exchange.piece.empty()) {
-        exchange.piece = parser_->take_body();
-    } else {
-        exchange.piece += parser_->take_body();
+    if (parser_->body_size() > 0) {
+        gathered_ += parser_->body_size();
+        exchange.pieces.push_back(parser_->take_body());
     }
 }
 
-void Connection::take_piece() {
+void Connection::take_pieces() {
     if (exchange_ == nullptr) {
         return;
     }
     collect_piece(*exchange_);
+    gathered_ = 0;
     if (std::exchange(paused_, false)) {
         set_deadline(std::chrono::steady_clock::now() + settings_.timeouts.between_bytes);
         arm_read();

@@ -46,11 +46,11 @@ struct Exchange {
     bool answered{false};
     /// The connection had carried another request before.
     bool reused{false};
-    /// The body is handed over in pieces: `response` is the head, once `head_told`, and `piece` what was taken since,
-    /// or what was left at the end.
+    /// The body is handed over in pieces: `response` is the head, once `head_told`, and `pieces` what came since
+    /// they were taken.
     bool streamed{false};
     bool head_told{false};
-    std::string piece{};
+    std::vector<std::string> pieces{};
 };
 
 /// Addresses found for the pool's host, kept for a while.
@@ -96,8 +96,8 @@ public:
     void dial();
     /// Send the request and read its answer. The exchange stays where it is until it has ended or `close` was called.
     void start(Exchange& exchange);
-    /// Put what has come of a streamed exchange into its `piece`, and read on.
-    void take_piece();
+    /// Put what has come of a streamed exchange into its `pieces`, which are taken now, and read on.
+    void take_pieces();
     /// At once and for good; nobody is told.
     void close() noexcept;
     /// The same, but the owner hears of it: the dial or the exchange failed with `error`.
@@ -158,7 +158,9 @@ private:
     std::string head_{};
     std::size_t written_{0};
     bool writing_{false};
-    /// Nothing is read until the piece is taken.
+    /// Of a streamed body, not taken yet.
+    std::size_t gathered_{0};
+    /// Nothing is read until that is taken.
     bool paused_{false};
     boost::beast::flat_buffer buffer_{};
 

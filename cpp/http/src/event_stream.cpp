@@ -111,18 +111,20 @@ asio::awaitable<Result<std::vector<ServerEvent>>> EventStream::next() {
                 co_return std::vector<ServerEvent>{};
             }
         }
-        auto piece = co_await it.open->next();
-        if (piece && !piece->empty()) {
-            if (const auto fed = it.parser.feed(*piece, events); !fed) {
+        const auto pieces = co_await it.open->next();
+        for (std::size_t i = 0; pieces && i < pieces->size(); ++i) {
+            if (const auto fed = it.parser.feed((*pieces)[i], events); !fed) {
                 const Error error = fed.error();
                 it.open.reset();
                 co_return fail(error.code, "the answer " + error.message, error.context);
             }
+        }
+        if (pieces && !pieces->empty()) {
             continue;
         }
         it.open.reset();
-        if (!piece && !is_break(piece.error())) {
-            co_return piece.error();
+        if (!pieces && !is_break(pieces.error())) {
+            co_return pieces.error();
         }
     }
     co_return events;

@@ -23,7 +23,7 @@ class StreamCall;
 /// Where an answer goes that no coroutine waits for.
 using ResponseHandler = std::function<void(Result<Response>)>;
 
-/// An answer whose body is read as it comes. What is not read yet waits in memory up to 64 KiB and with the service
+/// An answer whose body is read as it comes. What is not read yet waits in memory up to 512 KiB and with the service
 /// beyond that. Destroying it before its end closes the connection.
 ///
 /// Thread safety: the io thread only, but for `status`, `headers` and `attempts`.
@@ -39,8 +39,9 @@ public:
     [[nodiscard]] const Headers& headers() const noexcept { return head_.headers; }
     /// As it came, without body.
     [[nodiscard]] const Response& head() const noexcept { return head_; }
-    /// The next piece of the body, empty at its end. One call at a time.
-    [[nodiscard]] boost::asio::awaitable<Result<std::string>> next();
+    /// What has come of the body since the last call, in order; waits for more where there is nothing. Empty at its
+    /// end. One call at a time.
+    [[nodiscard]] boost::asio::awaitable<Result<std::vector<std::string>>> next();
     /// A `next` under way ends with `client_closed`.
     void close();
 

@@ -20,7 +20,7 @@ public:
     ~HttpStream();
 
     [[nodiscard]] const Response& head() const noexcept { return stream_->head(); }
-    /// The reply is the next piece, empty at the end. One call at a time.
+    /// The reply is what has come of the body since, empty at the end. One call at a time.
     void next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     void close();
 

@@ -23,9 +23,9 @@ namespace ktrdr {
 
 class HttpStream;
 
-/// What a call brings: JSON, the outcomes of a batch of calls, an answer, a stream, a piece of one, or events.
+/// What a call brings: JSON, the outcomes of a batch of calls, an answer, a stream, pieces of one, or events.
 using Answer = std::variant<boost::json::value, std::vector<Result<boost::json::value>>, Response,
-                            std::shared_ptr<HttpStream>, std::string, std::vector<ServerEvent>>;
+                            std::shared_ptr<HttpStream>, std::vector<std::string>, std::vector<ServerEvent>>;
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {
