@@ -6,7 +6,7 @@
 
 namespace ktrdr {
 
-Call::Call(ConnectionPool& pool, Request request, std::string target, CallOwner& owner, bool streamed)
+Call::Call(ConnectionPool& pool, Request&& request, std::string&& target, CallOwner& owner, bool streamed)
     : pool_(pool),
       owner_(owner),
       request_(std::move(request)),
@@ -32,18 +32,18 @@ void Call::begin() {
         fail(ktrdr::fail(Errc::service_timeout, "its deadline had passed before it began"));
         return;
     }
-    attempt();
+    attempt(started_);
 }
 
-void Call::attempt() {
+void Call::attempt(SteadyTime now) {
     paused_until_.reset();
-    attempt_started_ = std::chrono::steady_clock::now();
-    waiting_since_ = attempt_started_;
+    attempt_started_ = now;
+    waiting_since_ = now;
     exchange_.phase = Phase::pool;
     exchange_.sent = RequestSent::no;
     exchange_.pieces.clear();
     sent_again_ = false;
-    pool_.acquire(*this);
+    pool_.acquire(*this, now);
 }
 
 SteadyTime Call::deadline() const {
@@ -58,11 +58,12 @@ SteadyTime Call::deadline() const {
 }
 
 void Call::check_time() {
-    if (ended() || std::chrono::steady_clock::now() < deadline()) {
+    const auto now = std::chrono::steady_clock::now();
+    if (ended() || now < deadline()) {
         return;
     }
     if (paused_until_) {
-        attempt();
+        attempt(now);
         return;
     }
     const bool total = deadline() == total_deadline_;
@@ -99,10 +100,11 @@ Error Call::no_connection(std::chrono::milliseconds limit) const {
 }
 
 void Call::start(Connection& connection) {
-    pool_.metrics().waited(std::chrono::steady_clock::now() - waiting_since_);
+    const auto now = std::chrono::steady_clock::now();
+    pool_.metrics().waited(now - waiting_since_);
     connection_ = &connection;
     exchange_.reused = connection.used();
-    connection.start(exchange_);
+    connection.start(exchange_, now);
 }
 
 void Call::fail(Error error) {
@@ -129,7 +131,7 @@ void Call::exchange_ended(Result<void> outcome, bool was_reused) {
         exchange_.sent = RequestSent::no;
         owner_.call_changed();
         pool_.drop_idle();
-        pool_.acquire(*this);
+        pool_.acquire(*this, waiting_since_);
         return;
     }
     attempt_ended(with_facts(std::move(outcome).error()));
@@ -158,7 +160,7 @@ void Call::head_arrived() {
         head->attempts = retries_.failed();
         head->elapsed = std::chrono::steady_clock::now() - started_;
         pool_.metrics().answered(head->status, head->elapsed);
-        head_ = std::move(*head);
+        head_ = std::make_unique<Response>(std::move(*head));
     } else {
         // Its body is of no interest.
         give_up();
@@ -204,14 +206,14 @@ bool Call::pause_after(const Result<Response>& outcome) {
     return true;
 }
 
-void Call::attempt_ended(Result<Response> outcome) {
+void Call::attempt_ended(Result<Response>&& outcome) {
     if (head_ || !pause_after(outcome)) {
         finish(std::move(outcome));
     }
     owner_.call_changed();
 }
 
-void Call::finish(Result<Response> outcome) {
+void Call::finish(Result<Response>&& outcome) {
     const auto elapsed = std::chrono::steady_clock::now() - started_;
     if (outcome && !head_) {
         outcome->attempts = retries_.failed();

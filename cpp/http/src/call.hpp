@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include <ktrdr/http/client.hpp>
@@ -28,7 +29,7 @@ protected:
 class Call final : public PoolWaiter {
 public:
     /// `target`: path and query.
-    Call(ConnectionPool& pool, Request request, std::string target, CallOwner& owner, bool streamed = false);
+    Call(ConnectionPool& pool, Request&& request, std::string&& target, CallOwner& owner, bool streamed = false);
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -42,7 +43,7 @@ public:
     [[nodiscard]] Result<Response> take();
 
     /// Of a streamed call: its head, which is there before the call has ended; null while it is not.
-    [[nodiscard]] const Response* head() const noexcept { return head_ ? &*head_ : nullptr; }
+    [[nodiscard]] const Response* head() const noexcept { return head_.get(); }
     /// Why an ended call has no answer; none where it has one.
     [[nodiscard]] std::optional<Error> failure() const;
     /// Its reader wants no more of it: it ends with `client_closed`.
@@ -58,13 +59,13 @@ public:
     void cancel(const CancelReason& reason);
 
 private:
-    void attempt();
+    void attempt(SteadyTime now);
     /// The attempt came to this: the end, or a pause.
-    void attempt_ended(Result<Response> outcome);
+    void attempt_ended(Result<Response>&& outcome);
     /// True when another attempt follows, after a pause.
     [[nodiscard]] bool pause_after(const Result<Response>& outcome);
     void give_up() noexcept;
-    void finish(Result<Response> outcome);
+    void finish(Result<Response>&& outcome);
     /// Without query.
     [[nodiscard]] std::string shown_url() const;
     [[nodiscard]] Error with_facts(Error error) const;
@@ -87,7 +88,8 @@ private:
     /// Set while an exchange runs.
     Connection* connection_{nullptr};
     bool sent_again_{false};
-    std::optional<Response> head_{};
+    /// Apart, for most calls have none, and a call of up to 1 KiB is cheap to allocate.
+    std::unique_ptr<const Response> head_{};
     std::optional<Result<Response>> outcome_{};
 };
 

@@ -179,7 +179,7 @@ void Connection::dial_error(Errc code, std::string_view phase, const std::string
     owner->dial_failed(*this, fail(code, what, std::move(facts)));
 }
 
-void Connection::start(Exchange& exchange) {
+void Connection::start(Exchange& exchange, SteadyTime now) {
     exchange_ = &exchange;
     exchange.phase = Phase::write;
     exchange.sent = RequestSent::no;
@@ -191,8 +191,7 @@ void Connection::start(Exchange& exchange) {
         exchange.streamed ? std::numeric_limits<std::size_t>::max() : settings_.options.max_body_bytes;
     parser_.emplace(ResponseParser::Limits{settings_.options.max_head_bytes, most, exchange.request->decode},
                     exchange.request->method == "HEAD");
-    const auto left =
-        std::chrono::floor<std::chrono::milliseconds>(exchange.deadline - std::chrono::steady_clock::now());
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(exchange.deadline - now);
     write_head(head_, *exchange.request, exchange.target, settings_.origin, left);
     written_ = 0;
     writing_ = true;

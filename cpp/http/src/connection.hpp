@@ -95,7 +95,7 @@ public:
     Connection(boost::asio::io_context& io, Owner& owner, Settings settings);
     void dial();
     /// Send the request and read its answer. The exchange stays where it is until it has ended or `close` was called.
-    void start(Exchange& exchange);
+    void start(Exchange& exchange, SteadyTime now);
     /// Put what has come of a streamed exchange into its `pieces`, which are taken now, and read on.
     void take_pieces();
     /// At once and for good; nobody is told.

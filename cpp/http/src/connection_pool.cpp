@@ -63,8 +63,7 @@ void ConnectionPool::tick() {
     }
 }
 
-void ConnectionPool::acquire(Call& call) {
-    const auto now = std::chrono::steady_clock::now();
+void ConnectionPool::acquire(Call& call, SteadyTime now) {
     PoolStep step = core_.acquire(call, now);
     for (; step.kind == PoolStep::Kind::close; step = core_.acquire(call, now)) {
         carry_out(step, CloseReason::max_lifetime);

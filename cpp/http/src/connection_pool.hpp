@@ -31,7 +31,7 @@ public:
     ~ConnectionPool() override;
 
     /// Grants or refuses through the call, at once or later.
-    void acquire(Call& call);
+    void acquire(Call& call, SteadyTime now);
     void leave(Call& call) noexcept;
     [[nodiscard]] bool is_waiting(const PoolWaiter& waiter) const noexcept { return core_.is_waiting(waiter); }
     /// Close an active connection whose exchange was given up.

@@ -68,7 +68,9 @@ DurationHistogram::~DurationHistogram() = default;
 
 void DurationHistogram::record(std::chrono::nanoseconds duration) noexcept {
     const std::int64_t time = std::max<std::int64_t>(duration.count(), 1);
-    const int index = buckets_->axis.index(static_cast<double>(time) / nanoseconds_in_us);
+    const double in_us = static_cast<double>(time) / nanoseconds_in_us;
+    // Most waits for a connection take no time, and a logarithm does.
+    const int index = in_us < shortest_us ? -1 : buckets_->axis.index(in_us);
     add(buckets_->counts[static_cast<std::size_t>(index + 1)]);
     sum_.store(sum_.load(std::memory_order_relaxed) + time, std::memory_order_relaxed);
     if (time > max_.load(std::memory_order_relaxed)) {

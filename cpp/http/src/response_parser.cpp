@@ -10,6 +10,7 @@ namespace http = boost::beast::http;
 namespace {
 
 constexpr unsigned max_fields = 100;
+constexpr unsigned usual_fields = 8;
 constexpr unsigned max_interim = 8;
 /// "0", CR LF, CR LF: no chunk's head is shorter with what must follow it. Beast takes as much for granted where it is
 /// given the last one in pieces.
@@ -32,6 +33,7 @@ ResponseParser::Message::Message(Limits message_limits, bool is_head) : limits(m
 
 void ResponseParser::Message::on_response_impl(int code, View, int, Code& error) {
     response.status = code;
+    response.headers.reserve(usual_fields);
     if (code < 100) {
         broken = fmt::format("has the status {:03}", code);
         error = stop_code();
@@ -60,7 +62,7 @@ void ResponseParser::Message::on_field_impl(http::field name, View name_text, Vi
         // Of several only the caller knows what to do with them.
         coding = coding.empty() ? std::string(value) : "several";
     }
-    response.headers.emplace_back(std::string(name_text), std::string(value));
+    response.headers.emplace_back(name_text, value);
 }
 
 void ResponseParser::Message::on_header_impl(Code& error) {

@@ -7,8 +7,8 @@
 namespace ktrdr {
 namespace asio = boost::asio;
 
-Sending::Sending(std::shared_ptr<HttpClient> client, Deadlines& deadlines, ConnectionPool& pool, Request request,
-                 std::string target, ResponseHandler done)
+Sending::Sending(std::shared_ptr<HttpClient> client, Deadlines& deadlines, ConnectionPool& pool, Request&& request,
+                 std::string&& target, ResponseHandler&& done)
     : client_(std::move(client)),
       deadlines_(deadlines),
       pool_(pool),
@@ -57,7 +57,7 @@ void CallsInFlight::shutdown() {
     }
 }
 
-StreamCall::StreamCall(ConnectionPool& pool, Request request, std::string target)
+StreamCall::StreamCall(ConnectionPool& pool, Request&& request, std::string&& target)
     : timer_(pool.io().get_executor()), call(pool, std::move(request), std::move(target), *this, true) {}
 
 asio::awaitable<void> StreamCall::changed() {

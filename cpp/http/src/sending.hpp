@@ -21,8 +21,8 @@ class Sending final
       private CallOwner,
       private Deadlines::Entry {
 public:
-    Sending(std::shared_ptr<HttpClient> client, Deadlines& deadlines, ConnectionPool& pool, Request request,
-            std::string target, ResponseHandler done);
+    Sending(std::shared_ptr<HttpClient> client, Deadlines& deadlines, ConnectionPool& pool, Request&& request,
+            std::string&& target, ResponseHandler&& done);
     Sending(const Sending&) = delete;
     Sending& operator=(const Sending&) = delete;
     ~Sending() { deadlines_.remove(*this); }
@@ -62,7 +62,7 @@ private:
 /// A call that a coroutine reads from.
 class StreamCall final : private CallOwner {
 public:
-    StreamCall(ConnectionPool& pool, Request request, std::string target);
+    StreamCall(ConnectionPool& pool, Request&& request, std::string&& target);
 
     /// Sleep until something has changed or its time is over. One at a time.
     [[nodiscard]] boost::asio::awaitable<void> changed();
