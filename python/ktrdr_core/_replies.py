@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _bridge
 from ._arguments import explained
-from .errors import InvalidArgumentError, KtrdrError, from_record
+from .errors import InvalidArgumentError, from_record
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -101,13 +101,7 @@ def wait_for_reply(send: Send, timeout: float | None = None) -> Any:
         raise
     finally:
         post.remove(key)
-    outcome = outcome_of(answers[0])
-    if isinstance(outcome, KtrdrError):
-        raise outcome
-    return outcome
-
-
-def outcome_of(row: tuple[bool, Any]) -> Any:
-    """Give the value of a row of the core, or the error that it holds."""
-    succeeded, value = row
-    return value if succeeded else from_record(*value)
+    succeeded, value = answers[0]
+    if not succeeded:
+        raise from_record(*value)
+    return value

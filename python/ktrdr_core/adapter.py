@@ -11,8 +11,8 @@ from . import _bridge, _core, _work
 from ._arguments import explained
 from ._core import HostServiceConfig, TlsOptions
 from ._http_answers import EventStream
-from ._replies import Pending, outcome_of
-from .errors import HostServiceError, InvalidArgumentError, KtrdrError
+from ._replies import Pending
+from .errors import HostServiceError, InvalidArgumentError, from_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -303,15 +303,15 @@ class AsyncServiceAdapter:
         ]
         options = _made_options(cancellation_token, timeout, deadline)
 
-        def read(rows: list[tuple[bool, Any]]) -> list[Any]:
-            answers = [outcome_of(row) for row in rows]
-            if not return_exceptions:
-                failures = [answer for answer in answers if isinstance(answer, KtrdrError)]
-                if failures:
-                    # Those that were stopped for it say nothing new.
-                    raise next(
-                        (f for f in failures if isinstance(f, HostServiceError)), failures[0]
-                    )
+        def read(outcome: tuple[list[Any], list[tuple[int, Any]]]) -> list[Any]:
+            answers, failures = outcome
+            errors = {index: from_record(*record) for index, record in failures}
+            if errors and not return_exceptions:
+                failed = list(errors.values())
+                # Those that were stopped for it say nothing new.
+                raise next((it for it in failed if isinstance(it, HostServiceError)), failed[0])
+            for index, error in errors.items():
+                answers[index] = error
             return answers
 
         return Pending(

@@ -48,10 +48,22 @@ std::shared_ptr<Mailbox> make_mailbox() {
     return mailbox;
 }
 
-/// `(False, (code, message, context))`.
-py::tuple failure_row(const Error& error) {
-    return py::make_tuple(false,
-                          py::make_tuple(std::string(to_string(error.code)), error.message, to_python(error.context)));
+py::object record_of(const Error& error) {
+    return py::make_tuple(std::string(to_string(error.code)), error.message, to_python(error.context));
+}
+
+/// `(values, failures)`: None stands for a call that failed, and `(index, (code, message, context))` says why.
+py::tuple batch_to_python(const std::vector<Result<boost::json::value>>& outcomes) {
+    py::list values(outcomes.size());
+    py::list failures;
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+        const auto& outcome = outcomes[i];
+        values[i] = outcome ? to_python(*outcome) : py::none();
+        if (!outcome) {
+            failures.append(py::make_tuple(i, record_of(outcome.error())));
+        }
+    }
+    return py::make_tuple(std::move(values), std::move(failures));
 }
 
 py::object answer_to_python(Answer answer) {
@@ -76,11 +88,7 @@ py::object answer_to_python(Answer answer) {
         return list;
     }
     if (const auto* const outcomes = std::get_if<std::vector<Result<boost::json::value>>>(&answer)) {
-        py::list list;
-        for (const auto& outcome : *outcomes) {
-            list.append(outcome ? py::make_tuple(true, to_python(*outcome)) : failure_row(outcome.error()));
-        }
-        return list;
+        return batch_to_python(*outcomes);
     }
     return to_python(std::get<boost::json::value>(answer));
 }
@@ -96,7 +104,7 @@ py::tuple mail_row(Mail& mail) {
     }
     py::tuple outcome = mail.reply->has_value()
                             ? py::make_tuple(py::bool_(true), answer_to_python(std::move(mail.reply->value())))
-                            : failure_row(mail.reply->error());
+                            : py::make_tuple(py::bool_(false), record_of(mail.reply->error()));
     auto kind = py::reinterpret_steal<py::str>(PyUnicode_InternFromString("reply"));
     return py::make_tuple(mail.key, std::move(kind), std::move(outcome));
 }
