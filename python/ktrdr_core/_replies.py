@@ -10,11 +10,15 @@ from ._arguments import explained
 from .errors import InvalidArgumentError, from_record
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Generator
 
     from . import _core
 
 T = TypeVar("T")
+
+#: ``(True, value)``, or ``(False, record)`` of an error.
+Row = tuple[bool, Any]
 
 #: Sends the call; its answer comes to this mailbox under this key. The token stops it, where it can be stopped.
 Send = Callable[["_core.Mailbox", int], "_core.CancellationToken | None"]
@@ -30,7 +34,7 @@ class Pending(Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         # One generator and no closure: this is most of what a short call costs in Python.
         post = _bridge.loop_post()
-        key, answer = post.expect()
+        key, answer = self._expect(post)
         token = self._send(post.mailbox, key)
         try:
             succeeded, value = yield from answer
@@ -65,8 +69,40 @@ class Pending(Generic[T]):
         """
         if timeout is not None and not timeout >= 0:
             raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
-        value = wait_for_reply(self._send, timeout)
+        value = wait_for_reply(self._send, timeout, self._listen)
         return value if self._read is None else self._read(value)
+
+    def _expect(self, post: _bridge.LoopPost) -> tuple[int, Future[Row]]:
+        return post.expect()
+
+    @staticmethod
+    def _listen(done: Callable[[Row], None]) -> _bridge.Handler:
+        return lambda _, row: done(row)
+
+
+class PendingParts(Pending[T]):
+    """A call whose answer comes in parts, so that a large one is not decoded all at once; ``read`` is given their list."""
+
+    def _expect(self, post: _bridge.LoopPost) -> tuple[int, Future[Row]]:
+        answer: Future[Row] = post.loop.create_future()
+
+        def done(row: Row) -> None:
+            if not answer.done():
+                answer.set_result(row)
+
+        return post.add(self._listen(done)), answer
+
+    @staticmethod
+    def _listen(done: Callable[[Row], None]) -> _bridge.Handler:
+        parts: list[Any] = []
+
+        def hear(kind: str, row: Row) -> None:
+            succeeded, value = row
+            parts.append(value)
+            if kind != "part":
+                done((True, parts) if succeeded else row)
+
+        return hear
 
 
 async def reply(send: Send) -> Any:
@@ -74,7 +110,11 @@ async def reply(send: Send) -> Any:
     return await Pending[Any](send)
 
 
-def wait_for_reply(send: Send, timeout: float | None = None) -> Any:
+def wait_for_reply(
+    send: Send,
+    timeout: float | None = None,
+    listen: Callable[[Callable[[Row], None]], _bridge.Handler] = Pending._listen,
+) -> Any:
     """Send the call and block for its answer, at most ``timeout`` seconds.
 
     Raises
@@ -89,8 +129,8 @@ def wait_for_reply(send: Send, timeout: float | None = None) -> Any:
             "result() would stop the event loop that runs on this thread: use `await` instead"
         )
     post = _bridge.thread_post()
-    answers: list[Any] = []
-    key = post.add(lambda _, value: answers.append(value))
+    answers: list[Row] = []
+    key = post.add(listen(answers.append))
     token = send(post.mailbox, key)
     try:
         if not post.wait_until(lambda: answers, timeout):

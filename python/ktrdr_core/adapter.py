@@ -11,7 +11,7 @@ from . import _bridge, _core, _work
 from ._arguments import explained
 from ._core import HostServiceConfig, TlsOptions
 from ._http_answers import EventStream
-from ._replies import Pending
+from ._replies import Pending, PendingParts
 from .errors import HostServiceError, InvalidArgumentError, from_record
 
 if TYPE_CHECKING:
@@ -270,6 +270,8 @@ class AsyncServiceAdapter:
     ) -> Pending[list[Any]]:
         """Make many calls with one crossing, as many at a time as there are connections.
 
+        Answers come back in parts while others are under way, so that a large batch does not hold the event loop up.
+
         Parameters
         ----------
         calls : iterable of ServiceCall
@@ -303,9 +305,13 @@ class AsyncServiceAdapter:
         ]
         options = _made_options(cancellation_token, timeout, deadline)
 
-        def read(outcome: tuple[list[Any], list[tuple[int, Any]]]) -> list[Any]:
-            answers, failures = outcome
-            errors = {index: from_record(*record) for index, record in failures}
+        def read(parts: list[tuple[list[Any], list[tuple[int, Any]]]]) -> list[Any]:
+            answers: list[Any] = []
+            errors = {}
+            for values, failures in parts:
+                for index, record in failures:
+                    errors[len(answers) + index] = from_record(*record)
+                answers += values
             if errors and not return_exceptions:
                 failed = list(errors.values())
                 # Those that were stopped for it say nothing new.
@@ -314,7 +320,7 @@ class AsyncServiceAdapter:
                 answers[index] = error
             return answers
 
-        return Pending(
+        return PendingParts(
             lambda mailbox, key: self._native.batch(
                 rows, options, not return_exceptions, mailbox, key
             ),

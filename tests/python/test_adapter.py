@@ -285,11 +285,14 @@ def test_a_batch_keeps_errors_in_their_places() -> None:
     def answer(request: FaultRequest) -> bytes:
         return status(404, "gone") if request.target.endswith("7") else ok(b"1")
 
-    calls = [ServiceCall(f"/{i}") for i in range(20)]
+    # More than come in one part.
+    calls = [ServiceCall(f"/{i}") for i in range(500)]
+    failed = list(range(7, 500, 10))
     with FaultServer(answer) as server, AsyncServiceAdapter("s", server.url) as adapter:
-        answers = adapter.call_batch(calls, return_exceptions=True).result()
-        assert [i for i, a in enumerate(answers) if isinstance(a, errors.StatusError)] == [7, 17]
-        assert answers.count(1) == 18
+        batch = adapter.call_batch(calls, return_exceptions=True)
+        for answers in (batch.result(), asyncio.run(_awaited(batch))):
+            assert [i for i, a in enumerate(answers) if isinstance(a, errors.StatusError)] == failed
+            assert answers.count(1) == 450
 
 
 def test_the_first_failure_of_a_batch_stops_the_others_and_is_raised() -> None:

@@ -18,6 +18,9 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 namespace {
 
+/// Fewer answers of a batch are not worth a crossing.
+constexpr std::size_t least_part = 128;
+
 std::string_view without_query(std::string_view endpoint) {
     return endpoint.substr(0, endpoint.find('?'));
 }
@@ -72,10 +75,32 @@ struct AsyncServiceAdapter::Batch {
     /// Of all its calls.
     CancellationToken token;
     bool stop_at_error;
+    BatchHandler on_part;
     std::vector<std::optional<Result<json::value>>> answers{};
+    /// How many from the first on have their answer, and how many of these were handed over.
+    std::size_t answered{0};
+    std::size_t told{0};
     std::size_t next{0};
     std::size_t lanes{0};
     Gate done{};
+
+    /// The answers from the last one told up to `end`.
+    [[nodiscard]] JsonOutcomes take(std::size_t end) {
+        JsonOutcomes part;
+        part.reserve(end - told);
+        for (; told < end; ++told) {
+            part.push_back(std::move(*answers[told]));
+        }
+        return part;
+    }
+    void hand_over() {
+        while (answered < answers.size() && answers[answered]) {
+            ++answered;
+        }
+        if (on_part && answered - told >= least_part) {
+            on_part(take(answered));
+        }
+    }
 };
 
 AsyncServiceAdapter::AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client)
@@ -111,12 +136,11 @@ asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_post(std::string 
     });
 }
 
-asio::awaitable<std::vector<Result<json::value>>> AsyncServiceAdapter::call_batch(std::vector<ServiceRequest> requests,
-                                                                                  CallOptions options,
-                                                                                  bool stop_at_error) {
+asio::awaitable<JsonOutcomes> AsyncServiceAdapter::call_batch(std::vector<ServiceRequest> requests, CallOptions options,
+                                                              bool stop_at_error, BatchHandler on_part) {
     const std::size_t count = requests.size();
-    const auto batch =
-        std::make_shared<Batch>(std::move(requests), options, options.cancellation_token.child(), stop_at_error);
+    const auto batch = std::make_shared<Batch>(std::move(requests), options, options.cancellation_token.child(),
+                                               stop_at_error, std::move(on_part));
     batch->answers.resize(count);
     batch->options.cancellation_token = batch->token;
     batch->lanes = std::min(count, max_connections());
@@ -126,12 +150,7 @@ asio::awaitable<std::vector<Result<json::value>>> AsyncServiceAdapter::call_batc
     if (count > 0) {
         co_await batch->done.wait();
     }
-    std::vector<Result<json::value>> answers;
-    answers.reserve(count);
-    for (auto& answer : batch->answers) {
-        answers.push_back(std::move(*answer));
-    }
-    co_return answers;
+    co_return batch->take(count);
 }
 
 void AsyncServiceAdapter::call_next(const std::shared_ptr<Batch>& batch) {
@@ -152,6 +171,7 @@ void AsyncServiceAdapter::call_next(const std::shared_ptr<Batch>& batch) {
         if (failed && batch->stop_at_error) {
             batch->token.cancel({CancelCode::user, "another call of its batch failed", get_service_name()});
         }
+        batch->hand_over();
         call_next(batch);
     };
     if (request.data) {

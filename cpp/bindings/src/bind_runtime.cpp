@@ -93,8 +93,8 @@ py::object answer_to_python(Answer answer) {
     return to_python(std::get<boost::json::value>(answer));
 }
 
-/// `(key, kind, progress)`, or `(key, "reply", outcome)`: `(True, value)` or `(False, (code, message, context))`. Takes
-/// the reply.
+/// `(key, kind, progress)`, or `(key, "part" or "reply", outcome)`: `(True, value)` or `(False, (code, message,
+/// context))`. Takes the reply.
 py::tuple mail_row(Mail& mail) {
     if (mail.kind == Mail::Kind::progress) {
         return py::make_tuple(mail.key, "progress", std::make_shared<ProgressState>(mail.progress));
@@ -105,7 +105,8 @@ py::tuple mail_row(Mail& mail) {
     py::tuple outcome = mail.reply->has_value()
                             ? py::make_tuple(py::bool_(true), answer_to_python(std::move(mail.reply->value())))
                             : py::make_tuple(py::bool_(false), record_of(mail.reply->error()));
-    auto kind = py::reinterpret_steal<py::str>(PyUnicode_InternFromString("reply"));
+    auto kind =
+        py::reinterpret_steal<py::str>(PyUnicode_InternFromString(mail.kind == Mail::Kind::part ? "part" : "reply"));
     return py::make_tuple(mail.key, std::move(kind), std::move(outcome));
 }
 

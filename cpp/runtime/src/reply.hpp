@@ -21,7 +21,19 @@ struct ReplyTo {
     /// On the io thread. The mailbox's owner is woken when what is ready now has been handled: once for all of it.
     template <class Value>
     void post(Result<Value> outcome) const {
-        if (mailbox->post_quietly(reply_mail(key, std::move(outcome)))) {
+        send(reply_mail(key, std::move(outcome)));
+    }
+    /// The same for a part of it that is there already.
+    template <class Value>
+    void post_part(Value part) const {
+        Mail mail = reply_mail(key, Result<Value>(std::move(part)));
+        mail.kind = Mail::Kind::part;
+        send(std::move(mail));
+    }
+
+private:
+    void send(Mail mail) const {
+        if (mailbox->post_quietly(std::move(mail))) {
             runtime.io().post_last([box = mailbox] { box->wake(); });
         }
     }

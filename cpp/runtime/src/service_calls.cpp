@@ -15,10 +15,9 @@ CancellationToken take_token(Runtime& runtime, CallOptions& options) {
     return options.cancellation_token;
 }
 
-asio::awaitable<Result<std::vector<Result<json::value>>>> whole_batch(AsyncServiceAdapter* adapter,
-                                                                      std::vector<ServiceRequest> requests,
-                                                                      CallOptions options, bool stop_at_error) {
-    co_return co_await adapter->call_batch(std::move(requests), std::move(options), stop_at_error);
+asio::awaitable<Result<JsonOutcomes>> run_batch(AsyncServiceAdapter* adapter, std::vector<ServiceRequest> requests,
+                                                CallOptions options, bool stop_at_error, BatchHandler on_part) {
+    co_return co_await adapter->call_batch(std::move(requests), std::move(options), stop_at_error, std::move(on_part));
 }
 
 asio::awaitable<Result<json::value>> health(AsyncServiceAdapter* adapter, std::chrono::milliseconds timeout,
@@ -80,10 +79,13 @@ CancellationToken ServiceCalls::call(std::string endpoint, std::optional<json::v
 CancellationToken ServiceCalls::batch(std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error,
                                       std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     CancellationToken token = take_token(runtime_, options);
-    reply_with(adapter_, {runtime_, std::move(mailbox), key},
-               [requests = std::move(requests), options = std::move(options),
-                stop_at_error](AsyncServiceAdapter& adapter) mutable {
-                   return whole_batch(&adapter, std::move(requests), std::move(options), stop_at_error);
+    const ReplyTo to{runtime_, std::move(mailbox), key};
+    reply_with(adapter_, to,
+               [requests = std::move(requests), options = std::move(options), stop_at_error,
+                to](AsyncServiceAdapter& adapter) mutable {
+                   BatchHandler on_part = [to](JsonOutcomes part) { to.post_part(std::move(part)); };
+                   return run_batch(&adapter, std::move(requests), std::move(options), stop_at_error,
+                                    std::move(on_part));
                });
     return token;
 }

@@ -117,6 +117,32 @@ TEST_F(Adapter, ABatchStopsAtItsFirstFailureOnlyWhereItIsToldTo) {
     EXPECT_EQ(some[49].error().code, Errc::cancelled);
 }
 
+TEST_F(Adapter, ABatchHandsOverPartsInOrderWhileOthersAreUnderWay) {
+    start(
+        [](const std::string& request) {
+            const std::string number = request.substr(5, request.find(' ', 5) - 5);
+            return number == "299" ? Reply{.then = Reply::Then::hold} : Reply{ok(number)};
+        },
+        1);
+    std::vector<ServiceRequest> requests;
+    for (int i = 0; i < 300; ++i) {
+        requests.push_back({.endpoint = "/" + std::to_string(i)});
+    }
+    JsonOutcomes all;
+    const auto take = [&all](JsonOutcomes part) { std::move(part.begin(), part.end(), std::back_inserter(all)); };
+    const Pending<JsonOutcomes> pending(io, as_result(adapter->call_batch(std::move(requests), options(), true, take)));
+    run_until([this] { return server->requests.size() == 300; });
+    EXPECT_FALSE(pending.done());
+    EXPECT_EQ(all.size(), 256U) << "two parts";
+    server->say(0, ok("299"));
+    run_until([&] { return pending.done(); });
+    take(pending.result().value());
+    ASSERT_EQ(all.size(), 300U);
+    for (int i = 0; i < 300; ++i) {
+        EXPECT_EQ(all[static_cast<std::size_t>(i)].value(), i);
+    }
+}
+
 TEST_F(Adapter, ACancelledBatchEndsEveryCall) {
     start([](const std::string&) { return Reply{.then = Reply::Then::hold}; });
     std::vector<ServiceRequest> requests(20, {.endpoint = "/x"});

@@ -64,6 +64,9 @@ struct ServiceRequest {
 
 /// Where an answer goes that no coroutine waits for.
 using JsonHandler = std::function<void(Result<boost::json::value>)>;
+/// What came of some calls of a batch, in their order, and where a part of them goes: on the io thread.
+using JsonOutcomes = std::vector<Result<boost::json::value>>;
+using BatchHandler = std::function<void(JsonOutcomes)>;
 
 struct ServiceHealth {
     bool healthy{false};
@@ -112,9 +115,11 @@ public:
     void call_get(std::string endpoint, CallOptions options, JsonHandler done);
     void call_post(std::string endpoint, const boost::json::value& data, CallOptions options, JsonHandler done);
     /// Carry out many calls, as many at once as there are connections; the answers in the order of the requests. With
-    /// `stop_at_error` the first failure cancels what has not ended.
-    [[nodiscard]] boost::asio::awaitable<std::vector<Result<boost::json::value>>> call_batch(
-        std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error);
+    /// `stop_at_error` the first failure cancels what has not ended. Where `on_part` is given it gets them in parts, in
+    /// that order and while others are under way; what is returned is the last part.
+    [[nodiscard]] boost::asio::awaitable<JsonOutcomes> call_batch(std::vector<ServiceRequest> requests,
+                                                                  CallOptions options, bool stop_at_error,
+                                                                  BatchHandler on_part = {});
     /// Server-sent events of an endpoint; `last_event_id` may be empty.
     [[nodiscard]] std::shared_ptr<EventStream> events(std::string endpoint, std::string last_event_id,
                                                       CallOptions options);

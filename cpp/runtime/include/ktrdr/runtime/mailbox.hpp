@@ -29,8 +29,8 @@ using Answer = std::variant<boost::json::value, std::vector<Result<boost::json::
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {
-    /// `events`: the operation's event log has grown.
-    enum class Kind { progress, events, finished, reply };
+    /// `events`: the operation's event log has grown. `part`: of a reply that follows.
+    enum class Kind { progress, events, finished, part, reply };
     Kind kind{Kind::finished};
     std::uint64_t key{0};
     ProgressState progress{};

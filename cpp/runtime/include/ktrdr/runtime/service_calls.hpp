@@ -31,7 +31,7 @@ public:
     /// GET without data, else POST with it as JSON; the reply is the answer's JSON.
     CancellationToken call(std::string endpoint, std::optional<boost::json::value> data, CallOptions options,
                            std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
-    /// The reply is a list with an outcome for each request.
+    /// Parts, and the last of them as the reply: an outcome for each request, in their order.
     CancellationToken batch(std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error,
                             std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     /// The reply is `to_json(ServiceHealth)`.
