@@ -294,15 +294,7 @@ class AsyncServiceAdapter:
         HostServiceError
             The first failure, unless ``return_exceptions``.
         """
-        rows = [
-            (
-                _with_query(call.endpoint, call.params),
-                call.data,
-                call.idempotent,
-                call.idempotency_key,
-            )
-            for call in calls
-        ]
+        rows = [_row(call) for call in calls]
         options = _made_options(cancellation_token, timeout, deadline)
 
         def read(parts: list[tuple[list[Any], list[tuple[int, Any]]]]) -> list[Any]:
@@ -459,6 +451,16 @@ AsyncHostService = AsyncServiceAdapter
 
 def _with_query(endpoint: str, params: Mapping[str, Any] | None) -> str:
     return f"{endpoint}?{urlencode(params, doseq=True)}" if params else endpoint
+
+
+def _row(call: object) -> tuple[str, Any, bool, str]:
+    if not isinstance(call, ServiceCall):
+        raise InvalidArgumentError(
+            f"calls must hold ServiceCall(endpoint, …), not {type(call).__name__}; nothing was sent",
+            context={"field": "calls"},
+        )
+    url = _with_query(call.endpoint, call.params)
+    return url, call.data, call.idempotent, call.idempotency_key
 
 
 def _options(

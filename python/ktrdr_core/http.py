@@ -431,7 +431,7 @@ def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
         if not isinstance(name, str) or not isinstance(value, str):
             # Not the value itself, which may be a secret.
             raise InvalidArgumentError(
-                f"headers must map str to str; {name!r} is given a {type(value).__name__}",
+                f"headers must map str to str; the value of {name!r} is of type {type(value).__name__}",
                 context={"field": "headers"},
             )
     return fields

@@ -549,6 +549,10 @@ def test_wrong_arguments_are_named() -> None:
             adapter.call_batch([ServiceCall("x")]).result()
         with pytest.raises(errors.InvalidArgumentError, match="call 1 of the batch: endpoint"):
             adapter.call_batch([ServiceCall("/x"), ServiceCall(5)]).result()  # type: ignore[arg-type]
+        with pytest.raises(
+            errors.InvalidArgumentError, match=r"ServiceCall\(endpoint, …\), not str"
+        ):
+            adapter.call_batch(["/x"])  # type: ignore[list-item]
 
 
 def test_a_service_is_reached_by_tls(authority: Authority) -> None:
