@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 #: Stands for a secret wherever a test sends one; in no output of any test.
 MARKER = "hush-4fd1c7a2"
+
+# A script's background job is deaf to Ctrl-C, and so would be the children that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
