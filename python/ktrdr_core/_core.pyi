@@ -249,6 +249,7 @@ class PoolOptions:
         max_waiters: int = ...,
         min_idle: int = ...,
         idle_timeout: float = ...,
+        server_idle_timeout: float = ...,
         max_lifetime: float = ...,
         dial_backoff: float = ...,
         max_dial_backoff: float = ...,
@@ -267,6 +268,8 @@ class PoolOptions:
     def min_idle(self) -> int: ...
     @property
     def idle_timeout(self) -> float: ...
+    @property
+    def server_idle_timeout(self) -> float: ...
     @property
     def max_lifetime(self) -> float: ...
     @property

@@ -385,6 +385,7 @@ def test_what_cannot_be_sent_is_named_before_anything_is(
         (lambda: Client("host:80"), "base URL"),
         (lambda: Timeouts(connect=-1), r"timeouts\.connect .* must be positive"),
         (lambda: PoolOptions(max_connections=0), "max_connections is 0"),
+        (lambda: PoolOptions(server_idle_timeout=5), r"idle_timeout \(ms\) is 30000.*\(5000 ms\)"),
         (lambda: PoolOptions(max_connections=1, min_idle=2), "min_idle is 2"),
         (lambda: RetryPolicy(attempts=0), r"retry\.attempts is 0"),
     ],

@@ -23,6 +23,8 @@ void bind_options(py::module_& module) {
         .number("max_waiters", &PoolOptions::max_waiters, "Most requests waiting for a connection.")
         .number("min_idle", &PoolOptions::min_idle, "Sockets kept open and idle.")
         .time("idle_timeout", &PoolOptions::idle_timeout, "How long an idle socket is kept.")
+        .time("server_idle_timeout", &PoolOptions::server_idle_timeout,
+              "How long the server keeps one; 0 where that is not known.")
         .time("max_lifetime", &PoolOptions::max_lifetime, "A socket carries no new request after this time.")
         .time("dial_backoff", &PoolOptions::dial_backoff, "Wait before the next dial after one that failed.")
         .time("max_dial_backoff", &PoolOptions::max_dial_backoff, "The longest of these waits.")

@@ -13,6 +13,15 @@ Result<void> check_times(const PoolOptions& options) {
     if (options.idle_timeout.count() < 0) {
         return out_of_range("idle_timeout (ms)", options.idle_timeout.count(), "must not be negative");
     }
+    if (options.server_idle_timeout.count() < 0) {
+        return out_of_range("server_idle_timeout (ms)", options.server_idle_timeout.count(), "must not be negative");
+    }
+    if (options.server_idle_timeout.count() > 0 && options.idle_timeout >= options.server_idle_timeout) {
+        return out_of_range("idle_timeout (ms)", options.idle_timeout.count(),
+                            fmt::format("must be below server_idle_timeout ({} ms): the server would close sockets "
+                                        "that a request is about to use",
+                                        options.server_idle_timeout.count()));
+    }
     using Time = std::pair<std::string_view, std::chrono::milliseconds>;
     const std::array positive{Time{"max_lifetime (ms)", options.max_lifetime},
                               Time{"dial_backoff (ms)", options.dial_backoff}};

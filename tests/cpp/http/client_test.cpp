@@ -895,6 +895,10 @@ TEST_F(Client, RefusesOptionsOutOfRange) {
     EXPECT_THAT(message({.max_connections = 0}, {}), AllOf(HasSubstr("max_connections"), HasSubstr("at least 1")));
     EXPECT_THAT(message({.max_waiters = 0}, {}), HasSubstr("max_waiters"));
     EXPECT_THAT(message({.idle_timeout = -1ms}, {}), HasSubstr("idle_timeout"));
+    EXPECT_THAT(message({.server_idle_timeout = -1ms}, {}), HasSubstr("server_idle_timeout"));
+    EXPECT_THAT(message({.idle_timeout = 5s, .server_idle_timeout = 5s}, {}),
+                HasSubstr("idle_timeout (ms) is 5000, but must be below server_idle_timeout (5000 ms)"));
+    EXPECT_EQ(message({.idle_timeout = 4s, .server_idle_timeout = 5s}, {}), "accepted");
     EXPECT_THAT(message({}, {.connect = 0ms}), AllOf(HasSubstr("connect"), EndsWith("must be positive")));
     EXPECT_THAT(message({.max_connections = 2, .min_idle = 3}, {}),
                 AllOf(HasSubstr("min_idle is 3"), HasSubstr("(2)")));

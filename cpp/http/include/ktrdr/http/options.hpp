@@ -22,9 +22,12 @@ struct PoolOptions {
     std::size_t max_waiters{100'000};
     /// Sockets kept open and idle from the first request on; at most `max_connections`, and 0 without an idle timeout.
     std::size_t min_idle{0};
-    /// How long an idle socket is kept; choose less than the server's own limit. Zero closes it on return; must not be
-    /// negative.
+    /// How long an idle socket is kept. Zero closes it on return; must not be negative, and below
+    /// `server_idle_timeout` where that is known.
     std::chrono::milliseconds idle_timeout{std::chrono::seconds{30}};
+    /// How long the server keeps an idle socket (nginx: `keepalive_timeout`, uvicorn: `--timeout-keep-alive`). Zero:
+    /// not known.
+    std::chrono::milliseconds server_idle_timeout{0};
     /// A socket carries no new request after this time, give or take 10 %. Must be positive.
     std::chrono::milliseconds max_lifetime{std::chrono::minutes{10}};
     /// How long the pool waits before it dials again after one failed dial, and after many. Must be positive.
