@@ -199,6 +199,8 @@ def test_many_requests_with_random_faults_leave_nothing_behind() -> None:
             after = resident(), descriptors(), threads()
     assert set(failed) == {errors.ServiceConnectionError, errors.ProtocolError}
     assert sum(failed.values()) > count / 200
-    assert after[0] - before[0] < 1024 * 1024
+    # A sanitizer keeps what is freed.
+    if "san.so" not in os.environ.get("LD_PRELOAD", ""):
+        assert after[0] - before[0] < 1024 * 1024
     assert after[1] - before[1] <= 8, "a connection or two may have been between dials"
     assert after[2] == before[2]
