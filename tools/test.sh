@@ -28,7 +28,8 @@ cpp_sources() { git ls-files -z --cached --others --exclude-standard -- '*.cpp' 
 googletest() {
     local preset=$1
     shift
-    cmake --preset "$preset" -DPython_EXECUTABLE="$PWD/$python" >"build/$preset.log" 2>&1 || {
+    # By the name that a Python build calls it: ccache tells c++ from g++, and what both compile is compiled once.
+    CXX=${CXX:-g++} cmake --preset "$preset" -DPython_EXECUTABLE="$PWD/$python" >"build/$preset.log" 2>&1 || {
         cat "build/$preset.log"
         return 1
     }
