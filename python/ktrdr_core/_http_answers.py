@@ -176,7 +176,7 @@ class StreamedResponse(_Answer):
         HostServiceError
             When the answer breaks off, or is silent for longer than ``Timeouts.between_bytes``.
         """
-        while self._waiting or self._hold(await reply(self._next)):
+        while self._waiting or self._hold(await reply(self._stream.next)):
             yield self._waiting.popleft()
 
     async def aread(self) -> bytes:
@@ -185,15 +185,12 @@ class StreamedResponse(_Answer):
 
     def iter_bytes(self) -> Iterator[bytes]:
         """``aiter_bytes`` for a thread without a running event loop."""
-        while self._waiting or self._hold(wait_for_reply(self._next)):
+        while self._waiting or self._hold(wait_for_reply(self._stream.next)):
             yield self._waiting.popleft()
 
     def read(self) -> bytes:
         """Give what is left of the body, on a thread without a running event loop."""
         return b"".join(self.iter_bytes())
-
-    def _next(self, mailbox: _core.Mailbox, key: int) -> None:
-        self._stream.next(mailbox, key)
 
     def _hold(self, pieces: list[bytes]) -> bool:
         self._waiting.extend(pieces)
