@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,6 @@ from ktrdr_core.testing import FaultServer
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def descriptors() -> int:
-    """Count this process's open descriptors."""
-    return len(os.listdir("/proc/self/fd"))
 
 
 class Authority:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import random
 import selectors
 import signal
@@ -19,6 +18,7 @@ import anyio
 import pytest
 import uvloop
 
+import held
 import soak
 from child import child
 from domain import Domain
@@ -83,7 +83,7 @@ def descriptors() -> int:
         if "ktrdr_core" in thread.name:
             thread.join()  # of a loop that is closed
     gc.collect()
-    return len(os.listdir("/proc/self/fd"))
+    return held.descriptors()
 
 
 # ---- every kind of loop
@@ -603,27 +603,21 @@ def test_operations_that_nobody_awaits_cost_nothing_in_the_end(domain: Domain) -
         await asyncio.sleep(0.05)
         gc.collect()
 
-    def resident() -> int:
-        gc.collect()
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
     handler = Keep()
     logger = logging.getLogger("ktrdr_core")
     logger.addHandler(handler)
     try:
         total = soak.count(3000, 10_000)
         asyncio.run(some(2000, "warming up"))  # the newest 1000 stay in memory, by design
-        before = resident()
+        before = held.resident()
         asyncio.run(some(total, "unseen"))
         _bridge.forward_logs()
-        grown = resident() - before
+        grown = held.resident() - before
     finally:
         logger.removeHandler(handler)
     assert len(records) == total // 10
     assert len(set(records)) == total // 10
-    # A sanitizer's allocator keeps what was freed.
-    assert grown < 4 << 20 or "san.so" in os.environ.get("LD_PRELOAD", ""), f"{grown} bytes"
+    assert grown < 4 << 20 or held.SANITIZED, f"{grown} bytes"
     assert _core.list_operations([], "lost", "", True, 1, 0)[1] == 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
 import socket
@@ -21,6 +20,7 @@ from fastapi import Depends, FastAPI, HTTPException
 
 import soak
 from child import child
+from held import resident
 from ktrdr_core import OperationsService, ServiceOrchestrator, current_operation, errors
 from ktrdr_core.fastapi import operations_router
 from ktrdr_core.testing import until_running
@@ -438,10 +438,6 @@ def test_a_reader_that_goes_away_cancels_nothing() -> None:
 
 
 def test_readers_that_do_not_read_hold_up_nothing_and_keep_no_memory() -> None:
-    def resident() -> int:
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
     def slow_reader(url: str, path: str) -> socket.socket:
         host, port = url.removeprefix("http://").split(":")
         connection = socket.socket()

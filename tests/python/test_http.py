@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ktrdr_core
-from http_service import descriptors
+from held import descriptors
 from ktrdr_core import errors
 from ktrdr_core.http import Client, Headers, PoolOptions, RetryPolicy, Timeouts
 from ktrdr_core.testing import (
