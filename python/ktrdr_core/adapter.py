@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
-from . import _bridge, _core, _work
+from . import _bridge, _core
 from ._arguments import explained
 from ._core import HostServiceConfig, TlsOptions
 from ._http_answers import EventStream
 from ._replies import Pending, PendingParts
+from ._service_calls import ServiceCall, call_options, options_or_none, row_of, with_query
 from .errors import HostServiceError, InvalidArgumentError, from_record
 
 if TYPE_CHECKING:
@@ -26,31 +25,6 @@ __all__ = [
     "TlsOptions",
     "read_host_service_config",
 ]
-
-
-@dataclass(frozen=True)
-class ServiceCall:
-    """One call of a batch.
-
-    Parameters
-    ----------
-    endpoint : str
-        A path below the service's URL, beginning with ``/``.
-    data : optional
-        Sent with POST as JSON; any plain value but None. Without it the call is a GET.
-    params : mapping, optional
-        Put behind the endpoint as its query, encoded.
-    idempotent : bool
-        Twice is as good as once: a POST may be sent again.
-    idempotency_key : str
-        Sent as ``Idempotency-Key``: the service knows by it that a call came twice, so it may be sent again.
-    """
-
-    endpoint: str
-    data: Any = None
-    params: Mapping[str, Any] | None = None
-    idempotent: bool = False
-    idempotency_key: str = ""
 
 
 def read_host_service_config(
@@ -213,8 +187,8 @@ class AsyncServiceAdapter:
         OperationCancelledError
             When the token was cancelled.
         """
-        options = _options(cancellation_token, timeout, deadline, False, "", urgent)
-        return self._pending(_with_query(endpoint, params), None, options)
+        options = options_or_none(cancellation_token, timeout, deadline, False, "", urgent)
+        return self._pending(with_query(endpoint, params), None, options)
 
     def call_post(
         self,
@@ -248,7 +222,7 @@ class AsyncServiceAdapter:
         HostServiceError
             See ``call_get``.
         """
-        options = _options(
+        options = options_or_none(
             cancellation_token, timeout, deadline, idempotent, idempotency_key, urgent
         )
         return self._pending(endpoint, {} if data is None else data, options)
@@ -294,8 +268,8 @@ class AsyncServiceAdapter:
         HostServiceError
             The first failure, unless ``return_exceptions``.
         """
-        rows = [_row(call) for call in calls]
-        options = _made_options(cancellation_token, timeout, deadline)
+        rows = [row_of(call) for call in calls]
+        options = call_options(cancellation_token, timeout, deadline)
 
         def read(parts: list[tuple[list[Any], list[tuple[int, Any]]]]) -> list[Any]:
             answers: list[Any] = []
@@ -339,9 +313,9 @@ class AsyncServiceAdapter:
         cancellation_token : CancellationToken, optional
             Ends it with ``OperationCancelledError``.
         """
-        options = _made_options(cancellation_token)
+        options = call_options(cancellation_token)
         return EventStream(
-            self._native.events(_with_query(endpoint, params), last_event_id, options)
+            self._native.events(with_query(endpoint, params), last_event_id, options)
         )
 
     @explained
@@ -379,7 +353,7 @@ class AsyncServiceAdapter:
             raise InvalidArgumentError(
                 f"timeout must be more than 0 seconds and cache_ttl at least 0, not {timeout!r} and {cache_ttl!r}"
             )
-        options = _made_options(cancellation_token)
+        options = call_options(cancellation_token)
         return Pending(
             lambda mailbox, key: self._native.check_health(
                 timeout, cache_ttl, options, mailbox, key
@@ -447,56 +421,3 @@ class AsyncServiceAdapter:
 
 #: The name of older documents.
 AsyncHostService = AsyncServiceAdapter
-
-
-def _with_query(endpoint: str, params: Mapping[str, Any] | None) -> str:
-    return f"{endpoint}?{urlencode(params, doseq=True)}" if params else endpoint
-
-
-def _row(call: object) -> tuple[str, Any, bool, str]:
-    if not isinstance(call, ServiceCall):
-        raise InvalidArgumentError(
-            f"calls must hold ServiceCall(endpoint, …), not {type(call).__name__}; nothing was sent",
-            context={"field": "calls"},
-        )
-    url = _with_query(call.endpoint, call.params)
-    return url, call.data, call.idempotent, call.idempotency_key
-
-
-def _options(
-    token: _core.CancellationToken | None,
-    timeout: float | None,
-    deadline: float | None,
-    idempotent: bool,
-    idempotency_key: str,
-    urgent: bool,
-) -> _core.CallOptions | None:
-    """Give what a call carries beside its data; None for a call that carries nothing."""
-    here = _work.current_operation()
-    given = token is not None or timeout is not None or deadline is not None
-    if here is None and not (given or idempotent or idempotency_key or urgent):
-        return None
-    return _made_options(token, timeout, deadline, idempotent, idempotency_key, urgent)
-
-
-@explained
-def _made_options(
-    cancellation_token: _core.CancellationToken | None,
-    timeout: float | None = None,
-    deadline: float | None = None,
-    idempotent: bool = False,
-    idempotency_key: str = "",
-    urgent: bool = False,
-) -> _core.CallOptions:
-    if timeout is not None and not timeout > 0:
-        raise InvalidArgumentError(f"timeout must be more than 0 seconds, not {timeout!r}")
-    here = _work.current_operation()
-    return _core.CallOptions(
-        None if here is None else here._native,
-        cancellation_token,
-        timeout,
-        deadline,
-        idempotent,
-        idempotency_key,
-        urgent,
-    )
