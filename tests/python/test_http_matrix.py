@@ -105,6 +105,7 @@ FAULTS = [
     Fault("a negative length", lambda: [with_length("-5")], WRONG),
     Fault("a length in words", lambda: [with_length("five")], WRONG),
     Fault("a length too large to hold", lambda: [with_length("9" * 30)], WRONG),
+    Fault("a length beyond all memory", lambda: [with_length(str(2**62))], LARGE, streamed=LATE),
     Fault("a length over the limit", lambda: [with_length("999999999")], LARGE, streamed=LATE),
     Fault(
         "a length and chunks",

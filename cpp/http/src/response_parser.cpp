@@ -17,6 +17,8 @@ constexpr unsigned max_interim = 8;
 constexpr std::size_t least_chunk_head = 5;
 /// A chunk's size line costs a few bytes; more framing than this per byte of body is no honest answer.
 constexpr std::uint64_t framing_per_body_byte = 8;
+/// A length is a claim: no more memory than this is taken for one before the body is there.
+constexpr std::uint64_t most_reserved = 16UL * 1024 * 1024;
 
 http::error stop_code() {
     return http::error::bad_value;
@@ -85,7 +87,7 @@ void ResponseParser::Message::on_header_impl(Code& error) {
 
 void ResponseParser::Message::on_body_init_impl(const boost::optional<std::uint64_t>& length, Code&) {
     if (length && !head_request && !inflater) {
-        response.body.reserve(std::min<std::uint64_t>(*length, limits.body_bytes));
+        response.body.reserve(std::min(*length, most_reserved));
     }
 }
 

@@ -227,6 +227,14 @@ INSTANTIATE_TEST_SUITE_P(
                "1024 bytes"}),
     [](const auto& broken) { return std::string(broken.param.name); });
 
+TEST_F(Client, TakesNoMemoryForALengthThatIsOnlyClaimed) {
+    const auto peer = serve([](const std::string&) {
+        return Reply{head + "Content-Length: 4611686018427387904\r\n\r\nhalf", Then::close};
+    });
+    make_client(PoolOptions{.max_body_bytes = std::numeric_limits<std::size_t>::max()});
+    EXPECT_EQ(failure_of(get()).code, Errc::protocol);
+}
+
 TEST_F(Client, TooManyFieldsAreRefused) {
     std::string fields;
     for (int i = 0; i < 101; ++i) {

@@ -105,6 +105,12 @@ TEST_F(Streams, ASlowReaderHoldsUpTheServiceAndLosesNothing) {
     EXPECT_EQ(client->stats().idle, 1U);
 }
 
+TEST_F(Streams, TakeNoMemoryForALengthThatIsOnlyClaimed) {
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 4611686018427387904\r\n\r\nfirst");
+    const Stream stream = open();
+    EXPECT_THAT(next(stream).value(), ElementsAre("first"));
+}
+
 TEST_F(Streams, WhatCameBeforeAFailureIsReadFirst) {
     answer(chunked + "5\r\nfirst\r\n", Reply::Then::close);
     const Stream stream = open();
