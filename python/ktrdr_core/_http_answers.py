@@ -146,7 +146,7 @@ class Response(_Answer):
 class StreamedResponse(_Answer):
     """An answer whose body is read as it comes.
 
-    What is not read yet waits with us up to 512 KiB, and with the service beyond that, so a slow reader costs no memory.
+    What is not read yet waits with us up to 1 MiB, and with the service beyond that, so a slow reader costs no memory.
     Read it once, on one task or thread.
 
     Attributes
@@ -166,7 +166,7 @@ class StreamedResponse(_Answer):
     def __init__(self, native: _core.HttpStream, method: str, url: str) -> None:
         super().__init__(native.head, method, url)
         self._stream = native
-        self._waiting: deque[bytes] = deque()
+        self._pieces: Iterator[bytes] = iter(())
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Give the body piece by piece, unpacked. Who stops early can go on later, here or with ``aread``.
@@ -176,8 +176,11 @@ class StreamedResponse(_Answer):
         HostServiceError
             When the answer breaks off, or is silent for longer than ``Timeouts.between_bytes``.
         """
-        while self._waiting or self._hold(await reply(self._stream.next)):
-            yield self._waiting.popleft()
+        more = True
+        while more:
+            for piece in self._pieces:
+                yield piece
+            more = self._hold(await reply(self._stream.next))
 
     async def aread(self) -> bytes:
         """Give what is left of the body."""
@@ -185,16 +188,18 @@ class StreamedResponse(_Answer):
 
     def iter_bytes(self) -> Iterator[bytes]:
         """``aiter_bytes`` for a thread without a running event loop."""
-        while self._waiting or self._hold(wait_for_reply(self._stream.next)):
-            yield self._waiting.popleft()
+        more = True
+        while more:
+            yield from self._pieces
+            more = self._hold(wait_for_reply(self._stream.next))
 
     def read(self) -> bytes:
         """Give what is left of the body, on a thread without a running event loop."""
         return b"".join(self.iter_bytes())
 
-    def _hold(self, pieces: list[bytes]) -> bool:
-        self._waiting.extend(pieces)
-        return bool(pieces)
+    def _hold(self, pieces: _core.BodyPieces) -> bool:
+        self._pieces = pieces
+        return len(pieces) > 0
 
 
 class EventStream:

@@ -4,6 +4,7 @@
 #include <response_parser.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "fuzz.hpp"
@@ -22,24 +23,43 @@ struct Outcome {
     Response response{};
 };
 
+/// How it is asked for.
+struct Way {
+    bool decode;
+    bool head;
+    bool to_end;
+    /// As a stream reads it: without a limit, and what comes plain is not given to the parser to keep.
+    bool streamed;
+};
+
 /// As a connection does it: what is not used stays in front of what comes next.
-Outcome read(std::string_view bytes, std::size_t piece, bool decode, bool head, bool to_end) {
-    ResponseParser parser({head_bytes, body_bytes, decode}, head);
+Outcome read(std::string_view bytes, std::size_t piece, Way way) {
+    const std::size_t most = way.streamed ? std::numeric_limits<std::size_t>::max() : body_bytes;
+    ResponseParser parser({head_bytes, most, way.decode}, way.head);
     Outcome outcome;
     std::string buffer;
+    std::string streamed;
     while (!bytes.empty() && !outcome.done && !outcome.failed) {
-        const std::size_t size = std::min(piece, bytes.size());
-        buffer.append(bytes.substr(0, size));
-        bytes.remove_prefix(size);
+        std::size_t size = std::min(piece, bytes.size());
+        const bool passing = way.streamed && buffer.empty() && parser.plain_left() > 0;
+        if (passing) {
+            size = std::min<std::uint64_t>(size, parser.plain_left());
+            streamed += parser.take_body();
+            streamed += bytes.substr(0, size);
+        } else {
+            buffer.append(bytes.substr(0, size));
+        }
         std::size_t used = 0;
-        const auto progress = parser.feed(boost::asio::buffer(buffer), used);
+        const auto progress = passing ? parser.pass(boost::asio::buffer(bytes.substr(0, size)))
+                                      : parser.feed(boost::asio::buffer(buffer), used);
+        bytes.remove_prefix(size);
         require(used <= buffer.size(), "no more is used than was given");
         buffer.erase(0, used);
         outcome.failed = progress.has_error();
         outcome.too_large = outcome.failed && progress.error().code == Errc::response_too_large;
         outcome.done = progress.has_value() && *progress == ResponseParser::Progress::done;
     }
-    if (!outcome.done && !outcome.failed && to_end && parser.started()) {
+    if (!outcome.done && !outcome.failed && way.to_end && parser.started()) {
         const auto progress = parser.feed_end();
         outcome.failed = progress.has_error();
         outcome.done = progress.has_value();
@@ -48,10 +68,11 @@ Outcome read(std::string_view bytes, std::size_t piece, bool decode, bool head, 
     if (outcome.done) {
         (void)parser.keep_alive();
         outcome.response = parser.take();
-        require(outcome.response.body.size() <= body_bytes, "the body is within its limit");
+        outcome.response.body.insert(0, streamed);
+        require(outcome.response.body.size() <= most, "the body is within its limit");
         require(outcome.response.headers.size() <= 100, "the fields are within their limit");
         require(outcome.response.status >= 200, "an interim answer is not final");
-        require(!head || outcome.response.body.empty(), "HEAD has no body");
+        require(!way.head || outcome.response.body.empty(), "HEAD has no body");
     }
     return outcome;
 }
@@ -64,13 +85,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size < 2) {
         return 0;
     }
-    const bool decode = (data[0] & 1U) != 0;
-    const bool head = (data[0] & 2U) != 0;
-    const bool to_end = (data[0] & 4U) != 0;
+    const Way way{(data[0] & 1U) != 0, (data[0] & 2U) != 0, (data[0] & 4U) != 0, (data[0] & 8U) != 0};
     const std::size_t piece = 1 + data[1] % 64U;
     const std::string_view bytes = text_of(data + 2, size - 2);
-    const Outcome whole = read(bytes, bytes.size(), decode, head, to_end);
-    const Outcome pieces = read(bytes, piece, decode, head, to_end);
+    const Outcome whole = read(bytes, bytes.size(), way);
+    const Outcome pieces = read(bytes, piece, way);
     if (whole.done && pieces.done) {
         require(whole.response.status == pieces.response.status, "the status does not depend on the pieces");
         require(whole.response.headers == pieces.response.headers, "the headers do not depend on the pieces");

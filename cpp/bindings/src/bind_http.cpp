@@ -168,6 +168,17 @@ void bind_http(py::module_& module) {
     py::class_<HttpEvents, std::shared_ptr<HttpEvents>>(module, "HttpEvents", "Server-sent events as they come.")
         .def("next", &HttpEvents::next, py::arg("mailbox"), py::arg("key"))
         .def("close", &HttpEvents::close);
+    py::class_<BodyPieces>(module, "BodyPieces", "Pieces of a body; each is given once.")
+        .def("__len__", &BodyPieces::size)
+        .def("__iter__", [](const py::object& self) { return self; })
+        .def("__next__", [](BodyPieces& self) {
+            if (self.empty()) {
+                throw py::stop_iteration();
+            }
+            py::bytes piece(self.front().data(), self.front().size());
+            self.pop();
+            return piece;
+        });
     py::class_<HttpStream, std::shared_ptr<HttpStream>>(module, "HttpStream", "An answer that is read as it comes.")
         .def_property_readonly("head", [](const HttpStream& self) { return self.head(); })
         .def("next", &HttpStream::next, py::arg("mailbox"), py::arg("key"))

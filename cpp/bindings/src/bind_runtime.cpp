@@ -80,12 +80,8 @@ py::object answer_to_python(Answer answer) {
         }
         return list;
     }
-    if (const auto* const pieces = std::get_if<std::vector<std::string>>(&answer)) {
-        py::list list;
-        for (const std::string& piece : *pieces) {
-            list.append(py::bytes(piece));
-        }
-        return list;
+    if (auto* const pieces = std::get_if<BodyPieces>(&answer)) {
+        return py::cast(std::move(*pieces));
     }
     if (const auto* const outcomes = std::get_if<std::vector<Result<boost::json::value>>>(&answer)) {
         return batch_to_python(*outcomes);

@@ -6,7 +6,7 @@
 
 namespace ktrdr {
 
-Call::Call(ConnectionPool& pool, Request&& request, std::string&& target, CallOwner& owner, bool streamed)
+Call::Call(ConnectionPool& pool, Request&& request, std::string&& target, CallOwner& owner, StreamedBody* streamed)
     : pool_(pool),
       owner_(owner),
       request_(std::move(request)),
@@ -41,7 +41,9 @@ void Call::attempt(SteadyTime now) {
     waiting_since_ = now;
     exchange_.phase = Phase::pool;
     exchange_.sent = RequestSent::no;
-    exchange_.pieces.clear();
+    if (exchange_.streamed != nullptr) {
+        exchange_.streamed->pieces.clear();
+    }
     sent_again_ = false;
     pool_.acquire(*this, now);
 }
@@ -168,11 +170,12 @@ void Call::head_arrived() {
     owner_.call_changed();
 }
 
-std::vector<std::string> Call::take_pieces() {
+BodyPieces Call::take_pieces() {
     if (connection_ != nullptr) {
         connection_->take_pieces();
     }
-    return std::exchange(exchange_.pieces, {});
+    StreamedBody& body = *exchange_.streamed;
+    return {std::exchange(body.pieces, {}), body.store};
 }
 
 std::optional<Error> Call::failure() const {
@@ -181,7 +184,7 @@ std::optional<Error> Call::failure() const {
 
 void Call::abandon() {
     give_up();
-    exchange_.pieces.clear();
+    exchange_.streamed->pieces.clear();
     finish(with_facts(ktrdr::fail(Errc::client_closed, "the stream was closed by its reader")));
     owner_.call_changed();
 }

@@ -29,7 +29,8 @@ protected:
 class Call final : public PoolWaiter {
 public:
     /// `target`: path and query.
-    Call(ConnectionPool& pool, Request&& request, std::string&& target, CallOwner& owner, bool streamed = false);
+    Call(ConnectionPool& pool, Request&& request, std::string&& target, CallOwner& owner,
+         StreamedBody* streamed = nullptr);
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -49,7 +50,7 @@ public:
     /// Its reader wants no more of it: it ends with `client_closed`.
     void abandon();
     /// What has come of the body; more is read from then on.
-    [[nodiscard]] std::vector<std::string> take_pieces();
+    [[nodiscard]] BodyPieces take_pieces();
 
     void start(Connection& connection);
     void fail(Error error);

@@ -293,13 +293,13 @@ ResponseStream::ResponseStream(std::shared_ptr<HttpClient> client, std::unique_p
 
 ResponseStream::~ResponseStream() = default;
 
-asio::awaitable<Result<std::vector<std::string>>> ResponseStream::next() {
+asio::awaitable<Result<BodyPieces>> ResponseStream::next() {
     const auto self = shared_from_this();
     Call& call = stream_->call;
     for (;;) {
         // What came before a failure is read first.
         if (auto pieces = call.take_pieces(); !pieces.empty()) {
-            co_return pieces;
+            co_return std::move(pieces);
         }
         if (call.ended()) {
             break;
@@ -309,7 +309,7 @@ asio::awaitable<Result<std::vector<std::string>>> ResponseStream::next() {
     if (const auto& failure = call.failure(); failure) {
         co_return *failure;
     }
-    co_return std::vector<std::string>{};
+    co_return BodyPieces{};
 }
 
 void ResponseStream::close() {

@@ -14,10 +14,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::chrono::seconds addresses_kept{30};
-/// A streamed body waits in memory up to this, and what one read brings.
-constexpr std::size_t most_gathered = 512UL * 1024;
-/// What is a piece of its own, so that gathering more copies nothing again.
-constexpr std::size_t large_piece = 32UL * 1024;
 
 }  // namespace
 
@@ -188,7 +184,7 @@ void Connection::start(Exchange& exchange, SteadyTime now) {
     paused_ = false;
     gathered_ = 0;
     const std::size_t most =
-        exchange.streamed ? std::numeric_limits<std::size_t>::max() : settings_.options.max_body_bytes;
+        exchange.streamed != nullptr ? std::numeric_limits<std::size_t>::max() : settings_.options.max_body_bytes;
     parser_.emplace(ResponseParser::Limits{settings_.options.max_head_bytes, most, exchange.request->decode},
                     exchange.request->method == "HEAD");
     const auto left = std::chrono::floor<std::chrono::milliseconds>(exchange.deadline - now);
@@ -202,10 +198,14 @@ void Connection::start(Exchange& exchange, SteadyTime now) {
 void Connection::parse() {
     exchange_->answered = true;
     std::size_t used = 0;
-    const auto progress = parser_->feed(buffer_.data(), used);
+    auto progress = parser_->feed(buffer_.data(), used);
     buffer_.consume(used);
+    boost::system::error_code broken;
+    if (progress && comes_straight()) {
+        progress = read_pieces(broken);
+    }
     // What is whole is handed over, whatever comes behind it.
-    if (exchange_->streamed && parser_->has_head() && !hand_over_piece()) {
+    if (exchange_->streamed != nullptr && parser_->has_head() && !hand_over_pieces()) {
         return;
     }
     if (!progress) {
@@ -214,17 +214,17 @@ void Connection::parse() {
     }
     const bool last = tls_ && tls_->closed();
     if (*progress == ResponseParser::Progress::done) {
-        if (!exchange_->streamed) {
+        if (exchange_->streamed == nullptr) {
             exchange_->response = parser_->take();
         }
         end({}, !last && exchange_->sent == RequestSent::whole && buffer_.size() == 0 && parser_->keep_alive());
         return;
     }
-    if (last) {
-        read_error(asio::error::eof);
+    if (last || broken) {
+        read_error(last ? asio::error::eof : broken);
         return;
     }
-    if (exchange_->streamed && gathered_ + parser_->body_size() >= most_gathered) {
+    if (exchange_->streamed != nullptr && is_full()) {
         // Its reader is slower than the service: that is no silence of the service.
         paused_ = true;
         deadline_ = SteadyTime::max();
@@ -237,45 +237,6 @@ void Connection::parse() {
     arm_read();
 }
 
-bool Connection::hand_over_piece() {
-    Exchange* const exchange = exchange_;
-    if (!exchange->head_told) {
-        exchange->head_told = true;
-        exchange->response = parser_->take_head();
-        owner_->head_arrived(*exchange);
-        if (exchange_ != exchange) {
-            return false;
-        }
-    }
-    const std::size_t size = parser_->body_size();
-    if (size >= large_piece) {
-        collect_piece(*exchange);
-    }
-    if (size > 0) {
-        owner_->piece_arrived(*exchange);
-    }
-    return exchange_ == exchange;
-}
-
-void Connection::collect_piece(Exchange& exchange) {
-    if (parser_->body_size() > 0) {
-        gathered_ += parser_->body_size();
-        exchange.pieces.push_back(parser_->take_body());
-    }
-}
-
-void Connection::take_pieces() {
-    if (exchange_ == nullptr) {
-        return;
-    }
-    collect_piece(*exchange_);
-    gathered_ = 0;
-    if (std::exchange(paused_, false)) {
-        set_deadline(std::chrono::steady_clock::now() + settings_.timeouts.between_bytes);
-        arm_read();
-    }
-}
-
 void Connection::read_error(const boost::system::error_code& error) {
     if (error != asio::error::eof) {
         end(fail(Errc::service_connection, fmt::format("the connection broke: {}", error.message())), false);
@@ -284,10 +245,10 @@ void Connection::read_error(const boost::system::error_code& error) {
     } else if (const auto progress = parser_->feed_end(); progress && tls_ && !tls_->closed()) {
         end(fail(Errc::protocol, "the answer ends without the goodbye of TLS: it may have been cut short"), false);
     } else if (progress) {
-        if (exchange_->streamed && !hand_over_piece()) {
+        if (exchange_->streamed != nullptr && !hand_over_pieces()) {
             return;
         }
-        if (!exchange_->streamed) {
+        if (exchange_->streamed == nullptr) {
             exchange_->response = parser_->take();
         }
         end({}, false);
@@ -298,8 +259,8 @@ void Connection::read_error(const boost::system::error_code& error) {
 
 void Connection::end(Result<void> outcome, bool reusable) {
     Exchange& exchange = *exchange_;
-    if (exchange.streamed && exchange.head_told) {
-        collect_piece(exchange);
+    if (exchange.streamed != nullptr && exchange.head_told) {
+        collect_piece(*exchange.streamed);
     }
     exchange_ = nullptr;
     used_ = true;

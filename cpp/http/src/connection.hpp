@@ -13,6 +13,7 @@
 
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/http/body_pieces.hpp>
 #include <ktrdr/http/message.hpp>
 #include <ktrdr/http/options.hpp>
 
@@ -32,6 +33,13 @@ enum class RequestSent { no, partly, whole };
 
 class Call;
 
+/// A body that is read as it comes.
+struct StreamedBody {
+    /// What came since they were taken.
+    std::vector<std::string> pieces{};
+    std::shared_ptr<PieceStore> store{std::make_shared<PieceStore>()};
+};
+
 /// One request on one connection, and what came of it.
 struct Exchange {
     Call* call{nullptr};
@@ -46,11 +54,9 @@ struct Exchange {
     bool answered{false};
     /// The connection had carried another request before.
     bool reused{false};
-    /// The body is handed over in pieces: `response` is the head, once `head_told`, and `pieces` what came since
-    /// they were taken.
-    bool streamed{false};
+    /// Null where the answer is wanted whole. Else `response` is the head, once `head_told`.
+    StreamedBody* streamed{nullptr};
     bool head_told{false};
-    std::vector<std::string> pieces{};
 };
 
 /// Addresses found for the pool's host, kept for a while.
@@ -130,10 +136,16 @@ private:
     void read_tls(const boost::system::error_code& error, std::size_t bytes);
     [[nodiscard]] Result<std::size_t> decrypt();
     void parse();
+    /// What waits for the reader is enough.
+    [[nodiscard]] bool is_full() const noexcept;
+    /// What comes next can be read straight into a piece: nothing has to be taken out of it.
+    [[nodiscard]] bool comes_straight() const;
+    /// Do so with what is there. `error`: what a read came to, other than that there is nothing more.
+    [[nodiscard]] Result<ResponseParser::Progress> read_pieces(boost::system::error_code& error);
     /// False when the exchange went away meanwhile.
-    [[nodiscard]] bool hand_over_piece();
-    void collect_piece(Exchange& exchange);
-    [[nodiscard]] std::size_t read_size() const noexcept;
+    [[nodiscard]] bool hand_over_pieces();
+    void collect_piece(StreamedBody& body);
+    [[nodiscard]] std::size_t read_size() const;
     /// What an idle connection does not need.
     void release_memory();
     void read_error(const boost::system::error_code& error);

@@ -165,8 +165,8 @@ Result<std::size_t> Connection::decrypt() {
     return sum;
 }
 
-std::size_t Connection::read_size() const noexcept {
-    return exchange_ != nullptr && exchange_->answered ? further_read_bytes : first_read_bytes;
+std::size_t Connection::read_size() const {
+    return exchange_ != nullptr && exchange_->answered && !comes_straight() ? further_read_bytes : first_read_bytes;
 }
 
 void Connection::release_memory() {

@@ -111,15 +111,16 @@ asio::awaitable<Result<std::vector<ServerEvent>>> EventStream::next() {
                 co_return std::vector<ServerEvent>{};
             }
         }
-        const auto pieces = co_await it.open->next();
-        for (std::size_t i = 0; pieces && i < pieces->size(); ++i) {
-            if (const auto fed = it.parser.feed((*pieces)[i], events); !fed) {
+        auto pieces = co_await it.open->next();
+        const bool over = !pieces || pieces->empty();
+        for (; pieces && !pieces->empty(); pieces->pop()) {
+            if (const auto fed = it.parser.feed(pieces->front(), events); !fed) {
                 const Error error = fed.error();
                 it.open.reset();
                 co_return fail(error.code, "the answer " + error.message, error.context);
             }
         }
-        if (pieces && !pieces->empty()) {
+        if (!over) {
             continue;
         }
         it.open.reset();

@@ -97,6 +97,9 @@ std::size_t ResponseParser::Message::on_body_impl(View body, Code& error) {
         error = http::error::body_limit;
         return 0;
     }
+    if (passing) {
+        return body.size();
+    }
     if (!inflater) {
         response.body.append(body.data(), body.size());
     } else if (const auto unpacked = inflater->feed(body, response.body, limits.body_bytes); !unpacked) {
@@ -158,6 +161,19 @@ Result<ResponseParser::Progress> ResponseParser::feed(boost::asio::const_buffer 
                     {{"limit_bytes", limits_.head_bytes}});
     }
     return message_->is_done() ? done() : Result<Progress>(Progress::need_more);
+}
+
+std::uint64_t ResponseParser::plain_left() const {
+    const bool plain = has_head() && !message_->is_done() && !message_->inflater;
+    return plain ? message_->content_length_remaining().value_or(0) : 0;
+}
+
+Result<ResponseParser::Progress> ResponseParser::pass(boost::asio::const_buffer data) {
+    message_->passing = true;
+    std::size_t used = 0;
+    auto progress = feed(data, used);
+    message_->passing = false;
+    return progress;
 }
 
 Result<ResponseParser::Progress> ResponseParser::done() const {

@@ -32,6 +32,10 @@ public:
     ResponseParser(Limits limits, bool head_request);
     /// Consume from the front of `data`; `used` bytes of it are gone afterwards.
     [[nodiscard]] Result<Progress> feed(boost::asio::const_buffer data, std::size_t& used);
+    /// What is left of a body that comes as it is: not in chunks, not packed, its length known. 0 for any other.
+    [[nodiscard]] std::uint64_t plain_left() const;
+    /// The next bytes of such a body, at most what is left of it, which the caller keeps.
+    [[nodiscard]] Result<Progress> pass(boost::asio::const_buffer data);
     /// The peer has closed its side: the end of an answer without a length, else half an answer.
     [[nodiscard]] Result<Progress> feed_end();
 
@@ -46,8 +50,10 @@ public:
         return {.status = message_->response.status, .headers = std::move(message_->response.headers)};
     }
     [[nodiscard]] std::size_t body_size() const noexcept { return message_->response.body.size(); }
-    /// What has come of the body since the last call.
-    [[nodiscard]] std::string take_body() { return std::exchange(message_->response.body, {}); }
+    /// What has come of the body since the last call; what follows is put into `next`, which is empty.
+    [[nodiscard]] std::string take_body(std::string&& next = {}) {
+        return std::exchange(message_->response.body, std::move(next));
+    }
 
 private:
     /// One head and body; an interim answer is followed by a new one.
@@ -82,6 +88,8 @@ private:
         std::optional<Error> unpacking{};
         /// As it came, packed or not.
         std::uint64_t received{0};
+        /// The body's bytes are the caller's.
+        bool passing{false};
         Response response{};
     };
 

@@ -58,7 +58,7 @@ void CallsInFlight::shutdown() {
 }
 
 StreamCall::StreamCall(ConnectionPool& pool, Request&& request, std::string&& target)
-    : timer_(pool.io().get_executor()), call(pool, std::move(request), std::move(target), *this, true) {}
+    : timer_(pool.io().get_executor()), call(pool, std::move(request), std::move(target), *this, &body_) {}
 
 asio::awaitable<void> StreamCall::changed() {
     timer_.expires_at(call.deadline());

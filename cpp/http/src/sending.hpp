@@ -70,6 +70,7 @@ public:
 private:
     void call_changed() override { timer_.cancel(); }
     IoTimer timer_;
+    StreamedBody body_{};
 
 public:
     Call call;

@@ -36,6 +36,7 @@ class Pending final {
 public:
     [[nodiscard]] bool done() const { return state_->has_value(); }
     [[nodiscard]] const Result<T>& result() const { return state_->value(); }
+    [[nodiscard]] Result<T> take() { return std::move(state_->value()); }
     [[nodiscard]] Error error() const { return state_->value().error(); }
     static asio::awaitable<void> fill(std::shared_ptr<std::optional<Result<T>>> state,
                                       asio::awaitable<Result<T>> work) {

@@ -51,8 +51,9 @@ public:
         boost::system::error_code ignored;
         asio::write(*sockets_.at(connection), asio::buffer(bytes), ignored);
     }
-    void hang_up(std::size_t connection) {
+    void hang_up(std::size_t connection, bool reset = false) {
         boost::system::error_code ignored;
+        sockets_.at(connection)->set_option(asio::socket_base::linger(reset, 0), ignored);
         sockets_.at(connection)->close(ignored);
     }
     /// Accept, but read nothing until `read_on`.

@@ -60,6 +60,31 @@ TEST(ResponseParser, GivesOutTheEndOfAPieceThoughItIsShort) {
     EXPECT_EQ(parser.take_body(), "\n") << "an event's end does not wait for the next chunk";
 }
 
+TEST(ResponseParser, CountsWhatTheCallerKeeps) {
+    ResponseParser parser(limits, false);
+    std::size_t used = 0;
+    EXPECT_EQ(parser.plain_left(), 0U) << "nothing is known yet";
+    ASSERT_TRUE(parser.feed(boost::asio::buffer("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nhe", 41), used));
+    EXPECT_EQ(parser.plain_left(), 10U);
+    EXPECT_EQ(parser.pass(boost::asio::buffer("llo, wor", 8)).value(), ResponseParser::Progress::need_more);
+    EXPECT_EQ(parser.plain_left(), 2U);
+    EXPECT_EQ(parser.feed(boost::asio::buffer("ld", 2), used).value(), ResponseParser::Progress::done);
+    EXPECT_EQ(parser.plain_left(), 0U);
+    EXPECT_EQ(parser.take_body(), "held");
+}
+
+TEST(ResponseParser, ABodyInChunksOrPackedIsNotPlain) {
+    for (const std::string_view field :
+         {"Transfer-Encoding: chunked", "Content-Length: 9\r\nContent-Encoding: gzip", "X: y"}) {
+        ResponseParser parser({limits.head_bytes, limits.body_bytes, true}, false);
+        std::size_t used = 0;
+        const std::string head = "HTTP/1.1 200 OK\r\n" + std::string(field) + "\r\n\r\n";
+        ASSERT_TRUE(parser.feed(boost::asio::buffer(head), used));
+        EXPECT_TRUE(parser.has_head());
+        EXPECT_EQ(parser.plain_left(), 0U) << field;
+    }
+}
+
 TEST(ResponseParser, RefusesAStatusThatIsNone) {
     ResponseParser parser(limits, false);
     const auto outcome = read(parser, "HTTP/1.1 002 Odd\r\nContent-Length: 0\r\n\r\n", 100);

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <random>
 
 #include "client_fixture.hpp"
 
@@ -19,34 +21,87 @@ using Pieces = std::vector<std::string>;
 
 const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 /// What may wait for a reader, and a read beyond it.
-constexpr std::size_t most_gathered = 512UL * 1024 + 64UL * 1024;
+constexpr std::size_t most_gathered = 1024UL * 1024 + 64UL * 1024;
 
 std::size_t size_of(const Pieces& pieces) {
     return std::accumulate(pieces.begin(), pieces.end(), std::size_t{0},
                            [](std::size_t sum, const std::string& piece) { return sum + piece.size(); });
 }
 
+/// No two parts of it are alike.
+std::string some_bytes(std::size_t size) {
+    std::mt19937 random(3);
+    std::string bytes(size, '\0');
+    std::generate(bytes.begin(), bytes.end(), [&] { return static_cast<char>(random()); });
+    return bytes;
+}
+
+TEST(PieceStore, GivesTheMemoryOfPiecesThatWereReadAgain) {
+    const auto store = std::make_shared<PieceStore>();
+    std::string piece = store->take();
+    EXPECT_GE(piece.capacity(), PieceStore::piece_bytes);
+    piece = std::string(PieceStore::piece_bytes, 'x');
+    const char* const at = piece.data();
+    std::vector<std::string> pieces;
+    pieces.push_back(std::move(piece));
+    {
+        const BodyPieces taken(std::move(pieces), store);
+        EXPECT_NE(store->take().data(), at) << "somebody reads it";
+    }
+    EXPECT_EQ(store->take().data(), at);
+}
+
+TEST(PieceStore, KeepsNeitherSmallOnesNorLargeOnesNorTooMany) {
+    PieceStore store;
+    store.give_back("small");
+    store.give_back(std::string(1UL << 20U, 'x'));
+    EXPECT_EQ(store.take(), "");
+    for (int i = 0; i < 100; ++i) {
+        store.give_back(std::string(PieceStore::piece_bytes, 'x'));
+    }
+    int kept = 0;
+    while (!store.take().empty()) {
+        ++kept;
+    }
+    EXPECT_EQ(kept, 32);
+}
+
 class Streams : public ClientFixture {
 protected:
     /// A service that answers every request so, and a client of it.
     void answer(const std::string& bytes, Reply::Then then = Reply::Then::keep) {
-        peer = serve([=](const std::string&) { return Reply{bytes, then}; });
+        answer([=](const std::string&) { return Reply{bytes, then}; });
+    }
+    void answer(FaultServer::Handler handler, int attempts = 1) {
+        peer = serve(std::move(handler));
         ClientOptions options;
         options.base_url = peer->url();
-        options.retry.attempts = 1;
+        options.pool.max_streams = 1;
+        options.retry = {.attempts = attempts, .first_pause = std::chrono::milliseconds{1}};
         client = HttpClient::create(io, options).value();
     }
-    Stream open(const CancellationToken& token = {}) {
+    Pending<Stream> ask(const CancellationToken& token = {}) {
         Request request;
         request.url = "/stream";
-        const Pending<Stream> pending(io, client->stream(std::move(request), token));
+        return {io, client->stream(std::move(request), token)};
+    }
+    Stream open(const CancellationToken& token = {}) {
+        const Pending<Stream> pending = ask(token);
         run_until([&] { return pending.done(); });
         return pending.result().value();
     }
     Result<Pieces> next(const Stream& stream) {
-        const Pending<Pieces> pending(io, stream->next());
+        Pending<BodyPieces> pending(io, stream->next());
         run_until([&] { return pending.done(); });
-        return pending.result();
+        Result<BodyPieces> taken = pending.take();
+        if (!taken) {
+            return taken.error();
+        }
+        Pieces pieces;
+        for (; !taken->empty(); taken->pop()) {
+            pieces.emplace_back(taken->front());
+        }
+        return pieces;
     }
     std::string rest_of(const Stream& stream) {
         std::string body;
@@ -93,8 +148,7 @@ TEST_F(Streams, GatherManySmallChunksIntoOnePiece) {
 }
 
 TEST_F(Streams, ASlowReaderHoldsUpTheServiceAndLosesNothing) {
-    std::string body(8UL << 20U, 'x');
-    std::iota(body.begin(), body.end(), '\0');
+    const std::string body = some_bytes(8UL << 20U);
     answer(ok(body));
     const Stream stream = open();
     settle();
@@ -122,12 +176,82 @@ TEST_F(Streams, WhatCameBeforeAFailureIsReadFirst) {
     EXPECT_THAT(failed.error().message, HasSubstr("ends inside its body"));
 }
 
+TEST_F(Streams, ALargeBodyIsTheSameInWhateverPartsItComes) {
+    const std::string body = some_bytes(3UL << 20U);
+    const std::string bytes = ok(body);
+    std::mt19937 random(5);
+    for (int round = 0; round < 20; ++round) {
+        answer("");
+        const Pending<Stream> opening = ask();
+        run_until([&] { return !peer->requests.empty(); });
+        std::string read;
+        for (std::size_t sent = 0; sent < bytes.size();) {
+            const std::size_t sizes[]{1, 300, 5000, 33'000, 70'000, 400'000};
+            const std::size_t size = std::min(sizes[random() % std::size(sizes)], bytes.size() - sent);
+            peer->say(0, bytes.substr(sent, size));
+            sent += size;
+            settle();
+            const bool more = sent > bytes.size() - body.size() + read.size();
+            if (more && random() % 3 == 0) {
+                run_until([&] { return opening.done(); });
+                const Pieces pieces = next(opening.result().value()).value();
+                read = std::accumulate(pieces.begin(), pieces.end(), std::move(read));
+            }
+        }
+        run_until([&] { return opening.done(); });
+        EXPECT_TRUE(read + rest_of(opening.result().value()) == body) << "round " << round;
+        run_until([&] { return client->stats().idle == 1; });
+    }
+}
+
+TEST_F(Streams, NeverLetBytesBehindALargeBodyReachTheNext) {
+    const std::string body = some_bytes(60'000);
+    bool first = true;
+    answer([&](const std::string&) {
+        return std::exchange(first, false) ? Reply{"", Reply::Then::hold} : Reply{ok("right")};
+    });
+    const Pending<Stream> opening = ask();
+    const Pending<Stream> waiting = ask();
+    run_until([&] { return peer->requests.size() == 1 && client->stats().waiting == 1; });
+    peer->say(0, ok(body) + ok("stray"));
+    run_until([&] { return opening.done() && waiting.done(); });
+    EXPECT_TRUE(rest_of(opening.result().value()) == body);
+    EXPECT_EQ(rest_of(waiting.result().value()), "right");
+}
+
+TEST_F(Streams, WhatCameOfALargeBodyBeforeItBrokeOffIsReadFirst) {
+    const std::string body = some_bytes(200'000);
+    const std::string bytes = ok(body);
+    for (const bool reset : {false, true}) {
+        answer("", Reply::Then::hold);
+        const Pending<Stream> opening = ask();
+        run_until([&] { return peer->requests.size() == 1; });
+        peer->say(0, bytes.substr(0, bytes.size() - 80'000));
+        peer->hang_up(0, reset);
+        run_until([&] { return opening.done(); });
+        const Stream stream = opening.result().value();
+        EXPECT_TRUE(rest_of(stream) == body.substr(0, body.size() - 80'000));
+        const Error error = next(stream).error();
+        EXPECT_EQ(error.code, reset ? Errc::service_connection : Errc::protocol);
+        EXPECT_THAT(error.message,
+                    HasSubstr(reset ? "the connection broke" : "ends inside its body, after 120000 bytes"));
+    }
+}
+
+TEST_F(Streams, AReaderOfTheSecondAttemptSeesNothingOfTheFirst) {
+    const std::string failed = "HTTP/1.1 502 No\r\nContent-Length: 400000\r\n\r\n" + std::string(400'000, 'a');
+    const std::string good(400'000, 'b');
+    bool first = true;
+    answer([&](const std::string&) { return Reply{std::exchange(first, false) ? failed : ok(good)}; }, 2);
+    EXPECT_TRUE(rest_of(open()) == good);
+}
+
 TEST_F(Streams, ATokenEndsAWaitAndClosesTheSocket) {
     answer(chunked + "5\r\nfirst\r\n");
     const CancellationToken token = make_token();
     const Stream stream = open(token);
     ASSERT_TRUE(next(stream));
-    const Pending<Pieces> waiting(io, stream->next());
+    const Pending<BodyPieces> waiting(io, stream->next());
     settle();
     EXPECT_FALSE(waiting.done());
     token.cancel({CancelCode::user, "enough", "test"});
@@ -140,7 +264,7 @@ TEST_F(Streams, ClosingOrLettingGoEndsThem) {
     answer(chunked + "5\r\nfirst\r\n");
     const Stream closed = open();
     ASSERT_TRUE(next(closed));
-    const Pending<Pieces> waiting(io, closed->next());
+    const Pending<BodyPieces> waiting(io, closed->next());
     settle();
     closed->close();
     run_until([&] { return waiting.done() && peer->closed == 1; });

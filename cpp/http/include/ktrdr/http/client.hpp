@@ -9,6 +9,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/http/body_pieces.hpp>
 #include <ktrdr/http/message.hpp>
 #include <ktrdr/http/metrics.hpp>
 #include <ktrdr/http/options.hpp>
@@ -23,7 +24,7 @@ class StreamCall;
 /// Where an answer goes that no coroutine waits for.
 using ResponseHandler = std::function<void(Result<Response>)>;
 
-/// An answer whose body is read as it comes. What is not read yet waits in memory up to 512 KiB and with the service
+/// An answer whose body is read as it comes. What is not read yet waits in memory up to 1 MiB and with the service
 /// beyond that. Destroying it before its end closes the connection.
 ///
 /// Thread safety: the io thread only, but for `status`, `headers` and `attempts`.
@@ -41,7 +42,7 @@ public:
     [[nodiscard]] const Response& head() const noexcept { return head_; }
     /// What has come of the body since the last call, in order; waits for more where there is nothing. Empty at its
     /// end. One call at a time.
-    [[nodiscard]] boost::asio::awaitable<Result<std::vector<std::string>>> next();
+    [[nodiscard]] boost::asio::awaitable<Result<BodyPieces>> next();
     /// A `next` under way ends with `client_closed`.
     void close();
 
