@@ -11,6 +11,7 @@
 
 #include <ktrdr/adapter/gate.hpp>
 #include <ktrdr/adapter/operation_observer.hpp>
+#include <ktrdr/base/json.hpp>
 #include <ktrdr/http/awaited.hpp>
 
 namespace ktrdr {
@@ -259,7 +260,7 @@ Result<json::value> AsyncServiceAdapter::decode(Asked asked, const Response& res
     if (good) {
         // One block of memory for the whole of it.
         const auto memory = json::make_shared_resource<json::monotonic_resource>();
-        json::value decoded = json::parse(response.body, error, memory);
+        json::value decoded = json::parse(response.body, error, memory, deep_json());
         if (!error) {
             return decoded;
         }

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <string_view>
 
+#include <ktrdr/base/json.hpp>
+
 namespace ktrdr {
 namespace json = boost::json;
 namespace {
@@ -103,7 +105,7 @@ json::object facts(const Asked& asked, const Response& response) {
 
 Error status_error(const Asked& asked, const Response& response) {
     boost::system::error_code not_json;
-    const json::value parsed = json::parse(response.body, not_json);
+    const json::value parsed = json::parse(response.body, not_json, {}, deep_json());
     const std::string reason = reason_in(parsed, response.body);
     json::object context = facts(asked, response);
     if (parsed.is_object()) {

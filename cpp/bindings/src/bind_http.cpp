@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <ktrdr/adapter/service_errors.hpp>
+#include <ktrdr/base/json.hpp>
 #include <ktrdr/runtime/http_calls.hpp>
 
 #include "bind.hpp"
@@ -80,7 +81,7 @@ py::list headers_of(const Response& response) {
 
 py::object json_of(const Response& response, Asked asked) {
     boost::system::error_code error;
-    const auto value = boost::json::parse(response.body, error);
+    const auto value = boost::json::parse(response.body, error, {}, deep_json());
     if (error) {
         throw ErrorException(not_json_error(asked, response, error.message()));
     }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <ktrdr/base/json.hpp>
+
 namespace ktrdr::bindings {
 namespace {
 
@@ -28,16 +30,23 @@ py::object to_list(const boost::json::array& array) {
     return list;
 }
 
-/// Deeper than anybody's parameters, and far from the end of the stack; a list may hold itself.
-constexpr int deepest = 100;
-
 [[noreturn]] void refuse(const std::string& why) {
     throw ErrorException(fail(Errc::invalid_argument, why));
 }
 
-boost::json::value from_python(const py::handle& object, int depth);
+boost::json::value from_python(const py::handle& object, std::size_t depth);
 
-boost::json::value from_sequence(const py::sequence& sequence, int depth) {
+std::string_view text_of(const py::handle& object) {
+    Py_ssize_t size = 0;
+    const char* const text = PyUnicode_AsUTF8AndSize(object.ptr(), &size);
+    if (text == nullptr) {
+        PyErr_Clear();
+        refuse("a text holds half of a surrogate pair, which JSON cannot carry");
+    }
+    return {text, static_cast<std::size_t>(size)};
+}
+
+boost::json::value from_sequence(const py::sequence& sequence, std::size_t depth) {
     boost::json::array array;
     for (const py::handle item : sequence) {
         array.push_back(from_python(item, depth + 1));
@@ -45,13 +54,13 @@ boost::json::value from_sequence(const py::sequence& sequence, int depth) {
     return array;
 }
 
-boost::json::value from_dict(const py::dict& dict, int depth) {
+boost::json::value from_dict(const py::dict& dict, std::size_t depth) {
     boost::json::object object;
     for (const auto& [key, value] : dict) {
         if (!py::isinstance<py::str>(key)) {
             refuse(fmt::format("a JSON object has only str keys, not {}", py::repr(key).cast<std::string>()));
         }
-        object.emplace(key.cast<std::string>(), from_python(value, depth + 1));
+        object.emplace(text_of(key), from_python(value, depth + 1));
     }
     return object;
 }
@@ -73,9 +82,11 @@ boost::json::value from_float(const py::handle& object) {
     return number;
 }
 
-boost::json::value from_python(const py::handle& object, int depth) {
-    if (depth > deepest) {
-        refuse(fmt::format("the value is nested deeper than {} levels, which is more than JSON here may be", deepest));
+boost::json::value from_python(const py::handle& object, std::size_t depth) {
+    // A list may hold itself.
+    if (depth > deepest_json) {
+        refuse(fmt::format("the value is nested deeper than {} levels, which is more than JSON here may be",
+                           deepest_json));
     }
     if (object.is_none()) {
         return nullptr;
@@ -90,7 +101,7 @@ boost::json::value from_python(const py::handle& object, int depth) {
         return from_float(object);
     }
     if (py::isinstance<py::str>(object)) {
-        return boost::json::string(object.cast<std::string>());
+        return boost::json::string(text_of(object));
     }
     if (py::isinstance<py::dict>(object)) {
         return from_dict(object.cast<py::dict>(), depth);

@@ -3,6 +3,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <ktrdr/base/json.hpp>
+
 namespace ktrdr {
 namespace {
 
@@ -23,7 +25,7 @@ std::optional<UtcTime> read_time(const SQLite::Column& column) {
 }
 
 boost::json::value parse(const SQLite::Column& column) {
-    return boost::json::parse(column.getString());
+    return boost::json::parse(column.getString(), {}, deep_json());
 }
 
 std::string text_of(const boost::json::object& object, std::string_view key) {

@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ktrdr/base/json.hpp>
+
 #include "store_world.hpp"
 
 namespace ktrdr {
@@ -106,6 +108,30 @@ TEST_F(Stored, KeepsEverythingOfARecord) {
     EXPECT_EQ(found.warnings, record.warnings);
     EXPECT_EQ(found.last_seq, 9U);
     EXPECT_EQ(world_->store->find("other").value(), std::nullopt);
+}
+
+TEST_F(Stored, ReadsWhatIsAsDeepAsAValueMayBe) {
+    boost::json::value deep = 1;
+    for (std::size_t level = 0; level < deepest_json; ++level) {
+        deep = boost::json::object{{"next", std::move(deep)}};
+    }
+    OperationRecord record = world_->record("op_1", OperationStatus::completed);
+    record.parameters = deep.as_object();
+    record.result = deep;
+    ProgressState progress;
+    progress.operation_id = "op_1";
+    progress.context = deep.as_object();
+    record.progress = std::make_shared<const ProgressState>(progress);
+    record.error = std::make_shared<const Error>(fail(Errc::no_data, "no bars", deep.as_object()));
+    OperationEvent told = event(1);
+    told.data = deep.as_object();
+    ASSERT_TRUE(world_->write(record, {told}, true));
+    const OperationRecord found = find("op_1");
+    EXPECT_EQ(found.parameters, record.parameters);
+    EXPECT_EQ(found.result, record.result);
+    EXPECT_EQ(found.progress->context, progress.context);
+    EXPECT_EQ(*found.error, *record.error);
+    EXPECT_EQ(world_->store->events("op_1", {}).value().at(0).data, told.data);
 }
 
 TEST_F(Stored, RefusesAnIdThatIsTaken) {
