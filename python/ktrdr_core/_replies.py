@@ -35,8 +35,9 @@ class Pending(Generic[T]):
         # One generator and no closure: this is most of what a short call costs in Python.
         post = _bridge.loop_post()
         key, answer = self._expect(post)
-        token = self._send(post.mailbox, key)
+        token = None
         try:
+            token = self._send(post.mailbox, key)
             succeeded, value = yield from answer
         except BaseException:
             # The socket is closed, and nobody waits for the answer.
@@ -131,8 +132,9 @@ def wait_for_reply(
     post = _bridge.thread_post()
     answers: list[Row] = []
     key = post.add(listen(answers.append))
-    token = send(post.mailbox, key)
+    token = None
     try:
+        token = send(post.mailbox, key)
         if not post.wait_until(lambda: answers, timeout):
             raise TimeoutError(f"no answer within {timeout} s; the request was stopped")
     except BaseException:

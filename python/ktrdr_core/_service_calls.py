@@ -40,7 +40,12 @@ class ServiceCall:
 
 
 def with_query(endpoint: str, params: Mapping[str, Any] | None) -> str:
-    return f"{endpoint}?{urlencode(params, doseq=True)}" if params else endpoint
+    return _encoded(endpoint, params) if params else endpoint
+
+
+@explained
+def _encoded(endpoint: str, params: Mapping[str, Any]) -> str:
+    return f"{endpoint}?{urlencode(params, doseq=True)}"
 
 
 def row_of(call: object) -> tuple[str, Any, bool, str]:

@@ -75,8 +75,7 @@ def create(
             "timeout": (limit, "float | None"),
             "context": (context, "Mapping[str, Any] | None"),
         }
-        _arguments.explain(error, given)
-        raise
+        raise _arguments.explanation(error, given) from None
     if created:
         watch(native)
         if total_steps is not None:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from . import _bridge, _core
-from ._arguments import explained
+from ._arguments import checked_headers, described, explained, explanation
 from ._core import HostServiceConfig, TlsOptions
 from ._http_answers import EventStream
 from ._replies import Pending, PendingParts
@@ -99,6 +99,7 @@ class AsyncServiceAdapter:
                 return (await self.call_get("/last", {"symbol": symbol}))["price"]
     """
 
+    @explained
     def __init__(
         self,
         service_name: str = "",
@@ -113,7 +114,7 @@ class AsyncServiceAdapter:
             config = HostServiceConfig(base_url=config)
         if not isinstance(config, HostServiceConfig):
             raise InvalidArgumentError(
-                f"config must be a HostServiceConfig or a URL, not {config!r}",
+                f"config must be a HostServiceConfig or a URL, not {described(config)}",
                 context={"field": "config"},
             )
         _bridge.start()
@@ -127,7 +128,7 @@ class AsyncServiceAdapter:
             self.get_service_type(),
             start_hint or f"is {name} running at that address?",
             self.get_health_check_endpoint(),
-            list((headers or {}).items()),
+            list(checked_headers(headers).items()),
             self.get_base_url(),
             config,
         )
@@ -228,9 +229,13 @@ class AsyncServiceAdapter:
         return self._pending(endpoint, {} if data is None else data, options)
 
     def _pending(self, endpoint: str, data: Any, options: _core.CallOptions | None) -> Pending[Any]:
-        return Pending(
-            lambda mailbox, key: self._native.call(endpoint, data, options, mailbox, key)
-        )
+        def send(mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
+            try:
+                return self._native.call(endpoint, data, options, mailbox, key)
+            except TypeError as error:
+                raise explanation(error, {"endpoint": (endpoint, "str")}) from None
+
+        return Pending(send)
 
     @explained
     def call_batch(

@@ -6,16 +6,18 @@ task is released at once, its socket is closed behind it, and no answer ever rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from . import _bridge, _core
-from ._arguments import explained
+from ._arguments import checked_headers, described, explained
 from ._core import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
 from ._http_answers import EventStream, Headers, Response, StreamedResponse
 from ._replies import Pending, Send, reply, wait_for_reply
 from .errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "Client",
@@ -115,6 +117,7 @@ class Client:
             print(answer.raise_for_status().json())
     """
 
+    @explained
     def __init__(
         self,
         base_url: str = "",
@@ -125,21 +128,8 @@ class Client:
         retry: RetryPolicy | None = None,
         tls: TlsOptions | None = None,
     ) -> None:
-        for name, value, kind in (
-            ("base_url", base_url, str),
-            ("headers", headers, (Mapping, type(None))),
-            ("pool", pool, (PoolOptions, type(None))),
-            ("timeouts", timeouts, (Timeouts, type(None))),
-            ("retry", retry, (RetryPolicy, type(None))),
-            ("tls", tls, (TlsOptions, type(None))),
-        ):
-            if not isinstance(value, kind):
-                wanted = kind.__name__ if isinstance(kind, type) else kind[0].__name__
-                raise InvalidArgumentError(
-                    f"{name} must be {wanted}, not {value!r}", context={"field": name}
-                )
         _bridge.start()
-        self._headers = _checked(headers)
+        self._headers = checked_headers(headers)
         self._native = _core.HttpCalls(
             base_url,
             pool or PoolOptions(),
@@ -292,9 +282,9 @@ class Client:
         InvalidArgumentError
             For arguments that cannot be sent, naming the argument.
         """
-        fields = _checked(headers)
+        fields = checked_headers(headers)
         if not isinstance(last_event_id, str):
-            raise InvalidArgumentError(f"last_event_id must be str, not {last_event_id!r}")
+            raise InvalidArgumentError(f"last_event_id must be str, not {described(last_event_id)}")
         if last_event_id:
             fields["Last-Event-ID"] = last_event_id
         request, _ = self._made(
@@ -323,10 +313,10 @@ class Client:
         if timeout is not None and not timeout > 0:
             raise InvalidArgumentError(f"timeout must be more than 0 seconds, not {timeout!r}")
         if not isinstance(content, bytes | str | None):
-            raise InvalidArgumentError(f"content must be bytes or str, not {content!r}")
+            raise InvalidArgumentError(f"content must be bytes or str, not {described(content)}")
         if not isinstance(cancellation_token, _core.CancellationToken | None):
             raise InvalidArgumentError(
-                f"cancellation_token must be a CancellationToken, not {cancellation_token!r}"
+                f"cancellation_token must be a CancellationToken, not {described(cancellation_token)}"
             )
         if params:
             url = f"{url}{'&' if '?' in url else '?'}{urlencode(params, doseq=True)}"
@@ -348,7 +338,7 @@ class Client:
     def _merged(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
         if not headers:
             return self._headers
-        headers = _checked(headers)
+        headers = checked_headers(headers)
         own = {name.lower() for name in headers}
         return {
             **{name: value for name, value in self._headers.items() if name.lower() not in own},
@@ -423,15 +413,3 @@ class Client:
             f"<Client {self._native.url or '(any service)'}: {stats['idle']} idle, {stats['active']} active, "
             f"{stats['connecting']} connecting, {stats['waiting']} waiting, {stats['requests']} requests>"
         )
-
-
-def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
-    fields = dict(headers or {})
-    for name, value in fields.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            # Not the value itself, which may be a secret.
-            raise InvalidArgumentError(
-                f"headers must map str to str; the value of {name!r} is of type {type(value).__name__}",
-                context={"field": "headers"},
-            )
-    return fields

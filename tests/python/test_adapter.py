@@ -19,9 +19,11 @@ from ktrdr_core import (
     OperationsService,
     ServiceCall,
     ServiceOrchestrator,
+    _bridge,
     errors,
 )
 from ktrdr_core.adapter import read_host_service_config
+from ktrdr_core.http import Client
 from ktrdr_core.testing import CLOSE, HOLD, FaultRequest, FaultServer, Step, ok, status
 
 if TYPE_CHECKING:
@@ -71,6 +73,21 @@ def test_a_call_can_be_waited_for_without_asyncio() -> None:
         assert adapter.call_get("/x").result() == {"method": "GET", "body": ""}
         assert adapter.call_post("/x", [1, None]).result() == {"method": "POST", "body": "[1,null]"}
         assert adapter.call_post("/x").result()["body"] == "{}"
+
+
+def test_an_answer_may_be_as_deep_as_what_is_sent() -> None:
+    deep: Any = 1
+    for _ in range(100):
+        deep = [deep]
+    with (
+        FaultServer(lambda request: ok(request.body)) as server,
+        AsyncServiceAdapter("echo", server.url) as adapter,
+        Client(server.url) as client,
+    ):
+        assert adapter.call_post("/x", deep).result() == deep
+        assert client.post("/x", json=deep).result().json() == deep
+        with pytest.raises(errors.InvalidArgumentError, match="deeper than 100"):
+            adapter.call_post("/x", [deep]).result()
 
 
 def test_a_status_carries_its_number_and_body() -> None:
@@ -525,6 +542,19 @@ def test_a_variable_that_cannot_be_read_is_named(name: str, value: str) -> None:
 def test_a_figure_out_of_its_range_is_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(errors.ConfigurationError, match=field):
         config("http://h", **{field: value})
+
+
+def test_a_call_that_could_not_be_made_leaves_nothing_to_wait_for() -> None:
+    async def main() -> None:
+        with AsyncServiceAdapter("s", "http://127.0.0.1:9") as adapter:
+            bad = adapter.call_post("/x", {"a": object()})
+            with pytest.raises(errors.InvalidArgumentError):
+                await bad
+            assert not _bridge.loop_post()._answers
+            with pytest.raises(errors.InvalidArgumentError):
+                await asyncio.to_thread(bad.result)
+
+    asyncio.run(main())
 
 
 def test_wrong_arguments_are_named() -> None:

@@ -348,7 +348,7 @@ def test_warming_up_opens_connections_before_they_are_needed() -> None:
     [
         (lambda _: untyped_client(5), "base_url must be str"),
         (lambda _: untyped_client(pool=5), "pool must be PoolOptions"),
-        (lambda _: untyped_client(headers=[1]), "headers must be Mapping"),
+        (lambda _: untyped_client(headers=[1]), "headers must be mapping"),
         (lambda _: untyped_client(headers={"a": 1}), "headers must map str to str"),
         (lambda _: untyped_timeouts(connect="x"), "connect must be a number"),
         (lambda _: untyped_timeouts(conect=1), r"no field conect.*connect"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from ktrdr_core import (
     AsyncServiceAdapter,
     HostServiceConfig,
     OperationsService,
+    ServiceCall,
     ServiceOrchestrator,
     errors,
 )
@@ -21,7 +23,7 @@ from ktrdr_core.http import Client, RetryPolicy, Timeouts
 from ktrdr_core.testing import CLOSE, HOLD, RESET, FaultServer, Step, ok, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 OUTCOMES: dict[str, Iterable[Step]] = {
     "an answer": [ok("{}")],
@@ -42,7 +44,7 @@ def spoken(caught: BaseException | None) -> list[str]:
     said = []
     while caught is not None:
         said += [str(caught), repr(caught), json.dumps(getattr(caught, "context", {}))]
-        caught = caught.__cause__ or caught.__context__
+        caught = caught.__cause__ or (None if caught.__suppress_context__ else caught.__context__)
     return said
 
 
@@ -125,6 +127,64 @@ def test_a_url_with_a_password_is_refused_without_repeating_it(url: str) -> None
     with pytest.raises(errors.ConfigurationError) as refused:
         Client(url.partition("?")[0])
     assert not [line for line in spoken(refused.value) if MARKER in line]
+
+
+SECRET: dict[str, Any] = {"Authorization": f"Bearer {MARKER}"}
+HALF = "\ud83d"  # of a surrogate pair
+URL = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda c, a: c.get(f"/{HALF}", headers=SECRET), "url"),
+        (lambda c, a: c.get("/x", headers={**SECRET, "X": HALF}), "headers"),
+        (lambda c, a: c.get("/x", params={"a": HALF, "key": MARKER}), "params"),
+        (lambda c, a: c.get("/x", headers=SECRET, timeout="1"), "timeout"),
+        (lambda c, a: c.get("/x", headers=f"Authorization: {MARKER}"), "headers"),
+        (lambda c, a: c.get("/x", headers={**SECRET, "X": 5}), "headers"),
+        (lambda c, a: c.request(HALF, "/x", headers=SECRET), "method"),
+        (lambda c, a: c.post("/x", content={"password": MARKER}), "content"),
+        (lambda c, a: c.post("/x", content=MARKER + HALF), "content"),
+        (lambda c, a: c.post("/x", json={"password": MARKER, "a": HALF}), "surrogate"),
+        (lambda c, a: c.post("/x", json={HALF: MARKER}), "surrogate"),
+        (lambda c, a: c.post("/x", json=MARKER, idempotency_key=HALF), "idempotency_key"),
+        (lambda c, a: a.call_post(5, {"password": MARKER}), "endpoint"),
+        (lambda c, a: a.call_post(f"/{HALF}", {"password": MARKER}), "endpoint"),
+        (lambda c, a: a.call_post("/x", {"password": MARKER, "a": HALF}), "surrogate"),
+        (lambda c, a: a.call_get("/x", {"key": MARKER, "a": HALF}), "params"),
+        (lambda c, a: a.call_batch([ServiceCall("/x", {"key": MARKER, "a": HALF})]), "surrogate"),
+        (lambda c, a: Client(HALF, headers=SECRET), "base_url"),
+        (lambda c, a: Client(URL, headers=SECRET, pool={"key": MARKER}), "pool"),  # type: ignore[arg-type]
+        (lambda c, a: AsyncServiceAdapter("s", URL, headers={**SECRET, "X": 5}), "headers"),  # type: ignore[dict-item]
+        (lambda c, a: AsyncServiceAdapter(HALF, URL, headers=SECRET), "service_name"),
+        (lambda c, a: AsyncServiceAdapter("s", {"key": MARKER}), "config"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_argument_is_named_and_the_others_are_not_repeated(
+    make: Callable[[Client, AsyncServiceAdapter], Any], names: str
+) -> None:
+    with Client(URL) as client, AsyncServiceAdapter("s", URL) as adapter:
+        with pytest.raises(errors.InvalidArgumentError, match=names) as caught:
+            make(client, adapter).result()
+        assert not [line for line in spoken(caught.value) if MARKER in line]
+        assert MARKER not in "".join(traceback.format_exception(caught.value))
+
+        async def awaited() -> None:
+            with pytest.raises(errors.InvalidArgumentError, match=names) as caught:
+                await make(client, adapter)
+            assert not [line for line in spoken(caught.value) if MARKER in line]
+
+        asyncio.run(awaited())
+
+
+def test_an_error_that_repeats_a_url_stays_on_its_line() -> None:
+    with Client() as client:
+        for url in ("http://h/\r\nX: y", "http://h/\x1b[31m", "\n/x", "http://h /" + "x" * 9999):
+            with pytest.raises(errors.InvalidArgumentError) as caught:
+                client.get(url).result()
+            assert all(ord(c) >= 0x20 for c in str(caught.value))
+            assert len(str(caught.value)) < 500
 
 
 BREAKS = ["\r\nX: y", "\n", "\r", "\0"]

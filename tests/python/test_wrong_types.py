@@ -27,7 +27,7 @@ async def work() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"timeout": "x"}, "timeout must be float or None, not 'x'"),
+        ({"timeout": "x"}, "timeout must be float or None, not str"),
         ({"timeout": -1}, "timeout must be positive"),
         ({"timeout": float("nan")}, "timeout must be"),
         ({"total_steps": "3"}, "total_steps must be an int"),

@@ -110,8 +110,7 @@ Result<HttpClient::Impl::Route> HttpClient::Impl::find_route(Request& request, b
     if (!url.starts_with('/')) {
         if (request.below_base) {
             return fail(Errc::invalid_argument,
-                        fmt::format("'{}' must be a path that begins with '/'", url.substr(0, url.find('?'))),
-                        {{"field", "url"}});
+                        fmt::format("'{}' must be a path that begins with '/'", url_in_error(url)), {{"field", "url"}});
         }
         auto parsed = parse_url(url);
         if (!parsed) {
@@ -124,10 +123,10 @@ Result<HttpClient::Impl::Route> HttpClient::Impl::find_route(Request& request, b
         return Route{*pool, std::move(parsed->target)};
     }
     if (!base) {
-        return fail(Errc::invalid_argument,
-                    fmt::format("'{}' names no host, and the client has no base URL to put before it",
-                                url.substr(0, url.find('?'))),
-                    {{"field", "url"}});
+        return fail(
+            Errc::invalid_argument,
+            fmt::format("'{}' names no host, and the client has no base URL to put before it", url_in_error(url)),
+            {{"field", "url"}});
     }
     if (!prefix.empty()) {
         url.insert(0, prefix);

@@ -4,13 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 namespace ktrdr {
 namespace {
-
-std::string_view without_secret(std::string_view url) {
-    return url.find('@') != std::string_view::npos ? "http[s]://…@…" : url;
-}
 
 bool is_plain(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });
@@ -76,13 +73,30 @@ std::string_view split(std::string_view url, Url& parts) {
 }
 
 Error bad_base_url(std::string_view url, std::string_view why) {
-    const std::string_view shown = without_secret(url);
+    const std::string text = url_in_error(url);
     return fail(Errc::configuration,
-                fmt::format("'{}' is not a service's base URL: {}; write http[s]://host[:port][/prefix]", shown, why),
-                {{"url", shown}});
+                fmt::format("'{}' is not a service's base URL: {}; write http[s]://host[:port][/prefix]", text, why),
+                {{"url", text}});
 }
 
 }  // namespace
+
+std::string url_in_error(std::string_view url) {
+    constexpr std::size_t most = 200;
+    if (url.find('@') != std::string_view::npos) {
+        return "http[s]://…@…";
+    }
+    url = url.substr(0, url.find('?'));
+    std::string text;
+    for (const char c : url.substr(0, most)) {
+        if (c >= 0x20 && c < 0x7f) {
+            text += c;
+        } else {
+            fmt::format_to(std::back_inserter(text), "\\x{:02x}", static_cast<unsigned char>(c));
+        }
+    }
+    return url.size() > most ? text + "…" : text;
+}
 
 Result<Url> parse_base_url(std::string_view url) {
     Url parts;
@@ -101,13 +115,13 @@ Result<Url> parse_base_url(std::string_view url) {
 Result<Url> parse_url(std::string_view url) {
     Url parts;
     if (const auto wrong = split(url, parts); !wrong.empty()) {
-        const std::string_view shown = without_secret(url.substr(0, url.find('?')));
+        const std::string text = url_in_error(url);
         return fail(
             Errc::invalid_argument,
             fmt::format(
                 "'{}' is no URL to send a request to: {}; nothing was sent, write http[s]://host[:port]/path?query",
-                shown, wrong),
-            {{"field", "url"}, {"url", shown}});
+                text, wrong),
+            {{"field", "url"}, {"url", text}});
     }
     parts.target.erase(std::min(parts.target.find('#'), parts.target.size()));
     if (!parts.target.starts_with('/')) {

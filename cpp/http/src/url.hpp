@@ -33,4 +33,7 @@ struct Url {
 /// says what is wrong; a password is not repeated.
 [[nodiscard]] Result<Url> parse_url(std::string_view url);
 
+/// What an error may repeat of a URL that cannot be used: no query and no user info, on one line, and not endless.
+[[nodiscard]] std::string url_in_error(std::string_view url);
+
 }  // namespace ktrdr

@@ -67,10 +67,10 @@ TEST_F(Client, WithoutABaseUrlARequestNamesItsHost) {
     EXPECT_EQ(error.code, Errc::invalid_argument);
     EXPECT_THAT(error.message, AllOf(HasSubstr("/path"), HasSubstr("base URL"), testing::Not(HasSubstr("secret"))));
     for (const char* const wrong : {"ftp://host/", "http://", "http://host:0/", "http://h\u00f6st/", "http://[::1/",
-                                    "http://me:secret@host/", "http://host/a b", "http://host/\r\nX: y", ""}) {
+                                    "http://me:secret@host/", "http://host/a b", "http://host/\r\nX: y", "\n", ""}) {
         const Error refused = failure_of(get(wrong));
         EXPECT_EQ(refused.code, Errc::invalid_argument) << wrong;
-        EXPECT_THAT(refused.message, testing::Not(HasSubstr("secret")));
+        EXPECT_THAT(refused.message, testing::Not(testing::AnyOf(HasSubstr("secret"), HasSubstr("\n"))));
     }
     const Pending<void> warm(io, client->warm_up(1));
     run_until([&] { return warm.done(); });
