@@ -7,6 +7,7 @@ thread that waits: an event loop's (``LoopPost``) or one that blocks in ``result
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 from collections import deque
@@ -38,6 +39,8 @@ POLL = 0.02
 _EXIT_LIMIT = 2.0
 
 _started = False
+#: This process is a fork of one where the runtime had started.
+_orphaned = False
 
 
 def start() -> None:
@@ -55,6 +58,14 @@ def ensure_started() -> None:
     """``start`` for calls that are made often: the log level is taken at the first."""
     if not _started:
         start()
+
+
+def _forked() -> None:
+    global _orphaned
+    _orphaned = _started
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _stop() -> None:
@@ -308,6 +319,8 @@ _threads = threading.local()
 
 def thread_post() -> ThreadPost:
     """The mailbox of this thread, for waits without an event loop."""
+    if _orphaned:
+        start()  # which says why nothing would ever come
     post: ThreadPost | None = getattr(_threads, "post", None)
     if post is None:
         post = _threads.post = ThreadPost()
@@ -331,6 +344,9 @@ def running_loop() -> AbstractEventLoop | None:
 def loop_post() -> LoopPost:
     """The mailbox of the running loop."""
     import asyncio
+
+    if _orphaned:
+        start()
 
     loop = asyncio.get_running_loop()
     post: LoopPost | None = getattr(loop, _ATTRIBUTE, None)

@@ -199,3 +199,47 @@ sys.exit(os.waitstatus_to_exitcode(status))
         check=False,
     )
     assert (result.returncode, result.stderr) == (7, "")
+
+
+def test_a_forked_child_is_told_by_what_its_parent_made() -> None:
+    script = """
+import asyncio, os, sys
+from ktrdr_core import AsyncServiceAdapter, CancellationToken, errors
+from ktrdr_core.http import Client
+from ktrdr_core.testing import FaultServer, ok
+
+async def wait(call):
+    await call
+
+with FaultServer(ok("{}")) as server:
+    client, adapter = Client(server.url), AsyncServiceAdapter("s", server.url)
+    token = CancellationToken()
+    assert client.get("/x").result().status_code == 200
+    asyncio.run(wait(adapter.call_get("/x")))
+    child = os.fork()
+    if child == 0:
+        told = 0
+        for use in (
+            lambda: client.get("/x").result(),
+            lambda: asyncio.run(wait(client.get("/x"))),
+            lambda: client.stream("GET", "/x").__enter__(),
+            lambda: next(iter(client.events("/x"))),
+            lambda: adapter.call_get("/x").result(),
+            lambda: asyncio.run(wait(adapter.call_get("/x"))),
+            lambda: token.wait_for(1),
+            lambda: asyncio.run(wait(token.wait())),
+            lambda: Client(server.url),
+        ):
+            try:
+                use()
+            except errors.ShutDownError as error:
+                told += "fork" in str(error)
+        os._exit(told)
+    _, status = os.waitpid(child, 0)
+    client.get("/x").result()
+    sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.returncode, result.stderr) == (9, "")
