@@ -146,8 +146,9 @@ class Response(_Answer):
 class StreamedResponse(_Answer):
     """An answer whose body is read as it comes.
 
-    What is not read yet waits with us up to 1 MiB, and with the service beyond that, so a slow reader costs no memory.
-    Read it once, on one task or thread.
+    What is not read yet waits with us up to 1 MiB, and with the service beyond that, so a slow reader costs no memory; of
+    a packed answer, up to what 4 KiB of it (by TLS 16) unpack to, a thousandfold at worst. Read it once, on one task or
+    thread.
 
     Attributes
     ----------

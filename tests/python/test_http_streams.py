@@ -95,6 +95,19 @@ def test_a_slow_reader_holds_up_the_service_and_not_our_memory(service: Service)
         server.wait_until(lambda it: it.open_connections == 0)
 
 
+def test_what_unpacks_to_a_thousandfold_comes_little_by_little(service: Service) -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    packed = b"".join(packer.compress(bytes(1 << 24)) for _ in range(4)) + packer.flush()
+    with (
+        service.serve(ok(packed, "Content-Encoding: gzip\r\n")) as server,
+        Client(server.url, tls=service.trust) as client,
+        client.stream("GET", "/x") as response,
+    ):
+        sizes = [len(piece) for piece in response.iter_bytes()]
+    assert sum(sizes) == 4 << 24
+    assert max(sizes) < 20 << 20, "a record of TLS is up to 16 KiB"
+
+
 @pytest.mark.parametrize(
     ("steps", "error", "words"),
     [

@@ -166,7 +166,13 @@ Result<std::size_t> Connection::decrypt() {
 }
 
 std::size_t Connection::read_size() const {
-    return exchange_ != nullptr && exchange_->answered && !comes_straight() ? further_read_bytes : first_read_bytes;
+    if (exchange_ == nullptr || !exchange_->answered) {
+        return first_read_bytes;
+    }
+    // Little by little where the rest goes straight into pieces, and where a stream's reader gets far more than was
+    // read.
+    const bool little = exchange_->streamed != nullptr && (comes_straight() || parser_->unpacks());
+    return little ? first_read_bytes : further_read_bytes;
 }
 
 void Connection::release_memory() {

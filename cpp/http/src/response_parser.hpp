@@ -39,6 +39,8 @@ public:
     /// The peer has closed its side: the end of an answer without a length, else half an answer.
     [[nodiscard]] Result<Progress> feed_end();
 
+    /// The body comes packed and leaves unpacked: up to a thousand times as long.
+    [[nodiscard]] bool unpacks() const noexcept { return message_->inflater.has_value(); }
     /// Some byte of an answer was seen.
     [[nodiscard]] bool started() const noexcept { return started_; }
     [[nodiscard]] bool keep_alive() const { return message_->keep_alive(); }

@@ -24,8 +24,9 @@ class StreamCall;
 /// Where an answer goes that no coroutine waits for.
 using ResponseHandler = std::function<void(Result<Response>)>;
 
-/// An answer whose body is read as it comes. What is not read yet waits in memory up to 1 MiB and with the service
-/// beyond that. Destroying it before its end closes the connection.
+/// An answer whose body is read as it comes. What is not read yet waits in memory up to 1 MiB (of a packed one,
+/// up to what one read of 4 KiB, by TLS of 16, unpacks to) and with the service beyond that. Destroying it before its
+/// end closes the connection.
 ///
 /// Thread safety: the io thread only, but for `status`, `headers` and `attempts`.
 class KTRDR_EXPORT ResponseStream final : public std::enable_shared_from_this<ResponseStream> {
