@@ -18,7 +18,7 @@ esac
 
 build=build/$1-python
 site=$PWD/$build/site
-tests=(adapter bridge cancellation conformance docs examples fastapi http http_events http_faults http_matrix http_secrets
+tests=(adapter adapter_config bridge cancellation conformance docs examples fastapi http http_events http_faults http_matrix http_secrets
     http_servers http_soak http_streams loading orchestrator progress state_machine)
 files=("${tests[@]/#/tests/python/test_}")
 files=("${files[@]/%/.py}")
