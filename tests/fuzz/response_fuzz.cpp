@@ -4,7 +4,6 @@
 #include <response_parser.hpp>
 
 #include <algorithm>
-#include <limits>
 #include <string>
 
 #include "fuzz.hpp"
@@ -34,7 +33,7 @@ struct Way {
 
 /// As a connection does it: what is not used stays in front of what comes next.
 Outcome read(std::string_view bytes, std::size_t piece, Way way) {
-    const std::size_t most = way.streamed ? std::numeric_limits<std::size_t>::max() : body_bytes;
+    const std::size_t most = way.streamed ? ResponseParser::unlimited : body_bytes;
     ResponseParser parser({head_bytes, most, way.decode}, way.head);
     Outcome outcome;
     std::string buffer;

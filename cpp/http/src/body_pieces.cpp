@@ -40,8 +40,8 @@ BodyPieces::~BodyPieces() {
 }
 
 void BodyPieces::pop() {
-    store_->give_back(std::move(pieces_[taken_]));
-    ++taken_;
+    store_->give_back(std::move(left_.back()));
+    left_.pop_back();
 }
 
 }  // namespace ktrdr

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/write.hpp>
-#include <limits>
 
 #include "request_writer.hpp"
 
@@ -184,7 +183,7 @@ void Connection::start(Exchange& exchange, SteadyTime now) {
     paused_ = false;
     gathered_ = 0;
     const std::size_t most =
-        exchange.streamed != nullptr ? std::numeric_limits<std::size_t>::max() : settings_.options.max_body_bytes;
+        exchange.streamed != nullptr ? ResponseParser::unlimited : settings_.options.max_body_bytes;
     parser_.emplace(ResponseParser::Limits{settings_.options.max_head_bytes, most, exchange.request->decode},
                     exchange.request->method == "HEAD");
     const auto left = std::chrono::floor<std::chrono::milliseconds>(exchange.deadline - now);

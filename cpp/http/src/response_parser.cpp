@@ -86,7 +86,7 @@ void ResponseParser::Message::on_header_impl(Code& error) {
 }
 
 void ResponseParser::Message::on_body_init_impl(const boost::optional<std::uint64_t>& length, Code&) {
-    if (length && !head_request && !inflater) {
+    if (length && !head_request && !inflater && limits.body_bytes != unlimited) {
         response.body.reserve(std::min(*length, most_reserved));
     }
 }

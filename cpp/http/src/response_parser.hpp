@@ -3,6 +3,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -21,6 +22,8 @@ namespace ktrdr {
 /// useless.
 class ResponseParser final {
 public:
+    /// Of a body that is taken piece by piece.
+    static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
     struct Limits {
         std::size_t head_bytes;
         std::size_t body_bytes;

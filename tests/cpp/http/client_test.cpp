@@ -231,7 +231,7 @@ TEST_F(Client, TakesNoMemoryForALengthThatIsOnlyClaimed) {
     const auto peer = serve([](const std::string&) {
         return Reply{head + "Content-Length: 4611686018427387904\r\n\r\nhalf", Then::close};
     });
-    make_client(PoolOptions{.max_body_bytes = std::numeric_limits<std::size_t>::max()});
+    make_client(PoolOptions{.max_body_bytes = 1UL << 62U});
     EXPECT_EQ(failure_of(get()).code, Errc::protocol);
 }
 

@@ -51,6 +51,15 @@ TEST(PieceStore, GivesTheMemoryOfPiecesThatWereReadAgain) {
     EXPECT_EQ(store->take().data(), at);
 }
 
+TEST(BodyPieces, CanBeMovedWhenSomeWereTaken) {
+    BodyPieces pieces({"first", "second", "third"}, std::make_shared<PieceStore>());
+    EXPECT_EQ(pieces.front(), "first");
+    pieces.pop();
+    BodyPieces rest = std::move(pieces);
+    EXPECT_EQ(rest.size(), 2U);
+    EXPECT_EQ(rest.front(), "second");
+}
+
 TEST(PieceStore, KeepsNeitherSmallOnesNorLargeOnesNorTooMany) {
     PieceStore store;
     store.give_back("small");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -34,20 +35,22 @@ class KTRDR_EXPORT BodyPieces final {
 public:
     BodyPieces() = default;
     BodyPieces(std::vector<std::string>&& pieces, std::shared_ptr<PieceStore> store)
-        : pieces_(std::move(pieces)), store_(std::move(store)) {}
+        : left_(std::move(pieces)), store_(std::move(store)) {
+        std::ranges::reverse(left_);
+    }
     BodyPieces(BodyPieces&& other) noexcept = default;
     BodyPieces& operator=(BodyPieces&& other) noexcept = default;
     ~BodyPieces();
 
-    [[nodiscard]] std::size_t size() const noexcept { return pieces_.size() - taken_; }
-    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+    [[nodiscard]] std::size_t size() const noexcept { return left_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return left_.empty(); }
     /// Valid until `pop`.
-    [[nodiscard]] std::string_view front() const { return pieces_[taken_]; }
+    [[nodiscard]] std::string_view front() const { return left_.back(); }
     void pop();
 
 private:
-    std::vector<std::string> pieces_{};
-    std::size_t taken_{0};
+    /// The first one last.
+    std::vector<std::string> left_{};
     std::shared_ptr<PieceStore> store_{};
 };
 
