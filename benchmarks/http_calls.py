@@ -12,10 +12,12 @@ import json
 import os
 import shutil
 import socket
+import statistics
 import subprocess  # nosec B404
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ from .build import ROOT, build
 from .http_asyncio import build_peer, open_client, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 _PEERS = ("pyreqwest", "aiohttp", "httpx")
 _FILE_BYTES = 64 * 1024 * 1024
@@ -75,8 +77,21 @@ def _child(part: str, *arguments: object) -> dict[str, float]:
     return _program(sys.executable, "-m", "benchmarks.http_calls", part, *arguments)
 
 
-def _best(rounds: int, measure: Callable[[], dict[str, float]], key: str) -> dict[str, float]:
-    return min((measure() for _ in range(rounds)), key=lambda found: found[key])
+def _figure(key: str, part: str, *arguments: object) -> float:
+    return _child(part, *arguments)[key]
+
+
+def _rounds(share: float, whole: int) -> int:
+    return 1 if share < 1 else whole
+
+
+def _in_turn(rounds: int, contenders: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+    """Give the median of each; one round after the other, so that a slow minute of the machine is everybody's."""
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, measure in contenders.items():
+            found[name].append(measure())
+    return {name: statistics.median(values) for name, values in found.items()}
 
 
 # ---- rates
@@ -84,23 +99,22 @@ def _best(rounds: int, measure: Callable[[], dict[str, float]], key: str) -> dic
 
 def _rates(native: Path, peer: Path, port: int, share: float) -> Iterator[dict[str, Any]]:
     requests = int(200_000 * share)
-    rounds = 1 if share < 1 else 3
-    raw = _best(rounds, lambda: _program(peer, "client", port, 16, requests), "wall")
-    ours = _best(rounds, lambda: _program(native, "rate", port, 16, requests), "wall")
-    yield _line("raw epoll, 16 at a time", requests / raw["wall"], "requests/s", 1, "raw epoll")
-    rate = requests / ours["wall"]
-    yield _line(
-        "C++ HttpClient, 16 at a time", rate, "requests/s", raw["wall"] / ours["wall"], "raw epoll"
+    batches = int(100 * share) or 1
+    rate = _in_turn(
+        _rounds(share, 7),
+        {
+            "raw epoll": lambda: requests / _program(peer, "client", port, 16, requests)["wall"],
+            "C++ HttpClient": lambda: requests
+            / _program(native, "rate", port, 16, requests)["wall"],
+            "batch": lambda: 1000 * batches / _child("batch", port, batches)["wall"],
+        },
     )
-    batch = _best(rounds, lambda: _child("batch", port, int(100 * share) or 1), "wall")
-    batch_rate = batch["requests"] / batch["wall"]
-    yield _line(
-        "call_batch of 1,000 from asyncio",
-        batch_rate,
-        "requests/s",
-        batch_rate / rate,
-        "C++ HttpClient",
-    )
+    for case, name, against in (
+        ("raw epoll, 16 at a time", "raw epoll", "raw epoll"),
+        ("C++ HttpClient, 16 at a time", "C++ HttpClient", "raw epoll"),
+        ("call_batch of 1,000 from asyncio", "batch", "C++ HttpClient"),
+    ):
+        yield _line(case, rate[name], "requests/s", rate[name] / rate[against], against)
 
 
 async def _batch(port: str, rounds: str) -> dict[str, float]:
@@ -113,19 +127,22 @@ async def _batch(port: str, rounds: str) -> dict[str, float]:
         began = time.perf_counter()
         for _ in range(int(rounds)):
             await adapter.call_batch(calls)
-        return {"wall": time.perf_counter() - began, "requests": 1000.0 * int(rounds)}
+        return {"wall": time.perf_counter() - began}
 
 
 # ---- one at a time
 
 
 def _one_at_a_time(peer: Path, port: int, share: float) -> Iterator[dict[str, Any]]:
-    requests = int(10_000 * share)
-    raw = _program(peer, "client", port, 1, requests)["p50"]
-    yield _line("raw epoll, one at a time, p50", raw * 1e6, "us", 1, "raw epoll")
+    requests = int(4_000 * share)
+    contenders = {"raw epoll": lambda: _program(peer, "client", port, 1, requests)["p50"]}
     for name in ("ktrdr_core", "ktrdr_core .result()", "pycurl", *_PEERS):
-        found = _child("single", port, name, requests // (10 if name == "httpx" else 1))["p50"]
-        yield _line(f"{name}, one at a time, p50", found * 1e6, "us", found / raw, "raw epoll")
+        count = requests // (10 if name == "httpx" else 1)
+        contenders[name] = partial(_figure, "p50", "single", port, name, count)
+    median = _in_turn(_rounds(share, 7), contenders)
+    for name, found in median.items():
+        ratio = found / median["raw epoll"]
+        yield _line(f"{name}, one at a time, p50", found * 1e6, "us", ratio, "raw epoll")
 
 
 async def _single(port: str, name: str, requests: str) -> dict[str, float]:
@@ -178,18 +195,15 @@ def _sync_single(port: str, requests: str) -> dict[str, float]:
 
 
 def _queued(port: int, share: float) -> Iterator[dict[str, Any]]:
-    base = 0.0
+    contenders = {}
     for queued in (100, 5_000, 20_000):
         count = max(queued, int(40_000 * share))
-        cpu = _best(3, lambda q=queued, c=count: _child("queue", port, q, c), "cpu")["cpu"] * 1e6  # type: ignore[misc]
-        base = base or cpu
-        yield _line(
-            f"{queued:,} at once over 100 connections",
-            cpu,
-            "us CPU/request",
-            cpu / base,
-            "100 at once",
-        )
+        contenders[f"{queued:,} at once"] = partial(_figure, "cpu", "queue", port, queued, count)
+    median = _in_turn(_rounds(share, 5), contenders)
+    for name, cpu in median.items():
+        ratio = cpu / median["100 at once"]
+        case = f"{name} over 100 connections"
+        yield _line(case, cpu * 1e6, "us CPU/request", ratio, "100 at once")
 
 
 async def _queue(port: str, queued: str, count: str) -> dict[str, float]:
@@ -373,18 +387,17 @@ def _tls(share: float) -> Iterator[dict[str, Any]]:
         answer = '{"success":true,"symbol":"AAPL","timeframe":"1h","rows":7,"close":185.64}'
         server = f"ssl; ssl_certificate {pem}; ssl_certificate_key {pem}; location / {{ return 200 '{answer}'; }}"
         with _nginx(server, folder) as port:
-            first = 0.0
+            contenders = {}
             for name in ("ktrdr_core", *_PEERS):
                 count = requests // 20 if name == "httpx" else requests
-                cpu = _best(3, lambda n=name, c=count: _child("tls", port, n, c, folder / "ca.pem"), "cpu")["cpu"]  # type: ignore[misc]
-                first = first or cpu
-                yield _line(
-                    f"{name}, TLS, 16 at a time",
-                    cpu * 1e6,
-                    "us CPU/request",
-                    cpu / first,
-                    "ktrdr_core, TLS",
+                contenders[name] = partial(
+                    _figure, "cpu", "tls", port, name, count, folder / "ca.pem"
                 )
+            median = _in_turn(_rounds(share, 5), contenders)
+            for name, cpu in median.items():
+                ratio = cpu / median["ktrdr_core"]
+                case = f"{name}, TLS, 16 at a time"
+                yield _line(case, cpu * 1e6, "us CPU/request", ratio, "ktrdr_core, TLS")
 
 
 async def _tls_round(port: str, name: str, count: str, ca_file: str) -> dict[str, float]:
@@ -409,26 +422,16 @@ def _streams(share: float) -> Iterator[dict[str, Any]]:
         folder = Path(name)
         (folder / "large").write_bytes(os.urandom(1024 * 1024) * (_FILE_BYTES // 1024 // 1024))
         with _nginx(f"; root {folder};", folder) as port:
-            rounds = 1 if share < 1 else 5
-            curl = _best(rounds, lambda: _child("stream", port, "pycurl"), "cpu")
-            ours = _best(rounds, lambda: _child("stream", port, "ktrdr_core"), "cpu")
-            yield _line(
-                "libcurl (pycurl), 64 MiB streamed", curl["cpu"] * 1000, "ms CPU", 1, "libcurl"
-            )
-            yield _line(
-                "ktrdr_core, 64 MiB streamed",
-                ours["cpu"] * 1000,
-                "ms CPU",
-                ours["cpu"] / curl["cpu"],
-                "libcurl",
-            )
-            yield _line(
-                "memory it takes",
-                ours["memory"] / 1024,
-                "KiB",
-                ours["memory"] / _FILE_BYTES,
-                "64 MiB",
-            )
+            contenders = {
+                "libcurl (pycurl)": partial(_figure, "cpu", "stream", port, "pycurl"),
+                "ktrdr_core": partial(_figure, "cpu", "stream", port, "ktrdr_core"),
+            }
+            median = _in_turn(_rounds(share, 21), contenders)
+            for name, cpu in median.items():
+                ratio = cpu / median["libcurl (pycurl)"]
+                yield _line(f"{name}, 64 MiB streamed", cpu * 1000, "ms CPU", ratio, "libcurl")
+            taken = _figure("memory", "stream", port, "ktrdr_core")
+            yield _line("memory it takes", taken / 1024, "KiB", taken / _FILE_BYTES, "64 MiB")
 
 
 def _peak_kib() -> float:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-
 def config(url: str, **figures: Any) -> HostServiceConfig:
     return HostServiceConfig(base_url=url, **figures)
 
