@@ -167,40 +167,74 @@ class StreamedResponse(_Answer):
     def __init__(self, native: _core.HttpStream, method: str, url: str) -> None:
         super().__init__(native.head, method, url)
         self._stream = native
-        self._pieces: Iterator[bytes] = iter(())
+        self._pieces = _Pieces(native)
+        self._read: list[bytes] = []
 
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Give the body piece by piece, unpacked. Who stops early can go on later, here or with ``aread``.
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Give the body piece by piece, unpacked. Who stops early, or gives up waiting, misses nothing later on.
 
         Raises
         ------
         HostServiceError
             When the answer breaks off, or is silent for longer than ``Timeouts.between_bytes``.
         """
-        more = True
-        while more:
-            for piece in self._pieces:
-                yield piece
-            more = self._hold(await reply(self._stream.next))
+        return self._pieces
 
     async def aread(self) -> bytes:
-        """Give what is left of the body."""
-        return b"".join([piece async for piece in self.aiter_bytes()])
+        """Give what is left of the body; who gives up waiting can call it again."""
+        async for piece in self._pieces:
+            self._read.append(piece)
+        return self._joined()
 
     def iter_bytes(self) -> Iterator[bytes]:
         """``aiter_bytes`` for a thread without a running event loop."""
-        more = True
-        while more:
-            yield from self._pieces
-            more = self._hold(wait_for_reply(self._stream.next))
+        return self._pieces
 
     def read(self) -> bytes:
         """Give what is left of the body, on a thread without a running event loop."""
-        return b"".join(self.iter_bytes())
+        self._read.extend(self._pieces)
+        return self._joined()
 
-    def _hold(self, pieces: _core.BodyPieces) -> bool:
-        self._pieces = pieces
-        return len(pieces) > 0
+    def _joined(self) -> bytes:
+        body = b"".join(self._read)
+        self._read.clear()
+        return body
+
+
+class _Pieces:
+    """What is left of a body. No generator: that would be over with a wait that was given up."""
+
+    def __init__(self, stream: _core.HttpStream) -> None:
+        self._stream = stream
+        self._heard = 0
+        self._here: _core.BodyPieces | None = None
+
+    def __aiter__(self) -> _Pieces:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._here:
+            self._hear(await reply(self._ask))
+        if not self._here:
+            raise StopAsyncIteration
+        return next(self._here)
+
+    def __iter__(self) -> _Pieces:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._here:
+            self._hear(wait_for_reply(self._ask))
+        if not self._here:
+            raise StopIteration
+        return next(self._here)
+
+    def _ask(self, mailbox: _core.Mailbox, key: int) -> None:
+        self._stream.next(self._heard, mailbox, key)
+
+    def _hear(self, pieces: _core.BodyPieces) -> None:
+        self._heard += 1
+        self._here = pieces
 
 
 class EventStream:
@@ -210,11 +244,13 @@ class EventStream:
     after the time that the service asked for (``retry:``, else a second). It ends with an answer 204, and with an error
     when the service answers anything else than events, or cannot be reached again.
 
-    Iterate it once, on one task or thread; leaving an ``async with`` (or ``with``) block, or ``close()``, ends it.
+    Iterate it once, on one task or thread; who gives up waiting for an event misses none later on. Leaving an ``async with``
+    (or ``with``) block, or ``close()``, ends it.
     """
 
     def __init__(self, native: _core.HttpEvents) -> None:
         self._native = native
+        self._heard = 0
         self._waiting: deque[ServerEvent] = deque()
 
     def __aiter__(self) -> EventStream:
@@ -222,7 +258,7 @@ class EventStream:
 
     async def __anext__(self) -> ServerEvent:
         if not self._waiting:
-            self._waiting.extend(await reply(self._native.next))
+            self._hear(await reply(self._ask))
         if not self._waiting:
             raise StopAsyncIteration
         return self._waiting.popleft()
@@ -232,10 +268,17 @@ class EventStream:
 
     def __next__(self) -> ServerEvent:
         if not self._waiting:
-            self._waiting.extend(wait_for_reply(self._native.next))
+            self._hear(wait_for_reply(self._ask))
         if not self._waiting:
             raise StopIteration
         return self._waiting.popleft()
+
+    def _ask(self, mailbox: _core.Mailbox, key: int) -> None:
+        self._native.next(self._heard, mailbox, key)
+
+    def _hear(self, events: list[ServerEvent]) -> None:
+        self._heard += 1
+        self._waiting.extend(events)
 
     def close(self) -> None:
         """Let go of the connection; whoever waits for an event hears of it."""

@@ -40,6 +40,30 @@ def counting(total: int, cuts: list[Step], chance: random.Random) -> Any:
     return handler
 
 
+def test_random_cancels_of_a_reader_lose_no_event(service: Service) -> None:
+    chance = random.Random(9)
+
+    async def main(client: Client) -> list[int]:
+        seen: list[int] = []
+        events = client.events("/events")
+        while True:
+            wait = asyncio.ensure_future(anext(events, None))
+            for _ in range(chance.randrange(6)):
+                await asyncio.sleep(0)
+            wait.cancel()
+            try:
+                event = await wait
+            except asyncio.CancelledError:
+                continue
+            if event is None:
+                return seen
+            seen.append(int(event.id))
+
+    handler = counting(400, [CLOSE, CUT, RESET], random.Random(4))
+    with service.serve(handler) as server, Client(server.url, tls=service.trust) as client:
+        assert asyncio.run(main(client)) == list(range(1, 401))
+
+
 def test_every_event_comes_once_and_in_order_however_often_the_stream_breaks(
     service: Service,
 ) -> None:

@@ -95,6 +95,61 @@ def test_a_slow_reader_holds_up_the_service_and_not_our_memory(service: Service)
         server.wait_until(lambda it: it.open_connections == 0)
 
 
+def test_a_reader_that_gives_up_waiting_misses_nothing(service: Service) -> None:
+    async def main(server: FaultServer, client: Client) -> None:
+        async with client.stream("GET", "/x") as response:
+            pieces = response.aiter_bytes()
+            assert await anext(pieces) == b"first"
+            for wait in (anext(pieces), anext(response.aiter_bytes()), response.aread()):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(wait, 0.01)
+            server.release()
+            assert await anext(pieces) == b" second"
+            assert await anext(pieces, b"over") == b"over"
+
+    steps = [b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nfirst", HOLD, b" second"]
+    with service.serve(steps) as server, Client(server.url, tls=service.trust) as client:
+        asyncio.run(main(server, client))
+
+
+def test_random_cancels_of_a_reader_lose_no_byte(service: Service) -> None:
+    data = random.Random(7).randbytes(3_000_000)
+    chance = random.Random(8)
+
+    def answer(_: FaultRequest) -> Iterator[Step]:
+        yield HEAD
+        at = 0
+        while at < len(data):
+            size = chance.choice([1, 500, 30_000, 200_000])
+            yield chunk(data[at : at + size])
+            at += size
+        yield END
+
+    async def main(client: Client) -> None:
+        got = b""
+        given_up = 0
+        async with client.stream("GET", "/x") as response:
+            pieces = response.aiter_bytes()
+            while True:
+                wait = asyncio.ensure_future(anext(pieces, b""))
+                for _ in range(chance.randrange(6)):
+                    await asyncio.sleep(0)
+                wait.cancel()
+                try:
+                    piece = await wait
+                except asyncio.CancelledError:
+                    given_up += 1
+                    continue
+                if not piece:
+                    break
+                got += piece
+        assert got == data
+        assert given_up > 10
+
+    with service.serve(answer) as server, Client(server.url, tls=service.trust) as client:
+        asyncio.run(main(client))
+
+
 def test_what_unpacks_to_a_thousandfold_comes_little_by_little(service: Service) -> None:
     packer = zlib.compressobj(9, wbits=31)
     packed = b"".join(packer.compress(bytes(1 << 24)) for _ in range(4)) + packer.flush()

@@ -167,9 +167,9 @@ void bind_http(py::module_& module) {
             return py::str("<ServerEvent {} {}>").format(utf8_of(self.event), utf8_of(self.id));
         });
     py::class_<HttpEvents, std::shared_ptr<HttpEvents>>(module, "HttpEvents", "Server-sent events as they come.")
-        .def("next", &HttpEvents::next, py::arg("mailbox"), py::arg("key"))
+        .def("next", &HttpEvents::next, py::arg("heard"), py::arg("mailbox"), py::arg("key"))
         .def("close", &HttpEvents::close);
-    py::class_<BodyPieces>(module, "BodyPieces", "Pieces of a body; each is given once.")
+    py::class_<BodyPieces, std::shared_ptr<BodyPieces>>(module, "BodyPieces", "Pieces of a body; each is given once.")
         .def("__len__", &BodyPieces::size)
         .def("__iter__", [](const py::object& self) { return self; })
         .def("__next__", [](BodyPieces& self) {
@@ -182,7 +182,7 @@ void bind_http(py::module_& module) {
         });
     py::class_<HttpStream, std::shared_ptr<HttpStream>>(module, "HttpStream", "An answer that is read as it comes.")
         .def_property_readonly("head", [](const HttpStream& self) { return self.head(); })
-        .def("next", &HttpStream::next, py::arg("mailbox"), py::arg("key"))
+        .def("next", &HttpStream::next, py::arg("heard"), py::arg("mailbox"), py::arg("key"))
         .def("close", &HttpStream::close);
     py::class_<HttpCalls, std::shared_ptr<HttpCalls>>(module, "HttpCalls", "Requests over pools of connections.")
         .def(py::init(&make_calls), py::arg("base_url"), py::arg("pool"), py::arg("timeouts"), py::arg("retry"),

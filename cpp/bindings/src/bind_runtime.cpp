@@ -80,7 +80,7 @@ py::object answer_to_python(Answer answer) {
         }
         return list;
     }
-    if (auto* const pieces = std::get_if<BodyPieces>(&answer)) {
+    if (auto* const pieces = std::get_if<std::shared_ptr<BodyPieces>>(&answer)) {
         return py::cast(std::move(*pieces));
     }
     if (const auto* const outcomes = std::get_if<std::vector<Result<boost::json::value>>>(&answer)) {

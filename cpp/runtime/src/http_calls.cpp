@@ -1,5 +1,6 @@
 #include <ktrdr/runtime/http_calls.hpp>
 
+#include "reading.hpp"
 #include "reply.hpp"
 
 namespace ktrdr {
@@ -90,15 +91,18 @@ void HttpCalls::close(std::chrono::milliseconds time, std::shared_ptr<Mailbox> m
 }
 
 HttpStream::HttpStream(Runtime& runtime, std::shared_ptr<ResponseStream> stream)
-    : runtime_(runtime), stream_(std::move(stream)) {}
+    : runtime_(runtime),
+      stream_(std::move(stream)),
+      reading_(std::make_shared<Reading<ResponseStream, std::shared_ptr<BodyPieces>>>(stream_)) {}
 
 HttpStream::~HttpStream() {
-    // It belongs to the io thread.
-    runtime_.io().post([stream = std::move(stream_)] { stream->close(); });
+    // They belong to the io thread.
+    runtime_.io().post([stream = std::move(stream_), reading = std::move(reading_)] { stream->close(); });
 }
 
-void HttpStream::next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    reply_with(stream_, {runtime_, std::move(mailbox), key}, [](ResponseStream& stream) { return stream.next(); });
+void HttpStream::next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    runtime_.io().post(
+        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] { reading->next(heard, to); });
 }
 
 void HttpStream::close() {
@@ -106,16 +110,23 @@ void HttpStream::close() {
 }
 
 HttpEvents::HttpEvents(Runtime& runtime, std::shared_ptr<EventStream> events, CancellationToken token)
-    : runtime_(runtime), events_(std::move(events)), token_(std::move(token)) {}
+    : runtime_(runtime),
+      events_(std::move(events)),
+      reading_(std::make_shared<Reading<EventStream, std::vector<ServerEvent>>>(events_)),
+      token_(std::move(token)) {}
 
 HttpEvents::~HttpEvents() {
     close();
-    // It belongs to the io thread.
-    runtime_.io().post([events = std::move(events_)]() mutable { events.reset(); });
+    // They belong to the io thread.
+    runtime_.io().post([events = std::move(events_), reading = std::move(reading_)]() mutable {
+        reading.reset();
+        events.reset();
+    });
 }
 
-void HttpEvents::next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    reply_with(events_, {runtime_, std::move(mailbox), key}, [](EventStream& events) { return events.next(); });
+void HttpEvents::next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    runtime_.io().post(
+        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] { reading->next(heard, to); });
 }
 
 void HttpEvents::close() {

@@ -9,6 +9,9 @@
 
 namespace ktrdr {
 
+template <class Source, class Value>
+class Reading;
+
 /// A `ResponseStream` for readers that are not on the io thread.
 ///
 /// Thread safety: every member from any thread.
@@ -20,13 +23,15 @@ public:
     ~HttpStream();
 
     [[nodiscard]] const Response& head() const noexcept { return stream_->head(); }
-    /// The reply is what has come of the body since, empty at the end. One call at a time.
-    void next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    /// The reply is what has come of the body since, empty at the end. `heard`: how many replies have arrived so far;
+    /// one that did not is given again, so that nothing is lost with a wait that was given up.
+    void next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     void close();
 
 private:
     Runtime& runtime_;
     std::shared_ptr<ResponseStream> stream_;
+    std::shared_ptr<Reading<ResponseStream, std::shared_ptr<BodyPieces>>> reading_;
 };
 
 /// An `EventStream` for readers that are not on the io thread.
@@ -39,13 +44,14 @@ public:
     HttpEvents& operator=(const HttpEvents&) = delete;
     ~HttpEvents();
 
-    /// The reply is the next events, none at the end. One call at a time.
-    void next(std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    /// The reply is the next events, none at the end; `heard` as in `HttpStream::next`.
+    void next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     void close();
 
 private:
     Runtime& runtime_;
     std::shared_ptr<EventStream> events_;
+    std::shared_ptr<Reading<EventStream, std::vector<ServerEvent>>> reading_;
     /// Ends a connection that is being made.
     CancellationToken token_;
 };

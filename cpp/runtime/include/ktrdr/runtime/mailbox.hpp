@@ -26,7 +26,7 @@ class HttpStream;
 
 /// What a call brings: JSON, the outcomes of a batch of calls, an answer, a stream, pieces of one, or events.
 using Answer = std::variant<boost::json::value, std::vector<Result<boost::json::value>>, Response,
-                            std::shared_ptr<HttpStream>, BodyPieces, std::vector<ServerEvent>>;
+                            std::shared_ptr<HttpStream>, std::shared_ptr<BodyPieces>, std::vector<ServerEvent>>;
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {
