@@ -44,18 +44,18 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except (TypeError, AttributeError, UnicodeEncodeError) as error:
-            given = signature(function).bind(*args, **kwargs).arguments
-            annotations = function.__annotations__
-            raise explanation(
-                error,
-                {name: (given[name], annotations[name]) for name in given if name in annotations},
-            ) from None
+            wrong = error
+        given = signature(function).bind(*args, **kwargs).arguments
+        annotations = function.__annotations__
+        raise explanation(
+            wrong, {name: (given[name], annotations[name]) for name in given if name in annotations}
+        )
 
     return call
 
 
 def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Exception:
-    """Give what to raise in place of ``error``, ``from None``: a binding's error repeats every argument, secrets too.
+    """Give what to raise in place of ``error``, which must not be its cause: a binding's repeats every argument, secrets too.
 
     An InvalidArgumentError about the first argument whose value does not fit its annotation or cannot be sent; where all
     do, what ``error`` says beside those values.

@@ -233,7 +233,8 @@ class AsyncServiceAdapter:
             try:
                 return self._native.call(endpoint, data, options, mailbox, key)
             except TypeError as error:
-                raise explanation(error, {"endpoint": (endpoint, "str")}) from None
+                wrong = error
+            raise explanation(wrong, {"endpoint": (endpoint, "str")})
 
         return Pending(send)
 

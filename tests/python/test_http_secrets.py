@@ -44,7 +44,7 @@ def spoken(caught: BaseException | None) -> list[str]:
     said = []
     while caught is not None:
         said += [str(caught), repr(caught), json.dumps(getattr(caught, "context", {}))]
-        caught = caught.__cause__ or (None if caught.__suppress_context__ else caught.__context__)
+        caught = caught.__cause__ or caught.__context__
     return said
 
 
