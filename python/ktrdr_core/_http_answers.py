@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._core import ServerEvent
 from ._replies import reply, wait_for_reply
 
 if TYPE_CHECKING:
     from typing import Self
 
     from . import _core
-    from ._core import ServerEvent
+
+T = TypeVar("T")
 
 
 class Headers(Mapping[str, str]):
@@ -166,8 +167,7 @@ class StreamedResponse(_Answer):
 
     def __init__(self, native: _core.HttpStream, method: str, url: str) -> None:
         super().__init__(native.head, method, url)
-        self._stream = native
-        self._pieces = _Pieces(native)
+        self._pieces = _Reading[bytes](native)
         self._read: list[bytes] = []
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
@@ -201,43 +201,46 @@ class StreamedResponse(_Answer):
         return body
 
 
-class _Pieces:
-    """What is left of a body. No generator: that would be over with a wait that was given up."""
+class _Reading(Generic[T]):
+    """What comes one after the other. No generator: that would be over with a wait that was given up."""
 
-    def __init__(self, stream: _core.HttpStream) -> None:
-        self._stream = stream
+    def __init__(self, native: _core.HttpStream | _core.HttpEvents) -> None:
+        self._native = native
         self._heard = 0
-        self._here: _core.BodyPieces | None = None
+        self._here: Iterator[T] = iter(())
 
-    def __aiter__(self) -> _Pieces:
+    def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> bytes:
-        if not self._here:
-            self._hear(await reply(self._ask))
-        if not self._here:
+    async def __anext__(self) -> T:
+        item = next(self._here, None)
+        if item is None:
+            item = self._hear(await reply(self._ask))
+        if item is None:
             raise StopAsyncIteration
-        return next(self._here)
+        return item
 
-    def __iter__(self) -> _Pieces:
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> bytes:
-        if not self._here:
-            self._hear(wait_for_reply(self._ask))
-        if not self._here:
+    def __next__(self) -> T:
+        item = next(self._here, None)
+        if item is None:
+            item = self._hear(wait_for_reply(self._ask))
+        if item is None:
             raise StopIteration
-        return next(self._here)
+        return item
 
     def _ask(self, mailbox: _core.Mailbox, key: int) -> None:
-        self._stream.next(self._heard, mailbox, key)
+        self._native.next(self._heard, mailbox, key)
 
-    def _hear(self, pieces: _core.BodyPieces) -> None:
+    def _hear(self, news: Iterable[T]) -> T | None:
         self._heard += 1
-        self._here = pieces
+        self._here = iter(news)
+        return next(self._here, None)
 
 
-class EventStream:
+class EventStream(_Reading[ServerEvent]):
     """Server-sent events, for as long as the service sends them: ``async for event in client.events(url)``.
 
     A connection that breaks, ends or is silent for ``Timeouts.between_bytes`` is made anew, with the id of the last event,
@@ -247,38 +250,6 @@ class EventStream:
     Iterate it once, on one task or thread; who gives up waiting for an event misses none later on. Leaving an ``async with``
     (or ``with``) block, or ``close()``, ends it.
     """
-
-    def __init__(self, native: _core.HttpEvents) -> None:
-        self._native = native
-        self._heard = 0
-        self._waiting: deque[ServerEvent] = deque()
-
-    def __aiter__(self) -> EventStream:
-        return self
-
-    async def __anext__(self) -> ServerEvent:
-        if not self._waiting:
-            self._hear(await reply(self._ask))
-        if not self._waiting:
-            raise StopAsyncIteration
-        return self._waiting.popleft()
-
-    def __iter__(self) -> EventStream:
-        return self
-
-    def __next__(self) -> ServerEvent:
-        if not self._waiting:
-            self._hear(wait_for_reply(self._ask))
-        if not self._waiting:
-            raise StopIteration
-        return self._waiting.popleft()
-
-    def _ask(self, mailbox: _core.Mailbox, key: int) -> None:
-        self._native.next(self._heard, mailbox, key)
-
-    def _hear(self, events: list[ServerEvent]) -> None:
-        self._heard += 1
-        self._waiting.extend(events)
 
     def close(self) -> None:
         """Let go of the connection; whoever waits for an event hears of it."""

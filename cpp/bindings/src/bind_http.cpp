@@ -170,7 +170,6 @@ void bind_http(py::module_& module) {
         .def("next", &HttpEvents::next, py::arg("heard"), py::arg("mailbox"), py::arg("key"))
         .def("close", &HttpEvents::close);
     py::class_<BodyPieces, std::shared_ptr<BodyPieces>>(module, "BodyPieces", "Pieces of a body; each is given once.")
-        .def("__len__", &BodyPieces::size)
         .def("__iter__", [](const py::object& self) { return self; })
         .def("__next__", [](BodyPieces& self) {
             if (self.empty()) {
