@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -56,8 +57,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("-DKTRDR_GIL_GUARD=ON", "-DKTRDR_TORCH=OFF", f"-DPython_EXECUTABLE={sys.executable}"),
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
     ]
+    # By the name that a Python build calls the compiler: what both compile comes out of ccache.
+    named = {"CXX": "g++", **os.environ}
     for command in (configure, ["cmake", "--build", str(build), "-j", "2"]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=named)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     folder = tmp_path_factory.mktemp("guarded")
     package = folder / "ktrdr_core"
