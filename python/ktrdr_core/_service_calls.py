@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from . import _core, _work
 from ._arguments import explained
+from ._query import with_params
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def with_query(endpoint: str, params: Mapping[str, Any] | None) -> str:
 
 @explained
 def _encoded(endpoint: str, params: Mapping[str, Any]) -> str:
-    return f"{endpoint}?{urlencode(params, doseq=True)}"
+    return with_params(endpoint, params)
 
 
 def row_of(call: object) -> tuple[str, Any, bool, str]:

@@ -7,12 +7,12 @@ task is released at once, its socket is closed behind it, and no answer ever rea
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from . import _bridge, _core
 from ._arguments import checked_headers, described, explained
 from ._core import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
 from ._http_answers import EventStream, Headers, Response, StreamedResponse
+from ._query import with_params
 from ._replies import Pending, Send, reply, wait_for_reply
 from .errors import InvalidArgumentError
 
@@ -318,8 +318,7 @@ class Client:
             raise InvalidArgumentError(
                 f"cancellation_token must be a CancellationToken, not {described(cancellation_token)}"
             )
-        if params:
-            url = f"{url}{'&' if '?' in url else '?'}{urlencode(params, doseq=True)}"
+        url = with_params(url, params)
         request = _core.HttpRequest(
             method,
             url,

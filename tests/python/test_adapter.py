@@ -60,6 +60,34 @@ def test_parameters_are_encoded(host: IbHost) -> None:
     assert asyncio.run(main())["timestamp"].startswith("2000-")
 
 
+def test_parameters_go_behind_a_query_that_is_there_already() -> None:
+    with (
+        FaultServer(lambda request: ok(json.dumps(request.target))) as server,
+        AsyncServiceAdapter("echo", server.url) as adapter,
+    ):
+        assert adapter.call_get("/x?a=b%20c", {"d": "e f"}).result() == "/x?a=b%20c&d=e+f"
+        batch = [ServiceCall("/x?a=1", params={"b": [2, 3]}), ServiceCall("/x", params={})]
+        assert adapter.call_batch(batch).result() == ["/x?a=1&b=2&b=3", "/x"]
+
+
+def test_large_answers_come_whole_beside_small_ones() -> None:
+    numbers = list(range(100_000))
+
+    def answer(request: FaultRequest) -> bytes:
+        return ok(json.dumps(numbers if request.target == "/large" else request.target))
+
+    async def main() -> None:
+        async with AsyncServiceAdapter("echo", config(server.url, timeout=60)) as adapter:
+            endpoints = ["/large", "/a", "/b", "/large", "/c"] * 4
+            answers = await asyncio.gather(*map(adapter.call_get, endpoints))
+            batch = await adapter.call_batch([ServiceCall(it) for it in endpoints])
+            for got in (answers, batch):
+                assert got == [numbers if it == "/large" else it for it in endpoints]
+
+    with FaultServer(answer) as server:
+        asyncio.run(main())
+
+
 def test_a_call_can_be_waited_for_without_asyncio() -> None:
     def answer(request: FaultRequest) -> bytes:
         return ok(json.dumps({"method": request.method, "body": request.body.decode()}))
