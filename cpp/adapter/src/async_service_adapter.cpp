@@ -21,9 +21,27 @@ namespace {
 
 /// Fewer answers of a batch are not worth a crossing.
 constexpr std::size_t least_part = 128;
+/// To decode more takes the io thread longer than a message to another thread and back costs.
+constexpr std::size_t large_answer = 64UL * 1024;
 
 std::string_view without_query(std::string_view endpoint) {
     return endpoint.substr(0, endpoint.find('?'));
+}
+
+/// The JSON of an answer to what was `asked`, whose URL is still without the base.
+Result<json::value> decode(std::string_view base_url, Asked asked, const Response& response) {
+    const bool good = response.status >= 200 && response.status <= 299;
+    boost::system::error_code error;
+    if (good) {
+        // One block of memory for the whole of it.
+        const auto memory = json::make_shared_resource<json::monotonic_resource>();
+        json::value decoded = json::parse(response.body, error, memory, deep_json());
+        if (!error) {
+            return decoded;
+        }
+    }
+    asked.url.insert(0, base_url);
+    return good ? not_json_error(asked, response, error.message()) : status_error(asked, response);
 }
 
 /// What a service says of itself, or why that cannot be told.
@@ -104,8 +122,34 @@ struct AsyncServiceAdapter::Batch {
     }
 };
 
-AsyncServiceAdapter::AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client)
-    : identity_(std::move(identity)), client_(std::move(client)) {}
+/// An answer on its way through another thread, and who waits for it.
+struct AsyncServiceAdapter::LargeAnswer {
+    std::string base_url;
+    Asked asked;
+    Response response;
+    /// Empty once it was told, by whichever comes first. Of the io thread, as is the registration.
+    JsonHandler done;
+    CancelRegistration registration{};
+    Result<json::value> decoded{};
+
+    void decode() {
+        try {
+            decoded = ktrdr::decode(base_url, asked, response);
+        } catch (const std::exception& error) {
+            decoded = fail(Errc::internal, error.what());
+        }
+    }
+    void tell(Result<json::value> outcome) {
+        registration.reset();
+        if (const JsonHandler handler = std::exchange(done, nullptr)) {
+            handler(std::move(outcome));
+        }
+    }
+};
+
+AsyncServiceAdapter::AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client,
+                                         ServiceThreads threads)
+    : identity_(std::move(identity)), client_(std::move(client)), threads_(threads) {}
 
 AsyncServiceAdapter::~AsyncServiceAdapter() = default;
 
@@ -246,27 +290,32 @@ Request AsyncServiceAdapter::make_request(std::string method, std::string endpoi
 void AsyncServiceAdapter::call(Request request, CallOptions options, JsonHandler done) {
     const CancellationToken token = std::move(options.cancellation_token);
     Asked asked{get_service_name(), request.method, std::string(without_query(request.url))};
-    auto read = [this, asked = std::move(asked), operation_id = std::move(options.operation_id),
-                 done = std::move(done)](Result<Response> response) mutable {
-        auto outcome = response ? decode(asked, *response) : no_answer(std::move(response).error());
+    auto told = [this, operation_id = std::move(options.operation_id),
+                 done = std::move(done)](Result<json::value> outcome) {
         done(outcome ? std::move(outcome) : with_facts(std::move(outcome).error(), operation_id));
+    };
+    auto read = [this, asked = std::move(asked), token, told = std::move(told)](Result<Response> response) mutable {
+        if (response && response->body.size() > large_answer) {
+            decode_elsewhere(std::move(asked), std::move(*response), token, std::move(told));
+            return;
+        }
+        told(response ? decode(get_base_url(), asked, *response) : no_answer(std::move(response).error()));
     };
     client_->send(std::move(request), token, std::move(read));
 }
 
-Result<json::value> AsyncServiceAdapter::decode(Asked asked, const Response& response) const {
-    const bool good = response.status >= 200 && response.status <= 299;
-    boost::system::error_code error;
-    if (good) {
-        // One block of memory for the whole of it.
-        const auto memory = json::make_shared_resource<json::monotonic_resource>();
-        json::value decoded = json::parse(response.body, error, memory, deep_json());
-        if (!error) {
-            return decoded;
-        }
-    }
-    asked.url.insert(0, get_base_url());
-    return good ? not_json_error(asked, response, error.message()) : status_error(asked, response);
+void AsyncServiceAdapter::decode_elsewhere(Asked asked, Response response, const CancellationToken& token,
+                                           JsonHandler done) const {
+    auto large = std::make_shared<LargeAnswer>(get_base_url(), std::move(asked), std::move(response), std::move(done));
+    large->registration = token.on_cancel([waiting = large.get()](const CancelReason& reason) {
+        waiting->tell(cancelled_error(reason, fmt::format("decoding what {} answered to {} {}", waiting->asked.service,
+                                                          waiting->asked.method, waiting->asked.url)));
+    });
+    // A cancel may end the call, and then the adapter, before this runs.
+    threads_.compute.post([&io = threads_.io, large = std::move(large)]() mutable {
+        large->decode();
+        io.post([large = std::move(large)] { large->tell(std::move(large->decoded)); });
+    });
 }
 
 Error AsyncServiceAdapter::no_answer(Error error) const {

@@ -111,7 +111,8 @@ Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, 
     if (!client) {
         return client.error();
     }
-    auto source = std::make_shared<IbDataAdapter>(*client, services.compute, services.clock);
+    auto source = std::make_shared<IbDataAdapter>(*client, ServiceThreads{services.io_executor, services.compute},
+                                                  services.clock);
     return std::make_shared<DataManager>(services, std::move(env),
                                          Parts{std::move(*client), std::move(source), std::move(*storage)});
 }

@@ -41,10 +41,10 @@ std::chrono::days request_span(const Timeframe& timeframe) {
 
 }  // namespace
 
-IbDataAdapter::IbDataAdapter(std::shared_ptr<HttpClient> client, Executor& compute, const Clock& clock)
-    : service_({.name = "ib", .type = "data", .start_hint = start_hint}, std::move(client)),
+IbDataAdapter::IbDataAdapter(std::shared_ptr<HttpClient> client, ServiceThreads threads, const Clock& clock)
+    : service_({.name = "ib", .type = "data", .start_hint = start_hint}, std::move(client), threads),
       turns_(service_.max_connections()),
-      compute_(compute),
+      compute_(threads.compute),
       clock_(clock) {}
 
 SourceLimits IbDataAdapter::describe(const Timeframe& timeframe) const {

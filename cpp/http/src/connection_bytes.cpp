@@ -169,9 +169,9 @@ std::size_t Connection::read_size() const {
     if (exchange_ == nullptr || !exchange_->answered) {
         return first_read_bytes;
     }
-    // Little by little where the rest goes straight into pieces, and where a stream's reader gets far more than was
-    // read.
-    const bool little = exchange_->streamed != nullptr && (comes_straight() || parser_->unpacks());
+    // Little by little where the rest goes straight into pieces, and where a read can become a thousand times as much:
+    // others have their turn in between, and a stream's reader is not given it all at once.
+    const bool little = comes_straight() || parser_->unpacks();
     return little ? first_read_bytes : further_read_bytes;
 }
 

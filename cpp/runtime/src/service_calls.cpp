@@ -51,7 +51,8 @@ Result<std::shared_ptr<ServiceCalls>> ServiceCalls::create(Runtime& runtime, Ser
 ServiceCalls::ServiceCalls(Runtime& runtime, ServiceIdentity identity, std::shared_ptr<HttpClient> client)
     : runtime_(runtime),
       client_(std::move(client)),
-      adapter_(std::make_shared<AsyncServiceAdapter>(std::move(identity), client_)) {}
+      adapter_(std::make_shared<AsyncServiceAdapter>(std::move(identity), client_,
+                                                     ServiceThreads{runtime.io(), runtime.compute()})) {}
 
 ServiceCalls::~ServiceCalls() {
     // Both belong to the io thread.

@@ -29,7 +29,8 @@ protected:
         config.base_url = serve(std::move(handler))->url();
         config.connection_pool_limit = connections;
         client = HttpClient::create(io, to_client_options(config)).value();
-        adapter.emplace(ServiceIdentity{.name = "quotes", .type = "data", .start_hint = "start one"}, client);
+        adapter.emplace(ServiceIdentity{.name = "quotes", .type = "data", .start_hint = "start one"}, client,
+                        ServiceThreads{executor, compute});
     }
     void TearDown() override {
         adapter.reset();
@@ -49,6 +50,13 @@ protected:
         return pending.result();
     }
 
+    /// Until the first answer is there, and with whoever reads it.
+    void answered_once() {
+        run_until([this] { return server->requests.size() == 1 && client->stats().idle == 1; });
+        settle();
+    }
+
+    ManualExecutor compute;
     std::shared_ptr<HttpClient> client;
     std::optional<AsyncServiceAdapter> adapter;
 };
@@ -61,6 +69,62 @@ TEST_F(Adapter, DecodesWhatTheServiceAnswers) {
         return Reply{ok(R"({"a": [1, 2]})")};
     });
     EXPECT_EQ(run(adapter->call_get("/x", options())).value(), boost::json::parse(R"({"a": [1, 2]})"));
+}
+
+/// `[0,0,…]`, too long to be decoded among the sockets.
+std::string large_array() {
+    std::string text = "[0";
+    while (text.size() < 100'000) {
+        text += ",0";
+    }
+    return text + "]";
+}
+
+TEST_F(Adapter, ALargeAnswerIsDecodedElsewhereWhileOtherCallsGoOn) {
+    start(
+        [](const std::string& request) { return Reply{ok(request.starts_with("GET /large ") ? large_array() : "1")}; });
+    const Pending<boost::json::value> large(io, adapter->call_get("/large", options()));
+    answered_once();
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(run(adapter->call_get("/small", options())).value(), 1);
+    }
+    EXPECT_FALSE(large.done());
+    EXPECT_EQ(compute.run(), 1U);
+    EXPECT_FALSE(large.done()) << "its caller goes on where it was, on the io thread";
+    run_until([&] { return large.done(); });
+    EXPECT_EQ(large.result()->as_array().size(), 50'000U);
+}
+
+TEST_F(Adapter, ALargeAnswerThatCannotBeReadNamesWhatEverySmallOneDoes) {
+    start([](const std::string& request) {
+        return request.starts_with("GET /cut ")
+                   ? Reply{ok(large_array() + "]")}
+                   : Reply{"HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x')};
+    });
+    for (const auto& [endpoint, code] : {std::pair{"/cut", Errc::protocol}, std::pair{"/bad", Errc::status}}) {
+        CallOptions mine = options();
+        mine.operation_id = "op_7";
+        const Pending<boost::json::value> pending(io, adapter->call_get(endpoint, mine));
+        run_until([&] { return compute.run() > 0; });
+        run_until([&] { return pending.done(); });
+        EXPECT_EQ(pending.error().code, code);
+        EXPECT_EQ(pending.error().context.at("service"), "quotes");
+        EXPECT_EQ(pending.error().context.at("operation_id"), "op_7");
+        EXPECT_EQ(std::string(pending.error().context.at("url").as_string()), server->url() + endpoint);
+    }
+}
+
+TEST_F(Adapter, ACancelDoesNotWaitForALargeAnswerToBeDecoded) {
+    start([](const std::string&) { return Reply{ok(large_array())}; });
+    CallOptions mine = options();
+    const Pending<boost::json::value> pending(io, adapter->call_get("/large", mine));
+    answered_once();
+    mine.cancellation_token.cancel({CancelCode::user, "enough", "test"});
+    run_until([&] { return pending.done(); });
+    EXPECT_EQ(pending.error().code, Errc::cancelled);
+    EXPECT_THAT(pending.error().message, HasSubstr("decoding what quotes answered to GET /large"));
+    adapter.reset();
+    EXPECT_EQ(compute.run(), 1U) << "of no use to anybody, and to no harm";
 }
 
 TEST_F(Adapter, TheOperationIsNamedInHeadersAndErrors) {

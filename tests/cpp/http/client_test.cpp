@@ -33,6 +33,33 @@ TEST_F(Client, SendsARequestAndReadsTheAnswer) {
               "POST /echo?a=b HTTP/1.1\r\nHost: " + host + "\r\nX-Operation-Id: op_1\r\nContent-Length: 4\r\n\r\ndata");
 }
 
+/// As RFC 1951 packs what cannot be made smaller.
+std::string stored_blocks(std::size_t count) {
+    std::string packed;
+    for (std::size_t i = 0; i < count; ++i) {
+        const char last = i + 1 == count ? '\1' : '\0';
+        packed += {last, '\x00', '\x10', '\xff', '\xef'};
+        packed += std::string(4096, 'x');
+    }
+    return packed;
+}
+
+TEST_F(Client, OthersHaveTheirTurnWhileAPackedAnswerIsUnpacked) {
+    const auto peer =
+        serve([](const std::string&) { return Reply{ok(stored_blocks(15), "Content-Encoding: deflate\r\n")}; });
+    make_client();
+    (void)body_of(get());
+    const auto pending = get();
+    run_until([&] { return peer->requests.size() == 2; });
+    int turns = 0;
+    while (!pending.done()) {
+        run_until([&, turn = false]() mutable { return std::exchange(turn, true); });
+        ++turns;
+    }
+    EXPECT_EQ(pending.result()->body.size(), 15U * 4096);
+    EXPECT_GE(turns, 15) << "one for each 4 KiB that came";
+}
+
 TEST_F(Client, PutsThePrefixOfItsUrlBeforeEveryTarget) {
     const auto peer = serve([](const std::string&) { return Reply{ok("")}; });
     make_client(server->url() + "/api/v1/");

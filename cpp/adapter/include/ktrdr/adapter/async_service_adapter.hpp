@@ -11,6 +11,7 @@
 
 #include <ktrdr/adapter/service_errors.hpp>
 #include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
@@ -31,6 +32,14 @@ struct ServiceIdentity {
     std::string health_endpoint{"/health"};
     /// Sent with every request.
     Headers headers{};
+};
+
+/// Where a service's calls are carried out. Both must outlive the adapter.
+struct ServiceThreads {
+    /// The thread of the client's sockets.
+    Executor& io;
+    /// Large answers are decoded there, out of the way of other calls.
+    Executor& compute;
 };
 
 /// What a call may carry beside its data.
@@ -95,7 +104,7 @@ struct ServiceHealth {
 /// Lifetime: keep the adapter until every call has ended.
 class KTRDR_EXPORT AsyncServiceAdapter {
 public:
-    AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client);
+    AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client, ServiceThreads threads);
     virtual ~AsyncServiceAdapter();
 
     [[nodiscard]] const std::string& get_service_name() const noexcept { return identity_.name; }
@@ -135,10 +144,10 @@ public:
 
 private:
     struct Batch;
+    struct LargeAnswer;
     [[nodiscard]] Request make_request(std::string method, std::string endpoint, const CallOptions& options) const;
     void call(Request request, CallOptions options, JsonHandler done);
-    /// `asked.url` is still without the base.
-    [[nodiscard]] Result<boost::json::value> decode(Asked asked, const Response& response) const;
+    void decode_elsewhere(Asked asked, Response response, const CancellationToken& token, JsonHandler done) const;
     [[nodiscard]] Error no_answer(Error error) const;
     /// Begin the next call of a lane, or end the lane.
     void call_next(const std::shared_ptr<Batch>& batch);
@@ -146,6 +155,7 @@ private:
 
     ServiceIdentity identity_;
     std::shared_ptr<HttpClient> client_;
+    ServiceThreads threads_;
     std::optional<ServiceHealth> health_{};
     SteadyTime health_checked_{};
 };

@@ -20,9 +20,9 @@ public:
         "IB_HOST_SERVICE_URL";
     static constexpr const char* provider_name = "IB";
 
-    /// As many requests are under way as there are connections; more wait their turn, as long as it takes. Answers are
-    /// decoded on `compute`. Both references must outlive the adapter.
-    IbDataAdapter(std::shared_ptr<HttpClient> client, Executor& compute, const Clock& clock);
+    /// As many requests are under way as there are connections; more wait their turn, as long as it takes. Bars are
+    /// decoded on `threads.compute`. `clock` must outlive the adapter.
+    IbDataAdapter(std::shared_ptr<HttpClient> client, ServiceThreads threads, const Clock& clock);
 
     [[nodiscard]] std::string provider() const override { return provider_name; }
     [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const override;

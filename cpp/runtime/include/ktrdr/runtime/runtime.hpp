@@ -27,6 +27,7 @@ public:
 
     [[nodiscard]] OperationRegistry& registry() noexcept { return registry_; }
     [[nodiscard]] IoThread& io() noexcept { return io_; }
+    [[nodiscard]] WorkerPool& compute() noexcept { return compute_; }
     [[nodiscard]] LogQueue& logs() noexcept { return logs_; }
 
     [[nodiscard]] DataServices data_services();
