@@ -51,10 +51,13 @@ async def ask(client: Client, chance: random.Random, ends: Counter[str]) -> None
         loop.call_later(delay, token.cancel, "enough")
     try:
         answer = await task
-    except (asyncio.CancelledError, errors.OperationCancelledError, errors.ServiceTimeoutError):
+    except (
+        asyncio.CancelledError,
+        errors.OperationCancelledError,
+        errors.ServiceTimeoutError,
+        errors.PoolTimeoutError,
+    ):
         ends[how] += 1
-    except errors.PoolTimeoutError:
-        ends["pool"] += 1
     else:
         ends["answered"] += 1
         assert answer.decode() == nonce, "an answer of another request"
