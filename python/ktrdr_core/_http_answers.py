@@ -134,7 +134,7 @@ class Response(_Answer):
             return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Decode the body.
+        """Decode the body. An integer beyond 64 bits comes as a float.
 
         Raises
         ------

@@ -165,6 +165,8 @@ class AsyncServiceAdapter:
     ) -> Pending[Any]:
         """Make a ``GET endpoint`` whose answer is decoded from JSON: ``await`` it, or wait with ``.result()``.
 
+        An integer beyond 64 bits comes as a float.
+
         Parameters
         ----------
         endpoint : str

@@ -113,6 +113,15 @@ def test_an_answer_may_be_as_deep_as_what_is_sent() -> None:
             adapter.call_post("/x", [deep]).result()
 
 
+def test_integers_of_64_bits_come_back_as_they_were_sent() -> None:
+    numbers = [0, True, 2**63 - 1, 2**63, 2**64 - 1, -(2**63), 0.1, 1e308]
+    with (
+        FaultServer(lambda request: ok(request.body)) as server,
+        AsyncServiceAdapter("echo", server.url) as adapter,
+    ):
+        assert repr(adapter.call_post("/x", numbers).result()) == repr(numbers)
+
+
 def test_a_status_carries_its_number_and_body() -> None:
     with (
         FaultServer(status(404, "not here")) as server,

@@ -66,12 +66,17 @@ boost::json::value from_dict(const py::dict& dict, std::size_t depth) {
 }
 
 boost::json::value from_int(const py::handle& object) {
-    try {
-        return object.cast<std::int64_t>();
-    } catch (const py::cast_error&) {
-        refuse(
-            fmt::format("{} is no JSON number here: an int has at most 64 bits", py::str(object).cast<std::string>()));
+    int beyond = 0;
+    const std::int64_t number = PyLong_AsLongLongAndOverflow(object.ptr(), &beyond);
+    if (beyond == 0) {
+        return number;
     }
+    const auto bits = object.attr("bit_length")().cast<std::size_t>();
+    if (beyond > 0 && bits <= 64) {
+        return std::uint64_t{PyLong_AsUnsignedLongLong(object.ptr())};
+    }
+    refuse(fmt::format("an int of {} bits{} is no JSON number here: it may have at most 64 in all", bits,
+                       beyond < 0 ? " and a sign" : ""));
 }
 
 boost::json::value from_float(const py::handle& object) {
