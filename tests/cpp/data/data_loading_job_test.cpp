@@ -61,7 +61,7 @@ protected:
     [[nodiscard]] Bars stored() const { return store_->read(key_, always).value(); }
     [[nodiscard]] std::vector<LedgerEntry> ledger() const { return store_->facts(key_).value().ledger; }
 
-    TemporaryFolder folder_;
+    test::TemporaryFolder folder_{};
     ManualClock clock_{at("2024-06-03T15:30")};
     boost::asio::io_context io_{1};
     IoExecutor io_executor_{io_};

@@ -44,7 +44,7 @@ protected:
         run_until([this] { return registry_.live().empty(); });
     }
 
-    TemporaryFolder folder_;
+    test::TemporaryFolder folder_{};
     ManualClock clock_{at("2024-06-03T15:30")};
     boost::asio::io_context io_{1};
     IoExecutor io_executor_{io_};

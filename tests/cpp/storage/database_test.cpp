@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <fstream>
@@ -10,6 +9,8 @@
 #include <latch>
 
 #include <ktrdr/storage/database.hpp>
+
+#include "temporary_folder.hpp"
 
 namespace ktrdr {
 namespace {
@@ -21,19 +22,12 @@ constexpr std::array<std::string_view, 2> second_schema{first_schema[0], "ALTER 
 
 class DatabaseTest : public testing::Test {
 protected:
-    void SetUp() override {
-        std::string pattern = (std::filesystem::temp_directory_path() / "ktrdr_storage_XXXXXX").string();
-        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-        folder_ = pattern;
-    }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
-
-    [[nodiscard]] std::filesystem::path file() const { return folder_ / "ktrdr.db"; }
+    [[nodiscard]] std::filesystem::path file() const { return folder_.path() / "ktrdr.db"; }
     [[nodiscard]] std::shared_ptr<Database> open() const {
         return Database::open(file(), {{"notes", first_schema}}).value();
     }
 
-    std::filesystem::path folder_;
+    test::TemporaryFolder folder_{};
 };
 
 Result<void> add_note(Database& database, const std::string& text) {
@@ -60,7 +54,7 @@ std::int64_t notes(Database& database) {
 }
 
 TEST_F(DatabaseTest, MakesFolderFileAndSchema) {
-    const auto database = Database::open(folder_ / "a" / "b" / "ktrdr.db", {{"notes", first_schema}}).value();
+    const auto database = Database::open(folder_.path() / "a" / "b" / "ktrdr.db", {{"notes", first_schema}}).value();
     EXPECT_EQ(notes(*database), 0);
     EXPECT_EQ(ask(*database, "PRAGMA application_id"), Database::application_id);
     EXPECT_EQ(ask(*database, "SELECT version FROM schema_version WHERE component = 'notes'"), 1);
@@ -127,11 +121,11 @@ TEST_F(DatabaseTest, LeavesOutEverythingOfAFailedMigration) {
 }
 
 TEST_F(DatabaseTest, RefusesAFileInThePlaceOfTheFolder) {
-    std::ofstream(folder_ / "data") << "text";
-    const auto database = Database::open(folder_ / "data" / "ktrdr.db", {{"notes", first_schema}});
+    std::ofstream(folder_.path() / "data") << "text";
+    const auto database = Database::open(folder_.path() / "data" / "ktrdr.db", {{"notes", first_schema}});
     ASSERT_FALSE(database);
     EXPECT_EQ(database.error().code, Errc::storage);
-    EXPECT_THAT(database.error().message, HasSubstr((folder_ / "data").string()));
+    EXPECT_THAT(database.error().message, HasSubstr((folder_.path() / "data").string()));
 }
 
 TEST_F(DatabaseTest, RefusesAFileThatIsNoDatabaseAndLeavesItAlone) {

@@ -11,6 +11,7 @@
 
 #include "soak.hpp"
 #include "store_world.hpp"
+#include "temporary_folder.hpp"
 
 namespace ktrdr {
 namespace {
@@ -126,9 +127,8 @@ void expect_kept(const OperationRecord& record, const Announced& announced) {
 }
 
 TEST(Durability, KeepsEveryAnnouncedStateOfAKilledProcess) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "ktrdr_kill_XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    const std::filesystem::path file = std::filesystem::path(pattern) / "ktrdr.db";
+    const test::TemporaryFolder folder;
+    const std::filesystem::path file = folder.path() / "ktrdr.db";
     std::mt19937 random(7);
     std::size_t states = 0;
     const int rounds = soak_count(40, 1000);
@@ -150,7 +150,6 @@ TEST(Durability, KeepsEveryAnnouncedStateOfAKilledProcess) {
         }
     }
     EXPECT_GT(states, static_cast<std::size_t>(rounds)) << "the kills came before anything happened";
-    std::filesystem::remove_all(pattern);
 }
 
 }  // namespace

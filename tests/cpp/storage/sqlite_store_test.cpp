@@ -6,6 +6,7 @@
 #include <ktrdr/base/json.hpp>
 
 #include "store_world.hpp"
+#include "temporary_folder.hpp"
 
 namespace ktrdr {
 namespace {
@@ -39,25 +40,16 @@ std::vector<std::uint64_t> numbers(const Result<std::vector<OperationEvent>>& ev
 
 class Stored : public testing::Test {
 protected:
-    void SetUp() override {
-        std::string pattern = (std::filesystem::temp_directory_path() / "ktrdr_store_XXXXXX").string();
-        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-        folder_ = pattern;
-        world_ = std::make_unique<StoreWorld>(file());
-    }
-    void TearDown() override {
-        world_.reset();
-        std::filesystem::remove_all(folder_);
-    }
+    void SetUp() override { world_ = std::make_unique<StoreWorld>(file()); }
 
-    [[nodiscard]] std::filesystem::path file() const { return folder_ / "ktrdr.db"; }
+    [[nodiscard]] std::filesystem::path file() const { return folder_.path() / "ktrdr.db"; }
     [[nodiscard]] OperationRecord find(const std::string& id) {
         const auto found = world_->store->find(id).value();
         EXPECT_TRUE(found) << id;
         return found.value_or(OperationRecord{});
     }
 
-    std::filesystem::path folder_;
+    test::TemporaryFolder folder_{};
     std::unique_ptr<StoreWorld> world_;
 };
 
@@ -437,7 +429,7 @@ TEST_F(Stored, ARegistryTakesUpWhatWasInterrupted) {
 TEST_F(Stored, OneFileIsOpenOnceInAProcess) {
     InlineExecutor executor;
     const auto first = Storage::open(file(), {}, executor, world_->clock).value();
-    const auto second = Storage::open(folder_ / "." / "ktrdr.db", {}, executor, world_->clock).value();
+    const auto second = Storage::open(folder_.path() / "." / "ktrdr.db", {}, executor, world_->clock).value();
     EXPECT_EQ(first, second);
 }
 

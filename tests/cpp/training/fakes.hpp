@@ -1,14 +1,12 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 
 #include <condition_variable>
 #include <cmath>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,31 +21,11 @@
 #include <ktrdr/training/strategy.hpp>
 #include <ktrdr/training/trainer.hpp>
 
+#include "temporary_folder.hpp"
+
 namespace ktrdr::test {
 
-/// A folder of its own that goes with the test.
-class TemporaryDirectory final {
-public:
-    TemporaryDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "ktrdr-training-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
-    }
-    ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-    /// Names of all that lies in it, at any depth.
-    [[nodiscard]] std::vector<std::string> names() const {
-        std::vector<std::string> found;
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
-            found.push_back(entry.path().filename().string());
-        }
-        return found;
-    }
-
-private:
-    std::filesystem::path path_{};
-};
+;
 
 /// Daily bars of a random walk.
 inline Bars walk(std::size_t count, unsigned seed) {

@@ -28,7 +28,7 @@ ModelContent content() {
 }
 
 struct ModelDirectoryTest : ::testing::Test {
-    test::TemporaryDirectory folder{};
+    test::TemporaryFolder folder{};
     ManualClock clock{};
     ModelDirectory models{folder.path() / "models", clock};
 

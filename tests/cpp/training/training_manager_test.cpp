@@ -22,7 +22,7 @@ using ::testing::Not;
 constexpr std::chrono::seconds long_enough{60};
 
 struct TrainingManagerTest : ::testing::Test {
-    test::TemporaryDirectory folder{};
+    test::TemporaryFolder folder{};
     ManualClock clock{};
     ManualExecutor io{};
     ManualTimerQueue timers{clock};
