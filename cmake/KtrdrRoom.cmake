@@ -24,11 +24,20 @@ target_compile_definitions(ktrdr_flags INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
 if(KTRDR_SANITIZE)
   target_compile_options(ktrdr_flags INTERFACE -fsanitize=${KTRDR_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(ktrdr_flags INTERFACE -fsanitize=${KTRDR_SANITIZE})
+  # Of files that are compiled together (ktrdr_in_batches) these warn of what is no matter in each by itself.
+  target_compile_options(ktrdr_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   if(KTRDR_SANITIZE MATCHES "thread")
     # Asio fences between its queues; the sanitizer says only that it does not model them.
     target_compile_options(ktrdr_flags INTERFACE -Wno-error=tsan)
   endif()
 endif()
+
+# With a sanitizer the sources of a target are compiled several at a time: what they all include is most of the work.
+function(ktrdr_in_batches target)
+  if(KTRDR_SANITIZE)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
+endfunction()
 
 # ktrdr_room(<name> USES <room>... [LIBRARIES <target>...])
 # Makes ktrdr_<name>_headers (the include root and those of the rooms it uses) and ktrdr_<name> (the code).
@@ -41,6 +50,7 @@ function(ktrdr_room name)
   add_library(ktrdr_${name} STATIC ${sources})
   target_include_directories(ktrdr_${name} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/src")
   target_link_libraries(ktrdr_${name} PUBLIC ${headers} PRIVATE ktrdr_flags)
+  ktrdr_in_batches(ktrdr_${name})
   foreach(used IN LISTS ROOM_USES)
     target_link_libraries(${headers} INTERFACE ktrdr_${used}_headers)
     target_link_libraries(ktrdr_${name} PUBLIC ktrdr_${used})

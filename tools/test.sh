@@ -24,17 +24,12 @@ check() {
 
 cpp_sources() { git ls-files -z --cached --others --exclude-standard -- '*.cpp' '*.hpp'; }
 
-# configured <preset>: by the name that a Python build calls the compiler: ccache tells c++ from g++, and what both compile
-# is compiled once.
-configured() {
-    CXX=${CXX:-g++} cmake --preset "$1" -DPython_EXECUTABLE="$PWD/$python" >"build/$1.log" 2>&1
-}
-
 # googletest <preset> [wrapper]...: configure, build and run the test programs of a preset.
 googletest() {
     local preset=$1
     shift
-    configured "$preset" || {
+    # By the name that a Python build calls it: ccache tells c++ from g++, and what both compile is compiled once.
+    CXX=${CXX:-g++} cmake --preset "$preset" -DPython_EXECUTABLE="$PWD/$python" >"build/$preset.log" 2>&1 || {
         cat "build/$preset.log"
         return 1
     }
@@ -42,26 +37,6 @@ googletest() {
     local built=0
     logged "build/$preset.log" cmake --build "build/$preset" -j "$(jobs)" -- -k 0 || built=1
     "$@" ctest --preset "$preset" -j "$(jobs)" && return "$built"
-}
-
-# pytest waits more than it computes: what sanitizers need is compiled beside it, out of its way and as far as that goes.
-pytest_and_builds() {
-    local ended=0 builds build=
-    (
-        trap 'kill $build 2>/dev/null; wait; exit' TERM
-        for preset in asan tsan; do
-            configured "$preset" || exit 0
-            # Not by cmake, which would not hand on that it is to stop.
-            nice -n 19 ninja -C "build/$preset" -j 1 >/dev/null 2>&1 &
-            build=$!
-            wait "$build" || exit 0
-        done
-    ) &
-    builds=$!
-    "$python" -m pytest || ended=$?
-    kill "$builds" 2>/dev/null || true
-    wait "$builds" 2>/dev/null || true
-    return "$ended"
 }
 
 # A kernel that randomises more of the address space than ThreadSanitizer expects would stop it at start.
@@ -128,7 +103,7 @@ case ${1:-all} in
 all)
     lint
     check "GoogleTest" googletest dev
-    check "pytest" pytest_and_builds
+    check "pytest" "$python" -m pytest
     check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" googletest asan
     check "GoogleTest under ThreadSanitizer" tsan
     check "fuzzers" fuzz

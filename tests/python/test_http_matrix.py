@@ -230,7 +230,9 @@ def test_a_reset_inside_the_request_says_how_much_was_sent(
         with Client(server.url, timeouts=limits, tls=service.trust) as client:
             with pytest.raises(errors.ServiceConnectionError) as caught:
                 client.post("/fault", content=body).result()
-            assert caught.value.context["request_sent"] == "partly"
+            # A reset at once may be there before the first byte is sent.
+            truth = {"no", "partly"} if read_bytes == 0 else {"partly"}
+            assert caught.value.context["request_sent"] in truth
             assert len(caught.value.context["attempts"]) == 1
             assert server.accepted == 1, "a POST is not sent twice"
             server.close()

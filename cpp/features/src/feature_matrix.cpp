@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
-UtcTime stamp(const Bars& bars, std::size_t bar) {
-    return UtcTime{std::chrono::nanoseconds{bars.time[bar]}};
-}
-
 /// One feature over the bars of its own series.
 struct FeatureColumn {
     std::size_t series{0};
@@ -33,8 +29,8 @@ std::vector<std::size_t> closed_bars(const FeatureSeries& base, const FeatureSer
     std::vector<std::size_t> found(base.bars->size(), none);
     std::size_t next = 0;
     for (std::size_t bar = 0; bar < found.size(); ++bar) {
-        const UtcTime known = base.timeframe.close_of(stamp(*base.bars, bar));
-        while (next < other.bars->size() && other.timeframe.is_closed(stamp(*other.bars, next), known)) {
+        const UtcTime known = base.timeframe.close_of(base.bars->start_of(bar));
+        while (next < other.bars->size() && other.timeframe.is_closed(other.bars->start_of(next), known)) {
             ++next;
         }
         found[bar] = next == 0 ? none : next - 1;

@@ -5,10 +5,6 @@
 namespace ktrdr {
 namespace {
 
-UtcTime stamp(const Bars& bars, std::size_t bar) {
-    return UtcTime{std::chrono::nanoseconds{bars.time[bar]}};
-}
-
 std::int64_t label_of(double now, double later, double threshold) {
     if (!(now > 0 && later > 0)) {
         return Labels::undecided;
@@ -36,7 +32,7 @@ Result<Labels> forward_return_labels(const Bars& bars, const Timeframe& timefram
     for (std::size_t bar = 0; bar + rule.lookahead < count; ++bar) {
         const std::size_t last = bar + rule.lookahead;
         labels.classes[bar] = label_of(bars.close[bar], bars.close[last], rule.threshold);
-        labels.ends[bar] = timeframe.close_of(stamp(bars, last));
+        labels.ends[bar] = timeframe.close_of(bars.start_of(last));
     }
     return labels;
 }

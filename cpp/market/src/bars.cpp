@@ -73,7 +73,7 @@ Result<void> Bars::check() const {
         const auto row = static_cast<std::size_t>(wrong - time.begin()) + 1;
         return fail(Errc::invalid_argument,
                     fmt::format("row {} is stamped {}, not after the row before it: sort the bars and drop duplicates",
-                                row, format_time(UtcTime{std::chrono::nanoseconds{time[row]}})),
+                                row, format_time(start_of(row))),
                     {{"row", row}});
     }
     return {};

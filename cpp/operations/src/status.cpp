@@ -6,8 +6,6 @@
 namespace ktrdr {
 namespace {
 
-using enum OperationStatus;
-
 bool among(OperationStatus status, std::initializer_list<OperationStatus> allowed) noexcept {
     return std::find(allowed.begin(), allowed.end(), status) != allowed.end();
 }
@@ -15,6 +13,7 @@ bool among(OperationStatus status, std::initializer_list<OperationStatus> allowe
 }  // namespace
 
 std::string_view to_string(OperationStatus status) noexcept {
+    using enum OperationStatus;
     switch (status) {
         case pending: return "pending";
         case running: return "running";
@@ -30,14 +29,16 @@ std::string_view to_string(OperationStatus status) noexcept {
 }
 
 bool is_terminal(OperationStatus status) noexcept {
+    using enum OperationStatus;
     return among(status, {completed, failed, cancelled, timed_out});
 }
 
 bool is_active(OperationStatus status) noexcept {
-    return !is_terminal(status) && status != interrupted;
+    return !is_terminal(status) && status != OperationStatus::interrupted;
 }
 
 std::optional<OperationStatus> status_from(std::string_view text) noexcept {
+    using enum OperationStatus;
     for (const OperationStatus status :
          {pending, running, cancelling, completed, failed, cancelled, timed_out, interrupted, resuming}) {
         if (to_string(status) == text) {
@@ -48,6 +49,7 @@ std::optional<OperationStatus> status_from(std::string_view text) noexcept {
 }
 
 bool may_follow(OperationStatus from, OperationStatus to) noexcept {
+    using enum OperationStatus;
     switch (from) {
         case pending: return among(to, {running, cancelling, failed, cancelled, timed_out, interrupted});
         case running: return among(to, {cancelling, completed, failed, cancelled, timed_out, interrupted});

@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::size_t least_rows = 10;
 
-UtcTime stamp(const Bars& bars, std::size_t bar) {
-    return UtcTime{std::chrono::nanoseconds{bars.time[bar]}};
-}
-
 Error too_few(const TrainingOperationContext& context, const std::string& symbol, const Timeframe& timeframe,
               std::size_t bars, std::size_t needed) {
     return fail(
@@ -59,7 +55,7 @@ SplitRows split_rows(const FeatureMatrix& features, const Labels& labels, const 
     std::vector<UtcTime> starts;
     std::vector<UtcTime> ends;
     for (const std::size_t row : rows) {
-        starts.push_back(stamp(bars, features.bar[row]));
+        starts.push_back(bars.start_of(features.bar[row]));
         ends.push_back(labels.ends[features.bar[row]]);
     }
     SplitRows parts = split_in_time(starts, ends, shares);
@@ -156,8 +152,8 @@ private:
         append(data_.train, features, labels, parts.train);
         append(data_.validation, features, labels, parts.validation);
         append(data_.test, features, labels, parts.test);
-        data_.symbols.push_back({symbol, bars.size(), stamp(bars, 0), stamp(bars, bars.size() - 1), features.dropped,
-                                 features.bar.size() - rows.size(), parts.purged, parts.train.size(),
+        data_.symbols.push_back({symbol, bars.size(), bars.start_of(0), bars.start_of(bars.size() - 1),
+                                 features.dropped, features.bar.size() - rows.size(), parts.purged, parts.train.size(),
                                  parts.validation.size(), parts.test.size()});
     }
 

@@ -8,7 +8,7 @@
 namespace ktrdr {
 namespace {
 
-constexpr double none = std::numeric_limits<double>::quiet_NaN();
+constexpr double not_yet = std::numeric_limits<double>::quiet_NaN();
 
 // The batch travels with the figures in one node, so that a reader never sees the batch of one moment beside the epoch
 // of another.
@@ -18,7 +18,7 @@ static_assert(metric_names.size() == ProgressCounts::metric_count);
 
 ProgressCounts counts(std::int64_t current, std::int64_t total, std::int64_t items = 0, std::int64_t total_items = 0) {
     ProgressCounts made{current, total, items, total_items, {}};
-    made.metrics.fill(none);
+    made.metrics.fill(not_yet);
     return made;
 }
 
@@ -53,8 +53,8 @@ void TrainingProgressBridge::on_preparation(const std::string& symbol, std::size
 
 void TrainingProgressBridge::on_training(Extent extent) {
     extent_ = extent;
-    last_.val_loss = none;
-    last_.val_accuracy = none;
+    last_.val_loss = not_yet;
+    last_.val_accuracy = not_yet;
     tree_.set_context({{"symbol", nullptr}, {"stage", nullptr}});
     enter(TrainingStep::training);
     tree_.outer().store(counts(0, extent.epochs, 0, extent.epochs * extent.rows));

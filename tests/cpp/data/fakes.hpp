@@ -16,19 +16,11 @@
 
 #include <ktrdr/base/manual.hpp>
 #include <ktrdr/data/bar_source.hpp>
-#include <ktrdr/market/time_text.hpp>
 
 #include "temporary_folder.hpp"
+#include "times.hpp"
 
 namespace ktrdr {
-
-inline UtcTime at(std::string_view text) {
-    return parse_time("time", text).value();
-}
-
-inline TimeRange range(std::string_view start, std::string_view end) {
-    return {at(start), at(end)};
-}
 
 /// A bar for every day of `within`, its price the day's number since 1970.
 inline Bars daily_bars(TimeRange within) {

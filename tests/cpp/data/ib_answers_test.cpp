@@ -5,7 +5,8 @@
 
 #include <ktrdr/base/manual.hpp>
 #include <ktrdr/data/ib_answers.hpp>
-#include <ktrdr/market/time_text.hpp>
+
+#include "times.hpp"
 
 namespace ktrdr {
 namespace {
@@ -14,10 +15,6 @@ namespace json = boost::json;
 using testing::HasSubstr;
 
 const std::string asked = "POST http://localhost:5001/data/x";
-
-UtcTime at(std::string_view text) {
-    return parse_time("time", text).value();
-}
 
 const BarsWanted year{Timeframe::parse("1d").value(), {at("2020-01-01"), at("2021-01-01")}, at("2024-01-01")};
 

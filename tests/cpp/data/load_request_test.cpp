@@ -2,21 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <ktrdr/data/load_request.hpp>
-#include <ktrdr/market/time_text.hpp>
+
+#include "times.hpp"
 
 namespace ktrdr {
 namespace {
 
 using testing::HasSubstr;
 
-UtcTime at(std::string_view text) {
-    return parse_time("time", text).value();
-}
-
-const UtcTime now = at("2024-06-03T15:30");
+const UtcTime today = at("2024-06-03T15:30");
 
 Result<LoadTask> check(LoadRequest request) {
-    return check_request(request, "IB", now);
+    return check_request(request, "IB", today);
 }
 
 LoadRequest full(std::string start, std::string end) {

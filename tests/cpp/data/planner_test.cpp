@@ -3,21 +3,14 @@
 #include <random>
 
 #include <ktrdr/data/planner.hpp>
-#include <ktrdr/market/time_text.hpp>
+
+#include "times.hpp"
 
 namespace ktrdr {
 namespace {
 
 using std::chrono::days;
 using std::chrono::hours;
-
-UtcTime at(std::string_view text) {
-    return parse_time("time", text).value();
-}
-
-TimeRange range(std::string_view start, std::string_view end) {
-    return {at(start), at(end)};
-}
 
 Timeframe timeframe(std::string_view name) {
     return Timeframe::parse(name).value();

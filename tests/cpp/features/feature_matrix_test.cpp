@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const Timeframe day = Timeframe::parse("1d").value();
+using test::day;
 const Timeframe hour = Timeframe::parse("1h").value();
 
 NamedFuzzySet triangle(std::string name, double a, double b, double c) {

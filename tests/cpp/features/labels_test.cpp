@@ -8,7 +8,7 @@
 namespace ktrdr {
 namespace {
 
-const Timeframe day = Timeframe::parse("1d").value();
+using test::day;
 
 TEST(Labels, SayWhatTheCloseDoesAfterTheLookahead) {
     const Bars bars = test::daily({100, 100, 125, 100, 93, 125});

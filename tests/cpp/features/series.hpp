@@ -8,8 +8,11 @@
 #include <vector>
 
 #include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/timeframe.hpp>
 
 namespace ktrdr::test {
+
+inline const Timeframe day = Timeframe::parse("1d").value();
 
 /// Daily bars from 2024-01-01 with these closes; open, high and low sit around them.
 inline Bars daily(const std::vector<double>& closes, std::chrono::hours step = std::chrono::hours{24}) {

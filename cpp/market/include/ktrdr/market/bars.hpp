@@ -36,6 +36,8 @@ struct KTRDR_EXPORT Bars {
 
     [[nodiscard]] std::size_t size() const noexcept { return time.size(); }
     [[nodiscard]] bool empty() const noexcept { return time.empty(); }
+    /// `time` of a bar as a point in time.
+    [[nodiscard]] UtcTime start_of(std::size_t bar) const { return UtcTime{std::chrono::nanoseconds{time[bar]}}; }
     void reserve(std::size_t count);
     void push_back(std::int64_t stamp, double o, double h, double l, double c, double v);
     /// The bars that start inside `range`, copied.
