@@ -33,7 +33,7 @@ EVERYWHERE = {"boost", "fmt", "system"}
 # The C library's and the kernel's headers; those of C++ have no dot in their names.
 SYSTEM = re.compile(
     r"[a-z0-9_]+|(sys|netinet|arpa|linux)/[a-z0-9_]+\.h"
-    r"|(unistd|fcntl|pthread|poll|signal|dlfcn|netdb|time|errno|sched|stdlib)\.h"
+    r"|(unistd|fcntl|pthread|poll|signal|dlfcn|netdb|time|errno|sched|stdlib|cxxabi)\.h"
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?P<how>[<"])(?P<what>[^>"]+)[>"]')
 ROW = re.compile(

@@ -94,6 +94,19 @@ import threading
 token = ktrdr_core.CancellationToken()
 threading.Thread(target=token.wait_for, args=[60], daemon=True).start()
 """,
+    # In the middle of the interpreter's end, when a thread that wants its lock back is not given it any more.
+    "a thread that wakes too late": """
+import os, threading, time
+from ktrdr_core import _core
+mailbox = _core.Mailbox()
+class Last:
+    def __del__(self, write=os.write, fd=mailbox.fileno(), sleep=time.sleep):
+        write(fd, (1).to_bytes(8, "little"))
+        sleep(0.3)
+last = Last()
+threading.Thread(target=mailbox.wait, args=[60], daemon=True).start()
+time.sleep(0.1)
+""",
     "a callback that hears of a running load": """
 async def main():
     global data, load

@@ -7,6 +7,7 @@
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 #include "notify.hpp"
 
 namespace ktrdr::bindings {
@@ -75,7 +76,7 @@ void bind_cancellation(py::module_& module) {
         });
 
     py::class_<CancelRegistration>(module, "CancelRegistration", "Keeps a callback registered.")
-        .def("close", &CancelRegistration::reset, py::call_guard<py::gil_scoped_release>(),
+        .def("close", &CancelRegistration::reset, py::call_guard<GilReleased>(),
              "Forget the callback; it does not run any more.");
 
     py::class_<CancellationToken> token(module, "CancellationToken", "Asks work to stop; copies mean the same token.");
@@ -86,7 +87,7 @@ void bind_cancellation(py::module_& module) {
             [](const CancellationToken& self, std::string reason, const std::string& code) {
                 return self.cancel(reason_of(std::move(reason), code));
             },
-            py::arg("reason") = "", py::kw_only(), py::arg("code") = "user", py::call_guard<py::gil_scoped_release>(),
+            py::arg("reason") = "", py::kw_only(), py::arg("code") = "user", py::call_guard<GilReleased>(),
             "Cancel; True for the call that did it, False for later ones.")
         .def_property_readonly("reason", &CancellationToken::reason, "Why, or None.")
         .def(
@@ -96,7 +97,7 @@ void bind_cancellation(py::module_& module) {
         .def(
             "check", [](const CancellationToken& self, const std::string& context) { unwrap(self.check(context)); },
             py::arg("context") = "", "Raise OperationCancelledError (or OperationTimeoutError) once cancelled.")
-        .def("_notify", &notify, py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
+        .def("_notify", &notify, py::arg("mailbox"), py::arg("key"), py::call_guard<GilReleased>(),
              "A mail under key when cancelled.")
         .def("__eq__", [](const CancellationToken& self, const CancellationToken& other) { return self == other; })
         .def("__eq__", [](const CancellationToken&, const py::object&) { return false; })
@@ -112,14 +113,14 @@ void bind_cancellation(py::module_& module) {
         [](const std::string& id, std::string reason, const std::string& code) {
             return tokens().cancel(id, reason_of(std::move(reason), code));
         },
-        py::arg("id"), py::arg("reason"), py::arg("code"), py::call_guard<py::gil_scoped_release>(),
+        py::arg("id"), py::arg("reason"), py::arg("code"), py::call_guard<GilReleased>(),
         "Cancel what has this id in this process; True for the call that did it.");
     module.def(
         "cancel_all_tokens",
         [](std::string reason, const std::string& code) {
             return tokens().cancel_all(reason_of(std::move(reason), code));
         },
-        py::arg("reason"), py::arg("code"), py::call_guard<py::gil_scoped_release>(), "Cancel all; how many.");
+        py::arg("reason"), py::arg("code"), py::call_guard<GilReleased>(), "Cancel all; how many.");
     module.def("active_tokens", [] { return tokens().active(); }, "Ids of tokens that are not cancelled.");
     module.def(
         "find_token", [](const std::string& id) { return tokens().find(id); }, py::arg("id"), "The token, or None.");

@@ -7,6 +7,7 @@
 #include "bind.hpp"
 #include "bind_pool.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 #include "handle.hpp"
 #include "service_names.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::optional<std::string> ib_url,
                                        std::optional<bool> use_ib_host_service, std::optional<std::size_t> pool_size,
                                        std::map<std::string, std::string> env) {
-    const py::gil_scoped_release released;
+    const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
     DataManagerOptions options;
     options.data_dir = std::move(data_dir);
@@ -51,11 +52,11 @@ void bind_data(py::module_& module) {
              py::arg("pool_size"), py::arg("env"))
         .def("load_data", &load_data, py::arg("symbol"), py::arg("timeframe"), py::arg("start_date"),
              py::arg("end_date"), py::arg("mode"), py::arg("operation_id"), py::arg("parent_id"), py::arg("resume"),
-             py::arg("token"), py::call_guard<py::gil_scoped_release>())
+             py::arg("token"), py::call_guard<GilReleased>())
         .def_property_readonly("service_names", &service_names<DataManager>)
         .def_property_readonly("database_path", &DataManager::database_path)
         .def("pool_stats", [](const DataManager& self) { return pool_dict(self.pool_stats()); })
-        .def("close", &DataManager::close, py::call_guard<py::gil_scoped_release>());
+        .def("close", &DataManager::close, py::call_guard<GilReleased>());
 }
 
 }  // namespace ktrdr::bindings

@@ -8,6 +8,7 @@
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 #include "handle.hpp"
 #include "notify.hpp"
 
@@ -68,7 +69,7 @@ std::pair<Handle, bool> create(std::string type, std::string id, std::string nam
     spec.resumable = resumable;
     spec.resume = resume;
     auto fields = from_python(context);
-    const py::gil_scoped_release released;
+    const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
     auto created =
         unwrap(runtime->registry().create(std::move(spec), token.value_or(CancellationToken{}), limit(timeout)));
@@ -93,7 +94,7 @@ void succeed(const Handle& self, const py::object& result) {
     if (!result.is_none()) {
         value.summary = from_python(result);
     }
-    const py::gil_scoped_release released;
+    const GilReleased released;
     if (value.summary) {
         self->set_summary(*value.summary);
     }
@@ -102,17 +103,17 @@ void succeed(const Handle& self, const py::object& result) {
 
 void fail_with(const Handle& self, const std::string& code, std::string message, const py::dict& context) {
     auto facts = from_python(context).as_object();
-    const py::gil_scoped_release released;
+    const GilReleased released;
     self->finish(failed({errc_from(code).value_or(Errc::internal), std::move(message), std::move(facts)}));
 }
 
 void bind_work(py::class_<Handle>& cls) {
     cls.def_property_readonly("admitted", [](const Handle& self) { return self->is_admitted(); })
-        .def("admit", &admit, py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
+        .def("admit", &admit, py::arg("mailbox"), py::arg("key"), py::call_guard<GilReleased>(),
              "Answer under key once the work may begin.")
         .def(
-            "start", [](const Handle& self) { return self->start().has_value(); },
-            py::call_guard<py::gil_scoped_release>(), "The work begins; False when it was cancelled or refused before.")
+            "start", [](const Handle& self) { return self->start().has_value(); }, py::call_guard<GilReleased>(),
+            "The work begins; False when it was cancelled or refused before.")
         .def("succeed", &succeed, py::arg("result"), "The work is done; result is JSON for the record, or None.")
         .def("fail", &fail_with, py::arg("code"), py::arg("message"), py::arg("context"), "The work has failed.")
         .def(
@@ -120,7 +121,7 @@ void bind_work(py::class_<Handle>& cls) {
             [](const Handle& self, const std::shared_ptr<Mailbox>& mailbox, std::uint64_t key) {
                 return notify(self->token(), mailbox, key);
             },
-            py::arg("mailbox"), py::arg("key"), py::call_guard<py::gil_scoped_release>(),
+            py::arg("mailbox"), py::arg("key"), py::call_guard<GilReleased>(),
             "A mail under key when its token is cancelled.")
         .def(
             "add_metric",
@@ -128,10 +129,10 @@ void bind_work(py::class_<Handle>& cls) {
             py::arg("metric"))
         .def(
             "add_warning", [](const Handle& self, std::string text) { self->add_warning(std::move(text)); },
-            py::arg("message"), py::call_guard<py::gil_scoped_release>())
+            py::arg("message"), py::call_guard<GilReleased>())
         .def(
             "add_log", [](const Handle& self, std::string text) { self->add_log(std::move(text)); }, py::arg("message"),
-            py::call_guard<py::gil_scoped_release>());
+            py::call_guard<GilReleased>());
 }
 
 }  // namespace
@@ -148,30 +149,30 @@ void bind_operations(py::module_& module) {
         .def_property_readonly("warnings", [](const Handle& self) { return self->record().warnings; })
         .def(
             "progress", [](const Handle& self) { return std::make_shared<ProgressState>(*self->record().progress); },
-            py::call_guard<py::gil_scoped_release>())
+            py::call_guard<GilReleased>())
         .def(
-            "record", [](const Handle& self) { return self->record(); }, py::call_guard<py::gil_scoped_release>())
+            "record", [](const Handle& self) { return self->record(); }, py::call_guard<GilReleased>())
         .def(
             "cancel",
             [](const Handle& self, std::string reason, const std::string& code) {
                 return self->request_cancel({unwrap(cancel_code_from(code)), std::move(reason), "python"});
             },
-            py::arg("reason"), py::arg("code"), py::call_guard<py::gil_scoped_release>())
+            py::arg("reason"), py::arg("code"), py::call_guard<GilReleased>())
         .def(
             "wait",
             [](const Handle& self, double seconds) {
                 return self->wait_for(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
             },
-            py::arg("seconds"), py::call_guard<py::gil_scoped_release>())
+            py::arg("seconds"), py::call_guard<GilReleased>())
         .def("result", [](const Handle& self) { return value_of(unwrap(self->result())); })
         .def("listen", &listen, py::arg("mailbox"), py::arg("key"), py::arg("progress"), py::arg("events") = false,
-             py::call_guard<py::gil_scoped_release>())
+             py::call_guard<GilReleased>())
         .def(
             "unlisten",
             [](const Handle& self, const std::shared_ptr<MailboxListener>& listener) {
                 self->remove_listener(listener.get());
             },
-            py::arg("listener"), py::call_guard<py::gil_scoped_release>());
+            py::arg("listener"), py::call_guard<GilReleased>());
     bind_work(handle);
     module.def("create_operation", &create, py::arg("type"), py::arg("id"), py::arg("name"), py::arg("parent_id"),
                py::arg("parameters"), py::arg("resumable"), py::arg("resume"), py::arg("timeout"), py::arg("token"),

@@ -6,6 +6,7 @@
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 #include "handle.hpp"
 
 namespace ktrdr::bindings {
@@ -69,7 +70,7 @@ py::tuple list(const std::vector<std::string>& statuses, std::string type, std::
     query.offset = offset;
     OperationPage page;
     {
-        const py::gil_scoped_release released;
+        const GilReleased released;
         page = unwrap(registry().list(query));
     }
     return py::make_tuple(std::move(page.records), page.total, page.active);
@@ -81,7 +82,7 @@ std::vector<OperationEvent> events(const std::string& id, std::uint64_t after, s
     if (kind) {
         query.kind = kind_of(*kind);
     }
-    const py::gil_scoped_release released;
+    const GilReleased released;
     return unwrap(registry().events(id, query));
 }
 
@@ -150,29 +151,29 @@ void bind_registry(py::module_& module) {
                "Events after a number, oldest first.");
     module.def(
         "operation_record", [](const std::string& id) { return unwrap(registry().record(id)); }, py::arg("id"),
-        py::call_guard<py::gil_scoped_release>(), "What is known of an operation.");
+        py::call_guard<GilReleased>(), "What is known of an operation.");
     module.def("find_operation", &find, py::arg("id"), "One of this process that is alive or held, or None.");
-    module.def("operation_handle", &handle_of, py::arg("id"), py::call_guard<py::gil_scoped_release>(),
+    module.def("operation_handle", &handle_of, py::arg("id"), py::call_guard<GilReleased>(),
                "One of this process, or one that has ended; None for one that runs elsewhere.");
     module.def(
         "cancel_operation",
         [](const std::string& id, std::string reason) {
             return unwrap(registry().cancel(id, {CancelCode::user, std::move(reason), "python"}));
         },
-        py::arg("id"), py::arg("reason"), py::call_guard<py::gil_scoped_release>(),
+        py::arg("id"), py::arg("reason"), py::call_guard<GilReleased>(),
         "Cancel one of this or of another process; False when that was asked for before.");
     module.def(
         "check_retry", [](const std::string& id) { return unwrap(registry().check_retry(id)); }, py::arg("id"),
-        py::call_guard<py::gil_scoped_release>(), "The record of one that can be made again.");
+        py::call_guard<GilReleased>(), "The record of one that can be made again.");
     module.def(
         "check_resume", [](const std::string& id) { return unwrap(registry().check_resume(id)); }, py::arg("id"),
-        py::call_guard<py::gil_scoped_release>(), "The record of one that can go on.");
+        py::call_guard<GilReleased>(), "The record of one that can go on.");
     module.def(
         "retry_operation", [](const std::string& id) { return Handle(unwrap(registry().retry(id))); }, py::arg("id"),
-        py::call_guard<py::gil_scoped_release>(), "The same request once more, for a kind registered in the core.");
+        py::call_guard<GilReleased>(), "The same request once more, for a kind registered in the core.");
     module.def(
         "resume_operation", [](const std::string& id) { return Handle(unwrap(registry().resume(id))); }, py::arg("id"),
-        py::call_guard<py::gil_scoped_release>(), "An interrupted one goes on, for a kind registered in the core.");
+        py::call_guard<GilReleased>(), "An interrupted one goes on, for a kind registered in the core.");
 }
 
 }  // namespace ktrdr::bindings

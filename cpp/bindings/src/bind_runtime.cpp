@@ -12,6 +12,7 @@
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -141,12 +142,12 @@ void break_gil_rule() {
 }  // namespace
 
 void bind_runtime(py::module_& module) {
-    module.def("start", &start, py::arg("log_level"), py::call_guard<py::gil_scoped_release>(),
+    module.def("start", &start, py::arg("log_level"), py::call_guard<GilReleased>(),
                "Start the native threads; log from this level on.");
-    module.def("shutdown", &shutdown, py::arg("seconds"), py::call_guard<py::gil_scoped_release>(),
+    module.def("shutdown", &shutdown, py::arg("seconds"), py::call_guard<GilReleased>(),
                "Cancel everything and join the threads; False when one was still busy.");
     module.def("take_logs", &take_logs, "Log records since the last call: (level, room, message, operation_id).");
-    module.def("preload", &preload, py::arg("path"), py::call_guard<py::gil_scoped_release>(),
+    module.def("preload", &preload, py::arg("path"), py::call_guard<GilReleased>(),
                "Open a shared library; the loader's message when it cannot be.");
     py::class_<Mailbox, std::shared_ptr<Mailbox>>(module, "Mailbox", "News for one event loop or waiting thread.")
         .def(py::init(&make_mailbox))
@@ -157,7 +158,7 @@ void bind_runtime(py::module_& module) {
             [](const Mailbox& self, double seconds) {
                 return self.wait_for(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
             },
-            py::arg("seconds"), py::call_guard<py::gil_scoped_release>(), "Block until there is something.");
+            py::arg("seconds"), py::call_guard<GilReleased>(), "Block until there is something.");
 #ifdef KTRDR_GIL_GUARD
     set_thread_check(&abort_with_gil);
     module.def("break_gil_rule", &break_gil_rule);

@@ -7,6 +7,7 @@
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -33,9 +34,9 @@ std::size_t forget(const Storage& self, std::size_t max_count, double max_age_se
 
 void bind_storage(py::module_& module) {
     py::class_<Storage, std::shared_ptr<Storage>>(module, "Storage", "The SQLite file of a data directory.")
-        .def(py::init(&open), py::arg("file"), py::arg("by_default"), py::call_guard<py::gil_scoped_release>())
+        .def(py::init(&open), py::arg("file"), py::arg("by_default"), py::call_guard<GilReleased>())
         .def("forget", &forget, py::arg("max_count"), py::arg("max_age_seconds"), py::arg("type"),
-             py::call_guard<py::gil_scoped_release>(), "Forget finished operations; how many.");
+             py::call_guard<GilReleased>(), "Forget finished operations; how many.");
 }
 
 }  // namespace ktrdr::bindings

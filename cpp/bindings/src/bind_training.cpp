@@ -7,6 +7,7 @@
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 #include "handle.hpp"
 #include "service_names.hpp"
 
@@ -18,7 +19,7 @@ std::shared_ptr<TrainingManager> make_training(const std::shared_ptr<DataManager
                                                std::optional<bool> use_training_host_service,
                                                std::optional<std::string> training_url,
                                                std::map<std::string, std::string> env) {
-    const py::gil_scoped_release released;
+    const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
     TrainingManagerOptions options;
     options.models_dir = std::move(models_dir);
@@ -44,7 +45,7 @@ Handle train(TrainingManager& self, const py::dict& strategy, std::string strate
     request.validation_split = validation_split;
     request.operation_id = std::move(operation_id);
     request.parent_id = std::move(parent_id);
-    const py::gil_scoped_release released;
+    const GilReleased released;
     Handle handle(unwrap(self.train(std::move(request), std::move(slot), token.value_or(CancellationToken{}))));
     unwrap(Runtime::instance())->wake_tender();
     return handle;
