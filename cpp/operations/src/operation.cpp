@@ -242,7 +242,10 @@ void Operation::announce(OperationStatus status, std::uint64_t seq) {
             queue_for_all(Delivery::Kind::progress, std::move(state));
         }
         queue_for_all(Delivery::Kind::end);
-        ended_ = true;
+        // Under the lock: who sees the end finds it nowhere among those that are alive.
+        if (const auto home = home_.lock()) {
+            home->ended(id());
+        }
         stopped_.notify_all();
     }
 }

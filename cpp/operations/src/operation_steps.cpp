@@ -48,17 +48,7 @@ void Operation::flush() {
     // then.
     const auto self = weak_from_this().lock();
     hand_over(self);
-    bool ended = false;
-    {
-        const std::scoped_lock lock(mutex_);
-        ended = std::exchange(ended_, false);
-    }
-    if (ended) {
-        if (const auto home = home_.lock()) {
-            home->ended(id());
-        }
-        report_unread_failure();
-    }
+    report_unread_failure();
     deliver();
 }
 

@@ -206,6 +206,25 @@ TEST_F(Registry, CancelsAllThatAreAliveAndNothingLater) {
     EXPECT_EQ(create()->status(), OperationStatus::pending);
 }
 
+TEST_F(Registry, HasLetGoOfAnOperationOnceItsEndIsSeen) {
+    for (int round = 0; round < 2000; ++round) {
+        const auto operation = create("mine" + std::to_string(round));
+        bool known = true;
+        std::jthread reader([&] {
+            while (!is_terminal(operation->status())) {
+            }
+            known = registry_.tokens().find(operation->id()).has_value() || !registry_.live().empty();
+        });
+        operation->request_cancel({});
+        // The token's callback and the work's end come at once.
+        std::jthread io([this] { world_.io.run(); });
+        operation->finish(std::any(1));
+        io.join();
+        reader.join();
+        ASSERT_FALSE(known) << "in round " << round;
+    }
+}
+
 TEST_F(Registry, SamplesOnlyWhatSomebodyListensTo) {
     const auto operation = create();
     EXPECT_FALSE(registry_.sample());

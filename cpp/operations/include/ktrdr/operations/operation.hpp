@@ -55,7 +55,7 @@ struct OperationSpec {
     return {boost::system::in_place_error, std::move(error)};
 }
 
-/// Who is told when an operation has ended.
+/// Who is told when an operation ends, before anybody can see it. The operation is locked then: do not call it.
 class KTRDR_EXPORT OperationHome {
 public:
     virtual ~OperationHome() = default;
@@ -226,7 +226,6 @@ private:
     bool durable_;
     bool first_{true};
     bool admitted_;
-    bool ended_{false};
     std::function<void()> begin_{};
     /// What the work came to; the error, if there is one, is in the record.
     std::optional<std::any> value_{};
