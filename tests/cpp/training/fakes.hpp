@@ -25,8 +25,6 @@
 
 namespace ktrdr::test {
 
-;
-
 /// Daily bars of a random walk.
 inline Bars walk(std::size_t count, unsigned seed) {
     std::mt19937 generator(seed);
