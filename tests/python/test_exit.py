@@ -96,16 +96,21 @@ threading.Thread(target=token.wait_for, args=[60], daemon=True).start()
 """,
     # In the middle of the interpreter's end, when a thread that wants its lock back is not given it any more.
     "a thread that wakes too late": """
-import os, threading, time
+import os, sys, threading
 from ktrdr_core import _core
 mailbox = _core.Mailbox()
+thread = threading.Thread(target=mailbox.wait, args=[60], daemon=True)
+sys.setswitchinterval(1000)  # so that it gives the lock away only once it waits
+thread.start()
 class Last:
-    def __del__(self, write=os.write, fd=mailbox.fileno(), sleep=time.sleep):
+    call = os.open(f"/proc/self/task/{thread.native_id}/syscall", os.O_RDONLY)
+    def __del__(self, write=os.write, pread=os.pread, fd=mailbox.fileno()):
+        waiting = pread(self.call, 200, 0)
         write(fd, (1).to_bytes(8, "little"))
-        sleep(0.3)
+        # Until it stands still elsewhere.
+        while pread(self.call, 200, 0) in (waiting, b"running\\n"):
+            pass
 last = Last()
-threading.Thread(target=mailbox.wait, args=[60], daemon=True).start()
-time.sleep(0.1)
 """,
     "a callback that hears of a running load": """
 async def main():
