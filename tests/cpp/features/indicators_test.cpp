@@ -15,7 +15,7 @@ namespace ktrdr {
 namespace {
 
 boost::json::object vectors() {
-    std::ifstream file(KTRDR_TEST_VECTORS "/indicators.json");
+    std::ifstream file("tests/vectors/indicators.json");
     std::stringstream text;
     text << file.rdbuf();
     return boost::json::parse(text.str()).as_object();

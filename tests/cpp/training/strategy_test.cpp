@@ -53,7 +53,7 @@ TEST(Strategy, ReadsEveryKeyThatATrainingRestsOn) {
 }
 
 TEST(Strategy, ReadsTheExampleAsPythonWritesIt) {
-    std::ifstream file(KTRDR_TEST_VECTORS "/momentum_mlp.json");
+    std::ifstream file("tests/vectors/momentum_mlp.json");
     const std::string text((std::istreambuf_iterator<char>(file)), {});
     const auto strategy = Strategy::parse(boost::json::parse(text).as_object());
     ASSERT_TRUE(strategy) << strategy.error().message;
