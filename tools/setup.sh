@@ -175,17 +175,20 @@ requirements() {
 
 # --- The package --------------------------------------------------------------
 
+# What the installed package depends on besides: its finder knows every module by its file's name.
+package_key() { { key && find python -name '*.py' | LC_ALL=C sort; } | sha256sum; }
+
 package() {
     local tag build
     tag=$(.venv/bin/python -c 'import sys; print(sys.implementation.cache_tag)')
     build=build/$tag
     CMAKE_BUILD_PARALLEL_LEVEL=$(jobs)
     export CMAKE_BUILD_PARALLEL_LEVEL
-    if [ "$(cat "$stamps/package" 2>/dev/null)" != "$(key)" ] || [ ! -f "$build/build.ninja" ]; then
+    if [ "$(cat "$stamps/package" 2>/dev/null)" != "$(package_key)" ] || [ ! -f "$build/build.ninja" ]; then
         say "building and installing ktrdr-core"
         logged "$stamps/build.log" .venv/bin/python -m pip install -v --disable-pip-version-check --no-deps --no-build-isolation -e .
         touch "$stamps/libraries"
-        key >"$stamps/package"
+        package_key >"$stamps/package"
         return
     fi
     logged "$stamps/build.log" cmake --build "$build"

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from .data import DataManager
     from .errors import KtrdrError
     from .http import Client
-    from .operation import Operation
-    from .operations import OperationsService
+    from .operations import Operation, OperationsService
     from .orchestrator import OperationContext, ServiceOrchestrator, current_operation
     from .progress import GenericProgressManager, ProgressRenderer
     from .training import TrainingManager
@@ -64,7 +63,7 @@ _HOMES = {
     "GenericProgressManager": "progress",
     "HostServiceConfig": "adapter",
     "KtrdrError": "errors",
-    "Operation": "operation",
+    "Operation": "operations",
     "OperationContext": "orchestrator",
     "OperationsService": "operations",
     "ProgressRenderer": "progress",

@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _bridge, _core
-from ._arguments import explained
+from ._bridge.arguments import explained
 from ._core import CancelReason
 from .errors import InvalidArgumentError
 

@@ -9,14 +9,40 @@ from __future__ import annotations
 import html
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .operation import Operation
+    from ._core import ProgressState
 
 __all__ = ["show"]
+
+
+class Shown(Protocol):
+    """What an ``Operation`` has that is shown here."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def status(self) -> str:
+        """Its state, in a word."""
+
+    @property
+    def progress(self) -> ProgressState:
+        """The progress as it stands now."""
+
+    def done(self) -> bool:
+        """Say whether it has ended."""
+
+    def cancel(self, reason: str = "") -> bool:
+        """Ask it to stop."""
+
+    def on_change(self, tell: Callable[[], None]) -> None:
+        """Have ``tell()`` called at each progress, and at the end."""
+
 
 _COLOURS = {
     "completed": "success",
@@ -26,7 +52,7 @@ _COLOURS = {
 }
 
 
-def show(operation: Operation[Any]) -> None:
+def show(operation: Shown) -> None:
     """Display a bar that follows the operation until it ends, and a button that cancels it.
 
     Parameters
@@ -48,10 +74,10 @@ def show(operation: Operation[Any]) -> None:
         return
     handle = display(html_of(as_html(operation)), display_id=True)
     if handle is not None:
-        _follow(operation, lambda: handle.update(html_of(as_html(operation))))
+        operation.on_change(lambda: handle.update(html_of(as_html(operation))))
 
 
-def mimebundle(operation: Operation[Any]) -> dict[str, Any]:
+def mimebundle(operation: Shown) -> dict[str, Any]:
     """Give what a notebook shows for the operation: the widget where there are widgets, and always HTML and text."""
     bundle: dict[str, Any] = {"text/plain": repr(operation), "text/html": as_html(operation)}
     if not operation.done() and find_spec("ipywidgets") is not None:
@@ -59,7 +85,7 @@ def mimebundle(operation: Operation[Any]) -> dict[str, Any]:
     return bundle
 
 
-def as_html(operation: Operation[Any]) -> str:
+def as_html(operation: Shown) -> str:
     """Draw the operation as it stands."""
     state = operation.progress
     words = html.escape(f"{operation.status}: {state.message}")
@@ -69,7 +95,7 @@ def as_html(operation: Operation[Any]) -> str:
     )
 
 
-def _widget(operation: Operation[Any]) -> Any:
+def _widget(operation: Shown) -> Any:
     ipywidgets: Any = import_module("ipywidgets")
     bar = ipywidgets.FloatProgress(max=100.0)
     words = ipywidgets.Label()
@@ -85,10 +111,5 @@ def _widget(operation: Operation[Any]) -> Any:
             button.disabled = True
 
     update()
-    _follow(operation, update)
+    operation.on_change(update)
     return ipywidgets.HBox([bar, button, words])
-
-
-def _follow(operation: Operation[Any], update: Callable[[], None]) -> None:
-    operation._watch(lambda _: update())
-    operation.add_done_callback(lambda _: update())

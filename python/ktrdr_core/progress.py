@@ -9,8 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _core
-from ._arguments import explained
-from ._callbacks import guarded, refuse_coroutine
+from ._bridge.arguments import explained
+from ._bridge.callbacks import guarded, refuse_coroutine
 from ._core import ProgressState
 from .errors import InvalidArgumentError
 

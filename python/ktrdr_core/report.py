@@ -1,130 +1,19 @@
-"""What came out of a training, in words and in pictures."""
+"""Reports of trainings, at the name by which notebooks know them."""
 
-from __future__ import annotations
+from .training.report import (
+    draw_accuracy,
+    draw_confusion,
+    draw_loss,
+    draw_report,
+    save_report,
+    training_lines,
+)
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
-def training_lines(result: Mapping[str, Any]) -> list[str]:
-    """Say the result of a training in a few lines; the accuracy stands beside what a constant answer would score."""
-    metrics, rows = result["training_metrics"], result["session_info"]["data_summary"]["rows"]
-    epochs, best = metrics["epochs_completed"], metrics["best_epoch"]
-    stopped = ", stopped early" if metrics["early_stopped"] else ""
-    checked = result["validation_metrics"]["val_accuracy"]
-    minutes = metrics["training_time_minutes"]
-    seconds = "" if minutes is None else f" in {60 * minutes:.1f} s"
-    return [
-        f"trained    {result['model_info']['architecture']}, {epochs} epochs{seconds}{stopped}",
-        f"rows       {rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test",
-        f"validation {_percent(checked)} right with the weights of epoch {best}, which are kept",
-        f"test       {_test_text(result)}",
-        f"model      {result['artifacts']['model_path']}",
-    ]
-
-
-def _test_text(result: Mapping[str, Any]) -> str:
-    accuracy = result["test_metrics"]["test_accuracy"]
-    prior = result["baselines"]["class_prior"]
-    text = f"{_percent(accuracy)} right; always saying the most frequent class: {_percent(prior)}"
-    if accuracy is None or prior is None:
-        return text
-    difference = 100 * (accuracy - prior)
-    if difference <= 0:
-        return f"{text} (the model knows no more than that)"
-    return f"{text} ({difference:+.1f} points)"
-
-
-def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.1f} %"
-
-
-def save_report(result: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Draw loss and accuracy per epoch and the confusion matrix into a PNG file.
-
-    Raises
-    ------
-    ImportError
-        When matplotlib is not installed (the extra ``demo`` has it).
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # Without pyplot: no window system is asked for, and no global figure is left behind.
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    draw_report(result, figure)
-    target = Path(path)
-    partial = target.with_name(target.name + ".part")
-    try:
-        figure.savefig(partial, format="png")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
-
-
-def draw_report(result: Mapping[str, Any], figure: Figure) -> None:
-    """Draw the three pictures side by side into a figure."""
-    loss, accuracy, confusion = figure.subplots(1, 3)
-    draw_loss(result, loss)
-    draw_accuracy(result, accuracy)
-    draw_confusion(result, confusion)
-
-
-def draw_loss(result: Mapping[str, Any], axes: Axes) -> None:
-    """Draw the loss of each epoch."""
-    _draw_history(result, axes, "loss", 1.0)
-    axes.set_title("loss (cross-entropy)")
-
-
-def draw_accuracy(result: Mapping[str, Any], axes: Axes) -> None:
-    """Draw the accuracy of each epoch, and that of a constant answer on the test part."""
-    _draw_history(result, axes, "accuracy", 100.0)
-    prior = result["baselines"]["class_prior"]
-    if prior is not None:
-        axes.axhline(100 * prior, color="grey", linestyle=":", label="most frequent class (test)")
-    tested = result["test_metrics"]["test_accuracy"]
-    if tested is not None:
-        axes.axhline(100 * tested, color="tab:green", linestyle="--", label="test")
-    axes.set_title("accuracy (%)")
-    axes.legend(fontsize="small")
-
-
-def _draw_history(result: Mapping[str, Any], axes: Axes, figure: str, scale: float) -> None:
-    history = result["history"]
-    epochs = [report["epoch"] for report in history]
-    for part, label in (("train", "train"), ("val", "validation")):
-        values = [report[f"{part}_{figure}"] for report in history]
-        axes.plot(epochs, [float("nan") if v is None else scale * v for v in values], label=label)
-    best = result["training_metrics"]["best_epoch"]
-    if best is not None:
-        axes.axvline(best, color="grey", linewidth=0.8)
-        axes.annotate("kept", (best, 1), xycoords=("data", "axes fraction"), fontsize="small")
-    axes.set_xlabel("epoch")
-    axes.legend(fontsize="small")
-
-
-def draw_confusion(result: Mapping[str, Any], axes: Axes) -> None:
-    """Draw how often each true class was predicted as which, on the test part."""
-    tested = result["test_metrics"]
-    matrix, classes = tested["confusion_matrix"], tested["classes"]
-    axes.imshow(matrix, cmap="Blues")
-    largest = max((count for row in matrix for count in row), default=0)
-    for true, row in enumerate(matrix):
-        for predicted, count in enumerate(row):
-            colour = "white" if 2 * count > largest else "black"
-            axes.text(predicted, true, f"{count:,}", ha="center", va="center", color=colour)
-    ticks = range(len(classes))
-    axes.set_xticks(ticks, classes)
-    axes.set_yticks(ticks, classes)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    axes.set_title("test rows")
+__all__ = [
+    "draw_accuracy",
+    "draw_confusion",
+    "draw_loss",
+    "draw_report",
+    "save_report",
+    "training_lines",
+]

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ktrdr_core import CancellationToken, _core, errors
-from ktrdr_core._foreign import as_token
 from ktrdr_core.cancellation import CancellationSystem
-from ktrdr_core.operation import Operation
+from ktrdr_core.operations import Operation
+from ktrdr_core.operations.foreign import as_token
 from ktrdr_core.protocols import CancellationToken as TokenProtocol
 
 

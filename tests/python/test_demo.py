@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 import ktrdr_core
-from ktrdr_core import demo
+from ktrdr_core.cli import demo
 from ktrdr_core.cli.app import cli
 from pty_command import PtyCommand
 

@@ -20,9 +20,9 @@ from bokeh_sampledata import stocks
 
 from child import child
 from ktrdr_core import OperationsService
-from ktrdr_core.hosts.app import create_app
 from ktrdr_core.hosts.child import HostProcess
-from ktrdr_core.hosts.replay import Bar, Replay, sampledata
+from ktrdr_core.hosts.ib.app import create_app
+from ktrdr_core.hosts.ib.replay import Bar, Replay, sampledata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,8 +265,8 @@ def test_a_signal_ends_it_without_a_word(number: signal.Signals) -> None:
 WITH_WORK = """
 import asyncio, socket, sys
 from ktrdr_core import OperationsService, ServiceOrchestrator
-from ktrdr_core.hosts.app import create_app
-from ktrdr_core.hosts.replay import sampledata
+from ktrdr_core.hosts.ib.app import create_app
+from ktrdr_core.hosts.ib.replay import sampledata
 from ktrdr_core.hosts.serve import serve
 class Domain(ServiceOrchestrator):
     def _get_service_name(self): return "Domain"

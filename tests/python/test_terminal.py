@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ktrdr_core import terminal
+from ktrdr_core.cli import terminal
 
 if TYPE_CHECKING:
     from ktrdr_core import ProgressState

@@ -32,6 +32,6 @@ def demo(session: Session, folder: Path, delay: float) -> None:
     The bars come from a replay IB host service that this command starts. Run it again and only what is missing is
     asked for.
     """
-    from ..demo import Demo
+    from .demo import Demo
 
     Demo(session, folder, delay=delay).run()

@@ -44,8 +44,8 @@ def train(
 ) -> None:
     """Train the model of the file STRATEGY on stored bars."""
     from ..data import DataManager
-    from ..report import training_lines
     from ..training import TrainingManager
+    from ..training.report import training_lines
 
     with DataManager(data_dir) as data, TrainingManager(data, models_dir) as manager:
         operation = manager.train_multi_symbol_strategy(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import errors
-from ..terminal import KINDS, follow, reporter
 from .interrupts import CANCELLED, Cancelled, Interrupts, installed
+from .terminal import KINDS, follow, reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..operation import Operation
+    from ..operations import Operation
 
 FAILED = 1
 USAGE = 2

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ..cancellation import CancellationSystem
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Generator
@@ -74,11 +76,7 @@ class _Server(uvicorn.Server):
     def stop(self) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
-        # Only where something can run: a service without operations does not load the core for this.
-        if "ktrdr_core._core" in sys.modules:
-            from ..cancellation import CancellationSystem
-
-            CancellationSystem().cancel_all("the service was asked to end", code="shutdown")
+        CancellationSystem().cancel_all("the service was asked to end", code="shutdown")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)

@@ -15,7 +15,7 @@ from ._asgi import request
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ..operation import Operation
+    from ..operations import Operation
 
 Case = Literal["completes", "fails", "endless"]
 
@@ -289,7 +289,7 @@ class _Api:
     def __init__(self) -> None:
         from fastapi import FastAPI
 
-        from ..fastapi import operations_router
+        from ..fastapi.operations import operations_router
 
         self._app = FastAPI()
         self._app.include_router(operations_router(cancel_grace=_LIMIT), prefix="/api/v1")

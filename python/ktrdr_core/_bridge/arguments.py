@@ -1,0 +1,127 @@
+"""Wrong types: found after the call has failed, so that a right call pays nothing for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import wraps
+from inspect import signature
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from .. import _core
+from ..errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# How annotations here are spelt, and what they mean.
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "None": type(None),
+    "bool": bool,
+    "float": (int, float),
+    "int": int,
+    "str": str,
+    "Iterable[ServiceCall]": Iterable,
+    "Mapping[str, Any]": Mapping,
+    "PoolOptions": _core.PoolOptions,
+    "RetryPolicy": _core.RetryPolicy,
+    "Timeouts": _core.Timeouts,
+    "TlsOptions": _core.TlsOptions,
+    "_core.CancellationToken": _core.CancellationToken,
+    "Sequence[str]": Sequence,
+    "os.PathLike[str]": os.PathLike,
+}
+
+
+def explained(function: Callable[P, R]) -> Callable[P, R]:
+    """Have a TypeError that a wrong argument caused name the argument, as an InvalidArgumentError."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, AttributeError, UnicodeEncodeError) as error:
+            wrong = error
+        given = signature(function).bind(*args, **kwargs).arguments
+        annotations = function.__annotations__
+        raise explanation(
+            wrong, {name: (given[name], annotations[name]) for name in given if name in annotations}
+        )
+
+    return call
+
+
+def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Exception:
+    """Give what to raise in place of ``error``, which must not be its cause: a binding's repeats every argument, secrets too.
+
+    An InvalidArgumentError about the first argument whose value does not fit its annotation or cannot be sent; where all
+    do, what ``error`` says beside those values.
+    """
+    for name, (value, annotation) in given.items():
+        if not _fits(value, annotation):
+            words = (
+                annotation.replace("Mapping[str, Any]", "mapping")
+                .replace("_core.", "")
+                .replace(" | ", " or ")
+            )
+            return InvalidArgumentError(
+                f"{name} must be {words}, not {described(value)}", context={"field": name}
+            )
+        if not _can_be_sent(value):
+            return InvalidArgumentError(
+                f"{name} holds half of a surrogate pair: that is no text which UTF-8 can carry",
+                context={"field": name},
+            )
+    said, repeated, _ = str(error).partition("\nInvoked with: ")
+    return TypeError(said) if repeated else error
+
+
+def described(value: object) -> str:
+    """Give a wrong value as an error shows it: a number as it is, anything else by its type, for it may be a secret."""
+    return repr(value) if isinstance(value, int | float | None) else type(value).__name__
+
+
+def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Copy them.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For what does not map str to str.
+    """
+    if not isinstance(headers, Mapping | None):
+        raise InvalidArgumentError(
+            f"headers must be mapping or None, not {described(headers)}",
+            context={"field": "headers"},
+        )
+    fields = dict(headers or {})
+    for name, value in fields.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidArgumentError(
+                f"headers must map str to str; the value of {name!r} is of type {type(value).__name__}",
+                context={"field": "headers"},
+            )
+    return fields
+
+
+def _fits(value: object, annotation: str) -> bool:
+    alternatives = annotation.split(" | ")
+    return any(
+        alternative not in _TYPES or isinstance(value, _TYPES[alternative])
+        for alternative in alternatives
+    )
+
+
+def _can_be_sent(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(_can_be_sent(text) for item in value.items() for text in item)
+    if not isinstance(value, str):
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""Calls whose answer comes as mail: awaited on an event loop, or waited for on a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .. import _bridge
+from ..errors import InvalidArgumentError, from_record
+from .arguments import explained
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Generator
+
+    from .. import _core
+
+T = TypeVar("T")
+
+#: ``(True, value)``, or ``(False, record)`` of an error.
+Row = tuple[bool, Any]
+
+#: Sends the call; its answer comes to this mailbox under this key. The token stops it, where it can be stopped.
+Send = Callable[["_core.Mailbox", int], "_core.CancellationToken | None"]
+
+
+class Pending(Generic[T]):
+    """A call that is made when it is awaited, or waited for with ``result()``; each time anew."""
+
+    def __init__(self, send: Send, read: Callable[[Any], T] | None = None) -> None:
+        self._send = send
+        self._read = read
+
+    def __await__(self) -> Generator[Any, None, T]:
+        # One generator and no closure: this is most of what a short call costs in Python.
+        post = _bridge.loop_post()
+        key, answer = self._expect(post)
+        token = None
+        try:
+            token = self._send(post.mailbox, key)
+            succeeded, value = yield from answer
+        except BaseException:
+            # The socket is closed, and nobody waits for the answer.
+            if token is not None:
+                token.cancel("the task that awaited it was cancelled")
+            raise
+        finally:
+            post.remove(key)
+        if not succeeded:
+            raise from_record(*value)
+        return value if self._read is None else self._read(value)
+
+    @explained
+    def result(self, timeout: float | None = None) -> T:
+        """Make the call and block for its outcome, on a thread without a running event loop.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; the call is stopped after them.
+
+        Raises
+        ------
+        TimeoutError
+            After ``timeout``.
+        RuntimeError
+            On a thread whose event loop is running: await it there.
+        HostServiceError
+            Why there is no answer; see the tree in ``ktrdr_core.errors``.
+        """
+        if timeout is not None and not timeout >= 0:
+            raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
+        value = wait_for_reply(self._send, timeout, self._listen)
+        return value if self._read is None else self._read(value)
+
+    def _expect(self, post: _bridge.LoopPost) -> tuple[int, Future[Row]]:
+        return post.expect()
+
+    @staticmethod
+    def _listen(done: Callable[[Row], None]) -> _bridge.Handler:
+        return lambda _, row: done(row)
+
+
+class PendingParts(Pending[T]):
+    """A call whose answer comes in parts, so that a large one is not decoded all at once; ``read`` is given their list."""
+
+    def _expect(self, post: _bridge.LoopPost) -> tuple[int, Future[Row]]:
+        answer: Future[Row] = post.loop.create_future()
+
+        def done(row: Row) -> None:
+            if not answer.done():
+                answer.set_result(row)
+
+        return post.add(self._listen(done)), answer
+
+    @staticmethod
+    def _listen(done: Callable[[Row], None]) -> _bridge.Handler:
+        parts: list[Any] = []
+
+        def hear(kind: str, row: Row) -> None:
+            succeeded, value = row
+            parts.append(value)
+            if kind != "part":
+                done((True, parts) if succeeded else row)
+
+        return hear
+
+
+async def reply(send: Send) -> Any:
+    """Send the call and await its answer; the task's cancel stops it at once."""
+    return await Pending[Any](send)
+
+
+def wait_for_reply(
+    send: Send,
+    timeout: float | None = None,
+    listen: Callable[[Callable[[Row], None]], _bridge.Handler] = Pending._listen,
+) -> Any:
+    """Send the call and block for its answer, at most ``timeout`` seconds.
+
+    Raises
+    ------
+    TimeoutError
+        After ``timeout``; the call is stopped then.
+    RuntimeError
+        On a thread whose event loop is running.
+    """
+    if _bridge.running_loop() is not None:
+        raise RuntimeError(
+            "result() would stop the event loop that runs on this thread: use `await` instead"
+        )
+    post = _bridge.thread_post()
+    answers: list[Row] = []
+    key = post.add(listen(answers.append))
+    token = None
+    try:
+        token = send(post.mailbox, key)
+        if not post.wait_until(lambda: answers, timeout):
+            raise TimeoutError(f"no answer within {timeout} s; the request was stopped")
+    except BaseException:
+        if token is not None:
+            token.cancel("the thread that waited for it gave up")
+        raise
+    finally:
+        post.remove(key)
+    succeeded, value = answers[0]
+    if not succeeded:
+        raise from_record(*value)
+    return value

@@ -1,0 +1,182 @@
+"""Loading market data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import _bridge, _core
+from ..bars import Bars
+from ..errors import InvalidArgumentError
+from ..operations import Operation, ProgressCallback, foreign
+from ..operations.context import current_id
+from ..orchestrator.core_manager import CoreManager
+from ..progress import ProgressRenderer
+from .dates import Date, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import ClassVar
+
+    from ..protocols import CancellationToken
+
+
+class DataProgressRenderer(ProgressRenderer):
+    """``Loading AAPL 1h data (backfill mode) [3/5]``, from symbol, timeframe and mode of the context."""
+
+    _native: ClassVar[_core.ProgressRenderer] = _core.DataProgressRenderer()
+
+
+class DataManager(CoreManager):
+    """Market data of one directory, loaded from an IB host service on demand.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        Where ``ktrdr.db`` lies; made if it is not there. Else ``KTRDR_DATA_DIR``, else ``~/.ktrdr/data``.
+    ib_url : str, optional
+        URL of the IB host service. Else, when ``USE_IB_HOST_SERVICE`` is true, ``IB_HOST_SERVICE_URL``
+        (default ``http://localhost:5001``).
+    use_ib_host_service : bool, optional
+        Overrides ``USE_IB_HOST_SERVICE``; giving ``ib_url`` means True.
+    pool_size : int, optional
+        Most connections to the service at once. Else ``IB_HOST_SERVICE_POOL_LIMIT``, else 10.
+    env : mapping, optional
+        Read in place of ``os.environ``.
+
+    Raises
+    ------
+    ConfigurationError
+        When a setting cannot be read.
+    StorageError
+        When the directory or the database cannot be made or opened.
+
+    Examples
+    --------
+    >>> with DataManager(data_dir="bars", ib_url="http://localhost:5001") as data:  # doctest: +SKIP
+    ...     bars = data.load_data("AAPL", "1d", "2005-01-01", "2010-01-01", mode="full").result()
+    """
+
+    _native: _core.DataManager
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str] | None = None,
+        ib_url: str | None = None,
+        *,
+        use_ib_host_service: bool | None = None,
+        pool_size: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        env = dict(os.environ if env is None else env)
+        super().__init__(use_host_service=use_ib_host_service, host_service_url=ib_url, env=env)
+        if data_dir is None:
+            data_dir = env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data"
+        if pool_size is not None and pool_size < 1:
+            raise InvalidArgumentError(f"pool_size must be at least 1, not {pool_size}")
+        _bridge.start()
+        self._native = _core.DataManager(
+            Path(data_dir), ib_url, use_ib_host_service, pool_size, env
+        )
+        self._register_starter("data_load", DataManager._load_again)
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return self._native.database_path
+
+    def pool_stats(self) -> dict[str, int]:
+        """Count the connections to the service and the requests sent so far."""
+        return self._native.pool_stats()
+
+    def load_data(
+        self,
+        symbol: str,
+        timeframe: str,
+        start_date: Date | None = None,
+        end_date: Date | None = None,
+        mode: str = "local",
+        *,
+        cancellation_token: CancellationToken | None = None,
+        progress_callback: ProgressCallback | None = None,
+        operation_id: str = "",
+    ) -> Operation[Bars]:
+        """Start loading bars and return at once.
+
+        Parameters
+        ----------
+        symbol : str
+            As the provider names it, for example ``AAPL``.
+        timeframe : str
+            1m 2m 3m 5m 10m 15m 20m 30m 1h 2h 3h 4h 8h 1d 1w or 1M.
+        start_date, end_date : str, date or datetime, optional
+            ISO 8601; without an offset UTC. An end that is a date without a time includes that day.
+        mode : str
+            ``local``: only what is stored, which may be nothing. ``full``: ask the service for what the store lacks (both dates needed).
+        cancellation_token : CancellationToken or anything like one, optional
+            Cancels the load when it is cancelled.
+        progress_callback : callable, optional
+            Called with a ``ProgressState``, on the running loop, else inside ``result()``.
+        operation_id : str
+            Your own id; the same id with the same request answers the same operation.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For an unknown timeframe or mode, an impossible symbol or date, ``start_date >= end_date``; at once.
+        ConfigurationError
+            When the mode needs a service and none is configured; at once.
+        ConflictError
+            When the id belongs to another request; at once.
+        """
+        return self._load(
+            symbol,
+            timeframe,
+            iso("start_date", start_date),
+            iso("end_date", end_date),
+            mode,
+            operation_id=operation_id,
+            token=cancellation_token,
+            callback=progress_callback,
+        )
+
+    def _load_again(
+        self, parameters: dict[str, Any], *, operation_id: str, resume: bool
+    ) -> Operation[Bars]:
+        return self._load(**parameters, operation_id=operation_id, resume=resume)
+
+    def _load(
+        self,
+        symbol: str,
+        timeframe: str,
+        start_date: str | None,
+        end_date: str | None,
+        mode: str,
+        *,
+        operation_id: str,
+        token: CancellationToken | None = None,
+        callback: ProgressCallback | None = None,
+        resume: bool = False,
+    ) -> Operation[Bars]:
+        native_token, watch = foreign.as_token("cancellation_token", token)
+        native = self._native.load_data(
+            symbol,
+            timeframe,
+            start_date,
+            end_date,
+            mode,
+            operation_id,
+            current_id(),
+            resume,
+            native_token,
+        )
+        watch(native)
+        return self._track(Operation(native, Bars, progress_callback=callback))
+
+    def _release(self) -> None:
+        self._native.close()
+
+    def __repr__(self) -> str:
+        stats = self.pool_stats()
+        return f"<DataManager {str(self.database_path)!r} {stats['open']} connections, {stats['requests']} requests>"

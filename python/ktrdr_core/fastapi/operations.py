@@ -1,0 +1,326 @@
+"""The routes below ``/operations``: list, look up, cancel, retry, resume, metrics, events."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import anyio
+from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi.params import Depends as Dependency
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse
+
+from .. import errors
+from .._core import OperationEvent, OperationRecord
+from ..operations import OperationsService
+from ..operations.handle import CANCEL_GRACE
+from .envelope import Answer, EnvelopeRoute, Refusal, answer_of, text_of
+
+ApiStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+
+# The words of the API and ours.
+_STATES: dict[str, tuple[str, ...]] = {
+    "pending": ("pending",),
+    "running": ("running", "cancelling", "resuming"),
+    "completed": ("completed",),
+    "failed": ("failed", "timed_out", "interrupted"),
+    "cancelled": ("cancelled",),
+}
+_WORDS = {state: word for word, states in _STATES.items() for state in states}
+
+# So many encoded events are kept.
+_RECENT = 1000
+# How long a stream may take to end by itself when the server does. Seconds.
+_SHUTDOWN_GRACE = 2.0
+
+OperationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+
+
+class CancelRequest(BaseModel):
+    """``DELETE /operations/{id}``."""
+
+    reason: str = ""
+    """For a person; kept with the operation."""
+    force: bool = False
+    """Answer at once, without waiting for the work to stop."""
+
+
+def operations_router(
+    operations: OperationsService | None = None,
+    *,
+    dependencies: Sequence[Dependency] = (),
+    cancel_grace: float = CANCEL_GRACE,
+    ping: float = 15.0,
+) -> APIRouter:
+    """Make the routes below ``/operations``.
+
+    A client that goes away never cancels an operation; ``DELETE`` does. When the server ends, streams end.
+
+    Parameters
+    ----------
+    operations : OperationsService, optional
+        Whose operations are shown; by default those of this process, and of the files it knows.
+    dependencies : sequence of fastapi.Depends
+        Asked before every route, for authentication.
+    cancel_grace : float
+        How long ``DELETE`` waits for the work to stop before it answers 202. Seconds.
+    ping : float
+        A comment goes over an idle event stream so often, so that proxies keep it open. Seconds.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For numbers that are not positive.
+
+    Examples
+    --------
+    >>> from fastapi import FastAPI
+    >>> app = FastAPI()
+    >>> app.include_router(operations_router(), prefix="/api/v1")
+    """
+    for name, seconds in (("cancel_grace", cancel_grace), ("ping", ping)):
+        if not seconds > 0:
+            raise errors.InvalidArgumentError(f"{name} must be more than 0 seconds, not {seconds}")
+    view = _View(operations, cancel_grace, ping)
+    router = APIRouter(
+        prefix="/operations",
+        tags=["operations"],
+        route_class=EnvelopeRoute,
+        dependencies=list(dependencies),
+    )
+    router.get("")(view.list)
+    router.get("/{operation_id}")(view.get)
+    router.delete("/{operation_id}")(view.cancel)
+    router.get("/{operation_id}/results")(view.results)
+    router.post("/{operation_id}/retry")(view.retry)
+    router.post("/{operation_id}/resume")(view.resume)
+    router.get("/{operation_id}/metrics")(view.metrics)
+    router.get("/{operation_id}/events", response_class=EventSourceResponse)(view.events)
+    return router
+
+
+class _View:
+    """What the routes do. What only reads is a plain function: FastAPI runs it in a thread, for a store takes time."""
+
+    def __init__(self, operations: OperationsService | None, grace: float, ping: float) -> None:
+        self._given = operations
+        self._grace = grace
+        self._ping = ping
+        self._recent: dict[tuple[str, int], bytes] = {}
+
+    @property
+    def _operations(self) -> OperationsService:
+        # Made at the first request: the process that builds an app may fork before it serves.
+        if self._given is None:
+            self._given = OperationsService()
+        return self._given
+
+    def list(
+        self,
+        status: ApiStatus | None = None,
+        operation_type: str | None = None,
+        parent_id: str | None = None,
+        active_only: bool = False,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 10,
+        offset: Annotated[int, Query(ge=0)] = 0,
+    ) -> Answer:
+        """List operations, newest first."""
+        page = self._operations.list(
+            status=None if status is None else _STATES[status],
+            operation_type=operation_type,
+            parent_id=parent_id,
+            active_only=active_only,
+            limit=limit,
+            offset=offset,
+        )
+        answer = answer_of([_row(record) for record in page.records])
+        return answer | {"total_count": page.total_count, "active_count": page.active_count}
+
+    def get(self, operation_id: OperationId) -> Answer:
+        """Say what is known of an operation."""
+        return answer_of(_detail(self._operations.get(operation_id)))
+
+    async def cancel(
+        self, operation_id: OperationId, response: Response, asked: CancelRequest | None = None
+    ) -> Answer:
+        """Cancel an operation, and wait a moment for it to stop; 202 when it has not yet."""
+        asked = asked or CancelRequest()
+        record = await asyncio.to_thread(self._operations.get, operation_id)
+        try:
+            await asyncio.to_thread(self._operations.cancel, operation_id, asked.reason)
+        except errors.ConflictError as error:
+            raise Refusal(400, error) from None
+        if not asked.force:
+            await self._stopped(record)
+        record = await asyncio.to_thread(self._operations.get, operation_id)
+        if record.active:
+            response.status_code = 202
+        reason = record.reason
+        return answer_of(
+            {
+                "success": True,
+                "operation_id": operation_id,
+                "status": "cancelling" if record.active else _WORDS[record.status],
+                "cancelled_at": text_of(record.stopped),
+                "cancellation_reason": asked.reason if reason is None else reason.text,
+                "task_cancelled": not record.active,
+                "training_session_cancelled": None,
+            }
+        )
+
+    async def _stopped(self, record: OperationRecord) -> None:
+        try:
+            async with asyncio.timeout(self._grace):
+                async for _ in self._operations.follow(record.id, after=record.last_seq):
+                    pass
+        except TimeoutError:
+            return
+
+    def results(self, operation_id: OperationId) -> Answer:
+        """Give what a completed operation made, as far as it is plain JSON."""
+        record = self._operations.get(operation_id)
+        if record.status != "completed":
+            raise errors.ConflictError(
+                f"operation {operation_id} is {record.status}: only a completed one has results",
+                context={"operation_id": operation_id, "status": record.status},
+            )
+        return answer_of(_named(record) | {"results": record.result})
+
+    async def retry(self, operation_id: OperationId) -> Answer:
+        """Make the request of an ended operation once more, as a new one."""
+        return answer_of(_row(self._operations.retry(operation_id)._native.record()))
+
+    async def resume(self, operation_id: OperationId) -> Answer:
+        """Let an operation that its process's end interrupted go on, under its id."""
+        return answer_of(_row(self._operations.resume(operation_id)._native.record()))
+
+    def metrics(
+        self,
+        operation_id: OperationId,
+        cursor: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    ) -> Answer:
+        """Give the metrics after a cursor, and the cursor for the next call."""
+        page = self._operations.metrics(operation_id, cursor=cursor, limit=limit)
+        return answer_of({"metrics": page.metrics, "cursor": page.cursor})
+
+    async def events(
+        self,
+        operation_id: OperationId,
+        last_event_id: Annotated[int, Header(ge=0)] = 0,
+        after: Annotated[int, Query(ge=0)] = 0,
+    ) -> Response:
+        """Stream the event log as server-sent events, those to come too, until the operation has ended.
+
+        A client that comes back with ``Last-Event-ID`` (or ``after``) goes on behind that event; one that has them all
+        gets 204, at which a browser stops coming back.
+        """
+        after = max(after, last_event_id)
+        record = await asyncio.to_thread(self._operations.get, operation_id)
+        if not record.active and after >= record.last_seq:
+            return Response(status_code=204)
+        ending = anyio.Event()
+        return EventSourceResponse(
+            self._stream(operation_id, after, ending),
+            ping=self._ping,
+            shutdown_event=ending,
+            shutdown_grace_period=_SHUTDOWN_GRACE,
+        )
+
+    async def _stream(
+        self, operation_id: str, after: int, ending: anyio.Event
+    ) -> AsyncIterator[bytes]:
+        news = asyncio.Event()
+
+        async def stop() -> None:
+            await ending.wait()
+            news.set()
+
+        stopping = asyncio.create_task(stop())
+        try:
+            async for event in self._operations._follow(operation_id, after, news, ending.is_set):
+                yield self._encoded(operation_id, event)
+        finally:
+            stopping.cancel()
+
+    def _encoded(self, operation_id: str, event: OperationEvent) -> bytes:
+        """Encode an event once for all who read the stream at about the same time."""
+        key = (operation_id, event.seq)
+        text = self._recent.get(key)
+        if text is None:
+            if len(self._recent) >= _RECENT:
+                self._recent.clear()
+            text = self._recent[key] = _sse(event)
+        return text
+
+
+def _named(record: OperationRecord) -> Answer:
+    return {
+        "operation_id": record.id,
+        "operation_type": record.type,
+        "operation_name": record.name,
+        "status": _WORDS[record.status],
+        "state": record.status,
+        "resumable": record.status == "interrupted" and record.resumable,
+    }
+
+
+def _row(record: OperationRecord) -> Answer:
+    return _named(record) | {
+        "parent_id": record.parent_id or None,
+        "created_at": text_of(record.created),
+        "progress_percentage": record.progress.percentage,
+        "current_step": record.progress.message,
+        "symbol": record.parameters.get("symbol"),
+        "duration_seconds": _duration(record),
+    }
+
+
+def _duration(record: OperationRecord) -> float | None:
+    if record.started is None:
+        return None
+    end = record.stopped or datetime.now(record.started.tzinfo)
+    return (end - record.started).total_seconds()
+
+
+def _detail(record: OperationRecord) -> Answer:
+    progress, parameters = record.progress, record.parameters
+    known = ("symbol", "timeframe", "mode", "start_date", "end_date")
+    return _row(record) | {
+        "started_at": text_of(record.started),
+        "completed_at": text_of(record.stopped),
+        "cancel_requested_at": text_of(record.cancel_requested),
+        "cancellation_reason": None if record.reason is None else record.reason.text,
+        "progress": {
+            "percentage": progress.percentage,
+            "current_step": progress.message,
+            "steps_completed": progress.current_step,
+            "steps_total": progress.total_steps,
+            "items_processed": progress.items_processed,
+            "items_total": progress.total_items,
+            "current_item": progress.context.get("current_item"),
+            "context": progress.context,
+        },
+        "metadata": {name: parameters.get(name) for name in known} | {"parameters": parameters},
+        "error_message": None if record.error is None else record.error["message"],
+        "warnings": record.warnings,
+        "errors": [] if record.error is None else [record.error],
+        "result_summary": _summary(record.result),
+        "attempt": record.attempt,
+        "durable": record.durable,
+        "last_seq": record.last_seq,
+    }
+
+
+def _summary(result: Any) -> Any:
+    """Give the plain values of a result; what is nested has a route of its own."""
+    if not isinstance(result, dict):
+        return None if isinstance(result, list) else result
+    return {name: value for name, value in result.items() if not isinstance(value, dict | list)}
+
+
+def _sse(event: OperationEvent) -> bytes:
+    data = json.dumps(event.data | {"time": text_of(event.time)}, separators=(",", ":"))
+    return f"id: {event.seq}\r\nevent: {event.kind}\r\ndata: {data}\r\n\r\n".encode()

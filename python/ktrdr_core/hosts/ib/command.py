@@ -1,0 +1,89 @@
+"""The command ``python -m ktrdr_core.hosts.ib``: its options, and what it announces."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
+
+from ...errors import KtrdrError
+from .replay import sampledata
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the service; the exit status."""
+    options = _parser().parse_args(arguments)
+    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
+    if missing:
+        return _refuse(f"{' and '.join(missing)} missing: pip install 'ktrdr-core[fastapi]'")
+    try:
+        source = sampledata()
+    except KtrdrError as error:
+        return _refuse(error.message)
+    try:
+        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        return _refuse(
+            f"cannot listen on {options.host} port {options.port}: {error}; --port 0 takes a free one"
+        )
+    from ..serve import serve
+    from ..traffic import Gate
+    from .app import create_app
+
+    app = create_app(source, delay=options.delay, gate=Gate() if options.gate else None)
+    serve(
+        app,
+        listener,
+        announce=lambda url: _announce(f"IB host service (replay: {source.note}) at {url}\n"),
+        until_stdin_closes=options.until_stdin_closes,
+    )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ktrdr_core.hosts.ib",
+        description="An IB host service that replays the daily AAPL and MSFT bars of bokeh_sampledata.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=5001, help="0 takes a free one (default: 5001)")
+    parser.add_argument(
+        "--delay",
+        type=_seconds,
+        default=0.15,
+        metavar="SECONDS",
+        help="how long each answer of /data/historical takes (default: 0.15)",
+    )
+    parser.add_argument(
+        "--gate",
+        action="store_true",
+        help="for tests: hold /data/historical until POST /control/release",
+    )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="end when standard input closes, so that the service does not outlive its parent",
+    )
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 3600:
+        raise argparse.ArgumentTypeError(f"must be 0 to 3600 seconds, not {text}")
+    return value
+
+
+def _announce(line: str) -> None:
+    # The reader may have gone in the meantime; a print would say so again at exit.
+    with suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), line.encode())
+
+
+def _refuse(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 1

@@ -1,0 +1,23 @@
+"""An HTTP client that keeps its connections: for talking to a few services hard, for hours, with cancels all the time.
+
+One client serves any number of services, event loops and threads. The work is done by the native io thread: a cancelled
+task is released at once, its socket is closed behind it, and no answer ever reaches another request.
+"""
+
+from .._core import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
+from .answers import EventStream, Headers, Response, StreamedResponse
+from .client import Client, PendingResponse
+
+__all__ = [
+    "Client",
+    "EventStream",
+    "Headers",
+    "PendingResponse",
+    "PoolOptions",
+    "Response",
+    "RetryPolicy",
+    "ServerEvent",
+    "StreamedResponse",
+    "Timeouts",
+    "TlsOptions",
+]

@@ -1,0 +1,268 @@
+"""What an HTTP request brings: an answer, one that is read as it comes, or events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .._bridge.replies import reply, wait_for_reply
+from .._core import ServerEvent
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .. import _core
+
+T = TypeVar("T")
+
+
+class Headers(Mapping[str, str]):
+    """Header fields; names compare without case. Of a name that came twice the values are joined by ``", "``."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        self._fields = fields
+
+    def get_list(self, name: str) -> list[str]:
+        """Give every value of a name, in the order in which they came."""
+        wanted = name.lower()
+        return [value for key, value in self._fields if key.lower() == wanted]
+
+    def multi_items(self) -> list[tuple[str, str]]:
+        """Give every field as it came."""
+        return list(self._fields)
+
+    def __getitem__(self, name: str) -> str:
+        values = self.get_list(name)
+        if not values:
+            raise KeyError(name)
+        return ", ".join(values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(key.lower() for key, _ in self._fields))
+
+    def __len__(self) -> int:
+        return len({key.lower() for key, _ in self._fields})
+
+    def __repr__(self) -> str:
+        # Values may be secrets: cookies, tokens.
+        return f"<Headers {', '.join(self)}>"
+
+
+class _Answer:
+    """What an answer and a stream have in common: the head, and what was asked."""
+
+    def __init__(self, native: _core.HttpResponse, method: str, url: str) -> None:
+        self._native = native
+        self.method = method
+        self.url = native.url or url
+        self.redirects = native.redirects
+        self.status_code = native.status_code
+        self.headers = Headers(native.headers)
+
+    @property
+    def elapsed(self) -> float:
+        return self._native.elapsed
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        return self._native.attempts
+
+    @property
+    def is_success(self) -> bool:
+        """True for 2xx."""
+        return 200 <= self.status_code <= 299
+
+    def raise_for_status(self) -> Self:
+        """Give the response itself, for a chain of calls.
+
+        Raises
+        ------
+        StatusError
+            For 4xx and 5xx, with the service's own reason and the first 4 KiB of the body (of a stream without them).
+        """
+        self._native.raise_for_status(*self._asked())
+        return self
+
+    def _asked(self) -> tuple[str, str, str]:
+        url = self.url.partition("?")[0]
+        return url.partition("://")[2].partition("/")[0], self.method, url
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status_code} of {self.method} {self.url.partition('?')[0]}>"
+
+
+class Response(_Answer):
+    """An answer, whole.
+
+    Attributes
+    ----------
+    status_code : int
+        Any status; only ``raise_for_status`` makes an error of it.
+    headers : Headers
+    content : bytes
+        The body.
+    method, url : str
+        What was asked; after redirects the address that answered.
+    redirects : list of str
+        The addresses that led to another, in their order.
+    elapsed : float
+        Seconds from the start of the call, all attempts together.
+    attempts : list of dict
+        Those that did not succeed: ``attempt``, ``phase``, ``request_sent``, ``elapsed_ms``, ``status`` or ``error``,
+        ``pause_ms`` or ``stopped_by``.
+    """
+
+    @property
+    def content(self) -> bytes:
+        return self._native.content
+
+    @property
+    def text(self) -> str:
+        """The body as text: in the charset of ``Content-Type``, else UTF-8; what does not fit is shown as U+FFFD."""
+        kind = self.headers.get("content-type", "")
+        charset = next(
+            (
+                part[8:].strip("\"'")
+                for part in kind.replace(" ", "").split(";")
+                if part.lower().startswith("charset=")
+            ),
+            "utf-8",
+        )
+        try:
+            return self.content.decode(charset, "replace")
+        except LookupError:
+            return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Decode the body. An integer beyond 64 bits comes as a float.
+
+        Raises
+        ------
+        ProtocolError
+            For a body that is not JSON, with its beginning.
+        """
+        return self._native.json(*self._asked())
+
+
+class StreamedResponse(_Answer):
+    """An answer whose body is read as it comes.
+
+    What is not read yet waits with us up to 1 MiB, and with the service beyond that, so a slow reader costs no memory; of
+    a packed answer, up to what 4 KiB of it (by TLS 16) unpack to, a thousandfold at worst. Read it once, on one task or
+    thread.
+
+    Attributes
+    ----------
+    status_code : int
+    headers : Headers
+    method, url : str
+        What was asked; after redirects the address that answered.
+    redirects : list of str
+        The addresses that led to another, in their order.
+    elapsed : float
+        Seconds until the head was there.
+    attempts : list of dict
+        Those that did not succeed; see ``Response``.
+    """
+
+    def __init__(self, native: _core.HttpStream, method: str, url: str) -> None:
+        super().__init__(native.head, method, url)
+        self._pieces = _Reading[bytes](native)
+        self._read: list[bytes] = []
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Give the body piece by piece, unpacked. Who stops early, or gives up waiting, misses nothing later on.
+
+        Raises
+        ------
+        HostServiceError
+            When the answer breaks off, or is silent for longer than ``Timeouts.between_bytes``.
+        """
+        return self._pieces
+
+    async def aread(self) -> bytes:
+        """Give what is left of the body; who gives up waiting can call it again."""
+        async for piece in self._pieces:
+            self._read.append(piece)
+        return self._joined()
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """``aiter_bytes`` for a thread without a running event loop."""
+        return self._pieces
+
+    def read(self) -> bytes:
+        """Give what is left of the body, on a thread without a running event loop."""
+        self._read.extend(self._pieces)
+        return self._joined()
+
+    def _joined(self) -> bytes:
+        body = b"".join(self._read)
+        self._read.clear()
+        return body
+
+
+class _Reading(Generic[T]):
+    """What comes one after the other. No generator: that would be over with a wait that was given up."""
+
+    def __init__(self, native: _core.HttpStream | _core.HttpEvents) -> None:
+        self._native = native
+        self._heard = 0
+        self._here: Iterator[T] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        item = next(self._here, None)
+        if item is None:
+            item = self._hear(await reply(self._ask))
+        if item is None:
+            raise StopAsyncIteration
+        return item
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        item = next(self._here, None)
+        if item is None:
+            item = self._hear(wait_for_reply(self._ask))
+        if item is None:
+            raise StopIteration
+        return item
+
+    def _ask(self, mailbox: _core.Mailbox, key: int) -> None:
+        self._native.next(self._heard, mailbox, key)
+
+    def _hear(self, news: Iterable[T]) -> T | None:
+        self._heard += 1
+        self._here = iter(news)
+        return next(self._here, None)
+
+
+class EventStream(_Reading[ServerEvent]):
+    """Server-sent events, for as long as the service sends them: ``async for event in client.events(url)``.
+
+    A connection that breaks, ends or is silent for ``Timeouts.between_bytes`` is made anew, with the id of the last event,
+    after the time that the service asked for (``retry:``, else a second). It ends with an answer 204, and with an error
+    when the service answers anything else than events, or cannot be reached again.
+
+    Iterate it once, on one task or thread; who gives up waiting for an event misses none later on. Leaving an ``async with``
+    (or ``with``) block, or ``close()``, ends it.
+    """
+
+    def close(self) -> None:
+        """Let go of the connection; whoever waits for an event hears of it."""
+        self._native.close()
+
+    async def __aenter__(self) -> EventStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def __enter__(self) -> EventStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

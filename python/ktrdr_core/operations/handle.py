@@ -1,0 +1,380 @@
+"""The handle of a long piece of work that runs in the core."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from .. import _bridge, _core
+from .._bridge.arguments import explained
+from .._bridge.callbacks import guarded, refuse_coroutine
+from .._core import ProgressState
+from ..errors import InvalidArgumentError, KtrdrError
+from .outcome import Outcome, outcomes
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ..cancellation import CancellationToken
+    from ..progress import ProgressRenderer
+
+T = TypeVar("T")
+ProgressCallback = Callable[[ProgressState], object]
+
+#: How long a cancelled await waits for the native work to stop. Seconds.
+CANCEL_GRACE = 1.0
+# result() looks at signals and callbacks this often. Seconds.
+_SLICE = 0.05
+
+
+class Operation(Generic[T]):
+    """A load or training that runs: await it, or call ``result()``.
+
+    Cancelling the *task* that awaits it cancels the operation and raises ``asyncio.CancelledError``; cancelling the
+    *operation* makes the await raise ``OperationCancelledError`` (``OperationTimeoutError`` for its own timeout).
+
+    Thread safety: every member from any thread; an await stays on its own loop.
+    """
+
+    def __init__(
+        self,
+        native: _core.Operation,
+        convert: Callable[[Any], T],
+        *,
+        progress_callback: ProgressCallback | None = None,
+        renderer: ProgressRenderer | None = None,
+    ) -> None:
+        self._native = native
+        self._convert = convert
+        self._renderer = renderer
+        # Of work written in Python: its value and what it raised.
+        self._python: Outcome | None = None
+        self._lock = Lock()
+        self._awaiters = 0
+        self._value: list[T] = []
+        self._waiting_progress: list[ProgressCallback] = []
+        self._waiting_done: list[Callable[[Operation[T]], object]] = []
+        if progress_callback is not None:
+            self._follow(progress_callback)
+
+    @classmethod
+    def of(
+        cls, native: _core.Operation, renderer: ProgressRenderer | None = None
+    ) -> Operation[Any]:
+        """Wrap an operation that is known by its id; bars come as ``Bars``, all else as it is."""
+
+        def convert(value: Any) -> Any:
+            from ..bars import Bars
+
+            return Bars(value) if isinstance(value, _core.Bars) else value
+
+        operation = Operation(native, convert, renderer=renderer)
+        operation._python = outcomes.get(native.id)
+        return operation
+
+    @property
+    def id(self) -> str:
+        """The operation's id, ``op_<type>_<uuid7>`` or the caller's own."""
+        return self._native.id
+
+    @property
+    def token(self) -> CancellationToken:
+        """The token that its work watches; cancelled when the operation is asked to stop."""
+        from ..cancellation import CancellationToken
+
+        return CancellationToken(self._native.token)
+
+    @property
+    def status(self) -> str:
+        """pending, running, cancelling, completed, failed, cancelled or timed_out."""
+        return self._native.status
+
+    @property
+    def progress(self) -> ProgressState:
+        """The progress as it stands now."""
+        return self._view(self._native.progress())
+
+    def _view(self, state: ProgressState) -> ProgressState:
+        if self._renderer is None:
+            return state
+        from ..progress import rendered
+
+        return rendered(self._renderer, state)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What went less than well, in words."""
+        return self._native.warnings
+
+    def done(self) -> bool:
+        """Say whether it has ended, in whatever way."""
+        return self._native.done
+
+    @explained
+    def cancel(self, reason: str = "") -> bool:
+        """Ask the work to stop; False when it has ended or was asked before."""
+        return self._native.cancel(reason, "user")
+
+    def __repr__(self) -> str:
+        state = self.progress
+        return f"<Operation {self.id} {self.status} {state.percentage:.0f} % {state.message!r}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        from ..notebook import mimebundle
+
+        return mimebundle(self)
+
+    # ---- with asyncio
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> T:
+        if not self.done():
+            await self._finished()
+        return self._outcome()
+
+    async def _finished(self) -> None:
+        import asyncio
+
+        post = _bridge.loop_post()
+        ended = asyncio.Event()
+        key = post.add(lambda kind, _: ended.set() if kind == "finished" else None)
+        with self._lock:
+            self._awaiters += 1
+        listener = self._native.listen(post.mailbox, key, False)
+        beat = _Beat(post.loop) if _in_ipython() else None
+        try:
+            await ended.wait()
+        except asyncio.CancelledError as cancelled:
+            with self._lock:
+                last = self._awaiters == 1
+            if last:
+                self.cancel("the task that awaited it was cancelled")
+                await self._stopped(ended)
+                cancelled.__context__ = self._failure()
+            raise
+        finally:
+            with self._lock:
+                self._awaiters -= 1
+            if beat is not None:
+                beat.stop()
+            post.remove(key)
+            self._native.unlisten(listener)
+
+    async def _stopped(self, ended: asyncio.Event) -> None:
+        """Wait for the native stop, shielded, but not longer than the grace."""
+        import asyncio
+
+        shield: AbstractContextManager[object] = nullcontext()
+        if "anyio" in sys.modules:
+            # Without it the task groups of anyio cancel this task again and again while it waits.
+            from anyio import CancelScope
+
+            shield = CancelScope(shield=True)
+        with shield:
+            waiter = asyncio.ensure_future(ended.wait())
+            try:
+                await asyncio.wait([waiter], timeout=CANCEL_GRACE)
+            finally:
+                waiter.cancel()
+
+    async def events(self) -> AsyncIterator[ProgressState]:
+        """Iterate over progress: the newest state first, every step's edge, the last state at the end.
+
+        States that come faster than they are taken are merged within a step, so a slow reader costs no memory.
+        """
+        import asyncio
+
+        post = _bridge.loop_post()
+        pending: deque[ProgressState] = deque()
+        news = asyncio.Event()
+        ended = False
+
+        def hear(kind: str, value: Any) -> None:
+            nonlocal ended
+            if kind == "finished":
+                ended = True
+            elif len(pending) > 1 and pending[-1].current_step == value.current_step:
+                pending[-1] = value
+            else:
+                pending.append(value)
+            news.set()
+
+        key = post.add(hear)
+        listener = self._native.listen(post.mailbox, key, True)
+        try:
+            while True:
+                while pending:
+                    yield self._view(pending.popleft())
+                if ended:
+                    return
+                await news.wait()
+                news.clear()
+        finally:
+            post.remove(key)
+            self._native.unlisten(listener)
+
+    # ---- without asyncio
+
+    @explained
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the end and return the value.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; the operation goes on after them.
+
+        Raises
+        ------
+        TimeoutError
+            When it still runs after ``timeout``.
+        RuntimeError
+            On a thread whose event loop is running, which this call would stop: await the operation there.
+        KtrdrError
+            Why the operation has no value.
+        KeyboardInterrupt
+            After Ctrl-C, once the work has stopped; a second Ctrl-C does not wait for it.
+        """
+        if timeout is not None and not timeout >= 0:
+            raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
+        if _bridge.running_loop() is not None and not _in_ipython():
+            raise RuntimeError(
+                "result() would stop the event loop that runs on this thread: use `await operation` instead"
+            )
+        try:
+            self._block(timeout)
+        except KeyboardInterrupt:
+            self.cancel("interrupted")
+            self._block(CANCEL_GRACE)
+            raise
+        if not self.done():
+            raise TimeoutError(
+                f"{self.id} is still running after {timeout} s; it goes on (cancel() stops it)"
+            )
+        return self._outcome()
+
+    def _block(self, timeout: float | None) -> None:
+        post = _bridge.thread_post()
+        ended: list[bool] = []
+        callbacks = self._take_waiting()
+
+        def hear(kind: str, value: Any) -> None:
+            if kind == "finished":
+                ended.append(True)
+            for callback in callbacks if kind == "progress" else ():
+                callback(value)
+
+        key = post.add(hear)
+        listener = self._native.listen(post.mailbox, key, bool(callbacks))
+        try:
+            post.wait_until(lambda: ended, timeout)
+        finally:
+            post.remove(key)
+            self._native.unlisten(listener)
+        if ended:
+            done, self._waiting_done = self._waiting_done, []
+            for callback in done:
+                callback(self)
+        else:
+            self._waiting_progress.extend(callbacks)
+
+    def _take_waiting(self) -> list[ProgressCallback]:
+        callbacks, self._waiting_progress = self._waiting_progress, []
+        return callbacks
+
+    # ---- callbacks
+
+    def add_done_callback(self, callback: Callable[[Operation[T]], object]) -> None:
+        """Have ``callback(operation)`` called at the end, on the running loop, else inside ``result()``."""
+        refuse_coroutine(callback)
+        tell = guarded(callback, what="done callback")
+        if _bridge.running_loop() is None:
+            self._waiting_done.append(tell)
+        else:
+            self._on_loop(lambda kind, _: tell(self) if kind == "finished" else None, False)
+
+    def _follow(self, callback: ProgressCallback) -> None:
+        refuse_coroutine(callback)
+        tell = guarded(callback, self._view)
+        if _bridge.running_loop() is None:
+            self._waiting_progress.append(tell)
+        else:
+            self._on_loop(lambda kind, value: tell(value) if kind == "progress" else None, True)
+
+    def on_change(self, tell: Callable[[], object]) -> None:
+        """Have ``tell()`` called at each progress and at the end: for a display that then looks at the operation.
+
+        It is called on the running loop, and inside ``result()`` too: a notebook's cell may block its own loop.
+        """
+        self._follow(lambda _: tell())
+        if _bridge.running_loop() is not None:
+            self._waiting_progress.append(guarded(lambda _: tell()))
+        self.add_done_callback(lambda _: tell())
+
+    def _on_loop(self, hear: Callable[[str, Any], object], progress: bool) -> None:
+        import contextvars
+
+        post = _bridge.loop_post()
+        context = contextvars.copy_context()
+
+        def handler(kind: str, value: Any) -> None:
+            try:
+                context.run(hear, kind, value)
+            finally:
+                if kind == "finished":
+                    post.remove(key)
+
+        key = post.add(handler)
+        self._native.listen(post.mailbox, key, progress)
+
+    # ---- the end
+
+    def _outcome(self) -> T:
+        if not self._value:
+            try:
+                native = self._native.result()
+            except KtrdrError:
+                raised = None if self._python is None else self._python.error
+                if raised is not None and self.status == "failed":
+                    raise raised from raised.__cause__
+                raise
+            value = self._convert(native) if self._python is None else self._python.value
+            _bridge.forward_logs()
+            self._value.append(value)
+        return self._value[0]
+
+    def _failure(self) -> KtrdrError | None:
+        if not self.done():
+            return None
+        try:
+            self._native.result()
+        except KtrdrError as error:
+            # Asked while another error is handled, which would become its context, and this one the other's.
+            error.__context__ = None
+            return error
+        return None
+
+
+class _Beat:
+    """Wakes a loop now and then: a kernel's idle loop hears of an interrupt only when something else happens."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._again()
+
+    def _again(self) -> None:
+        self._handle = self._loop.call_later(_SLICE, self._again)
+
+    def stop(self) -> None:
+        self._handle.cancel()
+
+
+def _in_ipython() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and cast("Any", ipython).get_ipython() is not None

@@ -1,0 +1,374 @@
+"""The operations of this process and of the files it knows: look them up, follow, cancel, retry and resume them."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .. import _bridge, _core
+from .._bridge.arguments import explained
+from ..errors import ConflictError, InvalidArgumentError
+from .handle import Operation
+
+if TYPE_CHECKING:
+    import asyncio
+    import os
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from .._core import OperationEvent, OperationRecord
+
+#: How often an operation of another process is looked at. Seconds.
+_POLL = 0.5
+# So many events are read at a time, which is all that a reader who is slow keeps.
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPage:
+    """Some of the operations that were asked for, newest first.
+
+    Attributes
+    ----------
+    records : list of OperationRecord
+        Those on this page.
+    total_count : int
+        How many match, on all pages.
+    active_count : int
+        How many of all operations run or are about to.
+    """
+
+    records: list[OperationRecord]
+    total_count: int
+    active_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPage:
+    """Metrics after a cursor.
+
+    Attributes
+    ----------
+    metrics : list of dict
+        Names and values, oldest first, each with ``seq``.
+    cursor : int
+        Give it to the next call.
+    """
+
+    metrics: list[dict[str, Any]]
+    cursor: int
+
+
+class OperationStarter(Protocol):
+    """Starts an operation of a registered type from its parameters."""
+
+    def __call__(
+        self, parameters: dict[str, Any], *, operation_id: str, resume: bool
+    ) -> Operation[Any]:
+        """Start it; ``operation_id`` is empty for a new one, and with ``resume`` that of the interrupted one."""
+
+
+_starters: dict[str, OperationStarter] = {}
+
+
+class OperationsService:
+    """Every operation of this process, and those in the files it knows.
+
+    Thread safety: every member from any thread; ``follow`` stays on its own loop.
+
+    Parameters
+    ----------
+    store : path, optional
+        A data directory's ``ktrdr.db`` (made if it is not there). Its operations are known as long as this object
+        lives, those of other processes too. Without one, what has ended is kept in memory, the newest 1000.
+    default : bool
+        Whether operations of this process that name no store of their own are kept in ``store`` from now on, until the
+        process ends. False only looks at it.
+
+    Raises
+    ------
+    StorageError
+        When the file cannot be opened.
+
+    Examples
+    --------
+    >>> from ktrdr_core.operations import OperationsService
+    >>> OperationsService().list(active_only=True).total_count
+    0
+    """
+
+    @explained
+    def __init__(
+        self, store: str | os.PathLike[str] | None = None, *, default: bool = True
+    ) -> None:
+        _bridge.start()
+        self._storage = None if store is None else _core.Storage(Path(store), default)
+
+    @explained
+    def list(
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        operation_type: str | None = None,
+        parent_id: str | None = None,
+        active_only: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> OperationPage:
+        """List operations, newest first.
+
+        Parameters
+        ----------
+        status : str or sequence of str, optional
+            Only those in this state, or in one of these.
+        operation_type, parent_id : str, optional
+            Only those of this type, with this parent.
+        active_only : bool
+            Only those that run or are about to.
+        limit, offset : int
+            The page: at most ``limit`` (1 to 1000) after ``offset``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For an unknown status or a limit out of range.
+        """
+        if not (isinstance(limit, int) and 1 <= limit <= 1000):
+            raise InvalidArgumentError(f"limit must be between 1 and 1000, not {limit!r}")
+        if not (isinstance(offset, int) and offset >= 0):
+            raise InvalidArgumentError(f"offset must be at least 0, not {offset!r}")
+        statuses = [status] if isinstance(status, str) else list(status or ())
+        return OperationPage(
+            *_core.list_operations(
+                statuses, operation_type or "", parent_id or "", active_only, limit, offset
+            )
+        )
+
+    @explained
+    def get(self, operation_id: str) -> OperationRecord:
+        """Say what is known of an operation.
+
+        Raises
+        ------
+        NotFoundError
+            When it was never started here, or was forgotten.
+        """
+        return _core.operation_record(operation_id)
+
+    @explained
+    def events(
+        self, operation_id: str, *, after: int = 0, limit: int = 1000, kind: str | None = None
+    ) -> Sequence[OperationEvent]:
+        """Read the event log after a number, oldest first.
+
+        Parameters
+        ----------
+        operation_id : str
+            Which one.
+        after : int
+            The ``seq`` of the last event that is known already.
+        limit : int
+            At most so many, 1 to 10,000.
+        kind : str, optional
+            state, progress, metric, warning or log.
+
+        Raises
+        ------
+        NotFoundError
+            For an unknown id.
+        InvalidArgumentError
+            For an unknown kind or a limit out of range.
+        """
+        return _core.operation_events(operation_id, after, limit, kind)
+
+    async def follow(self, operation_id: str, *, after: int = 0) -> AsyncIterator[OperationEvent]:
+        """Iterate over the event log, those to come too, until the operation has ended.
+
+        A slow reader costs no memory: it reads the log where it stands. Leaving the loop leaves the operation alone.
+
+        Raises
+        ------
+        NotFoundError
+            For an unknown id, at the first step.
+        """
+        import asyncio
+
+        async for event in self._follow(operation_id, after, asyncio.Event(), lambda: False):
+            yield event
+
+    async def _follow(
+        self, operation_id: str, after: int, news: asyncio.Event, enough: Callable[[], bool]
+    ) -> AsyncIterator[OperationEvent]:
+        """Follow until ``enough()``, which is asked again whenever ``news`` is set."""
+        import asyncio
+
+        native = _core.find_operation(operation_id)
+        post = _bridge.loop_post()
+        key = post.add(lambda _kind, _value: news.set())
+        listener = None if native is None else native.listen(post.mailbox, key, False, True)
+        try:
+            while True:
+                news.clear()
+                # Looked at before the events are read: what ends in between has its last event in them.
+                over = (
+                    native.done
+                    if native is not None
+                    else not _core.operation_record(operation_id).active
+                )
+                events = _core.operation_events(operation_id, after, _PAGE, None)
+                for event in events:
+                    after = event.seq
+                    yield event
+                if len(events) == _PAGE:
+                    continue
+                if over or enough():
+                    return
+                with suppress(TimeoutError):
+                    # News of another process's operation does not come by itself.
+                    async with asyncio.timeout(_POLL if native is None else None):
+                        await news.wait()
+        finally:
+            post.remove(key)
+            if native is not None and listener is not None:
+                native.unlisten(listener)
+
+    @explained
+    def metrics(self, operation_id: str, *, cursor: int = 0, limit: int = 1000) -> MetricsPage:
+        """Read the metrics after a cursor.
+
+        Raises
+        ------
+        NotFoundError
+            For an unknown id.
+        """
+        events = self.events(operation_id, after=cursor, limit=limit, kind="metric")
+        return MetricsPage(
+            [{**event.data, "seq": event.seq} for event in events],
+            events[-1].seq if events else cursor,
+        )
+
+    @explained
+    def handle(self, operation_id: str) -> Operation[Any] | None:
+        """Give the handle of an operation: one of this process, or one that has ended; None for one that runs elsewhere.
+
+        The value of one that has ended and was held by nobody is what its record keeps of it: plain JSON, or nothing.
+
+        Raises
+        ------
+        NotFoundError
+            For an unknown id.
+        """
+        native = _core.operation_handle(operation_id)
+        return None if native is None else Operation.of(native)
+
+    @explained
+    def cancel(self, operation_id: str, reason: str = "") -> bool:
+        """Ask an operation to stop, in whatever process it runs; False when it was asked before.
+
+        Raises
+        ------
+        NotFoundError
+            For an unknown id.
+        ConflictError
+            When it has ended.
+        """
+        return _core.cancel_operation(operation_id, reason)
+
+    @explained
+    def cancel_all(self, reason: str = "", *, code: str = "user") -> int:
+        """Ask all operations of this process that are alive to stop; later ones are not affected.
+
+        Parameters
+        ----------
+        reason : str
+            For a person.
+        code : str
+            user, timeout, shutdown, parent or error.
+        """
+        return _core.cancel_all_tokens(reason, code)
+
+    @explained
+    def retry(self, operation_id: str) -> Operation[Any]:
+        """Make the request of an ended operation once more, as a new one.
+
+        Raises
+        ------
+        NotFoundError
+            For an unknown id.
+        ConflictError
+            When it still runs, or its type is not registered in this process.
+        """
+        record = _core.check_retry(operation_id)
+        starter = _starters.get(record.type)
+        if starter is None:
+            return Operation.of(_core.retry_operation(operation_id))
+        return starter(record.parameters, operation_id="", resume=False)
+
+    @explained
+    def resume(self, operation_id: str) -> Operation[Any]:
+        """Let an operation that its process's end interrupted go on, under its id.
+
+        Raises
+        ------
+        NotFoundError
+            For an unknown id.
+        ConflictError
+            When it is not interrupted, cannot go on in the middle, or its type is not registered in this process.
+        """
+        record = _core.check_resume(operation_id)
+        starter = _starters.get(record.type)
+        if starter is None:
+            return Operation.of(_core.resume_operation(operation_id))
+        return starter(record.parameters, operation_id=operation_id, resume=True)
+
+    @explained
+    def forget(
+        self,
+        *,
+        operation_type: str | None = None,
+        max_count: int = 10_000,
+        max_age: timedelta = timedelta(days=90),
+    ) -> int:
+        """Forget operations of the store that have ended; answers how many.
+
+        Parameters
+        ----------
+        operation_type : str, optional
+            Only of this type; else each type by itself.
+        max_count : int
+            The newest of a type that stay, at least 1.
+        max_age : timedelta
+            Older ones go, at least an hour.
+
+        Raises
+        ------
+        ConflictError
+            Without a store: memory keeps the newest 1000 by itself.
+        """
+        if self._storage is None:
+            raise ConflictError(
+                "there is no store to forget from: memory keeps the newest 1000 by itself; give OperationsService a store"
+            )
+        return self._storage.forget(max_count, max_age.total_seconds(), operation_type or "")
+
+    def __repr__(self) -> str:
+        page = self.list(limit=1)
+        return f"<OperationsService {page.active_count} active of {page.total_count}>"
+
+
+def register_starter(operation_type: str, starter: OperationStarter) -> None:
+    """Say how operations of a type are started from their parameters; the last one of a type counts.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For a coroutine function: it must start the operation and return its handle.
+    """
+    if inspect.iscoroutinefunction(starter) or not callable(starter):
+        raise InvalidArgumentError(
+            f"starter must be a plain function that returns an Operation, not {starter!r}"
+        )
+    _starters[operation_type] = starter

@@ -1,0 +1,188 @@
+"""Where a service's work is done, here or by a host service, as its arguments and the environment say."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from ..errors import InvalidArgumentError, KtrdrError, OperationCancelledError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class RoutedService:
+    """What a service knows of its host service: four hooks, the configuration and its health."""
+
+    _use_host_service: bool | None = None
+    _host_service_url: str | None = None
+    _env: Mapping[str, str] | None = None
+
+    def __init__(
+        self,
+        *,
+        use_host_service: bool | None = None,
+        host_service_url: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._use_host_service = use_host_service
+        self._host_service_url = host_service_url
+        self._env = env
+
+    # ---- hooks
+
+    def _initialize_adapter(self) -> Any:
+        """Make what calls the host service, None where the work is done here; called at the first use of ``adapter``."""
+        used, url = self._route()
+        if not used:
+            return None
+        from ..adapter import AsyncServiceAdapter, HostServiceConfig, read_host_service_config
+
+        config = read_host_service_config(
+            self._get_env_var_prefix(),
+            env=self._environment(),
+            defaults=HostServiceConfig(base_url=url),
+        )
+        return AsyncServiceAdapter(self._get_service_name(), config)
+
+    def _get_service_name(self) -> str:
+        """Name the domain for a person."""
+        raise NotImplementedError(f"{type(self).__name__} must define _get_service_name()")
+
+    def _get_default_host_url(self) -> str:
+        """Give the host service's URL where none is set; empty for none."""
+        return ""
+
+    def _get_env_var_prefix(self) -> str:
+        """Give ``IB`` for ``USE_IB_HOST_SERVICE`` and ``IB_HOST_SERVICE_URL``."""
+        raise NotImplementedError(f"{type(self).__name__} must define _get_env_var_prefix()")
+
+    # ---- configuration
+
+    @cached_property
+    def adapter(self) -> Any:
+        """What ``_initialize_adapter`` made."""
+        return self._initialize_adapter()
+
+    def is_using_host_service(self) -> bool:
+        """Say whether the work is done by a host service: argument before environment before "no".
+
+        Raises
+        ------
+        ConfigurationError
+            For a variable that cannot be read, naming it.
+        """
+        return self._route()[0]
+
+    def get_host_service_url(self) -> str | None:
+        """Give the host service's URL; None when the work is done here.
+
+        Raises
+        ------
+        ConfigurationError
+            For a variable that cannot be read, and for a URL that is missing, naming both ways to give it.
+        """
+        return self._route()[1] or None
+
+    def get_configuration_info(self) -> dict[str, Any]:
+        """Describe how the service is configured, errors and all."""
+        problem = self._problem()
+        used, url = (None, None) if problem else self._route()
+        prefix = self._get_env_var_prefix()
+        env = self._environment()
+        names = [f"USE_{prefix}_HOST_SERVICE", f"{prefix}_HOST_SERVICE_URL"]
+        return {
+            "service": self._get_service_name(),
+            "use_host_service": used,
+            "host_service_url": url or None,
+            "default_host_url": self._get_default_host_url(),
+            "environment": {name: env.get(name) for name in names},
+            "error": problem,
+        }
+
+    def validate_configuration(self) -> dict[str, Any]:
+        """Check the configuration without raising: ``{"valid": bool, "issues": [str]}``."""
+        problem = self._problem()
+        return {"valid": problem is None, "issues": [] if problem is None else [problem]}
+
+    async def health_check(self, timeout: float = 5.0) -> dict[str, Any]:
+        """Say whether the service can work now.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds that an answer of the host service may take.
+
+        Returns
+        -------
+        dict
+            ``status`` (healthy or unhealthy), ``service``, ``mode`` (local or host_service), ``host_service_url``,
+            ``details`` of the adapter and ``error``, each None where there is none.
+        """
+        if not isinstance(timeout, int | float) or not timeout > 0:
+            raise InvalidArgumentError(f"timeout must be more than 0 seconds, not {timeout!r}")
+        answer: dict[str, Any] = {
+            "service": self._get_service_name(),
+            "status": "unhealthy",
+            "mode": None,
+            "host_service_url": None,
+            "details": None,
+            "error": None,
+        }
+        try:
+            used, url = self._route()
+            answer["mode"] = "host_service" if used else "local"
+            answer["host_service_url"] = url or None
+            async with asyncio.timeout(timeout):
+                answer["details"] = details = await self._adapter_health(used)
+            if isinstance(details, dict) and details.get("healthy") is False:
+                answer["error"] = (details.get("error") or {}).get("message", "it says so itself")
+            else:
+                answer["status"] = "healthy"
+        except OperationCancelledError:
+            raise
+        except TimeoutError:
+            answer["error"] = f"no answer within {timeout} s"
+        except Exception as error:  # noqa: BLE001 - what an adapter raises is unknown
+            answer["error"] = f"{type(error).__name__}: {error}"
+        return answer
+
+    async def _adapter_health(self, used: bool) -> Any:
+        adapter = self.adapter
+        check = getattr(adapter, "check_health", None)
+        if check is not None:
+            found = check()
+            return await found if inspect.isawaitable(found) else found
+        if not used:
+            return None
+        get = getattr(adapter, "call_get", None)
+        if get is None:
+            raise NotImplementedError(
+                f"{type(adapter).__name__} has neither check_health() nor call_get()"
+            )
+        return await get("/health")
+
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ if self._env is None else self._env)
+
+    def _route(self) -> tuple[bool, str]:
+        return _core.resolve_route(
+            self._get_service_name(),
+            self._get_default_host_url(),
+            self._get_env_var_prefix(),
+            self._use_host_service,
+            self._host_service_url,
+            self._environment(),
+        )
+
+    def _problem(self) -> str | None:
+        try:
+            self._route()
+        except KtrdrError as error:
+            return str(error)
+        return None

@@ -1,0 +1,5 @@
+"""Training neuro-fuzzy models on stored bars, and reports of the results."""
+
+from .manager import TrainingManager, TrainingProgressRenderer
+
+__all__ = ["TrainingManager", "TrainingProgressRenderer"]

@@ -1,0 +1,175 @@
+"""Training neuro-fuzzy models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import _bridge, _core
+from ..data.dates import Date, iso
+from ..operations import Operation, ProgressCallback, foreign
+from ..operations.context import current_id
+from ..orchestrator.core_manager import CoreManager
+from ..progress import ProgressRenderer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import ClassVar
+
+    from ..data import DataManager
+    from ..protocols import CancellationToken
+
+
+class TrainingProgressRenderer(ProgressRenderer):
+    """``Training MLP model on AAPL, MSFT [1h] [epoch 15/50] (batch 342/500)``, from the context."""
+
+    _native: ClassVar[_core.ProgressRenderer] = _core.TrainingProgressRenderer()
+
+
+class TrainingManager(CoreManager):
+    """Trains the models of strategy files on stored bars.
+
+    Parameters
+    ----------
+    data : DataManager
+        Where the bars come from.
+    models_dir : path, optional
+        Where models are written. Else ``KTRDR_MODELS_DIR``, else ``~/.ktrdr/models``.
+    use_training_host_service : bool, optional
+        Overrides ``USE_TRAINING_HOST_SERVICE``. A host service for trainings is not there yet.
+    training_url : str, optional
+        Overrides ``TRAINING_HOST_SERVICE_URL``.
+    env : mapping, optional
+        Read in place of ``os.environ``.
+    """
+
+    _native: _core.TrainingManager
+
+    def __init__(
+        self,
+        data: DataManager,
+        models_dir: str | os.PathLike[str] | None = None,
+        *,
+        use_training_host_service: bool | None = None,
+        training_url: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        env = dict(os.environ if env is None else env)
+        super().__init__(
+            use_host_service=use_training_host_service, host_service_url=training_url, env=env
+        )
+        if models_dir is None:
+            models_dir = env.get("KTRDR_MODELS_DIR") or Path.home() / ".ktrdr" / "models"
+        _bridge.start()
+        self._native = _core.TrainingManager(
+            data._native, Path(models_dir), use_training_host_service, training_url, env
+        )
+        self._register_starter("training", TrainingManager._train_again)
+
+    def train_multi_symbol_strategy(
+        self,
+        strategy_config_path: str | os.PathLike[str],
+        symbols: Sequence[str] | None = None,
+        timeframes: Sequence[str] | None = None,
+        start_date: Date | None = None,
+        end_date: Date | None = None,
+        validation_split: float | None = None,
+        *,
+        cancellation_token: CancellationToken | None = None,
+        progress_callback: ProgressCallback | None = None,
+        operation_id: str = "",
+    ) -> Operation[dict[str, Any]]:
+        """Start a training and return at once; its value is the result schema as a dict.
+
+        Parameters
+        ----------
+        strategy_config_path : path
+            A YAML strategy file.
+        symbols, timeframes : sequence of str, optional
+            In place of the strategy's own.
+        start_date, end_date : str, date or datetime, optional
+            The part of the stored bars to use; all of them by default.
+        validation_split : float, optional
+            Share of the rows for validation, in place of the strategy's own. Above 0, below 1.
+        cancellation_token : CancellationToken or anything like one, optional
+            Cancels the training when it is cancelled.
+        progress_callback : callable, optional
+            Called with a ``ProgressState``, on the running loop, else inside ``result()``.
+        operation_id : str
+            Your own id; the same id with the same request answers the same operation.
+
+        Raises
+        ------
+        StrategyError
+            When the file is missing or a key of it cannot be used; at once.
+        FeatureNotAvailableError
+            When LibTorch is not installed; at once, naming the extra.
+        InvalidArgumentError
+            For arguments out of range; at once.
+        """
+        from ..strategies import load_strategy
+
+        return self._train(
+            load_strategy(strategy_config_path).to_json(),
+            os.fspath(strategy_config_path),
+            None if symbols is None else list(symbols),
+            None if timeframes is None else list(timeframes),
+            iso("start_date", start_date),
+            iso("end_date", end_date),
+            validation_split,
+            operation_id=operation_id,
+            token=cancellation_token,
+            callback=progress_callback,
+        )
+
+    def _train_again(
+        self, parameters: dict[str, Any], *, operation_id: str, resume: bool
+    ) -> Operation[dict[str, Any]]:
+        # A training cannot go on in the middle, so `resume` is refused before it comes here.
+        return self._train(
+            parameters["strategy"],
+            parameters["strategy_path"],
+            parameters["symbols"],
+            parameters["timeframes"],
+            parameters["start_date"],
+            parameters["end_date"],
+            parameters["validation_split"],
+            operation_id=operation_id,
+        )
+
+    def _train(
+        self,
+        strategy: dict[str, Any],
+        strategy_path: str,
+        symbols: list[str] | None,
+        timeframes: list[str] | None,
+        start_date: str | None,
+        end_date: str | None,
+        validation_split: float | None,
+        *,
+        operation_id: str,
+        token: CancellationToken | None = None,
+        callback: ProgressCallback | None = None,
+    ) -> Operation[dict[str, Any]]:
+        from . import torch_loader
+
+        torch_loader.check_installed()
+        slot = _core.TrainerSlot()
+        native_token, watch = foreign.as_token("cancellation_token", token)
+        native = self._native.train(
+            strategy,
+            strategy_path,
+            symbols,
+            timeframes,
+            start_date,
+            end_date,
+            validation_split,
+            operation_id,
+            current_id(),
+            slot,
+            native_token,
+        )
+        watch(native)
+        torch_loader.load_into(slot)
+        return self._track(Operation(native, dict, progress_callback=callback))
