@@ -9,7 +9,8 @@ Checked are:
 2. `ktrdr_room(... USES ...)` in cpp/<room>/CMakeLists.txt lists exactly what the table allows;
 3. every `#include <ktrdr/<room>/...>` stays within the list;
 4. every other include is the standard library's, or a library's that the room may see;
-5. no room reads the environment: it is read once, outside, and handed in.
+5. no room reads the environment: it is read once, outside, and handed in;
+6. a source without a header of its name says in its first line what it is for.
 
 The second table says the same of the packages and single files of python/ktrdr_core. Every package may use the modules
 that the rooms are built into. Checked are all imports, those inside functions and those for type checkers too.
@@ -205,9 +206,17 @@ def check_include(room: Room, what: str, quoted: bool) -> str | None:
 
 
 def check_sources(room: Room, folder: Path, findings: Findings) -> None:
-    """Check every include of a room, and that it leaves the environment alone."""
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in SOURCES):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    """Check every include of a room, that it leaves the environment alone, and that its files say what they are for."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in SOURCES)
+    headers = {path.stem for path in paths if path.suffix in (".hpp", ".h")}
+    for path in paths:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if path.stem not in headers and not "".join(lines[:1]).startswith("//"):
+            findings.add(
+                f"{path}:1",
+                "has no header of its name; say in the first line what it is for: // ...",
+            )
+        for number, line in enumerate(lines, start=1):
             if include := INCLUDE.match(line):
                 message = check_include(room, include["what"], include["how"] == '"')
                 if message is not None:

@@ -32,7 +32,7 @@ def tree(tmp_path: Path) -> Path:
         write(
             tmp_path,
             f"{room}/src/{room}.cpp",
-            "#include <ktrdr/base/errc.hpp>\n#include <vector>\n",
+            "// Code.\n#include <ktrdr/base/errc.hpp>\n#include <vector>\n",
         )
     write(tmp_path, "bindings/CMakeLists.txt", "target_link_libraries(_core PRIVATE ktrdr)\n")
     write(tmp_path, "bindings/src/module.cpp", "#include <pybind11/pybind11.h>\n")
@@ -90,7 +90,15 @@ def test_a_forbidden_line_is_found_with_its_place(tree: Path, line: str, said: s
     ],
 )
 def test_an_allowed_line_is_not(tree: Path, line: str) -> None:
-    write(tree, "market/src/bars.cpp", line + "\n")
+    write(tree, "market/src/bars.cpp", f"// Bars.\n{line}\n")
+    assert floor_plan.check(tree) == []
+
+
+def test_a_source_without_a_header_says_what_it_is_for(tree: Path) -> None:
+    write(tree, "market/src/bars_of_a_day.cpp", "#include <vector>\n")
+    [finding] = floor_plan.check(tree)
+    assert "cpp/market/src/bars_of_a_day.cpp:1: has no header of its name" in finding
+    write(tree, "market/src/bars_of_a_day.hpp", "#pragma once\n")
     assert floor_plan.check(tree) == []
 
 
