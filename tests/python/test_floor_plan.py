@@ -35,7 +35,7 @@ def tree(tmp_path: Path) -> Path:
             "// Code.\n#include <ktrdr/base/errc.hpp>\n#include <vector>\n",
         )
     write(tmp_path, "bindings/CMakeLists.txt", "target_link_libraries(_core PRIVATE ktrdr)\n")
-    write(tmp_path, "bindings/src/module.cpp", "#include <pybind11/pybind11.h>\n")
+    write(tmp_path, "bindings/src/module.cpp", "// The module.\n#include <pybind11/pybind11.h>\n")
     return tmp_path
 
 
