@@ -1,7 +1,8 @@
-"""Every example of the documentation runs as it stands."""
+"""Every example of the documentation runs as it stands, those in docstrings too."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -10,11 +11,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "python" / "ktrdr_core"
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "decisions")
 EXAMPLES = [
     pytest.param(code, id=f"{page.stem}-{number}")
     for page in PAGES
     for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+]
+
+# Read, not imported: a stub's docstrings count, and an example imports what it needs.
+DOCSTRINGS = [
+    pytest.param(text.value, id=f"{path.relative_to(PACKAGE)}:{text.lineno}")
+    for path in sorted(PACKAGE.rglob("*.py*"))
+    if path.suffix in {".py", ".pyi"}
+    for statement in ast.walk(ast.parse(path.read_text()))
+    if isinstance(statement, ast.Expr) and isinstance(text := statement.value, ast.Constant)
+    if isinstance(text.value, str) and re.search(r">>>|^ *Examples$", text.value, re.MULTILINE)
 ]
 
 
@@ -43,6 +55,28 @@ def test_an_example_runs(code: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line for line in done.stderr.splitlines() if not is_slow_step(line)] == []
     assert done.stdout
+
+
+def test_there_are_docstring_examples() -> None:
+    assert len(DOCSTRINGS) >= 10
+
+
+@pytest.mark.parametrize("docstring", DOCSTRINGS)
+def test_an_example_of_a_docstring_runs(docstring: str, tmp_path: Path) -> None:
+    assert ">>>" in docstring
+    assert "+SKIP" not in docstring
+    (tmp_path / "docstring.txt").write_text(docstring)
+    how = ["-X", "dev", "-W", "error", "-m", "doctest", "-o", "ELLIPSIS"]
+    done = subprocess.run(
+        [sys.executable, *how, "docstring.txt"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line for line in done.stderr.splitlines() if not is_slow_step(line)] == []
 
 
 def test_what_is_quoted_of_cpp_is_compiled_by_a_test() -> None:
