@@ -95,3 +95,31 @@ def test_links_lead_somewhere(page: Path) -> None:
     prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     links = re.findall(r"\]\((?!https?:)([^)#]+)", prose)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_reference_shows_every_public_module() -> None:
+    pages = "\n".join(page.read_text() for page in PAGES if page.parent.name == "reference")
+    shown = set(re.findall(r"^::: ktrdr_core\.(\w+)", pages, re.MULTILINE))
+    modules = {path.stem for path in PACKAGE.glob("*") if path.is_dir() or path.suffix == ".py"}
+    assert {name for name in modules if not name.startswith("_")} == shown
+
+
+def test_a_broken_link_fails_the_site(tmp_path: Path) -> None:
+    pages = tmp_path / "docs"
+    pages.mkdir()
+    (pages / "README.md").write_text("# Home\n\n[a](nowhere.md) [b](README.md#nowhere)\n")
+    (tmp_path / "mkdocs.yml").write_text(
+        f"INHERIT: {ROOT / 'tools' / 'mkdocs.yml'}\n"
+        "docs_dir: docs\nsite_dir: site\nnav: [README.md]\nhooks: []\nplugins: []\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "a link 'nowhere.md', but the target is not found" in done.stderr
+    assert "a link 'README.md#nowhere', but there is no such anchor" in done.stderr
