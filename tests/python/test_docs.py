@@ -104,6 +104,20 @@ def test_the_reference_shows_every_public_module() -> None:
     assert {name for name in modules if not name.startswith("_")} == shown
 
 
+def test_the_glossary_speaks_of_names_that_exist() -> None:
+    sources = "\n".join(
+        path.read_text()
+        for folder, kinds in (("cpp", "*.[ch]pp"), ("python", "*.py*"))
+        for path in (ROOT / folder).rglob(kinds)
+        if path.suffix != ".pyc"
+    )
+    known = set(re.findall(r"\w+", sources))
+    page = (ROOT / "docs" / "glossary.md").read_text()
+    names = [part for name in re.findall(r"`([\w.]+)`", page) for part in name.split(".")]
+    assert len(names) > 100
+    assert [name for name in names if name not in known] == []
+
+
 def test_a_broken_link_fails_the_site(tmp_path: Path) -> None:
     pages = tmp_path / "docs"
     pages.mkdir()
