@@ -1,6 +1,6 @@
 # The floor plan is checked in every build, where there is a Python to do it and the tree has its documents.
 if(EXISTS "${CMAKE_SOURCE_DIR}/tools/floor_plan.py" AND EXISTS "${CMAKE_SOURCE_DIR}/docs/architecture.md")
-  find_program(KTRDR_TOOLS_PYTHON NAMES python3 DOC "A Python >= 3.9 that runs tools/")
+  find_program(KTRDR_TOOLS_PYTHON NAMES python3 DOC "A Python >= 3.10 that runs tools/")
   if(KTRDR_TOOLS_PYTHON)
     add_custom_target(
       floor_plan

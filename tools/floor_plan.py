@@ -9,12 +9,18 @@ Checked are:
 2. `ktrdr_room(... USES ...)` in cpp/<room>/CMakeLists.txt lists exactly what the table allows;
 3. every `#include <ktrdr/<room>/...>` stays within the list;
 4. every other include is the standard library's, or a library's that the room may see;
-5. no room reads the environment: it is read once, outside, and handed in.
+5. no room reads the environment: it is read once, outside, and handed in;
+6. a source without a header of its name says in its first line what it is for.
+
+The second table says the same of the packages and single files of python/ktrdr_core. Every package may use the modules
+that the rooms are built into. Checked are all imports, those inside functions and those for type checkers too.
 """
 
 import argparse
+import ast
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,11 +43,15 @@ SYSTEM = re.compile(
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?P<how>[<"])(?P<what>[^>"]+)[>"]')
 ROW = re.compile(
-    r"^\|\s*(?P<floor>\d+)\s*\|\s*`(?P<room>\w+)`\s*\|[^|]*\|(?P<uses>[^|]*)\|(?P<libraries>[^|]*)\|\s*$"
+    r"^\|\s*(?P<floor>\d+)\s*\|\s*`(?P<room>[\w.]+)`\s*\|[^|]*\|(?P<uses>[^|]*)\|(?P<libraries>[^|]*)\|\s*$"
 )
 CMAKE_ROOM = re.compile(r"ktrdr_\w*room\(\s*(?P<name>\w+)(?P<rest>[^)]*)\)")
 CMAKE_LINK = re.compile(r"(?:target_link_libraries|foreach)\(([^)]*)\)")
 SOURCES = (".hpp", ".cpp", ".h", ".cc")
+# What the rooms are built into: modules of the package without a row of their own.
+BUILT = {"_core", "_torch", "_torch_release"}
+# What a package's own face is called in the table: python/ktrdr_core/__init__.py.
+FACE = "ktrdr_core"
 
 
 @dataclass(frozen=True)
@@ -64,18 +74,20 @@ class Findings:
         self.lines.append(f"{place}: {message}")
 
 
-def read_table(path: Path) -> dict[str, Room]:
-    """Return the rooms of the floor plan's table, in its order; `all` stands for every room of a lower floor."""
-    rows = [
-        match
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if (match := ROW.match(line))
-    ]
+def read_table(path: Path, what: str = "room") -> dict[str, Room]:
+    """Return the rows below the header ``| floor | <what> |``, in their order; `all` stands for every lower floor."""
+    rows = []
+    reading = False
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| floor |"):
+            reading = line.split("|")[2].strip() == what
+        elif reading and (match := ROW.match(line)):
+            rows.append(match)
     floors = {row["room"]: int(row["floor"]) for row in rows}
     rooms = {}
     for row in rows:
         name = row["room"]
-        uses = set(re.findall(r"\w+", row["uses"]))
+        uses = set(re.findall(r"[\w.]+", row["uses"]))
         if uses == {"all"}:
             uses = {other for other, floor in floors.items() if floor < floors[name]}
         rooms[name] = Room(
@@ -121,12 +133,14 @@ def circle(rooms: dict[str, Room], start: str) -> list[str] | None:
     return None
 
 
-def check_table(rooms: dict[str, Room], folders: set[str], table: Path, findings: Findings) -> None:
+def check_table(
+    rooms: dict[str, Room], folders: set[str], place: str, table: Path, findings: Findings
+) -> None:
     """Check that table and folders name the same rooms and that nothing is used upwards or in a circle."""
     for name in sorted(folders - rooms.keys()):
-        findings.add(table, f"room '{name}' has a folder in cpp/ and no row in the table")
+        findings.add(table, f"room '{name}' has a folder in {place} and no row in the table")
     for name in sorted(rooms.keys() - folders):
-        findings.add(table, f"room '{name}' has a row in the table and no folder in cpp/")
+        findings.add(table, f"room '{name}' has a row in the table and no folder in {place}")
     for room in rooms.values():
         for used in sorted(room.uses):
             if used not in rooms:
@@ -139,6 +153,11 @@ def check_table(rooms: dict[str, Room], folders: set[str], table: Path, findings
                 )
         if way := circle(rooms, room.name):
             findings.add(table, "rooms use each other in a circle: " + " -> ".join(way))
+
+
+def check_libraries(rooms: dict[str, Room], table: Path, findings: Findings) -> None:
+    """Check that the table names only libraries whose headers are known here."""
+    for room in rooms.values():
         for library in sorted(room.libraries - LIBRARIES.keys()):
             findings.add(
                 table,
@@ -187,9 +206,17 @@ def check_include(room: Room, what: str, quoted: bool) -> str | None:
 
 
 def check_sources(room: Room, folder: Path, findings: Findings) -> None:
-    """Check every include of a room, and that it leaves the environment alone."""
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in SOURCES):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    """Check every include of a room, that it leaves the environment alone, and that its files say what they are for."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in SOURCES)
+    headers = {path.stem for path in paths if path.suffix in (".hpp", ".h")}
+    for path in paths:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if path.stem not in headers and not "".join(lines[:1]).startswith("//"):
+            findings.add(
+                f"{path}:1",
+                "has no header of its name; say in the first line what it is for: // ...",
+            )
+        for number, line in enumerate(lines, start=1):
             if include := INCLUDE.match(line):
                 message = check_include(room, include["what"], include["how"] == '"')
                 if message is not None:
@@ -201,8 +228,84 @@ def check_sources(room: Room, folder: Path, findings: Findings) -> None:
                 )
 
 
+def imports_of(tree: ast.AST, package: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Give line and dotted name of what a module of ``package`` imports, wherever in it, and by whatever means."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = node.module.split(".") if node.module else []
+            for alias in node.names:
+                # Of `from . import name` the name is the module.
+                yield node.lineno, base + module if module else [*base, alias.name]
+        elif isinstance(node, ast.expr) and (text := looked_up(node)) is not None:
+            yield node.lineno, [*package, text[1:]] if text.startswith(".") else text.split(".")
+
+
+def looked_up(node: ast.expr) -> str | None:
+    """Give the name of a module that is imported by a string, or looked up in sys.modules; None for anything else."""
+    match node:
+        case (
+            ast.Call(
+                func=ast.Name("import_module" | "__import__"), args=[ast.Constant(str(name)), *_]
+            )
+            | ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(str(name)), *_])
+            | ast.Call(
+                func=ast.Attribute(value=ast.Attribute(attr="modules")),
+                args=[ast.Constant(str(name)), *_],
+            )
+            | ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Constant(str(name)))
+        ):
+            return name
+    return None
+
+
+def package_of(name: list[str], packages: dict[str, Room]) -> str:
+    """Give the row that a module of ours belongs to: the longest that its name begins with, else its first part."""
+    parts = name[1:]
+    for length in range(len(parts), 0, -1):
+        if ".".join(parts[:length]) in packages:
+            return ".".join(parts[:length])
+    return parts[0] if parts else FACE
+
+
+def check_import(package: Room, name: list[str], packages: dict[str, Room]) -> str | None:
+    """Return what is wrong with one import of a package, None where nothing is."""
+    library = name[0]
+    if library != FACE:
+        if library in sys.stdlib_module_names | package.libraries:
+            return None
+        return f"'{package.name}' imports {library}; the table does not let it see that"
+    other = package_of(name, packages)
+    if other in {package.name, *BUILT} | package.uses:
+        return None
+    return f"'{package.name}' imports {'.'.join(name)}; the table does not let it use '{other}'"
+
+
+def check_packages(root: Path, table: Path, findings: Findings) -> None:
+    """Check the packages below python/ktrdr_core against their table."""
+    packages = read_table(table, "package")
+    folder = root / "python" / FACE
+    names = {
+        path: [FACE, *path.relative_to(folder).with_suffix("").parts]
+        for path in sorted(folder.rglob("*.py"))
+    }
+    homes = {path: package_of(name, packages) for path, name in names.items()}
+    homes = {path: FACE if home == "__init__" else home for path, home in homes.items()}
+    check_table(packages, set(homes.values()), f"python/{FACE}/", table, findings)
+    for path, home in homes.items():
+        if home not in packages:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for line, name in imports_of(tree, names[path][:-1]):
+            message = check_import(packages[home], name, packages)
+            if message is not None:
+                findings.add(f"{path}:{line}", message)
+
+
 def check(root: Path) -> list[str]:
-    """Return everything in which table, CMake lists and sources of a working tree disagree."""
+    """Return everything in which tables, CMake lists and sources of a working tree disagree."""
     findings = Findings()
     table, cpp = root / "docs" / "architecture.md", root / "cpp"
     rooms = read_table(table)
@@ -211,11 +314,13 @@ def check(root: Path) -> list[str]:
             table, "no floor plan found: rows are | floor | `room` | what | may use | libraries |"
         )
     folders = {path.name for path in cpp.iterdir() if path.is_dir()}
-    check_table(rooms, folders, table, findings)
+    check_table(rooms, folders, "cpp/", table, findings)
+    check_libraries(rooms, table, findings)
     check_cmake(rooms, cpp, findings)
     for room in rooms.values():
         if room.name in folders:
             check_sources(room, cpp / room.name, findings)
+    check_packages(root, table, findings)
     return findings.lines
 
 

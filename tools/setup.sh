@@ -201,7 +201,14 @@ package() {
     fi
 }
 
-system_packages
-virtual_environment
-requirements
-package
+# part <function>: run it, and say how long it took where it did something.
+part() {
+    local began=$SECONDS
+    "$1"
+    [ $((SECONDS - began)) -lt 5 ] || say "${1//_/ }: $((SECONDS - began)) s"
+}
+
+part system_packages
+part virtual_environment
+part requirements
+part package

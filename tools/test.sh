@@ -8,18 +8,18 @@ python=.venv/bin/python
 # shellcheck source=tools/lib.sh
 . tools/lib.sh
 failed=()
+took=()
 
 # check <name> <command>...: run it, say how it ended, go on with the next.
 check() {
     local name=$1 began=$SECONDS
     shift
     printf '\n== %s\n' "$name"
-    if "$@"; then
-        printf -- '-- %s: passed, %d s\n' "$name" $((SECONDS - began))
-    else
-        printf -- '-- %s: FAILED, %d s\n' "$name" $((SECONDS - began))
-        failed+=("$name")
-    fi
+    local ended=passed
+    "$@" || ended=FAILED
+    took+=("$(printf '%6d s  %s: %s' $((SECONDS - began)) "$name" "$ended")")
+    printf -- '-- %s: %s, %d s\n' "$name" "$ended" $((SECONDS - began))
+    [ "$ended" = passed ] || failed+=("$name")
 }
 
 cpp_sources() { git ls-files -z --cached --others --exclude-standard -- '*.cpp' '*.hpp'; }
@@ -95,6 +95,8 @@ lint() {
 }
 
 report() {
+    printf '\n'
+    printf '%s\n' "${took[@]}"
     if [ ${#failed[@]} -gt 0 ]; then
         printf '\nfailed: %s\n' "$(printf '%s, ' "${failed[@]}" | sed 's/, $//')"
         exit 1

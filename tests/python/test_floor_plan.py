@@ -32,10 +32,10 @@ def tree(tmp_path: Path) -> Path:
         write(
             tmp_path,
             f"{room}/src/{room}.cpp",
-            "#include <ktrdr/base/errc.hpp>\n#include <vector>\n",
+            "// Code.\n#include <ktrdr/base/errc.hpp>\n#include <vector>\n",
         )
     write(tmp_path, "bindings/CMakeLists.txt", "target_link_libraries(_core PRIVATE ktrdr)\n")
-    write(tmp_path, "bindings/src/module.cpp", "#include <pybind11/pybind11.h>\n")
+    write(tmp_path, "bindings/src/module.cpp", "// The module.\n#include <pybind11/pybind11.h>\n")
     return tmp_path
 
 
@@ -90,7 +90,15 @@ def test_a_forbidden_line_is_found_with_its_place(tree: Path, line: str, said: s
     ],
 )
 def test_an_allowed_line_is_not(tree: Path, line: str) -> None:
-    write(tree, "market/src/bars.cpp", line + "\n")
+    write(tree, "market/src/bars.cpp", f"// Bars.\n{line}\n")
+    assert floor_plan.check(tree) == []
+
+
+def test_a_source_without_a_header_says_what_it_is_for(tree: Path) -> None:
+    write(tree, "market/src/bars_of_a_day.cpp", "#include <vector>\n")
+    [finding] = floor_plan.check(tree)
+    assert "cpp/market/src/bars_of_a_day.cpp:1: has no header of its name" in finding
+    write(tree, "market/src/bars_of_a_day.hpp", "#pragma once\n")
     assert floor_plan.check(tree) == []
 
 
@@ -149,3 +157,106 @@ def test_a_table_that_is_wrong_is_found(tree: Path, old: str, new: str, said: st
 def test_a_page_without_a_table_is_found(tree: Path) -> None:
     (tree / "docs" / "architecture.md").write_text("# Architecture\n")
     assert any("no floor plan found" in finding for finding in floor_plan.check(tree))
+
+
+PACKAGES = """
+| floor | package | what lives there | may use | libraries |
+|---|---|---|---|---|
+| 8 | `errors` | exceptions | - | - |
+| 9 | `http` | a client | errors | - |
+| 9 | `hosts.ib` | a service | errors | fastapi |
+| 10 | `operations` | handles | errors http | anyio |
+| 11 | `ktrdr_core` | names | all | - |
+"""
+
+
+@pytest.fixture
+def packages(tree: Path) -> Path:
+    """The small house with a Python half."""
+    with (tree / "docs" / "architecture.md").open("a") as page:
+        page.write(PACKAGES)
+    for name in ("__init__", "errors", "http/__init__", "hosts/ib/app", "operations/handle"):
+        module(tree, name, "import asyncio\n")
+    return tree
+
+
+def module(tree: Path, name: str, text: str) -> None:
+    path = tree / "python" / "ktrdr_core" / f"{name}.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("from .. import operations", "does not let it use 'operations'"),
+        ("from ..operations import Operation", "does not let it use 'operations'"),
+        ("from ..operations.handle import Operation", "does not let it use 'operations'"),
+        ("import ktrdr_core.operations", "does not let it use 'operations'"),
+        ("from ktrdr_core.operations import Operation", "does not let it use 'operations'"),
+        ("from ..hosts.ib.app import create_app", "does not let it use 'hosts.ib'"),
+        ("from .. import attic", "does not let it use 'attic'"),
+        ("import numpy", "does not let it see that"),
+        ("from fastapi.routing import APIRoute", "does not let it see that"),
+        ("def f() -> None:\n    from ..operations import Operation", "'operations'"),
+        ("if TYPE_CHECKING:\n    from ..operations import Operation", "'operations'"),
+        ("import_module('ktrdr_core.operations')", "'operations'"),
+        ("importlib.import_module('ktrdr_core.operations')", "'operations'"),
+        ("work = sys.modules.get('ktrdr_core.operations')", "'operations'"),
+        ("work = sys.modules['ktrdr_core.operations']", "'operations'"),
+    ],
+)
+def test_a_forbidden_import_is_found_with_its_place(packages: Path, line: str, said: str) -> None:
+    module(packages, "http/client", f"{line}\n")
+    [finding] = floor_plan.check(packages)
+    assert said in finding
+    assert f"python/ktrdr_core/http/client.py:{line.count(chr(10)) + 1}: " in finding
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from .. import _core, errors",
+        "from .._core import Timeouts",
+        "from ..errors import KtrdrError",
+        "from ktrdr_core.errors import KtrdrError",
+        "from . import answers",
+        "from .answers import Response",
+        "import urllib.parse",
+        "# from ..operations import Operation",
+        "loaded = 'asyncio' in sys.modules",
+    ],
+)
+def test_an_allowed_import_is_not(packages: Path, line: str) -> None:
+    module(packages, "http/client", f"{line}\n")
+    assert floor_plan.check(packages) == []
+
+
+def test_what_a_package_may_use_is_open_to_it_and_the_face_may_use_all(packages: Path) -> None:
+    module(packages, "operations/handle", "import anyio\nfrom ..http import Client\n")
+    module(packages, "hosts/ib/app", "import fastapi\nfrom ...errors import KtrdrError\n")
+    module(packages, "__init__", "from .hosts.ib.app import create_app\n")
+    assert floor_plan.check(packages) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "| errors | - |\n| 9 | `hosts",
+            "| errors operations | - |\n| 9 | `hosts",
+            "nothing above",
+        ),
+        ("| 8 | `errors` | exceptions | - |", "| 9 | `errors` | x | http |", "in a circle"),
+        ("| errors http |", "| errors http attic |", "'attic', which is no room"),
+        ("| 9 | `http` | a client | errors | - |\n", "", "'http' has a folder in python/"),
+        ("| 9 | `http`", "| 9 | `attic` | - | - | - |\n| 9 | `http`", "no folder in python/"),
+    ],
+)
+def test_a_table_of_packages_that_is_wrong_is_found(
+    packages: Path, old: str, new: str, said: str
+) -> None:
+    page = packages / "docs" / "architecture.md"
+    assert old in PACKAGES
+    page.write_text(page.read_text().replace(old, new))
+    assert any(said in finding for finding in floor_plan.check(packages))

@@ -9,10 +9,10 @@
 #include <boost/json/serialize.hpp>
 #include <string_view>
 
-#include <ktrdr/adapter/gate.hpp>
+#include <ktrdr/coroutines/gate.hpp>
 #include <ktrdr/adapter/operation_observer.hpp>
 #include <ktrdr/base/json.hpp>
-#include <ktrdr/http/awaited.hpp>
+#include <ktrdr/coroutines/awaited.hpp>
 
 namespace ktrdr {
 namespace asio = boost::asio;

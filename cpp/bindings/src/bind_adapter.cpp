@@ -1,3 +1,5 @@
+// Room adapter: calls to a host service whose answers come as mail, and its configuration.
+
 #include <fmt/format.h>
 #include <pybind11/stl.h>
 

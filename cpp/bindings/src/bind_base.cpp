@@ -1,3 +1,5 @@
+// Room base: our errors become the exceptions of `ktrdr_core.errors`; what can be kept as JSON.
+
 #include <pybind11/stl.h>
 
 #include <ktrdr/base/errc.hpp>

@@ -1,3 +1,5 @@
+// Room cancellation: the token, with a plain descriptor for the question that is asked most, and the system.
+
 #include <fmt/format.h>
 #include <pybind11/stl.h>
 

@@ -1,3 +1,5 @@
+// Room data: a manager and its loads.
+
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 

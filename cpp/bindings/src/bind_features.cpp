@@ -1,3 +1,5 @@
+// Room features: the registry of indicators, for those who check strategies.
+
 #include <ktrdr/features/indicator.hpp>
 
 #include "bind.hpp"

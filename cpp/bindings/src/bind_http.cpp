@@ -1,3 +1,5 @@
+// Room http: options, requests whose answers come as mail, streams and events.
+
 #include <fmt/format.h>
 #include <pybind11/stl.h>
 

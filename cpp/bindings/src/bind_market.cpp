@@ -1,3 +1,5 @@
+// Room market: bars whose columns numpy looks at, and the names of timeframes.
+
 #include <pybind11/stl.h>
 
 #include <ktrdr/market/bars.hpp>

@@ -1,3 +1,5 @@
+// Room operations: one operation, and the listener that puts its news into a mailbox.
+
 #include <fmt/format.h>
 #include <pybind11/chrono.h>
 #include <pybind11/stl.h>

@@ -1,3 +1,5 @@
+// Room orchestrator: how a service is routed and work is tried again.
+
 #include <pybind11/stl.h>
 
 #include <ktrdr/orchestrator/retry.hpp>

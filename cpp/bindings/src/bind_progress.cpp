@@ -1,3 +1,5 @@
+// Room progress: the state, the renderers' interface, progress by calls.
+
 #include <fmt/format.h>
 #include <pybind11/chrono.h>
 #include <pybind11/stl.h>

@@ -1,3 +1,5 @@
+// Room operations: the registry; records and events of all operations, looked up, cancelled, tried again.
+
 #include <fmt/format.h>
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>

@@ -1,3 +1,5 @@
+// Room runtime: start and end of the threads, mailboxes, log records, libraries that are loaded ahead.
+
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <pybind11/chrono.h>

@@ -1,3 +1,5 @@
+// Room storage: a file that keeps operations.
+
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 

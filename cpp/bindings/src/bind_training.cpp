@@ -1,3 +1,5 @@
+// Room training: a manager and its trainings, and the slot that a trainer is put into once it is loaded.
+
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 

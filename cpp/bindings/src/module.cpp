@@ -1,3 +1,5 @@
+// The module `_core`: a table of contents, one bind_<room>.cpp for each room.
+
 #include "bind.hpp"
 
 PYBIND11_MODULE(_core, module) {

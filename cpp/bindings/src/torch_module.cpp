@@ -1,3 +1,5 @@
+// The module `_torch`: the trainer of LibTorch, and a refusal to load beside another release of torch.
+
 #include <pybind11/pybind11.h>
 
 #include <memory>

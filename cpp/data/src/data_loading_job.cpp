@@ -11,8 +11,8 @@
 #include <ktrdr/data/planner.hpp>
 #include <ktrdr/market/time_text.hpp>
 
-#include <ktrdr/adapter/gate.hpp>
-#include "hop.hpp"
+#include <ktrdr/coroutines/gate.hpp>
+#include <ktrdr/coroutines/run_on.hpp>
 
 namespace ktrdr {
 namespace {

@@ -5,7 +5,7 @@
 #include <ktrdr/data/ib_answers.hpp>
 #include <ktrdr/market/time_text.hpp>
 
-#include "hop.hpp"
+#include <ktrdr/coroutines/run_on.hpp>
 
 namespace ktrdr {
 namespace {

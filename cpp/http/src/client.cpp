@@ -7,7 +7,7 @@
 #include <map>
 #include <mutex>
 
-#include <ktrdr/http/awaited.hpp>
+#include <ktrdr/coroutines/awaited.hpp>
 
 #include "connection_pool.hpp"
 #include "redirects.hpp"

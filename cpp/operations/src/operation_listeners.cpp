@@ -1,3 +1,5 @@
+// Whom an operation tells: listeners join and leave, and hear of progress and the end in order, outside its lock.
+
 #include <fmt/format.h>
 
 #include <algorithm>

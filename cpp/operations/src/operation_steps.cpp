@@ -1,3 +1,6 @@
+// What an operation hands its store: records and events in steps, one write at a time, and what waits until one is
+// kept.
+
 #include <fmt/format.h>
 
 #include <utility>

@@ -1,3 +1,5 @@
+// The registry's questions: an operation lives here, or is in one of the stores; a list is merged from both.
+
 #include <fmt/format.h>
 
 #include <algorithm>

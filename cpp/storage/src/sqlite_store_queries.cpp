@@ -1,3 +1,5 @@
+// What is read from the file's operations: one by its id, pages of a list, events after a number.
+
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 

@@ -1,3 +1,5 @@
+// The sentence of a training's progress, from what its state says.
+
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
 

@@ -7,7 +7,7 @@
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/data/bar_source.hpp>
-#include <ktrdr/data/turnstile.hpp>
+#include <ktrdr/coroutines/turnstile.hpp>
 
 namespace ktrdr {
 

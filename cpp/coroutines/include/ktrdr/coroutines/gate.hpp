@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <utility>
 
 namespace ktrdr {
 

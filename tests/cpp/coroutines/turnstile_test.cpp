@@ -4,8 +4,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include <data/fakes.hpp>
-#include <ktrdr/data/turnstile.hpp>
+#include <ktrdr/coroutines/turnstile.hpp>
+
+#include "executors.hpp"
 
 namespace ktrdr {
 namespace {

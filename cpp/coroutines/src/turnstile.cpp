@@ -1,4 +1,4 @@
-#include <ktrdr/data/turnstile.hpp>
+#include <ktrdr/coroutines/turnstile.hpp>
 
 namespace ktrdr {
 

@@ -7,7 +7,7 @@
 
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
-#include <ktrdr/adapter/gate.hpp>
+#include <ktrdr/coroutines/gate.hpp>
 
 namespace ktrdr {
 
