@@ -37,6 +37,10 @@ boost::json::object to_json(const ProgressState& state) {
         {"items_processed", state.items_processed},
         {"total_items", state.total_items},
         {"rate", state.rate},
+        {"epoch", state.epoch},
+        {"total_epochs", state.total_epochs},
+        {"batch", state.batch},
+        {"total_batches", state.total_batches},
         {"start_time_ns", state.start_time.time_since_epoch().count()},
         {"estimated_remaining_ms", nullptr},
         {"context", state.context},
@@ -64,6 +68,10 @@ ProgressState progress_from_json(const boost::json::object& object) {
     state.items_processed = integer(object, "items_processed");
     state.total_items = integer(object, "total_items");
     state.rate = number(object, "rate");
+    state.epoch = integer(object, "epoch");
+    state.total_epochs = integer(object, "total_epochs");
+    state.batch = integer(object, "batch");
+    state.total_batches = integer(object, "total_batches");
     state.start_time = UtcTime{std::chrono::nanoseconds{integer(object, "start_time_ns")}};
     if (const auto* const left = object.if_contains("estimated_remaining_ms"); left != nullptr && left->is_number()) {
         state.estimated_remaining = std::chrono::milliseconds{left->to_number<std::int64_t>()};

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
+#include <array>
+#include <utility>
 
 #include <ktrdr/training/training_progress.hpp>
 
@@ -45,23 +45,20 @@ std::string upper(std::string word) {
     return word;
 }
 
-std::optional<std::int64_t> whole(const boost::json::object& object, std::string_view key) {
-    const boost::json::value* const value = find(object, key);
-    if (value == nullptr || !value->is_number()) {
-        return std::nullopt;
-    }
-    const auto number = value->to_number<double>();
-    return std::isfinite(number) ? std::optional(static_cast<std::int64_t>(number)) : std::nullopt;
-}
+/// Under which names older readers find the fields.
+constexpr std::array<std::pair<const char*, std::int64_t ProgressState::*>, 4> older_names{{
+    {"current_epoch", &ProgressState::epoch},
+    {"total_epochs", &ProgressState::total_epochs},
+    {"current_batch", &ProgressState::batch},
+    {"total_batches", &ProgressState::total_batches},
+}};
 
 std::string epoch_text(const ProgressState& state) {
-    const std::int64_t total = whole(state.context, "total_epochs").value_or(state.step_total);
-    const std::int64_t epoch = whole(state.context, "current_epoch").value_or(state.step_current);
+    const std::int64_t epoch = state.epoch > 0 ? state.epoch : state.step_current;
+    const std::int64_t total = state.total_epochs > 0 ? state.total_epochs : state.step_total;
     std::string words = fmt::format("[epoch {}/{}]", epoch, total);
-    const auto batch = whole(state.context, "current_batch");
-    const auto batches = whole(state.context, "total_batches");
-    if (batch && batches) {
-        words += fmt::format(" (batch {}/{})", *batch, *batches);
+    if (state.total_batches > 0) {
+        words += fmt::format(" (batch {}/{})", state.batch, state.total_batches);
     }
     return words;
 }
@@ -87,18 +84,14 @@ std::string step_text(const ProgressState& state) {
 }  // namespace
 
 ProgressState TrainingProgressRenderer::enhance_state(ProgressState state) const {
-    boost::json::value* const found = state.context.if_contains("metrics");
-    if (found == nullptr || !found->is_object()) {
-        return state;
-    }
-    boost::json::object metrics = std::move(found->get_object());
-    for (const char* const key : {"current_epoch", "current_batch", "total_batches"}) {
-        if (const auto number = whole(metrics, key)) {
-            state.context[key] = *number;
+    for (const auto& [name, field] : older_names) {
+        if (state.*field > 0) {
+            state.context[name] = state.*field;
+        } else if (const auto* const told = find(state.context, name); told != nullptr) {
+            boost::system::error_code unreadable;
+            state.*field = told->to_number<std::int64_t>(unreadable);
         }
-        metrics.erase(key);
     }
-    state.context["metrics"] = std::move(metrics);
     return state;
 }
 
