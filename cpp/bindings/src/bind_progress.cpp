@@ -8,11 +8,9 @@
 #include <array>
 #include <optional>
 
-#include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/progress/generic_progress_manager.hpp>
 #include <ktrdr/progress/renderer.hpp>
 #include <ktrdr/progress/state.hpp>
-#include <ktrdr/training/training_progress.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -142,12 +140,6 @@ void bind_renderers(py::module_& module) {
              "A new state with context derived from its numbers.");
     py::class_<DefaultProgressRenderer, ProgressRenderer, std::shared_ptr<DefaultProgressRenderer>>(
         module, "DefaultProgressRenderer")
-        .def(py::init<>());
-    py::class_<DataProgressRenderer, ProgressRenderer, std::shared_ptr<DataProgressRenderer>>(module,
-                                                                                              "DataProgressRenderer")
-        .def(py::init<>());
-    py::class_<TrainingProgressRenderer, ProgressRenderer, std::shared_ptr<TrainingProgressRenderer>>(
-        module, "TrainingProgressRenderer")
         .def(py::init<>());
 }
 
