@@ -1,5 +1,7 @@
 #include <ktrdr/operations/record.hpp>
 
+#include <ktrdr/base/json.hpp>
+
 namespace ktrdr {
 namespace {
 
@@ -11,11 +13,6 @@ double number(const boost::json::object& object, std::string_view key, double ot
 std::int64_t integer(const boost::json::object& object, std::string_view key) {
     const auto* const value = object.if_contains(key);
     return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;
-}
-
-std::string text(const boost::json::object& object, std::string_view key) {
-    const auto* const value = object.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
 }
 
 }  // namespace
@@ -53,14 +50,14 @@ boost::json::object to_json(const ProgressState& state) {
 
 ProgressState progress_from_json(const boost::json::object& object) {
     ProgressState state;
-    state.operation_id = text(object, "operation_id");
+    state.operation_id = text_or_empty(object, "operation_id");
     state.sequence = static_cast<std::uint64_t>(integer(object, "sequence"));
     state.percentage = number(object, "percentage");
-    state.message = text(object, "message");
-    state.detail = text(object, "detail");
+    state.message = text_or_empty(object, "message");
+    state.detail = text_or_empty(object, "detail");
     state.current_step = integer(object, "current_step");
     state.total_steps = integer(object, "total_steps");
-    state.step_name = text(object, "step_name");
+    state.step_name = text_or_empty(object, "step_name");
     state.step_start_percentage = number(object, "step_start_percentage");
     state.step_end_percentage = number(object, "step_end_percentage", 100);
     state.step_current = integer(object, "step_current");

@@ -7,23 +7,14 @@
 #include <array>
 #include <utility>
 
+#include <ktrdr/base/json.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
 namespace ktrdr {
 namespace {
 
-const boost::json::value* find(const boost::json::object& object, std::string_view key) {
-    const boost::json::value* const value = object.if_contains(key);
-    return value == nullptr || value->is_null() ? nullptr : value;
-}
-
-std::string text(const boost::json::object& context, std::string_view key) {
-    const boost::json::value* const value = find(context, key);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 std::string join(const boost::json::object& context, std::string_view key) {
-    const boost::json::value* const list = find(context, key);
+    const boost::json::value* const list = context.if_contains(key);
     std::string joined;
     if (list == nullptr || !list->is_array()) {
         return joined;
@@ -38,7 +29,8 @@ std::string join(const boost::json::object& context, std::string_view key) {
     return items.size() > shown ? fmt::format("{} and {} more", joined, items.size() - shown) : joined;
 }
 
-std::string upper(std::string word) {
+std::string upper(std::string_view given) {
+    std::string word(given);
     for (char& c : word) {
         c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     }
@@ -68,8 +60,8 @@ std::string step_text(const ProgressState& state) {
         return "loading LibTorch";
     }
     if (state.step_name == "data_preparation") {
-        std::string words =
-            fmt::format("preparing {}: {}", text(state.context, "symbol"), text(state.context, "stage"));
+        std::string words = fmt::format("preparing {}: {}", text_or_empty(state.context, "symbol"),
+                                        text_or_empty(state.context, "stage"));
         if (state.step_total > 0) {
             words += fmt::format(" [{}/{}]", std::min(state.step_current + 1, state.step_total), state.step_total);
         }
@@ -87,7 +79,7 @@ ProgressState TrainingProgressRenderer::enhance_state(ProgressState state) const
     for (const auto& [name, field] : older_names) {
         if (state.*field > 0) {
             state.context[name] = state.*field;
-        } else if (const auto* const told = find(state.context, name); told != nullptr) {
+        } else if (const auto* const told = state.context.if_contains(name)) {
             boost::system::error_code unreadable;
             state.*field = told->to_number<std::int64_t>(unreadable);
         }
@@ -97,7 +89,7 @@ ProgressState TrainingProgressRenderer::enhance_state(ProgressState state) const
 
 std::string TrainingProgressRenderer::render_message(const ProgressState& given) const {
     const ProgressState state = enhance_state(given);
-    std::string head = fmt::format("Training {} model on {} [{}]", upper(text(state.context, "model_type")),
+    std::string head = fmt::format("Training {} model on {} [{}]", upper(text_or_empty(state.context, "model_type")),
                                    join(state.context, "symbols"), join(state.context, "timeframes"));
     const std::string tail = step_text(state);
     return tail.empty() ? head : head + " " + tail;
