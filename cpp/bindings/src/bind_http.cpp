@@ -14,6 +14,7 @@
 #include "bind_pool.hpp"
 #include "convert.hpp"
 #include "options.hpp"
+#include "value.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -156,15 +157,19 @@ void bind_http(py::module_& module) {
         .def(py::init(&make_request), py::arg("method"), py::arg("url"), py::arg("headers"), py::arg("content"),
              py::arg("json"), py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"),
              py::arg("max_redirects"), py::arg("timeout"));
-    py::class_<ServerEvent>(module, "ServerEvent", "One server-sent event.")
-        .def_property_readonly(
+    ValueClass<ServerEvent>(module, "ServerEvent", "a ServerEvent", "One server-sent event.")
+        .field(
             "event", [](const ServerEvent& self) { return utf8_of(self.event); },
+            [](ServerEvent& self, const py::handle& given) { self.event = given.cast<std::string>(); },
             "Its type; message where the service names none.")
-        .def_property_readonly(
-            "data", [](const ServerEvent& self) { return utf8_of(self.data); }, "Its text.")
-        .def_property_readonly(
+        .field(
+            "data", [](const ServerEvent& self) { return utf8_of(self.data); },
+            [](ServerEvent& self, const py::handle& given) { self.data = given.cast<std::string>(); }, "Its text.")
+        .field(
             "id", [](const ServerEvent& self) { return utf8_of(self.id); },
+            [](ServerEvent& self, const py::handle& given) { self.id = given.cast<std::string>(); },
             "The newest id so far; empty where the service gives none.")
+        .done()
         .def("__repr__", [](const ServerEvent& self) {
             return py::str("<ServerEvent {} {}>").format(utf8_of(self.event), utf8_of(self.id));
         });

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "convert.hpp"
+#include "value.hpp"
 
 namespace ktrdr::bindings {
 
@@ -79,6 +80,11 @@ public:
             }
             return name + "(" + shown + ")";
         });
+        std::vector<std::string> names;
+        for (const Field& field : fields_) {
+            names.push_back(field.name);
+        }
+        make_value(class_, names);
     }
 
 private:
