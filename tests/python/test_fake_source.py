@@ -83,7 +83,7 @@ def test_a_load_that_is_held_goes_on_when_it_is_released(
         source.hold()
         operation = data.load_data("AAPL", "1d", **YEAR)
         source.wait_until_held()
-        assert not operation.done
+        assert operation.status == "running"
         source.release()
         assert len(operation.result(30)) == 365
         with pytest.raises(TimeoutError):
@@ -111,7 +111,7 @@ def test_bars_that_no_series_can_have_are_refused(source: FakeSource) -> None:
     bars = daily("2023-01-01", "2023-01-04")
     for wrong, said in (
         ({"close": None}, "close missing"),
-        ({"time": bars["time"][::-1]}, "time"),
+        ({"time": bars["time"][::-1]}, "sort the bars"),
         ({"close": bars["close"][:2]}, "close"),
         ({"close": np.zeros((3, 1))}, "one contiguous row"),
     ):
