@@ -85,8 +85,8 @@ void fail_with(ScriptedSource& self, const std::optional<std::string>& code, std
 
 void bind_scripted_source(py::module_& module) {
     py::class_<BarSource, std::shared_ptr<BarSource>>(module, "BarSource", "Where bars come from.");
-    py::class_<ScriptedSource, BarSource, std::shared_ptr<ScriptedSource>>(module, "ScriptedSource",
-                                                                "A source of bars for tests, without a service.")
+    py::class_<ScriptedSource, BarSource, std::shared_ptr<ScriptedSource>>(
+        module, "ScriptedSource", "A source of bars for tests, without a service.")
         .def(py::init([](std::string provider) {
                  return std::make_shared<ScriptedSource>(unwrap(Runtime::instance())->io(), std::move(provider));
              }),
