@@ -1,7 +1,7 @@
 # Each target sets up what it needs. Paths are relative and quoted: the folder's name may hold a space.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test asan tsan fuzz soak bench format lint notebook wheel clean
+.PHONY: help setup build demo test asan tsan fuzz soak bench format lint docs notebook wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ format: ## let black, ruff and clang-format rewrite the sources
 lint: ## floor plan, types and style, without running any test
 	@tools/setup.sh dev
 	@tools/test.sh lint
+
+docs: ## the pages and the reference as a site in build/docs; a broken link fails
+	@tools/setup.sh dev
+	@tools/test.sh docs
 
 notebook: ## open the notebooks (installs jupyterlab into .venv)
 	@tools/setup.sh dev

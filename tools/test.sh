@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks behind `make test`, each by its name: tools/test.sh all | lint | cpp | python | asan | tsan | fuzz | soak | format
+# The checks behind `make test`, each by its name: tools/test.sh all | lint | docs | cpp | python | asan | tsan | fuzz | soak | format
 # Needs what tools/setup.sh dev sets up.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -80,6 +80,9 @@ stubs() {
     MYPYPATH=python "$python" -m mypy.stubtest --allowlist tools/stubtest_allowlist.txt --ignore-unused-allowlist "${modules[@]}"
 }
 
+# Strict: a broken link, a missing anchor, a parameter that a docstring names and the signature lacks.
+site() { NO_MKDOCS_2_WARNING=1 "$python" -m mkdocs build -f tools/mkdocs.yml; }
+
 lint() {
     check "floor plan" "$python" tools/floor_plan.py
     check "mypy --strict" types
@@ -88,6 +91,7 @@ lint() {
     check "black" .venv/bin/black --check -q .
     check "bandit" .venv/bin/bandit -q -c pyproject.toml -r python tools benchmarks
     check "clang-format" clang_format --dry-run -Werror
+    check "docs" site
 }
 
 report() {
@@ -112,6 +116,7 @@ all)
     ;;
 fuzz) check "fuzzers" fuzz ;;
 lint) lint ;;
+docs) check "docs" site ;;
 cpp) check "GoogleTest" googletest dev ;;
 python) check "pytest" "$python" -m pytest ;;
 asan) check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" googletest asan ;;
@@ -133,7 +138,7 @@ format)
     exit
     ;;
 *)
-    echo "test: '$1' is no check: take all, lint, cpp, python, asan, tsan, fuzz, soak or format" >&2
+    echo "test: '$1' is no check: take all, lint, docs, cpp, python, asan, tsan, fuzz, soak or format" >&2
     exit 2
     ;;
 esac

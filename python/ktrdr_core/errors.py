@@ -1,7 +1,5 @@
 """Everything that ktrdr_core raises.
 
-::
-
     KtrdrError
     ├── InvalidArgumentError (ValueError)      an argument out of range or of no known name
     ├── NotFoundError (LookupError)            the thing named does not exist

@@ -38,6 +38,7 @@ class ProgressRenderer:
 
     Examples
     --------
+    >>> from ktrdr_core import ProgressRenderer, ProgressState
     >>> class Loud(ProgressRenderer):
     ...     def render_message(self, state):
     ...         return f"{state.percentage:.0f} % OF {state.context['what'].upper()}!"
@@ -92,6 +93,7 @@ class GenericProgressManager:
 
     Examples
     --------
+    >>> from ktrdr_core import GenericProgressManager
     >>> seen = []
     >>> manager = GenericProgressManager(callback=seen.append)
     >>> manager.start_operation("import", total_steps=2)

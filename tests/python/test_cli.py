@@ -214,7 +214,7 @@ def test_ctrl_c_during_a_load_keeps_what_is_finished(tmp_path: Path, presses: in
         gated.release(2)
         load = loading("AAPL", gated.url, tmp_path)
         terminal = PtyCommand(*load)
-        segments = int(terminal.wait_for(r"segments 2/(\d+)"))
+        segments = int(terminal.wait_for(r"\[2/(\d+)\]"))
         asked = gated.wait_until("held_requests", 1)["requests"]["/data/historical"]
         for _ in range(presses):
             terminal.press_ctrl_c()

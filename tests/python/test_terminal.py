@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ktrdr_core.cli import terminal
+from ktrdr_core.cli import live, terminal
 
 if TYPE_CHECKING:
     from ktrdr_core import ProgressState
@@ -50,6 +51,8 @@ LOADING = State(
     step_total=7,
     items_processed=1760,
     rate=890.4,
+    message="Loading AAPL 1d data (full mode) [3/7]",
+    context={"bars_processed": 1760},
     estimated_remaining=timedelta(seconds=3.2),
 )
 TRAINING = State(
@@ -122,12 +125,98 @@ def test_auto_is_plain_where_there_is_no_terminal_and_none_is_silent() -> None:
     assert stream.getvalue() == ""
 
 
+def test_once_thirty_plain_lines_are_there_one_comes_in_five_seconds() -> None:
+    now = [0.0]
+    stream = io.StringIO()
+    report = terminal.PlainReporter(stream, clock=lambda: now[0])
+    for second in range(60):
+        now[0] = float(second)
+        report.show("x", state(message=f"part {second}"))
+    report.end("x", "completed")
+    lines = stream.getvalue().splitlines()
+    assert lines[:30] == [f"x: part {second} (0 %)" for second in range(30)]
+    assert lines[30:] == [f"x: part {second} (0 %)" for second in range(34, 60, 5)] + [
+        "x: completed"
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
+def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines(
+    term: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    assert isinstance(terminal.reporter("auto", stream), live.LiveReporter)
+    if term:
+        monkeypatch.setenv("TERM", term)
+    else:
+        monkeypatch.delenv("TERM")
+    assert isinstance(terminal.reporter("auto", stream), terminal.PlainReporter)
+
+
+def drawn(columns: int, monkeypatch: pytest.MonkeyPatch, **operations: State) -> list[str]:
+    """Draw operations once, without colours; the lines on the screen."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = io.StringIO()
+    with live.LiveReporter(stream) as report:
+        for label, given in operations.items():
+            report.show(label, cast("ProgressState", given))
+        stream.seek(0)
+        stream.truncate()
+        report.tick()
+        frame = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    return [line.rstrip() for line in frame.replace("\r", "").splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_a_bar_has_room_and_the_sentence_is_whole(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = drawn(columns, monkeypatch, load=LOADING)
+    assert lines[0].startswith("load ━")
+    assert lines[0].count("━") + lines[0].count("╸") + lines[0].count("╺") >= columns // 5
+    assert "54 %" in lines[0]
+    assert "0:03 left" in lines[0]
+    said = " ".join(" ".join(lines).split())
+    assert "1,760 bars, 890/s" in said
+    assert "Loading AAPL 1d data (full mode) [3/7]" in said
+    assert max(map(len, lines)) <= columns
+
+
+def test_work_that_names_no_unit_has_items_and_its_own_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = State(percentage=40, message="Greeting Ada", items_processed=1200, step_total=10, rate=6)
+    lines = drawn(80, monkeypatch, greetings=job)
+    assert "1,200 items, 6/s" in lines[0]
+    assert lines[1] == "  Greeting Ada"
+    assert "bars" not in " ".join(lines)
+
+
+def test_each_of_several_operations_says_which_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = drawn(80, monkeypatch, one=LOADING, two=replace(LOADING, message="Almost there"))
+    assert [line.partition(" ")[0] for line in lines[:2]] == ["one", "two"]
+    assert lines[2:] == ["  one: Loading AAPL 1d data (full mode) [3/7]", "  two: Almost there"]
+
+
+def test_words_in_brackets_are_words_and_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    [bar, words] = drawn(80, monkeypatch, **{"[red]x[/red]": State(message="[bold]y[/bold] [/]")})
+    assert bar.startswith("[red]x[/red] ")
+    assert words == "  [bold]y[/bold] [/]"
+
+
 def test_live_lines_fit_eighty_columns_with_all_their_figures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     stream = io.StringIO()
-    report = terminal.LiveReporter(stream)
+    report = live.LiveReporter(stream)
     with report:
         report.show("AAPL 1d", cast("ProgressState", LOADING))
         report.show(
@@ -138,7 +227,7 @@ def test_live_lines_fit_eighty_columns_with_all_their_figures(
         shown = stream.getvalue()
         report.say("cancelling…")
         report.end("AAPL 1d", "cancelled")
-    for words in ("0:03 left", "loading segments 3/7", "1,760 bars, 890/s"):
+    for words in ("0:03 left", "Loading AAPL 1d data (full mode) [3/7]", "1,760 bars, 890/s"):
         assert words in shown
     for words in ("1:15 left", "epoch 12/60 (80/141)", "loss 0.981, val 42.1 %"):
         assert words in shown

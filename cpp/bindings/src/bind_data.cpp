@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/data/scripted_source.hpp>
 #include <ktrdr/runtime/open_data_manager.hpp>
 #include <ktrdr/runtime/runtime.hpp>
@@ -117,6 +118,9 @@ void bind_data(py::module_& module) {
         .def_property_readonly("database_path", &DataManager::database_path)
         .def("pool_stats", [](const DataManager& self) { return pool_dict(self.pool_stats()); })
         .def("close", &DataManager::close, py::call_guard<GilReleased>());
+    py::class_<DataProgressRenderer, ProgressRenderer, std::shared_ptr<DataProgressRenderer>>(
+        module, "DataProgressRenderer", "Says what a load of bars does.")
+        .def(py::init<>());
 }
 
 }  // namespace ktrdr::bindings

@@ -6,6 +6,7 @@
 #include <ktrdr/runtime/open_training_manager.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 #include <ktrdr/training/trainer.hpp>
+#include <ktrdr/training/training_progress.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -73,6 +74,9 @@ void bind_training(py::module_& module) {
         .def("train", &train, py::arg("strategy"), py::arg("strategy_path"), py::arg("symbols"), py::arg("timeframes"),
              py::arg("start_date"), py::arg("end_date"), py::arg("validation_split"), py::arg("operation_id"),
              py::arg("parent_id"), py::arg("slot"), py::arg("token"));
+    py::class_<TrainingProgressRenderer, ProgressRenderer, std::shared_ptr<TrainingProgressRenderer>>(
+        module, "TrainingProgressRenderer", "Says what a training does.")
+        .def(py::init<>());
 }
 
 }  // namespace ktrdr::bindings

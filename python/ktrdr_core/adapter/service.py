@@ -76,17 +76,22 @@ class AsyncServiceAdapter:
 
     Examples
     --------
-    ::
-
-        class Quotes(AsyncServiceAdapter):
-            def get_service_name(self):
-                return "quotes"
-
-            def get_base_url(self):
-                return "http://127.0.0.1:5009"
-
-            async def last(self, symbol):
-                return (await self.call_get("/last", {"symbol": symbol}))["price"]
+    >>> import asyncio
+    >>> from ktrdr_core import AsyncServiceAdapter
+    >>> from ktrdr_core.testing import FaultServer, ok
+    >>> class Quotes(AsyncServiceAdapter):
+    ...     def get_service_name(self):
+    ...         return "quotes"
+    ...     def get_base_url(self):
+    ...         return service.url
+    ...     async def last(self, symbol):
+    ...         return (await self.call_get("/last", {"symbol": symbol}))["price"]
+    >>> async def main():
+    ...     async with Quotes() as quotes:
+    ...         return await quotes.last("AAPL")
+    >>> with FaultServer(ok('{"price": 101.5}')) as service:
+    ...     asyncio.run(main())
+    101.5
     """
 
     @explained

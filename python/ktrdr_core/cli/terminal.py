@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -13,17 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from rich.text import Text
-
     from .._core import ProgressState
     from ..operations import Operation
 
 #: What ``--progress`` takes.
 KINDS = ("auto", "tty", "plain", "json", "none")
-_COLOURS = {"": "cyan", "completed": "green", "cancelled": "yellow", "timed_out": "yellow"}
-# A live line is redrawn this often, a plain one repeated within its step. Seconds.
-_REDRAW = 0.1
+# A plain line is repeated within its step this often. Seconds.
 _REPEAT = 1.0
+# After so many plain lines the log is long enough: one in so many seconds will do.
+_MANY = 30
+_SELDOM = 5.0
 # How long the wait for news is at most, so that an interrupt is seen. Seconds.
 _SLICE = 0.05
 
@@ -54,10 +54,13 @@ class Reporter(Protocol):
 
 
 def reporter(kind: str, stream: TextIO) -> Reporter:
-    """Make the reporter of one of ``KINDS``; ``auto`` is live on a terminal and plain elsewhere."""
+    """Make the reporter of one of ``KINDS``; ``auto`` is live on a terminal that can move its cursor, else plain."""
     if kind == "auto":
-        kind = "tty" if stream.isatty() else "plain"
+        movable = stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+        kind = "tty" if movable else "plain"
     if kind == "tty":
+        from .live import LiveReporter
+
         return LiveReporter(stream)
     if kind == "plain":
         return PlainReporter(stream)
@@ -138,15 +141,21 @@ def step_text(state: ProgressState) -> str:
     return f"{name} {state.step_current}/{state.step_total}" if state.step_total > 1 else name
 
 
-def detail_text(state: ProgressState) -> str:
-    """Give the figures: ``loss 0.981, val 42.1 %`` of a training, else ``1,760 bars, 890/s``."""
+def sentence(state: ProgressState) -> str:
+    """Give what the operation says of itself; the step's name where it says nothing."""
+    return state.message or step_text(state)
+
+
+def figures_text(state: ProgressState) -> str:
+    """Give the figures: ``loss 0.981, val 42.1 %`` of a training, else ``1,760 bars, 890/s`` or ``12 items``."""
     metrics = state.context.get("metrics")
     if isinstance(metrics, dict):
         return _metrics_text(metrics) if state.step_name == "training" else ""
     if "model_type" in state.context or state.items_processed <= 0:
         return ""
+    unit = "bars" if "bars_processed" in state.context else "items"
     rate = f", {state.rate:,.0f}/s" if state.rate > 0 and state.step_total > 1 else ""
-    return f"{state.items_processed:,} bars{rate}"
+    return f"{state.items_processed:,} {unit}{rate}"
 
 
 def _metrics_text(metrics: Mapping[str, Any]) -> str:
@@ -175,15 +184,18 @@ def left_text(state: ProgressState) -> str:
 
 
 def line_text(label: str, state: ProgressState) -> str:
-    """Say all of it in one plain line."""
-    parts = (step_text(state), detail_text(state), left_text(state))
+    """Say all of it in one plain line: of named steps their name and unit, else the operation's sentence."""
+    words = step_text(state) if state.step_name else sentence(state)
+    parts = (words, figures_text(state), left_text(state))
     return f"{label}: {' · '.join(part for part in parts if part)} ({state.percentage:.0f} %)"
 
 
 # ---- reporters
 
 
-class _Base:
+class BaseReporter:
+    """Shows nothing but what it is told to say."""
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
@@ -211,11 +223,11 @@ class _Base:
         print(text, file=self._stream, flush=True)
 
 
-class SilentReporter(_Base):
+class SilentReporter(BaseReporter):
     """Shows no progress."""
 
 
-class JsonReporter(_Base):
+class JsonReporter(BaseReporter):
     """One JSON object a line for each state."""
 
     def show(self, label: str, state: ProgressState) -> None:
@@ -246,99 +258,27 @@ def _plain(state: ProgressState) -> dict[str, Any]:
     }
 
 
-class PlainReporter(_Base):
-    """A line for each step, and in a long step one a second, so that a log stays short."""
+class PlainReporter(BaseReporter):
+    """A line for each step, and in a long step one a second; once there are many lines, one in five seconds."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(stream)
         self._clock = clock
         self._last: dict[str, tuple[str, float]] = {}
+        self._printed = 0
+        self._when = clock()
 
     def show(self, label: str, state: ProgressState) -> None:
         now = self._clock()
-        step, when = self._last.get(label, ("", now))
-        if not state.step_name or (state.step_name == step and now - when < _REPEAT):
+        step = state.step_name or state.message
+        before, when = self._last.get(label, ("", now))
+        if not step or (before == step and now - when < _REPEAT):
             return
-        self._last[label] = (state.step_name, now)
+        if self._printed >= _MANY and now - self._when < _SELDOM:
+            return
+        self._last[label] = (step, now)
+        self._printed, self._when = self._printed + 1, now
         self.say(line_text(label, state))
 
     def end(self, label: str, status: str) -> None:
         self.say(f"{label}: {status}")
-
-
-class LiveReporter(_Base):
-    """One line for each operation, redrawn in place."""
-
-    def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        super().__init__(stream)
-        self._lines: dict[str, _Line] = {}
-        self._console = Console(file=stream, force_terminal=True, highlight=False)
-        self._live = Live(console=self._console, auto_refresh=False, get_renderable=self._render)
-        self._drawn = 0.0
-
-    def __enter__(self) -> Reporter:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
-
-    def show(self, label: str, state: ProgressState) -> None:
-        self._lines.setdefault(label, _Line()).state = state
-
-    def end(self, label: str, status: str) -> None:
-        self._lines.setdefault(label, _Line()).status = status
-
-    def tick(self) -> None:
-        now = time.monotonic()
-        if now - self._drawn >= _REDRAW:
-            self._drawn = now
-            self._live.refresh()
-
-    def say(self, text: str) -> None:
-        self._console.print(text, style="yellow")
-
-    def _render(self) -> Text:
-        from rich.text import Text
-
-        width = self._console.width
-        margin = max((len(label) for label in self._lines), default=0)
-        bar = max(4, min(24, width - margin - 68))
-        lines = []
-        for label, line in self._lines.items():
-            text = line.render(label.ljust(margin), bar)
-            text.truncate(width - 1, overflow="ellipsis")
-            lines.append(text)
-        return Text("\n").join(lines)
-
-
-class _Line:
-    def __init__(self) -> None:
-        self.state: ProgressState | None = None
-        self.status = ""
-
-    def render(self, label: str, width: int) -> Text:
-        from rich.text import Text
-
-        share = 0.0 if self.state is None else self.state.percentage
-        full = int(share / 100 * width)
-        colour = _COLOURS.get(self.status, "red")
-        text = Text.assemble(
-            (label, "bold"), " ", ("━" * full, colour), ("━" * (width - full), "dim")
-        )
-        text.append(f" {share:3.0f} %")
-        detail = "" if self.state is None else detail_text(self.state)
-        if self.status:
-            text.append(f"  {self.status.replace('_', ' ')}", colour)
-        elif self.state is not None:
-            text.append(f"{left_text(self.state):>11}", "cyan")
-            text.append(f"  {step_text(self.state)}")
-        return text.append(f"  {detail}" if detail else "")

@@ -64,8 +64,11 @@ class DataManager(CoreManager):
 
     Examples
     --------
-    >>> with DataManager(data_dir="bars", ib_url="http://localhost:5001") as data:  # doctest: +SKIP
-    ...     bars = data.load_data("AAPL", "1d", "2005-01-01", "2010-01-01", mode="full").result()
+    >>> from ktrdr_core import DataManager
+    >>> from ktrdr_core.hosts.child import HostProcess
+    >>> with HostProcess(delay=0.0) as host, DataManager(data_dir="bars", ib_url=host.url) as data:
+    ...     data.load_data("AAPL", "1d", "2005-01-01", "2010-01-01", mode="full").result()
+    <Bars: 1259 from 2005-01-03T00:00:00Z to 2009-12-31T00:00:00Z>
     """
 
     _native: _core.DataManager

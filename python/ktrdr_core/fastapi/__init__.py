@@ -1,10 +1,5 @@
 """The operations as HTTP routes, to be mounted in any FastAPI app.
 
-::
-
-    app = FastAPI()
-    app.include_router(operations_router(), prefix="/api/v1")
-
 Every answer is ``{"success": …, "data": …, "error": {"code", "message", "details"} or null}``. It needs the ``fastapi``
 extra: ``pip install 'ktrdr-core[fastapi]'``.
 """

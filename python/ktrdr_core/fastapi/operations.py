@@ -77,8 +77,11 @@ def operations_router(
     Examples
     --------
     >>> from fastapi import FastAPI
+    >>> from ktrdr_core.fastapi import operations_router
     >>> app = FastAPI()
     >>> app.include_router(operations_router(), prefix="/api/v1")
+    >>> "/api/v1/operations/{operation_id}/events" in app.openapi()["paths"]
+    True
     """
     for name, seconds in (("cancel_grace", cancel_grace), ("ping", ping)):
         if not seconds > 0:

@@ -38,8 +38,10 @@ class HostProcess:
 
     Examples
     --------
-    >>> with HostProcess(delay=0.0) as host:  # doctest: +SKIP
+    >>> from ktrdr_core.hosts.child import HostProcess
+    >>> with HostProcess(delay=0.0) as host:
     ...     print(host.url)
+    http://127.0.0.1:...
     """
 
     def __init__(self, *, delay: float = 0.15, gate: bool = False) -> None:

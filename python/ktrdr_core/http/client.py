@@ -92,11 +92,16 @@ class Client:
 
     Examples
     --------
-    ::
-
-        async with Client("http://127.0.0.1:5001") as client:
-            answer = await client.get("/health")
-            print(answer.raise_for_status().json())
+    >>> import asyncio
+    >>> from ktrdr_core.http import Client
+    >>> from ktrdr_core.testing import FaultServer, ok
+    >>> async def main(url):
+    ...     async with Client(url) as client:
+    ...         answer = await client.get("/health")
+    ...         return answer.raise_for_status().json()
+    >>> with FaultServer(ok('{"healthy": true}')) as service:
+    ...     asyncio.run(main(service.url))
+    {'healthy': True}
     """
 
     @explained

@@ -61,6 +61,7 @@ class ServiceOrchestrator(RoutedService, Manager):
     Examples
     --------
     >>> import asyncio
+    >>> from ktrdr_core import ServiceOrchestrator
     >>> class Greeter(ServiceOrchestrator):
     ...     def _get_service_name(self):
     ...         return "Greeter"

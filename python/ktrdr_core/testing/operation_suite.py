@@ -54,12 +54,12 @@ class OperationSuite:
 
     Examples
     --------
-    ::
-
-        class TestMyDomain(OperationSuite):
-            @pytest.fixture
-            def kind(self) -> OperationKind:
-                return MyKind()
+    >>> import pytest
+    >>> from ktrdr_core.testing import OperationKind, OperationSuite
+    >>> class TestMyDomain(OperationSuite):
+    ...     @pytest.fixture
+    ...     def kind(self) -> OperationKind:
+    ...         return MyKind()
     """
 
     # ---- Python
