@@ -1,7 +1,11 @@
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
 
 class CancelReason:
     @property
@@ -38,71 +42,94 @@ class ProgressState:
     @property
     def operation_id(self) -> str:
         """Whose progress it is."""
+
     @property
     def sequence(self) -> int:
         """Rises with every state an operation delivers."""
+
     @property
     def percentage(self) -> float:
         """0..100; it never goes back."""
+
     @property
     def message(self) -> str:
         """The renderer's sentence."""
+
     @property
     def detail(self) -> str:
         """What the worker itself says of its step, or empty."""
+
     @property
     def current_step(self) -> int:
         """The step in work, from 1; 0 when unknown."""
+
     @property
     def total_steps(self) -> int:
         """How many steps there are; 0 when unknown."""
+
     @property
     def step_name(self) -> str:
         """The name of the step in work, or empty."""
+
     @property
     def step_start_percentage(self) -> float:
         """Where on the bar the step begins, in percent."""
+
     @property
     def step_end_percentage(self) -> float:
         """Where on the bar the step ends, in percent."""
+
     @property
     def step_current(self) -> int:
         """Units of the step that are done (segments, epochs)."""
+
     @property
     def step_total(self) -> int:
         """Units of the step; 0 when unknown."""
+
     @property
     def items_processed(self) -> int:
         """Bars or samples since the operation began."""
+
     @property
     def total_items(self) -> int:
         """Bars or samples in all; 0 when unknown."""
+
     @property
     def rate(self) -> float:
         """Items a second, of the step in work."""
+
     @property
     def epoch(self) -> int:
         """The epoch of a training in work, from 1; 0 when unknown."""
+
     @property
     def total_epochs(self) -> int:
         """Epochs at most; 0 when unknown."""
+
     @property
     def batch(self) -> int:
         """Batches of the epoch that are done; 0 when unknown."""
+
     @property
     def total_batches(self) -> int:
         """Batches of an epoch; 0 when unknown."""
+
     @property
     def start_time(self) -> datetime:
         """With its zone, UTC."""
+
     @property
     def estimated_remaining(self) -> timedelta | None:
         """Time left of the step in work; None when nothing can be said."""
+
     @property
     def context(self) -> dict[str, Any]:
         """What the work says of itself, a fresh dict; `metrics` holds the step's figures by name."""
+
     def replace(self, **kwargs: Any) -> ProgressState:
         """Give a copy with other values in the named fields."""
+
     def __eq__(self, other: object, /) -> bool: ...
 
 class ProgressRenderer:
@@ -538,10 +565,36 @@ class ServiceCalls:
     ) -> CancellationToken: ...
     def events(self, endpoint: str, last_event_id: str, options: CallOptions) -> HttpEvents: ...
     @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def health_endpoint(self) -> str: ...
+    @property
     def url(self) -> str: ...
+    @property
+    def config(self) -> HostServiceConfig: ...
     def stats(self) -> dict[str, int]: ...
     def metrics(self) -> dict[str, Any]: ...
     def close(self) -> None: ...
+
+class BarSource: ...
+
+class ScriptedSource(BarSource):
+    def __init__(self, provider: str) -> None: ...
+    def set_bars(
+        self,
+        symbol: str,
+        timeframe: str,
+        time: npt.NDArray[np.int64],
+        prices: Sequence[npt.NDArray[np.float64]],
+    ) -> None: ...
+    def fail_with(self, code: str | None, message: str) -> None: ...
+    def hold(self) -> None: ...
+    def release(self) -> None: ...
+    def wait_until_held(self, limit: float) -> bool: ...
+    @property
+    def fetches(self) -> int: ...
 
 class DataManager:
     def __init__(
@@ -550,6 +603,7 @@ class DataManager:
         ib_url: str | None,
         use_ib_host_service: bool | None,
         pool_size: int | None,
+        source: BarSource | None,
         env: dict[str, str],
     ) -> None: ...
     def load_data(
@@ -566,6 +620,8 @@ class DataManager:
     ) -> Operation: ...
     @property
     def service_names(self) -> tuple[str, str, str]: ...
+    @property
+    def service(self) -> ServiceCalls | None: ...
     @property
     def database_path(self) -> Path: ...
     def pool_stats(self) -> dict[str, int]: ...
@@ -589,6 +645,9 @@ class TrainingManager:
     ) -> None: ...
     @property
     def service_names(self) -> tuple[str, str, str]: ...
+    @property
+    def service(self) -> ServiceCalls | None: ...
+    def close(self) -> None: ...
     def train(
         self,
         strategy: dict[str, Any],

@@ -262,6 +262,10 @@ asio::awaitable<Result<ServiceHealth>> AsyncServiceAdapter::check_health(std::ch
     co_return health;
 }
 
+void AsyncServiceAdapter::close() {
+    threads_.io.post([client = client_] { client->close(); });
+}
+
 Request AsyncServiceAdapter::make_request(std::string method, std::string endpoint, const CallOptions& options) const {
     Request request;
     request.method = std::move(method);

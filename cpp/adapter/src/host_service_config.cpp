@@ -65,4 +65,15 @@ ClientOptions to_client_options(const HostServiceConfig& config) {
     return options;
 }
 
+HostServiceConfig config_of(const ClientOptions& options) {
+    HostServiceConfig config;
+    config.base_url = options.base_url;
+    config.timeout = options.timeouts.total;
+    config.max_retries = options.retry.attempts - 1;
+    config.connection_pool_limit = options.pool.max_connections;
+    config.keepalive_expiry = options.pool.idle_timeout;
+    config.tls = options.tls;
+    return config;
+}
+
 }  // namespace ktrdr

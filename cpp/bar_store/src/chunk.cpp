@@ -12,7 +12,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "chunks are written as the machine's own numbers");
 
-/// FNV-1a (Fowler, Noll, Vo), 64 bits: finds damage, not malice.
+/// FNV-1a (Fowler, Noll, Vo), 64 bits: finds damage, not malice. Every chunk that is stored has it, so a library's
+/// checksum would come beside it and not in its place.
 class Checksum final {
 public:
     void add(const void* data, std::size_t size) {

@@ -144,9 +144,15 @@ void bind_adapter(py::module_& module) {
             },
             py::arg("timeout"), py::arg("cache_ttl"), py::arg("options"), py::arg("mailbox"), py::arg("key"))
         .def("events", &ServiceCalls::events, py::arg("endpoint"), py::arg("last_event_id"), py::arg("options"))
-        .def_property_readonly("url", &ServiceCalls::url)
-        .def("stats", [](const ServiceCalls& self) { return pool_dict(self.stats()); })
-        .def("metrics", [](const ServiceCalls& self) { return to_python(boost::json::value(to_json(self.metrics()))); })
+        .def_property_readonly("name", [](const ServiceCalls& self) { return self.adapter().get_service_name(); })
+        .def_property_readonly("type", [](const ServiceCalls& self) { return self.adapter().get_service_type(); })
+        .def_property_readonly("health_endpoint",
+                               [](const ServiceCalls& self) { return self.adapter().get_health_check_endpoint(); })
+        .def_property_readonly("url", [](const ServiceCalls& self) { return self.adapter().get_base_url(); })
+        .def_property_readonly("config", [](const ServiceCalls& self) { return self.adapter().config(); })
+        .def("stats", [](const ServiceCalls& self) { return pool_dict(self.adapter().stats()); })
+        .def("metrics",
+             [](const ServiceCalls& self) { return to_python(boost::json::value(to_json(self.adapter().metrics()))); })
         .def("close", &ServiceCalls::close);
 }
 

@@ -3,8 +3,11 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
-#include <ktrdr/data/data_manager.hpp>
+#include <array>
+
 #include <ktrdr/data/data_progress_renderer.hpp>
+#include <ktrdr/data/scripted_source.hpp>
+#include <ktrdr/runtime/open_data_manager.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
 #include "bind.hpp"
@@ -12,22 +15,21 @@
 #include "convert.hpp"
 #include "gil.hpp"
 #include "handle.hpp"
-#include "service_names.hpp"
+#include "managers.hpp"
 
 namespace ktrdr::bindings {
 namespace {
 
 std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::optional<std::string> ib_url,
                                        std::optional<bool> use_ib_host_service, std::optional<std::size_t> pool_size,
-                                       std::map<std::string, std::string> env) {
+                                       std::shared_ptr<BarSource> source, std::map<std::string, std::string> env) {
     const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
     DataManagerOptions options;
     options.data_dir = std::move(data_dir);
-    options.ib_url = std::move(ib_url);
-    options.use_ib_host_service = use_ib_host_service;
-    options.connection_pool_limit = pool_size;
-    return unwrap(DataManager::create(runtime->data_services(), std::move(options), Env(std::move(env))));
+    options.host_service = {use_ib_host_service, std::move(ib_url), pool_size};
+    options.source = std::move(source);
+    return unwrap(open_data_manager(runtime->data_services(), options, Env(std::move(env))));
 }
 
 Handle load_data(DataManager& self, std::string symbol, std::string timeframe, std::optional<std::string> start_date,
@@ -47,16 +49,72 @@ Handle load_data(DataManager& self, std::string symbol, std::string timeframe, s
     return handle;
 }
 
+/// A column of numbers as they lie in memory.
+template <class Number>
+std::vector<Number> column_of(const py::buffer& buffer) {
+    const py::buffer_info info = buffer.request();
+    if (info.ndim != 1 || info.itemsize != sizeof(Number) || info.strides[0] != info.itemsize) {
+        throw ErrorException(fail(Errc::invalid_argument, "a column must be one contiguous row of 8-byte numbers"));
+    }
+    const auto* const numbers = static_cast<const Number*>(info.ptr);
+    return {numbers, numbers + info.size};
+}
+
+void set_bars(ScriptedSource& self, const std::string& symbol, const std::string& timeframe, const py::buffer& time,
+              const std::vector<py::buffer>& prices) {
+    Bars bars;
+    bars.time = column_of<std::int64_t>(time);
+    const std::array columns{&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume};
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        *columns[i] = column_of<double>(prices.at(i));
+    }
+    unwrap(self.set_bars(symbol, unwrap(Timeframe::parse(timeframe)), std::move(bars)));
+}
+
+void fail_with(ScriptedSource& self, const std::optional<std::string>& code, std::string message) {
+    if (!code) {
+        self.fail_with(std::nullopt);
+        return;
+    }
+    const auto known = errc_from(*code);
+    if (!known) {
+        throw ErrorException(fail(Errc::invalid_argument, "no error has the code " + *code + "; see ktrdr_core.errors",
+                                  {{"field", "code"}}));
+    }
+    self.fail_with(fail(*known, std::move(message)));
+}
+
+void bind_scripted_source(py::module_& module) {
+    py::class_<BarSource, std::shared_ptr<BarSource>>(module, "BarSource", "Where bars come from.");
+    py::class_<ScriptedSource, BarSource, std::shared_ptr<ScriptedSource>>(
+        module, "ScriptedSource", "A source of bars for tests, without a service.")
+        .def(py::init([](std::string provider) {
+                 return std::make_shared<ScriptedSource>(unwrap(Runtime::instance())->io(), std::move(provider));
+             }),
+             py::arg("provider"))
+        .def("set_bars", &set_bars, py::arg("symbol"), py::arg("timeframe"), py::arg("time"), py::arg("prices"))
+        .def("fail_with", &fail_with, py::arg("code"), py::arg("message"))
+        .def("hold", &ScriptedSource::hold, py::call_guard<GilReleased>())
+        .def("release", &ScriptedSource::release, py::call_guard<GilReleased>())
+        .def(
+            "wait_until_held",
+            [](ScriptedSource& self, double limit) { return self.wait_until_held(duration_of(limit)); },
+            py::arg("limit"), py::call_guard<GilReleased>())
+        .def_property_readonly("fetches", &ScriptedSource::fetches);
+}
+
 }  // namespace
 
 void bind_data(py::module_& module) {
+    bind_scripted_source(module);
     py::class_<DataManager, std::shared_ptr<DataManager>>(module, "DataManager", "The native side of the data manager.")
         .def(py::init(&make_data), py::arg("data_dir"), py::arg("ib_url"), py::arg("use_ib_host_service"),
-             py::arg("pool_size"), py::arg("env"))
+             py::arg("pool_size"), py::arg("source"), py::arg("env"))
         .def("load_data", &load_data, py::arg("symbol"), py::arg("timeframe"), py::arg("start_date"),
              py::arg("end_date"), py::arg("mode"), py::arg("operation_id"), py::arg("parent_id"), py::arg("resume"),
              py::arg("token"), py::call_guard<GilReleased>())
         .def_property_readonly("service_names", &service_names<DataManager>)
+        .def_property_readonly("service", &service_calls<DataManager>)
         .def_property_readonly("database_path", &DataManager::database_path)
         .def("pool_stats", [](const DataManager& self) { return pool_dict(self.pool_stats()); })
         .def("close", &DataManager::close, py::call_guard<GilReleased>());

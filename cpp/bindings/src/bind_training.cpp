@@ -3,16 +3,16 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <ktrdr/runtime/open_training_manager.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 #include <ktrdr/training/trainer.hpp>
-#include <ktrdr/training/training_manager.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
 #include "gil.hpp"
 #include "handle.hpp"
-#include "service_names.hpp"
+#include "managers.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -26,11 +26,9 @@ std::shared_ptr<TrainingManager> make_training(const std::shared_ptr<DataManager
     Runtime* const runtime = unwrap(Runtime::instance());
     TrainingManagerOptions options;
     options.models_dir = std::move(models_dir);
-    options.use_training_host_service = use_training_host_service;
-    options.training_url = std::move(training_url);
-    options.operations = data->operations();
-    return unwrap(TrainingManager::create(runtime->training_services(), std::move(options), Runtime::bar_provider(data),
-                                          Env(std::move(env))));
+    options.host_service = {use_training_host_service, std::move(training_url), std::nullopt};
+    return unwrap(open_training_manager(runtime->training_services(), runtime->host_service_means(), options, data,
+                                        Env(std::move(env))));
 }
 
 Handle train(TrainingManager& self, const py::dict& strategy, std::string strategy_path,
@@ -71,6 +69,8 @@ void bind_training(py::module_& module) {
         .def(py::init(&make_training), py::arg("data"), py::arg("models_dir"), py::arg("use_training_host_service"),
              py::arg("training_url"), py::arg("env"))
         .def_property_readonly("service_names", &service_names<TrainingManager>)
+        .def_property_readonly("service", &service_calls<TrainingManager>)
+        .def("close", &TrainingManager::close, py::call_guard<GilReleased>())
         .def("train", &train, py::arg("strategy"), py::arg("strategy_path"), py::arg("symbols"), py::arg("timeframes"),
              py::arg("start_date"), py::arg("end_date"), py::arg("validation_split"), py::arg("operation_id"),
              py::arg("parent_id"), py::arg("slot"), py::arg("token"));

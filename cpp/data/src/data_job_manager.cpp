@@ -22,9 +22,6 @@ OperationRecord record_of(const DataJob& job) {
 
 }  // namespace
 
-DataJobManager::DataJobManager(OperationRegistry& registry, const Clock& clock, Launch launch)
-    : registry_(registry), clock_(clock), launch_(std::move(launch)) {}
-
 Result<std::string> DataJobManager::create_job(DataJob job) {
     job.spec.type = operation_type;
     if (job.spec.id.empty()) {
@@ -51,7 +48,9 @@ Result<std::shared_ptr<Operation>> DataJobManager::start_job(const std::string& 
         job = waiting_.extract(id);
     }
     if (job) {
-        return launch_(std::move(job.mapped()));
+        DataJob& started = job.mapped();
+        return run_operation(registry_, io_, std::move(started.spec), std::move(started.work),
+                             std::move(started.options));
     }
     auto operation = find(id);
     if (!operation) {

@@ -8,11 +8,10 @@
 #include <algorithm>
 
 #include <ktrdr/base/log.hpp>
-#include <ktrdr/data/planner.hpp>
-#include <ktrdr/market/time_text.hpp>
-
 #include <ktrdr/coroutines/gate.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
+#include <ktrdr/data/planner.hpp>
+#include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -114,7 +113,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     const std::function<Result<SeriesFacts>()> read_facts = [store = means_.store, key = task_.key] {
         return store->facts(key);
     };
-    auto facts = co_await run_on(means_.store_executor, read_facts);
+    auto facts = co_await run_on(means_.compute, read_facts);
     if (!facts) {
         co_return facts.error();
     }
@@ -133,7 +132,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     }
     enter(LoadStep::read_local);
     // Again: another load of the series may have stored something in the meantime.
-    facts = co_await run_on(means_.store_executor, read_facts);
+    facts = co_await run_on(means_.compute, read_facts);
     if (!facts) {
         co_return facts.error();
     }
@@ -281,7 +280,7 @@ asio::awaitable<Result<BarsPtr>> DataLoadingJob::read_bars() {
     std::function<Result<Bars>()> read = [store = means_.store, key = task_.key, range = task_.range] {
         return store->read(key, range);
     };
-    auto bars = co_await run_on(means_.store_executor, std::move(read));
+    auto bars = co_await run_on(means_.compute, std::move(read));
     if (!bars) {
         co_return bars.error();
     }

@@ -3,7 +3,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
-#include <ktrdr/adapter/host_service_config.hpp>
 #include <ktrdr/data/data_loading_job.hpp>
 #include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/data/ib_data_adapter.hpp>
@@ -42,83 +41,35 @@ boost::asio::awaitable<void> run_job(std::shared_ptr<DataLoadingJob> job, Operat
     done(bars ? Result<std::any>(boost::system::in_place_value, std::move(*bars)) : failed(bars.error()));
 }
 
-/// The IB host service keeps the pace that IB asks for, so an answer may take a while.
-HostServiceConfig host_service_defaults() {
-    HostServiceConfig config;
-    config.timeout = std::chrono::minutes{1};
-    config.connection_pool_limit = 10;
-    return config;
-}
-
 Error closed() {
     return fail(Errc::client_closed, "this DataManager is closed: make a new one");
 }
 
 }  // namespace
 
-struct DataManager::Parts {
-    std::shared_ptr<HttpClient> client;
-    std::shared_ptr<BarSource> source;
-    std::shared_ptr<Storage> storage;
-};
-
-DataManager::DataManager(DataServices services, Env env, Parts parts)
+DataManager::DataManager(DataServices services, std::shared_ptr<Storage> storage, std::shared_ptr<BarSource> source,
+                         Env env)
     : ServiceOrchestrator(services.registry, services.io_executor, std::move(env)),
       services_(services),
-      database_path_(parts.storage->database()->file()),
-      client_(std::move(parts.client)),
-      source_(std::move(parts.source)),
-      storage_(std::move(parts.storage)),
+      database_path_(storage->database()->file()),
+      source_(std::move(source)),
+      provider_(source_ ? source_->provider() : IbDataAdapter::provider_name),
+      storage_(std::move(storage)),
       store_(std::make_shared<BarStore>(storage_->database())),
-      jobs_(services.registry, services.clock, [this](DataJob job) {
-          return execute_with_cancellation(std::move(job.spec), std::move(job.work), std::move(job.cancellation_token),
-                                           std::move(job.options));
-      }) {}
+      jobs_(services.registry, services.io_executor, services.clock) {}
 
-DataManager::~DataManager() {
-    if (client_) {
-        // Sockets end on the thread that owns them.
-        services_.io_executor.post([client = std::move(client_), source = std::move(source_)] { client->close(); });
-    }
-}
-
-Result<std::shared_ptr<DataManager>> DataManager::create(DataServices services, DataManagerOptions options, Env env) {
-    if (options.data_dir.empty()) {
-        return fail(Errc::configuration, "there is no data directory: give data_dir or set KTRDR_DATA_DIR");
-    }
-    auto storage = Storage::open(options.data_dir / "ktrdr.db", {BarStore::schema()}, services.store, services.clock,
-                                 options.database);
-    if (!storage) {
-        return storage.error();
-    }
-    services.registry.attach((*storage)->operations());
-    services.store.post([operations = (*storage)->operations()] { (void)operations->forget({}, ""); });
-    auto manager = std::make_shared<DataManager>(services, env, Parts{nullptr, nullptr, *storage});
-    const auto route = manager->route(options.use_ib_host_service, options.ib_url);
-    if (!route) {
-        return route.error();
-    }
-    if (!route->use_host_service) {
-        return manager;
-    }
-    auto config = read_host_service_config(host_service_defaults(), manager->env_var_prefix(), env);
-    if (!config) {
-        return config.error();
-    }
-    config->base_url = route->url;
-    config->connection_pool_limit = options.connection_pool_limit.value_or(config->connection_pool_limit);
-    auto client = HttpClient::create(services.io, to_client_options(*config));
-    if (!client) {
-        return client.error();
-    }
-    auto source = std::make_shared<IbDataAdapter>(*client, ServiceThreads{services.io_executor, services.compute},
-                                                  services.clock);
-    return std::make_shared<DataManager>(services, std::move(env),
-                                         Parts{std::move(*client), std::move(source), std::move(*storage)});
+HostService DataManager::host_service() {
+    HostService service;
+    service.names = {"Data", "http://localhost:5001", "IB"};
+    service.identity = IbDataAdapter::identity();
+    // It keeps the pace that IB asks for, so an answer may take a while.
+    service.defaults.timeout = std::chrono::minutes{1};
+    service.defaults.connection_pool_limit = 10;
+    return service;
 }
 
 Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, CancellationToken token) {
-    auto task = check_request(request, IbDataAdapter::provider_name, services_.clock.utc_now());
+    auto task = check_request(request, provider_, services_.clock.utc_now());
     if (!task) {
         return task.error();
     }
@@ -143,14 +94,14 @@ DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shar
     job.spec.resumable = task.mode == LoadMode::full;
     job.spec.resume = request.resume;
     job.spec.parameters = parameters_of(request);
-    job.cancellation_token = std::move(token);
+    job.options.cancellation_token = std::move(token);
     job.options.renderer = std::make_shared<DataProgressRenderer>();
     job.options.steps = load_steps(task.mode);
     job.options.context = progress_context(task);
     // The work outlives neither the services nor what it shares; the manager itself may go before it ends.
     job.work = [services = services_, task = std::move(task), store = std::move(store), source = source_](
                    std::shared_ptr<Operation> operation, OperationDone done) {
-        LoadMeans means{services.store, services.clock, store, source};
+        LoadMeans means{services.compute, services.store, services.clock, store, source};
         auto loading = std::make_shared<DataLoadingJob>(task, std::move(means), std::move(operation));
         boost::asio::co_spawn(services.io, run_job(std::move(loading), done), [done](const std::exception_ptr& thrown) {
             if (thrown) {
@@ -166,8 +117,7 @@ Result<BarsPtr> DataManager::read(const std::string& symbol, const Timeframe& ti
     if (!open_store) {
         return open_store.error();
     }
-    auto bars = (*open_store)
-                    ->read({.provider = IbDataAdapter::provider_name, .symbol = symbol, .timeframe = timeframe}, range);
+    auto bars = (*open_store)->read({.provider = provider_, .symbol = symbol, .timeframe = timeframe}, range);
     if (!bars) {
         return bars.error();
     }
@@ -182,18 +132,18 @@ Result<BarsPtr> DataManager::read(const std::string& symbol, const Timeframe& ti
 }
 
 PoolStats DataManager::pool_stats() const {
-    return client_ ? client_->stats() : PoolStats{};
+    const auto asked = service();
+    return asked ? asked->stats() : PoolStats{};
 }
 
 void DataManager::close() {
-    std::shared_ptr<BarStore> closing;
     {
         const std::scoped_lock lock(mutex_);
-        closing = std::move(store_);
+        store_.reset();
         storage_.reset();
     }
-    if (closing && client_) {
-        services_.io_executor.post([client = client_] { client->close(); });
+    if (const auto asked = service()) {
+        asked->close();
     }
 }
 

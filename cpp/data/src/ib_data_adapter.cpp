@@ -41,11 +41,12 @@ std::chrono::days request_span(const Timeframe& timeframe) {
 
 }  // namespace
 
-IbDataAdapter::IbDataAdapter(std::shared_ptr<HttpClient> client, ServiceThreads threads, const Clock& clock)
-    : service_({.name = "ib", .type = "data", .start_hint = start_hint}, std::move(client), threads),
-      turns_(service_.max_connections()),
-      compute_(threads.compute),
-      clock_(clock) {}
+ServiceIdentity IbDataAdapter::identity() {
+    return {.name = "ib", .type = "data", .start_hint = start_hint};
+}
+
+IbDataAdapter::IbDataAdapter(std::shared_ptr<AsyncServiceAdapter> service, Executor& compute, const Clock& clock)
+    : service_(std::move(service)), turns_(service_->max_connections()), compute_(compute), clock_(clock) {}
 
 SourceLimits IbDataAdapter::describe(const Timeframe& timeframe) const {
     return {.max_span = request_span(timeframe), .max_in_flight = 3};
@@ -56,7 +57,7 @@ asio::awaitable<Result<json::value>> IbDataAdapter::get(std::string endpoint, So
     if (!turn) {
         co_return turn.error();
     }
-    co_return co_await service_.call_get(std::move(endpoint), options_of(call));
+    co_return co_await service_->call_get(std::move(endpoint), options_of(call));
 }
 
 asio::awaitable<Result<json::value>> IbDataAdapter::post(std::string endpoint, json::value body, SourceCall call) {
@@ -64,7 +65,7 @@ asio::awaitable<Result<json::value>> IbDataAdapter::post(std::string endpoint, j
     if (!turn) {
         co_return turn.error();
     }
-    co_return co_await service_.call_post(std::move(endpoint), std::move(body), options_of(call));
+    co_return co_await service_->call_post(std::move(endpoint), std::move(body), options_of(call));
 }
 
 asio::awaitable<Result<void>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe, SourceCall call) {
@@ -73,7 +74,7 @@ asio::awaitable<Result<void>> IbDataAdapter::validate_symbol(std::string symbol,
     if (!answer) {
         co_return answer.error();
     }
-    co_return read_validation(*answer, symbol, fmt::format("POST {}/data/validate", service_.get_base_url()));
+    co_return read_validation(*answer, symbol, fmt::format("POST {}/data/validate", service_->get_base_url()));
 }
 
 asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(std::string symbol, Timeframe timeframe,
@@ -83,7 +84,7 @@ asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(s
     if (!answer) {
         co_return answer.error();
     }
-    co_return read_head_timestamp(*answer, fmt::format("GET {}/data/head-timestamp", service_.get_base_url()));
+    co_return read_head_timestamp(*answer, fmt::format("GET {}/data/head-timestamp", service_->get_base_url()));
 }
 
 asio::awaitable<Result<Bars>> IbDataAdapter::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
@@ -99,7 +100,7 @@ asio::awaitable<Result<Bars>> IbDataAdapter::fetch(std::string symbol, Timeframe
         co_return answer.error();
     }
     const std::string asked =
-        fmt::format("POST {}/data/historical for {} {} from {} to {}", service_.get_base_url(), symbol,
+        fmt::format("POST {}/data/historical for {} {} from {} to {}", service_->get_base_url(), symbol,
                     timeframe.name(), format_time(segment.start), format_time(segment.end));
     const auto whole = std::make_shared<const json::value>(std::move(*answer));
     const CancellationToken token = call.token;

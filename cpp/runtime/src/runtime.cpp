@@ -24,21 +24,6 @@ std::size_t core_count() {
     return std::max(1U, std::thread::hardware_concurrency());
 }
 
-class StoredBars final : public BarProvider {
-public:
-    explicit StoredBars(std::shared_ptr<DataManager> data) : data_(std::move(data)) {}
-    Result<BarsPtr> bars(const std::string& symbol, const Timeframe& timeframe, TimeRange range,
-                         const CancellationToken& token) override {
-        if (const auto alive = token.check("reading stored bars"); !alive) {
-            return alive.error();
-        }
-        return data_->read(symbol, timeframe, range);
-    }
-
-private:
-    std::shared_ptr<DataManager> data_;
-};
-
 }  // namespace
 
 Result<Runtime*> Runtime::instance() {
@@ -81,8 +66,8 @@ TrainingServices Runtime::training_services() {
     return {io_, system_clock(), trainings_, registry_};
 }
 
-std::shared_ptr<BarProvider> Runtime::bar_provider(std::shared_ptr<DataManager> data) {
-    return std::make_shared<StoredBars>(std::move(data));
+HostServiceMeans Runtime::host_service_means() {
+    return {io_.context(), {io_, compute_}};
 }
 
 Result<std::shared_ptr<Storage>> Runtime::open_storage(const std::filesystem::path& file) {

@@ -1,6 +1,6 @@
 #include <ktrdr/runtime/service_calls.hpp>
 
-#include <fmt/format.h>
+#include <ktrdr/adapter/host_service.hpp>
 
 #include "reply.hpp"
 
@@ -33,30 +33,11 @@ asio::awaitable<Result<json::value>> health(AsyncServiceAdapter* adapter, std::c
 
 Result<std::shared_ptr<ServiceCalls>> ServiceCalls::create(Runtime& runtime, ServiceIdentity identity,
                                                            const HostServiceConfig& config) {
-    if (config.base_url.empty()) {
-        return fail(Errc::configuration,
-                    fmt::format("{} needs a base URL: http[s]://host[:port][/prefix]", identity.name),
-                    {{"field", "base_url"}});
+    auto adapter = make_service_adapter(runtime.host_service_means(), std::move(identity), config);
+    if (!adapter) {
+        return adapter.error();
     }
-    if (const auto valid = check(config); !valid) {
-        return valid.error();
-    }
-    auto client = HttpClient::create(runtime.io().context(), to_client_options(config));
-    if (!client) {
-        return client.error();
-    }
-    return std::make_shared<ServiceCalls>(runtime, std::move(identity), std::move(*client));
-}
-
-ServiceCalls::ServiceCalls(Runtime& runtime, ServiceIdentity identity, std::shared_ptr<HttpClient> client)
-    : runtime_(runtime),
-      client_(std::move(client)),
-      adapter_(std::make_shared<AsyncServiceAdapter>(std::move(identity), client_,
-                                                     ServiceThreads{runtime.io(), runtime.compute()})) {}
-
-ServiceCalls::~ServiceCalls() {
-    // Both belong to the io thread.
-    runtime_.io().post([client = std::move(client_), adapter = std::move(adapter_)] { client->close(); });
+    return std::make_shared<ServiceCalls>(runtime, std::move(*adapter));
 }
 
 CancellationToken ServiceCalls::call(std::string endpoint, std::optional<json::value> data, CallOptions options,
@@ -105,10 +86,6 @@ std::shared_ptr<HttpEvents> ServiceCalls::events(std::string endpoint, std::stri
     CancellationToken token = take_token(runtime_, options);
     auto stream = adapter_->events(std::move(endpoint), std::move(last_event_id), std::move(options));
     return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
-}
-
-void ServiceCalls::close() {
-    runtime_.io().post([client = client_] { client->close(); });
 }
 
 }  // namespace ktrdr

@@ -3,9 +3,12 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,8 +16,8 @@
 
 namespace ktrdr {
 
-struct Database::Connection {
-    Connection(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout)
+struct Database::Writer {
+    Writer(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout)
         : handle(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, static_cast<int>(busy_timeout.count())) {}
 
     SQLite::Database handle;
@@ -183,8 +186,91 @@ Result<void> in_transaction(SQLite::Database& connection, SQLite::TransactionBeh
 
 }  // namespace
 
-Database::Database(std::filesystem::path file, std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader)
-    : file_(std::move(file)), writer_(std::move(writer)), reader_(std::move(reader)) {}
+/// The connections that read: the first is there from the start, another is opened when all are in use.
+class Database::Readers final {
+public:
+    Readers(const std::filesystem::path& file, const DatabaseOptions& options)
+        : path_(file), busy_timeout_(options.busy_timeout), most_(std::max<std::size_t>(1, options.max_readers)) {
+        idle_.push_back(connect());
+        identity_ = identity_of(path_);
+    }
+
+    /// A connection until the end of a scope.
+    class Lease final {
+    public:
+        explicit Lease(Readers& readers) : readers_(readers), connection_(readers.take()) {}
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        ~Lease() { readers_.give_back(std::move(connection_)); }
+        [[nodiscard]] SQLite::Database& connection() const { return *connection_; }
+
+    private:
+        Readers& readers_;
+        std::unique_ptr<SQLite::Database> connection_;
+    };
+
+private:
+    using Identity = std::pair<dev_t, ino_t>;
+    static std::optional<Identity> identity_of(const std::filesystem::path& file) {
+        struct stat found{};
+        return ::stat(file.c_str(), &found) == 0 ? std::optional(Identity{found.st_dev, found.st_ino}) : std::nullopt;
+    }
+
+    [[nodiscard]] std::unique_ptr<SQLite::Database> connect() const {
+        // SQLite writes the log's index for a reader too; what it must not write is refused.
+        auto connection = std::make_unique<SQLite::Database>(path_.string(), SQLite::OPEN_READWRITE,
+                                                             static_cast<int>(busy_timeout_.count()));
+        connection->exec("PRAGMA query_only = ON");
+        return connection;
+    }
+
+    std::unique_ptr<SQLite::Database> take() {
+        std::unique_lock lock(mutex_);
+        if (idle_.empty() && open_ < most_) {
+            if (auto another = open_another()) {
+                ++open_;
+                return another;
+            }
+            most_ = open_;
+        }
+        returned_.wait(lock, [this] { return !idle_.empty(); });
+        auto connection = std::move(idle_.back());
+        idle_.pop_back();
+        return connection;
+    }
+
+    void give_back(std::unique_ptr<SQLite::Database> connection) {
+        {
+            const std::scoped_lock lock(mutex_);
+            idle_.push_back(std::move(connection));
+        }
+        returned_.notify_one();
+    }
+
+    /// None when the file was removed or replaced since, or when descriptors are short: those that are open read on.
+    std::unique_ptr<SQLite::Database> open_another() const {
+        if (!identity_ || identity_of(path_) != identity_) {
+            return nullptr;
+        }
+        try {
+            return connect();
+        } catch (const SQLite::Exception&) {
+            return nullptr;
+        }
+    }
+
+    const std::filesystem::path path_;
+    const std::chrono::milliseconds busy_timeout_;
+    std::optional<Identity> identity_{};
+    std::mutex mutex_;
+    std::condition_variable returned_;
+    std::size_t most_;
+    std::size_t open_{1};
+    std::vector<std::unique_ptr<SQLite::Database>> idle_{};
+};
+
+Database::Database(std::filesystem::path file, std::unique_ptr<Writer> writer, std::unique_ptr<Readers> readers)
+    : file_(std::move(file)), writer_(std::move(writer)), readers_(std::move(readers)) {}
 
 Database::~Database() = default;
 
@@ -193,10 +279,10 @@ Result<std::shared_ptr<Database>> Database::open(std::filesystem::path file, con
     if (const auto made = make_folder(file.parent_path().empty() ? "." : file.parent_path()); !made) {
         return made.error();
     }
-    std::unique_ptr<Connection> writer;
-    std::unique_ptr<Connection> reader;
+    std::unique_ptr<Writer> writer;
+    std::unique_ptr<Readers> readers;
     const auto connected = guarded(opening, file, nullptr, [&]() -> Result<void> {
-        writer = std::make_unique<Connection>(file, options.busy_timeout);
+        writer = std::make_unique<Writer>(file, options.busy_timeout);
         return {};
     });
     if (!connected) {
@@ -205,15 +291,14 @@ Result<std::shared_ptr<Database>> Database::open(std::filesystem::path file, con
     const auto prepared = guarded(opening, file, &writer->handle, [&]() -> Result<void> {
         const auto ready = prepare_writer(writer->handle, file, schemas, options);
         if (ready) {
-            reader = std::make_unique<Connection>(file, options.busy_timeout);
-            reader->handle.exec("PRAGMA query_only = ON");
+            readers = std::make_unique<Readers>(file, options);
         }
         return ready;
     });
     if (!prepared) {
         return prepared.error();
     }
-    return std::shared_ptr<Database>(new Database(std::move(file), std::move(writer), std::move(reader)));
+    return std::shared_ptr<Database>(new Database(std::move(file), std::move(writer), std::move(readers)));
 }
 
 Result<void> Database::write(std::string_view what, const Work& work, Durability durability) {
@@ -229,9 +314,10 @@ Result<void> Database::write(std::string_view what, const Work& work, Durability
 }
 
 Result<void> Database::read(std::string_view what, const Work& work) {
-    const std::scoped_lock lock(reader_->mutex);
-    return guarded(what, file_, &reader_->handle,
-                   [&] { return in_transaction(reader_->handle, SQLite::TransactionBehavior::DEFERRED, work); });
+    const Readers::Lease lease(*readers_);
+    SQLite::Database& connection = lease.connection();
+    return guarded(what, file_, &connection,
+                   [&] { return in_transaction(connection, SQLite::TransactionBehavior::DEFERRED, work); });
 }
 
 }  // namespace ktrdr

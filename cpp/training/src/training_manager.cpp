@@ -87,53 +87,53 @@ boost::json::object parameters_of(const TrainingRequest& request, const Training
 
 }  // namespace
 
-Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingServices services,
-                                                                 TrainingManagerOptions options,
-                                                                 std::shared_ptr<BarProvider> bars, Env env) {
-    if (options.models_dir.empty()) {
+Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingServices services, TrainingManagerParts parts,
+                                                                 Env env) {
+    if (parts.models_dir.empty()) {
         return fail(Errc::invalid_argument, "models_dir is empty; pass one or set KTRDR_MODELS_DIR",
                     {{"field", "models_dir"}});
     }
-    std::shared_ptr<TrainingManager> manager(
-        new TrainingManager(services, std::move(options), std::move(bars), std::move(env)));
-    if (auto route = manager->route(manager->options_.use_training_host_service, manager->options_.training_url);
-        !route) {
-        return route.error();
-    }
-    return manager;
+    return std::shared_ptr<TrainingManager>(new TrainingManager(services, std::move(parts), std::move(env)));
 }
 
-TrainingManager::TrainingManager(TrainingServices services, TrainingManagerOptions options,
-                                 std::shared_ptr<BarProvider> bars, Env env)
+TrainingManager::TrainingManager(TrainingServices services, TrainingManagerParts parts, Env env)
     : ServiceOrchestrator(services.registry, services.io_executor, std::move(env)),
       services_(services),
-      options_(std::move(options)),
-      bars_(std::move(bars)) {}
+      parts_(std::move(parts)) {}
 
-Result<void> TrainingManager::check_route() const {
-    auto chosen = route(options_.use_training_host_service, options_.training_url);
-    if (!chosen) {
-        return chosen.error();
-    }
-    if (chosen->use_host_service) {
+HostService TrainingManager::host_service() {
+    HostService service;
+    service.names = {"Training", "http://localhost:5002", "TRAINING"};
+    service.identity = {.name = "training", .type = "training"};
+    return service;
+}
+
+Result<void> TrainingManager::check_service() const {
+    if (parts_.service) {
         return fail(Errc::not_available,
                     "training on a host service is not there yet; unset USE_TRAINING_HOST_SERVICE or pass "
                     "use_training_host_service=False",
-                    {{"url", chosen->url}, {"variable", "USE_TRAINING_HOST_SERVICE"}});
+                    {{"url", parts_.service->get_base_url()}, {"variable", "USE_TRAINING_HOST_SERVICE"}});
     }
     return {};
 }
 
+void TrainingManager::close() {
+    if (parts_.service) {
+        parts_.service->close();
+    }
+}
+
 Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest request, std::shared_ptr<TrainerSlot> slot,
                                                           CancellationToken token) {
-    if (auto here = check_route(); !here) {
+    if (auto here = check_service(); !here) {
         return here.error();
     }
     auto context = build_training_context(request);
     if (!context) {
         return context.error();
     }
-    const ModelDirectory models(options_.models_dir, services_.clock);
+    const ModelDirectory models(parts_.models_dir, services_.clock);
     if (auto place = models.check_place(); !place) {
         return place.error();
     }
@@ -142,9 +142,10 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     options.steps = training_steps();
     options.context = context->progress_context();
     OperationSpec spec{"training", request.operation_id, request.parent_id, parameters_of(request, *context)};
-    spec.store = options_.operations;
-    auto work = [&threads = services_.training_threads, &clock = services_.clock, context = *context, bars = bars_,
-                 slot = std::move(slot), models](std::shared_ptr<Operation> operation, OperationDone done) {
+    spec.store = parts_.operations;
+    auto work = [&threads = services_.training_threads, &clock = services_.clock, context = *context,
+                 bars = parts_.bars, slot = std::move(slot),
+                 models](std::shared_ptr<Operation> operation, OperationDone done) {
         begin(threads, std::shared_ptr<Ticket>(new Ticket{std::move(operation), std::move(done),
                                                           LocalTrainingRunner(context, bars, slot, models, clock)}));
     };

@@ -128,6 +128,16 @@ class AsyncServiceAdapter:
             config,
         )
 
+    @classmethod
+    def over(cls, native: _core.ServiceCalls) -> AsyncServiceAdapter:
+        """Make one over the pool by which a manager of the core reaches its host service."""
+        adapter = cls.__new__(cls)
+        adapter._service_name, adapter._service_type = native.name, native.type
+        adapter._health_endpoint = native.health_endpoint
+        adapter._config = native.config
+        adapter._native = native
+        return adapter
+
     # ---- hooks
 
     def get_service_name(self) -> str:
@@ -363,7 +373,12 @@ class AsyncServiceAdapter:
             )
         )
 
-    # ---- what it has done
+    # ---- what it is and what it has done
+
+    @property
+    def config(self) -> HostServiceConfig:
+        """How the service is reached, with which limits."""
+        return self._native.config
 
     def pool_stats(self) -> dict[str, int]:
         """Count connections and requests."""

@@ -1,6 +1,6 @@
 """Market data: what is stored, and loads of what is not."""
 
 from .dates import Date
-from .manager import DataManager, DataProgressRenderer
+from .manager import BarSource, DataManager, DataProgressRenderer
 
-__all__ = ["DataManager", "DataProgressRenderer", "Date"]
+__all__ = ["BarSource", "DataManager", "DataProgressRenderer", "Date"]

@@ -28,6 +28,12 @@ class DataProgressRenderer(ProgressRenderer):
     _native: ClassVar[_core.ProgressRenderer] = _core.DataProgressRenderer()
 
 
+class BarSource:
+    """Where a ``DataManager`` may get bars in place of a host service; base of those that are made in C++."""
+
+    _native: _core.BarSource
+
+
 class DataManager(CoreManager):
     """Market data of one directory, loaded from an IB host service on demand.
 
@@ -42,6 +48,8 @@ class DataManager(CoreManager):
         Overrides ``USE_IB_HOST_SERVICE``; giving ``ib_url`` means True.
     pool_size : int, optional
         Most connections to the service at once. Else ``IB_HOST_SERVICE_POOL_LIMIT``, else 10.
+    source : BarSource, optional
+        Asked in place of the service: a ``ktrdr_core.testing.FakeSource``.
     env : mapping, optional
         Read in place of ``os.environ``.
 
@@ -49,6 +57,8 @@ class DataManager(CoreManager):
     ------
     ConfigurationError
         When a setting cannot be read.
+    InvalidArgumentError
+        For a ``pool_size`` below 1, and a source beside a service.
     StorageError
         When the directory or the database cannot be made or opened.
 
@@ -70,17 +80,27 @@ class DataManager(CoreManager):
         *,
         use_ib_host_service: bool | None = None,
         pool_size: int | None = None,
+        source: BarSource | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
         env = dict(os.environ if env is None else env)
-        super().__init__(use_host_service=use_ib_host_service, host_service_url=ib_url, env=env)
+        super().__init__(
+            use_host_service=use_ib_host_service if source is None else False,
+            host_service_url=ib_url,
+            env=env,
+        )
         if data_dir is None:
             data_dir = env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data"
         if pool_size is not None and pool_size < 1:
             raise InvalidArgumentError(f"pool_size must be at least 1, not {pool_size}")
         _bridge.start()
         self._native = _core.DataManager(
-            Path(data_dir), ib_url, use_ib_host_service, pool_size, env
+            Path(data_dir),
+            ib_url,
+            use_ib_host_service,
+            pool_size,
+            None if source is None else source._native,
+            env,
         )
         self._register_starter("data_load", DataManager._load_again)
 
@@ -178,6 +198,7 @@ class DataManager(CoreManager):
         return self._track(Operation(native, Bars, progress_callback=callback))
 
     def _release(self) -> None:
+        super()._release()
         self._native.close()
 
     def __repr__(self) -> str:

@@ -37,7 +37,10 @@ class RoutedService:
     # ---- hooks
 
     def _initialize_adapter(self) -> Any:
-        """Make what calls the host service, None where the work is done here; called at the first use of ``adapter``."""
+        """Make what calls the host service, None where the work is done here; called at the first use of ``adapter``.
+
+        Closing the service calls its ``close()``, where it has a plain one.
+        """
         used, url = self._route()
         if not used:
             return None
@@ -69,6 +72,15 @@ class RoutedService:
         """What ``_initialize_adapter`` made."""
         return self._initialize_adapter()
 
+    def _made_adapter(self) -> Any:
+        """Give ``adapter`` without making one."""
+        return vars(self).get("adapter")
+
+    def _release(self) -> None:
+        close = getattr(self._made_adapter(), "close", None)
+        if close is not None and not inspect.iscoroutinefunction(close):
+            close()
+
     def is_using_host_service(self) -> bool:
         """Say whether the work is done by a host service: argument before environment before "no".
 
@@ -90,7 +102,15 @@ class RoutedService:
         return self._route()[1] or None
 
     def get_configuration_info(self) -> dict[str, Any]:
-        """Describe how the service is configured, errors and all."""
+        """Describe how the service is configured, errors and all.
+
+        Returns
+        -------
+        dict
+            ``service``, ``use_host_service``, ``host_service_url``, ``default_host_url``, ``environment`` (the variables
+            of the choice), ``error`` and ``connection``: ``timeout``, ``max_retries``, ``connection_pool_limit`` and
+            ``keepalive_expiry`` of ``adapter``, None while there is none.
+        """
         problem = self._problem()
         used, url = (None, None) if problem else self._route()
         prefix = self._get_env_var_prefix()
@@ -103,6 +123,18 @@ class RoutedService:
             "default_host_url": self._get_default_host_url(),
             "environment": {name: env.get(name) for name in names},
             "error": problem,
+            "connection": self._connection(),
+        }
+
+    def _connection(self) -> dict[str, Any] | None:
+        config = getattr(self._made_adapter(), "config", None)
+        if not isinstance(config, _core.HostServiceConfig):
+            return None
+        return {
+            "timeout": config.timeout,
+            "max_retries": config.max_retries,
+            "connection_pool_limit": config.connection_pool_limit,
+            "keepalive_expiry": config.keepalive_expiry,
         }
 
     def validate_configuration(self) -> dict[str, Any]:

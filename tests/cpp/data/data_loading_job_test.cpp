@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <latch>
 
 #include <data/fakes.hpp>
 #include <ktrdr/data/data_loading_job.hpp>
@@ -38,7 +39,8 @@ protected:
         EXPECT_TRUE(load->operation->start());
         load->job = std::make_unique<DataLoadingJob>(
             LoadTask{key, mode, asked},
-            LoadMeans{store_executor_, clock_, store_, mode == LoadMode::full ? source_ : nullptr}, load->operation);
+            LoadMeans{compute_, store_executor_, clock_, store_, mode == LoadMode::full ? source_ : nullptr},
+            load->operation);
         boost::asio::co_spawn(io_, load->job->run(), [load](const std::exception_ptr& thrown, Result<BarsPtr> result) {
             EXPECT_FALSE(thrown);
             load->result.emplace(std::move(result));
@@ -68,6 +70,7 @@ protected:
     ManualTimerQueue timers_{clock_};
     std::shared_ptr<BarStore> store_ = BarStore::open(folder_.path() / "ktrdr.db").value();
     std::shared_ptr<FakeSource> source_ = std::make_shared<FakeSource>();
+    ThreadExecutor compute_;
     ThreadExecutor store_executor_;
     const SeriesKey key_{.provider = "IB", .symbol = "AAPL", .timeframe = Timeframe::parse("1d").value()};
     /// Nine years and a bit: five segments of two years at most.
@@ -78,6 +81,17 @@ protected:
     std::shared_ptr<Operation> operation_;
     int loads_{0};
 };
+
+TEST_F(LoadingTest, ReadsWhatIsStoredWhileTheThreadThatCommitsIsBusy) {
+    const TimeRange month = range("2020-01-01", "2020-02-01");
+    ASSERT_TRUE(load(month));
+    std::latch busy{1};
+    store_executor_.post([&busy] { busy.wait(); });
+    // Would never come back from that thread.
+    EXPECT_EQ((*load(month, LoadMode::local))->size(), 31U);
+    EXPECT_EQ((*load(month))->size(), 31U);
+    busy.count_down();
+}
 
 TEST_F(LoadingTest, BringsEveryBarOfTheRangeOldestFirst) {
     const auto bars = load(decade_);

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include <latch>
 
 #include <data/fakes.hpp>
 #include <ktrdr/data/data_manager.hpp>
@@ -14,12 +14,13 @@ using testing::SizeIs;
 
 class ManagerTest : public testing::Test {
 protected:
-    Result<std::shared_ptr<DataManager>> open(Env env = {}, std::optional<std::string> ib_url = std::nullopt) {
-        DataManagerOptions options;
-        options.data_dir = folder_.path() / "data";
-        options.ib_url = std::move(ib_url);
-        return DataManager::create({io_, io_executor_, timers_, clock_, compute_, store_, registry_}, options,
-                                   std::move(env));
+    std::shared_ptr<DataManager> open(std::shared_ptr<BarSource> source = nullptr) {
+        auto storage =
+            Storage::open(folder_.path() / "data" / "ktrdr.db", {BarStore::schema()}, store_, clock_).value();
+        registry_.attach(storage->operations());
+        return std::make_shared<DataManager>(
+            DataServices{io_, io_executor_, timers_, clock_, compute_, store_, registry_}, std::move(storage),
+            std::move(source), Env{});
     }
 
     /// Put a month of bars into the store, as a load would.
@@ -59,7 +60,7 @@ protected:
 };
 
 TEST_F(ManagerTest, LoadsWhatIsStored) {
-    const auto manager = open().value();
+    const auto manager = open();
     EXPECT_EQ(manager->database_path(), folder_.path() / "data" / "ktrdr.db");
     store_a_month();
     const auto operation = manager->load_data(local_, {}).value();
@@ -73,7 +74,7 @@ TEST_F(ManagerTest, LoadsWhatIsStored) {
 }
 
 TEST_F(ManagerTest, RefusesABadRequestWithoutAnOperation) {
-    const auto manager = open().value();
+    const auto manager = open();
     LoadRequest request = local_;
     request.timeframe = "1dd";
     EXPECT_EQ(manager->load_data(request, {}).error().code, Errc::invalid_argument);
@@ -84,7 +85,7 @@ TEST_F(ManagerTest, RefusesABadRequestWithoutAnOperation) {
 }
 
 TEST_F(ManagerTest, NamesEveryWayToASourceWhenThereIsNone) {
-    const auto load = open().value()->load_data(full_, {});
+    const auto load = open()->load_data(full_, {});
     ASSERT_FALSE(load);
     EXPECT_EQ(load.error().code, Errc::configuration);
     for (const char* words :
@@ -93,33 +94,30 @@ TEST_F(ManagerTest, NamesEveryWayToASourceWhenThereIsNone) {
     }
 }
 
-TEST_F(ManagerTest, NamesAVariableThatCannotBeRead) {
-    const auto manager = open(Env(std::map<std::string, std::string>{{"USE_IB_HOST_SERVICE", "maybe"}}));
-    ASSERT_FALSE(manager);
-    EXPECT_EQ(manager.error().code, Errc::configuration);
-    EXPECT_THAT(manager.error().message, HasSubstr("USE_IB_HOST_SERVICE"));
-    EXPECT_EQ(open({}, "ftp://x").error().code, Errc::configuration);
-}
-
-TEST_F(ManagerTest, NamesAFileInThePlaceOfItsFolder) {
-    std::ofstream(folder_.path() / "data") << "mine";
-    const auto manager = open();
-    ASSERT_FALSE(manager);
-    EXPECT_EQ(manager.error().code, Errc::storage);
+TEST_F(ManagerTest, AsksTheSourceItWasGivenForWhatIsNotStored) {
+    const auto source = std::make_shared<FakeSource>();
+    const auto manager = open(source);
+    const auto operation = manager->load_data(full_, {}).value();
+    finish();
+    ASSERT_EQ(operation->status(), OperationStatus::completed);
+    EXPECT_EQ(std::any_cast<BarsPtr>(operation->result().value())->size(), 31U);
+    EXPECT_THAT(source->fetched, SizeIs(1));
+    EXPECT_EQ(manager->service(), nullptr);
 }
 
 TEST_F(ManagerTest, CancelsAFullLoadBeforeItAsksAnybody) {
-    const auto manager = open({}, "http://127.0.0.1:9").value();
+    const auto source = std::make_shared<FakeSource>();
+    const auto manager = open(source);
     const auto token = CancellationToken::create(io_executor_, timers_, clock_);
     const auto operation = manager->load_data(full_, token).value();
     token.cancel({.text = "enough"});
     finish();
     EXPECT_EQ(operation->status(), OperationStatus::cancelled);
-    EXPECT_EQ(manager->pool_stats().connections_created, 0U);
+    EXPECT_EQ(source->calls(), 0);
 }
 
 TEST_F(ManagerTest, TakesAnIdForOneRequest) {
-    const auto manager = open().value();
+    const auto manager = open();
     LoadRequest request = local_;
     request.operation_id = "mine";
     const auto first = manager->load_data(request, {}).value();
@@ -130,7 +128,7 @@ TEST_F(ManagerTest, TakesAnIdForOneRequest) {
 }
 
 TEST_F(ManagerTest, ReadsStoredBarsForATraining) {
-    const auto manager = open().value();
+    const auto manager = open();
     store_a_month();
     EXPECT_EQ((*manager->read("AAPL", day_, range("2020-01-10", "2020-01-20")))->size(), 10U);
     const auto nothing = manager->read("MSFT", day_, range("2020-01-10", "2020-01-20"));
@@ -140,7 +138,7 @@ TEST_F(ManagerTest, ReadsStoredBarsForATraining) {
 }
 
 TEST_F(ManagerTest, StartsNothingOnceItIsClosed) {
-    const auto manager = open({}, "http://127.0.0.1:9").value();
+    const auto manager = open(std::make_shared<FakeSource>());
     const auto before = manager->load_data(local_, {}).value();
     manager->close();
     manager->close();
@@ -150,12 +148,23 @@ TEST_F(ManagerTest, StartsNothingOnceItIsClosed) {
     EXPECT_EQ(before->status(), OperationStatus::completed);
 }
 
+TEST_F(ManagerTest, ReadsForATrainingWhileTheThreadThatCommitsIsBusy) {
+    const auto manager = open();
+    store_a_month();
+    std::latch busy{1};
+    store_.post([&busy] { busy.wait(); });
+    EXPECT_EQ((*manager->read("AAPL", day_, range("2020-01-10", "2020-01-20")))->size(), 10U);
+    busy.count_down();
+}
+
 TEST_F(ManagerTest, LetsALoadEndWhenItGoesBefore) {
-    auto manager = open().value();
-    const auto operation = manager->load_data(local_, {}).value();
+    auto manager = open(std::make_shared<FakeSource>());
+    const auto local = manager->load_data(local_, {}).value();
+    const auto full = manager->load_data(full_, {}).value();
     manager.reset();
     finish();
-    EXPECT_EQ(operation->status(), OperationStatus::completed);
+    EXPECT_EQ(local->status(), OperationStatus::completed);
+    EXPECT_EQ(full->status(), OperationStatus::completed);
 }
 
 class JobsTest : public ManagerTest {
@@ -169,7 +178,7 @@ protected:
         return made;
     }
 
-    std::shared_ptr<DataManager> manager_ = open().value();
+    std::shared_ptr<DataManager> manager_ = open();
     OperationDone done_;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <fstream>
 #include <future>
 #include <latch>
@@ -221,6 +222,106 @@ TEST_F(DatabaseTest, ReadsWhileAWriteIsOpen) {
     may_end.set_value();
     EXPECT_TRUE(writer.get());
     EXPECT_EQ(notes(*database), 2);
+}
+
+/// A read that is under way until it is told to end.
+class HeldRead final {
+public:
+    explicit HeldRead(Database& database)
+        : ended_(std::async(std::launch::async, [this, &database] { return hold(database); })) {
+        begun_.wait();
+    }
+    HeldRead(const HeldRead&) = delete;
+    HeldRead& operator=(const HeldRead&) = delete;
+    ~HeldRead() {
+        may_end_.count_down();
+        const auto ended = ended_.get();
+        EXPECT_TRUE(ended) << ended.error().message;
+    }
+    [[nodiscard]] std::int64_t seen() const { return seen_; }
+
+private:
+    Result<void> hold(Database& database) {
+        const auto read = database.read("hold", [this](SQLite::Database& connection) -> Result<void> {
+            seen_ = connection.execAndGet("SELECT count(*) FROM note").getInt64();
+            begun_.count_down();
+            may_end_.wait();
+            return {};
+        });
+        if (!read) {
+            begun_.count_down();
+        }
+        return read;
+    }
+
+    std::latch begun_{1};
+    std::latch may_end_{1};
+    std::int64_t seen_{-1};
+    std::future<Result<void>> ended_;
+};
+
+TEST_F(DatabaseTest, ReadsWhileOthersReadAndSeesWhatWasWrittenBefore) {
+    const auto database = Database::open(file(), {{"notes", first_schema}}, {.max_readers = 3}).value();
+    const HeldRead first(*database);
+    ASSERT_TRUE(add_note(*database, "first"));
+    const HeldRead second(*database);
+    ASSERT_TRUE(add_note(*database, "second"));
+    EXPECT_EQ(first.seen(), 0);
+    EXPECT_EQ(second.seen(), 1);
+    EXPECT_EQ(notes(*database), 2);
+}
+
+TEST_F(DatabaseTest, MakesAReadWaitWhenAsManyAreUnderWayAsMayBe) {
+    const auto database = Database::open(file(), {{"notes", first_schema}}, {.max_readers = 1}).value();
+    std::atomic<bool> ended{false};
+    std::future<void> waiting;
+    {
+        const HeldRead only(*database);
+        waiting = std::async(std::launch::async, [&] {
+            EXPECT_EQ(notes(*database), 0);
+            ended = true;
+        });
+        EXPECT_FALSE(ended);
+    }
+    waiting.get();
+    EXPECT_TRUE(ended);
+}
+
+TEST_F(DatabaseTest, ReadsOnWithTheConnectionsItHasWhenItsFileWasReplaced) {
+    const std::filesystem::path folder = folder_.path() / "data";
+    const auto database = Database::open(folder / "ktrdr.db", {{"notes", first_schema}}).value();
+    ASSERT_TRUE(add_note(*database, "of the first file"));
+    ASSERT_EQ(notes(*database), 1);
+    std::filesystem::rename(folder, folder_.path() / "away");
+    const auto replacing = Database::open(folder / "ktrdr.db", {{"notes", first_schema}}).value();
+    std::future<std::int64_t> read;
+    {
+        const HeldRead held(*database);
+        read = std::async(std::launch::async, [&] { return notes(*database); });
+        EXPECT_EQ(notes(*replacing), 0);
+    }
+    EXPECT_EQ(read.get(), 1);
+}
+
+TEST_F(DatabaseTest, LivesAsLongAsItIsRead) {
+    auto database = open();
+    std::latch begun{1};
+    std::latch may_end{1};
+    auto read = std::async(std::launch::async, [&begun, &may_end, kept = database]() mutable {
+        const auto ended = kept->read("hold", [&](SQLite::Database& connection) -> Result<void> {
+            begun.count_down();
+            may_end.wait();
+            return connection.execAndGet("SELECT count(*) FROM note").getInt64() == 0 ? Result<void>()
+                                                                                      : fail(Errc::internal, "");
+        });
+        kept.reset();
+        return ended;
+    });
+    begun.wait();
+    database.reset();
+    may_end.count_down();
+    EXPECT_TRUE(read.get());
+    EXPECT_EQ(notes(*open()), 0);
 }
 
 TEST_F(DatabaseTest, OpensOnceForManyAtTheSameTime) {

@@ -24,6 +24,8 @@ constexpr std::chrono::seconds long_enough{60};
 struct TrainingManagerTest : ::testing::Test {
     test::TemporaryFolder folder{};
     ManualClock clock{};
+    /// Of the host service's sockets; nothing runs it.
+    boost::asio::io_context sockets{};
     ManualExecutor io{};
     ManualTimerQueue timers{clock};
     OperationRegistry registry{io, timers, clock};
@@ -37,14 +39,17 @@ struct TrainingManagerTest : ::testing::Test {
         bars->add("MSFT", 250, 2);
         slot->fulfil(trainer);
     }
-    std::shared_ptr<TrainingManager> manager(TrainingManagerOptions options = {}, Env env = {},
-                                             Executor* executor = nullptr) {
-        if (options.models_dir.empty()) {
-            options.models_dir = folder.path() / "models";
+    std::shared_ptr<TrainingManager> manager(TrainingManagerParts parts = {}, Executor* executor = nullptr) {
+        if (parts.models_dir.empty()) {
+            parts.models_dir = folder.path() / "models";
         }
+        parts.bars = bars;
         return TrainingManager::create({io, clock, executor == nullptr ? threads : *executor, registry},
-                                       std::move(options), bars, std::move(env))
+                                       std::move(parts), {})
             .value();
+    }
+    Result<std::shared_ptr<AsyncServiceAdapter>> host_service(const Env& env, const HostServiceArguments& chosen = {}) {
+        return open_host_service({sockets, {io, io}}, TrainingManager::host_service(), env, chosen);
     }
     static TrainingRequest request() {
         TrainingRequest made;
@@ -259,7 +264,7 @@ TEST_F(TrainingManager_, StopsWithTheTokenItWasGiven) {
 
 TEST_F(TrainingManager_, EndsATrainingThatStillWaitsForAThreadAtOnce) {
     ManualExecutor queue;
-    const auto operation = manager({}, {}, &queue)->train(request(), slot, {}).value();
+    const auto operation = manager({}, &queue)->train(request(), slot, {}).value();
     io.run();
     operation->request_cancel({CancelCode::user, "enough", "test"});
     io.run();
@@ -280,28 +285,25 @@ TEST_F(TrainingManager_, AnswersTheSameRequestWithTheSameOperation) {
 }
 
 TEST_F(TrainingManager_, RefusesAHostServiceThatIsNotThereYet) {
-    TrainingManagerOptions chosen;
-    chosen.use_training_host_service = true;
-    const auto refused = manager(chosen)->train(request(), slot, {});
+    const auto refused =
+        manager({.service = host_service({}, {.use_host_service = true}).value()})->train(request(), slot, {});
     EXPECT_EQ(refused.error().code, Errc::not_available);
     EXPECT_EQ(refused.error().message,
               "training on a host service is not there yet; unset USE_TRAINING_HOST_SERVICE or pass "
               "use_training_host_service=False");
     const Env env(std::map<std::string, std::string>{{"USE_TRAINING_HOST_SERVICE", "true"}});
-    EXPECT_EQ(manager({}, env)->train(request(), slot, {}).error().code, Errc::not_available);
-    chosen.use_training_host_service = false;
-    EXPECT_TRUE(manager(chosen, env)->train(request(), slot, {}));
+    EXPECT_EQ(manager({.service = host_service(env).value()})->train(request(), slot, {}).error().code,
+              Errc::not_available);
+    EXPECT_TRUE(
+        manager({.service = host_service(env, {.use_host_service = false}).value()})->train(request(), slot, {}));
     io.run();
 }
 
 TEST_F(TrainingManager_, RefusesAVariableItCannotRead) {
-    TrainingManagerOptions options;
-    options.models_dir = folder.path();
-    const auto made =
-        TrainingManager::create({io, clock, threads, registry}, options, bars,
-                                Env(std::map<std::string, std::string>{{"USE_TRAINING_HOST_SERVICE", "perhaps"}}));
-    EXPECT_EQ(made.error().code, Errc::configuration);
-    EXPECT_EQ(TrainingManager::create({io, clock, threads, registry}, {}, bars, {}).error().context.at("field"),
+    const auto service =
+        host_service(Env(std::map<std::string, std::string>{{"USE_TRAINING_HOST_SERVICE", "perhaps"}}));
+    EXPECT_EQ(service.error().code, Errc::configuration);
+    EXPECT_EQ(TrainingManager::create({io, clock, threads, registry}, {.bars = bars}, {}).error().context.at("field"),
               "models_dir");
 }
 
@@ -310,7 +312,7 @@ TEST_F(TrainingManager_, BeginsNothingOnABadRequest) {
     asked.strategy.at("model").as_object()["type"] = "tree";
     EXPECT_EQ(manager()->train(asked, slot, {}).error().code, Errc::strategy);
     std::ofstream(folder.path() / "file") << "in the way";
-    TrainingManagerOptions blocked;
+    TrainingManagerParts blocked;
     blocked.models_dir = folder.path() / "file";
     EXPECT_EQ(manager(blocked)->train(request(), slot, {}).error().code, Errc::storage);
     EXPECT_TRUE(registry.live().empty());

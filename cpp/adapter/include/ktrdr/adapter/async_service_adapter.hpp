@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <ktrdr/adapter/host_service_config.hpp>
 #include <ktrdr/adapter/service_errors.hpp>
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/executor.hpp>
@@ -100,8 +101,8 @@ struct ServiceHealth {
 /// Errors: those of `HttpClient`, with "service" and "operation_id" in their context; a status outside 2xx is
 /// `status_error`; an answer that is not JSON is `protocol`. No connection at all names the URL and how to start or
 /// choose a service (`start_hint`).
-/// Thread safety: the io thread only, but for the getters, `stats` and `metrics`.
-/// Lifetime: keep the adapter until every call has ended.
+/// Thread safety: the io thread only, but for the getters, `stats`, `metrics` and `close`.
+/// Lifetime: keep the adapter until every call has ended; it ends on the io thread (see `make_service_adapter`).
 class KTRDR_EXPORT AsyncServiceAdapter {
 public:
     AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client, ServiceThreads threads);
@@ -139,8 +140,12 @@ public:
                                                                              CallOptions options);
     /// Most requests under way at once.
     [[nodiscard]] std::size_t max_connections() const noexcept { return client_->options().pool.max_connections; }
+    /// How the service is reached.
+    [[nodiscard]] HostServiceConfig config() const { return config_of(client_->options()); }
     [[nodiscard]] PoolStats stats() const { return client_->stats(); }
     [[nodiscard]] ClientMetrics metrics() const { return client_->metrics(); }
+    /// Soon: calls are refused, those that wait fail, idle connections close. Those in flight end by themselves.
+    void close();
 
 private:
     struct Batch;

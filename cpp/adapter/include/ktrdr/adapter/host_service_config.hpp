@@ -39,5 +39,7 @@ struct HostServiceConfig {
 
 /// The client of such a service: no single wait is longer than the whole call may be.
 [[nodiscard]] KTRDR_EXPORT ClientOptions to_client_options(const HostServiceConfig& config);
+/// The config that gives such a client.
+[[nodiscard]] KTRDR_EXPORT HostServiceConfig config_of(const ClientOptions& options);
 
 }  // namespace ktrdr

@@ -15,6 +15,8 @@
 
 namespace ktrdr {
 
+class AsyncServiceAdapter;
+
 /// What a source can give at once.
 struct SourceLimits {
     /// The longest range of one fetch.
@@ -52,6 +54,8 @@ public:
     /// The closed bars that start inside `segment`, oldest first. None is an answer: the provider has nothing there.
     [[nodiscard]] virtual boost::asio::awaitable<Result<Bars>> fetch(std::string symbol, Timeframe timeframe,
                                                                      TimeRange segment, SourceCall call) = 0;
+    /// The host service it asks; null for a source that asks none.
+    [[nodiscard]] virtual std::shared_ptr<AsyncServiceAdapter> service() const { return nullptr; }
 };
 
 }  // namespace ktrdr

@@ -14,8 +14,11 @@
 
 namespace ktrdr {
 
-/// What a load works with. The executor and the clock must outlive it.
+/// What a load works with. The executors and the clock must outlive it.
 struct LoadMeans {
+    /// What is stored is read there: a long series must not hold up those who commit.
+    Executor& compute;
+    /// What came is committed there.
     Executor& store_executor;
     const Clock& clock;
     std::shared_ptr<BarStore> store;

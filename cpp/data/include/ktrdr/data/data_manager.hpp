@@ -7,12 +7,12 @@
 #include <optional>
 #include <string>
 
+#include <ktrdr/adapter/host_service.hpp>
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_job_manager.hpp>
 #include <ktrdr/data/load_request.hpp>
-#include <ktrdr/http/client.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/storage/storage.hpp>
 
@@ -24,41 +24,27 @@ struct DataServices {
     Executor& io_executor;
     TimerQueue& timers;
     const Clock& clock;
-    /// Decoding.
+    /// Decoding, and reading what is stored.
     Executor& compute;
-    /// SQLite; one thread.
+    /// Writing to SQLite; one thread.
     Executor& store;
     OperationRegistry& registry;
 };
 
-struct DataManagerOptions {
-    /// Holds `ktrdr.db`; made when it is not there.
-    std::filesystem::path data_dir{};
-    /// The IB host service's URL; unset: the environment decides.
-    std::optional<std::string> ib_url{};
-    std::optional<bool> use_ib_host_service{};
-    /// Most connections to the service; unset: `IB_HOST_SERVICE_POOL_LIMIT`, else 10.
-    std::optional<std::size_t> connection_pool_limit{};
-    DatabaseOptions database{};
-};
-
-/// Market data of one directory: what is stored, and loads of what is not.
+/// Market data of one file: what is stored, and loads of what is not.
 ///
-/// Environment: `USE_IB_HOST_SERVICE`, `IB_HOST_SERVICE_{URL,TIMEOUT,MAX_RETRIES,POOL_LIMIT,KEEPALIVE}`; arguments come
-/// first.
 /// Thread safety: every member from any thread.
-/// Lifetime: shared; a load in work keeps what it needs.
+/// Lifetime: shared; a load in work keeps what it needs, so the manager may go before it.
 class KTRDR_EXPORT DataManager final : public ServiceOrchestrator, public std::enable_shared_from_this<DataManager> {
 public:
-    /// Open `<data_dir>/ktrdr.db`. Errors: those of `Database::open`, and `configuration` for a setting or URL that
-    /// cannot be used.
-    [[nodiscard]] static Result<std::shared_ptr<DataManager>> create(DataServices services, DataManagerOptions options,
-                                                                     Env env);
-    ~DataManager() override;
+    /// `storage` was opened with `BarStore::schema()`. Without a `source` only what is stored can be loaded.
+    DataManager(DataServices services, std::shared_ptr<Storage> storage, std::shared_ptr<BarSource> source, Env env);
 
-    [[nodiscard]] std::string service_name() const override { return "Data"; }
-    [[nodiscard]] std::string default_host_url() const override { return "http://localhost:5001"; }
-    [[nodiscard]] std::string env_var_prefix() const override { return "IB"; }
+    /// The host service that loads ask where nobody hands in another source.
+    [[nodiscard]] static HostService host_service();
+    [[nodiscard]] std::string service_name() const override { return host_service().names.service; }
+    [[nodiscard]] std::string default_host_url() const override { return host_service().names.default_host_url; }
+    [[nodiscard]] std::string env_var_prefix() const override { return host_service().names.env_var_prefix; }
 
     /// Start a load; the operation's value is a `BarsPtr`.
     ///
@@ -72,13 +58,13 @@ public:
     [[nodiscard]] const std::filesystem::path& database_path() const noexcept { return database_path_; }
     /// Where its operations are kept; null after `close`.
     [[nodiscard]] std::shared_ptr<OperationStore> operations() const;
+    /// The host service that its loads ask; null where they ask none.
+    [[nodiscard]] std::shared_ptr<AsyncServiceAdapter> service() const {
+        return source_ ? source_->service() : nullptr;
+    }
     [[nodiscard]] PoolStats pool_stats() const;
     /// Start nothing more and let go of connections and file; loads in work end by themselves.
     void close();
-
-    /// Private in effect; public for `std::make_shared`.
-    struct Parts;
-    DataManager(DataServices services, Env env, Parts parts);
 
 private:
     [[nodiscard]] Result<std::shared_ptr<BarStore>> store() const;
@@ -88,8 +74,9 @@ private:
 
     const DataServices services_;
     const std::filesystem::path database_path_;
-    std::shared_ptr<HttpClient> client_;
-    std::shared_ptr<BarSource> source_;
+    const std::shared_ptr<BarSource> source_;
+    /// Under which its bars are stored.
+    const std::string provider_;
     mutable std::mutex mutex_;
     std::shared_ptr<Storage> storage_;
     std::shared_ptr<BarStore> store_;

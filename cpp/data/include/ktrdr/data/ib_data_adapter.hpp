@@ -20,9 +20,12 @@ public:
         "IB_HOST_SERVICE_URL";
     static constexpr const char* provider_name = "IB";
 
+    /// Who the service is, for the adapter of its calls.
+    [[nodiscard]] static ServiceIdentity identity();
+
     /// As many requests are under way as there are connections; more wait their turn, as long as it takes. Bars are
-    /// decoded on `threads.compute`. `clock` must outlive the adapter.
-    IbDataAdapter(std::shared_ptr<HttpClient> client, ServiceThreads threads, const Clock& clock);
+    /// decoded on `compute`; it and `clock` must outlive the adapter.
+    IbDataAdapter(std::shared_ptr<AsyncServiceAdapter> service, Executor& compute, const Clock& clock);
 
     [[nodiscard]] std::string provider() const override { return provider_name; }
     [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const override;
@@ -33,13 +36,14 @@ public:
                                                                                          SourceCall call) override;
     [[nodiscard]] boost::asio::awaitable<Result<Bars>> fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
                                                              SourceCall call) override;
+    [[nodiscard]] std::shared_ptr<AsyncServiceAdapter> service() const override { return service_; }
 
 private:
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> get(std::string endpoint, SourceCall call);
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> post(std::string endpoint, boost::json::value body,
                                                                           SourceCall call);
 
-    AsyncServiceAdapter service_;
+    const std::shared_ptr<AsyncServiceAdapter> service_;
     Turnstile turns_;
     Executor& compute_;
     const Clock& clock_;

@@ -9,21 +9,10 @@
 #include <ktrdr/operations/registry.hpp>
 #include <ktrdr/orchestrator/operation_work.hpp>
 #include <ktrdr/orchestrator/retry.hpp>
+#include <ktrdr/orchestrator/run_operation.hpp>
 #include <ktrdr/orchestrator/service_route.hpp>
 
 namespace ktrdr {
-
-/// How an operation is run.
-struct ExecuteOptions {
-    /// Unset: no limit. Must be positive.
-    std::optional<std::chrono::nanoseconds> timeout{};
-    /// The operation stops when this token is cancelled; the token is not touched by the operation.
-    CancellationToken cancellation_token{};
-    std::shared_ptr<const ProgressRenderer> renderer{};
-    std::vector<ProgressStep> steps{};
-    /// Context of every progress state.
-    boost::json::object context{};
-};
 
 /// Base of the managers: gives every operation of a domain its record, progress, cancellation and outcome, and decides
 /// between this machine and a host service.
@@ -39,7 +28,7 @@ public:
     /// IB for `USE_IB_HOST_SERVICE` and `IB_HOST_SERVICE_URL`.
     [[nodiscard]] virtual std::string env_var_prefix() const = 0;
 
-    /// Create an operation and run `work` on the io thread. Same id and request again: the operation that is there.
+    /// See `run_operation`.
     [[nodiscard]] Result<std::shared_ptr<Operation>> execute_with_progress(OperationSpec spec, OperationWork work,
                                                                            ExecuteOptions options = {});
     /// The same with `token` as the operation's parent.

@@ -15,7 +15,8 @@
 
 namespace ktrdr {
 
-/// Every thread of ours, the registry of operations, and how the rooms are wired together.
+/// Every thread of ours and the registry of operations: what the managers are wired to (`open_data_manager`,
+/// `open_training_manager`).
 ///
 /// Lifetime: made at first use and never destroyed, so that no worker can outlive what it stands on.
 class KTRDR_EXPORT Runtime final {
@@ -32,8 +33,7 @@ public:
 
     [[nodiscard]] DataServices data_services();
     [[nodiscard]] TrainingServices training_services();
-    /// Stored bars of `data` for trainings.
-    [[nodiscard]] static std::shared_ptr<BarProvider> bar_provider(std::shared_ptr<DataManager> data);
+    [[nodiscard]] HostServiceMeans host_service_means();
     /// The SQLite file with the tables of every room; its operations are known to the registry while it lives.
     [[nodiscard]] Result<std::shared_ptr<Storage>> open_storage(const std::filesystem::path& file);
     [[nodiscard]] CancellationToken make_token();

@@ -23,10 +23,9 @@ public:
     /// `configuration` for a config that cannot be, and one without a base URL.
     [[nodiscard]] static Result<std::shared_ptr<ServiceCalls>> create(Runtime& runtime, ServiceIdentity identity,
                                                                       const HostServiceConfig& config);
-    ServiceCalls(Runtime& runtime, ServiceIdentity identity, std::shared_ptr<HttpClient> client);
-    ServiceCalls(const ServiceCalls&) = delete;
-    ServiceCalls& operator=(const ServiceCalls&) = delete;
-    ~ServiceCalls();
+    /// Over the pool of an adapter that others use, too.
+    ServiceCalls(Runtime& runtime, std::shared_ptr<AsyncServiceAdapter> adapter)
+        : runtime_(runtime), adapter_(std::move(adapter)) {}
 
     /// GET without data, else POST with it as JSON; the reply is the answer's JSON.
     CancellationToken call(std::string endpoint, std::optional<boost::json::value> data, CallOptions options,
@@ -39,15 +38,12 @@ public:
                                    CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     [[nodiscard]] std::shared_ptr<HttpEvents> events(std::string endpoint, std::string last_event_id,
                                                      CallOptions options);
-    [[nodiscard]] PoolStats stats() const { return client_->stats(); }
-    [[nodiscard]] ClientMetrics metrics() const { return client_->metrics(); }
-    [[nodiscard]] const std::string& url() const noexcept { return client_->url(); }
-    void close();
+    [[nodiscard]] const AsyncServiceAdapter& adapter() const noexcept { return *adapter_; }
+    void close() { adapter_->close(); }
 
 private:
     Runtime& runtime_;
-    std::shared_ptr<HttpClient> client_;
-    std::shared_ptr<AsyncServiceAdapter> adapter_;
+    const std::shared_ptr<AsyncServiceAdapter> adapter_;
 };
 
 }  // namespace ktrdr

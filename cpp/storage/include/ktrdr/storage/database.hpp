@@ -1,12 +1,15 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
@@ -39,12 +42,16 @@ struct DatabaseOptions {
     std::chrono::milliseconds busy_timeout{std::chrono::seconds{2}};
     /// Most pages (of 4 KiB) the file may have; 0 for no limit of ours. A write beyond it is `storage_full`.
     std::int64_t max_page_count{0};
+    /// Most reads at once, each on a connection of its own; more wait. At least 1. By default one for each thread that
+    /// computes, and never a single one, behind which a short read would wait for a long one.
+    std::size_t max_readers{std::max(2U, std::thread::hardware_concurrency())};
 };
 
 /// The project's one SQLite file: opening it, keeping its schema, and transactions. Knows nothing of what is in it.
 ///
-/// One connection writes and one reads, so that a read never waits for a write (write-ahead log). Both survive a crash
-/// of the process or the machine: a transaction is there whole or not at all.
+/// One connection writes and others read, so that a read never waits for a write (write-ahead log) nor for another
+/// read, up to `max_readers`. What was written before a read begins is in it. A transaction is there whole or not at
+/// all, after a crash of the process or the machine too.
 ///
 /// Errors: `storage_schema` for a file that is not ours or was made by a newer version, `storage_full` when there is no
 /// room, else `storage`. What was stored before is still there after any of them.
@@ -66,17 +73,18 @@ public:
 
     /// One transaction on the writing connection, there when this answers. `what` completes "cannot …" in messages.
     Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced);
-    /// One consistent snapshot on the reading connection, which cannot write.
+    /// One consistent snapshot on a reading connection, which cannot write. `work` must not read again.
     Result<void> read(std::string_view what, const Work& work);
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }
 
 private:
-    struct Connection;
-    Database(std::filesystem::path file, std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader);
+    struct Writer;
+    class Readers;
+    Database(std::filesystem::path file, std::unique_ptr<Writer> writer, std::unique_ptr<Readers> readers);
 
     const std::filesystem::path file_;
-    const std::unique_ptr<Connection> writer_;
-    const std::unique_ptr<Connection> reader_;
+    const std::unique_ptr<Writer> writer_;
+    const std::unique_ptr<Readers> readers_;
 };
 
 }  // namespace ktrdr

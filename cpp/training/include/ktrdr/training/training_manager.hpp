@@ -2,9 +2,9 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 
+#include <ktrdr/adapter/host_service.hpp>
 #include <ktrdr/base/env.hpp>
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
@@ -24,11 +24,12 @@ struct TrainingServices {
     OperationRegistry& registry;
 };
 
-struct TrainingManagerOptions {
+/// What a training manager stands on.
+struct TrainingManagerParts {
     std::filesystem::path models_dir{};
-    /// Unset: what `USE_TRAINING_HOST_SERVICE` says, else this machine.
-    std::optional<bool> use_training_host_service{};
-    std::optional<std::string> training_url{};
+    std::shared_ptr<BarProvider> bars{};
+    /// The host service that trains; null for this machine.
+    std::shared_ptr<AsyncServiceAdapter> service{};
     /// Where its operations are kept; null: the registry's own store.
     std::shared_ptr<OperationStore> operations{};
 };
@@ -39,10 +40,11 @@ struct TrainingManagerOptions {
 class KTRDR_EXPORT TrainingManager final : public ServiceOrchestrator,
                                            public std::enable_shared_from_this<TrainingManager> {
 public:
-    /// `invalid_argument` without a models directory; `configuration` for a variable that cannot be read.
+    /// `invalid_argument` without a models directory.
     [[nodiscard]] static Result<std::shared_ptr<TrainingManager>> create(TrainingServices services,
-                                                                         TrainingManagerOptions options,
-                                                                         std::shared_ptr<BarProvider> bars, Env env);
+                                                                         TrainingManagerParts parts, Env env);
+
+    [[nodiscard]] static HostService host_service();
 
     /// Begin a training; its value is the result of training.md as a `boost::json::object`.
     ///
@@ -52,18 +54,21 @@ public:
     [[nodiscard]] Result<std::shared_ptr<Operation>> train(TrainingRequest request, std::shared_ptr<TrainerSlot> slot,
                                                            CancellationToken token);
 
-    [[nodiscard]] std::string service_name() const override { return "Training"; }
-    [[nodiscard]] std::string default_host_url() const override { return "http://localhost:5002"; }
-    [[nodiscard]] std::string env_var_prefix() const override { return "TRAINING"; }
+    [[nodiscard]] std::string service_name() const override { return host_service().names.service; }
+    [[nodiscard]] std::string default_host_url() const override { return host_service().names.default_host_url; }
+    [[nodiscard]] std::string env_var_prefix() const override { return host_service().names.env_var_prefix; }
+
+    /// The host service that trains; null for this machine.
+    [[nodiscard]] const std::shared_ptr<AsyncServiceAdapter>& service() const noexcept { return parts_.service; }
+    /// Let go of connections; trainings in work end by themselves.
+    void close();
 
 private:
-    TrainingManager(TrainingServices services, TrainingManagerOptions options, std::shared_ptr<BarProvider> bars,
-                    Env env);
-    [[nodiscard]] Result<void> check_route() const;
+    TrainingManager(TrainingServices services, TrainingManagerParts parts, Env env);
+    [[nodiscard]] Result<void> check_service() const;
 
-    TrainingServices services_;
-    TrainingManagerOptions options_;
-    std::shared_ptr<BarProvider> bars_;
+    const TrainingServices services_;
+    const TrainingManagerParts parts_;
 };
 
 }  // namespace ktrdr

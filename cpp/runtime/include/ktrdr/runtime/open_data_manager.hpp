@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include <ktrdr/adapter/host_service.hpp>
+#include <ktrdr/base/env.hpp>
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/data/data_manager.hpp>
+
+namespace ktrdr {
+
+struct DataManagerOptions {
+    /// Holds `ktrdr.db`; made when it is not there.
+    std::filesystem::path data_dir{};
+    HostServiceArguments host_service{};
+    /// Asked in place of a host service; null for none.
+    std::shared_ptr<BarSource> source{};
+    DatabaseOptions database{};
+};
+
+/// The manager of `<data_dir>/ktrdr.db`, which asks the IB host service where arguments or environment choose it.
+///
+/// Environment: `USE_IB_HOST_SERVICE`, `IB_HOST_SERVICE_{URL,TIMEOUT,MAX_RETRIES,POOL_LIMIT,KEEPALIVE}`; arguments come
+/// first.
+/// Errors: `configuration` for a setting or URL that cannot be used, `invalid_argument` for a source beside a host
+/// service; the file is not touched then. Else those of `Database::open`.
+[[nodiscard]] KTRDR_EXPORT Result<std::shared_ptr<DataManager>> open_data_manager(DataServices services,
+                                                                                  const DataManagerOptions& options,
+                                                                                  Env env);
+
+}  // namespace ktrdr

@@ -1,0 +1,51 @@
+#include <ktrdr/runtime/open_data_manager.hpp>
+
+#include <ktrdr/data/ib_data_adapter.hpp>
+
+namespace ktrdr {
+namespace {
+
+Result<std::shared_ptr<BarSource>> open_source(const DataServices& services, const DataManagerOptions& options,
+                                               const Env& env) {
+    const HostServiceArguments& asked = options.host_service;
+    if (options.source) {
+        if (asked.url || asked.use_host_service.value_or(false)) {
+            return fail(Errc::invalid_argument,
+                        "a source and the IB host service were given together: leave one of them out",
+                        {{"field", "source"}});
+        }
+        return options.source;
+    }
+    auto service = open_host_service({services.io, {services.io_executor, services.compute}},
+                                     DataManager::host_service(), env, asked);
+    if (!service) {
+        return service.error();
+    }
+    if (!*service) {
+        return std::shared_ptr<BarSource>();
+    }
+    return std::make_shared<IbDataAdapter>(std::move(*service), services.compute, services.clock);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<DataManager>> open_data_manager(DataServices services, const DataManagerOptions& options,
+                                                       Env env) {
+    if (options.data_dir.empty()) {
+        return fail(Errc::configuration, "there is no data directory: give data_dir or set KTRDR_DATA_DIR");
+    }
+    auto source = open_source(services, options, env);
+    if (!source) {
+        return source.error();
+    }
+    auto storage = Storage::open(options.data_dir / "ktrdr.db", {BarStore::schema()}, services.store, services.clock,
+                                 options.database);
+    if (!storage) {
+        return storage.error();
+    }
+    services.registry.attach((*storage)->operations());
+    services.store.post([operations = (*storage)->operations()] { (void)operations->forget({}, ""); });
+    return std::make_shared<DataManager>(services, std::move(*storage), std::move(*source), std::move(env));
+}
+
+}  // namespace ktrdr
