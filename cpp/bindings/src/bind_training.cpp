@@ -11,6 +11,7 @@
 #include "convert.hpp"
 #include "gil.hpp"
 #include "handle.hpp"
+#include "request.hpp"
 #include "service_names.hpp"
 
 namespace ktrdr::bindings {
@@ -32,23 +33,27 @@ std::shared_ptr<TrainingManager> make_training(const std::shared_ptr<DataManager
                                           Env(std::move(env))));
 }
 
-Handle train(TrainingManager& self, const py::dict& strategy, std::string strategy_path,
-             std::optional<std::vector<std::string>> symbols, std::optional<std::vector<std::string>> timeframes,
-             std::optional<std::string> start_date, std::optional<std::string> end_date,
-             std::optional<double> validation_split, std::string operation_id, std::string parent_id,
-             std::shared_ptr<TrainerSlot> slot, const std::optional<CancellationToken>& token) {
-    TrainingRequest request;
-    request.strategy = from_python(strategy).as_object();
-    request.strategy_path = std::move(strategy_path);
-    request.symbols = std::move(symbols);
-    request.timeframes = std::move(timeframes);
-    request.start_date = std::move(start_date);
-    request.end_date = std::move(end_date);
-    request.validation_split = validation_split;
-    request.operation_id = std::move(operation_id);
-    request.parent_id = std::move(parent_id);
-    const GilReleased released;
-    Handle handle(unwrap(self.train(std::move(request), std::move(slot), token.value_or(CancellationToken{}))));
+void set_strategy(TrainingRequest& request, const py::handle& value) {
+    request.strategy = from_python(value.cast<py::dict>()).as_object();
+}
+
+void bind_request(py::module_& module) {
+    RequestClass<TrainingRequest>(module, "TrainingRequest", "What a training shall learn, and from what.")
+        .field("strategy", &set_strategy)
+        .field<&TrainingRequest::strategy_path>("strategy_path")
+        .field<&TrainingRequest::symbols>("symbols")
+        .field<&TrainingRequest::timeframes>("timeframes")
+        .field<&TrainingRequest::start_date>("start_date")
+        .field<&TrainingRequest::end_date>("end_date")
+        .field<&TrainingRequest::validation_split>("validation_split")
+        .field<&TrainingRequest::operation_id>("operation_id")
+        .field<&TrainingRequest::parent_id>("parent_id")
+        .done();
+}
+
+Handle train(TrainingManager& self, const TrainingRequest& request, std::shared_ptr<TrainerSlot> slot,
+             const std::optional<CancellationToken>& token) {
+    Handle handle(unwrap(self.train(request, std::move(slot), token.value_or(CancellationToken{}))));
     unwrap(Runtime::instance())->wake_tender();
     return handle;
 }
@@ -56,6 +61,7 @@ Handle train(TrainingManager& self, const py::dict& strategy, std::string strate
 }  // namespace
 
 void bind_training(py::module_& module) {
+    bind_request(module);
     py::class_<Trainer, std::shared_ptr<Trainer>>(module, "Trainer", "Trains one model; made by `_torch`.");
     py::class_<TrainerSlot, std::shared_ptr<TrainerSlot>>(module, "TrainerSlot",
                                                           "Where a training waits for its trainer to be loaded.")
@@ -70,9 +76,7 @@ void bind_training(py::module_& module) {
         .def(py::init(&make_training), py::arg("data"), py::arg("models_dir"), py::arg("use_training_host_service"),
              py::arg("training_url"), py::arg("env"))
         .def_property_readonly("service_names", &service_names<TrainingManager>)
-        .def("train", &train, py::arg("strategy"), py::arg("strategy_path"), py::arg("symbols"), py::arg("timeframes"),
-             py::arg("start_date"), py::arg("end_date"), py::arg("validation_split"), py::arg("operation_id"),
-             py::arg("parent_id"), py::arg("slot"), py::arg("token"));
+        .def("train", &train, py::arg("request"), py::arg("slot"), py::arg("token"), py::call_guard<GilReleased>());
 }
 
 }  // namespace ktrdr::bindings
