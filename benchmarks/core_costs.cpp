@@ -79,6 +79,18 @@ double update_cost(Operation& operation) {
     return cost(5'000'000, [&](std::int64_t i) { node.store({i, 5'000'000, i, 0, {}}); });
 }
 
+/// What a training stores after a batch, with as many metrics as there is room for.
+double metrics_cost(Operation& operation) {
+    operation.progress().set_steps({{"training", 1, {"loss"}}});
+    ProgressNode& node = operation.progress().inner();
+    ProgressCounts counts{.total = 500, .epoch = 1, .total_epochs = 50, .total_batches = 500};
+    counts.metrics.assign(ProgressCounts::metric_limit, 0.5);
+    return cost(5'000'000, [&](std::int64_t i) {
+        counts.current = counts.batch = i;
+        node.store(counts);
+    });
+}
+
 /// A worker that computes about a microsecond between two updates.
 double work_cost(Operation& operation) {
     ProgressNode& node = operation.progress().outer();
@@ -216,6 +228,7 @@ int main() {
     token_poll();
     print("update, nobody listens", alone(&update_cost));
     print("update, listened", listened(&update_cost));
+    print("update with 16 metrics", alone(&metrics_cost));
     print("work, nobody listens", alone(&work_cost));
     print("work, listened", listened(&work_cost));
     thousand_tokens();

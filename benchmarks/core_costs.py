@@ -55,6 +55,11 @@ def _native_lines(native: dict[str, float]) -> list[dict[str, Any]]:
             **_limit(native["update, listened"], 12, "12 ns"),
         },
         {
+            "case": "C++ progress update with 16 metrics",
+            "value": native["update with 16 metrics"],
+            "unit": "ns",
+        },
+        {
             "case": "C++ worker, listened",
             "value": native["work, listened"],
             "unit": "ns/step",

@@ -29,44 +29,80 @@ class CancellationToken:
     def __eq__(self, other: object, /) -> bool: ...
 
 class ProgressState:
+    """One immutable picture of an operation's progress.
+
+    Percentages are 0..100, rates items a second, times UTC; a count that is not known is 0.
+    """
+
     def __init__(self, **kwargs: Any) -> None: ...
     @property
-    def operation_id(self) -> str: ...
+    def operation_id(self) -> str:
+        """Whose progress it is."""
     @property
-    def sequence(self) -> int: ...
+    def sequence(self) -> int:
+        """Rises with every state an operation delivers."""
     @property
-    def percentage(self) -> float: ...
+    def percentage(self) -> float:
+        """0..100; it never goes back."""
     @property
-    def message(self) -> str: ...
+    def message(self) -> str:
+        """The renderer's sentence."""
     @property
-    def detail(self) -> str: ...
+    def detail(self) -> str:
+        """What the worker itself says of its step, or empty."""
     @property
-    def current_step(self) -> int: ...
+    def current_step(self) -> int:
+        """The step in work, from 1; 0 when unknown."""
     @property
-    def total_steps(self) -> int: ...
+    def total_steps(self) -> int:
+        """How many steps there are; 0 when unknown."""
     @property
-    def step_name(self) -> str: ...
+    def step_name(self) -> str:
+        """The name of the step in work, or empty."""
     @property
-    def step_start_percentage(self) -> float: ...
+    def step_start_percentage(self) -> float:
+        """Where on the bar the step begins, in percent."""
     @property
-    def step_end_percentage(self) -> float: ...
+    def step_end_percentage(self) -> float:
+        """Where on the bar the step ends, in percent."""
     @property
-    def step_current(self) -> int: ...
+    def step_current(self) -> int:
+        """Units of the step that are done (segments, epochs)."""
     @property
-    def step_total(self) -> int: ...
+    def step_total(self) -> int:
+        """Units of the step; 0 when unknown."""
     @property
-    def items_processed(self) -> int: ...
+    def items_processed(self) -> int:
+        """Bars or samples since the operation began."""
     @property
-    def total_items(self) -> int: ...
+    def total_items(self) -> int:
+        """Bars or samples in all; 0 when unknown."""
     @property
-    def rate(self) -> float: ...
+    def rate(self) -> float:
+        """Items a second, of the step in work."""
     @property
-    def start_time(self) -> datetime: ...
+    def epoch(self) -> int:
+        """The epoch of a training in work, from 1; 0 when unknown."""
     @property
-    def estimated_remaining(self) -> timedelta | None: ...
+    def total_epochs(self) -> int:
+        """Epochs at most; 0 when unknown."""
     @property
-    def context(self) -> dict[str, Any]: ...
-    def replace(self, **kwargs: Any) -> ProgressState: ...
+    def batch(self) -> int:
+        """Batches of the epoch that are done; 0 when unknown."""
+    @property
+    def total_batches(self) -> int:
+        """Batches of an epoch; 0 when unknown."""
+    @property
+    def start_time(self) -> datetime:
+        """With its zone, UTC."""
+    @property
+    def estimated_remaining(self) -> timedelta | None:
+        """Time left of the step in work; None when nothing can be said."""
+    @property
+    def context(self) -> dict[str, Any]:
+        """What the work says of itself, a fresh dict; `metrics` holds the step's figures by name."""
+    def replace(self, **kwargs: Any) -> ProgressState:
+        """Give a copy with other values in the named fields."""
     def __eq__(self, other: object, /) -> bool: ...
 
 class ProgressRenderer:

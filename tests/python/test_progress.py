@@ -54,6 +54,15 @@ def test_a_state_is_made_of_its_fields_and_never_changes() -> None:
     assert GenericProgressState is ProgressState
 
 
+def test_a_state_has_epoch_and_batch_and_nought_for_unknown() -> None:
+    assert ProgressState().epoch == ProgressState().total_batches == 0
+    state = ProgressState(epoch=2, total_epochs=50, batch=17, total_batches=500)
+    assert (state.epoch, state.total_epochs, state.batch, state.total_batches) == (2, 50, 17, 500)
+    with pytest.raises(AttributeError):
+        state.epoch = 3  # type: ignore[misc]
+    assert state.replace(epoch=3) != state
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -97,6 +106,10 @@ def test_the_domains_renderers_say_their_sentences() -> None:
         },
     )
     assert "AAPL" in TrainingProgressRenderer().render_message(training)
+    assert TrainingProgressRenderer().enhance_state(training).batch == 342
+    later = training.replace(epoch=16, batch=1)
+    assert TrainingProgressRenderer().render_message(later).endswith("[epoch 16/50] (batch 1/500)")
+    assert TrainingProgressRenderer().enhance_state(later).context["current_epoch"] == 16
 
 
 def test_a_renderer_may_be_written_in_python_without_calling_super() -> None:

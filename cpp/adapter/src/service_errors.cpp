@@ -62,8 +62,7 @@ json::object cause_in(const json::object& body) {
     if (message == nullptr) {
         return {};
     }
-    const json::value* const code = text_in(*record, "code");
-    json::object cause{{"code", code != nullptr ? *code : json::value("")}, {"message", *message}, {"context", {}}};
+    json::object cause{{"code", text_or_empty(*record, "code")}, {"message", *message}, {"context", {}}};
     for (const std::string_view key : {"context", "details"}) {
         if (const json::value* const found = record->if_contains(key); found != nullptr && found->is_object()) {
             cause["context"] = *found;

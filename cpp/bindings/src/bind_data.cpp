@@ -4,6 +4,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include <ktrdr/data/data_manager.hpp>
+#include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
 #include "bind.hpp"
@@ -61,6 +62,9 @@ void bind_data(py::module_& module) {
         .def_property_readonly("database_path", &DataManager::database_path)
         .def("pool_stats", [](const DataManager& self) { return pool_dict(self.pool_stats()); })
         .def("close", &DataManager::close, py::call_guard<GilReleased>());
+    py::class_<DataProgressRenderer, ProgressRenderer, std::shared_ptr<DataProgressRenderer>>(
+        module, "DataProgressRenderer", "Says what a load of bars does.")
+        .def(py::init<>());
 }
 
 }  // namespace ktrdr::bindings

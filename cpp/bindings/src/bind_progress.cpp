@@ -8,11 +8,9 @@
 #include <array>
 #include <optional>
 
-#include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/progress/generic_progress_manager.hpp>
 #include <ktrdr/progress/renderer.hpp>
 #include <ktrdr/progress/state.hpp>
-#include <ktrdr/training/training_progress.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -41,7 +39,7 @@ void set_context(ProgressState& state, const py::handle& value) {
     state.context = std::move(context).as_object();
 }
 
-constexpr std::array<std::pair<const char*, Setter>, 18> setters{{
+constexpr std::array<std::pair<const char*, Setter>, 22> setters{{
     {"operation_id", &set<&ProgressState::operation_id>},
     {"sequence", &set<&ProgressState::sequence>},
     {"percentage", &set<&ProgressState::percentage>},
@@ -57,6 +55,10 @@ constexpr std::array<std::pair<const char*, Setter>, 18> setters{{
     {"items_processed", &set<&ProgressState::items_processed>},
     {"total_items", &set<&ProgressState::total_items>},
     {"rate", &set<&ProgressState::rate>},
+    {"epoch", &set<&ProgressState::epoch>},
+    {"total_epochs", &set<&ProgressState::total_epochs>},
+    {"batch", &set<&ProgressState::batch>},
+    {"total_batches", &set<&ProgressState::total_batches>},
     {"start_time", &set_start_time},
     {"estimated_remaining", &set<&ProgressState::estimated_remaining>},
     {"context", &set_context},
@@ -93,24 +95,35 @@ void bind_state(py::module_& module) {
             state.start_time = system_clock().utc_now();
             return with(std::move(state), fields);
         }))
-        .def_readonly("operation_id", &ProgressState::operation_id)
-        .def_readonly("sequence", &ProgressState::sequence)
-        .def_readonly("percentage", &ProgressState::percentage)
-        .def_readonly("message", &ProgressState::message)
-        .def_readonly("detail", &ProgressState::detail)
-        .def_readonly("current_step", &ProgressState::current_step)
-        .def_readonly("total_steps", &ProgressState::total_steps)
-        .def_readonly("step_name", &ProgressState::step_name)
-        .def_readonly("step_start_percentage", &ProgressState::step_start_percentage)
-        .def_readonly("step_end_percentage", &ProgressState::step_end_percentage)
-        .def_readonly("step_current", &ProgressState::step_current)
-        .def_readonly("step_total", &ProgressState::step_total)
-        .def_readonly("items_processed", &ProgressState::items_processed)
-        .def_readonly("total_items", &ProgressState::total_items)
-        .def_readonly("rate", &ProgressState::rate)
-        .def_property_readonly("start_time", [](const ProgressState& self) { return to_python(self.start_time); })
-        .def_readonly("estimated_remaining", &ProgressState::estimated_remaining)
-        .def_property_readonly("context", [](const ProgressState& self) { return to_python(self.context); })
+        .def_readonly("operation_id", &ProgressState::operation_id, "Whose progress it is.")
+        .def_readonly("sequence", &ProgressState::sequence, "Rises with every state an operation delivers.")
+        .def_readonly("percentage", &ProgressState::percentage, "0..100; it never goes back.")
+        .def_readonly("message", &ProgressState::message, "The renderer's sentence.")
+        .def_readonly("detail", &ProgressState::detail, "What the worker itself says of its step, or empty.")
+        .def_readonly("current_step", &ProgressState::current_step, "The step in work, from 1; 0 when unknown.")
+        .def_readonly("total_steps", &ProgressState::total_steps, "How many steps there are; 0 when unknown.")
+        .def_readonly("step_name", &ProgressState::step_name, "The name of the step in work, or empty.")
+        .def_readonly("step_start_percentage", &ProgressState::step_start_percentage,
+                      "Where on the bar the step begins, in percent.")
+        .def_readonly("step_end_percentage", &ProgressState::step_end_percentage,
+                      "Where on the bar the step ends, in percent.")
+        .def_readonly("step_current", &ProgressState::step_current,
+                      "Units of the step that are done (segments, epochs).")
+        .def_readonly("step_total", &ProgressState::step_total, "Units of the step; 0 when unknown.")
+        .def_readonly("items_processed", &ProgressState::items_processed, "Bars or samples since the operation began.")
+        .def_readonly("total_items", &ProgressState::total_items, "Bars or samples in all; 0 when unknown.")
+        .def_readonly("rate", &ProgressState::rate, "Items a second, of the step in work.")
+        .def_readonly("epoch", &ProgressState::epoch, "The epoch of a training in work, from 1; 0 when unknown.")
+        .def_readonly("total_epochs", &ProgressState::total_epochs, "Epochs at most; 0 when unknown.")
+        .def_readonly("batch", &ProgressState::batch, "Batches of the epoch that are done; 0 when unknown.")
+        .def_readonly("total_batches", &ProgressState::total_batches, "Batches of an epoch; 0 when unknown.")
+        .def_property_readonly(
+            "start_time", [](const ProgressState& self) { return to_python(self.start_time); }, "With its zone, UTC.")
+        .def_readonly("estimated_remaining", &ProgressState::estimated_remaining,
+                      "Time left of the step in work; None when nothing can be said.")
+        .def_property_readonly(
+            "context", [](const ProgressState& self) { return to_python(self.context); },
+            "What the work says of itself, a fresh dict; `metrics` holds the step's figures by name.")
         .def("replace", &with, "A copy with other values in the named fields.")
         .def("__eq__", [](const ProgressState& self, const ProgressState& other) { return self == other; })
         .def("__eq__", [](const ProgressState&, const py::object&) { return false; })
@@ -127,12 +140,6 @@ void bind_renderers(py::module_& module) {
              "A new state with context derived from its numbers.");
     py::class_<DefaultProgressRenderer, ProgressRenderer, std::shared_ptr<DefaultProgressRenderer>>(
         module, "DefaultProgressRenderer")
-        .def(py::init<>());
-    py::class_<DataProgressRenderer, ProgressRenderer, std::shared_ptr<DataProgressRenderer>>(module,
-                                                                                              "DataProgressRenderer")
-        .def(py::init<>());
-    py::class_<TrainingProgressRenderer, ProgressRenderer, std::shared_ptr<TrainingProgressRenderer>>(
-        module, "TrainingProgressRenderer")
         .def(py::init<>());
 }
 

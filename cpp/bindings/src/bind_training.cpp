@@ -6,6 +6,7 @@
 #include <ktrdr/runtime/runtime.hpp>
 #include <ktrdr/training/trainer.hpp>
 #include <ktrdr/training/training_manager.hpp>
+#include <ktrdr/training/training_progress.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -77,6 +78,9 @@ void bind_training(py::module_& module) {
              py::arg("training_url"), py::arg("env"))
         .def_property_readonly("service_names", &service_names<TrainingManager>)
         .def("train", &train, py::arg("request"), py::arg("slot"), py::arg("token"), py::call_guard<GilReleased>());
+    py::class_<TrainingProgressRenderer, ProgressRenderer, std::shared_ptr<TrainingProgressRenderer>>(
+        module, "TrainingProgressRenderer", "Says what a training does.")
+        .def(py::init<>());
 }
 
 }  // namespace ktrdr::bindings

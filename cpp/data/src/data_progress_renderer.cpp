@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <ktrdr/base/json.hpp>
+
 namespace ktrdr {
 namespace {
 
@@ -15,9 +17,9 @@ bool in_segments(const ProgressState& state) {
     return state.step_name == to_string(LoadStep::segments);
 }
 
-std::string_view text(const ProgressState& state, std::string_view key) {
-    const boost::json::value* const value = state.context.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view("?");
+std::string_view told(const ProgressState& state, std::string_view key) {
+    const std::string_view text = text_or_empty(state.context, key);
+    return text.empty() ? "?" : text;
 }
 
 }  // namespace
@@ -38,8 +40,8 @@ std::vector<ProgressStep> load_steps(LoadMode mode) {
 }
 
 std::string DataProgressRenderer::render_message(const ProgressState& state) const {
-    const std::string loading = fmt::format("Loading {} {} data ({} mode)", text(state, "symbol"),
-                                            text(state, "timeframe"), text(state, "mode"));
+    const std::string loading = fmt::format("Loading {} {} data ({} mode)", told(state, "symbol"),
+                                            told(state, "timeframe"), told(state, "mode"));
     if (in_segments(state) && state.step_total > 0) {
         return fmt::format("{} [{}/{}]", loading, state.step_current, state.step_total);
     }

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 
+#include <ktrdr/base/json.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
@@ -18,11 +19,6 @@ constexpr std::size_t rows_between_polls = 100;
 
 Error broken(const std::string& asked, const std::string& how) {
     return fail(Errc::protocol, fmt::format("{}: the answer {}", asked, how), {{"asked", asked}});
-}
-
-std::string_view text_of(const json::object& answer, std::string_view name) {
-    const json::value* const value = answer.if_contains(name);
-    return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
 }
 
 /// Failures travel as HTTP 200 with `success: false`.
@@ -38,9 +34,9 @@ Result<const json::object*> succeeded(const json::value& answer, const std::stri
     if (success->get_bool()) {
         return object;
     }
-    std::string_view reason = text_of(*object, "error");
+    std::string_view reason = text_or_empty(*object, "error");
     if (reason.empty()) {
-        reason = text_of(*object, "error_message");
+        reason = text_or_empty(*object, "error_message");
     }
     return fail(Errc::host_service,
                 fmt::format("{}: the service says: {}", asked, reason.empty() ? "failed, without a reason" : reason),
@@ -48,7 +44,7 @@ Result<const json::object*> succeeded(const json::value& answer, const std::stri
 }
 
 Error unknown_symbol(const json::object& answer, const std::string& symbol, const std::string& asked) {
-    const std::string_view reason = text_of(answer, "error_message");
+    const std::string_view reason = text_or_empty(answer, "error_message");
     return fail(Errc::symbol_unknown,
                 fmt::format("{}: the provider does not know the symbol {}{}{}", asked, symbol,
                             reason.empty() ? "" : ": ", reason),
@@ -158,8 +154,8 @@ Bars cut(std::vector<Row> rows, const BarsWanted& wanted) {
 Result<void> read_validation(const json::value& answer, const std::string& symbol, const std::string& asked) {
     const auto object = succeeded(answer, asked);
     if (!object) {
-        const bool refused =
-            answer.is_object() && says_invalid(answer.get_object()) && text_of(answer.get_object(), "error").empty();
+        const bool refused = answer.is_object() && says_invalid(answer.get_object()) &&
+                             text_or_empty(answer.get_object(), "error").empty();
         return refused ? unknown_symbol(answer.get_object(), symbol, asked) : object.error();
     }
     const json::value* const valid = (*object)->if_contains("is_valid");

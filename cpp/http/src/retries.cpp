@@ -7,6 +7,8 @@
 #include <boost/beast/core/string.hpp>
 #include <cmath>
 
+#include <ktrdr/base/json.hpp>
+
 #include "retry_after.hpp"
 
 namespace ktrdr {
@@ -14,13 +16,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-std::string text_of(const Error& error, std::string_view key) {
-    const auto* const found = error.context.if_contains(key);
-    return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string{};
-}
-
 std::string_view sent_of(const Error& error) {
-    const std::string sent = text_of(error, "request_sent");
+    const std::string_view sent = text_or_empty(error.context, "request_sent");
     return sent == "whole" ? "whole" : sent == "partly" ? "partly" : "no";
 }
 
@@ -31,7 +28,7 @@ Attempt describe(const Result<Response>& outcome, int number, milliseconds took)
         attempt.request_sent = "whole";
         attempt.status = outcome->status;
     } else {
-        attempt.phase = text_of(outcome.error(), "phase");
+        attempt.phase = text_or_empty(outcome.error().context, "phase");
         attempt.request_sent = sent_of(outcome.error());
         attempt.code = outcome.error().code;
         attempt.error = outcome.error().message;

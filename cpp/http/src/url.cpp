@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/url/authority_view.hpp>
+#include <boost/url/grammar/ci_string.hpp>
+#include <boost/url/scheme.hpp>
 #include <charconv>
 #include <iterator>
 
@@ -19,56 +22,49 @@ bool is_port(std::string_view text) {
     return error == std::errc{} && end == text.data() + text.size() && value >= 1 && value <= 65535;
 }
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+std::string lower(std::string_view text) {
+    std::string lowered(text);
+    std::ranges::transform(lowered, lowered.begin(), boost::urls::grammar::to_lower);
+    return lowered;
 }
 
-bool starts_with(std::string_view url, std::string_view scheme) {
-    return url.size() > scheme.size() &&
-           std::equal(scheme.begin(), scheme.end(), url.begin(), [](char a, char b) { return a == lower(b); });
-}
-
-/// Split at the end of the authority; the target is what is left. Answers what is wrong, or nothing.
+/// Split at the end of the authority; the target is what is left, as it is written, for services are asked for targets
+/// that RFC 3986 would have encoded otherwise (`/a|b`, `?x=[1]`). Answers what is wrong, or nothing.
 std::string_view split(std::string_view url, Url& parts) {
-    constexpr std::string_view plain = "http://";
-    constexpr std::string_view secure = "https://";
+    constexpr std::string_view mark = "://";
+    const std::size_t scheme_end = std::min(url.find(mark), url.size());
+    const auto scheme = boost::urls::string_to_scheme(url.substr(0, scheme_end));
     Origin& origin = parts.origin;
-    origin.tls = starts_with(url, secure);
-    if (!origin.tls && !starts_with(url, plain)) {
+    origin.tls = scheme == boost::urls::scheme::https;
+    if (scheme_end == url.size() || (!origin.tls && scheme != boost::urls::scheme::http)) {
         return "it does not begin with http:// or https://";
     }
     if (!is_plain(url)) {
         return "it holds a blank or a character outside ASCII";
     }
-    std::string_view rest = url.substr((origin.tls ? secure : plain).size());
-    const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
-    rest.remove_prefix(authority.size());
-    if (authority.find('@') != std::string_view::npos) {
+    const std::string_view rest = url.substr(scheme_end + mark.size());
+    const std::string_view written = rest.substr(0, rest.find_first_of("/?#"));
+    const auto authority = boost::urls::parse_authority(written);
+    if (!authority) {
+        return "its host is neither a name nor an address such as 127.0.0.1 or [::1], or its port is not a number";
+    }
+    if (authority->has_userinfo()) {
         return "it carries a user name";
     }
-    const bool bracket = authority.starts_with('[');
-    const std::size_t host_end = bracket ? authority.find(']') : authority.find(':');
-    if (bracket && host_end == std::string_view::npos) {
-        return "the bracket is not closed";
-    }
-    origin.host = authority.substr(bracket ? 1 : 0, bracket ? host_end - 1 : host_end);
-    std::transform(origin.host.begin(), origin.host.end(), origin.host.begin(), lower);
-    std::string_view port;
-    if (host_end != std::string_view::npos) {
-        port = authority.substr(host_end + (bracket ? 1 : 0));
-    }
-    if (origin.host.empty()) {
+    if (authority->encoded_host().empty()) {
         return "it names no host";
     }
-    if (!port.empty() && (port.front() != ':' || !is_port(port.substr(1)))) {
+    // Boost.URL takes an empty port, and of one beyond 16 bits `port_number` gives some of the bits.
+    if (authority->has_port() && !is_port(authority->port())) {
         return "the port is not a number from 1 to 65535";
     }
-    const std::string_view usual = origin.tls ? "443" : "80";
-    origin.port = port.empty() ? usual : port.substr(1);
-    const std::string shown_host = bracket ? fmt::format("[{}]", origin.host) : origin.host;
+    const std::string usual = std::to_string(boost::urls::default_port(scheme));
+    const std::string shown_host = lower(authority->encoded_host());
+    origin.host = lower(authority->encoded_host_address());
+    origin.port = authority->has_port() ? std::string(authority->port()) : usual;
     origin.host_header = origin.port == usual ? shown_host : fmt::format("{}:{}", shown_host, origin.port);
-    origin.url = fmt::format("{}{}:{}", origin.tls ? secure : plain, shown_host, origin.port);
-    parts.target = rest;
+    origin.url = fmt::format("{}://{}:{}", origin.tls ? "https" : "http", shown_host, origin.port);
+    parts.target = rest.substr(written.size());
     return {};
 }
 

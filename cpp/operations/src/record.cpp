@@ -1,5 +1,7 @@
 #include <ktrdr/operations/record.hpp>
 
+#include <ktrdr/base/json.hpp>
+
 namespace ktrdr {
 namespace {
 
@@ -11,11 +13,6 @@ double number(const boost::json::object& object, std::string_view key, double ot
 std::int64_t integer(const boost::json::object& object, std::string_view key) {
     const auto* const value = object.if_contains(key);
     return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;
-}
-
-std::string text(const boost::json::object& object, std::string_view key) {
-    const auto* const value = object.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
 }
 
 }  // namespace
@@ -37,6 +34,10 @@ boost::json::object to_json(const ProgressState& state) {
         {"items_processed", state.items_processed},
         {"total_items", state.total_items},
         {"rate", state.rate},
+        {"epoch", state.epoch},
+        {"total_epochs", state.total_epochs},
+        {"batch", state.batch},
+        {"total_batches", state.total_batches},
         {"start_time_ns", state.start_time.time_since_epoch().count()},
         {"estimated_remaining_ms", nullptr},
         {"context", state.context},
@@ -49,14 +50,14 @@ boost::json::object to_json(const ProgressState& state) {
 
 ProgressState progress_from_json(const boost::json::object& object) {
     ProgressState state;
-    state.operation_id = text(object, "operation_id");
+    state.operation_id = text_or_empty(object, "operation_id");
     state.sequence = static_cast<std::uint64_t>(integer(object, "sequence"));
     state.percentage = number(object, "percentage");
-    state.message = text(object, "message");
-    state.detail = text(object, "detail");
+    state.message = text_or_empty(object, "message");
+    state.detail = text_or_empty(object, "detail");
     state.current_step = integer(object, "current_step");
     state.total_steps = integer(object, "total_steps");
-    state.step_name = text(object, "step_name");
+    state.step_name = text_or_empty(object, "step_name");
     state.step_start_percentage = number(object, "step_start_percentage");
     state.step_end_percentage = number(object, "step_end_percentage", 100);
     state.step_current = integer(object, "step_current");
@@ -64,6 +65,10 @@ ProgressState progress_from_json(const boost::json::object& object) {
     state.items_processed = integer(object, "items_processed");
     state.total_items = integer(object, "total_items");
     state.rate = number(object, "rate");
+    state.epoch = integer(object, "epoch");
+    state.total_epochs = integer(object, "total_epochs");
+    state.batch = integer(object, "batch");
+    state.total_batches = integer(object, "total_batches");
     state.start_time = UtcTime{std::chrono::nanoseconds{integer(object, "start_time_ns")}};
     if (const auto* const left = object.if_contains("estimated_remaining_ms"); left != nullptr && left->is_number()) {
         state.estimated_remaining = std::chrono::milliseconds{left->to_number<std::int64_t>()};

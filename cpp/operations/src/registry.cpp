@@ -219,24 +219,19 @@ void OperationRegistry::ended(const std::string& id) {
 }
 
 Result<bool> OperationRegistry::cancel(const std::string& id, const CancelReason& reason) {
-    if (const auto operation = find(id); operation && alive(*operation)) {
-        return operation->request_cancel(reason);
-    }
-    const auto known = record(id);
+    const auto known = locate(id);
     if (!known) {
         return known.error();
     }
-    if (!is_active(known->status)) {
+    if (known->operation && alive(*known->operation)) {
+        return known->operation->request_cancel(reason);
+    }
+    const OperationRecord record = known->operation ? known->operation->record() : known->record;
+    if (!is_active(record.status)) {
         return conflict(
-            *known, fmt::format("operation {} is {}: there is nothing left to cancel", id, to_string(known->status)));
+            record, fmt::format("operation {} is {}: there is nothing left to cancel", id, to_string(record.status)));
     }
-    for (const auto& store : stores()) {
-        const auto asked = store->request_cancel(id, reason);
-        if (!asked || *asked) {
-            return asked;
-        }
-    }
-    return false;
+    return known->store->request_cancel(id, reason);
 }
 
 void OperationRegistry::register_kind(OperationKind kind) {

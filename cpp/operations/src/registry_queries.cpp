@@ -12,12 +12,6 @@ namespace {
 
 constexpr std::size_t page_size = 1000;
 
-Error no_such_operation(const std::string& id) {
-    return fail(Errc::not_found,
-                fmt::format("there is no operation {}: it was never started here, or it was forgotten", id),
-                {{"operation_id", id}});
-}
-
 /// Newest first; ids sort by time within one moment.
 bool listed_before(const OperationRecord& a, const OperationRecord& b) {
     return a.created != b.created ? a.created > b.created : a.id > b.id;
@@ -60,9 +54,9 @@ Result<std::vector<OperationEvent>> with_older(Operation& operation, const Event
 
 }  // namespace
 
-Result<OperationRecord> OperationRegistry::record(const std::string& id) const {
-    if (const auto operation = find(id)) {
-        return operation->record();
+Result<OperationRegistry::Known> OperationRegistry::locate(const std::string& id) const {
+    if (auto operation = find(id)) {
+        return Known{.operation = std::move(operation)};
     }
     for (const auto& store : stores()) {
         auto found = store->find(id);
@@ -70,28 +64,31 @@ Result<OperationRecord> OperationRegistry::record(const std::string& id) const {
             return found.error();
         }
         if (*found) {
-            return std::move(**found);
+            return Known{.store = store, .record = std::move(**found)};
         }
     }
-    return no_such_operation(id);
+    return fail(Errc::not_found,
+                fmt::format("there is no operation {}: it was never started here, or it was forgotten", id),
+                {{"operation_id", id}});
+}
+
+Result<OperationRecord> OperationRegistry::record(const std::string& id) const {
+    auto known = locate(id);
+    if (!known) {
+        return known.error();
+    }
+    return known->operation ? known->operation->record() : std::move(known->record);
 }
 
 Result<std::shared_ptr<Operation>> OperationRegistry::handle(const std::string& id) const {
-    if (auto operation = find(id)) {
-        return operation;
+    auto known = locate(id);
+    if (!known) {
+        return known.error();
     }
-    for (const auto& store : stores()) {
-        auto found = store->find(id);
-        if (!found) {
-            return found.error();
-        }
-        if (*found) {
-            return is_terminal((*found)->status)
-                       ? Operation::make(std::move(**found), CancellationToken{}, clock_, store)
-                       : nullptr;
-        }
+    if (known->operation || !is_terminal(known->record.status)) {
+        return std::move(known->operation);
     }
-    return no_such_operation(id);
+    return Operation::make(std::move(known->record), CancellationToken{}, clock_, known->store);
 }
 
 Result<OperationPage> OperationRegistry::list(const OperationQuery& query) const {
@@ -133,23 +130,19 @@ Result<OperationPage> OperationRegistry::list(const OperationQuery& query) const
 }
 
 Result<std::vector<OperationEvent>> OperationRegistry::events(const std::string& id, const EventQuery& query) const {
-    if (const auto operation = find(id)) {
-        auto events = operation->events(query);
-        if (events && operation->is_stored() && query.after + 1 < operation->first_seq()) {
-            return with_older(*operation, query, std::move(events).value());
-        }
-        return events;
+    const auto known = locate(id);
+    if (!known) {
+        return known.error();
     }
-    for (const auto& store : stores()) {
-        auto known = store->find(id);
-        if (!known) {
-            return known.error();
-        }
-        if (*known) {
-            return store->events(id, query);
-        }
+    if (!known->operation) {
+        return known->store->events(id, query);
     }
-    return no_such_operation(id);
+    Operation& operation = *known->operation;
+    auto events = operation.events(query);
+    if (events && operation.is_stored() && query.after + 1 < operation.first_seq()) {
+        return with_older(operation, query, std::move(events).value());
+    }
+    return events;
 }
 
 }  // namespace ktrdr

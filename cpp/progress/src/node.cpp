@@ -3,46 +3,48 @@
 #include <bit>
 
 namespace ktrdr {
-namespace {
 
-constexpr std::size_t count_words = 4;
-
-}  // namespace
+void ProgressNode::keep_metrics() {
+    if (!metrics_) {
+        metrics_ = std::make_unique<std::array<Word, ProgressCounts::metric_limit>>();
+    }
+}
 
 // Each word is stored with release and loaded with acquire. So a reader that meets a word of a store under way also
 // sees that store's odd sequence number in its second look, and starts again. On x86 both are plain moves.
 void ProgressNode::store(const ProgressCounts& counts) noexcept {
     const std::uint64_t before = sequence_.load(std::memory_order_relaxed);
     sequence_.store(before + 1, std::memory_order_relaxed);
-    const std::array<std::int64_t, count_words> numbers{counts.current, counts.total, counts.items, counts.total_items};
-    for (std::size_t i = 0; i < count_words; ++i) {
+    const std::size_t metrics = metrics_ ? counts.metrics.size() : 0;
+    const std::array<std::int64_t, 9> numbers{
+        counts.current,     counts.total,         counts.items,
+        counts.total_items, counts.epoch,         counts.total_epochs,
+        counts.batch,       counts.total_batches, static_cast<std::int64_t>(metrics)};
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
         words_[i].store(static_cast<std::uint64_t>(numbers[i]), std::memory_order_release);
     }
-    for (std::size_t i = 0; i < ProgressCounts::metric_count; ++i) {
-        words_[count_words + i].store(std::bit_cast<std::uint64_t>(counts.metrics[i]), std::memory_order_release);
+    for (std::size_t i = 0; i < metrics; ++i) {
+        (*metrics_)[i].store(std::bit_cast<std::uint64_t>(counts.metrics[i]), std::memory_order_release);
     }
     sequence_.store(before + 2, std::memory_order_release);
 }
 
 ProgressCounts ProgressNode::load() const noexcept {
-    std::array<std::uint64_t, word_count> copy{};
+    ProgressCounts counts;
     std::uint64_t before = 0;
     std::uint64_t after = 0;
     do {
         before = sequence_.load(std::memory_order_acquire);
-        for (std::size_t i = 0; i < word_count; ++i) {
-            copy[i] = words_[i].load(std::memory_order_acquire);
+        const auto word = [this](std::size_t i) {
+            return static_cast<std::int64_t>(words_[i].load(std::memory_order_acquire));
+        };
+        counts = {word(0), word(1), word(2), word(3), {}, word(4), word(5), word(6), word(7)};
+        for (std::int64_t i = 0, metrics = word(8); i < metrics; ++i) {
+            const Word& metric = (*metrics_)[static_cast<std::size_t>(i)];
+            counts.metrics.push_back(std::bit_cast<double>(metric.load(std::memory_order_acquire)));
         }
         after = sequence_.load(std::memory_order_relaxed);
     } while (before != after || before % 2 != 0);
-    ProgressCounts counts{static_cast<std::int64_t>(copy[0]),
-                          static_cast<std::int64_t>(copy[1]),
-                          static_cast<std::int64_t>(copy[2]),
-                          static_cast<std::int64_t>(copy[3]),
-                          {}};
-    for (std::size_t i = 0; i < ProgressCounts::metric_count; ++i) {
-        counts.metrics[i] = std::bit_cast<double>(copy[count_words + i]);
-    }
     return counts;
 }
 

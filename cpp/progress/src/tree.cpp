@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -27,12 +26,6 @@ double step_part(const ProgressCounts& outer, const ProgressCounts& inner) {
         return inner_part(inner);
     }
     return part(static_cast<double>(outer.current) + inner_part(inner), outer.total);
-}
-
-ProgressCounts no_counts() {
-    ProgressCounts counts{};
-    counts.metrics.fill(std::numeric_limits<double>::quiet_NaN());
-    return counts;
 }
 
 boost::json::object named_metrics(const std::vector<std::string>& names, const ProgressCounts& counts) {
@@ -58,11 +51,11 @@ ProgressTree::ProgressTree(std::string_view operation_id, const Clock& clock, do
 void ProgressTree::set_steps(std::vector<ProgressStep> steps) {
     double sum = 0;
     for (const auto& step : steps) {
-        if (!std::isfinite(step.weight) || step.weight <= 0 || step.metrics.size() > ProgressCounts::metric_count) {
+        if (!std::isfinite(step.weight) || step.weight <= 0 || step.metrics.size() > ProgressCounts::metric_limit) {
             throw ErrorException(
                 fail(Errc::invalid_argument,
                      fmt::format("step {:?} needs a weight above 0 (it has {}) and at most {} metrics (it has {})",
-                                 step.name, step.weight, ProgressCounts::metric_count, step.metrics.size())));
+                                 step.name, step.weight, ProgressCounts::metric_limit, step.metrics.size())));
         }
         sum += step.weight;
     }
@@ -70,6 +63,9 @@ void ProgressTree::set_steps(std::vector<ProgressStep> steps) {
         step.weight *= 100 / sum;
     }
     const std::scoped_lock lock(mutex_);
+    if (std::ranges::any_of(steps, [](const ProgressStep& step) { return !step.metrics.empty(); })) {
+        inner_.keep_metrics();
+    }
     steps_ = std::move(steps);
     ++changes_;
 }
@@ -132,11 +128,8 @@ void ProgressTree::enter(ProgressRange range) {
 
 void ProgressTree::begin(ProgressRange range, std::optional<std::size_t> declared) {
     const auto [items, total_items] = items_so_far(outer_.load(), inner_.load());
-    ProgressCounts outer = no_counts();
-    outer.items = items;
-    outer.total_items = total_items;
-    outer_.store(outer);
-    inner_.store(no_counts());
+    outer_.store({.items = items, .total_items = total_items});
+    inner_.store({});
     const SteadyTime now = clock_.now();
     place_ = std::make_unique<Place>(Place{std::move(range), declared, now, items, {}});
     place_->eta.reset(now);
@@ -222,6 +215,10 @@ void ProgressTree::describe_step(ProgressState& state, const ProgressCounts& out
     state.step_current = outer.current;
     state.step_total = outer.total;
     std::tie(state.items_processed, state.total_items) = items_so_far(outer, inner);
+    state.epoch = inner.epoch;
+    state.total_epochs = inner.total_epochs;
+    state.batch = inner.batch;
+    state.total_batches = inner.total_batches;
     if (place_->declared) {
         if (auto metrics = named_metrics(steps_[*place_->declared].metrics, inner); !metrics.empty()) {
             state.context["metrics"] = std::move(metrics);

@@ -32,11 +32,6 @@ boost::json::value parse(const SQLite::Column& column) {
     return boost::json::parse(column.getString(), {}, deep_json());
 }
 
-std::string text_of(const boost::json::object& object, std::string_view key) {
-    const auto* const value = object.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
-}
-
 std::string error_text(const Error& error) {
     return boost::json::serialize(
         boost::json::object{{"code", to_string(error.code)}, {"message", error.message}, {"context", error.context}});
@@ -44,8 +39,8 @@ std::string error_text(const Error& error) {
 
 Error error_from(const SQLite::Column& column) {
     const auto object = parse(column).as_object();
-    return {errc_from(text_of(object, "code")).value_or(Errc::internal), text_of(object, "message"),
-            object.at("context").as_object()};
+    return {errc_from(text_or_empty(object, "code")).value_or(Errc::internal),
+            std::string(text_or_empty(object, "message")), object.at("context").as_object()};
 }
 
 std::string warnings_text(const std::vector<std::string>& warnings) {
@@ -71,8 +66,9 @@ std::string reason_text(const CancelReason& reason) {
 
 CancelReason reason_from(const std::string& text) {
     const auto object = boost::json::parse(text).as_object();
-    const auto code = cancel_code_from(text_of(object, "code"));
-    return {code ? *code : CancelCode::user, text_of(object, "text"), text_of(object, "origin")};
+    const auto code = cancel_code_from(text_or_empty(object, "code"));
+    return {code ? *code : CancelCode::user, std::string(text_or_empty(object, "text")),
+            std::string(text_or_empty(object, "origin"))};
 }
 
 void bind_record(SQLite::Statement& row, const OperationRecord& record) {

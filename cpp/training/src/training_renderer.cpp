@@ -4,26 +4,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
+#include <array>
+#include <utility>
 
+#include <ktrdr/base/json.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
 namespace ktrdr {
 namespace {
 
-const boost::json::value* find(const boost::json::object& object, std::string_view key) {
-    const boost::json::value* const value = object.if_contains(key);
-    return value == nullptr || value->is_null() ? nullptr : value;
-}
-
-std::string text(const boost::json::object& context, std::string_view key) {
-    const boost::json::value* const value = find(context, key);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 std::string join(const boost::json::object& context, std::string_view key) {
-    const boost::json::value* const list = find(context, key);
+    const boost::json::value* const list = context.if_contains(key);
     std::string joined;
     if (list == nullptr || !list->is_array()) {
         return joined;
@@ -38,30 +29,28 @@ std::string join(const boost::json::object& context, std::string_view key) {
     return items.size() > shown ? fmt::format("{} and {} more", joined, items.size() - shown) : joined;
 }
 
-std::string upper(std::string word) {
+std::string upper(std::string_view given) {
+    std::string word(given);
     for (char& c : word) {
         c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     }
     return word;
 }
 
-std::optional<std::int64_t> whole(const boost::json::object& object, std::string_view key) {
-    const boost::json::value* const value = find(object, key);
-    if (value == nullptr || !value->is_number()) {
-        return std::nullopt;
-    }
-    const auto number = value->to_number<double>();
-    return std::isfinite(number) ? std::optional(static_cast<std::int64_t>(number)) : std::nullopt;
-}
+/// Under which names older readers find the fields.
+constexpr std::array<std::pair<const char*, std::int64_t ProgressState::*>, 4> older_names{{
+    {"current_epoch", &ProgressState::epoch},
+    {"total_epochs", &ProgressState::total_epochs},
+    {"current_batch", &ProgressState::batch},
+    {"total_batches", &ProgressState::total_batches},
+}};
 
 std::string epoch_text(const ProgressState& state) {
-    const std::int64_t total = whole(state.context, "total_epochs").value_or(state.step_total);
-    const std::int64_t epoch = whole(state.context, "current_epoch").value_or(state.step_current);
+    const std::int64_t epoch = state.epoch > 0 ? state.epoch : state.step_current;
+    const std::int64_t total = state.total_epochs > 0 ? state.total_epochs : state.step_total;
     std::string words = fmt::format("[epoch {}/{}]", epoch, total);
-    const auto batch = whole(state.context, "current_batch");
-    const auto batches = whole(state.context, "total_batches");
-    if (batch && batches) {
-        words += fmt::format(" (batch {}/{})", *batch, *batches);
+    if (state.total_batches > 0) {
+        words += fmt::format(" (batch {}/{})", state.batch, state.total_batches);
     }
     return words;
 }
@@ -71,8 +60,8 @@ std::string step_text(const ProgressState& state) {
         return "loading LibTorch";
     }
     if (state.step_name == "data_preparation") {
-        std::string words =
-            fmt::format("preparing {}: {}", text(state.context, "symbol"), text(state.context, "stage"));
+        std::string words = fmt::format("preparing {}: {}", text_or_empty(state.context, "symbol"),
+                                        text_or_empty(state.context, "stage"));
         if (state.step_total > 0) {
             words += fmt::format(" [{}/{}]", std::min(state.step_current + 1, state.step_total), state.step_total);
         }
@@ -87,24 +76,20 @@ std::string step_text(const ProgressState& state) {
 }  // namespace
 
 ProgressState TrainingProgressRenderer::enhance_state(ProgressState state) const {
-    boost::json::value* const found = state.context.if_contains("metrics");
-    if (found == nullptr || !found->is_object()) {
-        return state;
-    }
-    boost::json::object metrics = std::move(found->get_object());
-    for (const char* const key : {"current_epoch", "current_batch", "total_batches"}) {
-        if (const auto number = whole(metrics, key)) {
-            state.context[key] = *number;
+    for (const auto& [name, field] : older_names) {
+        if (state.*field > 0) {
+            state.context[name] = state.*field;
+        } else if (const auto* const told = state.context.if_contains(name)) {
+            boost::system::error_code unreadable;
+            state.*field = told->to_number<std::int64_t>(unreadable);
         }
-        metrics.erase(key);
     }
-    state.context["metrics"] = std::move(metrics);
     return state;
 }
 
 std::string TrainingProgressRenderer::render_message(const ProgressState& given) const {
     const ProgressState state = enhance_state(given);
-    std::string head = fmt::format("Training {} model on {} [{}]", upper(text(state.context, "model_type")),
+    std::string head = fmt::format("Training {} model on {} [{}]", upper(text_or_empty(state.context, "model_type")),
                                    join(state.context, "symbols"), join(state.context, "timeframes"));
     const std::string tail = step_text(state);
     return tail.empty() ? head : head + " " + tail;

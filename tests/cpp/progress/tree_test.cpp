@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -150,12 +151,42 @@ TEST_F(Tree, ShowsTheMetricsThereAre) {
     tree_.enter(1);
     EXPECT_FALSE(tree_.snapshot().context.contains("metrics"));
     ProgressCounts inner = counts(1, 2);
-    inner.metrics[0] = 0.75;
-    inner.metrics[1] = std::nan("");
+    inner.metrics = {0.75, std::nan("")};
     tree_.inner().store(inner);
     EXPECT_EQ(tree_.snapshot().context.at("metrics"), (boost::json::object{{"loss", 0.75}}));
     tree_.enter(2);
     EXPECT_FALSE(tree_.snapshot().context.contains("metrics"));
+}
+
+TEST_F(Tree, NamesSixteenMetricsAndRefusesMore) {
+    ProgressStep step{"Training", 1, {}};
+    ProgressCounts inner = counts(1, 2);
+    for (int i = 0; i < 16; ++i) {
+        step.metrics.push_back(fmt::format("metric {}", i));
+        inner.metrics.push_back(i);
+    }
+    tree_.set_steps({step});
+    tree_.enter(0);
+    tree_.inner().store(inner);
+    const auto metrics = tree_.snapshot().context.at("metrics").as_object();
+    EXPECT_EQ(metrics.size(), 16U);
+    EXPECT_EQ(metrics.at("metric 15"), 15.0);
+    step.metrics.emplace_back("one more");
+    EXPECT_THROW(tree_.set_steps({step}), ErrorException);
+}
+
+TEST_F(Tree, ShowsEpochAndBatchOfTheStepInWork) {
+    tree_.enter(1);
+    EXPECT_EQ(tree_.snapshot().epoch, 0);
+    tree_.inner().store({.epoch = 2, .total_epochs = 50, .batch = 17, .total_batches = 500});
+    const auto state = tree_.snapshot();
+    EXPECT_EQ(state.epoch, 2);
+    EXPECT_EQ(state.total_epochs, 50);
+    EXPECT_EQ(state.batch, 17);
+    EXPECT_EQ(state.total_batches, 500);
+    tree_.enter(2);
+    EXPECT_EQ(tree_.snapshot().epoch, 0);
+    EXPECT_EQ(tree_.snapshot().total_batches, 0);
 }
 
 TEST_F(Tree, KeepsTheItemsFromStepToStep) {

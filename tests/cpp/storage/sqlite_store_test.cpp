@@ -71,6 +71,10 @@ TEST_F(Stored, KeepsEverythingOfARecord) {
     progress.operation_id = "op_1";
     progress.percentage = 40.5;
     progress.message = "Loading \"AAPL\" \xc3\xa9";
+    progress.epoch = 2;
+    progress.total_epochs = 50;
+    progress.batch = 17;
+    progress.total_batches = 500;
     progress.estimated_remaining = 1500ms;
     progress.context = {{"symbol", "AAPL"}};
     record.progress = std::make_shared<const ProgressState>(progress);

@@ -1,11 +1,14 @@
 #include <ktrdr/training/training_progress.hpp>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <ktrdr/base/manual.hpp>
 
 namespace ktrdr {
 namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
 
 struct TrainingProgress : ::testing::Test {
     ManualClock clock{};
@@ -59,6 +62,38 @@ TEST_F(TrainingProgress, CarriesEpochBatchAndMetricsInTheContext) {
     EXPECT_EQ(context.at("metrics"),
               (boost::json::object{{"train_loss", 0.7}, {"val_loss", 0.85}, {"val_accuracy", 0.45}}));
     EXPECT_EQ(context.at("model_type"), "mlp");
+}
+
+TEST_F(TrainingProgress, HasEpochAndBatchAsFields) {
+    begin_training();
+    EXPECT_EQ(tree.snapshot().epoch, 0);
+    EXPECT_EQ(tree.snapshot().total_epochs, 50);
+    bridge.on_batch(2, 10, 500, 0.9);
+    ProgressState state = tree.snapshot();
+    EXPECT_EQ(state.epoch, 2);
+    EXPECT_EQ(state.batch, 10);
+    EXPECT_EQ(state.total_batches, 500);
+    bridge.on_epoch({2, 0.8, 0.5, 0.85, 0.45, 0.001, true});
+    state = tree.snapshot();
+    EXPECT_EQ(state.epoch, 2);
+    EXPECT_EQ(state.batch, 500);
+    bridge.on_evaluation();
+    EXPECT_EQ(tree.snapshot().epoch, 0);
+}
+
+TEST(TrainingProgressRenderer, BelievesTheFieldsAndReadsTheContextOnlyWhereThereAreNone) {
+    const TrainingProgressRenderer renderer;
+    ProgressState state;
+    state.step_name = "training";
+    state.context = {{"current_epoch", 15}, {"total_epochs", 50}, {"current_batch", 342}, {"total_batches", 500}};
+    EXPECT_EQ(renderer.enhance_state(state).batch, 342);
+    EXPECT_THAT(renderer.render_message(state), HasSubstr("[epoch 15/50] (batch 342/500)"));
+    state.epoch = 16;
+    state.batch = 1;
+    EXPECT_EQ(renderer.enhance_state(state).context.at("current_epoch"), 16);
+    EXPECT_THAT(renderer.render_message(state), HasSubstr("[epoch 16/50] (batch 1/500)"));
+    state.context["total_batches"] = "many";
+    EXPECT_THAT(renderer.render_message(state), EndsWith("[epoch 16/50]"));
 }
 
 TEST_F(TrainingProgress, SpreadsTheStepsOverTheBar) {

@@ -96,10 +96,19 @@ private:
     class Home;
     using Stores = std::vector<std::shared_ptr<OperationStore>>;
 
+    /// Where an operation is known: here, else the store that has it and what that says.
+    struct Known {
+        std::shared_ptr<Operation> operation{};
+        std::shared_ptr<OperationStore> store{};
+        OperationRecord record{};
+    };
+
     [[nodiscard]] static Result<Created> same_request(const OperationRecord& record, std::shared_ptr<Operation> there,
                                                       const OperationSpec& spec);
     [[nodiscard]] Result<CancellationToken> make_token(const OperationSpec& spec, const CancellationToken& parent,
                                                        std::optional<std::chrono::nanoseconds> timeout) const;
+    /// `not_found`.
+    [[nodiscard]] Result<Known> locate(const std::string& id) const;
     /// What a store knows of the id that the caller chose.
     [[nodiscard]] Result<std::optional<OperationRecord>> stored(const OperationSpec& spec) const;
     [[nodiscard]] Result<std::shared_ptr<Operation>> start_again(OperationSpec spec);

@@ -35,8 +35,14 @@ struct ProgressState {
     std::int64_t items_processed{0};
     std::int64_t total_items{0};
     double rate{0};
+    /// The epoch in work, from 1, and how many of its batches are done; 0 when unknown or where there are none.
+    std::int64_t epoch{0};
+    std::int64_t total_epochs{0};
+    std::int64_t batch{0};
+    std::int64_t total_batches{0};
     UtcTime start_time{};
     std::optional<std::chrono::milliseconds> estimated_remaining{};
+    /// What the work says of itself; `metrics` holds the step's figures by name.
     boost::json::object context{};
 
     friend bool operator==(const ProgressState&, const ProgressState&) = default;

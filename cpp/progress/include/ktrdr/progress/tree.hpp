@@ -23,7 +23,8 @@ struct ProgressStep {
     std::string name{};
     /// Relative to the weights of the other steps; above 0.
     double weight{1};
-    /// Names of the metrics that the step's inner node stores, in order; they appear in `context["metrics"]`.
+    /// Names of the metrics that the step's inner node stores, in order, at most `ProgressCounts::metric_limit`; they
+    /// appear in `context["metrics"]`.
     std::vector<std::string> metrics{};
 };
 
@@ -76,7 +77,7 @@ public:
     /// The step's units: `current` of `total` done. `items` counts bars or samples since the operation began, here or
     /// in `inner()`: the larger one is shown.
     [[nodiscard]] ProgressNode& outer() noexcept { return outer_; }
-    /// Progress inside the unit in work; counts as a fraction of one outer unit.
+    /// Progress inside the unit in work; counts as a fraction of one outer unit. Its epoch and batch are the state's.
     [[nodiscard]] ProgressNode& inner() noexcept { return inner_; }
     /// The work is done: 100 %. Queues the last edge.
     void finish();

@@ -56,7 +56,8 @@ private:
 class KTRDR_EXPORT TrainingProgressRenderer final : public ProgressRenderer {
 public:
     [[nodiscard]] std::string render_message(const ProgressState& state) const override;
-    /// Moves current_epoch, current_batch and total_batches from the metrics to the context.
+    /// Epoch and batch in the context too, for readers of `current_epoch`, `total_epochs`, `current_batch` and
+    /// `total_batches`; where only the context has them they become fields.
     [[nodiscard]] ProgressState enhance_state(ProgressState state) const override;
 };
 
