@@ -440,16 +440,17 @@ class HttpResponse:
 class HttpRequest:
     def __init__(
         self,
-        method: str,
-        url: str,
-        headers: list[tuple[str, str]],
-        content: bytes | None,
-        json: Any,
-        idempotent: bool,
-        idempotency_key: str,
-        urgent: bool,
-        max_redirects: int,
-        timeout: float | None,
+        *,
+        method: str = ...,
+        url: str = ...,
+        headers: list[tuple[str, str]] = ...,
+        content: bytes | None = ...,
+        json: Any = ...,
+        timeout: float | None = ...,
+        idempotent: bool = ...,
+        idempotency_key: str = ...,
+        urgent: bool = ...,
+        max_redirects: int = ...,
     ) -> None: ...
 
 class BodyPieces:
@@ -596,6 +597,20 @@ class ScriptedSource(BarSource):
     @property
     def fetches(self) -> int: ...
 
+class LoadRequest:
+    def __init__(
+        self,
+        *,
+        symbol: str = ...,
+        timeframe: str = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        mode: str = ...,
+        operation_id: str = ...,
+        parent_id: str = ...,
+        resume: bool = ...,
+    ) -> None: ...
+
 class DataManager:
     def __init__(
         self,
@@ -606,18 +621,7 @@ class DataManager:
         source: BarSource | None,
         env: dict[str, str],
     ) -> None: ...
-    def load_data(
-        self,
-        symbol: str,
-        timeframe: str,
-        start_date: str | None,
-        end_date: str | None,
-        mode: str,
-        operation_id: str,
-        parent_id: str,
-        resume: bool,
-        token: CancellationToken | None,
-    ) -> Operation: ...
+    def load_data(self, request: LoadRequest, token: CancellationToken | None) -> Operation: ...
     @property
     def service_names(self) -> tuple[str, str, str]: ...
     @property
@@ -634,6 +638,21 @@ class TrainerSlot:
     def fulfil(self, trainer: Trainer) -> None: ...
     def fail(self, message: str) -> None: ...
 
+class TrainingRequest:
+    def __init__(
+        self,
+        *,
+        strategy: dict[str, Any] = ...,
+        strategy_path: str = ...,
+        symbols: list[str] | None = ...,
+        timeframes: list[str] | None = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        validation_split: float | None = ...,
+        operation_id: str = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
 class TrainingManager:
     def __init__(
         self,
@@ -649,31 +668,27 @@ class TrainingManager:
     def service(self) -> ServiceCalls | None: ...
     def close(self) -> None: ...
     def train(
-        self,
-        strategy: dict[str, Any],
-        strategy_path: str,
-        symbols: list[str] | None,
-        timeframes: list[str] | None,
-        start_date: str | None,
-        end_date: str | None,
-        validation_split: float | None,
-        operation_id: str,
-        parent_id: str,
-        slot: TrainerSlot,
-        token: CancellationToken | None,
+        self, request: TrainingRequest, slot: TrainerSlot, token: CancellationToken | None
     ) -> Operation: ...
 
+class OperationSpec:
+    def __init__(
+        self,
+        *,
+        type: str = ...,
+        id: str = ...,
+        parent_id: str = ...,
+        parameters: dict[str, Any] = ...,
+        name: str = ...,
+        resumable: bool = ...,
+        resume: bool = ...,
+    ) -> None: ...
+
 def create_operation(
-    type: str,
-    id: str,
-    name: str,
-    parent_id: str,
-    parameters: dict[str, Any],
-    resumable: bool,
-    resume: bool,
-    timeout: float | None,
-    token: CancellationToken | None,
-    context: dict[str, Any],
+    spec: OperationSpec,
+    timeout: float | None = None,
+    token: CancellationToken | None = None,
+    context: dict[str, Any] = ...,
 ) -> tuple[Operation, bool]: ...
 def list_operations(
     statuses: list[str],

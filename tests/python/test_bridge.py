@@ -232,9 +232,7 @@ def test_a_thousand_ends_are_one_wake_up(domain: Domain) -> None:
 
         natives = []
         for _ in range(1000):
-            native, _ = _core.create_operation(
-                "burst", "", "", "", {}, False, False, None, None, {}
-            )
+            native, _ = _core.create_operation(_core.OperationSpec(type="burst"))
             native.start()
             native.listen(post.mailbox, post.add(hear), False)
             natives.append(native)

@@ -1,9 +1,11 @@
 // Room operations: the registry; records and events of all operations, looked up, cancelled, tried again.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <ktrdr/operations/event_kind.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
 #include "bind.hpp"
@@ -62,15 +64,14 @@ OperationStatus status_of(const std::string& text) {
 }
 
 OperationEventKind kind_of(const std::string& text) {
-    using enum OperationEventKind;
-    for (const auto kind : {state, progress, metric, warning, log}) {
-        if (to_string(kind) == text) {
-            return kind;
-        }
+    const auto kind = event_kind_from(text);
+    if (!kind) {
+        throw ErrorException(
+            fail(Errc::invalid_argument,
+                 fmt::format("kind {:?} is not known: use one of {}", text, fmt::join(event_kind_names(), ", ")),
+                 {{"field", "kind"}, {"value", text}}));
     }
-    throw ErrorException(fail(Errc::invalid_argument,
-                              fmt::format("kind {:?} is not known: use state, progress, metric, warning or log", text),
-                              {{"field", "kind"}, {"value", text}}));
+    return *kind;
 }
 
 py::tuple list(const std::vector<std::string>& statuses, std::string type, std::string parent_id, bool active_only,

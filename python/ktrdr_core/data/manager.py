@@ -153,47 +153,34 @@ class DataManager(CoreManager):
         ConflictError
             When the id belongs to another request; at once.
         """
-        return self._load(
-            symbol,
-            timeframe,
-            iso("start_date", start_date),
-            iso("end_date", end_date),
-            mode,
+        request = _core.LoadRequest(
+            symbol=symbol,
+            timeframe=timeframe,
+            start_date=iso("start_date", start_date),
+            end_date=iso("end_date", end_date),
+            mode=mode,
             operation_id=operation_id,
-            token=cancellation_token,
-            callback=progress_callback,
+            parent_id=current_id(),
         )
+        return self._load(request, cancellation_token, progress_callback)
 
     def _load_again(
         self, parameters: dict[str, Any], *, operation_id: str, resume: bool
     ) -> Operation[Bars]:
-        return self._load(**parameters, operation_id=operation_id, resume=resume)
+        return self._load(
+            _core.LoadRequest(
+                **parameters, operation_id=operation_id, parent_id=current_id(), resume=resume
+            )
+        )
 
     def _load(
         self,
-        symbol: str,
-        timeframe: str,
-        start_date: str | None,
-        end_date: str | None,
-        mode: str,
-        *,
-        operation_id: str,
+        request: _core.LoadRequest,
         token: CancellationToken | None = None,
         callback: ProgressCallback | None = None,
-        resume: bool = False,
     ) -> Operation[Bars]:
         native_token, watch = foreign.as_token("cancellation_token", token)
-        native = self._native.load_data(
-            symbol,
-            timeframe,
-            start_date,
-            end_date,
-            mode,
-            operation_id,
-            current_id(),
-            resume,
-            native_token,
-        )
+        native = self._native.load_data(request, native_token)
         watch(native)
         return self._track(Operation(native, Bars, progress_callback=callback))
 

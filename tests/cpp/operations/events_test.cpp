@@ -4,6 +4,7 @@
 
 #include "recorder.hpp"
 
+#include <ktrdr/operations/event_kind.hpp>
 #include <ktrdr/operations/event_log.hpp>
 
 namespace ktrdr {
@@ -85,6 +86,16 @@ protected:
     std::shared_ptr<SlowStore> store_ = std::make_shared<SlowStore>();
     std::shared_ptr<Operation> operation_ = make();
 };
+
+TEST(EventKind, IsReadBackFromItsName) {
+    const auto names = event_kind_names();
+    EXPECT_THAT(names, ElementsAre("state", "progress", "metric", "warning", "log"));
+    for (const auto name : names) {
+        EXPECT_EQ(to_string(event_kind_from(name).value()), name);
+    }
+    EXPECT_FALSE(event_kind_from("noise"));
+    EXPECT_FALSE(event_kind_from(""));
+}
 
 TEST(EventLog, NumbersWithoutAGapAndReadsByCursor) {
     EventLog log(7);
