@@ -8,7 +8,7 @@
 #include <numeric>
 
 #include <ktrdr/market/time_text.hpp>
-#include <ktrdr/training/safetensors.hpp>
+#include <ktrdr/models/safetensors.hpp>
 #include <ktrdr/training/training_result.hpp>
 
 namespace ktrdr {

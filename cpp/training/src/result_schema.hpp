@@ -4,7 +4,7 @@
 #include <boost/json/object.hpp>
 #include <string>
 
-#include <ktrdr/training/model_directory.hpp>
+#include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/training/trainer.hpp>
 #include <ktrdr/training/training_context.hpp>
 

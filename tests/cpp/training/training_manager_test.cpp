@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include <ktrdr/training/safetensors.hpp>
+#include <ktrdr/models/safetensors.hpp>
 
 #include "fakes.hpp"
 

@@ -9,7 +9,7 @@
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/operations/operation.hpp>
 #include <ktrdr/training/bar_provider.hpp>
-#include <ktrdr/training/model_directory.hpp>
+#include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/training/trainer_slot.hpp>
 #include <ktrdr/training/training_context.hpp>
 

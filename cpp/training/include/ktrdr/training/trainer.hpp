@@ -9,6 +9,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/models/named_tensor.hpp>
 
 namespace ktrdr {
 
@@ -82,15 +83,6 @@ public:
     virtual void on_epoch(const EpochReport& report) = 0;
     /// The epochs are over; the test part is evaluated now.
     virtual void on_evaluation() = 0;
-};
-
-/// A parameter under the name `nn.Sequential` gives it (`0.weight`, `0.bias`, `3.weight`, …), float32, row-major.
-struct NamedTensor {
-    std::string name{};
-    std::vector<std::int64_t> shape{};
-    std::vector<float> values{};
-
-    friend bool operator==(const NamedTensor&, const NamedTensor&) = default;
 };
 
 struct TrainedModel {
