@@ -198,8 +198,12 @@ IndicatorColumns Indicator::compute(const Bars& bars) const {
     for (const BarColumn column : inputs()) {
         taken.emplace_back(column_of(bars, column));
     }
-    IndicatorColumns columns(spec_->outputs.size(), std::vector<double>(bars.size()));
-    std::vector<std::span<double>> given(columns.begin(), columns.end());
+    IndicatorColumns columns(spec_->outputs.size());
+    std::vector<std::span<double>> given;
+    for (std::vector<double>& column : columns) {
+        column.resize(bars.size());
+        given.emplace_back(column);
+    }
     state()->run(taken, given);
     return columns;
 }

@@ -1,8 +1,8 @@
 #include <ktrdr/features/moving_averages.hpp>
 
+#include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace ktrdr {
 namespace {
@@ -54,37 +54,6 @@ constexpr std::array specs{
 };
 
 }  // namespace
-
-double MovingAverage::next(double value) {
-    window_[at_] = value;
-    window_[at_ + period_] = value;
-    at_ = at_ + 1 == period_ ? 0 : at_ + 1;
-    if (count_ < period_) {
-        ++count_;
-    }
-    if (count_ < period_) {
-        return nan;
-    }
-    // Summed anew for each bar: a running sum would carry rounding (and a single NaN) along for ever.
-    const auto oldest = window_.begin() + static_cast<std::ptrdiff_t>(at_);
-    return std::accumulate(oldest, oldest + static_cast<std::ptrdiff_t>(period_), 0.0) / static_cast<double>(period_);
-}
-
-double ExponentialAverage::next(double value) {
-    if (count_ >= period_) {
-        average_ += weight_ * (value - average_);
-        return average_;
-    }
-    if (count_ == 0 && std::isnan(value)) {
-        return nan;
-    }
-    average_ += value;
-    if (++count_ < period_) {
-        return nan;
-    }
-    average_ /= static_cast<double>(period_);
-    return average_;
-}
 
 std::size_t steps_to_forget(double kept) {
     return kept <= 0 ? 1 : static_cast<std::size_t>(std::ceil(-53 * std::log(2.0) / std::log(kept)));

@@ -1,7 +1,10 @@
 #pragma once
 
-#include <array>
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <limits>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -13,30 +16,59 @@ namespace ktrdr {
 using Column = std::vector<double>;
 
 /// Mean of the last `period` values; NaN before there are that many, and while one of them is NaN.
-class KTRDR_EXPORT MovingAverage final {
+///
+/// In the header, as the next one: every indicator's loop over a series has it inside.
+class MovingAverage final {
 public:
-    explicit MovingAverage(std::size_t period) : period_(period), window_(2 * period) {}
-    double next(double value);
+    explicit MovingAverage(std::size_t period) : period_(period), values_(period + 1024) {}
+
+    double next(double value) {
+        if (count_ == values_.size()) {
+            std::copy(values_.end() - static_cast<std::ptrdiff_t>(period_ - 1), values_.end(), values_.begin());
+            count_ = period_ - 1;
+        }
+        values_[count_++] = value;
+        if (count_ < period_) {
+            return std::numeric_limits<double>::quiet_NaN();
+        }
+        // Summed anew for each bar: a running sum would carry rounding (and a single NaN) along for ever.
+        const double* const newest = values_.data() + count_;
+        return std::accumulate(newest - period_, newest, 0.0) / static_cast<double>(period_);
+    }
 
 private:
     std::size_t period_;
-    /// Each value stands twice, a period apart, so that the last `period_` of them always lie in one piece.
-    std::vector<double> window_;
-    std::size_t at_{0};
+    /// The newest values in one piece; when it is full, those still needed move to its front.
+    std::vector<double> values_;
     std::size_t count_{0};
 };
 
 /// Exponential mean with weight 2 / (period + 1), begun with the plain mean of the first `period` values that are not
 /// NaN. Leading NaN stay NaN; a later one ends the series.
-class KTRDR_EXPORT ExponentialAverage final {
+class ExponentialAverage final {
 public:
     explicit ExponentialAverage(std::size_t period)
         : period_(period), weight_(2.0 / (static_cast<double>(period) + 1)) {}
-    double next(double value);
+
+    double next(double value) {
+        if (count_ >= period_) {
+            average_ += weight_ * (value - average_);
+            return average_;
+        }
+        if (count_ > 0 || !std::isnan(value)) {
+            average_ += value;
+            ++count_;
+        }
+        if (count_ < period_) {
+            return std::numeric_limits<double>::quiet_NaN();
+        }
+        average_ /= static_cast<double>(period_);
+        return average_;
+    }
 
     /// Steps after which what it began with has a weight of no more than 2^-53, half a unit in the last place of a
     /// double: each step leaves the share (period - 1) / (period + 1) of it.
-    [[nodiscard]] static std::size_t steps_to_forget(std::size_t period);
+    [[nodiscard]] KTRDR_EXPORT static std::size_t steps_to_forget(std::size_t period);
 
 private:
     std::size_t period_;
