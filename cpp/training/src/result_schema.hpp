@@ -7,8 +7,7 @@
 #include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/training/trainer.hpp>
 #include <ktrdr/training/training_context.hpp>
-
-#include "training_data.hpp"
+#include <ktrdr/training/training_data.hpp>
 
 namespace ktrdr {
 
