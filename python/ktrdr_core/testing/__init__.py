@@ -1,8 +1,9 @@
 """For the tests of those who use the package.
 
-What every kind of operation must do, ready to run against yours; a server that breaks off where you want.
+What every kind of operation must do, ready to run against yours; a server that breaks off where you want; a plain domain.
 """
 
+from .domain import Domain
 from .fault_server import CLOSE, CUT, HOLD, RESET, FaultRequest, FaultServer, Step, ok, status
 from .operation_suite import OperationKind, OperationSuite, until_running
 
@@ -11,6 +12,7 @@ __all__ = [
     "CUT",
     "HOLD",
     "RESET",
+    "Domain",
     "FaultRequest",
     "FaultServer",
     "OperationKind",
