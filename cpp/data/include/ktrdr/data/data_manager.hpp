@@ -9,6 +9,7 @@
 
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_job_manager.hpp>
 #include <ktrdr/data/load_request.hpp>
@@ -48,7 +49,9 @@ struct DataManagerOptions {
 /// first.
 /// Thread safety: every member from any thread.
 /// Lifetime: shared; a load in work keeps what it needs.
-class KTRDR_EXPORT DataManager final : public ServiceOrchestrator, public std::enable_shared_from_this<DataManager> {
+class KTRDR_EXPORT DataManager final : public ServiceOrchestrator,
+                                       public std::enable_shared_from_this<DataManager>,
+                                       private Counted<DataManager> {
 public:
     /// Open `<data_dir>/ktrdr.db`. Errors: those of `Database::open`, and `configuration` for a setting or URL that
     /// cannot be used.

@@ -8,6 +8,7 @@
 #include <ktrdr/base/env.hpp>
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/training/bar_provider.hpp>
 #include <ktrdr/training/trainer_slot.hpp>
@@ -37,7 +38,8 @@ struct TrainingManagerOptions {
 ///
 /// Thread safety: every member from any thread.
 class KTRDR_EXPORT TrainingManager final : public ServiceOrchestrator,
-                                           public std::enable_shared_from_this<TrainingManager> {
+                                           public std::enable_shared_from_this<TrainingManager>,
+                                           private Counted<TrainingManager> {
 public:
     /// `invalid_argument` without a models directory; `configuration` for a variable that cannot be read.
     [[nodiscard]] static Result<std::shared_ptr<TrainingManager>> create(TrainingServices services,
