@@ -17,8 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ktrdr_core import OperationsService, _bridge, _core
-
-from .domain import Domain
+from ktrdr_core.testing import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

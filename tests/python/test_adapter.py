@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bad_server import BadServer
-from ib_host import IbHost
 from ktrdr_core import (
     AsyncServiceAdapter,
     CancellationToken,
@@ -20,6 +18,7 @@ from ktrdr_core import (
     ServiceOrchestrator,
     errors,
 )
+from ktrdr_core.hosts.child import HostProcess
 from ktrdr_core.http import Client
 from ktrdr_core.testing import CLOSE, HOLD, FaultRequest, FaultServer, Step, ok, status
 
@@ -33,11 +32,11 @@ def config(url: str, **figures: Any) -> HostServiceConfig:
 
 @pytest.fixture(scope="module")
 def host() -> Any:
-    with IbHost() as service:
+    with HostProcess(delay=0) as service:
         yield service
 
 
-def test_many_calls_at_once_get_each_their_own_answer(host: IbHost) -> None:
+def test_many_calls_at_once_get_each_their_own_answer(host: HostProcess) -> None:
     async def main() -> None:
         few = config(host.url, connection_pool_limit=4)
         async with AsyncServiceAdapter("IB host service", few) as adapter:
@@ -51,7 +50,7 @@ def test_many_calls_at_once_get_each_their_own_answer(host: IbHost) -> None:
     asyncio.run(main())
 
 
-def test_parameters_are_encoded(host: IbHost) -> None:
+def test_parameters_are_encoded(host: HostProcess) -> None:
     async def main() -> Any:
         async with AsyncServiceAdapter("IB host service", host.url) as adapter:
             query = {"symbol": "AAPL", "timeframe": "1d"}
@@ -171,16 +170,16 @@ def test_no_service_says_how_to_get_one() -> None:
 
 
 def test_a_cancelled_task_closes_its_socket() -> None:
-    async def main(server: BadServer) -> None:
+    async def main(server: FaultServer) -> None:
         async with AsyncServiceAdapter("test service", server.url) as adapter:
             task = asyncio.ensure_future(adapter.call_get("/x"))
-            await asyncio.to_thread(server.asked.wait, 30)
+            await asyncio.to_thread(server.wait_until, lambda it: bool(it.requests))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert await asyncio.to_thread(server.closed.wait, 30)
+            await asyncio.to_thread(server.wait_until, lambda it: it.open_connections == 0)
 
-    with BadServer(None) as server:
+    with FaultServer(HOLD) as server:
         asyncio.run(main(server))
 
 

@@ -176,6 +176,8 @@ class ServiceOrchestrator(RoutedService, Manager):
                 raise InvalidArgumentError(
                     f"operation must be an awaitable (call the coroutine function), not {work!r}"
                 )
+            if callback is not None:
+                refuse_coroutine(callback)
             native, _ = starting.create(
                 starting.type_of(name), "", name, limit, token, total_steps, context
             )

@@ -14,6 +14,7 @@
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/http/client.hpp>
@@ -103,7 +104,7 @@ struct ServiceHealth {
 /// choose a service (`start_hint`).
 /// Thread safety: the io thread only, but for the getters, `stats`, `metrics` and `close`.
 /// Lifetime: keep the adapter until every call has ended; it ends on the io thread (see `make_service_adapter`).
-class KTRDR_EXPORT AsyncServiceAdapter {
+class KTRDR_EXPORT AsyncServiceAdapter : private Counted<AsyncServiceAdapter> {
 public:
     AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client, ServiceThreads threads);
     virtual ~AsyncServiceAdapter();

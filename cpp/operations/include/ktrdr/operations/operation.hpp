@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/operations/event_log.hpp>
 #include <ktrdr/operations/record.hpp>
@@ -71,7 +72,7 @@ public:
 /// operation shows `cancelling` from then on and ends cancelled or timed_out.
 /// Thread safety: every member from any thread.
 /// Lifetime: shared; the work and every handle keep it alive.
-class KTRDR_EXPORT Operation final : public std::enable_shared_from_this<Operation> {
+class KTRDR_EXPORT Operation final : public std::enable_shared_from_this<Operation>, private Counted<Operation> {
 public:
     /// Make one with the arguments of a constructor. Its token is watched from then on, and not earlier: the token's
     /// callback runs on another thread, perhaps at once, and needs the whole operation.

@@ -10,6 +10,7 @@
 
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/operations/store.hpp>
 #include <ktrdr/storage/database.hpp>
 
@@ -24,7 +25,9 @@ class OwnerLock;
 /// A process owns what it runs: it holds a locked file in `<database>.owners/` while it lives. `recover` marks what
 /// processes without one were running as interrupted; `find` and `list` look too before they show such an operation as
 /// running.
-class KTRDR_EXPORT SqliteStore final : public OperationStore, public std::enable_shared_from_this<SqliteStore> {
+class KTRDR_EXPORT SqliteStore final : public OperationStore,
+                                       public std::enable_shared_from_this<SqliteStore>,
+                                       private Counted<SqliteStore> {
 public:
     [[nodiscard]] static Schema schema() noexcept;
     /// `database` was opened with `schema()`. The executor must run one function at a time and outlive the store.
