@@ -38,7 +38,7 @@ def host() -> Any:
 
 def test_many_calls_at_once_get_each_their_own_answer(host: HostProcess) -> None:
     async def main() -> None:
-        few = config(host.url, connection_pool_limit=4)
+        few = config(host.url, max_connections=4)
         async with AsyncServiceAdapter("IB host service", few) as adapter:
             symbols = ["AAPL", "MSFT"] * 50
             answers = await asyncio.gather(
@@ -311,7 +311,7 @@ def test_a_batch_answers_in_order_over_its_few_connections() -> None:
     calls += [ServiceCall("/post", i) for i in range(150)]
     with (
         FaultServer(answer) as server,
-        AsyncServiceAdapter("echo", config(server.url, connection_pool_limit=3)) as adapter,
+        AsyncServiceAdapter("echo", config(server.url, max_connections=3)) as adapter,
     ):
         answers = asyncio.run(_awaited(adapter.call_batch(calls)))
         assert answers[:150] == [["GET", f"/get?i={i}", ""] for i in range(150)]
@@ -342,7 +342,7 @@ def test_the_first_failure_of_a_batch_stops_the_others_and_is_raised() -> None:
     calls = [ServiceCall(f"/{i}") for i in range(100)]
     with (
         FaultServer(answer) as server,
-        AsyncServiceAdapter("s", config(server.url, connection_pool_limit=5)) as adapter,
+        AsyncServiceAdapter("s", config(server.url, max_connections=5)) as adapter,
     ):
         with pytest.raises(errors.StatusError, match="gone"):
             adapter.call_batch(calls).result()
@@ -426,7 +426,7 @@ def test_a_service_that_does_not_answer_is_not_healthy_within_its_own_timeout() 
 
 def test_health_passes_calls_that_wait_for_a_connection() -> None:
     async def main(server: FaultServer) -> None:
-        async with AsyncServiceAdapter("s", config(server.url, connection_pool_limit=1)) as adapter:
+        async with AsyncServiceAdapter("s", config(server.url, max_connections=1)) as adapter:
             waiting = [asyncio.ensure_future(adapter.call_get(f"/{i}")) for i in range(3)]
             await asyncio.to_thread(server.wait_until, lambda it: len(it.requests) > 0)
             assert (await adapter.check_health())["healthy"]

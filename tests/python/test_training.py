@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -127,7 +127,7 @@ def test_two_loads_and_a_training_at_once_each_see_their_own(
             DataManager(tmp_path / "new", url, env={}) as data,
             TrainingManager(bars, tmp_path / "models", env={}) as training,
         ):
-            span = ("2000-01-01", "2013-12-31", "full")
+            span: tuple[str, str, Literal["full"]] = ("2000-01-01", "2013-12-31", "full")
             operations = [
                 follow(data.load_data("AAPL", "1d", *span), "symbol"),
                 follow(data.load_data("MSFT", "1d", *span), "symbol"),

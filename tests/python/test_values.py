@@ -68,6 +68,7 @@ PACKAGES = (
 #: What the packages hand out besides: handles, functions' companions, things with a life of their own.
 HANDLES = {
     "AsyncServiceAdapter",
+    "BarSource",
     "CancelRegistration",
     "CancellationSystem",
     "CancellationToken",
@@ -89,6 +90,8 @@ HANDLES = {
     "TrainingManager",
     "TrainingProgressRenderer",
 }
+#: The same classes without their types.
+UNCHECKED: Any = _core
 values = pytest.mark.parametrize(
     ("value", "change"), VALUES, ids=[type(value).__name__ for value, _ in VALUES]
 )
@@ -185,16 +188,19 @@ def test_values_cross_into_a_spawned_process_and_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda: OperationRecord(colour="red"), "an OperationRecord has no field .*colour"),
-        (lambda: OperationRecord(status="asleep"), "status .*asleep.* is not known"),
         (
-            lambda: OperationRecord(created="today"),
+            lambda: UNCHECKED.OperationRecord(colour="red"),
+            "an OperationRecord has no field .*colour",
+        ),
+        (lambda: UNCHECKED.OperationRecord(status="asleep"), "status .*asleep.* is not known"),
+        (
+            lambda: UNCHECKED.OperationRecord(created="today"),
             "created of an OperationRecord cannot be 'today'",
         ),
-        (lambda: OperationEvent(kind="song"), "kind .*song.* is not known"),
-        (lambda: OperationEvent(data=[1]), "data of an OperationEvent cannot be"),
-        (lambda: CancelReason(code="whim"), "whim"),
-        (lambda: CancelReason(text=5), "text of a CancelReason cannot be 5"),
+        (lambda: UNCHECKED.OperationEvent(kind="song"), "kind .*song.* is not known"),
+        (lambda: UNCHECKED.OperationEvent(data=[1]), "data of an OperationEvent cannot be"),
+        (lambda: UNCHECKED.CancelReason(code="whim"), "whim"),
+        (lambda: UNCHECKED.CancelReason(text=5), "text of a CancelReason cannot be 5"),
     ],
 )
 def test_a_wrong_field_is_refused_by_its_name(wrong: Any, words: str) -> None:

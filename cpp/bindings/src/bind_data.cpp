@@ -22,13 +22,14 @@ namespace ktrdr::bindings {
 namespace {
 
 std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::optional<std::string> ib_url,
-                                       std::optional<bool> use_ib_host_service, std::optional<std::size_t> pool_size,
-                                       std::shared_ptr<BarSource> source, std::map<std::string, std::string> env) {
+                                       std::optional<bool> use_ib_host_service,
+                                       std::optional<std::size_t> max_connections, std::shared_ptr<BarSource> source,
+                                       std::map<std::string, std::string> env) {
     const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
     DataManagerOptions options;
     options.data_dir = std::move(data_dir);
-    options.host_service = {use_ib_host_service, std::move(ib_url), pool_size};
+    options.host_service = {use_ib_host_service, std::move(ib_url), max_connections};
     options.source = std::move(source);
     return unwrap(open_data_manager(runtime->data_services(), options, Env(std::move(env))));
 }
@@ -113,7 +114,7 @@ void bind_data(py::module_& module) {
     bind_request(module);
     py::class_<DataManager, std::shared_ptr<DataManager>>(module, "DataManager", "The native side of the data manager.")
         .def(py::init(&make_data), py::arg("data_dir"), py::arg("ib_url"), py::arg("use_ib_host_service"),
-             py::arg("pool_size"), py::arg("source"), py::arg("env"))
+             py::arg("max_connections"), py::arg("source"), py::arg("env"))
         .def("load_data", &load_data, py::arg("request"), py::arg("token"), py::call_guard<GilReleased>())
         .def_property_readonly("service_names", &service_names<DataManager>)
         .def_property_readonly("service", &service_calls<DataManager>)

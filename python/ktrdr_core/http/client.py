@@ -10,8 +10,8 @@ from .._bridge.arguments import checked_headers, described, explained
 from .._bridge.replies import Pending, Send, reply, wait_for_reply
 from .._core import PoolOptions, RetryPolicy, Timeouts, TlsOptions
 from ..errors import InvalidArgumentError
-from .answers import EventStream, Response, StreamedResponse
 from .query import with_params
+from .responses import EventStream, Response, StreamedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ class StreamOptions(TypedDict, total=False):
 
 
 class RequestOptions(StreamOptions, total=False):
-    """The same for one whose answer comes whole."""
+    """The same for one whose response comes whole."""
 
     urgent: bool
 
@@ -114,7 +114,7 @@ class Client:
     -----
     Thread safety: every member from any thread; ``await`` on any event loop, many at once.
 
-    Any status is an answer: ``raise_for_status`` makes an error of it. No redirect is followed unless a request asks for
+    Any status is a response: ``raise_for_status`` makes an error of it. No redirect is followed unless a request asks for
     it, no proxy is taken from the environment, no cookie is kept.
 
     Examples
@@ -124,8 +124,8 @@ class Client:
     >>> from ktrdr_core.testing import FaultServer, ok
     >>> async def main(url):
     ...     async with Client(url) as client:
-    ...         answer = await client.get("/health")
-    ...         return answer.raise_for_status().json()
+    ...         response = await client.get("/health")
+    ...         return response.raise_for_status().json()
     >>> with FaultServer(ok('{"healthy": true}')) as service:
     ...     asyncio.run(main(service.url))
     {'healthy': True}
@@ -193,7 +193,7 @@ class Client:
             Sent as ``Idempotency-Key``: the service knows by it that a request came twice, so it may be sent again.
         max_redirects : int
             Follow so many redirects, 5 at most: 303, and 301 and 302 of a POST, as GET; never from https to http; to
-            another service without headers that may be secrets. Without it a redirect is an answer like another.
+            another service without headers that may be secrets. Without it a redirect is a response like another.
         urgent : bool
             Goes before others that wait for a connection, over one that is kept for this: for calls that stop work.
 
@@ -221,7 +221,7 @@ class Client:
         cancellation_token: _core.CancellationToken | None = None,
         **options: Unpack[StreamOptions],
     ) -> _PendingStream:
-        """Make a request whose answer is read as it comes: ``async with client.stream("GET", url) as response``.
+        """Make a request whose response is read as it comes: ``async with client.stream("GET", url) as response``.
 
         The arguments are those of ``request``; ``timeout`` holds until the head is there. Streams have connections of
         their own (``PoolOptions.max_streams``), so that long ones keep nobody waiting and none is ``urgent``. Leaving
@@ -306,7 +306,7 @@ class Client:
             content=content.encode() if isinstance(content, str) else content,
             **options,
         )
-        shown = url if "://" in url else f"{self._native.url}{url}"
+        shown = f"{self._native.url}{url}" if url.startswith("/") else url
         return request, (method, shown)
 
     def _merged(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -6,7 +6,18 @@ source of bars without a server; a plain domain.
 
 from .domain import Domain
 from .fake_source import FakeSource
-from .fault_server import CLOSE, CUT, HOLD, RESET, FaultRequest, FaultServer, Step, ok, status
+from .fault_server import (
+    CLOSE,
+    CUT,
+    HOLD,
+    RESET,
+    Action,
+    FaultRequest,
+    FaultServer,
+    Step,
+    ok,
+    status,
+)
 from .operation_suite import OperationKind, OperationSuite, until_running
 
 __all__ = [
@@ -14,6 +25,7 @@ __all__ = [
     "CUT",
     "HOLD",
     "RESET",
+    "Action",
     "Domain",
     "FakeSource",
     "FaultRequest",

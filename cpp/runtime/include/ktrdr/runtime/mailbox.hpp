@@ -26,8 +26,8 @@ namespace ktrdr {
 class HttpStream;
 
 /// What a call brings: JSON, the outcomes of a batch of calls, an answer, a stream, pieces of one, or events.
-using Answer = std::variant<boost::json::value, std::vector<Result<boost::json::value>>, Response,
-                            std::shared_ptr<HttpStream>, std::shared_ptr<BodyPieces>, std::vector<ServerEvent>>;
+using Reply = std::variant<boost::json::value, std::vector<Result<boost::json::value>>, Response,
+                           std::shared_ptr<HttpStream>, std::shared_ptr<BodyPieces>, std::vector<ServerEvent>>;
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {
@@ -36,7 +36,7 @@ struct Mail {
     Kind kind{Kind::finished};
     std::uint64_t key{0};
     ProgressState progress{};
-    std::optional<Result<Answer>> reply{};
+    std::optional<Result<Reply>> reply{};
 };
 
 /// The end of a call.

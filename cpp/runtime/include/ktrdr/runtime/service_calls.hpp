@@ -32,7 +32,7 @@ public:
     CancellationToken call(std::string endpoint, std::optional<boost::json::value> data, CallOptions options,
                            std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     /// Parts, and the last of them as the reply: an outcome for each request, in their order.
-    CancellationToken batch(std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error,
+    CancellationToken batch(std::vector<ServiceCall> requests, CallOptions options, bool stop_at_error,
                             std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     /// The reply is `to_json(ServiceHealth)`.
     CancellationToken check_health(std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,

@@ -21,7 +21,7 @@ class OwnerLock;
 /// Operations and their events in the file of `Database`, which several processes may share.
 ///
 /// Steps are written on the executor, all that wait in one transaction. A terminal state, once there, never changes. Of
-/// progress only the newest picture is kept with each step.
+/// progress only the newest picture is kept with each change.
 /// A process owns what it runs: it holds a locked file in `<database>.owners/` while it lives. `recover` marks what
 /// processes without one were running as interrupted; `find` and `list` look too before they show such an operation as
 /// running.
@@ -37,7 +37,7 @@ public:
 
     [[nodiscard]] bool durable() const noexcept override { return true; }
     [[nodiscard]] const std::string& owner() const noexcept override { return owner_; }
-    void write(StoreStep step, Done done) override;
+    void write(RecordChange change, Done done) override;
     void flush() override;
     [[nodiscard]] Result<std::optional<OperationRecord>> find(const std::string& id) override;
     [[nodiscard]] Result<OperationPage> list(const OperationQuery& query) override;
@@ -50,7 +50,7 @@ public:
 
 private:
     struct Queued {
-        StoreStep step{};
+        RecordChange change{};
         Done done{};
     };
     SqliteStore(std::shared_ptr<Database> database, Executor& executor, const Clock& clock);
