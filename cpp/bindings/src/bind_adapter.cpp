@@ -77,7 +77,7 @@ std::vector<ServiceCall> requests_of(const py::list& rows) {
 
 void bind_config(py::module_& module) {
     OptionsClass<HostServiceConfig>(module, "HostServiceConfig", "How a host service is reached. Times in seconds.")
-        .text("base_url", &HostServiceConfig::base_url, "http[s]://host[:port][/prefix].")
+        .text("base_url", &HostServiceConfig::base_url, "``http[s]://host[:port][/prefix]``.")
         .time("timeout", &HostServiceConfig::timeout, "The whole of a call, all attempts together.")
         .number("max_retries", &HostServiceConfig::max_retries, "Attempts after the first.")
         .number("max_connections", &HostServiceConfig::max_connections, "Most connections at once.")

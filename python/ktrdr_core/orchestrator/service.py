@@ -224,7 +224,7 @@ class ServiceOrchestrator(RoutedService, Manager):
         operation_name: str,
         operation_type: str,
         operation_func: Callable[[Unpack[Ts]], Awaitable[T]],
-        *args: Unpack[Ts],
+        *args: *Ts,
         operation_id: str = "",
         parent_id: str = "",
         timeout: float | None = None,
