@@ -88,7 +88,9 @@ def test_progress_names_epochs_and_batches_and_ends_at_100(
     assert inside
     assert {"total_epochs", "current_batch", "total_batches", "symbols"} <= set(inside[-1].context)
     for state in inside:
-        named = (state.context[name] for name in ("current_epoch", "current_batch", "total_batches"))
+        named = (
+            state.context[name] for name in ("current_epoch", "current_batch", "total_batches")
+        )
         assert (state.epoch, state.batch, state.total_batches) == tuple(named)
     assert "val_accuracy" in inside[-1].context["metrics"]
     assert any("Training MLP model on AAPL, MSFT [1d] [epoch" in s.message for s in states)
