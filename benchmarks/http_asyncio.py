@@ -138,7 +138,7 @@ async def open_client(name: str, url: str, stack: AsyncExitStack, ca_file: str =
                 "benchmark",
                 HostServiceConfig(
                     base_url=url,
-                    connection_pool_limit=_CONCURRENT,
+                    max_connections=_CONCURRENT,
                     tls=TlsOptions(ca_file=ca_file),
                 ),
             )

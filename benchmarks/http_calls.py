@@ -121,7 +121,7 @@ async def _batch(port: str, rounds: str) -> dict[str, float]:
     from ktrdr_core import AsyncServiceAdapter, HostServiceConfig, ServiceCall
 
     calls = [ServiceCall("/bars")] * 1000
-    config = HostServiceConfig(base_url=f"http://127.0.0.1:{port}", connection_pool_limit=16)
+    config = HostServiceConfig(base_url=f"http://127.0.0.1:{port}", max_connections=16)
     async with AsyncServiceAdapter("benchmark", config) as adapter:
         await adapter.call_batch(calls)
         began = time.perf_counter()
@@ -209,7 +209,7 @@ def _queued(port: int, share: float) -> Iterator[dict[str, Any]]:
 async def _queue(port: str, queued: str, count: str) -> dict[str, float]:
     from ktrdr_core import AsyncServiceAdapter, HostServiceConfig
 
-    config = HostServiceConfig(base_url=f"http://127.0.0.1:{port}", connection_pool_limit=100)
+    config = HostServiceConfig(base_url=f"http://127.0.0.1:{port}", max_connections=100)
     async with AsyncServiceAdapter("benchmark", config) as adapter:
 
         async def ask() -> None:

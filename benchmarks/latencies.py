@@ -22,8 +22,7 @@ from ktrdr_core import (
     errors,
 )
 from ktrdr_core.hosts.child import HostProcess
-
-from .domain import Domain
+from ktrdr_core.testing import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -19,8 +19,7 @@ from fastapi import FastAPI
 
 from ktrdr_core import current_operation
 from ktrdr_core.fastapi import operations_router
-
-from .domain import Domain
+from ktrdr_core.testing import Domain
 
 _READERS = """
 import selectors, socket, sys

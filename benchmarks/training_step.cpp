@@ -66,8 +66,8 @@ int main(int argc, char** argv) {
     ktrdr::TrainerInput input;
     input.model = {.inputs = 24, .hidden_layers = {50, 25}, .classes = 3, .dropout = std::atof(argv[3])};
     input.options.epochs = std::atoll(argv[2]);
-    input.train = made_up_rows(static_cast<std::size_t>(std::atoll(argv[1])));
-    input.validation = made_up_rows(32);
+    input.rows = std::make_shared<const ktrdr::TrainingRows>(
+        ktrdr::TrainingRows{made_up_rows(static_cast<std::size_t>(std::atoll(argv[1]))), made_up_rows(32), {}});
     StepTimes times;
     const auto model = ktrdr::LocalTrainer{}.train(input, times, {});
     if (!model) {

@@ -1,19 +1,42 @@
 from collections.abc import Sequence
+from dataclasses import Field
 from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
 class CancelReason:
+    """Why work was asked to stop."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
+    def __init__(
+        self,
+        *,
+        code: str = "user",
+        text: str = "",
+        origin: str = "",
+    ) -> None: ...
     @property
-    def code(self) -> str: ...
+    def code(self) -> str:
+        """user, timeout, shutdown, parent or error."""
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """Free text for a person; may be empty."""
+
     @property
-    def origin(self) -> str: ...
+    def origin(self) -> str:
+        """Who asked: python, cli, deadline, an operation's id."""
+
+    def replace(self, **kwargs: Any) -> CancelReason:
+        """Give a copy with other values in the named fields."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class CancelRegistration:
     def close(self) -> None: ...
@@ -38,7 +61,34 @@ class ProgressState:
     Percentages are 0..100, rates items a second, times UTC; a count that is not known is 0.
     """
 
-    def __init__(self, **kwargs: Any) -> None: ...
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
+    def __init__(
+        self,
+        *,
+        operation_id: str = "",
+        sequence: int = 0,
+        percentage: float = 0.0,
+        message: str = "",
+        detail: str = "",
+        current_step: int = 0,
+        total_steps: int = 0,
+        step_name: str = "",
+        step_start_percentage: float = 0.0,
+        step_end_percentage: float = 100.0,
+        step_current: int = 0,
+        step_total: int = 0,
+        items_processed: int = 0,
+        total_items: int = 0,
+        rate: float = 0.0,
+        epoch: int = 0,
+        total_epochs: int = 0,
+        batch: int = 0,
+        total_batches: int = 0,
+        start_time: datetime = ...,
+        estimated_remaining: timedelta | None = None,
+        context: dict[str, Any] = ...,
+    ) -> None: ...
     @property
     def operation_id(self) -> str:
         """Whose progress it is."""
@@ -131,6 +181,7 @@ class ProgressState:
         """Give a copy with other values in the named fields."""
 
     def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class ProgressRenderer:
     def render_message(self, state: ProgressState) -> str: ...
@@ -197,60 +248,163 @@ class Mailbox:
     def wait(self, seconds: float) -> bool: ...
 
 class OperationRecord:
+    """What is known of an operation, as plain values. Times UTC."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
+    def __init__(
+        self,
+        *,
+        id: str = "",
+        type: str = "",
+        name: str = "",
+        parent_id: str = "",
+        parameters: dict[str, Any] = ...,
+        status: str = "pending",
+        attempt: int = 1,
+        resumable: bool = False,
+        durable: bool = True,
+        owner: str = "",
+        created: datetime = ...,
+        started: datetime | None = None,
+        cancel_requested: datetime | None = None,
+        cancel_observed: datetime | None = None,
+        stopped: datetime | None = None,
+        reason: CancelReason | None = None,
+        progress: ProgressState = ...,
+        result: Any = None,
+        error: dict[str, Any] | None = None,
+        warnings: list[str] = ...,
+        last_seq: int = 0,
+    ) -> None: ...
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """``op_<type>_<uuid7>`` or the caller's own."""
+
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """data_load, training, …"""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What a person calls it; may be empty."""
+
     @property
-    def parent_id(self) -> str: ...
+    def parent_id(self) -> str:
+        """The operation that it is cancelled with, or empty."""
+
     @property
-    def parameters(self) -> dict[str, Any]: ...
+    def parameters(self) -> dict[str, Any]:
+        """What was asked for, plain JSON."""
+
     @property
-    def status(self) -> str: ...
+    def status(self) -> str:
+        """pending, running, cancelling, completed, failed, cancelled, timed_out, interrupted or resuming."""
+
     @property
-    def active(self) -> bool: ...
+    def attempt(self) -> int:
+        """1, and one more for every resumption."""
+
     @property
-    def attempt(self) -> int: ...
+    def resumable(self) -> bool:
+        """A run that was interrupted can go on under the same id."""
+
     @property
-    def resumable(self) -> bool: ...
+    def durable(self) -> bool:
+        """False once a state could not be written to the store."""
+
     @property
-    def durable(self) -> bool: ...
+    def owner(self) -> str:
+        """The process that runs it, by its name in the store; empty where there is one."""
+
     @property
-    def owner(self) -> str: ...
+    def created(self) -> datetime:
+        """When it was made."""
+
     @property
-    def created(self) -> datetime: ...
+    def started(self) -> datetime | None:
+        """When its work began, or None."""
+
     @property
-    def started(self) -> datetime | None: ...
+    def cancel_requested(self) -> datetime | None:
+        """When it was asked to stop, or None."""
+
     @property
-    def cancel_requested(self) -> datetime | None: ...
+    def cancel_observed(self) -> datetime | None:
+        """When its work saw that, or None."""
+
     @property
-    def cancel_observed(self) -> datetime | None: ...
+    def stopped(self) -> datetime | None:
+        """When it ended, or None."""
+
     @property
-    def stopped(self) -> datetime | None: ...
+    def reason(self) -> CancelReason | None:
+        """Why it was asked to stop, or None."""
+
     @property
-    def reason(self) -> CancelReason | None: ...
+    def progress(self) -> ProgressState:
+        """The newest picture of its progress."""
+
     @property
-    def progress(self) -> ProgressState: ...
+    def result(self) -> Any:
+        """Its value, where that is plain JSON; else None."""
+
     @property
-    def result(self) -> Any: ...
+    def error(self) -> dict[str, Any] | None:
+        """``code``, ``message``, ``retryable`` and ``context`` of why it failed, or None."""
+
     @property
-    def error(self) -> dict[str, Any] | None: ...
+    def warnings(self) -> list[str]:
+        """What went less than well, in words."""
+
     @property
-    def warnings(self) -> list[str]: ...
+    def last_seq(self) -> int:
+        """The newest event's number."""
+
     @property
-    def last_seq(self) -> int: ...
+    def active(self) -> bool:
+        """It runs or is about to."""
+
+    def replace(self, **kwargs: Any) -> OperationRecord:
+        """Give a copy with other values in the named fields."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class OperationEvent:
+    """One line of an operation's event log."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
+    def __init__(
+        self,
+        *,
+        seq: int = 0,
+        time: datetime = ...,
+        kind: str = "state",
+        data: dict[str, Any] = ...,
+    ) -> None: ...
     @property
-    def seq(self) -> int: ...
+    def seq(self) -> int:
+        """1, 2, 3, … within the operation, over its attempts too."""
+
     @property
-    def time(self) -> datetime: ...
+    def time(self) -> datetime:
+        """When it happened, UTC."""
+
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """state, progress, metric, warning or log."""
+
     @property
-    def data(self) -> dict[str, Any]: ...
+    def data(self) -> dict[str, Any]:
+        """A fresh dict: of a state `status` and where there is one `reason` or `error`; the names and values of a metric; the `message` of a warning or log; a progress as its fields."""
+
+    def replace(self, **kwargs: Any) -> OperationEvent:
+        """Give a copy with other values in the named fields."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class Operation:
     @property
@@ -303,121 +457,207 @@ class RetryOptions:
     def delay(self, failed_attempts: int, random: float) -> float: ...
 
 class PoolOptions:
+    """How connections to one service are kept. Times in seconds."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
     def __init__(
         self,
         *,
-        max_connections: int = ...,
-        urgent_connections: int = ...,
-        max_streams: int = ...,
-        max_waiters: int = ...,
-        min_idle: int = ...,
-        idle_timeout: float = ...,
-        server_idle_timeout: float = ...,
-        max_lifetime: float = ...,
-        dial_backoff: float = ...,
-        max_dial_backoff: float = ...,
-        max_head_bytes: int = ...,
-        max_body_bytes: int = ...,
+        max_connections: int = 10,
+        urgent_connections: int = 1,
+        max_streams: int = 64,
+        max_waiters: int = 100000,
+        min_idle: int = 0,
+        idle_timeout: float = 30.0,
+        server_idle_timeout: float = 0.0,
+        max_lifetime: float = 600.0,
+        dial_backoff: float = 0.1,
+        max_dial_backoff: float = 1.0,
+        max_head_bytes: int = 65536,
+        max_body_bytes: int = 67108864,
     ) -> None: ...
     @property
-    def max_connections(self) -> int: ...
+    def max_connections(self) -> int:
+        """Most sockets open at once, busy and idle."""
+
     @property
-    def urgent_connections(self) -> int: ...
+    def urgent_connections(self) -> int:
+        """More, that only urgent requests get."""
+
     @property
-    def max_streams(self) -> int: ...
+    def max_streams(self) -> int:
+        """Most streams at once, over sockets of their own."""
+
     @property
-    def max_waiters(self) -> int: ...
+    def max_waiters(self) -> int:
+        """Most requests waiting for a connection."""
+
     @property
-    def min_idle(self) -> int: ...
+    def min_idle(self) -> int:
+        """Sockets kept open and idle."""
+
     @property
-    def idle_timeout(self) -> float: ...
+    def idle_timeout(self) -> float:
+        """How long an idle socket is kept."""
+
     @property
-    def server_idle_timeout(self) -> float: ...
+    def server_idle_timeout(self) -> float:
+        """How long the server keeps one; 0 where that is not known."""
+
     @property
-    def max_lifetime(self) -> float: ...
+    def max_lifetime(self) -> float:
+        """A socket carries no new request after this time."""
+
     @property
-    def dial_backoff(self) -> float: ...
+    def dial_backoff(self) -> float:
+        """Wait before the next dial after one that failed."""
+
     @property
-    def max_dial_backoff(self) -> float: ...
+    def max_dial_backoff(self) -> float:
+        """The longest of these waits."""
+
     @property
-    def max_head_bytes(self) -> int: ...
+    def max_head_bytes(self) -> int:
+        """Most bytes of an answer's head."""
+
     @property
-    def max_body_bytes(self) -> int: ...
+    def max_body_bytes(self) -> int:
+        """Most bytes of an answer's body."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class Timeouts:
+    """Limits of a request's phases, in seconds."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
     def __init__(
         self,
         *,
-        pool: float = ...,
-        resolve: float = ...,
-        connect: float = ...,
-        tls: float = ...,
-        write: float = ...,
-        first_byte: float = ...,
-        between_bytes: float = ...,
-        total: float = ...,
+        pool: float = 5.0,
+        resolve: float = 5.0,
+        connect: float = 2.0,
+        tls: float = 5.0,
+        write: float = 10.0,
+        first_byte: float = 30.0,
+        between_bytes: float = 30.0,
+        total: float = 60.0,
     ) -> None: ...
     @property
-    def pool(self) -> float: ...
+    def pool(self) -> float:
+        """Waiting for a connection."""
+
     @property
-    def resolve(self) -> float: ...
+    def resolve(self) -> float:
+        """Looking up the host's name."""
+
     @property
-    def connect(self) -> float: ...
+    def connect(self) -> float:
+        """Connecting to one address."""
+
     @property
-    def tls(self) -> float: ...
+    def tls(self) -> float:
+        """The TLS handshake."""
+
     @property
-    def write(self) -> float: ...
+    def write(self) -> float:
+        """Writing the request."""
+
     @property
-    def first_byte(self) -> float: ...
+    def first_byte(self) -> float:
+        """Until the answer begins."""
+
     @property
-    def between_bytes(self) -> float: ...
+    def between_bytes(self) -> float:
+        """Between two pieces of the answer."""
+
     @property
-    def total(self) -> float: ...
+    def total(self) -> float:
+        """The whole call, all attempts together."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class RetryPolicy:
+    """When a request is sent again. Times in seconds."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
     def __init__(
         self,
         *,
-        attempts: int = ...,
-        first_pause: float = ...,
-        busy_pause: float = ...,
-        longest_pause: float = ...,
-        longest_retry_after: float = ...,
-        budget: float = ...,
-        budget_reserve: float = ...,
+        attempts: int = 3,
+        first_pause: float = 0.05,
+        busy_pause: float = 1.0,
+        longest_pause: float = 20.0,
+        longest_retry_after: float = 60.0,
+        budget: float = 0.1,
+        budget_reserve: float = 10.0,
     ) -> None: ...
     @property
-    def attempts(self) -> int: ...
+    def attempts(self) -> int:
+        """How often a request is sent in all; 1 for no retry."""
+
     @property
-    def first_pause(self) -> float: ...
+    def first_pause(self) -> float:
+        """A pause is drawn from 0 to this, doubled each time."""
+
     @property
-    def busy_pause(self) -> float: ...
+    def busy_pause(self) -> float:
+        """The same after 429 and 503 without Retry-After."""
+
     @property
-    def longest_pause(self) -> float: ...
+    def longest_pause(self) -> float:
+        """The longest pause of our own."""
+
     @property
-    def longest_retry_after(self) -> float: ...
+    def longest_retry_after(self) -> float:
+        """A longer Retry-After is cut to this."""
+
     @property
-    def budget(self) -> float: ...
+    def budget(self) -> float:
+        """Retries that each request earns for all of its origin."""
+
     @property
-    def budget_reserve(self) -> float: ...
+    def budget_reserve(self) -> float:
+        """Retries that can be saved up."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class TlsOptions:
+    """How https:// is trusted."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
     def __init__(
         self,
         *,
-        ca_file: str | PathLike[str] = ...,
-        certificate_file: str | PathLike[str] = ...,
-        key_file: str | PathLike[str] = ...,
-        verify: bool = ...,
+        ca_file: str | PathLike[str] = "",
+        certificate_file: str | PathLike[str] = "",
+        key_file: str | PathLike[str] = "",
+        verify: bool = True,
     ) -> None: ...
     @property
-    def ca_file(self) -> str: ...
+    def ca_file(self) -> str:
+        """Authorities that are trusted, PEM; empty for the system's."""
+
     @property
-    def certificate_file(self) -> str: ...
+    def certificate_file(self) -> str:
+        """The client's own certificate, PEM."""
+
     @property
-    def key_file(self) -> str: ...
+    def key_file(self) -> str:
+        """The certificate's key, PEM."""
+
     @property
-    def verify(self) -> bool: ...
+    def verify(self) -> bool:
+        """False trusts anybody."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class HttpResponse:
     @property
@@ -440,16 +680,17 @@ class HttpResponse:
 class HttpRequest:
     def __init__(
         self,
-        method: str,
-        url: str,
-        headers: list[tuple[str, str]],
-        content: bytes | None,
-        json: Any,
-        idempotent: bool,
-        idempotency_key: str,
-        urgent: bool,
-        max_redirects: int,
-        timeout: float | None,
+        *,
+        method: str = ...,
+        url: str = ...,
+        headers: list[tuple[str, str]] = ...,
+        content: bytes | None = ...,
+        json: Any = ...,
+        timeout: float | None = ...,
+        idempotent: bool = ...,
+        idempotency_key: str = ...,
+        urgent: bool = ...,
+        max_redirects: int = ...,
     ) -> None: ...
 
 class BodyPieces:
@@ -463,12 +704,34 @@ class HttpStream:
     def close(self) -> None: ...
 
 class ServerEvent:
+    """One server-sent event."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
+    def __init__(
+        self,
+        *,
+        event: str = "message",
+        data: str = "",
+        id: str = "",
+    ) -> None: ...
     @property
-    def event(self) -> str: ...
+    def event(self) -> str:
+        """Its type; message where the service names none."""
+
     @property
-    def data(self) -> str: ...
+    def data(self) -> str:
+        """Its text."""
+
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The newest id so far; empty where the service gives none."""
+
+    def replace(self, **kwargs: Any) -> ServerEvent:
+        """Give a copy with other values in the named fields."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 class HttpEvents:
     def next(self, heard: int, mailbox: Mailbox, key: int) -> None: ...
@@ -499,28 +762,54 @@ class HttpCalls:
     def metrics(self) -> dict[str, Any]: ...
 
 class HostServiceConfig:
+    """How a host service is reached. Times in seconds."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __match_args__: ClassVar[tuple[str, ...]]
     def __init__(
         self,
         *,
-        base_url: str = ...,
-        timeout: float = ...,
-        max_retries: int = ...,
-        connection_pool_limit: int = ...,
-        keepalive_expiry: float = ...,
+        base_url: str = "",
+        timeout: float = 30.0,
+        max_retries: int = 3,
+        max_connections: int = 20,
+        idle_timeout: float = 30.0,
         tls: TlsOptions = ...,
     ) -> None: ...
     @property
-    def base_url(self) -> str: ...
+    def base_url(self) -> str:
+        """http[s]://host[:port][/prefix]."""
+
     @property
-    def timeout(self) -> float: ...
+    def timeout(self) -> float:
+        """The whole of a call, all attempts together."""
+
     @property
-    def max_retries(self) -> int: ...
+    def max_retries(self) -> int:
+        """Attempts after the first."""
+
     @property
-    def connection_pool_limit(self) -> int: ...
+    def max_connections(self) -> int:
+        """Most connections at once."""
+
     @property
-    def keepalive_expiry(self) -> float: ...
+    def idle_timeout(self) -> float:
+        """How long an idle connection is kept."""
+
     @property
-    def tls(self) -> TlsOptions: ...
+    def tls(self) -> TlsOptions:
+        """Whom https:// trusts, and the client's own certificate."""
+
+    @property
+    def connection_pool_limit(self) -> int:
+        """An older name."""
+
+    @property
+    def keepalive_expiry(self) -> float:
+        """An older name."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 def read_host_service_config(
     defaults: HostServiceConfig, prefix: str, env: dict[str, str]
@@ -596,28 +885,31 @@ class ScriptedSource(BarSource):
     @property
     def fetches(self) -> int: ...
 
+class LoadRequest:
+    def __init__(
+        self,
+        *,
+        symbol: str = ...,
+        timeframe: str = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        mode: str = ...,
+        operation_id: str = ...,
+        parent_id: str = ...,
+        resume: bool = ...,
+    ) -> None: ...
+
 class DataManager:
     def __init__(
         self,
         data_dir: Path,
         ib_url: str | None,
         use_ib_host_service: bool | None,
-        pool_size: int | None,
+        max_connections: int | None,
         source: BarSource | None,
         env: dict[str, str],
     ) -> None: ...
-    def load_data(
-        self,
-        symbol: str,
-        timeframe: str,
-        start_date: str | None,
-        end_date: str | None,
-        mode: str,
-        operation_id: str,
-        parent_id: str,
-        resume: bool,
-        token: CancellationToken | None,
-    ) -> Operation: ...
+    def load_data(self, request: LoadRequest, token: CancellationToken | None) -> Operation: ...
     @property
     def service_names(self) -> tuple[str, str, str]: ...
     @property
@@ -634,6 +926,21 @@ class TrainerSlot:
     def fulfil(self, trainer: Trainer) -> None: ...
     def fail(self, message: str) -> None: ...
 
+class TrainingRequest:
+    def __init__(
+        self,
+        *,
+        strategy: dict[str, Any] = ...,
+        strategy_path: str = ...,
+        symbols: list[str] | None = ...,
+        timeframes: list[str] | None = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        validation_split: float | None = ...,
+        operation_id: str = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
 class TrainingManager:
     def __init__(
         self,
@@ -649,31 +956,27 @@ class TrainingManager:
     def service(self) -> ServiceCalls | None: ...
     def close(self) -> None: ...
     def train(
-        self,
-        strategy: dict[str, Any],
-        strategy_path: str,
-        symbols: list[str] | None,
-        timeframes: list[str] | None,
-        start_date: str | None,
-        end_date: str | None,
-        validation_split: float | None,
-        operation_id: str,
-        parent_id: str,
-        slot: TrainerSlot,
-        token: CancellationToken | None,
+        self, request: TrainingRequest, slot: TrainerSlot, token: CancellationToken | None
     ) -> Operation: ...
 
+class OperationSpec:
+    def __init__(
+        self,
+        *,
+        type: str = ...,
+        id: str = ...,
+        parent_id: str = ...,
+        parameters: dict[str, Any] = ...,
+        name: str = ...,
+        resumable: bool = ...,
+        resume: bool = ...,
+    ) -> None: ...
+
 def create_operation(
-    type: str,
-    id: str,
-    name: str,
-    parent_id: str,
-    parameters: dict[str, Any],
-    resumable: bool,
-    resume: bool,
-    timeout: float | None,
-    token: CancellationToken | None,
-    context: dict[str, Any],
+    spec: OperationSpec,
+    timeout: float | None = None,
+    token: CancellationToken | None = None,
+    context: dict[str, Any] = ...,
 ) -> tuple[Operation, bool]: ...
 def list_operations(
     statuses: list[str],
@@ -707,8 +1010,12 @@ def resolve_route(
 def is_retryable(code: str) -> bool: ...
 def check_json(value: Any) -> None: ...
 def error_codes() -> list[str]: ...
+def live_objects() -> dict[str, int]: ...
+def wait_for_live(limits: dict[str, int], seconds: float) -> dict[str, int]: ...
 def timeframes() -> list[str]: ...
 def indicator_specs() -> dict[str, Any]: ...
+def strategy_options() -> dict[str, dict[str, Any]]: ...
+def refuse_strategy_option(path: str, value: Any) -> str | None: ...
 def start(log_level: int) -> None: ...
 def shutdown(seconds: float) -> bool: ...
 def take_logs() -> list[tuple[int, str, str, str]]: ...

@@ -100,7 +100,9 @@ def _widget(operation: Shown) -> Any:
     bar = ipywidgets.FloatProgress(max=100.0)
     words = ipywidgets.Label()
     button = ipywidgets.Button(description="Cancel", icon="stop", tooltip=operation.id)
-    button.on_click(lambda _: operation.cancel("the cancel button in the notebook"))
+
+    def cancel(_: object) -> None:
+        operation.cancel("the cancel button in the notebook")
 
     def update() -> None:
         state = operation.progress
@@ -109,7 +111,10 @@ def _widget(operation: Shown) -> Any:
         if operation.done():
             bar.bar_style = _COLOURS.get(operation.status, "")
             button.disabled = True
+            # ipywidgets keeps every widget: let go of the operation and of its result.
+            button.on_click(cancel, remove=True)
 
+    button.on_click(cancel)
     update()
     operation.on_change(update)
     return ipywidgets.HBox([bar, button, words])

@@ -1,4 +1,4 @@
-"""Fixtures that several files of tests share, and a watch over what all of them print."""
+"""Fixtures that several files of tests share, and a watch over what all of them print and leave alive."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import held
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from http_service import Authority, Service
 
@@ -18,15 +20,35 @@ MARKER = "hush-4fd1c7a2"
 # A script's background job is deaf to Ctrl-C, and so would be the children that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_FAILED = pytest.StashKey[bool]()
+
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail a test whose output, logs included, holds the secret."""
     report = yield
     if any(MARKER in text for _, text in report.sections):
         report.outcome = "failed"
         report.longrepr = "a secret stands in what this test has printed or logged"
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
     return report
+
+
+@pytest.fixture(autouse=True)
+def nothing_native_is_left(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Fail a test after which more native objects are alive than before it; the fixtures of modules come before it."""
+    before = held.native_objects()
+    yield
+    # What pytest holds until this has ended too: what the test's own fixtures gave, and tracebacks that were logged.
+    request.node.funcargs.clear()
+    for when in ("setup", "call"):
+        caplog.get_records(when).clear()
+    # The traceback of a failure holds what its frames hold.
+    if not request.node.stash.get(_FAILED, False):
+        left = held.left_alive(before)
+        assert not left, f"native objects that this test has left alive: {left}"
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+from functools import _lru_cache_wrapper
 from pathlib import Path
+
+from ktrdr_core import _bridge, _core
 
 #: A sanitizer's allocator keeps what is freed: memory says nothing then.
 SANITIZED = "san.so" in os.environ.get("LD_PRELOAD", "")
+
+#: How long native threads may take to let go of what a test had. Seconds.
+limit = 10.0
 
 
 def resident() -> int:
@@ -25,3 +31,29 @@ def descriptors() -> int:
 def threads() -> int:
     """Count the threads, ours and others."""
     return len(os.listdir("/proc/self/task"))
+
+
+def native_objects() -> dict[str, int]:
+    """Count the live objects of the core by class, with what this thread keeps for good."""
+    _bridge.thread_post()
+    return _core.live_objects()
+
+
+def left_alive(before: dict[str, int]) -> dict[str, int]:
+    """Wait until no more objects of the core are alive than before; what there is too much of even then."""
+    left = _core.wait_for_live(before, 0)
+    if left:
+        _forget_routes()
+        gc.collect()
+        # News that came for a wait that was given up.
+        _bridge.thread_post().wait(0)
+        left = _core.wait_for_live(before, limit)
+    return left
+
+
+def _forget_routes() -> None:
+    """Empty FastAPI's caches, which keep the routes of apps that are gone."""
+    caches = [it for it in gc.get_objects() if isinstance(it, _lru_cache_wrapper)]
+    for cache in caches:
+        if cache.__module__.startswith("fastapi."):
+            cache.cache_clear()

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bad_server import BadServer
-from ib_host import IbHost
 from ktrdr_core import (
     AsyncServiceAdapter,
     CancellationToken,
@@ -20,6 +18,7 @@ from ktrdr_core import (
     ServiceOrchestrator,
     errors,
 )
+from ktrdr_core.hosts.child import HostProcess
 from ktrdr_core.http import Client
 from ktrdr_core.testing import CLOSE, HOLD, FaultRequest, FaultServer, Step, ok, status
 
@@ -33,13 +32,13 @@ def config(url: str, **figures: Any) -> HostServiceConfig:
 
 @pytest.fixture(scope="module")
 def host() -> Any:
-    with IbHost() as service:
+    with HostProcess(delay=0) as service:
         yield service
 
 
-def test_many_calls_at_once_get_each_their_own_answer(host: IbHost) -> None:
+def test_many_calls_at_once_get_each_their_own_answer(host: HostProcess) -> None:
     async def main() -> None:
-        few = config(host.url, connection_pool_limit=4)
+        few = config(host.url, max_connections=4)
         async with AsyncServiceAdapter("IB host service", few) as adapter:
             symbols = ["AAPL", "MSFT"] * 50
             answers = await asyncio.gather(
@@ -51,7 +50,7 @@ def test_many_calls_at_once_get_each_their_own_answer(host: IbHost) -> None:
     asyncio.run(main())
 
 
-def test_parameters_are_encoded(host: IbHost) -> None:
+def test_parameters_are_encoded(host: HostProcess) -> None:
     async def main() -> Any:
         async with AsyncServiceAdapter("IB host service", host.url) as adapter:
             query = {"symbol": "AAPL", "timeframe": "1d"}
@@ -171,16 +170,16 @@ def test_no_service_says_how_to_get_one() -> None:
 
 
 def test_a_cancelled_task_closes_its_socket() -> None:
-    async def main(server: BadServer) -> None:
+    async def main(server: FaultServer) -> None:
         async with AsyncServiceAdapter("test service", server.url) as adapter:
             task = asyncio.ensure_future(adapter.call_get("/x"))
-            await asyncio.to_thread(server.asked.wait, 30)
+            await asyncio.to_thread(server.wait_until, lambda it: bool(it.requests))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert await asyncio.to_thread(server.closed.wait, 30)
+            await asyncio.to_thread(server.wait_until, lambda it: it.open_connections == 0)
 
-    with BadServer(None) as server:
+    with FaultServer(HOLD) as server:
         asyncio.run(main(server))
 
 
@@ -312,7 +311,7 @@ def test_a_batch_answers_in_order_over_its_few_connections() -> None:
     calls += [ServiceCall("/post", i) for i in range(150)]
     with (
         FaultServer(answer) as server,
-        AsyncServiceAdapter("echo", config(server.url, connection_pool_limit=3)) as adapter,
+        AsyncServiceAdapter("echo", config(server.url, max_connections=3)) as adapter,
     ):
         answers = asyncio.run(_awaited(adapter.call_batch(calls)))
         assert answers[:150] == [["GET", f"/get?i={i}", ""] for i in range(150)]
@@ -343,7 +342,7 @@ def test_the_first_failure_of_a_batch_stops_the_others_and_is_raised() -> None:
     calls = [ServiceCall(f"/{i}") for i in range(100)]
     with (
         FaultServer(answer) as server,
-        AsyncServiceAdapter("s", config(server.url, connection_pool_limit=5)) as adapter,
+        AsyncServiceAdapter("s", config(server.url, max_connections=5)) as adapter,
     ):
         with pytest.raises(errors.StatusError, match="gone"):
             adapter.call_batch(calls).result()
@@ -427,7 +426,7 @@ def test_a_service_that_does_not_answer_is_not_healthy_within_its_own_timeout() 
 
 def test_health_passes_calls_that_wait_for_a_connection() -> None:
     async def main(server: FaultServer) -> None:
-        async with AsyncServiceAdapter("s", config(server.url, connection_pool_limit=1)) as adapter:
+        async with AsyncServiceAdapter("s", config(server.url, max_connections=1)) as adapter:
             waiting = [asyncio.ensure_future(adapter.call_get(f"/{i}")) for i in range(3)]
             await asyncio.to_thread(server.wait_until, lambda it: len(it.requests) > 0)
             assert (await adapter.check_health())["healthy"]

@@ -27,7 +27,7 @@ class Hooked(AsyncServiceAdapter):
 
     def __init__(self, url: str) -> None:
         self.url = url
-        super().__init__(config=HostServiceConfig(connection_pool_limit=2))
+        super().__init__(config=HostServiceConfig(max_connections=2))
 
     def get_service_name(self) -> str:
         return "hooked"
@@ -61,11 +61,11 @@ def test_configuration_is_read_from_the_environment() -> None:
     }
     read = read_host_service_config("IB", env=env)
     assert (read.timeout, read.max_retries) == (2.5, 0)
-    assert (read.connection_pool_limit, read.keepalive_expiry) == (7, 3)
+    assert (read.max_connections, read.idle_timeout) == (7, 3)
     given = HostServiceConfig(base_url="http://h", timeout=9)
     assert repr(read_host_service_config("IB", env={}, defaults=given)) == repr(given)
     base = HostServiceConfig()
-    assert (base.timeout, base.max_retries, base.connection_pool_limit) == (30, 3, 20)
+    assert (base.timeout, base.max_retries, base.max_connections) == (30, 3, 20)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_a_variable_that_cannot_be_read_is_named(name: str, value: str) -> None:
         ("timeout", -1),
         ("max_retries", -1),
         ("max_retries", 100),
-        ("connection_pool_limit", 0),
-        ("keepalive_expiry", -1),
+        ("max_connections", 0),
+        ("idle_timeout", -1),
     ],
 )
 def test_a_figure_out_of_its_range_is_refused_by_name(field: str, value: float) -> None:
@@ -101,7 +101,7 @@ def test_a_call_that_could_not_be_made_leaves_nothing_to_wait_for() -> None:
             bad = adapter.call_post("/x", {"a": object()})
             with pytest.raises(errors.InvalidArgumentError):
                 await bad
-            assert not _bridge.loop_post()._answers
+            assert not _bridge.loop_post()._replies
             with pytest.raises(errors.InvalidArgumentError):
                 await asyncio.to_thread(bad.result)
 

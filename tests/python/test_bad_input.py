@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bad_server import BadServer, answer
 from ktrdr_core import DataManager, TrainingManager, errors
+from ktrdr_core.testing import CLOSE, HOLD, FaultServer, ok, status
 
 RANGE: dict[str, Any] = {"start_date": "2005-01-01", "end_date": "2006-01-01", "mode": "full"}
 
@@ -85,20 +85,20 @@ def test_a_service_that_does_not_run_is_named_with_the_command_that_starts_one(
     ("reply", "kind"),
     [
         (b"garbage\r\n\r\n", errors.ProtocolError),
-        (answer("not json"), errors.ProtocolError),
-        (answer("[1, 2]"), errors.ProtocolError),
-        (answer('{"success": true, "is_valid": "perhaps"}'), errors.ProtocolError),
-        (answer('{"success": true}')[:-5], errors.HostServiceError),
+        (ok("not json"), errors.ProtocolError),
+        (ok("[1, 2]"), errors.ProtocolError),
+        (ok('{"success": true, "is_valid": "perhaps"}'), errors.ProtocolError),
+        (ok('{"success": true}')[:-5], errors.HostServiceError),
         (b"HTTP/1.1 200 OK\r\nContent-Le", errors.HostServiceError),
         (b"", errors.HostServiceError),
-        (answer("oops", "500 Internal Server Error"), errors.StatusError),
-        (answer('{"success": false, "error": "gateway asleep"}'), errors.HostServiceError),
+        (status(500, "oops"), errors.StatusError),
+        (ok('{"success": false, "error": "gateway asleep"}'), errors.HostServiceError),
     ],
 )
 def test_a_service_that_answers_nonsense_is_a_host_service_error(
     tmp_path: Path, reply: bytes, kind: type[errors.HostServiceError]
 ) -> None:
-    with BadServer(reply) as server, DataManager(tmp_path, server.url, env={}) as data:
+    with FaultServer([reply, CLOSE]) as server, DataManager(tmp_path, server.url, env={}) as data:
         load = data.load_data("AAPL", "1d", **RANGE)
         with pytest.raises(kind) as caught:
             load.result(timeout=30)
@@ -109,13 +109,13 @@ def test_a_service_that_answers_nonsense_is_a_host_service_error(
 def test_a_service_that_never_answers_can_be_cancelled_and_sees_its_socket_close(
     tmp_path: Path,
 ) -> None:
-    with BadServer(None) as server, DataManager(tmp_path, server.url, env={}) as data:
+    with FaultServer(HOLD) as server, DataManager(tmp_path, server.url, env={}) as data:
         load = data.load_data("AAPL", "1d", **RANGE)
-        assert server.asked.wait(30)
+        server.wait_until(lambda it: bool(it.requests))
         assert load.cancel("enough")
         with pytest.raises(errors.OperationCancelledError, match="enough"):
             load.result(timeout=30)
-        assert server.closed.wait(30)
+        server.wait_until(lambda it: it.open_connections == 0)
 
 
 def test_a_file_in_place_of_the_data_directory_is_named(tmp_path: Path) -> None:

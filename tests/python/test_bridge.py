@@ -21,8 +21,6 @@ import uvloop
 import held
 import soak
 from child import child
-from domain import Domain
-from ib_host import IbHost
 from ktrdr_core import (
     DataManager,
     Operation,
@@ -31,7 +29,8 @@ from ktrdr_core import (
     current_operation,
     errors,
 )
-from ktrdr_core.testing import until_running
+from ktrdr_core.hosts.child import HostProcess
+from ktrdr_core.testing import Domain, until_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,9 +231,7 @@ def test_a_thousand_ends_are_one_wake_up(domain: Domain) -> None:
 
         natives = []
         for _ in range(1000):
-            native, _ = _core.create_operation(
-                "burst", "", "", "", {}, False, False, None, None, {}
-            )
+            native, _ = _core.create_operation(_core.OperationSpec(type="burst"))
             native.start()
             native.listen(post.mailbox, post.add(hear), False)
             natives.append(native)
@@ -675,7 +672,7 @@ def interrupt(way: str, refusals: int, times: int, url: str, folder: Path) -> st
 
 
 def test_ctrl_c_stops_the_work_and_then_raises(tmp_path: Path) -> None:
-    with IbHost(gate=True) as host:
+    with HostProcess(delay=0, gate=True) as host:
         assert interrupt("run", 0, 1, host.url, tmp_path) == "stopping\ninterrupted cancelled\n"
         assert interrupt("sync", 0, 1, host.url, tmp_path) == "stopping\ninterrupted \n"
         assert interrupt("result", 0, 1, host.url, tmp_path) == "interrupted cancelled\n"

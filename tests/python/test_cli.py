@@ -15,10 +15,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from ib_host import IbHost
 from ktrdr_core import DataManager, OperationsService, errors
 from ktrdr_core.cli.app import cli
 from ktrdr_core.cli.session import exit_status
+from ktrdr_core.hosts.child import HostProcess
 from pty_command import COMMAND, LIMIT, PtyCommand
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ YEARS = ["--start", "2001-01-01", "--end", "2012-12-31"]
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[IbHost]:
-    with IbHost() as service:
+def host() -> Iterator[HostProcess]:
+    with HostProcess(delay=0) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
-def stored(host: IbHost, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stored(host: HostProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with AAPL and MSFT in it."""
     folder = tmp_path_factory.mktemp("stored")
     with DataManager(folder, host.url, env={}) as data:
@@ -77,7 +77,9 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
-def test_a_load_says_what_came_and_a_second_one_asks_nothing(host: IbHost, tmp_path: Path) -> None:
+def test_a_load_says_what_came_and_a_second_one_asks_nothing(
+    host: HostProcess, tmp_path: Path
+) -> None:
     load = loading("AAPL", host.url, tmp_path)
     first = run(*load)
     assert (first.returncode, first.stdout.splitlines()[0]) == (
@@ -104,7 +106,7 @@ def test_show_prints_the_newest_stored_bars(stored: Path) -> None:
     assert value["rows"][0].keys() == {"time", "open", "high", "low", "close", "volume"}
 
 
-def test_progress_as_json_lines_goes_to_standard_error(host: IbHost, tmp_path: Path) -> None:
+def test_progress_as_json_lines_goes_to_standard_error(host: HostProcess, tmp_path: Path) -> None:
     done = run(*loading("MSFT", host.url, tmp_path), "--json", "--progress", "json")
     assert json.loads(done.stdout)["symbol"] == "MSFT"
     lines = [json.loads(line) for line in done.stderr.splitlines()]
@@ -132,7 +134,7 @@ def test_progress_as_json_lines_goes_to_standard_error(host: IbHost, tmp_path: P
     ],
 )
 def test_an_expected_error_is_one_message_and_a_status(
-    host: IbHost, tmp_path: Path, arguments: list[str], status: int, words: str
+    host: HostProcess, tmp_path: Path, arguments: list[str], status: int, words: str
 ) -> None:
     given = [host.url if argument == "URL" else argument for argument in arguments]
     done = run(*given, "--data-dir", tmp_path, "--json", "--progress", "none")
@@ -210,19 +212,20 @@ def endless_training(folder: Path, data_dir: Path) -> list[str]:
 
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c_during_a_load_keeps_what_is_finished(tmp_path: Path, presses: int) -> None:
-    with IbHost(gate=True) as gated:
+    with HostProcess(delay=0, gate=True) as gated:
         gated.release(2)
         load = loading("AAPL", gated.url, tmp_path)
         terminal = PtyCommand(*load)
         segments = int(terminal.wait_for(r"\[2/(\d+)\]"))
-        asked = gated.wait_until("held_requests", 1)["requests"]["/data/historical"]
+        gated.wait(held=1)
+        asked = gated.stats()["requests"]["/data/historical"]
         for _ in range(presses):
             terminal.press_ctrl_c()
         assert terminal.status() == 130, terminal.text
         assert "Traceback" not in terminal.text
         if presses == 1:
             assert "cancelling…" in terminal.text
-        gated.wait_until("cancelled_requests", 1)
+        gated.wait(cancelled=1)
         gated.release()
         again = json.loads(run(*load, "--json").stdout)
         assert again["bars"] == 3017

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 import yaml
 
-from domain import Domain
-from ib_host import IbHost
 from ktrdr_core import (
     CancellationToken,
     DataManager,
@@ -18,7 +16,8 @@ from ktrdr_core import (
     TrainingManager,
     current_operation,
 )
-from ktrdr_core.testing import OperationKind, OperationSuite
+from ktrdr_core.hosts.child import HostProcess
+from ktrdr_core.testing import Domain, OperationKind, OperationSuite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,19 +138,19 @@ class Training:
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[IbHost]:
-    with IbHost() as service:
+def host() -> Iterator[HostProcess]:
+    with HostProcess(delay=0) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
-def held_host() -> Iterator[IbHost]:
-    with IbHost(gate=True) as service:
+def held_host() -> Iterator[HostProcess]:
+    with HostProcess(delay=0, gate=True) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
-def stored(host: IbHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataManager]:
+def stored(host: HostProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataManager]:
     with DataManager(tmp_path_factory.mktemp("stored"), host.url, env={}) as data:
         data.load_data("AAPL", "1d", "2005-01-01", "2010-01-01", mode="full").result(60)
         yield data
@@ -171,7 +170,9 @@ class TestThreadWork(OperationSuite):
 
 class TestLoad(OperationSuite):
     @pytest.fixture
-    def kind(self, host: IbHost, held_host: IbHost, tmp_path: Path) -> Iterator[OperationKind]:
+    def kind(
+        self, host: HostProcess, held_host: HostProcess, tmp_path: Path
+    ) -> Iterator[OperationKind]:
         with (
             DataManager(tmp_path / "data", host.url, env={}) as data,
             DataManager(tmp_path / "held", held_host.url, env={}) as held,

@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from domain import Domain
 from ktrdr_core import errors, notebook
+from ktrdr_core.testing import Domain
 
 if TYPE_CHECKING:
     from ktrdr_core import Operation
@@ -137,7 +137,7 @@ def test_in_a_kernel_the_operation_shows_itself() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("waiting", ["await operation", "load.result()"])
 def test_interrupting_the_cell_cancels_the_operation(waiting: str, tmp_path: Any) -> None:
-    from ib_host import IbHost
+    from ktrdr_core.hosts.child import HostProcess
 
     book = cells(
         HEAD,
@@ -153,7 +153,7 @@ def test_interrupting_the_cell_cancels_the_operation(waiting: str, tmp_path: Any
         f"print({waiting.removeprefix('await ').split('.')[0]}.status)",
     )
 
-    async def main(host: IbHost) -> None:
+    async def main(host: HostProcess) -> None:
         book.cells[0].source += f"\nURL = {host.url!r}\n"
         client = Printing(book, timeout=60, allow_errors=True)
         async with client.async_setup_kernel():
@@ -165,7 +165,7 @@ def test_interrupting_the_cell_cancels_the_operation(waiting: str, tmp_path: Any
             await running
             await client.async_execute_cell(book.cells[2], 2)
 
-    with IbHost(gate=True) as host:
+    with HostProcess(delay=0, gate=True) as host:
         asyncio.run(main(host))
     error = book.cells[1].outputs[-1]
     assert error.ename in {"KeyboardInterrupt", "CancelledError"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import soak
-from ib_host import IbHost
+from ktrdr_core.hosts.child import HostProcess
 
 STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
 
@@ -139,12 +139,12 @@ op = training.train_multi_symbol_strategy(strategy)
 
 @pytest.fixture(scope="module")
 def host() -> Any:
-    with IbHost(gate=True) as service:
+    with HostProcess(delay=0, gate=True) as service:
         yield service
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_interpreter_exits_cleanly(stage: str, host: IbHost, tmp_path: Path) -> None:
+def test_the_interpreter_exits_cleanly(stage: str, host: HostProcess, tmp_path: Path) -> None:
     for _ in range(soak.count(1, 100)):
         command = [sys.executable, "-W", "error", "-X", "dev", "-c", HEAD + STAGES[stage]]
         began = time.monotonic()
@@ -175,7 +175,7 @@ while not op.progress.context.get("current_batch"):
 
 
 def test_the_interpreter_exits_cleanly_in_the_middle_of_a_training(tmp_path: Path) -> None:
-    with IbHost() as host:
+    with HostProcess(delay=0) as host:
         for _ in range(soak.count(3, 100)):
             result = subprocess.run(
                 [
@@ -195,7 +195,7 @@ def test_the_interpreter_exits_cleanly_in_the_middle_of_a_training(tmp_path: Pat
     assert not list((tmp_path / "momentum_mlp").glob("*_v*")), "the training was stopped"
 
 
-def test_a_forked_child_is_told_instead_of_hanging(host: IbHost, tmp_path: Path) -> None:
+def test_a_forked_child_is_told_instead_of_hanging(host: HostProcess, tmp_path: Path) -> None:
     script = HEAD + """
 import os
 data = ktrdr_core.DataManager(folder, url)

@@ -13,7 +13,7 @@ from typing import Any
 import pybind11
 import pytest
 
-from ib_host import IbHost
+from ktrdr_core.hosts.child import HostProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,7 +76,7 @@ def run(script: str, *arguments: Any) -> subprocess.CompletedProcess[str]:
 
 
 def test_loads_cancels_and_callbacks_never_take_the_lock(guarded: Path, tmp_path: Path) -> None:
-    with IbHost() as host:
+    with HostProcess(delay=0) as host:
         result = run(LOAD, guarded, tmp_path, host.url)
     assert (result.returncode, result.stdout.split(), result.stderr) == (0, ["3270", "3270"], "")
 

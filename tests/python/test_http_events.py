@@ -11,7 +11,17 @@ import pytest
 import soak
 from ktrdr_core import CancellationToken, errors
 from ktrdr_core.http import Client, RetryPolicy, Timeouts
-from ktrdr_core.testing import CLOSE, CUT, HOLD, RESET, FaultRequest, FaultServer, Step, ok, status
+from ktrdr_core.testing import (
+    CLOSE,
+    CUT,
+    HOLD,
+    RESET,
+    Action,
+    FaultRequest,
+    FaultServer,
+    ok,
+    status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +33,10 @@ OVER = b"HTTP/1.1 204 No Content\r\n\r\n"
 ONCE = RetryPolicy(attempts=1)
 
 
-def counting(total: int, cuts: list[Step], chance: random.Random) -> Any:
+def counting(total: int, cuts: list[Action], chance: random.Random) -> Any:
     """Serve events 1 to ``total``, and cut the connection now and then, in the middle of an event too."""
 
-    def handler(request: FaultRequest) -> list[Step]:
+    def handler(request: FaultRequest) -> list[Action]:
         first = int(request.headers.get("last-event-id", "0")) + 1
         if first > total:
             return [OVER]
@@ -94,7 +104,7 @@ def test_the_same_without_asyncio_and_from_the_middle() -> None:
 
 
 def test_silence_is_a_broken_connection_and_a_heartbeat_is_none() -> None:
-    answers: Iterator[list[Step]] = iter(
+    answers: Iterator[list[Action]] = iter(
         [
             [HEAD, b"id: 1\ndata: a\n\n", HOLD],
             [HEAD, b"id: 2\ndata: b\n\n", CLOSE],
@@ -115,7 +125,7 @@ def test_silence_is_a_broken_connection_and_a_heartbeat_is_none() -> None:
 
 def test_the_service_says_how_long_to_wait() -> None:
     slow = HEAD.replace(b"retry: 1\n", b"retry: 120\n")
-    answers: Iterator[list[Step]] = iter(
+    answers: Iterator[list[Action]] = iter(
         [[slow, b"data: a\n\n", CLOSE], [slow, b"data: b\n\n", CLOSE], [OVER]]
     )
 
@@ -164,7 +174,7 @@ def test_a_service_that_does_not_come_back_is_an_error() -> None:
 @pytest.mark.parametrize("how", ["task", "token", "close"])
 def test_it_ends_at_once_whatever_it_waits_for(how: str, moment: str) -> None:
     pausing = HEAD.replace(b"retry: 1\n", b"retry: 60000\n") + b"data: a\n\n"
-    every: dict[str, list[Step]] = {
+    every: dict[str, list[Action]] = {
         "connecting": [HOLD],
         "silent": [HEAD + b"data: a\n\n", HOLD],
         "pausing": [pausing, CLOSE],

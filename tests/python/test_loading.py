@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ib_host import IbHost
 from ktrdr_core import (
     Bars,
     CancellationToken,
@@ -20,6 +19,7 @@ from ktrdr_core import (
     ProgressState,
     errors,
 )
+from ktrdr_core.hosts.child import HostProcess
 from ktrdr_core.testing import FaultServer, status
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ FULL: dict[str, Any] = {"start_date": "2000-01-01", "end_date": "2013-12-31", "m
 
 @pytest.fixture(scope="module")
 def host() -> Any:
-    with IbHost() as service:
+    with HostProcess(delay=0) as service:
         yield service
 
 
 def test_a_load_brings_every_bar_and_a_second_one_asks_nothing(
-    host: IbHost, tmp_path: Path
+    host: HostProcess, tmp_path: Path
 ) -> None:
     with DataManager(tmp_path, host.url, env={}) as data:
         bars = data.load_data("AAPL", "1d", **FULL).result(timeout=60)
@@ -51,7 +51,7 @@ def test_a_load_brings_every_bar_and_a_second_one_asks_nothing(
         assert np.array_equal(local.time, bars.time)
 
 
-def test_the_end_date_includes_its_day(host: IbHost, tmp_path: Path) -> None:
+def test_the_end_date_includes_its_day(host: HostProcess, tmp_path: Path) -> None:
     with DataManager(tmp_path, host.url, env={}) as data:
         bars = data.load_data("AAPL", "1d", "2005-01-03", "2005-01-05", mode="full").result(60)
         days = [str(day)[:10] for day in bars.time]
@@ -62,7 +62,7 @@ def test_the_end_date_includes_its_day(host: IbHost, tmp_path: Path) -> None:
         assert len(data.load_data("AAPL", "1d", date(2005, 1, 3), until).result(60)) == 2
 
 
-def test_bars_are_read_only_views_and_a_data_frame(host: IbHost, tmp_path: Path) -> None:
+def test_bars_are_read_only_views_and_a_data_frame(host: HostProcess, tmp_path: Path) -> None:
     with DataManager(tmp_path, host.url, env={}) as data:
         bars = data.load_data("MSFT", "1d", "2005-01-01", "2005-12-31", mode="full").result(60)
     assert isinstance(bars, Bars)
@@ -78,14 +78,16 @@ def test_bars_are_read_only_views_and_a_data_frame(host: IbHost, tmp_path: Path)
     assert close[-1] == frame["close"].iloc[-1]
 
 
-def test_an_unknown_symbol_is_named_and_nothing_is_stored(host: IbHost, tmp_path: Path) -> None:
+def test_an_unknown_symbol_is_named_and_nothing_is_stored(
+    host: HostProcess, tmp_path: Path
+) -> None:
     with DataManager(tmp_path, host.url, env={}) as data:
         with pytest.raises(errors.SymbolNotFoundError, match="NOPE"):
             data.load_data("NOPE", "1d", **FULL).result(60)
         assert len(data.load_data("NOPE", "1d").result(60)) == 0
 
 
-def test_progress_rises_names_its_step_and_ends_at_100(host: IbHost, tmp_path: Path) -> None:
+def test_progress_rises_names_its_step_and_ends_at_100(host: HostProcess, tmp_path: Path) -> None:
     async def main() -> list[ProgressState]:
         async with DataManager(tmp_path, host.url, env={}) as data:
             load = data.load_data("AAPL", "1d", **FULL)
@@ -106,7 +108,7 @@ def test_progress_rises_names_its_step_and_ends_at_100(host: IbHost, tmp_path: P
     assert last.estimated_remaining is None or last.estimated_remaining == timedelta(0)
 
 
-def test_callbacks_come_on_the_loop_and_inside_result(host: IbHost, tmp_path: Path) -> None:
+def test_callbacks_come_on_the_loop_and_inside_result(host: HostProcess, tmp_path: Path) -> None:
     import threading
 
     threads: set[int] = set()
@@ -130,7 +132,7 @@ def test_callbacks_come_on_the_loop_and_inside_result(host: IbHost, tmp_path: Pa
 
 
 def test_a_callback_that_raises_is_reported_once_and_stops_nothing(
-    host: IbHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    host: HostProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def hear(state: ProgressState) -> None:
         raise RuntimeError("my own fault")
@@ -140,7 +142,7 @@ def test_a_callback_that_raises_is_reported_once_and_stops_nothing(
     assert sum("my own fault" in str(record.exc_info) for record in caplog.records) == 1
 
 
-def test_two_loads_at_once_each_see_their_own_progress(host: IbHost, tmp_path: Path) -> None:
+def test_two_loads_at_once_each_see_their_own_progress(host: HostProcess, tmp_path: Path) -> None:
     async def follow(data: DataManager, symbol: str) -> None:
         load = data.load_data(symbol, "1d", **FULL)
         async for state in load.events():
@@ -167,7 +169,7 @@ def test_ten_loads_over_three_connections_never_open_a_fourth(tmp_path: Path) ->
                 assert len(bars) > 200
             assert data.pool_stats()["open"] <= 3
 
-    with IbHost(delay=0.02) as host:
+    with HostProcess(delay=0.02) as host:
         asyncio.run(main(host.url))
         assert host.stats()["max_connections"] <= 3
 
@@ -175,10 +177,10 @@ def test_ten_loads_over_three_connections_never_open_a_fourth(tmp_path: Path) ->
 def test_a_cancelled_load_keeps_what_was_committed_and_the_next_asks_for_the_rest(
     tmp_path: Path,
 ) -> None:
-    with IbHost(gate=True) as host, DataManager(tmp_path, host.url, env={}) as data:
+    with HostProcess(delay=0, gate=True) as host, DataManager(tmp_path, host.url, env={}) as data:
         host.release(2)
         load = data.load_data("AAPL", "1d", **FULL)
-        host.wait_until("held_requests", 1)
+        host.wait(held=1)
         with DataManager(tmp_path, env={}) as reader:
             stored = 0
             while stored < 900:
@@ -187,7 +189,7 @@ def test_a_cancelled_load_keeps_what_was_committed_and_the_next_asks_for_the_res
         with pytest.raises(errors.OperationCancelledError, match="enough"):
             load.result(10)
         assert load.status == "cancelled"
-        host.wait_until("cancelled_requests", 1)
+        host.wait(cancelled=1)
         before = host.stats()
         host.release()
         bars = data.load_data("AAPL", "1d", **FULL).result(60)
@@ -200,11 +202,11 @@ def test_a_cancelled_load_keeps_what_was_committed_and_the_next_asks_for_the_res
 def test_cancelling_the_task_cancels_the_operation_and_raises_cancelled_error(
     tmp_path: Path,
 ) -> None:
-    async def main(host: IbHost) -> None:
+    async def main(host: HostProcess) -> None:
         async with DataManager(tmp_path, host.url, env={}) as data:
             load = data.load_data("AAPL", "1d", **FULL)
             task = asyncio.ensure_future(_await(load))
-            await asyncio.to_thread(host.wait_until, "held_requests", 1)
+            await asyncio.to_thread(host.wait, held=1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -212,19 +214,19 @@ def test_cancelling_the_task_cancels_the_operation_and_raises_cancelled_error(
             with pytest.raises(errors.OperationCancelledError):
                 await load
 
-    with IbHost(gate=True) as host:
+    with HostProcess(delay=0, gate=True) as host:
         asyncio.run(main(host))
 
 
 def test_cancelling_the_operation_raises_operation_cancelled_in_every_awaiter(
     tmp_path: Path,
 ) -> None:
-    async def main(host: IbHost) -> None:
+    async def main(host: HostProcess) -> None:
         async with DataManager(tmp_path, host.url, env={}) as data:
             token = CancellationToken()
             load = data.load_data("AAPL", "1d", **FULL, cancellation_token=token)
             tasks = [asyncio.ensure_future(_await(load)) for _ in range(3)]
-            await asyncio.to_thread(host.wait_until, "held_requests", 1)
+            await asyncio.to_thread(host.wait, held=1)
             assert token.cancel("by token")
             for outcome in await asyncio.gather(*tasks, return_exceptions=True):
                 assert isinstance(outcome, errors.OperationCancelledError)
@@ -233,16 +235,16 @@ def test_cancelling_the_operation_raises_operation_cancelled_in_every_awaiter(
             assert current is not None
             assert current.cancelling() == 0
 
-    with IbHost(gate=True) as host:
+    with HostProcess(delay=0, gate=True) as host:
         asyncio.run(main(host))
 
 
 def test_of_several_awaiters_only_the_last_cancels_the_work(tmp_path: Path) -> None:
-    async def main(host: IbHost) -> None:
+    async def main(host: HostProcess) -> None:
         async with DataManager(tmp_path, host.url, env={}) as data:
             load = data.load_data("AAPL", "1d", "2005-01-01", "2005-12-31", mode="full")
             first, second = (asyncio.ensure_future(_await(load)) for _ in range(2))
-            await asyncio.to_thread(host.wait_until, "held_requests", 1)
+            await asyncio.to_thread(host.wait, held=1)
             first.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await first
@@ -250,12 +252,12 @@ def test_of_several_awaiters_only_the_last_cancels_the_work(tmp_path: Path) -> N
             host.release()
             assert len(await second) == 252
 
-    with IbHost(gate=True) as host:
+    with HostProcess(delay=0, gate=True) as host:
         asyncio.run(main(host))
 
 
 def test_timeouts_of_asyncio_work_as_everywhere(tmp_path: Path) -> None:
-    async def main(host: IbHost) -> None:
+    async def main(host: HostProcess) -> None:
         async with DataManager(tmp_path, host.url, env={}) as data:
             load = data.load_data("AAPL", "1d", **FULL)
             with pytest.raises(TimeoutError):
@@ -267,22 +269,22 @@ def test_timeouts_of_asyncio_work_as_everywhere(tmp_path: Path) -> None:
                 await asyncio.wait_for(asyncio.shield(_await(kept)), 0.05)
             assert kept.status == "running"
 
-    with IbHost(gate=True) as host:
+    with HostProcess(delay=0, gate=True) as host:
         asyncio.run(main(host))
 
 
 def test_leaving_the_manager_stops_what_still_runs(tmp_path: Path) -> None:
-    async def main(host: IbHost) -> str:
+    async def main(host: HostProcess) -> str:
         async with DataManager(tmp_path, host.url, env={}) as data:
             load = data.load_data("AAPL", "1d", **FULL)
-            await asyncio.to_thread(host.wait_until, "held_requests", 1)
+            await asyncio.to_thread(host.wait, held=1)
         return load.status
 
-    with IbHost(gate=True) as host:
+    with HostProcess(delay=0, gate=True) as host:
         assert asyncio.run(main(host)) == "cancelled"
 
 
-def test_result_on_a_running_loop_names_await(host: IbHost, tmp_path: Path) -> None:
+def test_result_on_a_running_loop_names_await(host: HostProcess, tmp_path: Path) -> None:
     async def main() -> None:
         async with DataManager(tmp_path, host.url, env={}) as data:
             load = data.load_data("AAPL", "1d", **FULL)
@@ -293,7 +295,7 @@ def test_result_on_a_running_loop_names_await(host: IbHost, tmp_path: Path) -> N
     asyncio.run(main())
 
 
-def test_a_coroutine_function_as_callback_is_refused(host: IbHost, tmp_path: Path) -> None:
+def test_a_coroutine_function_as_callback_is_refused(host: HostProcess, tmp_path: Path) -> None:
     async def hear(state: ProgressState) -> None: ...
 
     with DataManager(tmp_path, host.url, env={}) as data:
@@ -302,7 +304,7 @@ def test_a_coroutine_function_as_callback_is_refused(host: IbHost, tmp_path: Pat
 
 
 def test_the_core_s_log_records_reach_logging(
-    host: IbHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    host: HostProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, logger="ktrdr_core"):
         with DataManager(tmp_path, host.url, env={}) as data:

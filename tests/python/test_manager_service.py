@@ -48,14 +48,14 @@ def test_the_limits_told_are_those_of_the_pool_that_loads(
 ) -> None:
     url = "http://127.0.0.1:9"
     with DataManager(tmp_path, url, pool_size=pool_size, env=env) as data:
-        assert data.adapter.config.connection_pool_limit == limit
+        assert data.adapter.config.max_connections == limit
         assert data.adapter.config.base_url == url
         told = data.get_configuration_info()
         assert told["connection"] == {
             "timeout": 60.0,
             "max_retries": 3,
-            "connection_pool_limit": limit,
-            "keepalive_expiry": 30.0,
+            "max_connections": limit,
+            "idle_timeout": 30.0,
         }
         assert told["host_service_url"] == url
         assert data.adapter.get_service_type() == "data"
@@ -146,7 +146,7 @@ def test_a_service_of_ones_own_closes_the_adapter_it_made() -> None:
             assert quotes.get_configuration_info()["connection"] is None
             adapter: AsyncServiceAdapter = quotes.adapter
             told = quotes.get_configuration_info()["connection"]
-            assert told["connection_pool_limit"] == adapter.config.connection_pool_limit
+            assert told["max_connections"] == adapter.config.max_connections
             adapter.call_get("/health").result(30)
             assert server.open_connections == 1
         with pytest.raises(errors.ClientClosedError):

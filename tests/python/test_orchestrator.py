@@ -516,7 +516,7 @@ def test_arguments_of_a_registered_operation_are_plain_json(domain: Domain) -> N
         with pytest.raises(errors.InvalidArgumentError, match="where"):
             domain.start_operation("J", "json", work, Path("."))
         with pytest.raises(errors.InvalidArgumentError, match="cannot be called so"):
-            domain.start_operation("J", "json", work, 1, 2)
+            domain.start_operation("J", "json", work, 1, 2)  # type: ignore[call-arg,arg-type]
 
     asyncio.run(main())
 

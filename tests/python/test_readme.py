@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ib_host import IbHost
+from ktrdr_core.hosts.child import HostProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[IbHost]:
-    with IbHost() as service:
+def host() -> Iterator[HostProcess]:
+    with HostProcess(delay=0) as service:
         yield service
 
 
@@ -60,7 +60,7 @@ def test_it_has_the_examples_it_is_known_for() -> None:
 
 
 @pytest.mark.slow
-def test_the_python_and_the_commands_run_in_their_order(folder: Path, host: IbHost) -> None:
+def test_the_python_and_the_commands_run_in_their_order(folder: Path, host: HostProcess) -> None:
     said: list[str] = []
     for code in PYTHON:
         output = run(

@@ -7,7 +7,9 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from ktrdr_core import _core
 from ktrdr_core.errors import StrategyError
 from ktrdr_core.strategies import load_strategy
 
@@ -204,4 +206,74 @@ def test_aliases_that_never_end_or_grow_are_refused(tmp_path: pathlib.Path) -> N
     levels = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 9))
     file.write_text("l0: &l0 [1]\n" + levels, encoding="utf-8")
     with pytest.raises(StrategyError, match="repeats too much"):
+        load_strategy(file)
+
+
+OPTIONS = _core.strategy_options()
+
+
+def wrong_values(option: dict[str, Any]) -> list[Any]:
+    """Values that an option refuses: of another type, outside the range, not among the choices."""
+    wrong: list[Any] = [{}, "perhaps" if option["type"] == "flag" else True]
+    as_list = option["type"] == "integers"
+    for end, way in ((option["min"], -1), (option["max"], 1)):
+        if end is not None:
+            beyond = end if option["open"] else end + way
+            wrong.append([beyond] if as_list else beyond)
+    if option["choices"] and option["type"] == "text":
+        wrong.append("swish")
+    if option["pattern"]:
+        wrong.append("../up")
+    return wrong
+
+
+def with_option(path: str, value: Any) -> str:
+    """Write `SMALL` with one option said, whatever sections that needs."""
+    data = yaml.safe_load(SMALL)
+    *sections, key = path.split(".")
+    section = data
+    for name in sections:
+        section = section.setdefault(name, {})
+    section[key] = value
+    return yaml.safe_dump(data)
+
+
+@pytest.mark.parametrize("path", OPTIONS)
+def test_an_option_out_of_range_is_refused_in_the_words_of_the_core(
+    tmp_path: pathlib.Path, path: str
+) -> None:
+    file = tmp_path / "small.yaml"
+    for value in wrong_values(OPTIONS[path]):
+        words = _core.refuse_strategy_option(path, value)
+        assert words is not None
+        file.write_text(with_option(path, value), encoding="utf-8")
+        with pytest.raises(StrategyError) as caught:
+            load_strategy(file)
+        assert caught.value.context["path"] == path
+        assert words in str(caught.value)
+
+
+def test_every_option_is_a_field_with_the_default_of_the_core(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "small.yaml"
+    text = SMALL.replace("    epochs: 3", "    early_stopping: {}").split("training:\n  labels")[0]
+    empty: dict[str, Any] = {"symbols": {}, "timeframes": {}}
+    rest = yaml.safe_dump({"deployment": empty, "decisions": {"filters": {}}})
+    file.write_text(text + rest, encoding="utf-8")
+    plain = load_strategy(file).model_dump(mode="json")
+    said = {"name", "training_data.symbols.mode", "training_data.timeframes.mode"}
+    for path, option in OPTIONS.items():
+        value: Any = plain
+        for name in path.split("."):
+            value = value[name]
+        if path not in said:
+            assert value == option["default"], path
+            assert type(value) is type(option["default"]), path
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL.replace("epochs: 3", "weight_decay: 1e-5"), encoding="utf-8")
+    assert load_strategy(file).model.training.weight_decay == 1e-5
+    file.write_text(SMALL.replace("epochs: 3", "optimizer: adams"), encoding="utf-8")
+    with pytest.raises(StrategyError, match=r"must be one of .*; did you mean 'adam'\?"):
         load_strategy(file)

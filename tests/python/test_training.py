@@ -7,13 +7,13 @@ import json
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
 
-from ib_host import IbHost
 from ktrdr_core import DataManager, Operation, ProgressState, TrainingManager, errors
+from ktrdr_core.hosts.child import HostProcess
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
 
@@ -22,7 +22,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.
 def bars(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A manager over stored bars of both symbols."""
     folder = tmp_path_factory.mktemp("bars")
-    with IbHost() as host, DataManager(folder, host.url, env={}) as data:
+    with HostProcess(delay=0) as host, DataManager(folder, host.url, env={}) as data:
         for symbol in ("AAPL", "MSFT"):
             data.load_data(symbol, "1d", "2000-01-01", "2013-12-31", mode="full").result(60)
     with DataManager(folder, env={}) as stored:
@@ -127,7 +127,7 @@ def test_two_loads_and_a_training_at_once_each_see_their_own(
             DataManager(tmp_path / "new", url, env={}) as data,
             TrainingManager(bars, tmp_path / "models", env={}) as training,
         ):
-            span = ("2000-01-01", "2013-12-31", "full")
+            span: tuple[str, str, Literal["full"]] = ("2000-01-01", "2013-12-31", "full")
             operations = [
                 follow(data.load_data("AAPL", "1d", *span), "symbol"),
                 follow(data.load_data("MSFT", "1d", *span), "symbol"),
@@ -140,7 +140,7 @@ def test_two_loads_and_a_training_at_once_each_see_their_own(
             assert len(first) == len(second) == 3270
             assert result["training_metrics"]["epochs_completed"] == 5
 
-    with IbHost(delay=0.01) as host:
+    with HostProcess(delay=0.01) as host:
         asyncio.run(main(host.url))
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from domain import Domain
 from ktrdr_core import (
     CancellationSystem,
     CancellationToken,
@@ -15,6 +14,7 @@ from ktrdr_core import (
     OperationsService,
     errors,
 )
+from ktrdr_core.testing import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

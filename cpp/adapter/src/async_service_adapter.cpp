@@ -89,7 +89,7 @@ json::value to_json(const ServiceHealth& health) {
 
 /// The calls of a batch, taken one after the other by as many lanes as there are connections.
 struct AsyncServiceAdapter::Batch {
-    std::vector<ServiceRequest> requests;
+    std::vector<ServiceCall> requests;
     CallOptions options;
     /// Of all its calls.
     CancellationToken token;
@@ -181,7 +181,7 @@ asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_post(std::string 
     });
 }
 
-asio::awaitable<JsonOutcomes> AsyncServiceAdapter::call_batch(std::vector<ServiceRequest> requests, CallOptions options,
+asio::awaitable<JsonOutcomes> AsyncServiceAdapter::call_batch(std::vector<ServiceCall> requests, CallOptions options,
                                                               bool stop_at_error, BatchHandler on_part) {
     const std::size_t count = requests.size();
     const auto batch = std::make_shared<Batch>(std::move(requests), options, options.cancellation_token.child(),
@@ -206,7 +206,7 @@ void AsyncServiceAdapter::call_next(const std::shared_ptr<Batch>& batch) {
         return;
     }
     const std::size_t index = batch->next++;
-    ServiceRequest& request = batch->requests[index];
+    ServiceCall& request = batch->requests[index];
     CallOptions options = batch->options;
     options.idempotent = request.idempotent;
     options.idempotency_key = std::move(request.idempotency_key);

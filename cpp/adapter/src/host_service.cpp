@@ -41,7 +41,7 @@ Result<std::shared_ptr<AsyncServiceAdapter>> open_host_service(const HostService
         return config.error();
     }
     config->base_url = std::move(route->url);
-    config->connection_pool_limit = arguments.connection_pool_limit.value_or(config->connection_pool_limit);
+    config->max_connections = arguments.max_connections.value_or(config->max_connections);
     return make_service_adapter(means, std::move(service.identity), *config);
 }
 

@@ -17,12 +17,12 @@ Result<void> check(const HostServiceConfig& config) {
     if (config.max_retries < 0 || config.max_retries > most_retries) {
         return out_of_range("max_retries", config.max_retries, fmt::format("must be from 0 to {}", most_retries));
     }
-    if (config.connection_pool_limit < 1 || config.connection_pool_limit > most_connections) {
-        return out_of_range("connection_pool_limit", static_cast<long long>(config.connection_pool_limit),
+    if (config.max_connections < 1 || config.max_connections > most_connections) {
+        return out_of_range("max_connections", static_cast<long long>(config.max_connections),
                             fmt::format("must be from 1 to {}", most_connections));
     }
-    if (config.keepalive_expiry.count() < 0) {
-        return out_of_range("keepalive_expiry (ms)", config.keepalive_expiry.count(), "must not be negative");
+    if (config.idle_timeout.count() < 0) {
+        return out_of_range("idle_timeout (ms)", config.idle_timeout.count(), "must not be negative");
     }
     return check(to_client_options(config));
 }
@@ -43,9 +43,8 @@ Result<HostServiceConfig> read_host_service_config(HostServiceConfig defaults, c
     }
     config.timeout = timeout->value_or(config.timeout);
     config.max_retries = static_cast<int>(retries->value_or(config.max_retries));
-    config.connection_pool_limit =
-        static_cast<std::size_t>(connections->value_or(static_cast<long>(config.connection_pool_limit)));
-    config.keepalive_expiry = keepalive->value_or(config.keepalive_expiry);
+    config.max_connections = static_cast<std::size_t>(connections->value_or(static_cast<long>(config.max_connections)));
+    config.idle_timeout = keepalive->value_or(config.idle_timeout);
     if (const auto valid = check(config); !valid) {
         return valid.error();
     }
@@ -55,8 +54,8 @@ Result<HostServiceConfig> read_host_service_config(HostServiceConfig defaults, c
 ClientOptions to_client_options(const HostServiceConfig& config) {
     ClientOptions options;
     options.base_url = config.base_url;
-    options.pool.max_connections = config.connection_pool_limit;
-    options.pool.idle_timeout = config.keepalive_expiry;
+    options.pool.max_connections = config.max_connections;
+    options.pool.idle_timeout = config.idle_timeout;
     options.timeouts.total = config.timeout;
     options.timeouts.first_byte = config.timeout;
     options.timeouts.between_bytes = config.timeout;
@@ -70,8 +69,8 @@ HostServiceConfig config_of(const ClientOptions& options) {
     config.base_url = options.base_url;
     config.timeout = options.timeouts.total;
     config.max_retries = options.retry.attempts - 1;
-    config.connection_pool_limit = options.pool.max_connections;
-    config.keepalive_expiry = options.pool.idle_timeout;
+    config.max_connections = options.pool.max_connections;
+    config.idle_timeout = options.pool.idle_timeout;
     config.tls = options.tls;
     return config;
 }

@@ -46,8 +46,8 @@ CallOptions make_options(const std::optional<Handle>& operation, const std::opti
     return options;
 }
 
-ServiceRequest request_of(const py::tuple& row) {
-    ServiceRequest request;
+ServiceCall request_of(const py::tuple& row) {
+    ServiceCall request;
     request.endpoint = row[0].cast<std::string>();
     if (const py::object data = row[1]; !data.is_none()) {
         request.data = from_python(data);
@@ -58,8 +58,8 @@ ServiceRequest request_of(const py::tuple& row) {
 }
 
 /// Rows `(endpoint, data, idempotent, idempotency_key)`.
-std::vector<ServiceRequest> requests_of(const py::list& rows) {
-    std::vector<ServiceRequest> requests;
+std::vector<ServiceCall> requests_of(const py::list& rows) {
+    std::vector<ServiceCall> requests;
     requests.reserve(rows.size());
     for (const py::handle row : rows) {
         try {
@@ -80,8 +80,10 @@ void bind_config(py::module_& module) {
         .text("base_url", &HostServiceConfig::base_url, "http[s]://host[:port][/prefix].")
         .time("timeout", &HostServiceConfig::timeout, "The whole of a call, all attempts together.")
         .number("max_retries", &HostServiceConfig::max_retries, "Attempts after the first.")
-        .number("connection_pool_limit", &HostServiceConfig::connection_pool_limit, "Most connections at once.")
-        .time("keepalive_expiry", &HostServiceConfig::keepalive_expiry, "How long an idle connection is kept.")
+        .number("max_connections", &HostServiceConfig::max_connections, "Most connections at once.")
+        .time("idle_timeout", &HostServiceConfig::idle_timeout, "How long an idle connection is kept.")
+        .alias("connection_pool_limit", "max_connections")
+        .alias("keepalive_expiry", "idle_timeout")
         .part("tls", &HostServiceConfig::tls, "TlsOptions", "Whom https:// trusts, and the client's own certificate.")
         .done();
     module.def(

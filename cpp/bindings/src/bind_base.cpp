@@ -3,10 +3,12 @@
 #include <pybind11/stl.h>
 
 #include <ktrdr/base/errc.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -43,6 +45,14 @@ void bind_base(py::module_& module) {
         "check_json", [](const py::object& value) { (void)from_python(value); }, py::arg("value"),
         "Raise InvalidArgumentError for what is not plain JSON.");
     module.def("error_codes", &error_codes, "Every error code of the core.");
+    module.def("live_objects", &live_objects, "How many objects of each class of the core are alive.");
+    module.def(
+        "wait_for_live",
+        [](const LiveObjects& limits, double seconds) {
+            return wait_for_live(limits, std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+        },
+        py::arg("limits"), py::arg("seconds"), py::call_guard<GilReleased>(),
+        "Block until no class has more live objects than that; what there is too much of then.");
 }
 
 }  // namespace ktrdr::bindings

@@ -11,6 +11,7 @@
 #include "convert.hpp"
 #include "gil.hpp"
 #include "notify.hpp"
+#include "value.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -69,10 +70,16 @@ CancelRegistration notify(const CancellationToken& token, std::shared_ptr<Mailbo
 }
 
 void bind_cancellation(py::module_& module) {
-    py::class_<CancelReason>(module, "CancelReason", "Why work was asked to stop.")
-        .def_property_readonly("code", [](const CancelReason& self) { return std::string(to_string(self.code)); })
-        .def_readonly("text", &CancelReason::text)
-        .def_readonly("origin", &CancelReason::origin)
+    ValueClass<CancelReason>(module, "CancelReason", "a CancelReason", "Why work was asked to stop.")
+        .field(
+            "code", [](const CancelReason& self) { return py::cast(std::string(to_string(self.code))); },
+            [](CancelReason& self, const py::handle& given) {
+                self.code = unwrap(cancel_code_from(given.cast<std::string>()));
+            },
+            "user, timeout, shutdown, parent or error.")
+        .field("text", &CancelReason::text, "Free text for a person; may be empty.")
+        .field("origin", &CancelReason::origin, "Who asked: python, cli, deadline, an operation's id.")
+        .done()
         .def("__repr__", [](const CancelReason& self) {
             return fmt::format("<CancelReason {} {:?} from {:?}>", to_string(self.code), self.text, self.origin);
         });

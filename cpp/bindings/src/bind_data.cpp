@@ -16,35 +16,39 @@
 #include "gil.hpp"
 #include "handle.hpp"
 #include "managers.hpp"
+#include "request.hpp"
 
 namespace ktrdr::bindings {
 namespace {
 
 std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::optional<std::string> ib_url,
-                                       std::optional<bool> use_ib_host_service, std::optional<std::size_t> pool_size,
-                                       std::shared_ptr<BarSource> source, std::map<std::string, std::string> env) {
+                                       std::optional<bool> use_ib_host_service,
+                                       std::optional<std::size_t> max_connections, std::shared_ptr<BarSource> source,
+                                       std::map<std::string, std::string> env) {
     const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
     DataManagerOptions options;
     options.data_dir = std::move(data_dir);
-    options.host_service = {use_ib_host_service, std::move(ib_url), pool_size};
+    options.host_service = {use_ib_host_service, std::move(ib_url), max_connections};
     options.source = std::move(source);
     return unwrap(open_data_manager(runtime->data_services(), options, Env(std::move(env))));
 }
 
-Handle load_data(DataManager& self, std::string symbol, std::string timeframe, std::optional<std::string> start_date,
-                 std::optional<std::string> end_date, std::string mode, std::string operation_id, std::string parent_id,
-                 bool resume, const std::optional<CancellationToken>& token) {
-    LoadRequest request;
-    request.symbol = std::move(symbol);
-    request.timeframe = std::move(timeframe);
-    request.start_date = std::move(start_date);
-    request.end_date = std::move(end_date);
-    request.mode = std::move(mode);
-    request.operation_id = std::move(operation_id);
-    request.parent_id = std::move(parent_id);
-    request.resume = resume;
-    Handle handle(unwrap(self.load_data(std::move(request), token.value_or(CancellationToken{}))));
+void bind_request(py::module_& module) {
+    RequestClass<LoadRequest>(module, "LoadRequest", "What a load asks for, in the caller's own words.")
+        .field<&LoadRequest::symbol>("symbol")
+        .field<&LoadRequest::timeframe>("timeframe")
+        .field<&LoadRequest::start_date>("start_date")
+        .field<&LoadRequest::end_date>("end_date")
+        .field<&LoadRequest::mode>("mode")
+        .field<&LoadRequest::operation_id>("operation_id")
+        .field<&LoadRequest::parent_id>("parent_id")
+        .field<&LoadRequest::resume>("resume")
+        .done();
+}
+
+Handle load_data(DataManager& self, const LoadRequest& request, const std::optional<CancellationToken>& token) {
+    Handle handle(unwrap(self.load_data(request, token.value_or(CancellationToken{}))));
     unwrap(Runtime::instance())->wake_tender();
     return handle;
 }
@@ -107,12 +111,11 @@ void bind_scripted_source(py::module_& module) {
 
 void bind_data(py::module_& module) {
     bind_scripted_source(module);
+    bind_request(module);
     py::class_<DataManager, std::shared_ptr<DataManager>>(module, "DataManager", "The native side of the data manager.")
         .def(py::init(&make_data), py::arg("data_dir"), py::arg("ib_url"), py::arg("use_ib_host_service"),
-             py::arg("pool_size"), py::arg("source"), py::arg("env"))
-        .def("load_data", &load_data, py::arg("symbol"), py::arg("timeframe"), py::arg("start_date"),
-             py::arg("end_date"), py::arg("mode"), py::arg("operation_id"), py::arg("parent_id"), py::arg("resume"),
-             py::arg("token"), py::call_guard<GilReleased>())
+             py::arg("max_connections"), py::arg("source"), py::arg("env"))
+        .def("load_data", &load_data, py::arg("request"), py::arg("token"), py::call_guard<GilReleased>())
         .def_property_readonly("service_names", &service_names<DataManager>)
         .def_property_readonly("service", &service_calls<DataManager>)
         .def_property_readonly("database_path", &DataManager::database_path)

@@ -14,6 +14,8 @@
 #include "bind_pool.hpp"
 #include "convert.hpp"
 #include "options.hpp"
+#include "request.hpp"
+#include "value.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -117,29 +119,48 @@ void bind_response(py::module_& module) {
             py::arg("service"), py::arg("method"), py::arg("url"), "Raise StatusError for 4xx and 5xx.");
 }
 
-Request make_request(std::string method, std::string url, Headers headers, std::optional<std::string> content,
-                     const py::object& json, bool idempotent, std::string idempotency_key, bool urgent,
-                     std::size_t max_redirects, std::optional<double> timeout) {
-    Request request;
-    request.method = std::move(method);
-    request.url = std::move(url);
-    request.headers = std::move(headers);
-    if (content) {
-        request.body = std::move(*content);
-    } else if (!json.is(py::ellipsis())) {
-        request.body = boost::json::serialize(from_python(json));
+/// In front of what the body brings.
+void set_headers(Request& request, const py::handle& value) {
+    auto headers = value.cast<Headers>();
+    request.headers.insert(request.headers.begin(), std::move_iterator(headers.begin()),
+                           std::move_iterator(headers.end()));
+}
+
+void set_content(Request& request, const py::handle& value) {
+    if (!value.is_none()) {
+        request.body = value.cast<std::string>();
+    }
+}
+
+/// `...` stands for no body, for None is a value that JSON has.
+void set_json(Request& request, const py::handle& value) {
+    if (!value.is(py::ellipsis())) {
+        request.body = boost::json::serialize(from_python(value));
         request.headers.emplace_back("Content-Type", "application/json");
     }
-    request.idempotent = idempotent;
-    request.idempotency_key = std::move(idempotency_key);
-    request.urgent = urgent;
-    request.max_redirects = max_redirects;
-    if (timeout) {
-        // The shortest limit that there is, for 0 would mean the client's own.
-        request.timeout =
-            std::max(std::chrono::milliseconds{1}, std::chrono::ceil<std::chrono::milliseconds>(duration_of(*timeout)));
+}
+
+/// The shortest limit is 1 ms, for 0 would mean the client's own.
+void set_timeout(Request& request, const py::handle& value) {
+    if (!value.is_none()) {
+        request.timeout = std::max(std::chrono::milliseconds{1},
+                                   std::chrono::ceil<std::chrono::milliseconds>(duration_of(value.cast<double>())));
     }
-    return request;
+}
+
+void bind_request(py::module_& module) {
+    RequestClass<Request>(module, "HttpRequest", "A request that can be sent.")
+        .field<&Request::method>("method")
+        .field<&Request::url>("url")
+        .field("headers", &set_headers)
+        .field("content", &set_content)
+        .field("json", &set_json)
+        .field("timeout", &set_timeout)
+        .field<&Request::idempotent>("idempotent")
+        .field<&Request::idempotency_key>("idempotency_key")
+        .field<&Request::urgent>("urgent")
+        .field<&Request::max_redirects>("max_redirects")
+        .done();
 }
 
 std::shared_ptr<HttpCalls> make_calls(std::string base_url, const PoolOptions& pool, const Timeouts& timeouts,
@@ -152,19 +173,20 @@ std::shared_ptr<HttpCalls> make_calls(std::string base_url, const PoolOptions& p
 void bind_http(py::module_& module) {
     bind_options(module);
     bind_response(module);
-    py::class_<Request>(module, "HttpRequest", "A request that can be sent.")
-        .def(py::init(&make_request), py::arg("method"), py::arg("url"), py::arg("headers"), py::arg("content"),
-             py::arg("json"), py::arg("idempotent"), py::arg("idempotency_key"), py::arg("urgent"),
-             py::arg("max_redirects"), py::arg("timeout"));
-    py::class_<ServerEvent>(module, "ServerEvent", "One server-sent event.")
-        .def_property_readonly(
+    bind_request(module);
+    ValueClass<ServerEvent>(module, "ServerEvent", "a ServerEvent", "One server-sent event.")
+        .field(
             "event", [](const ServerEvent& self) { return utf8_of(self.event); },
+            [](ServerEvent& self, const py::handle& given) { self.event = given.cast<std::string>(); },
             "Its type; message where the service names none.")
-        .def_property_readonly(
-            "data", [](const ServerEvent& self) { return utf8_of(self.data); }, "Its text.")
-        .def_property_readonly(
+        .field(
+            "data", [](const ServerEvent& self) { return utf8_of(self.data); },
+            [](ServerEvent& self, const py::handle& given) { self.data = given.cast<std::string>(); }, "Its text.")
+        .field(
             "id", [](const ServerEvent& self) { return utf8_of(self.id); },
+            [](ServerEvent& self, const py::handle& given) { self.id = given.cast<std::string>(); },
             "The newest id so far; empty where the service gives none.")
+        .done()
         .def("__repr__", [](const ServerEvent& self) {
             return py::str("<ServerEvent {} {}>").format(utf8_of(self.event), utf8_of(self.id));
         });

@@ -13,6 +13,7 @@
 #include "gil.hpp"
 #include "handle.hpp"
 #include "notify.hpp"
+#include "request.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -58,23 +59,29 @@ std::optional<std::chrono::nanoseconds> limit(std::optional<double> seconds) {
     return duration_of(*seconds);
 }
 
+void set_parameters(OperationSpec& spec, const py::handle& value) {
+    spec.parameters = from_python(value.cast<py::dict>()).as_object();
+}
+
+void bind_spec(py::module_& module) {
+    RequestClass<OperationSpec>(module, "OperationSpec", "What an operation is, for one whose work is done in Python.")
+        .field<&OperationSpec::type>("type")
+        .field<&OperationSpec::id>("id")
+        .field<&OperationSpec::parent_id>("parent_id")
+        .field("parameters", &set_parameters)
+        .field<&OperationSpec::name>("name")
+        .field<&OperationSpec::resumable>("resumable")
+        .field<&OperationSpec::resume>("resume")
+        .done();
+}
+
 /// An operation whose work is done in Python, and whether it is new.
-std::pair<Handle, bool> create(std::string type, std::string id, std::string name, std::string parent_id,
-                               const py::dict& parameters, bool resumable, bool resume, std::optional<double> timeout,
+std::pair<Handle, bool> create(const OperationSpec& spec, std::optional<double> timeout,
                                const std::optional<CancellationToken>& token, const py::dict& context) {
-    OperationSpec spec;
-    spec.type = std::move(type);
-    spec.id = std::move(id);
-    spec.name = std::move(name);
-    spec.parent_id = std::move(parent_id);
-    spec.parameters = from_python(parameters).as_object();
-    spec.resumable = resumable;
-    spec.resume = resume;
     auto fields = from_python(context);
     const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
-    auto created =
-        unwrap(runtime->registry().create(std::move(spec), token.value_or(CancellationToken{}), limit(timeout)));
+    auto created = unwrap(runtime->registry().create(spec, token.value_or(CancellationToken{}), limit(timeout)));
     if (created.created) {
         created.operation->progress().set_context(std::move(fields).as_object());
         if (created.operation->store()->durable()) {
@@ -176,9 +183,10 @@ void bind_operations(py::module_& module) {
             },
             py::arg("listener"), py::call_guard<GilReleased>());
     bind_work(handle);
-    module.def("create_operation", &create, py::arg("type"), py::arg("id"), py::arg("name"), py::arg("parent_id"),
-               py::arg("parameters"), py::arg("resumable"), py::arg("resume"), py::arg("timeout"), py::arg("token"),
-               py::arg("context"), "An operation whose work is done in Python; and whether it is new.");
+    bind_spec(module);
+    module.def("create_operation", &create, py::arg("spec"), py::arg("timeout") = py::none(),
+               py::arg("token") = py::none(), py::arg("context") = py::dict(),
+               "An operation whose work is done in Python; and whether it is new.");
 }
 
 }  // namespace ktrdr::bindings

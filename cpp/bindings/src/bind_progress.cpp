@@ -4,8 +4,6 @@
 #include <pybind11/chrono.h>
 #include <pybind11/stl.h>
 
-#include <algorithm>
-#include <array>
 #include <optional>
 
 #include <ktrdr/progress/generic_progress_manager.hpp>
@@ -15,118 +13,62 @@
 #include "bind.hpp"
 #include "convert.hpp"
 #include "handle.hpp"
+#include "value.hpp"
 
 namespace ktrdr::bindings {
 namespace {
 
-/// Sets one field from its Python value.
-using Setter = void (*)(ProgressState&, const py::handle&);
-
-template <auto member>
-void set(ProgressState& state, const py::handle& value) {
-    state.*member = value.cast<std::remove_reference_t<decltype(state.*member)>>();
-}
-
-void set_start_time(ProgressState& state, const py::handle& value) {
-    state.start_time = utc_from_python(value);
-}
-
-void set_context(ProgressState& state, const py::handle& value) {
-    auto context = from_python(value);
-    if (!context.is_object()) {
-        throw py::cast_error();
-    }
-    state.context = std::move(context).as_object();
-}
-
-constexpr std::array<std::pair<const char*, Setter>, 22> setters{{
-    {"operation_id", &set<&ProgressState::operation_id>},
-    {"sequence", &set<&ProgressState::sequence>},
-    {"percentage", &set<&ProgressState::percentage>},
-    {"message", &set<&ProgressState::message>},
-    {"detail", &set<&ProgressState::detail>},
-    {"current_step", &set<&ProgressState::current_step>},
-    {"total_steps", &set<&ProgressState::total_steps>},
-    {"step_name", &set<&ProgressState::step_name>},
-    {"step_start_percentage", &set<&ProgressState::step_start_percentage>},
-    {"step_end_percentage", &set<&ProgressState::step_end_percentage>},
-    {"step_current", &set<&ProgressState::step_current>},
-    {"step_total", &set<&ProgressState::step_total>},
-    {"items_processed", &set<&ProgressState::items_processed>},
-    {"total_items", &set<&ProgressState::total_items>},
-    {"rate", &set<&ProgressState::rate>},
-    {"epoch", &set<&ProgressState::epoch>},
-    {"total_epochs", &set<&ProgressState::total_epochs>},
-    {"batch", &set<&ProgressState::batch>},
-    {"total_batches", &set<&ProgressState::total_batches>},
-    {"start_time", &set_start_time},
-    {"estimated_remaining", &set<&ProgressState::estimated_remaining>},
-    {"context", &set_context},
-}};
-
-/// A copy with these fields.
-ProgressState with(ProgressState state, const py::kwargs& fields) {
-    for (const auto& [key, value] : fields) {
-        const auto name = key.cast<std::string>();
-        const auto* const setter =
-            std::find_if(setters.begin(), setters.end(), [&name](const auto& entry) { return name == entry.first; });
-        if (setter == setters.end()) {
-            throw ErrorException(fail(Errc::invalid_argument, fmt::format("a ProgressState has no field {:?}", name)));
-        }
-        try {
-            setter->second(state, value);
-        } catch (const py::cast_error&) {
-            throw ErrorException(fail(Errc::invalid_argument, fmt::format("{} of a ProgressState cannot be {}", name,
-                                                                          py::repr(value).cast<std::string>())));
-        }
-    }
+void check(const ProgressState& state) {
     if (!(state.percentage >= 0 && state.percentage <= 100)) {
         throw ErrorException(fail(Errc::invalid_argument,
                                   fmt::format("percentage must be between 0 and 100, not {}", state.percentage)));
     }
+}
+
+ProgressState begun_now() {
+    ProgressState state;
+    state.start_time = system_clock().utc_now();
     return state;
 }
 
 void bind_state(py::module_& module) {
-    py::class_<ProgressState, std::shared_ptr<ProgressState>>(module, "ProgressState",
-                                                              "One immutable picture of an operation's progress.")
-        .def(py::init([](const py::kwargs& fields) {
-            ProgressState state;
-            state.start_time = system_clock().utc_now();
-            return with(std::move(state), fields);
-        }))
-        .def_readonly("operation_id", &ProgressState::operation_id, "Whose progress it is.")
-        .def_readonly("sequence", &ProgressState::sequence, "Rises with every state an operation delivers.")
-        .def_readonly("percentage", &ProgressState::percentage, "0..100; it never goes back.")
-        .def_readonly("message", &ProgressState::message, "The renderer's sentence.")
-        .def_readonly("detail", &ProgressState::detail, "What the worker itself says of its step, or empty.")
-        .def_readonly("current_step", &ProgressState::current_step, "The step in work, from 1; 0 when unknown.")
-        .def_readonly("total_steps", &ProgressState::total_steps, "How many steps there are; 0 when unknown.")
-        .def_readonly("step_name", &ProgressState::step_name, "The name of the step in work, or empty.")
-        .def_readonly("step_start_percentage", &ProgressState::step_start_percentage,
-                      "Where on the bar the step begins, in percent.")
-        .def_readonly("step_end_percentage", &ProgressState::step_end_percentage,
-                      "Where on the bar the step ends, in percent.")
-        .def_readonly("step_current", &ProgressState::step_current,
-                      "Units of the step that are done (segments, epochs).")
-        .def_readonly("step_total", &ProgressState::step_total, "Units of the step; 0 when unknown.")
-        .def_readonly("items_processed", &ProgressState::items_processed, "Bars or samples since the operation began.")
-        .def_readonly("total_items", &ProgressState::total_items, "Bars or samples in all; 0 when unknown.")
-        .def_readonly("rate", &ProgressState::rate, "Items a second, of the step in work.")
-        .def_readonly("epoch", &ProgressState::epoch, "The epoch of a training in work, from 1; 0 when unknown.")
-        .def_readonly("total_epochs", &ProgressState::total_epochs, "Epochs at most; 0 when unknown.")
-        .def_readonly("batch", &ProgressState::batch, "Batches of the epoch that are done; 0 when unknown.")
-        .def_readonly("total_batches", &ProgressState::total_batches, "Batches of an epoch; 0 when unknown.")
-        .def_property_readonly(
-            "start_time", [](const ProgressState& self) { return to_python(self.start_time); }, "With its zone, UTC.")
-        .def_readonly("estimated_remaining", &ProgressState::estimated_remaining,
-                      "Time left of the step in work; None when nothing can be said.")
-        .def_property_readonly(
+    ValueClass<ProgressState, std::shared_ptr<ProgressState>>(
+        module, "ProgressState", "a ProgressState",
+        "One immutable picture of an operation's progress.\n\n"
+        "Percentages are 0..100, rates items a second, times UTC; "
+        "a count that is not known is 0.")
+        .field("operation_id", &ProgressState::operation_id, "Whose progress it is.")
+        .field("sequence", &ProgressState::sequence, "Rises with every state an operation delivers.")
+        .field("percentage", &ProgressState::percentage, "0..100; it never goes back.")
+        .field("message", &ProgressState::message, "The renderer's sentence.")
+        .field("detail", &ProgressState::detail, "What the worker itself says of its step, or empty.")
+        .field("current_step", &ProgressState::current_step, "The step in work, from 1; 0 when unknown.")
+        .field("total_steps", &ProgressState::total_steps, "How many steps there are; 0 when unknown.")
+        .field("step_name", &ProgressState::step_name, "The name of the step in work, or empty.")
+        .field("step_start_percentage", &ProgressState::step_start_percentage,
+               "Where on the bar the step begins, in percent.")
+        .field("step_end_percentage", &ProgressState::step_end_percentage,
+               "Where on the bar the step ends, in percent.")
+        .field("step_current", &ProgressState::step_current, "Units of the step that are done (segments, epochs).")
+        .field("step_total", &ProgressState::step_total, "Units of the step; 0 when unknown.")
+        .field("items_processed", &ProgressState::items_processed, "Bars or samples since the operation began.")
+        .field("total_items", &ProgressState::total_items, "Bars or samples in all; 0 when unknown.")
+        .field("rate", &ProgressState::rate, "Items a second, of the step in work.")
+        .field("epoch", &ProgressState::epoch, "The epoch of a training in work, from 1; 0 when unknown.")
+        .field("total_epochs", &ProgressState::total_epochs, "Epochs at most; 0 when unknown.")
+        .field("batch", &ProgressState::batch, "Batches of the epoch that are done; 0 when unknown.")
+        .field("total_batches", &ProgressState::total_batches, "Batches of an epoch; 0 when unknown.")
+        .field(
+            "start_time", [](const ProgressState& self) { return to_python(self.start_time); },
+            [](ProgressState& self, const py::handle& given) { self.start_time = utc_from_python(given); },
+            "With its zone, UTC.")
+        .field("estimated_remaining", &ProgressState::estimated_remaining,
+               "Time left of the step in work; None when nothing can be said.")
+        .field(
             "context", [](const ProgressState& self) { return to_python(self.context); },
+            [](ProgressState& self, const py::handle& given) { self.context = object_from(given); },
             "What the work says of itself, a fresh dict; `metrics` holds the step's figures by name.")
-        .def("replace", &with, "A copy with other values in the named fields.")
-        .def("__eq__", [](const ProgressState& self, const ProgressState& other) { return self == other; })
-        .def("__eq__", [](const ProgressState&, const py::object&) { return false; })
+        .done(&begun_now, &check)
         .def("__repr__", [](const ProgressState& self) {
             return fmt::format("<ProgressState {:.1f} % {:?}>", self.percentage, self.message);
         });

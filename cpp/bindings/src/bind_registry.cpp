@@ -1,15 +1,18 @@
 // Room operations: the registry; records and events of all operations, looked up, cancelled, tried again.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <ktrdr/operations/event_kind.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
 #include "gil.hpp"
 #include "handle.hpp"
+#include "value.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -35,6 +38,19 @@ py::object error_of(const OperationRecord& record) {
     return error;
 }
 
+std::shared_ptr<const Error> error_from(const py::handle& given) {
+    if (given.is_none()) {
+        return nullptr;
+    }
+    const auto fields = given.cast<py::dict>();
+    const auto code = errc_from(fields["code"].cast<std::string>());
+    if (!code) {
+        throw py::cast_error("no such code");
+    }
+    return std::make_shared<const Error>(
+        Error{*code, fields["message"].cast<std::string>(), from_python(fields["context"]).as_object()});
+}
+
 OperationStatus status_of(const std::string& text) {
     const auto status = status_from(text);
     if (!status) {
@@ -48,15 +64,14 @@ OperationStatus status_of(const std::string& text) {
 }
 
 OperationEventKind kind_of(const std::string& text) {
-    using enum OperationEventKind;
-    for (const auto kind : {state, progress, metric, warning, log}) {
-        if (to_string(kind) == text) {
-            return kind;
-        }
+    const auto kind = event_kind_from(text);
+    if (!kind) {
+        throw ErrorException(
+            fail(Errc::invalid_argument,
+                 fmt::format("kind {:?} is not known: use one of {}", text, fmt::join(event_kind_names(), ", ")),
+                 {{"field", "kind"}, {"value", text}}));
     }
-    throw ErrorException(fail(Errc::invalid_argument,
-                              fmt::format("kind {:?} is not known: use state, progress, metric, warning or log", text),
-                              {{"field", "kind"}, {"value", text}}));
+    return *kind;
 }
 
 py::tuple list(const std::vector<std::string>& statuses, std::string type, std::string parent_id, bool active_only,
@@ -98,45 +113,96 @@ std::optional<Handle> handle_of(const std::string& id) {
     return operation ? std::optional<Handle>(std::in_place, std::move(operation)) : std::nullopt;
 }
 
+/// A time that need not be there.
+auto time_field(std::optional<UtcTime> OperationRecord::* member) {
+    return std::pair([member](const OperationRecord& self) { return or_none(self.*member); },
+                     [member](OperationRecord& self, const py::handle& given) {
+                         self.*member = given.is_none() ? std::nullopt : std::optional(utc_from_python(given));
+                     });
+}
+
 void bind_record(py::module_& module) {
-    py::class_<OperationRecord>(module, "OperationRecord", "What is known of an operation, as plain values.")
-        .def_readonly("id", &OperationRecord::id)
-        .def_readonly("type", &OperationRecord::type)
-        .def_readonly("name", &OperationRecord::name)
-        .def_readonly("parent_id", &OperationRecord::parent_id)
-        .def_property_readonly("parameters", [](const OperationRecord& self) { return to_python(self.parameters); })
-        .def_property_readonly("status",
-                               [](const OperationRecord& self) { return std::string(to_string(self.status)); })
-        .def_property_readonly("active", [](const OperationRecord& self) { return is_active(self.status); })
-        .def_readonly("attempt", &OperationRecord::attempt)
-        .def_readonly("resumable", &OperationRecord::resumable)
-        .def_readonly("durable", &OperationRecord::durable)
-        .def_readonly("owner", &OperationRecord::owner)
-        .def_property_readonly("created", [](const OperationRecord& self) { return to_python(self.created); })
-        .def_property_readonly("started", [](const OperationRecord& self) { return or_none(self.started); })
-        .def_property_readonly("cancel_requested",
-                               [](const OperationRecord& self) { return or_none(self.cancel_requested); })
-        .def_property_readonly("cancel_observed",
-                               [](const OperationRecord& self) { return or_none(self.cancel_observed); })
-        .def_property_readonly("stopped", [](const OperationRecord& self) { return or_none(self.stopped); })
+    using Record = OperationRecord;
+    const auto [get_started, set_started] = time_field(&Record::started);
+    const auto [get_requested, set_requested] = time_field(&Record::cancel_requested);
+    const auto [get_observed, set_observed] = time_field(&Record::cancel_observed);
+    const auto [get_stopped, set_stopped] = time_field(&Record::stopped);
+    ValueClass<Record>(module, "OperationRecord", "an OperationRecord",
+                       "What is known of an operation, as plain values. Times UTC.")
+        .field("id", &Record::id, "``op_<type>_<uuid7>`` or the caller's own.")
+        .field("type", &Record::type, "data_load, training, …")
+        .field("name", &Record::name, "What a person calls it; may be empty.")
+        .field("parent_id", &Record::parent_id, "The operation that it is cancelled with, or empty.")
+        .field(
+            "parameters", [](const Record& self) { return to_python(self.parameters); },
+            [](Record& self, const py::handle& given) { self.parameters = object_from(given); },
+            "What was asked for, plain JSON.")
+        .field(
+            "status", [](const Record& self) { return py::cast(std::string(to_string(self.status))); },
+            [](Record& self, const py::handle& given) { self.status = status_of(given.cast<std::string>()); },
+            "pending, running, cancelling, completed, failed, cancelled, timed_out, interrupted or resuming.")
+        .field("attempt", &Record::attempt, "1, and one more for every resumption.")
+        .field("resumable", &Record::resumable, "A run that was interrupted can go on under the same id.")
+        .field("durable", &Record::durable, "False once a state could not be written to the store.")
+        .field("owner", &Record::owner, "The process that runs it, by its name in the store; empty where there is one.")
+        .field(
+            "created", [](const Record& self) { return to_python(self.created); },
+            [](Record& self, const py::handle& given) { self.created = utc_from_python(given); }, "When it was made.")
+        .field("started", get_started, set_started, "When its work began, or None.")
+        .field("cancel_requested", get_requested, set_requested, "When it was asked to stop, or None.")
+        .field("cancel_observed", get_observed, set_observed, "When its work saw that, or None.")
+        .field("stopped", get_stopped, set_stopped, "When it ended, or None.")
+        .field(
+            "reason", [](const Record& self) { return self.reason ? py::cast(*self.reason) : py::object(py::none()); },
+            [](Record& self, const py::handle& given) {
+                self.reason =
+                    given.is_none() ? nullptr : std::make_shared<const CancelReason>(given.cast<CancelReason>());
+            },
+            "Why it was asked to stop, or None.")
+        .field(
+            "progress",
+            [](const Record& self) {
+                return py::cast(self.progress ? std::make_shared<ProgressState>(*self.progress)
+                                              : std::make_shared<ProgressState>());
+            },
+            [](Record& self, const py::handle& given) {
+                self.progress = std::make_shared<const ProgressState>(given.cast<ProgressState>());
+            },
+            "The newest picture of its progress.")
+        .field(
+            "result", [](const Record& self) { return or_none(self.result); },
+            [](Record& self, const py::handle& given) {
+                self.result = given.is_none() ? std::nullopt : std::optional(from_python(given));
+            },
+            "Its value, where that is plain JSON; else None.")
+        .field(
+            "error", &error_of, [](Record& self, const py::handle& given) { self.error = error_from(given); },
+            "``code``, ``message``, ``retryable`` and ``context`` of why it failed, or None.")
+        .field("warnings", &Record::warnings, "What went less than well, in words.")
+        .field("last_seq", &Record::last_seq, "The newest event's number.")
+        .done()
         .def_property_readonly(
-            "reason",
-            [](const OperationRecord& self) { return self.reason ? std::optional(*self.reason) : std::nullopt; })
-        .def_property_readonly(
-            "progress", [](const OperationRecord& self) { return std::make_shared<ProgressState>(*self.progress); })
-        .def_property_readonly("result", [](const OperationRecord& self) { return or_none(self.result); })
-        .def_property_readonly("error", &error_of)
-        .def_readonly("warnings", &OperationRecord::warnings)
-        .def_readonly("last_seq", &OperationRecord::last_seq)
-        .def("__repr__", [](const OperationRecord& self) {
+            "active", [](const Record& self) { return is_active(self.status); }, "It runs or is about to.")
+        .def("__repr__", [](const Record& self) {
             return fmt::format("<OperationRecord {} {} {:.0f} %>", self.id, to_string(self.status),
-                               self.progress->percentage);
+                               self.progress ? self.progress->percentage : 0.0);
         });
-    py::class_<OperationEvent>(module, "OperationEvent", "One line of an operation's event log.")
-        .def_readonly("seq", &OperationEvent::seq)
-        .def_property_readonly("time", [](const OperationEvent& self) { return to_python(self.time); })
-        .def_property_readonly("kind", [](const OperationEvent& self) { return std::string(to_string(self.kind)); })
-        .def_property_readonly("data", [](const OperationEvent& self) { return to_python(event_data(self)); })
+    ValueClass<OperationEvent>(module, "OperationEvent", "an OperationEvent", "One line of an operation's event log.")
+        .field("seq", &OperationEvent::seq, "1, 2, 3, … within the operation, over its attempts too.")
+        .field(
+            "time", [](const OperationEvent& self) { return to_python(self.time); },
+            [](OperationEvent& self, const py::handle& given) { self.time = utc_from_python(given); },
+            "When it happened, UTC.")
+        .field(
+            "kind", [](const OperationEvent& self) { return py::cast(std::string(to_string(self.kind))); },
+            [](OperationEvent& self, const py::handle& given) { self.kind = kind_of(given.cast<std::string>()); },
+            "state, progress, metric, warning or log.")
+        .field(
+            "data", [](const OperationEvent& self) { return to_python(event_data(self)); },
+            [](OperationEvent& self, const py::handle& given) { self.data = object_from(given); },
+            "A fresh dict: of a state `status` and where there is one `reason` or `error`; the names and values of a "
+            "metric; the `message` of a warning or log; a progress as its fields.")
+        .done()
         .def("__repr__", [](const OperationEvent& self) {
             return fmt::format("<OperationEvent {} {}>", self.seq, to_string(self.kind));
         });

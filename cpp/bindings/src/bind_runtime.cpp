@@ -69,27 +69,27 @@ py::tuple batch_to_python(const std::vector<Result<boost::json::value>>& outcome
     return py::make_tuple(std::move(values), std::move(failures));
 }
 
-py::object answer_to_python(Answer answer) {
-    if (auto* const response = std::get_if<Response>(&answer)) {
+py::object reply_to_python(Reply reply) {
+    if (auto* const response = std::get_if<Response>(&reply)) {
         return py::cast(std::move(*response));
     }
-    if (auto* const stream = std::get_if<std::shared_ptr<HttpStream>>(&answer)) {
+    if (auto* const stream = std::get_if<std::shared_ptr<HttpStream>>(&reply)) {
         return py::cast(std::move(*stream));
     }
-    if (auto* const events = std::get_if<std::vector<ServerEvent>>(&answer)) {
+    if (auto* const events = std::get_if<std::vector<ServerEvent>>(&reply)) {
         py::list list;
         for (ServerEvent& event : *events) {
             list.append(py::cast(std::move(event)));
         }
         return list;
     }
-    if (auto* const pieces = std::get_if<std::shared_ptr<BodyPieces>>(&answer)) {
+    if (auto* const pieces = std::get_if<std::shared_ptr<BodyPieces>>(&reply)) {
         return py::cast(std::move(*pieces));
     }
-    if (const auto* const outcomes = std::get_if<std::vector<Result<boost::json::value>>>(&answer)) {
+    if (const auto* const outcomes = std::get_if<std::vector<Result<boost::json::value>>>(&reply)) {
         return batch_to_python(*outcomes);
     }
-    return to_python(std::get<boost::json::value>(answer));
+    return to_python(std::get<boost::json::value>(reply));
 }
 
 /// `(key, kind, progress)`, or `(key, "part" or "reply", outcome)`: `(True, value)` or `(False, (code, message,
@@ -102,7 +102,7 @@ py::tuple mail_row(Mail& mail) {
         return py::make_tuple(mail.key, mail.kind == Mail::Kind::events ? "events" : "finished", py::none());
     }
     py::tuple outcome = mail.reply->has_value()
-                            ? py::make_tuple(py::bool_(true), answer_to_python(std::move(mail.reply->value())))
+                            ? py::make_tuple(py::bool_(true), reply_to_python(std::move(mail.reply->value())))
                             : py::make_tuple(py::bool_(false), record_of(mail.reply->error()));
     auto kind =
         py::reinterpret_steal<py::str>(PyUnicode_InternFromString(mail.kind == Mail::Kind::part ? "part" : "reply"));

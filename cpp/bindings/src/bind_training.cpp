@@ -13,6 +13,7 @@
 #include "gil.hpp"
 #include "handle.hpp"
 #include "managers.hpp"
+#include "request.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -31,23 +32,27 @@ std::shared_ptr<TrainingManager> make_training(const std::shared_ptr<DataManager
                                         Env(std::move(env))));
 }
 
-Handle train(TrainingManager& self, const py::dict& strategy, std::string strategy_path,
-             std::optional<std::vector<std::string>> symbols, std::optional<std::vector<std::string>> timeframes,
-             std::optional<std::string> start_date, std::optional<std::string> end_date,
-             std::optional<double> validation_split, std::string operation_id, std::string parent_id,
-             std::shared_ptr<TrainerSlot> slot, const std::optional<CancellationToken>& token) {
-    TrainingRequest request;
-    request.strategy = from_python(strategy).as_object();
-    request.strategy_path = std::move(strategy_path);
-    request.symbols = std::move(symbols);
-    request.timeframes = std::move(timeframes);
-    request.start_date = std::move(start_date);
-    request.end_date = std::move(end_date);
-    request.validation_split = validation_split;
-    request.operation_id = std::move(operation_id);
-    request.parent_id = std::move(parent_id);
-    const GilReleased released;
-    Handle handle(unwrap(self.train(std::move(request), std::move(slot), token.value_or(CancellationToken{}))));
+void set_strategy(TrainingRequest& request, const py::handle& value) {
+    request.strategy = from_python(value.cast<py::dict>()).as_object();
+}
+
+void bind_request(py::module_& module) {
+    RequestClass<TrainingRequest>(module, "TrainingRequest", "What a training shall learn, and from what.")
+        .field("strategy", &set_strategy)
+        .field<&TrainingRequest::strategy_path>("strategy_path")
+        .field<&TrainingRequest::symbols>("symbols")
+        .field<&TrainingRequest::timeframes>("timeframes")
+        .field<&TrainingRequest::start_date>("start_date")
+        .field<&TrainingRequest::end_date>("end_date")
+        .field<&TrainingRequest::validation_split>("validation_split")
+        .field<&TrainingRequest::operation_id>("operation_id")
+        .field<&TrainingRequest::parent_id>("parent_id")
+        .done();
+}
+
+Handle train(TrainingManager& self, const TrainingRequest& request, std::shared_ptr<TrainerSlot> slot,
+             const std::optional<CancellationToken>& token) {
+    Handle handle(unwrap(self.train(request, std::move(slot), token.value_or(CancellationToken{}))));
     unwrap(Runtime::instance())->wake_tender();
     return handle;
 }
@@ -55,6 +60,7 @@ Handle train(TrainingManager& self, const py::dict& strategy, std::string strate
 }  // namespace
 
 void bind_training(py::module_& module) {
+    bind_request(module);
     py::class_<Trainer, std::shared_ptr<Trainer>>(module, "Trainer", "Trains one model; made by `_torch`.");
     py::class_<TrainerSlot, std::shared_ptr<TrainerSlot>>(module, "TrainerSlot",
                                                           "Where a training waits for its trainer to be loaded.")
@@ -71,9 +77,7 @@ void bind_training(py::module_& module) {
         .def_property_readonly("service_names", &service_names<TrainingManager>)
         .def_property_readonly("service", &service_calls<TrainingManager>)
         .def("close", &TrainingManager::close, py::call_guard<GilReleased>())
-        .def("train", &train, py::arg("strategy"), py::arg("strategy_path"), py::arg("symbols"), py::arg("timeframes"),
-             py::arg("start_date"), py::arg("end_date"), py::arg("validation_split"), py::arg("operation_id"),
-             py::arg("parent_id"), py::arg("slot"), py::arg("token"));
+        .def("train", &train, py::arg("request"), py::arg("slot"), py::arg("token"), py::call_guard<GilReleased>());
     py::class_<TrainingProgressRenderer, ProgressRenderer, std::shared_ptr<TrainingProgressRenderer>>(
         module, "TrainingProgressRenderer", "Says what a training does.")
         .def(py::init<>());

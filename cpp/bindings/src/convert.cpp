@@ -148,6 +148,14 @@ boost::json::value from_python(const py::handle& object) {
     return from_python(object, 0);
 }
 
+boost::json::object object_from(const py::handle& dict) {
+    auto object = from_python(dict);
+    if (!object.is_object()) {
+        throw py::cast_error("not a dict");
+    }
+    return std::move(object).as_object();
+}
+
 py::object to_python(UtcTime time) {
     const auto datetime = py::module_::import("datetime");
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();

@@ -17,6 +17,8 @@ namespace py = pybind11;
 [[nodiscard]] py::dict to_python(const boost::json::object& object);
 /// `invalid_argument` for anything that is not plain JSON.
 [[nodiscard]] boost::json::value from_python(const py::handle& object);
+/// Throws `py::cast_error` for anything but a dict.
+[[nodiscard]] boost::json::object object_from(const py::handle& dict);
 
 /// An aware `datetime` in UTC, to the microsecond.
 [[nodiscard]] py::object to_python(UtcTime time);

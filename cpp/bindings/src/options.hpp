@@ -6,11 +6,13 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "convert.hpp"
+#include "value.hpp"
 
 namespace ktrdr::bindings {
 
@@ -62,11 +64,20 @@ public:
             [member](Options& options, const py::handle& value) { options.*member = py::cast<Part>(value); },
             [member](const Options& options) -> py::object { return py::cast(options.*member); });
     }
+    /// An older name of a field: as a keyword, and as a property.
+    OptionsClass& alias(const char* old, const char* field) {
+        class_.def_property_readonly(
+            old, [field](const py::object& self) { return self.attr(field); }, "An older name.");
+        aliases_.emplace(old, field);
+        return *this;
+    }
     void done() {
-        class_.def(py::init([name = name_, fields = fields_](const py::kwargs& given) {
+        class_.def(py::init([name = name_, fields = fields_, aliases = aliases_](const py::kwargs& given) {
             Options options;
             for (const auto& [key, value] : given) {
-                set(name, fields, options, py::cast<std::string>(key), value);
+                const auto written = py::cast<std::string>(key);
+                const auto alias = aliases.find(written);
+                set(name, fields, options, alias == aliases.end() ? written : alias->second, value);
             }
             unwrap(check(options));
             return options;
@@ -79,6 +90,11 @@ public:
             }
             return name + "(" + shown + ")";
         });
+        std::vector<std::string> names;
+        for (const Field& field : fields_) {
+            names.push_back(field.name);
+        }
+        make_value(class_, names);
     }
 
 private:
@@ -128,6 +144,7 @@ private:
     std::string name_;
     py::class_<Options> class_;
     std::vector<Field> fields_{};
+    std::map<std::string, std::string> aliases_{};
 };
 
 }  // namespace ktrdr::bindings

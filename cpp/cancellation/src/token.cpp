@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <ktrdr/base/live.hpp>
+
 namespace ktrdr {
 namespace detail {
 
@@ -22,7 +24,7 @@ using Links = intrusive::list<Linked, intrusive::constant_time_size<false>>;
 
 /// One callback and who runs it, guarded by its token's mutex. It keeps the token alive; the token knows it from
 /// `on_cancel` to `stop`, in between it is alive.
-struct Registration : Link, std::enable_shared_from_this<Registration> {
+struct Registration : Link, std::enable_shared_from_this<Registration>, Counted<CancelRegistration> {
     Registration(std::shared_ptr<TokenState> owner, std::function<void(const CancelReason&)> function)
         : state(std::move(owner)), callback(std::move(function)) {}
 
@@ -36,7 +38,7 @@ struct Registration : Link, std::enable_shared_from_this<Registration> {
 
 /// What all copies of a token share. A child keeps its parents alive, so that a cancel from far above reaches it. The
 /// parent may meet a child that waits for the mutex to be destroyed; `weak_from_this` tells.
-struct TokenState : Link, std::enable_shared_from_this<TokenState> {
+struct TokenState : Link, std::enable_shared_from_this<TokenState>, Counted<CancellationToken> {
     TokenState(Executor& executor_in, TimerQueue& timers_in, const Clock& clock_in, std::shared_ptr<TokenState> above)
         : executor(executor_in), timers(timers_in), clock(clock_in), parent(std::move(above)) {}
     TokenState(const TokenState&) = delete;

@@ -64,7 +64,7 @@ HostService DataManager::host_service() {
     service.identity = IbDataAdapter::identity();
     // It keeps the pace that IB asks for, so an answer may take a while.
     service.defaults.timeout = std::chrono::minutes{1};
-    service.defaults.connection_pool_limit = 10;
+    service.defaults.max_connections = 10;
     return service;
 }
 

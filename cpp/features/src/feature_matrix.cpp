@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include <ktrdr/features/indicators.hpp>
+#include <ktrdr/features/moving_averages.hpp>
 
 namespace ktrdr {
 namespace {
@@ -114,7 +114,7 @@ std::vector<std::string> feature_names(const FeaturePlan& plan, std::span<const 
 std::size_t warm_up_bars(const FeaturePlan& plan) {
     std::size_t longest = 0;
     for (const FeatureSource& source : plan.sources) {
-        longest = std::max(longest, source.indicator.warm_up());
+        longest = std::max(longest, source.indicator.warm_up().least);
     }
     return longest + plan.lags;
 }

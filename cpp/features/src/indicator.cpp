@@ -8,34 +8,27 @@
 #include <array>
 #include <cmath>
 
-#include <ktrdr/features/indicators.hpp>
+#include <ktrdr/features/moving_averages.hpp>
+#include <ktrdr/features/oscillators.hpp>
 
 namespace ktrdr {
 namespace {
 
 using Names = std::string_view;
 
+constexpr std::array<Names, 5> column_names{"open", "high", "low", "close", "volume"};
 constexpr std::array<Names, 4> sources{"close", "open", "high", "low"};
 
-constexpr std::array rsi_parameters{IndicatorParameter{"period", 14, 2, 1000}};
-constexpr std::array<Names, 1> rsi_outputs{"rsi"};
-
-constexpr std::array macd_parameters{
-    IndicatorParameter{"fast_period", 12, 2, 1000}, IndicatorParameter{"slow_period", 26, 3, 2000},
-    IndicatorParameter{"signal_period", 9, 2, 1000},
-    // 1: every output in percent of the price, so that a share at 3 and one at 300 read alike.
-    IndicatorParameter{"percent", 0, 0, 1}};
-constexpr std::array<Names, 3> macd_outputs{"line", "signal", "histogram"};
-constexpr std::array<Names, 2> macd_rising{"fast_period", "slow_period"};
-
-constexpr std::array distance_parameters{IndicatorParameter{"period", 20, 2, 2000}};
-constexpr std::array<Names, 1> distance_outputs{"distance"};
-
-constexpr std::array registry{
-    IndicatorSpec{"rsi", rsi_parameters, rsi_outputs, {}},
-    IndicatorSpec{"macd", macd_parameters, macd_outputs, macd_rising},
-    IndicatorSpec{"distance_from_ma", distance_parameters, distance_outputs, {}},
-};
+const std::vector<IndicatorSpec>& registry() {
+    static const auto* const specs = [] {
+        auto* const all = new std::vector<IndicatorSpec>;
+        for (const auto family : {oscillator_specs(), moving_average_specs()}) {
+            all->insert(all->end(), family.begin(), family.end());
+        }
+        return all;
+    }();
+    return *specs;
+}
 
 boost::json::array to_array(std::span<const Names> names) {
     boost::json::array array;
@@ -45,14 +38,26 @@ boost::json::array to_array(std::span<const Names> names) {
     return array;
 }
 
-const std::vector<double>& column_of(const Bars& bars, std::string_view source) {
-    if (source == "open") {
-        return bars.open;
+std::vector<Names> names_of(std::span<const BarColumn> columns) {
+    std::vector<Names> names;
+    std::ranges::transform(columns, std::back_inserter(names),
+                           [](BarColumn column) { return column_names[static_cast<std::size_t>(column)]; });
+    return names;
+}
+
+Result<BarColumn> read_source(const IndicatorSpec& spec, std::string_view source) {
+    if (!spec.inputs.empty() && source != sources.front()) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} takes {}; leave source out", spec.name, fmt::join(names_of(spec.inputs), ", ")),
+                    {{"indicator", spec.name}, {"parameter", "source"}});
     }
-    if (source == "high") {
-        return bars.high;
+    if (std::ranges::find(sources, source) == sources.end()) {
+        return fail(
+            Errc::invalid_argument,
+            fmt::format("{}: source is '{}'; it must be one of {}", spec.name, source, fmt::join(sources, ", ")),
+            {{"indicator", spec.name}, {"parameter", "source"}});
     }
-    return source == "low" ? bars.low : bars.close;
+    return static_cast<BarColumn>(std::ranges::find(column_names, source) - column_names.begin());
 }
 
 Result<void> check_known(const IndicatorSpec& spec, const IndicatorParameters& parameters) {
@@ -93,20 +98,30 @@ Result<void> check_rising(const IndicatorSpec& spec, const IndicatorParameters& 
     return {};
 }
 
-void to_percent(Column& column, std::span<const double> prices) {
-    std::ranges::transform(column, prices, column.begin(),
-                           [](double value, double price) { return price == 0 ? std::nan("") : 100 * value / price; });
-}
-
 }  // namespace
 
+const std::vector<double>& column_of(const Bars& bars, BarColumn column) {
+    switch (column) {
+        case BarColumn::open: return bars.open;
+        case BarColumn::high: return bars.high;
+        case BarColumn::low: return bars.low;
+        case BarColumn::volume: return bars.volume;
+        case BarColumn::close: break;
+    }
+    return bars.close;
+}
+
+std::size_t whole(const IndicatorParameters& parameters, const std::string& name) {
+    return static_cast<std::size_t>(parameters.at(name));
+}
+
 std::span<const IndicatorSpec> indicator_registry() noexcept {
-    return registry;
+    return registry();
 }
 
 std::vector<std::string> indicator_names() {
     std::vector<std::string> names;
-    std::ranges::transform(registry, std::back_inserter(names),
+    std::ranges::transform(registry(), std::back_inserter(names),
                            [](const IndicatorSpec& spec) { return std::string(spec.name); });
     return names;
 }
@@ -116,13 +131,13 @@ std::span<const std::string_view> price_sources() noexcept {
 }
 
 const IndicatorSpec* find_indicator(std::string_view name) noexcept {
-    const auto found = std::ranges::find(registry, name, &IndicatorSpec::name);
-    return found == registry.end() ? nullptr : &*found;
+    const auto found = std::ranges::find(registry(), name, &IndicatorSpec::name);
+    return found == registry().end() ? nullptr : &*found;
 }
 
 boost::json::object indicator_specs() {
     boost::json::object specs;
-    for (const IndicatorSpec& spec : registry) {
+    for (const IndicatorSpec& spec : registry()) {
         boost::json::object parameters;
         for (const IndicatorParameter& parameter : spec.parameters) {
             parameters[parameter.name] = {{"default", parameter.fallback},
@@ -131,9 +146,10 @@ boost::json::object indicator_specs() {
                                           {"integer", parameter.integer}};
         }
         specs[spec.name] = {{"params", std::move(parameters)},
+                            {"inputs", to_array(names_of(spec.inputs))},
                             {"outputs", to_array(spec.outputs)},
                             {"rising", to_array(spec.rising)},
-                            {"sources", to_array(sources)}};
+                            {"sources", spec.inputs.empty() ? to_array(sources) : boost::json::array()}};
     }
     return specs;
 }
@@ -146,58 +162,50 @@ Result<Indicator> Indicator::make(std::string_view name, const IndicatorParamete
                     fmt::format("there is no indicator '{}'; there are {}", name, fmt::join(indicator_names(), ", ")),
                     {{"indicator", name}});
     }
-    if (std::ranges::find(sources, source) == sources.end()) {
-        return fail(Errc::invalid_argument,
-                    fmt::format("{}: source is '{}'; it must be one of {}", name, source, fmt::join(sources, ", ")),
-                    {{"indicator", name}, {"parameter", "source"}});
+    return make(*spec, parameters, source);
+}
+
+Result<Indicator> Indicator::make(const IndicatorSpec& spec, const IndicatorParameters& parameters,
+                                  std::string_view source) {
+    const auto column = read_source(spec, source);
+    if (!column) {
+        return column.error();
     }
-    if (auto known = check_known(*spec, parameters); !known) {
+    if (auto known = check_known(spec, parameters); !known) {
         return known.error();
     }
     IndicatorParameters complete;
-    for (const IndicatorParameter& parameter : spec->parameters) {
+    for (const IndicatorParameter& parameter : spec.parameters) {
         const auto given = parameters.find(std::string(parameter.name));
-        auto value = checked(*spec, parameter, given == parameters.end() ? parameter.fallback : given->second);
+        auto value = checked(spec, parameter, given == parameters.end() ? parameter.fallback : given->second);
         if (!value) {
             return value.error();
         }
         complete.emplace(parameter.name, *value);
     }
-    if (auto rising = check_rising(*spec, complete); !rising) {
+    if (auto rising = check_rising(spec, complete); !rising) {
         return rising.error();
     }
-    return Indicator(*spec, std::move(complete), std::string(source));
+    return Indicator(spec, std::move(complete), *column);
 }
 
-std::size_t Indicator::whole(const std::string& name) const {
-    return static_cast<std::size_t>(parameters_.at(name));
-}
-
-std::size_t Indicator::warm_up() const {
-    if (spec_->name == "rsi") {
-        return whole("period");
-    }
-    if (spec_->name == "macd") {
-        return whole("slow_period") + whole("signal_period") - 2;
-    }
-    return whole("period") - 1;
+std::span<const BarColumn> Indicator::inputs() const noexcept {
+    return spec_->inputs.empty() ? std::span(&source_, 1) : spec_->inputs;
 }
 
 IndicatorColumns Indicator::compute(const Bars& bars) const {
-    const std::vector<double>& prices = column_of(bars, source_);
-    if (spec_->name == "rsi") {
-        return {rsi(prices, whole("period"))};
+    std::vector<std::span<const double>> taken;
+    for (const BarColumn column : inputs()) {
+        taken.emplace_back(column_of(bars, column));
     }
-    if (spec_->name == "macd") {
-        MacdColumns columns = macd(prices, whole("fast_period"), whole("slow_period"), whole("signal_period"));
-        if (parameters_.at("percent") != 0) {
-            to_percent(columns.line, prices);
-            to_percent(columns.signal, prices);
-            to_percent(columns.histogram, prices);
-        }
-        return {std::move(columns.line), std::move(columns.signal), std::move(columns.histogram)};
+    IndicatorColumns columns(spec_->outputs.size());
+    std::vector<std::span<double>> given;
+    for (std::vector<double>& column : columns) {
+        column.resize(bars.size());
+        given.emplace_back(column);
     }
-    return {distance_from_sma(prices, whole("period"))};
+    state()->run(taken, given);
+    return columns;
 }
 
 }  // namespace ktrdr

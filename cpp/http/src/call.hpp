@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/http/client.hpp>
 
 #include "connection.hpp"
@@ -26,7 +27,7 @@ protected:
 ///
 /// Thread safety: the io thread only.
 /// Lifetime: its owner's; destroying it gives up whatever is under way.
-class Call final : public PoolWaiter {
+class Call final : public PoolWaiter, private Counted<Call> {
 public:
     /// `target`: path and query.
     Call(ConnectionPool& pool, Request&& request, std::string&& target, CallOwner& owner,

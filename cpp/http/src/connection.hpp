@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/http/body_pieces.hpp>
 #include <ktrdr/http/message.hpp>
@@ -73,7 +74,9 @@ struct AddressCache {
 /// Thread safety: the io thread only.
 /// Lifetime: pending handlers keep it alive; `close` cuts the tie to the owner and ends them.
 /// Cost: one write and one read call per small request, one timer that is armed again only when it has run out.
-class Connection final : public PoolMember, public std::enable_shared_from_this<Connection> {
+class Connection final : public PoolMember,
+                         public std::enable_shared_from_this<Connection>,
+                         private Counted<Connection> {
 public:
     /// The pool as the connection sees it. Every member may close the connection.
     class Owner {

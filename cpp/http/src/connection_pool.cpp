@@ -50,22 +50,22 @@ double ConnectionPool::chance() {
 
 template <class Next>
 void ConnectionPool::carry_out_all(CloseReason reason, Next next) {
-    for (PoolStep step = next(); !step.is_nothing(); step = next()) {
+    for (PoolAction step = next(); !step.is_nothing(); step = next()) {
         carry_out(step, reason);
     }
 }
 
 void ConnectionPool::tick() {
     const auto now = std::chrono::steady_clock::now();
-    for (PoolStep step = core_.tick(now); !step.is_nothing(); step = core_.tick(now)) {
+    for (PoolAction step = core_.tick(now); !step.is_nothing(); step = core_.tick(now)) {
         const bool aged = step.member != nullptr && now >= step.member->retires;
         carry_out(step, aged ? CloseReason::max_lifetime : CloseReason::idle_timeout);
     }
 }
 
 void ConnectionPool::acquire(Call& call, SteadyTime now) {
-    PoolStep step = core_.acquire(call, now);
-    for (; step.kind == PoolStep::Kind::close; step = core_.acquire(call, now)) {
+    PoolAction step = core_.acquire(call, now);
+    for (; step.kind == PoolAction::Kind::close; step = core_.acquire(call, now)) {
         carry_out(step, CloseReason::max_lifetime);
     }
     carry_out(step, CloseReason::max_lifetime);
@@ -111,7 +111,7 @@ void ConnectionPool::dial_ended(Connection& connection) {
 void ConnectionPool::dial_failed(Connection& connection, Error error) {
     dials_failed_.fetch_add(1, std::memory_order_relaxed);
     last_dial_error_ = error.message;
-    const PoolStep step = core_.dial_failed(connection, std::chrono::steady_clock::now(), chance());
+    const PoolAction step = core_.dial_failed(connection, std::chrono::steady_clock::now(), chance());
     forget(connection);
     carry_out(step, CloseReason::not_reusable, &error);
 }
@@ -138,28 +138,28 @@ void ConnectionPool::exchange_ended(Connection& connection, Exchange& exchange, 
     exchange.call->exchange_ended(std::move(outcome), used_before);
 }
 
-void ConnectionPool::carry_out(const PoolStep& step, CloseReason reason, const Error* dial_error) {
+void ConnectionPool::carry_out(const PoolAction& step, CloseReason reason, const Error* dial_error) {
     // Before the peer can see that a socket was closed.
     publish();
-    if (step.kind == PoolStep::Kind::close) {
+    if (step.kind == PoolAction::Kind::close) {
         metrics_.closed(reason);
         forget(static_cast<Connection&>(*step.member));
     }
     if (step.dial) {
         dial();
     }
-    if (step.kind == PoolStep::Kind::grant) {
+    if (step.kind == PoolAction::Kind::grant) {
         static_cast<Call&>(*step.waiter).start(static_cast<Connection&>(*step.member));
-    } else if (step.kind == PoolStep::Kind::fail) {
+    } else if (step.kind == PoolAction::Kind::fail) {
         fail_waiter(step, dial_error);
     }
     arm_timer();
 }
 
-void ConnectionPool::fail_waiter(const PoolStep& step, const Error* dial_error) {
+void ConnectionPool::fail_waiter(const PoolAction& step, const Error* dial_error) {
     Call& call = static_cast<Call&>(*step.waiter);
     switch (step.refusal) {
-        case PoolStep::Refusal::saturated:
+        case PoolAction::Refusal::saturated:
             call.fail(ktrdr::fail(
                 Errc::pool_saturated,
                 fmt::format("{} requests wait already for one of {} connections; start fewer at once or raise the pool "
@@ -167,9 +167,9 @@ void ConnectionPool::fail_waiter(const PoolStep& step, const Error* dial_error) 
                             options_.pool.max_waiters, options_.pool.max_connections),
                 {{"max_waiters", options_.pool.max_waiters}, {"max_connections", options_.pool.max_connections}}));
             return;
-        case PoolStep::Refusal::closed: call.fail(ktrdr::fail(Errc::client_closed, "the client was closed")); return;
-        case PoolStep::Refusal::dial:
-        case PoolStep::Refusal::none:
+        case PoolAction::Refusal::closed: call.fail(ktrdr::fail(Errc::client_closed, "the client was closed")); return;
+        case PoolAction::Refusal::dial:
+        case PoolAction::Refusal::none:
             call.fail(dial_error != nullptr ? *dial_error : ktrdr::fail(Errc::internal, "no connection"));
             return;
     }

@@ -70,12 +70,12 @@ private:
     void exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) override;
 
     /// `reason` is that of a connection to be closed.
-    void carry_out(const PoolStep& step, CloseReason reason, const Error* dial_error = nullptr);
+    void carry_out(const PoolAction& step, CloseReason reason, const Error* dial_error = nullptr);
     /// Everything that `next` has to say.
     template <class Next>
     void carry_out_all(CloseReason reason, Next next);
     void tick();
-    void fail_waiter(const PoolStep& step, const Error* dial_error);
+    void fail_waiter(const PoolAction& step, const Error* dial_error);
     void dial();
     void forget(Connection& connection);
     void arm_timer();

@@ -42,15 +42,15 @@ PoolWaiter* PoolCore::pop_waiter(bool urgent_only) noexcept {
     return &front;
 }
 
-PoolStep PoolCore::close_idle(PoolMember& member, SteadyTime now) noexcept {
+PoolAction PoolCore::close_idle(PoolMember& member, SteadyTime now) noexcept {
     idle_.erase(idle_.iterator_to(member));
     member.state = PoolMember::State::gone;
-    return {.kind = PoolStep::Kind::close, .member = &member, .dial = wants_dial(now)};
+    return {.kind = PoolAction::Kind::close, .member = &member, .dial = wants_dial(now)};
 }
 
-PoolStep PoolCore::acquire(PoolWaiter& waiter, SteadyTime now) {
+PoolAction PoolCore::acquire(PoolWaiter& waiter, SteadyTime now) {
     if (closed_) {
-        return {.kind = PoolStep::Kind::fail, .waiter = &waiter, .refusal = PoolStep::Refusal::closed};
+        return {.kind = PoolAction::Kind::fail, .waiter = &waiter, .refusal = PoolAction::Refusal::closed};
     }
     if (!idle_.empty()) {
         PoolMember& newest = idle_.front();
@@ -60,11 +60,11 @@ PoolStep PoolCore::acquire(PoolWaiter& waiter, SteadyTime now) {
         idle_.pop_front();
         newest.state = PoolMember::State::active;
         ++active_;
-        return {.kind = PoolStep::Kind::grant, .member = &newest, .waiter = &waiter, .dial = wants_dial(now)};
+        return {.kind = PoolAction::Kind::grant, .member = &newest, .waiter = &waiter, .dial = wants_dial(now)};
     }
     Waiters& queue = waiter.urgent ? urgent_ : waiters_;
     if (queue.size() >= limits_.waiters) {
-        return {.kind = PoolStep::Kind::fail, .waiter = &waiter, .refusal = PoolStep::Refusal::saturated};
+        return {.kind = PoolAction::Kind::fail, .waiter = &waiter, .refusal = PoolAction::Refusal::saturated};
     }
     queue.push_back(waiter);
     return {.dial = wants_dial(now)};
@@ -81,7 +81,7 @@ void PoolCore::dial_started(PoolMember& member) noexcept {
     member.state = PoolMember::State::connecting;
 }
 
-PoolStep PoolCore::dial_ended(PoolMember& member, SteadyTime now, double chance) {
+PoolAction PoolCore::dial_ended(PoolMember& member, SteadyTime now, double chance) {
     --connecting_;
     pause_ = {};
     dial_after_ = {};
@@ -89,7 +89,7 @@ PoolStep PoolCore::dial_ended(PoolMember& member, SteadyTime now, double chance)
     return keep_or_close(member, true, now);
 }
 
-PoolStep PoolCore::dial_failed(PoolMember& member, SteadyTime now, double chance) noexcept {
+PoolAction PoolCore::dial_failed(PoolMember& member, SteadyTime now, double chance) noexcept {
     --connecting_;
     member.state = PoolMember::State::gone;
     // Dials that were under way together fail together: one pause for all of them.
@@ -99,20 +99,20 @@ PoolStep PoolCore::dial_failed(PoolMember& member, SteadyTime now, double chance
         dial_after_ = now + spread(pause_, pause_spread, chance);
     }
     warm_ = 0;
-    PoolStep step;
+    PoolAction step;
     if (PoolWaiter* const waiter = pop_waiter(false); waiter != nullptr) {
-        step = {.kind = PoolStep::Kind::fail, .waiter = waiter, .refusal = PoolStep::Refusal::dial};
+        step = {.kind = PoolAction::Kind::fail, .waiter = waiter, .refusal = PoolAction::Refusal::dial};
     }
     step.dial = wants_dial(now);
     return step;
 }
 
-PoolStep PoolCore::release(PoolMember& member, bool reusable, SteadyTime now) {
+PoolAction PoolCore::release(PoolMember& member, bool reusable, SteadyTime now) {
     --active_;
     return keep_or_close(member, reusable && now < member.retires, now);
 }
 
-PoolStep PoolCore::keep_or_close(PoolMember& member, bool reusable, SteadyTime now) {
+PoolAction PoolCore::keep_or_close(PoolMember& member, bool reusable, SteadyTime now) {
     // The reserve goes back when nothing is urgent any more.
     const bool over = open() >= limits_.connections;
     if (open() + 1 >= warm_) {
@@ -122,7 +122,7 @@ PoolStep PoolCore::keep_or_close(PoolMember& member, bool reusable, SteadyTime n
         if (PoolWaiter* const waiter = pop_waiter(over); waiter != nullptr) {
             member.state = PoolMember::State::active;
             ++active_;
-            return {.kind = PoolStep::Kind::grant, .member = &member, .waiter = waiter, .dial = wants_dial(now)};
+            return {.kind = PoolAction::Kind::grant, .member = &member, .waiter = waiter, .dial = wants_dial(now)};
         }
         if (!over && limits_.idle_timeout > std::chrono::nanoseconds::zero()) {
             member.state = PoolMember::State::idle;
@@ -132,14 +132,14 @@ PoolStep PoolCore::keep_or_close(PoolMember& member, bool reusable, SteadyTime n
         }
     }
     member.state = PoolMember::State::gone;
-    return {.kind = PoolStep::Kind::close, .member = &member, .dial = wants_dial(now)};
+    return {.kind = PoolAction::Kind::close, .member = &member, .dial = wants_dial(now)};
 }
 
-PoolStep PoolCore::lost(PoolMember& member, SteadyTime now) noexcept {
+PoolAction PoolCore::lost(PoolMember& member, SteadyTime now) noexcept {
     return close_idle(member, now);
 }
 
-PoolStep PoolCore::tick(SteadyTime now) noexcept {
+PoolAction PoolCore::tick(SteadyTime now) noexcept {
     if (!idle_.empty() && (now >= idle_.back().idle_since + limits_.idle_timeout || now >= idle_.back().retires)) {
         return close_idle(idle_.back(), now);
     }
@@ -158,14 +158,14 @@ std::optional<SteadyTime> PoolCore::next_tick() const noexcept {
     return next;
 }
 
-PoolStep PoolCore::drop_idle(SteadyTime now) noexcept {
-    return idle_.empty() ? PoolStep{} : close_idle(idle_.back(), now);
+PoolAction PoolCore::drop_idle(SteadyTime now) noexcept {
+    return idle_.empty() ? PoolAction{} : close_idle(idle_.back(), now);
 }
 
-PoolStep PoolCore::close() noexcept {
+PoolAction PoolCore::close() noexcept {
     closed_ = true;
     if (PoolWaiter* const waiter = pop_waiter(false); waiter != nullptr) {
-        return {.kind = PoolStep::Kind::fail, .waiter = waiter, .refusal = PoolStep::Refusal::closed};
+        return {.kind = PoolAction::Kind::fail, .waiter = waiter, .refusal = PoolAction::Refusal::closed};
     }
     return drop_idle({});
 }

@@ -26,7 +26,7 @@ struct PoolMember : boost::intrusive::list_base_hook<> {
 };
 
 /// What the driver has to do next.
-struct PoolStep {
+struct PoolAction {
     enum class Kind {
         /// Nothing: the caller waits, or nobody is concerned.
         none,
@@ -57,7 +57,7 @@ struct PoolStep {
 ///
 /// Units: `chance` is a random number in [0, 1) that the driver draws; lifetimes and pauses are spread with it.
 /// Thread safety: none; the driver confines it to the io thread.
-/// Errors: never throws; a refusal is `PoolStep::Kind::fail`.
+/// Errors: never throws; a refusal is `PoolAction::Kind::fail`.
 /// Lifetime: waiters and members are the driver's; each stays where it is while it is in the books.
 /// Cost: every event is O(1).
 class PoolCore final {
@@ -87,32 +87,32 @@ public:
     explicit PoolCore(Limits limits) noexcept : limits_(limits) {}
 
     /// After `close` ask again: that connection was too old.
-    [[nodiscard]] PoolStep acquire(PoolWaiter& waiter, SteadyTime now);
+    [[nodiscard]] PoolAction acquire(PoolWaiter& waiter, SteadyTime now);
     /// The waiter gives up. Only for one that is waiting.
     void leave(PoolWaiter& waiter) noexcept;
     [[nodiscard]] bool is_waiting(const PoolWaiter& waiter) const noexcept { return waiter.is_linked(); }
 
     /// The driver carries out a step's `dial`.
     void dial_started(PoolMember& member) noexcept;
-    [[nodiscard]] PoolStep dial_ended(PoolMember& member, SteadyTime now, double chance);
+    [[nodiscard]] PoolAction dial_ended(PoolMember& member, SteadyTime now, double chance);
     /// The front waiter fails with the dial.
-    [[nodiscard]] PoolStep dial_failed(PoolMember& member, SteadyTime now, double chance) noexcept;
+    [[nodiscard]] PoolAction dial_failed(PoolMember& member, SteadyTime now, double chance) noexcept;
 
     /// An active connection comes back.
-    [[nodiscard]] PoolStep release(PoolMember& member, bool reusable, SteadyTime now);
+    [[nodiscard]] PoolAction release(PoolMember& member, bool reusable, SteadyTime now);
     /// An idle connection died by itself.
-    [[nodiscard]] PoolStep lost(PoolMember& member, SteadyTime now) noexcept;
+    [[nodiscard]] PoolAction lost(PoolMember& member, SteadyTime now) noexcept;
     /// Have this many connections open, idle or not, once; the limit holds.
     void warm_up(std::size_t connections) noexcept { warm_ = std::min(connections, limits_.connections); }
     /// What is due by now: an idle connection to close, a dial to start. Ask until there is nothing.
-    [[nodiscard]] PoolStep tick(SteadyTime now) noexcept;
+    [[nodiscard]] PoolAction tick(SteadyTime now) noexcept;
     /// When `tick` will have something.
     [[nodiscard]] std::optional<SteadyTime> next_tick() const noexcept;
     /// Close an idle connection whatever its age. Ask until there is nothing.
-    [[nodiscard]] PoolStep drop_idle(SteadyTime now) noexcept;
+    [[nodiscard]] PoolAction drop_idle(SteadyTime now) noexcept;
 
     /// Refuse everything from now on. Ask until there is nothing: fails the waiters, closes the idle.
-    [[nodiscard]] PoolStep close() noexcept;
+    [[nodiscard]] PoolAction close() noexcept;
 
     [[nodiscard]] Counts counts() const noexcept;
 
@@ -123,9 +123,9 @@ private:
     [[nodiscard]] std::size_t open() const noexcept { return idle_.size() + active_ + dials(); }
     [[nodiscard]] bool needs_dial() const noexcept;
     [[nodiscard]] bool wants_dial(SteadyTime now) noexcept;
-    [[nodiscard]] PoolStep keep_or_close(PoolMember& member, bool reusable, SteadyTime now);
+    [[nodiscard]] PoolAction keep_or_close(PoolMember& member, bool reusable, SteadyTime now);
     [[nodiscard]] PoolWaiter* pop_waiter(bool urgent_only) noexcept;
-    [[nodiscard]] PoolStep close_idle(PoolMember& member, SteadyTime now) noexcept;
+    [[nodiscard]] PoolAction close_idle(PoolMember& member, SteadyTime now) noexcept;
 
     Limits limits_;
     Waiters urgent_{};

@@ -6,7 +6,6 @@
 #include <boost/url/authority_view.hpp>
 #include <boost/url/grammar/ci_string.hpp>
 #include <boost/url/scheme.hpp>
-#include <charconv>
 #include <iterator>
 
 namespace ktrdr {
@@ -16,16 +15,21 @@ bool is_plain(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });
 }
 
-bool is_port(std::string_view text) {
-    unsigned value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && end == text.data() + text.size() && value >= 1 && value <= 65535;
-}
-
 std::string lower(std::string_view text) {
     std::string lowered(text);
     std::ranges::transform(lowered, lowered.begin(), boost::urls::grammar::to_lower);
     return lowered;
+}
+
+/// An address's zone is cut out of `authority` (`%eth0` of `[fe80::1%eth0]`): Boost.URL 1.81 knows none.
+std::string without_zone(std::string_view authority, std::string& zone) {
+    const std::size_t end = authority.starts_with('[') ? authority.find(']') : 0;
+    const std::size_t begin = std::min(authority.find('%'), authority.size());
+    if (end == std::string_view::npos || begin >= end) {
+        return std::string(authority);
+    }
+    zone = authority.substr(begin, end - begin);
+    return std::string(authority.substr(0, begin)).append(authority.substr(end));
 }
 
 /// Split at the end of the authority; the target is what is left, as it is written, for services are asked for targets
@@ -44,7 +48,9 @@ std::string_view split(std::string_view url, Url& parts) {
     }
     const std::string_view rest = url.substr(scheme_end + mark.size());
     const std::string_view written = rest.substr(0, rest.find_first_of("/?#"));
-    const auto authority = boost::urls::parse_authority(written);
+    std::string zone;
+    const std::string zoneless = without_zone(written, zone);
+    const auto authority = boost::urls::parse_authority(zoneless);
     if (!authority) {
         return "its host is neither a name nor an address such as 127.0.0.1 or [::1], or its port is not a number";
     }
@@ -54,14 +60,15 @@ std::string_view split(std::string_view url, Url& parts) {
     if (authority->encoded_host().empty()) {
         return "it names no host";
     }
-    // Boost.URL takes an empty port, and of one beyond 16 bits `port_number` gives some of the bits.
-    if (authority->has_port() && !is_port(authority->port())) {
+    // Boost.URL takes an empty port, and gives 0 for that and for one beyond 16 bits.
+    if (authority->has_port() && authority->port_number() == 0) {
         return "the port is not a number from 1 to 65535";
     }
     const std::string usual = std::to_string(boost::urls::default_port(scheme));
-    const std::string shown_host = lower(authority->encoded_host());
-    origin.host = lower(authority->encoded_host_address());
-    origin.port = authority->has_port() ? std::string(authority->port()) : usual;
+    origin.host = lower(authority->encoded_host_address()) + zone;
+    origin.port = authority->has_port() ? std::to_string(authority->port_number()) : usual;
+    const bool bracketed = written.starts_with('[');
+    const std::string shown_host = bracketed ? fmt::format("[{}]", origin.host) : origin.host;
     origin.host_header = origin.port == usual ? shown_host : fmt::format("{}:{}", shown_host, origin.port);
     origin.url = fmt::format("{}://{}:{}", origin.tls ? "https" : "http", shown_host, origin.port);
     parts.target = rest.substr(written.size());

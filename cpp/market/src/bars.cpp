@@ -50,7 +50,7 @@ Bars Bars::rows(std::size_t first, std::size_t last) const {
         return Column(column.begin() + static_cast<std::ptrdiff_t>(first),
                       column.begin() + static_cast<std::ptrdiff_t>(last));
     };
-    return Bars{cut(time), cut(open), cut(high), cut(low), cut(close), cut(volume)};
+    return Bars{{}, cut(time), cut(open), cut(high), cut(low), cut(close), cut(volume)};
 }
 
 Result<void> Bars::check() const {

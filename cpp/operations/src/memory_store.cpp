@@ -6,11 +6,11 @@
 
 namespace ktrdr {
 
-void MemoryStore::write(StoreStep step, Done done) {
-    if (is_terminal(step.record.status)) {
+void MemoryStore::write(RecordChange change, Done done) {
+    if (is_terminal(change.record.status)) {
         const std::scoped_lock lock(mutex_);
-        const std::string id = step.record.id;
-        if (entries_.insert_or_assign(id, Entry{std::move(step.record), std::move(step.events)}).second) {
+        const std::string id = change.record.id;
+        if (entries_.insert_or_assign(id, Entry{std::move(change.record), std::move(change.events)}).second) {
             order_.push_back(id);
         }
         while (order_.size() > max_count_) {

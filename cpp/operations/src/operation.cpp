@@ -87,7 +87,7 @@ Operation::Operation(OperationSpec spec, CancellationToken token, const Clock& c
       admitted_(!durable_) {
     log_event(OperationEventKind::state, state_data(record_));
     if (durable_) {
-        queue_step(true);
+        queue_change(true);
     } else {
         published_ = log_.last_seq();
     }
@@ -224,11 +224,11 @@ void Operation::move_to(OperationStatus next) {
     record_.status = next;
     log_event(OperationEventKind::state, state_data(record_));
     if (durable_) {
-        queue_step(true);
+        queue_change(true);
         return;
     }
     if (is_terminal(next) && store_ && !store_->durable()) {
-        store_->write(make_step(), [](const Result<void>&) {});
+        store_->write(make_change(), [](const Result<void>&) {});
     }
     announce(next, log_.last_seq());
 }

@@ -51,9 +51,9 @@ boost::asio::awaitable<void> send_reply(boost::asio::awaitable<Result<Value>> wo
 /// The reply to what has no value is null.
 template <class Owner>
 boost::asio::awaitable<void> send_reply(boost::asio::awaitable<Result<void>> work, std::shared_ptr<Owner>, ReplyTo to) {
-    using Reply = Result<boost::json::value>;
+    using Row = Result<boost::json::value>;
     auto outcome = co_await std::move(work);
-    to.post(outcome ? Reply(boost::json::value()) : Reply(std::move(outcome).error()));
+    to.post(outcome ? Row(boost::json::value()) : Row(std::move(outcome).error()));
 }
 
 /// Run `work(owner)`, a coroutine, on the io thread and post what it comes to. The owner is kept until then.

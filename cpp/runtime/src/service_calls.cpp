@@ -15,7 +15,7 @@ CancellationToken take_token(Runtime& runtime, CallOptions& options) {
     return options.cancellation_token;
 }
 
-asio::awaitable<Result<JsonOutcomes>> run_batch(AsyncServiceAdapter* adapter, std::vector<ServiceRequest> requests,
+asio::awaitable<Result<JsonOutcomes>> run_batch(AsyncServiceAdapter* adapter, std::vector<ServiceCall> requests,
                                                 CallOptions options, bool stop_at_error, BatchHandler on_part) {
     co_return co_await adapter->call_batch(std::move(requests), std::move(options), stop_at_error, std::move(on_part));
 }
@@ -58,7 +58,7 @@ CancellationToken ServiceCalls::call(std::string endpoint, std::optional<json::v
     return token;
 }
 
-CancellationToken ServiceCalls::batch(std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error,
+CancellationToken ServiceCalls::batch(std::vector<ServiceCall> requests, CallOptions options, bool stop_at_error,
                                       std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     CancellationToken token = take_token(runtime_, options);
     const ReplyTo to{runtime_, std::move(mailbox), key};

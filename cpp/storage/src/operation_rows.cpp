@@ -1,9 +1,13 @@
 #include "operation_rows.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/operations/event_kind.hpp>
 
 namespace ktrdr {
 namespace {
@@ -51,16 +55,6 @@ std::vector<std::string> warnings_from(const SQLite::Column& column) {
         warnings.emplace_back(warning.as_string());
     }
     return warnings;
-}
-
-OperationEventKind kind_from(const std::string& text) {
-    using enum OperationEventKind;
-    for (const auto kind : {state, progress, metric, warning}) {
-        if (to_string(kind) == text) {
-            return kind;
-        }
-    }
-    return log;
 }
 
 }  // namespace
@@ -141,11 +135,21 @@ void bind_event(SQLite::Statement& row, const std::string& id, const OperationEv
     row.bind(5, boost::json::serialize(event_data(event)));
 }
 
-OperationEvent read_event(SQLite::Statement& row) {
+Result<OperationEvent> read_event(SQLite::Statement& row, const std::string& id, const std::filesystem::path& file) {
     OperationEvent event;
     event.seq = static_cast<std::uint64_t>(row.getColumn(0).getInt64());
     event.time = time_of(row.getColumn(1).getInt64());
-    event.kind = kind_from(row.getColumn(2).getString());
+    const std::string kind = row.getColumn(2).getString();
+    const auto known = event_kind_from(kind);
+    if (!known) {
+        return fail(
+            Errc::storage,
+            fmt::format("event {} of operation {} in {} is of kind {:?}, which is not one of {}: read it with the "
+                        "version of ktrdr-core that wrote it, or delete this row of the table event",
+                        event.seq, id, file.string(), kind, fmt::join(event_kind_names(), ", ")),
+            {{"file", file.string()}, {"operation_id", id}, {"seq", event.seq}, {"kind", kind}});
+    }
+    event.kind = *known;
     event.data = parse(row.getColumn(3)).as_object();
     return event;
 }

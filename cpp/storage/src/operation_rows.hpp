@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <filesystem>
 #include <string>
 
 #include <ktrdr/operations/store.hpp>
@@ -19,8 +20,9 @@ void bind_record(SQLite::Statement& row, const OperationRecord& record);
 
 /// operation, seq, time, kind, data.
 void bind_event(SQLite::Statement& row, const std::string& id, const OperationEvent& event);
-/// seq, time, kind, data.
-[[nodiscard]] OperationEvent read_event(SQLite::Statement& row);
+/// seq, time, kind, data. `storage` for a kind that is not known, naming the row.
+[[nodiscard]] Result<OperationEvent> read_event(SQLite::Statement& row, const std::string& id,
+                                                const std::filesystem::path& file);
 
 [[nodiscard]] std::string reason_text(const CancelReason& reason);
 [[nodiscard]] CancelReason reason_from(const std::string& text);

@@ -41,12 +41,12 @@ public:
               "AND status NOT IN ('completed', 'failed', 'cancelled', 'timed_out')"),
           event_(connection, "INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?)") {}
 
-    Result<void> write(const StoreStep& step) {
-        // A step whose operation is not there follows a first one that could not be written.
-        if ((step.first || !run(update_, step.record)) && !run(insert_, step.record)) {
-            return taken(step.record.id);
+    Result<void> write(const RecordChange& change) {
+        // A change whose operation is not there follows a first one that could not be written.
+        if ((change.first || !run(update_, change.record)) && !run(insert_, change.record)) {
+            return taken(change.record.id);
         }
-        write_events(step);
+        write_events(change);
         return {};
     }
 
@@ -57,17 +57,17 @@ private:
         return statement.exec() > 0;
     }
 
-    void write_events(const StoreStep& step) {
-        for (std::size_t i = 0; i < step.events.size(); ++i) {
+    void write_events(const RecordChange& change) {
+        for (std::size_t i = 0; i < change.events.size(); ++i) {
             // Of a run of pictures the last one says all.
             const auto is_progress = [&](std::size_t at) {
-                return at < step.events.size() && step.events[at].kind == OperationEventKind::progress;
+                return at < change.events.size() && change.events[at].kind == OperationEventKind::progress;
             };
             if (is_progress(i) && is_progress(i + 1)) {
                 continue;
             }
             event_.reset();
-            bind_event(event_, step.record.id, step.events[i]);
+            bind_event(event_, change.record.id, change.events[i]);
             event_.exec();
         }
     }
@@ -92,8 +92,8 @@ private:
     SQLite::Statement event_;
 };
 
-Durability durability_of(const StoreStep& step) {
-    return is_terminal(step.record.status) ? Durability::synced : Durability::relaxed;
+Durability durability_of(const RecordChange& change) {
+    return is_terminal(change.record.status) ? Durability::synced : Durability::relaxed;
 }
 
 }  // namespace
@@ -116,10 +116,10 @@ SqliteStore::SqliteStore(std::shared_ptr<Database> database, Executor& executor,
 
 SqliteStore::~SqliteStore() = default;
 
-void SqliteStore::write(StoreStep step, Done done) {
+void SqliteStore::write(RecordChange change, Done done) {
     {
         const std::scoped_lock lock(mutex_);
-        queue_.push_back({std::move(step), std::move(done)});
+        queue_.push_back({std::move(change), std::move(done)});
         if (std::exchange(draining_, true)) {
             return;
         }
@@ -147,7 +147,7 @@ void SqliteStore::drain() {
 
 Result<void> SqliteStore::write_batch(const std::vector<Queued>& batch, std::vector<Result<void>>& results) {
     const bool synced = std::any_of(batch.begin(), batch.end(), [](const Queued& queued) {
-        return durability_of(queued.step) == Durability::synced;
+        return durability_of(queued.change) == Durability::synced;
     });
     return database_->write(
         writing,
@@ -157,7 +157,7 @@ Result<void> SqliteStore::write_batch(const std::vector<Queued>& batch, std::vec
             }
             StepWriter writer(connection, owner_);
             for (std::size_t i = 0; i < batch.size(); ++i) {
-                results[i] = writer.write(batch[i].step);
+                results[i] = writer.write(batch[i].change);
             }
             return {};
         },

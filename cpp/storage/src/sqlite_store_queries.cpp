@@ -108,7 +108,11 @@ Result<std::vector<OperationEvent>> SqliteStore::events(const std::string& id, c
         }
         rows.bind(4, static_cast<std::int64_t>(query.limit));
         while (rows.executeStep()) {
-            events.push_back(read_event(rows));
+            auto event = read_event(rows, id, database_->file());
+            if (!event) {
+                return event.error();
+            }
+            events.push_back(*std::move(event));
         }
         return {};
     });

@@ -4,13 +4,13 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <initializer_list>
+#include <span>
 #include <string_view>
 
 namespace ktrdr {
 namespace {
 
-using Names = std::initializer_list<std::string_view>;
+using Names = std::span<const std::string_view>;
 
 Error refuse(std::string_view field, const std::string& value, std::string_view rule) {
     std::string message = "Cannot train: ";
@@ -24,7 +24,7 @@ Result<void> check_name(std::string_view field, const std::string& value, Names 
     }
     std::string rule = "one of";
     for (const std::string_view name : allowed) {
-        rule.append(name == *allowed.begin() ? " " : ", ").append(name);
+        rule.append(name == allowed.front() ? " " : ", ").append(name);
     }
     return refuse(field, "\"" + value + "\"", rule);
 }
@@ -44,7 +44,7 @@ Result<void> check_model(const ModelSpec& model) {
     if (!(model.dropout >= 0 && model.dropout < 1)) {
         return refuse("model.dropout", number_text(model.dropout), "at least 0 and below 1");
     }
-    return check_name("model.activation", model.activation, {"relu", "tanh", "sigmoid", "leaky_relu", "gelu"});
+    return check_name("model.activation", model.activation, activation_names);
 }
 
 bool positive(double value) {
@@ -58,7 +58,7 @@ Result<void> check_stopping(const EarlyStopping& stopping) {
     if (!(std::isfinite(stopping.min_delta) && stopping.min_delta >= 0)) {
         return refuse("early_stopping.min_delta", number_text(stopping.min_delta), "at least 0");
     }
-    return check_name("early_stopping.monitor", stopping.monitor, {"val_loss", "val_accuracy"});
+    return check_name("early_stopping.monitor", stopping.monitor, monitor_names);
 }
 
 Result<void> check_options(const TrainerOptions& options, std::size_t classes) {
@@ -91,7 +91,7 @@ Result<void> check_options(const TrainerOptions& options, std::size_t classes) {
             return stopping;
         }
     }
-    return check_name("optimizer", options.optimizer, {"adam", "adamw", "sgd"});
+    return check_name("optimizer", options.optimizer, optimizer_names);
 }
 
 Result<void> check_part(std::string_view part, const LabeledMatrix& matrix, const ModelSpec& model) {
@@ -140,19 +140,23 @@ Result<void> check_input(const TrainerInput& input) {
     if (auto checked = check_options(input.options, input.model.classes); !checked) {
         return checked;
     }
-    if (auto checked = check_not_empty("training", input.train); !checked) {
+    if (input.rows == nullptr) {
+        return refuse("rows", "null", "the rows to train on");
+    }
+    const auto& [train, validation, test] = *input.rows;
+    if (auto checked = check_not_empty("training", train); !checked) {
         return checked;
     }
-    if (auto checked = check_not_empty("validation", input.validation); !checked) {
+    if (auto checked = check_not_empty("validation", validation); !checked) {
         return checked;
     }
-    if (auto checked = check_part("training", input.train, input.model); !checked) {
+    if (auto checked = check_part("training", train, input.model); !checked) {
         return checked;
     }
-    if (auto checked = check_part("validation", input.validation, input.model); !checked) {
+    if (auto checked = check_part("validation", validation, input.model); !checked) {
         return checked;
     }
-    return check_part("test", input.test, input.model);
+    return check_part("test", test, input.model);
 }
 
 }  // namespace ktrdr

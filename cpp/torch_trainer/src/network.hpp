@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include <ktrdr/models/named_tensor.hpp>
 #include <ktrdr/training/trainer.hpp>
 
 namespace ktrdr {

@@ -2,10 +2,8 @@
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
-#include <cmath>
+#include <ktrdr/training/strategy_options.hpp>
 
 namespace ktrdr {
 namespace {
@@ -94,42 +92,29 @@ std::string JsonReader::text(std::string_view key, std::optional<std::string> fa
     return std::string(found->get_string());
 }
 
-std::string JsonReader::choice(std::string_view key, std::string fallback,
-                               std::span<const std::string_view> allowed) const {
-    std::string value = text(key, std::move(fallback));
-    if (std::ranges::find(allowed, value) == allowed.end()) {
-        fail_at(key, fmt::format("'{}' is not one of {}", value, fmt::join(allowed, ", ")));
+double JsonReader::number(std::string_view key) const {
+    const boost::json::value* const found = find(key);
+    if (found == nullptr || !found->is_number()) {
+        fail_at(key, found == nullptr ? "is missing" : "a number is needed");
+        return 0;
     }
-    return value;
+    return found->to_number<double>();
 }
 
-double JsonReader::number(std::string_view key, std::optional<double> fallback, double least, double most) const {
+const boost::json::value& JsonReader::option(std::string_view key) const {
+    const StrategyOption& known = *find_strategy_option(path_of(key));
     const boost::json::value* const found = find(key);
-    if (found == nullptr && fallback) {
-        return *fallback;
+    if (found == nullptr) {
+        if (known.required) {
+            fail_at(key, "is missing");
+        }
+        return known.fallback;
     }
-    const double value = found != nullptr && found->is_number() ? found->to_number<double>() : std::nan("");
-    if (!(value >= least && value <= most)) {
-        fail_at(key, found == nullptr ? "is missing" : fmt::format("must be a number from {} to {}", least, most));
-        return least;
+    if (const auto refused = refusal(known, *found)) {
+        fail_at(key, *refused);
+        return known.fallback;
     }
-    return value;
-}
-
-std::int64_t JsonReader::integer(std::string_view key, std::optional<std::int64_t> fallback, std::int64_t least,
-                                 std::int64_t most) const {
-    const boost::json::value* const found = find(key);
-    if (found == nullptr && fallback) {
-        return *fallback;
-    }
-    boost::system::error_code error;
-    const auto value = found != nullptr && found->is_number() ? found->to_number<std::int64_t>(error) : std::int64_t{0};
-    if (found == nullptr || !found->is_number() || error || value < least || value > most) {
-        fail_at(key,
-                found == nullptr ? "is missing" : fmt::format("must be a whole number from {} to {}", least, most));
-        return least;
-    }
-    return value;
+    return *found;
 }
 
 std::vector<std::string> JsonReader::texts(std::string_view key) const {

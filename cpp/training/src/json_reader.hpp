@@ -2,10 +2,8 @@
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
-#include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,11 +32,9 @@ public:
     [[nodiscard]] std::vector<JsonReader> objects(std::string_view key) const;
     /// Without a fallback the key must be there.
     [[nodiscard]] std::string text(std::string_view key, std::optional<std::string> fallback = {}) const;
-    [[nodiscard]] std::string choice(std::string_view key, std::string fallback,
-                                     std::span<const std::string_view> allowed) const;
-    [[nodiscard]] double number(std::string_view key, std::optional<double> fallback, double least, double most) const;
-    [[nodiscard]] std::int64_t integer(std::string_view key, std::optional<std::int64_t> fallback, std::int64_t least,
-                                       std::int64_t most) const;
+    [[nodiscard]] double number(std::string_view key) const;
+    /// The value of an option (strategy_options.hpp), of the option's type and within its range, or its default.
+    [[nodiscard]] const boost::json::value& option(std::string_view key) const;
     [[nodiscard]] std::vector<std::string> texts(std::string_view key) const;
     [[nodiscard]] std::vector<double> numbers(std::string_view key) const;
 

@@ -4,27 +4,22 @@
 
 #include <algorithm>
 
+#include <ktrdr/training/training_data.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
 #include "result_schema.hpp"
-#include "training_data.hpp"
 
 namespace ktrdr {
 namespace {
 
-/// The rows move in; what the result needs of them (labels, counts) stays with `data`.
-TrainerInput make_input(const TrainingOperationContext& context, TrainingData& data) {
+TrainerInput make_input(const TrainingOperationContext& context, const std::shared_ptr<const TrainingData>& data) {
     TrainerInput input;
     input.model = context.strategy.model;
-    input.model.inputs = data.feature_names.size();
+    input.model.inputs = data->feature_names.size();
     input.model.classes = signal_names.size();
     input.options = context.strategy.options;
-    for (auto [from, to] : {std::pair{&data.train, &input.train}, std::pair{&data.validation, &input.validation},
-                            std::pair{&data.test, &input.test}}) {
-        std::vector<float> values = std::move(from->values);
-        *to = *from;
-        to->values = std::move(values);
-    }
+    // The rows alone, kept alive with all the data.
+    input.rows = {data, &data->rows};
     return input;
 }
 
@@ -48,7 +43,15 @@ LocalTrainingRunner::LocalTrainingRunner(TrainingOperationContext context, std::
       models_(std::move(models)),
       clock_(clock) {}
 
-Result<boost::json::object> LocalTrainingRunner::run(Operation& operation) {
+Result<std::shared_ptr<const TrainingData>> LocalTrainingRunner::prepare(const CancellationToken& token,
+                                                                         TrainingProgressBridge& bridge) {
+    return prepare_training_data(context_, *bars_, token, [&](std::size_t symbol, std::size_t stage) {
+        bridge.on_preparation(context_.symbols[symbol], symbol, context_.symbols.size(), preparation_stages[stage],
+                              stage, preparation_stages.size());
+    });
+}
+
+Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::shared_ptr<const TrainingData> data) {
     const CancellationToken& token = operation.token();
     TrainingProgressBridge bridge(operation.progress());
     bridge.on_initializing();
@@ -56,16 +59,17 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation) {
     if (!trainer) {
         return trainer.error();
     }
-    auto data = prepare_training_data(context_, *bars_, token, [&](std::size_t symbol, std::size_t stage) {
-        bridge.on_preparation(context_.symbols[symbol], symbol, context_.symbols.size(), preparation_stages[stage],
-                              stage, preparation_stages.size());
-    });
-    if (!data) {
-        return data.error();
+    if (data == nullptr) {
+        auto prepared = prepare(token, bridge);
+        if (!prepared) {
+            return prepared.error();
+        }
+        data = std::move(*prepared);
     }
-    warn_of_missing_classes(operation, data->train);
-    const TrainerInput input = make_input(context_, *data);
-    bridge.on_training({input.options.epochs, static_cast<std::int64_t>(input.train.rows), input.options.batch_size});
+    warn_of_missing_classes(operation, data->rows.train);
+    const TrainerInput input = make_input(context_, data);
+    bridge.on_training(
+        {input.options.epochs, static_cast<std::int64_t>(input.rows->train.rows), input.options.batch_size});
     const auto model = (*trainer)->train(input, bridge, token);
     if (!model) {
         return model.error();

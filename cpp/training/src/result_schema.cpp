@@ -8,7 +8,7 @@
 #include <numeric>
 
 #include <ktrdr/market/time_text.hpp>
-#include <ktrdr/training/safetensors.hpp>
+#include <ktrdr/models/safetensors.hpp>
 #include <ktrdr/training/training_result.hpp>
 
 namespace ktrdr {
@@ -107,17 +107,19 @@ object data_summary(const TrainingData& data) {
                                     {"test", one.test}});
     }
     std::array<std::int64_t, signal_names.size()> counts{};
-    for (const std::int64_t label : data.train.labels) {
+    for (const std::int64_t label : data.rows.train.labels) {
         ++counts[static_cast<std::size_t>(label)];
     }
     object classes;
     for (std::size_t k = 0; k < counts.size(); ++k) {
         classes[signal_names[k]] = counts[k];
     }
-    return {{"features", data.feature_names.size()},
-            {"rows", {{"train", data.train.rows}, {"validation", data.validation.rows}, {"test", data.test.rows}}},
-            {"train_classes", std::move(classes)},
-            {"symbols", std::move(symbols)}};
+    return {
+        {"features", data.feature_names.size()},
+        {"rows",
+         {{"train", data.rows.train.rows}, {"validation", data.rows.validation.rows}, {"test", data.rows.test.rows}}},
+        {"train_classes", std::move(classes)},
+        {"symbols", std::move(symbols)}};
 }
 
 object session_info(const TrainingOutcome& outcome) {
@@ -176,7 +178,8 @@ object result_figures(const TrainingOutcome& outcome) {
     return {{"training_metrics", training_metrics(outcome)},
             {"validation_metrics", validation_metrics(outcome.model)},
             {"test_metrics", test_metrics(outcome.model)},
-            {"baselines", {{"class_prior", figure(class_prior(outcome.data.train.labels, outcome.data.test.labels))}}},
+            {"baselines",
+             {{"class_prior", figure(class_prior(outcome.data.rows.train.labels, outcome.data.rows.test.labels))}}},
             {"history", history_of(outcome.model)}};
 }
 

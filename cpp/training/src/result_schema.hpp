@@ -4,11 +4,10 @@
 #include <boost/json/object.hpp>
 #include <string>
 
-#include <ktrdr/training/model_directory.hpp>
+#include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/training/trainer.hpp>
 #include <ktrdr/training/training_context.hpp>
-
-#include "training_data.hpp"
+#include <ktrdr/training/training_data.hpp>
 
 namespace ktrdr {
 

@@ -1,33 +1,19 @@
 #include <ktrdr/training/strategy.hpp>
 
+#include <boost/json/value_to.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <set>
 
 #include <ktrdr/market/timeframe.hpp>
+#include <ktrdr/training/strategy_options.hpp>
 
 #include "json_reader.hpp"
 
 namespace ktrdr {
 namespace {
-
-constexpr std::array<std::string_view, 1> model_types{"mlp"};
-constexpr std::array<std::string_view, 5> activations{"relu", "tanh", "sigmoid", "leaky_relu", "gelu"};
-constexpr std::array<std::string_view, 3> optimizers{"adam", "adamw", "sgd"};
-constexpr std::array<std::string_view, 2> monitors{"val_loss", "val_accuracy"};
-constexpr std::array<std::string_view, 1> label_sources{"forward_return"};
-
-/// The name is a folder of the models directory.
-bool is_folder_name(std::string_view name) {
-    const auto plain = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-               c == '.';
-    };
-    return !name.empty() && name.size() <= 64 && name.front() != '.' && std::ranges::all_of(name, plain);
-}
 
 void read_training_data(const JsonReader& data, Strategy& strategy) {
     strategy.symbols = data.object("symbols").texts("list");
@@ -43,7 +29,7 @@ void read_training_data(const JsonReader& data, Strategy& strategy) {
     if (std::ranges::find(strategy.timeframes, strategy.base_timeframe) == strategy.timeframes.end()) {
         timeframes.fail_at("base_timeframe", fmt::format("'{}' is not in the list", strategy.base_timeframe));
     }
-    strategy.history_required = static_cast<std::size_t>(data.integer("history_required", 0, 0, 100'000'000));
+    strategy.history_required = data.option("history_required").to_number<std::size_t>();
 }
 
 void read_indicators(const JsonReader& root, Strategy& strategy) {
@@ -53,8 +39,7 @@ void read_indicators(const JsonReader& root, Strategy& strategy) {
         const JsonReader given = item.object("params");
         IndicatorParameters parameters;
         for (const std::string& key : given.keys()) {
-            constexpr double most = std::numeric_limits<double>::max();
-            parameters.emplace(key, given.number(key, {}, -most, most));
+            parameters.emplace(key, given.number(key));
         }
         auto indicator = Indicator::make(name, parameters, item.text("source", "close"));
         if (!indicator) {
@@ -126,50 +111,52 @@ void check_features(const JsonReader& root, const Strategy& strategy) {
     }
 }
 
-void read_model(const JsonReader& model, Strategy& strategy) {
-    (void)model.choice("type", "mlp", model_types);
-    const JsonReader architecture = model.object("architecture");
-    if (architecture.has("hidden_layers")) {
-        strategy.model.hidden_layers.clear();
-        for (const double size : architecture.numbers("hidden_layers")) {
-            if (!(size >= 1 && size <= 65536 && size == static_cast<double>(static_cast<std::int64_t>(size)))) {
-                architecture.fail_at("hidden_layers", "each layer has a whole number of units from 1 to 65536");
-                break;
-            }
-            strategy.model.hidden_layers.push_back(static_cast<std::int64_t>(size));
+/// Every option, also those that no training reads: a file that says one means it.
+void check_options(const JsonReader& root) {
+    for (const StrategyOption& option : strategy_options()) {
+        JsonReader section = root;
+        std::string_view key = option.path;
+        for (std::size_t dot = key.find('.'); dot != std::string_view::npos; dot = key.find('.')) {
+            section = section.object(key.substr(0, dot));
+            key.remove_prefix(dot + 1);
         }
+        (void)section.option(key);
     }
-    strategy.model.activation = architecture.choice("activation", "relu", activations);
-    strategy.model.dropout = architecture.number("dropout", 0.2, 0, 0.99);
-    strategy.features.lags = static_cast<std::size_t>(model.object("features").integer("lookback_periods", 0, 0, 1000));
+}
+
+void read_model(const JsonReader& model, Strategy& strategy) {
+    const JsonReader architecture = model.object("architecture");
+    strategy.model.hidden_layers = value_to<std::vector<std::int64_t>>(architecture.option("hidden_layers"));
+    strategy.model.activation = architecture.option("activation").get_string();
+    strategy.model.dropout = architecture.option("dropout").to_number<double>();
+    strategy.features.lags = model.object("features").option("lookback_periods").to_number<std::size_t>();
 }
 
 void read_options(const JsonReader& training, TrainerOptions& options) {
-    options.learning_rate = training.number("learning_rate", 0.001, 1e-9, 100);
-    options.batch_size = training.integer("batch_size", 32, 1, 1'000'000);
-    options.epochs = training.integer("epochs", 100, 1, 1'000'000);
-    options.optimizer = training.choice("optimizer", "adam", optimizers);
-    options.weight_decay = training.number("weight_decay", 1e-4, 0, 10);
-    if (training.has("gradient_clip")) {
-        options.gradient_clip = training.number("gradient_clip", {}, 1e-9, 1e9);
+    options.learning_rate = training.option("learning_rate").to_number<double>();
+    options.batch_size = training.option("batch_size").to_number<std::int64_t>();
+    options.epochs = training.option("epochs").to_number<std::int64_t>();
+    options.optimizer = training.option("optimizer").get_string();
+    options.weight_decay = training.option("weight_decay").to_number<double>();
+    if (const auto& clip = training.option("gradient_clip"); !clip.is_null()) {
+        options.gradient_clip = clip.to_number<double>();
     }
-    options.seed = static_cast<std::uint64_t>(training.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));
+    options.seed = training.option("seed").to_number<std::uint64_t>();
     if (training.has("early_stopping")) {
         const JsonReader stopping = training.object("early_stopping");
-        options.early_stopping =
-            EarlyStopping{static_cast<int>(stopping.integer("patience", 10, 1, 1'000'000)),
-                          stopping.number("min_delta", 0, 0, 1e9), stopping.choice("monitor", "val_loss", monitors)};
+        options.early_stopping = EarlyStopping{stopping.option("patience").to_number<int>(),
+                                               stopping.option("min_delta").to_number<double>(),
+                                               std::string(stopping.option("monitor").get_string())};
     }
 }
 
 void read_method(const JsonReader& training, Strategy& strategy) {
     const JsonReader labels = training.object("labels");
-    (void)labels.choice("source", "forward_return", label_sources);
-    strategy.labels.threshold = labels.number("threshold", 0.02, 0, 0.999);
-    strategy.labels.lookahead = static_cast<std::size_t>(labels.integer("label_lookahead", 5, 1, 100'000));
+    strategy.labels.threshold = labels.option("threshold").to_number<double>();
+    strategy.labels.lookahead = labels.option("label_lookahead").to_number<std::size_t>();
     const JsonReader split = training.object("data_split");
-    strategy.split = {split.number("train", 0.7, 0, 1), split.number("validation", 0.15, 0, 1),
-                      split.number("test", 0.15, 0, 1)};
+    const auto share = [&split](std::string_view key) { return split.option(key).to_number<double>(); };
+    strategy.split = {share("train"), share("validation"), share("test")};
     if (auto checked = check_shares(strategy.split); !checked) {
         split.fail_at("", checked.error().message);
     }
@@ -181,10 +168,8 @@ Result<Strategy> Strategy::parse(const boost::json::object& json) {
     Strategy strategy;
     const JsonReader root(json);
     strategy.source = json;
+    check_options(root);
     strategy.name = root.text("name");
-    if (!is_folder_name(strategy.name)) {
-        root.fail_at("name", "it names a folder: 1 to 64 letters, digits, '_', '-' or '.', not beginning with '.'");
-    }
     read_training_data(root.object("training_data"), strategy);
     read_indicators(root, strategy);
     read_fuzzy_sets(root, strategy);

@@ -1,4 +1,4 @@
-#include "training_data.hpp"
+#include <ktrdr/training/training_data.hpp>
 
 #include <fmt/format.h>
 
@@ -72,21 +72,22 @@ public:
                 const PreparationListener& listener)
         : context_(context), provider_(provider), token_(token), listener_(listener) {}
 
-    Result<TrainingData> run() {
+    Result<std::shared_ptr<const TrainingData>> run() {
         for (index_ = 0; index_ < context_.symbols.size(); ++index_) {
             stage_ = preparation_stages.size();
             if (auto added = add_symbol(context_.symbols[index_]); !added) {
                 return added.error();
             }
         }
-        if (data_.train.rows == 0 || data_.validation.rows == 0 || data_.test.rows == 0) {
+        const auto& [train, validation, test] = data_->rows;
+        if (train.rows == 0 || validation.rows == 0 || test.rows == 0) {
             return fail(
                 Errc::not_enough_data,
                 fmt::format("after the split {} rows train, {} validate and {} test; every part needs rows: load "
                             "more bars or change data_split",
-                            data_.train.rows, data_.validation.rows, data_.test.rows));
+                            train.rows, validation.rows, test.rows));
         }
-        return std::move(data_);
+        return std::shared_ptr<const TrainingData>(std::move(data_));
     }
 
 private:
@@ -148,13 +149,13 @@ private:
     void join(const std::string& symbol, const Bars& bars, const FeatureMatrix& features, const Labels& labels) {
         const std::vector<std::size_t> rows = decided_rows(features, labels);
         const SplitRows parts = split_rows(features, labels, bars, rows, context_.split);
-        data_.feature_names = features.names;
-        append(data_.train, features, labels, parts.train);
-        append(data_.validation, features, labels, parts.validation);
-        append(data_.test, features, labels, parts.test);
-        data_.symbols.push_back({symbol, bars.size(), bars.start_of(0), bars.start_of(bars.size() - 1),
-                                 features.dropped, features.bar.size() - rows.size(), parts.purged, parts.train.size(),
-                                 parts.validation.size(), parts.test.size()});
+        data_->feature_names = features.names;
+        append(data_->rows.train, features, labels, parts.train);
+        append(data_->rows.validation, features, labels, parts.validation);
+        append(data_->rows.test, features, labels, parts.test);
+        data_->symbols.push_back({symbol, bars.size(), bars.start_of(0), bars.start_of(bars.size() - 1),
+                                  features.dropped, features.bar.size() - rows.size(), parts.purged, parts.train.size(),
+                                  parts.validation.size(), parts.test.size()});
     }
 
     const TrainingOperationContext& context_;
@@ -163,7 +164,7 @@ private:
     const PreparationListener& listener_;
     std::size_t index_{0};
     std::size_t stage_{0};
-    TrainingData data_{};
+    std::shared_ptr<TrainingData> data_ = std::make_shared<TrainingData>();
 };
 
 }  // namespace
@@ -175,8 +176,9 @@ std::size_t bars_needed(const TrainingOperationContext& context) {
     return warm_up_bars(context.strategy.features) + lookahead + rows;
 }
 
-Result<TrainingData> prepare_training_data(const TrainingOperationContext& context, BarProvider& bars,
-                                           const CancellationToken& token, const PreparationListener& listener) {
+Result<std::shared_ptr<const TrainingData>> prepare_training_data(const TrainingOperationContext& context,
+                                                                  BarProvider& bars, const CancellationToken& token,
+                                                                  const PreparationListener& listener) {
     return Preparation(context, bars, token, listener).run();
 }
 

@@ -36,8 +36,11 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def explained(function: Callable[P, R]) -> Callable[P, R]:
-    """Have a TypeError that a wrong argument caused name the argument, as an InvalidArgumentError."""
+def explained(function: Callable[P, R], options: type | None = None) -> Callable[P, R]:
+    """Have a TypeError that a wrong argument caused name the argument, as an InvalidArgumentError.
+
+    ``options`` is the TypedDict of a function's ``**options``.
+    """
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -47,6 +50,11 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
             wrong = error
         given = signature(function).bind(*args, **kwargs).arguments
         annotations = function.__annotations__
+        if options is not None:
+            given |= given.pop("options", {})
+            # A TypedDict keeps its words in a shell.
+            words = {name: kind.__forward_arg__ for name, kind in options.__annotations__.items()}
+            annotations = {**words, **annotations}
         raise explanation(
             wrong, {name: (given[name], annotations[name]) for name in given if name in annotations}
         )

@@ -73,7 +73,7 @@ class ThreadPost(Post):
         self._pollers: list[Callable[[], bool]] = []
 
     def add_poller(self, poller: Callable[[], bool]) -> None:
-        """Call ``poller`` every 20 ms of a wait, until it answers False."""
+        """Call ``poller`` every 20 ms of a wait, until it replies False."""
         self._pollers.append(poller)
 
     def wait(self, seconds: float) -> None:
@@ -106,7 +106,7 @@ class LoopPost(Post):
         self._loop = ref(loop)
         self._backlog: deque[tuple[int, str, Any]] = deque()
         #: Of calls: what resolves them runs nobody's code, so they need no turn.
-        self._answers: dict[int, Future[tuple[bool, Any]]] = {}
+        self._replies: dict[int, Future[tuple[bool, Any]]] = {}
         self._tasks: dict[Task[Any], _core.Operation] = {}
         self._works: dict[int, _core.Operation] = {}
         self._watched = False
@@ -130,14 +130,14 @@ class LoopPost(Post):
         if not self._watched:
             self._watch()
         self._last_key = key = self._last_key + 1
-        self._answers[key] = answer = self.loop.create_future()
-        return key, answer
+        self._replies[key] = expected = self.loop.create_future()
+        return key, expected
 
     def remove(self, key: int) -> None:
-        if self._answers.pop(key, None) is None:
+        if self._replies.pop(key, None) is None:
             super().remove(key)
             self._works.pop(key, None)
-        if self._answers or self._handlers or self._resting:
+        if self._replies or self._handlers or self._resting:
             return
         loop = self._loop()
         # Watching costs two system calls, more than a short operation itself: the next one may come at once.
@@ -195,7 +195,7 @@ class LoopPost(Post):
 
     def _rest(self) -> None:
         self._resting = False
-        if not self._watched or self._answers or self._handlers or self._tasks:
+        if not self._watched or self._replies or self._handlers or self._tasks:
             return
         self._watched = False
         if self._notifier is None:
@@ -207,13 +207,13 @@ class LoopPost(Post):
     def _take(self) -> None:
         if self._backlog:
             return
-        answers = self._answers
+        replies = self._replies
         for mail in self.mailbox.take(_BURST):
-            answer = answers.get(mail[0])
-            if answer is None:
+            reply = replies.get(mail[0])
+            if reply is None:
                 self._backlog.append(mail)
-            elif not answer.done():
-                answer.set_result(mail[2])
+            elif not reply.done():
+                reply.set_result(mail[2])
         runtime.forward_logs()
         self._work()
 

@@ -1,4 +1,4 @@
-"""Calls whose answer comes as mail: awaited on an event loop, or waited for on a thread."""
+"""Calls whose reply comes as mail: awaited on an event loop, or waited for on a thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 #: ``(True, value)``, or ``(False, record)`` of an error.
 Row = tuple[bool, Any]
 
-#: Sends the call; its answer comes to this mailbox under this key. The token stops it, where it can be stopped.
+#: Sends the call; its reply comes to this mailbox under this key. The token stops it, where it can be stopped.
 Send = Callable[["_core.Mailbox", int], "_core.CancellationToken | None"]
 
 
@@ -34,11 +34,11 @@ class Pending(Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         # One generator and no closure: this is most of what a short call costs in Python.
         post = _bridge.loop_post()
-        key, answer = self._expect(post)
+        key, expected = self._expect(post)
         token = None
         try:
             token = self._send(post.mailbox, key)
-            succeeded, value = yield from answer
+            succeeded, value = yield from expected
         except BaseException:
             # The socket is closed, and nobody waits for the answer.
             if token is not None:
@@ -82,16 +82,16 @@ class Pending(Generic[T]):
 
 
 class PendingParts(Pending[T]):
-    """A call whose answer comes in parts, so that a large one is not decoded all at once; ``read`` is given their list."""
+    """A call whose reply comes in parts, so that a large one is not decoded all at once; ``read`` is given their list."""
 
     def _expect(self, post: _bridge.LoopPost) -> tuple[int, Future[Row]]:
-        answer: Future[Row] = post.loop.create_future()
+        expected: Future[Row] = post.loop.create_future()
 
         def done(row: Row) -> None:
-            if not answer.done():
-                answer.set_result(row)
+            if not expected.done():
+                expected.set_result(row)
 
-        return post.add(self._listen(done)), answer
+        return post.add(self._listen(done)), expected
 
     @staticmethod
     def _listen(done: Callable[[Row], None]) -> _bridge.Handler:
@@ -107,7 +107,7 @@ class PendingParts(Pending[T]):
 
 
 async def reply(send: Send) -> Any:
-    """Send the call and await its answer; the task's cancel stops it at once."""
+    """Send the call and await its reply; the task's cancel stops it at once."""
     return await Pending[Any](send)
 
 
@@ -116,7 +116,7 @@ def wait_for_reply(
     timeout: float | None = None,
     listen: Callable[[Callable[[Row], None]], _bridge.Handler] = Pending._listen,
 ) -> Any:
-    """Send the call and block for its answer, at most ``timeout`` seconds.
+    """Send the call and block for its reply, at most ``timeout`` seconds.
 
     Raises
     ------
@@ -130,12 +130,12 @@ def wait_for_reply(
             "result() would stop the event loop that runs on this thread: use `await` instead"
         )
     post = _bridge.thread_post()
-    answers: list[Row] = []
-    key = post.add(listen(answers.append))
+    replies: list[Row] = []
+    key = post.add(listen(replies.append))
     token = None
     try:
         token = send(post.mailbox, key)
-        if not post.wait_until(lambda: answers, timeout):
+        if not post.wait_until(lambda: replies, timeout):
             raise TimeoutError(f"no answer within {timeout} s; the request was stopped")
     except BaseException:
         if token is not None:
@@ -143,7 +143,7 @@ def wait_for_reply(
         raise
     finally:
         post.remove(key)
-    succeeded, value = answers[0]
+    succeeded, value = replies[0]
     if not succeeded:
         raise from_record(*value)
     return value

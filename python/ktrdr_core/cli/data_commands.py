@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -12,6 +12,7 @@ from .session import Session, command
 
 if TYPE_CHECKING:
     from ..bars import Bars
+    from ..data.manager import Mode
 
 data_dir_option = click.option(
     "--data-dir",
@@ -57,7 +58,8 @@ def load(
 
     began = time.monotonic()
     with DataManager(data_dir, ib_url) as manager:
-        operation = manager.load_data(symbol, timeframe, start, end, mode)
+        # Whatever a person wrote: the core says which there are.
+        operation = manager.load_data(symbol, timeframe, start, end, cast("Mode", mode))
         session.follow({f"{symbol} {timeframe}": operation})
         bars = _some(operation.result(), symbol, timeframe, manager.database_path)
         requests = manager.pool_stats()["requests"]

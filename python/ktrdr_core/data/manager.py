@@ -17,9 +17,11 @@ from .dates import Date, iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import ClassVar
+    from typing import ClassVar, Literal
 
     from ..protocols import CancellationToken
+
+    Mode = Literal["local", "full"]
 
 
 class DataProgressRenderer(ProgressRenderer):
@@ -46,19 +48,21 @@ class DataManager(CoreManager):
         (default ``http://localhost:5001``).
     use_ib_host_service : bool, optional
         Overrides ``USE_IB_HOST_SERVICE``; giving ``ib_url`` means True.
-    pool_size : int, optional
+    max_connections : int, optional
         Most connections to the service at once. Else ``IB_HOST_SERVICE_POOL_LIMIT``, else 10.
     source : BarSource, optional
         Asked in place of the service: a ``ktrdr_core.testing.FakeSource``.
     env : mapping, optional
         Read in place of ``os.environ``.
+    pool_size : int, optional
+        The older name of ``max_connections``.
 
     Raises
     ------
     ConfigurationError
         When a setting cannot be read.
     InvalidArgumentError
-        For a ``pool_size`` below 1, and a source beside a service.
+        For ``max_connections`` below 1, and a source beside a service.
     StorageError
         When the directory or the database cannot be made or opened.
 
@@ -79,9 +83,10 @@ class DataManager(CoreManager):
         ib_url: str | None = None,
         *,
         use_ib_host_service: bool | None = None,
-        pool_size: int | None = None,
+        max_connections: int | None = None,
         source: BarSource | None = None,
         env: Mapping[str, str] | None = None,
+        pool_size: int | None = None,
     ) -> None:
         env = dict(os.environ if env is None else env)
         super().__init__(
@@ -91,14 +96,15 @@ class DataManager(CoreManager):
         )
         if data_dir is None:
             data_dir = env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data"
-        if pool_size is not None and pool_size < 1:
-            raise InvalidArgumentError(f"pool_size must be at least 1, not {pool_size}")
+        for name, most in (("max_connections", max_connections), ("pool_size", pool_size)):
+            if most is not None and most < 1:
+                raise InvalidArgumentError(f"{name} must be at least 1, not {most}")
         _bridge.start()
         self._native = _core.DataManager(
             Path(data_dir),
             ib_url,
             use_ib_host_service,
-            pool_size,
+            pool_size if max_connections is None else max_connections,
             None if source is None else source._native,
             env,
         )
@@ -119,7 +125,7 @@ class DataManager(CoreManager):
         timeframe: str,
         start_date: Date | None = None,
         end_date: Date | None = None,
-        mode: str = "local",
+        mode: Mode = "local",
         *,
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
@@ -153,47 +159,34 @@ class DataManager(CoreManager):
         ConflictError
             When the id belongs to another request; at once.
         """
-        return self._load(
-            symbol,
-            timeframe,
-            iso("start_date", start_date),
-            iso("end_date", end_date),
-            mode,
+        request = _core.LoadRequest(
+            symbol=symbol,
+            timeframe=timeframe,
+            start_date=iso("start_date", start_date),
+            end_date=iso("end_date", end_date),
+            mode=mode,
             operation_id=operation_id,
-            token=cancellation_token,
-            callback=progress_callback,
+            parent_id=current_id(),
         )
+        return self._load(request, cancellation_token, progress_callback)
 
     def _load_again(
         self, parameters: dict[str, Any], *, operation_id: str, resume: bool
     ) -> Operation[Bars]:
-        return self._load(**parameters, operation_id=operation_id, resume=resume)
+        return self._load(
+            _core.LoadRequest(
+                **parameters, operation_id=operation_id, parent_id=current_id(), resume=resume
+            )
+        )
 
     def _load(
         self,
-        symbol: str,
-        timeframe: str,
-        start_date: str | None,
-        end_date: str | None,
-        mode: str,
-        *,
-        operation_id: str,
+        request: _core.LoadRequest,
         token: CancellationToken | None = None,
         callback: ProgressCallback | None = None,
-        resume: bool = False,
     ) -> Operation[Bars]:
         native_token, watch = foreign.as_token("cancellation_token", token)
-        native = self._native.load_data(
-            symbol,
-            timeframe,
-            start_date,
-            end_date,
-            mode,
-            operation_id,
-            current_id(),
-            resume,
-            native_token,
-        )
+        native = self._native.load_data(request, native_token)
         watch(native)
         return self._track(Operation(native, Bars, progress_callback=callback))
 

@@ -1,4 +1,4 @@
-"""The envelope of every answer: ``{"success": …, "data": …, "error": {"code", "message", "details"} or null}``."""
+"""The envelope of every response: ``{"success": …, "data": …, "error": {"code", "message", "details"} or null}``."""
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from .. import errors
 
-Answer = dict[str, Any]
+Envelope = dict[str, Any]
 
 _HTTP_STATUS: dict[type[errors.KtrdrError], int] = {
     errors.InvalidArgumentError: 422,
@@ -41,7 +41,7 @@ class EnvelopeRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
-        async def answer(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             try:
                 return await handler(request)
             except RequestValidationError as error:
@@ -53,7 +53,7 @@ class EnvelopeRoute(APIRoute):
             except errors.KtrdrError as error:
                 return _error(_http_status(error), error.code, error.message, error.context)
 
-        return answer
+        return respond
 
 
 def _http_status(error: errors.KtrdrError) -> int:
@@ -63,12 +63,12 @@ def _http_status(error: errors.KtrdrError) -> int:
     return next(known, 500)
 
 
-def _error(status: int, code: str, message: str, details: Answer) -> Response:
+def _error(status: int, code: str, message: str, details: Envelope) -> Response:
     error = {"code": code, "message": message, "details": details}
     return JSONResponse({"success": False, "data": None, "error": error}, status)
 
 
-def answer_of(data: object) -> Answer:
+def envelope_of(data: object) -> Envelope:
     return {"success": True, "data": data, "error": None}
 
 

@@ -16,7 +16,7 @@ from .. import errors
 from .._core import OperationEvent, OperationRecord
 from ..operations import OperationsService
 from ..operations.handle import CANCEL_GRACE
-from .envelope import Answer, EnvelopeRoute, Refusal, answer_of, text_of
+from .envelope import Envelope, EnvelopeRoute, Refusal, envelope_of, text_of
 
 ApiStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
 
@@ -128,7 +128,7 @@ class _View:
         active_only: bool = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = 10,
         offset: Annotated[int, Query(ge=0)] = 0,
-    ) -> Answer:
+    ) -> Envelope:
         """List operations, newest first."""
         page = self._operations.list(
             status=None if status is None else _STATES[status],
@@ -138,16 +138,16 @@ class _View:
             limit=limit,
             offset=offset,
         )
-        answer = answer_of([_row(record) for record in page.records])
-        return answer | {"total_count": page.total_count, "active_count": page.active_count}
+        envelope = envelope_of([_row(record) for record in page.records])
+        return envelope | {"total_count": page.total_count, "active_count": page.active_count}
 
-    def get(self, operation_id: OperationId) -> Answer:
+    def get(self, operation_id: OperationId) -> Envelope:
         """Say what is known of an operation."""
-        return answer_of(_detail(self._operations.get(operation_id)))
+        return envelope_of(_detail(self._operations.get(operation_id)))
 
     async def cancel(
         self, operation_id: OperationId, response: Response, asked: CancelRequest | None = None
-    ) -> Answer:
+    ) -> Envelope:
         """Cancel an operation, and wait a moment for it to stop; 202 when it has not yet."""
         asked = asked or CancelRequest()
         record = await asyncio.to_thread(self._operations.get, operation_id)
@@ -161,7 +161,7 @@ class _View:
         if record.active:
             response.status_code = 202
         reason = record.reason
-        return answer_of(
+        return envelope_of(
             {
                 "success": True,
                 "operation_id": operation_id,
@@ -181,7 +181,7 @@ class _View:
         except TimeoutError:
             return
 
-    def results(self, operation_id: OperationId) -> Answer:
+    def results(self, operation_id: OperationId) -> Envelope:
         """Give what a completed operation made, as far as it is plain JSON."""
         record = self._operations.get(operation_id)
         if record.status != "completed":
@@ -189,25 +189,25 @@ class _View:
                 f"operation {operation_id} is {record.status}: only a completed one has results",
                 context={"operation_id": operation_id, "status": record.status},
             )
-        return answer_of(_named(record) | {"results": record.result})
+        return envelope_of(_named(record) | {"results": record.result})
 
-    async def retry(self, operation_id: OperationId) -> Answer:
+    async def retry(self, operation_id: OperationId) -> Envelope:
         """Make the request of an ended operation once more, as a new one."""
-        return answer_of(_row(self._operations.retry(operation_id)._native.record()))
+        return envelope_of(_row(self._operations.retry(operation_id)._native.record()))
 
-    async def resume(self, operation_id: OperationId) -> Answer:
+    async def resume(self, operation_id: OperationId) -> Envelope:
         """Let an operation that its process's end interrupted go on, under its id."""
-        return answer_of(_row(self._operations.resume(operation_id)._native.record()))
+        return envelope_of(_row(self._operations.resume(operation_id)._native.record()))
 
     def metrics(
         self,
         operation_id: OperationId,
         cursor: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-    ) -> Answer:
+    ) -> Envelope:
         """Give the metrics after a cursor, and the cursor for the next call."""
         page = self._operations.metrics(operation_id, cursor=cursor, limit=limit)
-        return answer_of({"metrics": page.metrics, "cursor": page.cursor})
+        return envelope_of({"metrics": page.metrics, "cursor": page.cursor})
 
     async def events(
         self,
@@ -259,7 +259,7 @@ class _View:
         return text
 
 
-def _named(record: OperationRecord) -> Answer:
+def _named(record: OperationRecord) -> Envelope:
     return {
         "operation_id": record.id,
         "operation_type": record.type,
@@ -270,7 +270,7 @@ def _named(record: OperationRecord) -> Answer:
     }
 
 
-def _row(record: OperationRecord) -> Answer:
+def _row(record: OperationRecord) -> Envelope:
     return _named(record) | {
         "parent_id": record.parent_id or None,
         "created_at": text_of(record.created),
@@ -288,7 +288,7 @@ def _duration(record: OperationRecord) -> float | None:
     return (end - record.started).total_seconds()
 
 
-def _detail(record: OperationRecord) -> Answer:
+def _detail(record: OperationRecord) -> Envelope:
     progress, parameters = record.progress, record.parameters
     known = ("symbol", "timeframe", "mode", "start_date", "end_date")
     return _row(record) | {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import subprocess  # nosec B404
 import sys
 import time
-from typing import TYPE_CHECKING
+import urllib.request
+from typing import TYPE_CHECKING, Any
 
 from ..errors import HostServiceError
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 # Seconds.
 _START_LIMIT = 60.0
 _STOP_LIMIT = 0.5
+_ASK_LIMIT = 60.0
 
 
 class HostProcess:
@@ -29,7 +32,7 @@ class HostProcess:
     delay : float
         Seconds each answer with bars takes.
     gate : bool
-        Hold the requests for bars until ``POST /control/release``; for tests.
+        Hold the requests for bars until ``release``; for tests.
 
     Raises
     ------
@@ -80,6 +83,27 @@ class HostProcess:
                 raise HostServiceError("the IB host service ended before it could be reached")
             line += chunk
         return line.decode().split()[-1]
+
+    def stats(self) -> dict[str, Any]:
+        """Ask for what it saw: ``/health/detailed``, which does not count itself among the requests."""
+        return self._ask("/health/detailed")
+
+    def wait(self, *, held: int = 0, cancelled: int = 0) -> None:
+        """Block until so many requests are held, and clients have given up so many; it needs the ``gate``."""
+        self._ask(f"/control/wait?held={held}&cancelled={cancelled}")
+
+    def release(self, count: int | None = None) -> None:
+        """Let ``count`` held requests go, or all of them and those to come; it needs the ``gate``."""
+        self._ask("/control/release", {"count": count})
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.url + path, data, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=_ASK_LIMIT) as answer:  # nosec B310
+            value: dict[str, Any] = json.load(answer)
+        return value
 
     def close(self) -> None:
         """End the service; it keeps nothing, so it is killed where it does not end at once."""

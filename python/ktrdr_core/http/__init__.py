@@ -5,8 +5,8 @@ task is released at once, its socket is closed behind it, and no answer ever rea
 """
 
 from .._core import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
-from .answers import EventStream, Headers, Response, StreamedResponse
 from .client import Client, PendingResponse
+from .responses import EventStream, Headers, Response, StreamedResponse
 
 __all__ = [
     "Client",

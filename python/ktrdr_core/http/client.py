@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from .. import _bridge, _core
 from .._bridge.arguments import checked_headers, described, explained
 from .._bridge.replies import Pending, Send, reply, wait_for_reply
 from .._core import PoolOptions, RetryPolicy, Timeouts, TlsOptions
 from ..errors import InvalidArgumentError
-from .answers import EventStream, Response, StreamedResponse
 from .query import with_params
+from .responses import EventStream, Response, StreamedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Unpack
+
+
+class StreamOptions(TypedDict, total=False):
+    """What a request carries into the core as it is; see ``Client.request``."""
+
+    json: Any
+    timeout: float | None
+    idempotent: bool
+    idempotency_key: str
+    max_redirects: int
+
+
+class RequestOptions(StreamOptions, total=False):
+    """The same for one whose response comes whole."""
+
+    urgent: bool
+
+
+class _GetOptions(RequestOptions, total=False):
+    """Every keyword of ``Client.request``."""
+
+    params: Mapping[str, Any] | None
+    headers: Mapping[str, str] | None
+    content: bytes | str | None
+    cancellation_token: _core.CancellationToken | None
 
 
 def _shown(pending: object, shown: tuple[str, str]) -> str:
@@ -87,7 +114,7 @@ class Client:
     -----
     Thread safety: every member from any thread; ``await`` on any event loop, many at once.
 
-    Any status is an answer: ``raise_for_status`` makes an error of it. No redirect is followed unless a request asks for
+    Any status is a response: ``raise_for_status`` makes an error of it. No redirect is followed unless a request asks for
     it, no proxy is taken from the environment, no cookie is kept.
 
     Examples
@@ -97,8 +124,8 @@ class Client:
     >>> from ktrdr_core.testing import FaultServer, ok
     >>> async def main(url):
     ...     async with Client(url) as client:
-    ...         answer = await client.get("/health")
-    ...         return answer.raise_for_status().json()
+    ...         response = await client.get("/health")
+    ...         return response.raise_for_status().json()
     >>> with FaultServer(ok('{"healthy": true}')) as service:
     ...     asyncio.run(main(service.url))
     {'healthy': True}
@@ -125,7 +152,7 @@ class Client:
             tls or TlsOptions(),
         )
 
-    @explained
+    @partial(explained, options=RequestOptions)
     def request(
         self,
         method: str,
@@ -134,13 +161,8 @@ class Client:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | str | None = None,
-        json: Any = ...,
-        timeout: float | None = None,
-        idempotent: bool = False,
-        idempotency_key: str = "",
-        urgent: bool = False,
-        max_redirects: int = 0,
         cancellation_token: _core.CancellationToken | None = None,
+        **options: Unpack[RequestOptions],
     ) -> PendingResponse:
         """Make a request; it is sent when it is awaited, or by ``result()``.
 
@@ -156,6 +178,11 @@ class Client:
             Sent with this request.
         content : bytes or str, optional
             The body as it is.
+        cancellation_token : CancellationToken, optional
+            Stops the request; it ends with ``OperationCancelledError`` then.
+
+        Other Parameters
+        ----------------
         json : optional
             The body as JSON; any plain value, ``None`` too.
         timeout : float, optional
@@ -164,13 +191,11 @@ class Client:
             Twice is as good as once, whatever the method says: it may be sent again.
         idempotency_key : str, optional
             Sent as ``Idempotency-Key``: the service knows by it that a request came twice, so it may be sent again.
-        urgent : bool
-            Goes before others that wait for a connection, over one that is kept for this: for calls that stop work.
         max_redirects : int
             Follow so many redirects, 5 at most: 303, and 301 and 302 of a POST, as GET; never from https to http; to
-            another service without headers that may be secrets. Without it a redirect is an answer like another.
-        cancellation_token : CancellationToken, optional
-            Stops the request; it ends with ``OperationCancelledError`` then.
+            another service without headers that may be secrets. Without it a redirect is a response like another.
+        urgent : bool
+            Goes before others that wait for a connection, over one that is kept for this: for calls that stop work.
 
         Raises
         ------
@@ -178,24 +203,13 @@ class Client:
             For arguments that cannot be sent, naming the argument.
         """
         request, shown = self._made(
-            method,
-            url,
-            params,
-            headers,
-            content,
-            json,
-            timeout,
-            idempotent,
-            idempotency_key,
-            urgent,
-            max_redirects,
-            cancellation_token,
+            method, url, params, headers, content, cancellation_token, options
         )
         return PendingResponse(
             lambda mailbox, key: self._native.send(request, cancellation_token, mailbox, key), shown
         )
 
-    @explained
+    @partial(explained, options=StreamOptions)
     def stream(
         self,
         method: str,
@@ -204,18 +218,14 @@ class Client:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | str | None = None,
-        json: Any = ...,
-        timeout: float | None = None,
-        idempotent: bool = False,
-        idempotency_key: str = "",
-        max_redirects: int = 0,
         cancellation_token: _core.CancellationToken | None = None,
+        **options: Unpack[StreamOptions],
     ) -> _PendingStream:
-        """Make a request whose answer is read as it comes: ``async with client.stream("GET", url) as response``.
+        """Make a request whose response is read as it comes: ``async with client.stream("GET", url) as response``.
 
         The arguments are those of ``request``; ``timeout`` holds until the head is there. Streams have connections of
-        their own (``PoolOptions.max_streams``), so that long ones keep nobody waiting. Leaving the block before the end
-        closes the connection.
+        their own (``PoolOptions.max_streams``), so that long ones keep nobody waiting and none is ``urgent``. Leaving
+        the block before the end closes the connection.
 
         Raises
         ------
@@ -223,18 +233,7 @@ class Client:
             For arguments that cannot be sent, naming the argument.
         """
         request, shown = self._made(
-            method,
-            url,
-            params,
-            headers,
-            content,
-            json,
-            timeout,
-            idempotent,
-            idempotency_key,
-            False,
-            max_redirects,
-            cancellation_token,
+            method, url, params, headers, content, cancellation_token, options
         )
         return _PendingStream(
             lambda mailbox, key: self._native.stream(request, cancellation_token, mailbox, key),
@@ -274,9 +273,7 @@ class Client:
             raise InvalidArgumentError(f"last_event_id must be str, not {described(last_event_id)}")
         if last_event_id:
             fields["Last-Event-ID"] = last_event_id
-        request, _ = self._made(
-            "GET", url, params, fields, None, ..., None, False, "", False, 0, cancellation_token
-        )
+        request, _ = self._made("GET", url, params, fields, None, cancellation_token, {})
         return EventStream(self._native.events(request, cancellation_token))
 
     def _made(
@@ -286,17 +283,13 @@ class Client:
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
         content: bytes | str | None,
-        json: Any,
-        timeout: float | None,
-        idempotent: bool,
-        idempotency_key: str,
-        urgent: bool,
-        max_redirects: int,
         cancellation_token: _core.CancellationToken | None,
+        options: StreamOptions,
     ) -> tuple[_core.HttpRequest, tuple[str, str]]:
         """Check the arguments of a request; the request, and its method and URL as they are shown."""
-        if content is not None and json is not ...:
+        if content is not None and options.get("json", ...) is not ...:
             raise InvalidArgumentError("content and json are both the body: give one of them")
+        timeout = options.get("timeout")
         if timeout is not None and not timeout > 0:
             raise InvalidArgumentError(f"timeout must be more than 0 seconds, not {timeout!r}")
         if not isinstance(content, bytes | str | None):
@@ -307,18 +300,13 @@ class Client:
             )
         url = with_params(url, params)
         request = _core.HttpRequest(
-            method,
-            url,
-            list(self._merged(headers).items()),
-            content.encode() if isinstance(content, str) else content,
-            json,
-            idempotent,
-            idempotency_key,
-            urgent,
-            max_redirects,
-            timeout,
+            method=method,
+            url=url,
+            headers=list(self._merged(headers).items()),
+            content=content.encode() if isinstance(content, str) else content,
+            **options,
         )
-        shown = url if "://" in url else f"{self._native.url}{url}"
+        shown = f"{self._native.url}{url}" if url.startswith("/") else url
         return request, (method, shown)
 
     def _merged(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -331,27 +319,27 @@ class Client:
             **headers,
         }
 
-    def get(self, url: str, **options: Any) -> PendingResponse:
+    def get(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("GET", …)``."""
         return self.request("GET", url, **options)
 
-    def head(self, url: str, **options: Any) -> PendingResponse:
+    def head(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("HEAD", …)``."""
         return self.request("HEAD", url, **options)
 
-    def post(self, url: str, **options: Any) -> PendingResponse:
+    def post(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("POST", …)``."""
         return self.request("POST", url, **options)
 
-    def put(self, url: str, **options: Any) -> PendingResponse:
+    def put(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("PUT", …)``."""
         return self.request("PUT", url, **options)
 
-    def patch(self, url: str, **options: Any) -> PendingResponse:
+    def patch(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("PATCH", …)``."""
         return self.request("PATCH", url, **options)
 
-    def delete(self, url: str, **options: Any) -> PendingResponse:
+    def delete(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("DELETE", …)``."""
         return self.request("DELETE", url, **options)
 

@@ -108,8 +108,8 @@ class RoutedService:
         -------
         dict
             ``service``, ``use_host_service``, ``host_service_url``, ``default_host_url``, ``environment`` (the variables
-            of the choice), ``error`` and ``connection``: ``timeout``, ``max_retries``, ``connection_pool_limit`` and
-            ``keepalive_expiry`` of ``adapter``, None while there is none.
+            of the choice), ``error`` and ``connection``: ``timeout``, ``max_retries``, ``max_connections`` and
+            ``idle_timeout`` of ``adapter``, None while there is none.
         """
         problem = self._problem()
         used, url = (None, None) if problem else self._route()
@@ -133,8 +133,8 @@ class RoutedService:
         return {
             "timeout": config.timeout,
             "max_retries": config.max_retries,
-            "connection_pool_limit": config.connection_pool_limit,
-            "keepalive_expiry": config.keepalive_expiry,
+            "max_connections": config.max_connections,
+            "idle_timeout": config.idle_timeout,
         }
 
     def validate_configuration(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class RoutedService:
         """
         if not isinstance(timeout, int | float) or not timeout > 0:
             raise InvalidArgumentError(f"timeout must be more than 0 seconds, not {timeout!r}")
-        answer: dict[str, Any] = {
+        health: dict[str, Any] = {
             "service": self._get_service_name(),
             "status": "unhealthy",
             "mode": None,
@@ -168,21 +168,21 @@ class RoutedService:
         }
         try:
             used, url = self._route()
-            answer["mode"] = "host_service" if used else "local"
-            answer["host_service_url"] = url or None
+            health["mode"] = "host_service" if used else "local"
+            health["host_service_url"] = url or None
             async with asyncio.timeout(timeout):
-                answer["details"] = details = await self._adapter_health(used)
+                health["details"] = details = await self._adapter_health(used)
             if isinstance(details, dict) and details.get("healthy") is False:
-                answer["error"] = (details.get("error") or {}).get("message", "it says so itself")
+                health["error"] = (details.get("error") or {}).get("message", "it says so itself")
             else:
-                answer["status"] = "healthy"
+                health["status"] = "healthy"
         except OperationCancelledError:
             raise
         except TimeoutError:
-            answer["error"] = f"no answer within {timeout} s"
+            health["error"] = f"no answer within {timeout} s"
         except Exception as error:  # noqa: BLE001 - what an adapter raises is unknown
-            answer["error"] = f"{type(error).__name__}: {error}"
-        return answer
+            health["error"] = f"{type(error).__name__}: {error}"
+        return health
 
     async def _adapter_health(self, used: bool) -> Any:
         adapter = self.adapter

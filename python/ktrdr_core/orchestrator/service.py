@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import ref
 
 from .. import _bridge
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from ..protocols import CancellationToken as AnyToken
     from ..protocols import ProgressCallback
 
+P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _log = logging.getLogger("ktrdr_core.orchestrator")
 
@@ -176,6 +178,8 @@ class ServiceOrchestrator(RoutedService, Manager):
                 raise InvalidArgumentError(
                     f"operation must be an awaitable (call the coroutine function), not {work!r}"
                 )
+            if callback is not None:
+                refuse_coroutine(callback)
             native, _ = starting.create(
                 starting.type_of(name), "", name, limit, token, total_steps, context
             )
@@ -203,7 +207,33 @@ class ServiceOrchestrator(RoutedService, Manager):
 
     # ---- running work by itself
 
+    # The types refuse arguments that the function does not take. With options of ours beside them no type can say
+    # which keywords are the function's: then those go into a functools.partial, or the call is not checked.
+    @overload
     def start_operation(
+        self,
+        operation_name: str,
+        operation_type: str,
+        operation_func: Callable[P, Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Operation[T]: ...
+    @overload
+    def start_operation(
+        self,
+        operation_name: str,
+        operation_type: str,
+        operation_func: Callable[[Unpack[Ts]], Awaitable[T]],
+        *args: Unpack[Ts],
+        operation_id: str = "",
+        parent_id: str = "",
+        timeout: float | None = None,
+        cancellation_token: AnyToken | None = None,
+        progress_callback: ProgressCallback | None = None,
+        total_steps: int | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> Operation[T]: ...
+    def start_operation(  # type: ignore[misc] # a keyword of the function may be called as one of ours
         self,
         operation_name: str,
         operation_type: str,

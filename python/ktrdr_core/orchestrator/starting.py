@@ -59,18 +59,16 @@ def create(
     _bridge.ensure_started()
     native_token, watch = foreign.as_token("cancellation_token", token)
     try:
-        native, created = _core.create_operation(
-            kind,
-            operation_id,
-            name,
-            parent_id or current_id(),
-            parameters or {},
-            resumable,
-            resume,
-            limit,
-            native_token,
-            dict(context or {}),
+        spec = _core.OperationSpec(
+            type=kind,
+            id=operation_id,
+            name=name,
+            parent_id=parent_id or current_id(),
+            parameters=parameters or {},
+            resumable=resumable,
+            resume=resume,
         )
+        native, created = _core.create_operation(spec, limit, native_token, dict(context or {}))
     except TypeError as error:
         given: dict[str, tuple[object, str]] = {
             "operation_type": (kind, "str"),

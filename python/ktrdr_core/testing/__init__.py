@@ -1,11 +1,23 @@
 """For the tests of those who use the package.
 
 What every kind of operation must do, ready to run against yours; a server that breaks off where you want; a
-source of bars without a server.
+source of bars without a server; a plain domain.
 """
 
+from .domain import Domain
 from .fake_source import FakeSource
-from .fault_server import CLOSE, CUT, HOLD, RESET, FaultRequest, FaultServer, Step, ok, status
+from .fault_server import (
+    CLOSE,
+    CUT,
+    HOLD,
+    RESET,
+    Action,
+    FaultRequest,
+    FaultServer,
+    Step,
+    ok,
+    status,
+)
 from .operation_suite import OperationKind, OperationSuite, until_running
 
 __all__ = [
@@ -13,6 +25,8 @@ __all__ = [
     "CUT",
     "HOLD",
     "RESET",
+    "Action",
+    "Domain",
     "FakeSource",
     "FaultRequest",
     "FaultServer",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AsgiResponse:
     """What an app answered."""
 
     status: int
@@ -30,8 +30,8 @@ async def request(
     *,
     body: object = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
-    """Send one request and read all of the answer, however long the app takes over it."""
+) -> AsgiResponse:
+    """Send one request and read all of the response, however long the app takes over it."""
     content = b"" if body is None else json.dumps(body).encode()
     sent = {"content-type": "application/json", **(headers or {})}
     scope = {
@@ -63,4 +63,4 @@ async def request(
 
     await app(scope, receive, send)
     status = next(message["status"] for message in answered if "status" in message)
-    return Answer(status, b"".join(message.get("body", b"") for message in answered))
+    return AsgiResponse(status, b"".join(message.get("body", b"") for message in answered))

@@ -12,10 +12,21 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["CLOSE", "CUT", "HOLD", "RESET", "FaultRequest", "FaultServer", "Step", "ok", "status"]
+__all__ = [
+    "CLOSE",
+    "CUT",
+    "HOLD",
+    "RESET",
+    "Action",
+    "FaultRequest",
+    "FaultServer",
+    "Step",
+    "ok",
+    "status",
+]
 
 
-class _Action:
+class _Fault:
     def __init__(self, name: str) -> None:
         self._name = name
 
@@ -24,16 +35,18 @@ class _Action:
 
 
 #: Close the connection: what was sent arrives, then its end.
-CLOSE = _Action("CLOSE")
+CLOSE = _Fault("CLOSE")
 #: The same, and under TLS without its goodbye: the client cannot tell whether that was all.
-CUT = _Action("CUT")
+CUT = _Fault("CUT")
 #: Reset the connection: what was sent may be lost.
-RESET = _Action("RESET")
+RESET = _Fault("RESET")
 #: Say nothing more until ``release`` or until the client goes.
-HOLD = _Action("HOLD")
+HOLD = _Fault("HOLD")
 
 #: What the server does: send bytes, or one of the actions.
-Step = bytes | _Action
+Action = bytes | _Fault
+#: The older name.
+Step = Action
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,7 @@ def status(code: int, body: bytes | str = b"", headers: str = "") -> bytes:
     )
 
 
-Handler = Callable[[FaultRequest], "bytes | Iterable[Step]"]
+Handler = Callable[[FaultRequest], "bytes | Iterable[Action]"]
 
 
 class FaultServer:
@@ -113,7 +126,7 @@ class FaultServer:
 
     def __init__(
         self,
-        handler: Handler | Step | Iterable[Step] = b"",
+        handler: Handler | Action | Iterable[Action] = b"",
         *,
         read: bool = True,
         read_bytes: int | None = None,
@@ -241,7 +254,7 @@ class FaultServer:
 
     def _answer(self, connection: socket.socket, request: FaultRequest) -> bool:
         answer = self.handler(request) if callable(self.handler) else self.handler
-        steps = [answer] if isinstance(answer, bytes | _Action) else answer
+        steps = [answer] if isinstance(answer, bytes | _Fault) else answer
         for step in steps:
             if isinstance(step, bytes):
                 connection.sendall(step)

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from ..data import DataManager
     from ..protocols import CancellationToken
 
+# What of an operation's parameters asks for the same training again; the rest is for who looks at it.
+_ASKED = (
+    "strategy",
+    "strategy_path",
+    "symbols",
+    "timeframes",
+    "start_date",
+    "end_date",
+    "validation_split",
+)
+
 
 class TrainingProgressRenderer(ProgressRenderer):
     """``Training MLP model on AAPL, MSFT [1h] [epoch 15/50] (batch 342/500)``, from the context."""
@@ -110,45 +121,31 @@ class TrainingManager(CoreManager):
         """
         from ..strategies import load_strategy
 
-        return self._train(
-            load_strategy(strategy_config_path).to_json(),
-            os.fspath(strategy_config_path),
-            None if symbols is None else list(symbols),
-            None if timeframes is None else list(timeframes),
-            iso("start_date", start_date),
-            iso("end_date", end_date),
-            validation_split,
+        request = _core.TrainingRequest(
+            strategy=load_strategy(strategy_config_path).to_json(),
+            strategy_path=os.fspath(strategy_config_path),
+            symbols=None if symbols is None else list(symbols),
+            timeframes=None if timeframes is None else list(timeframes),
+            start_date=iso("start_date", start_date),
+            end_date=iso("end_date", end_date),
+            validation_split=validation_split,
             operation_id=operation_id,
-            token=cancellation_token,
-            callback=progress_callback,
+            parent_id=current_id(),
         )
+        return self._train(request, cancellation_token, progress_callback)
 
     def _train_again(
         self, parameters: dict[str, Any], *, operation_id: str, resume: bool
     ) -> Operation[dict[str, Any]]:
         # A training cannot go on in the middle, so `resume` is refused before it comes here.
+        asked = {name: parameters[name] for name in _ASKED}
         return self._train(
-            parameters["strategy"],
-            parameters["strategy_path"],
-            parameters["symbols"],
-            parameters["timeframes"],
-            parameters["start_date"],
-            parameters["end_date"],
-            parameters["validation_split"],
-            operation_id=operation_id,
+            _core.TrainingRequest(**asked, operation_id=operation_id, parent_id=current_id())
         )
 
     def _train(
         self,
-        strategy: dict[str, Any],
-        strategy_path: str,
-        symbols: list[str] | None,
-        timeframes: list[str] | None,
-        start_date: str | None,
-        end_date: str | None,
-        validation_split: float | None,
-        *,
-        operation_id: str,
+        request: _core.TrainingRequest,
         token: CancellationToken | None = None,
         callback: ProgressCallback | None = None,
     ) -> Operation[dict[str, Any]]:
@@ -157,19 +154,7 @@ class TrainingManager(CoreManager):
         torch_loader.check_installed()
         slot = _core.TrainerSlot()
         native_token, watch = foreign.as_token("cancellation_token", token)
-        native = self._native.train(
-            strategy,
-            strategy_path,
-            symbols,
-            timeframes,
-            start_date,
-            end_date,
-            validation_split,
-            operation_id,
-            current_id(),
-            slot,
-            native_token,
-        )
+        native = self._native.train(request, slot, native_token)
         watch(native)
         torch_loader.load_into(slot)
         return self._track(Operation(native, dict, progress_callback=callback))

@@ -27,7 +27,7 @@ protected:
     void start(FaultServer::Handler handler, std::size_t connections = 3) {
         HostServiceConfig config;
         config.base_url = serve(std::move(handler))->url();
-        config.connection_pool_limit = connections;
+        config.max_connections = connections;
         client = HttpClient::create(io, to_client_options(config)).value();
         adapter.emplace(ServiceIdentity{.name = "quotes", .type = "data", .start_hint = "start one"}, client,
                         ServiceThreads{executor, compute});
@@ -149,7 +149,7 @@ TEST_F(Adapter, AnEndpointThatNamesAHostIsRefused) {
 
 TEST_F(Adapter, ABatchAnswersInOrderOverTheConnectionsThereAre) {
     start([](const std::string& request) { return Reply{ok(request.substr(5, request.find(' ', 5) - 5))}; });
-    std::vector<ServiceRequest> requests;
+    std::vector<ServiceCall> requests;
     for (int i = 0; i < 200; ++i) {
         requests.push_back({.endpoint = "/" + std::to_string(i)});
     }
@@ -167,8 +167,8 @@ TEST_F(Adapter, ABatchStopsAtItsFirstFailureOnlyWhereItIsToldTo) {
         return request.starts_with("GET /bad") ? Reply{"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"} : Reply{ok("1")};
     });
     const auto requests = [] {
-        std::vector<ServiceRequest> made(50);
-        for (ServiceRequest& request : made) {
+        std::vector<ServiceCall> made(50);
+        for (ServiceCall& request : made) {
             request.endpoint = "/good";
         }
         made[10].endpoint = "/bad";
@@ -188,7 +188,7 @@ TEST_F(Adapter, ABatchHandsOverPartsInOrderWhileOthersAreUnderWay) {
             return number == "299" ? Reply{.then = Reply::Then::hold} : Reply{ok(number)};
         },
         1);
-    std::vector<ServiceRequest> requests;
+    std::vector<ServiceCall> requests;
     for (int i = 0; i < 300; ++i) {
         requests.push_back({.endpoint = "/" + std::to_string(i)});
     }
@@ -209,7 +209,7 @@ TEST_F(Adapter, ABatchHandsOverPartsInOrderWhileOthersAreUnderWay) {
 
 TEST_F(Adapter, ACancelledBatchEndsEveryCall) {
     start([](const std::string&) { return Reply{.then = Reply::Then::hold}; });
-    std::vector<ServiceRequest> requests(20, {.endpoint = "/x"});
+    std::vector<ServiceCall> requests(20, {.endpoint = "/x"});
     CallOptions mine = options();
     const Pending<std::vector<Result<boost::json::value>>> pending(
         io, as_result(adapter->call_batch(std::move(requests), mine, false)));
@@ -269,12 +269,12 @@ TEST_F(Adapter, FailedAttemptsStandInTheOperationsLog) {
 
 TEST(Config, TheEnvironmentComesBeforeTheDefaults) {
     HostServiceConfig defaults;
-    defaults.connection_pool_limit = 10;
+    defaults.max_connections = 10;
     const Env env({{"IB_HOST_SERVICE_TIMEOUT", "0.5"}, {"IB_HOST_SERVICE_MAX_RETRIES", "1"}});
     const auto config = read_host_service_config(defaults, "IB", env).value();
     EXPECT_EQ(config.timeout, 500ms);
     EXPECT_EQ(config.max_retries, 1);
-    EXPECT_EQ(config.connection_pool_limit, 10U);
+    EXPECT_EQ(config.max_connections, 10U);
     const ClientOptions client = to_client_options(config);
     EXPECT_EQ(client.timeouts.total, 500ms);
     EXPECT_EQ(client.retry.attempts, 2);

@@ -39,16 +39,16 @@ TEST_F(HostServiceTest, TakesArgumentsBeforeTheEnvironmentBeforeItsDefaults) {
     EXPECT_EQ(chosen->config().base_url, "http://localhost:5009");
     EXPECT_EQ(chosen->config().timeout, 7s);
     EXPECT_EQ(chosen->config().max_retries, 0);
-    EXPECT_EQ(chosen->config().connection_pool_limit, 4U);
+    EXPECT_EQ(chosen->config().max_connections, 4U);
     EXPECT_EQ(chosen->max_connections(), 4U);
-    const auto told = open(env, {.url = "http://127.0.0.1:9", .connection_pool_limit = 2}).value();
+    const auto told = open(env, {.url = "http://127.0.0.1:9", .max_connections = 2}).value();
     EXPECT_EQ(told->config().base_url, "http://127.0.0.1:9");
-    EXPECT_EQ(told->config().connection_pool_limit, 2U);
+    EXPECT_EQ(told->config().max_connections, 2U);
 }
 
 TEST_F(HostServiceTest, RefusesASettingThatCannotBe) {
     EXPECT_THAT(open({{"USE_QUOTES_HOST_SERVICE", "maybe"}}).error().message, HasSubstr("USE_QUOTES_HOST_SERVICE"));
-    EXPECT_EQ(open({}, {.url = "http://127.0.0.1:9", .connection_pool_limit = 0}).error().code, Errc::configuration);
+    EXPECT_EQ(open({}, {.url = "http://127.0.0.1:9", .max_connections = 0}).error().code, Errc::configuration);
     EXPECT_EQ(make_service_adapter({sockets_, {io_, io_}}, {}, {}).error().context.at("field"), "base_url");
 }
 

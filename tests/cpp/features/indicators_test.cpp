@@ -1,4 +1,4 @@
-#include <ktrdr/features/indicators.hpp>
+#include <ktrdr/features/oscillators.hpp>
 
 #include <gtest/gtest.h>
 #include <boost/json/parse.hpp>
@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include <ktrdr/features/indicator.hpp>
+#include <ktrdr/features/moving_averages.hpp>
 
 #include "series.hpp"
 
@@ -133,8 +134,122 @@ TEST(Indicators, HaveTheirFirstValueAfterTheWarmUpTheySay) {
             }
             first = std::max(first, bar);
         }
-        EXPECT_EQ(first, indicator->warm_up()) << spec.name;
+        EXPECT_EQ(first, indicator->warm_up().least) << spec.name;
     }
+}
+
+/// A walk with missing prices at its beginning and in between.
+std::vector<double> with_holes(std::size_t count, unsigned seed) {
+    std::vector<double> closes = test::walk(count, seed);
+    std::mt19937 generator(seed);
+    for (std::size_t hole = 0; hole < seed % 4; ++hole) {
+        closes[generator() % count] = std::nan("");
+    }
+    for (std::size_t bar = 0; bar < seed % 3; ++bar) {
+        closes[bar] = std::nan("");
+    }
+    return closes;
+}
+
+/// Compares what bars give as they come with what they give all at once.
+void expect_streaming_equals_batch(const Indicator& indicator, const Bars& bars) {
+    const IndicatorColumns batch = indicator.compute(bars);
+    const auto state = indicator.state();
+    for (std::size_t bar = 0; bar < bars.size(); ++bar) {
+        std::vector<double> inputs;
+        for (const BarColumn column : indicator.inputs()) {
+            inputs.push_back(column_of(bars, column)[bar]);
+        }
+        std::vector<double> outputs(batch.size());
+        state->next(inputs, outputs);
+        for (std::size_t output = 0; output < outputs.size(); ++output) {
+            ASSERT_TRUE(same(outputs[output], batch[output][bar])) << indicator.spec().name << " bar " << bar;
+        }
+    }
+}
+
+TEST(Indicators, GiveTheSameBitsForBarsAsTheyComeAndForAllAtOnce) {
+    for (unsigned seed = 1; seed <= 12; ++seed) {
+        const Bars bars = test::daily(with_holes(200, seed));
+        for (const IndicatorSpec& spec : indicator_registry()) {
+            for (const std::string_view source : spec.inputs.empty() ? price_sources() : price_sources().first(1)) {
+                expect_streaming_equals_batch(Indicator::make(spec, {}, source).value(), bars);
+            }
+        }
+        const IndicatorParameters percent{{"fast_period", 3}, {"slow_period", 7}, {"percent", 1}};
+        expect_streaming_equals_batch(Indicator::make("macd", percent).value(), bars);
+    }
+}
+
+/// The largest difference, that beginning `late` bars later makes `after` bars behind that.
+double difference_after(const Indicator& indicator, const Bars& bars, std::size_t late, std::size_t after) {
+    const IndicatorColumns all = indicator.compute(bars);
+    const IndicatorColumns part = indicator.compute(bars.rows(late, bars.size()));
+    double largest = 0;
+    for (std::size_t output = 0; output < all.size(); ++output) {
+        for (std::size_t bar = late + after; bar < bars.size(); ++bar) {
+            largest = std::max(largest, std::abs(all[output][bar] - part[output][bar - late]));
+        }
+    }
+    return largest;
+}
+
+TEST(Indicators, ForgetWhereTheSeriesBeganAfterTheExactWarmUp) {
+    constexpr std::size_t late = 50;
+    for (unsigned seed = 1; seed <= 5; ++seed) {
+        // Around 100, as RSI is: a difference counts in parts of that.
+        const Bars bars = test::daily(test::walk(1200, seed));
+        for (const IndicatorSpec& spec : indicator_registry()) {
+            const auto indicator = Indicator::make(spec, {}).value();
+            const auto [least, exact] = indicator.warm_up();
+            ASSERT_GE(exact, least) << spec.name;
+            ASSERT_LT(late + exact, bars.size()) << spec.name;
+            EXPECT_LT(difference_after(indicator, bars, late, exact), 100 * 1e-13) << spec.name;
+            if (exact > least) {
+                EXPECT_GT(difference_after(indicator, bars, late, exact / 3), 100 * 1e-13) << spec.name;
+            }
+        }
+    }
+}
+
+TEST(Indicators, SayAfterHowManyBarsTheyAreExact) {
+    const auto exact = [](const char* name, const IndicatorParameters& parameters) {
+        return Indicator::make(name, parameters).value().warm_up().exact;
+    };
+    // A window knows nothing of what lies before it.
+    EXPECT_EQ(exact("distance_from_ma", {{"period", 20}}), 19u);
+    // (13/14)^496 is the first power of 13/14 below 2^-53.
+    EXPECT_EQ(exact("rsi", {{"period", 14}}), 14u + 496u);
+    // (25/27)^478 and (8/10)^165 are those of the slow mean and the signal.
+    EXPECT_EQ(exact("macd", {}), 25u + 478u + 165u);
+}
+
+/// The height of a bar times what was traded, and all that was traded so far: an indicator of several columns.
+struct Effort {
+    std::array<double, 2> next(const std::array<double, 3>& bar) {
+        total += bar[2];
+        return {(bar[0] - bar[1]) * bar[2], total};
+    }
+    double total{0};
+};
+
+constexpr std::array<BarColumn, 3> effort_inputs{BarColumn::high, BarColumn::low, BarColumn::volume};
+constexpr std::array<std::string_view, 2> effort_outputs{"effort", "total"};
+const IndicatorSpec effort{
+    .name = "effort",
+    .inputs = effort_inputs,
+    .outputs = effort_outputs,
+    .make_state = [](const IndicatorParameters&) { return make_state<3, 2>(Effort{}); },
+    .warm_up = [](const IndicatorParameters&) { return WarmUp{}; },
+};
+
+TEST(Indicator, ReadsSeveralColumns) {
+    const auto indicator = Indicator::make(effort, {}).value();
+    const IndicatorColumns columns = indicator.compute(test::daily({10, 20, 30}));
+    EXPECT_EQ(columns[0], (Column{2000, 2000, 2000}));
+    EXPECT_EQ(columns[1], (Column{1000, 2000, 3000}));
+    expect_streaming_equals_batch(indicator, test::daily(with_holes(50, 3)));
+    EXPECT_EQ(Indicator::make(effort, {}, "open").error().message, "effort takes high, low, volume; leave source out");
 }
 
 TEST(Indicator, ReadsTheSourceItIsGiven) {

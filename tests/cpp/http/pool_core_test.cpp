@@ -15,8 +15,8 @@
 namespace ktrdr {
 namespace {
 
-using Kind = PoolStep::Kind;
-using Refusal = PoolStep::Refusal;
+using Kind = PoolAction::Kind;
+using Refusal = PoolAction::Refusal;
 using namespace std::chrono_literals;
 
 constexpr SteadyTime start{};
@@ -31,7 +31,7 @@ PoolCore make_core(std::size_t connections, std::size_t waiters = 100, std::chro
 void open_for(PoolCore& core, PoolWaiter& waiter, PoolMember& member) {
     ASSERT_TRUE(core.acquire(waiter, start).dial);
     core.dial_started(member);
-    const PoolStep step = core.dial_ended(member, start, middle);
+    const PoolAction step = core.dial_ended(member, start, middle);
     ASSERT_EQ(step.kind, Kind::grant);
     ASSERT_EQ(step.waiter, &waiter);
 }
@@ -40,12 +40,12 @@ TEST(PoolCore, DialsForTheFirstWaiterAndGrantsWhenTheDialEnds) {
     PoolCore core = make_core(2);
     PoolWaiter waiter;
     PoolMember member;
-    const PoolStep asked = core.acquire(waiter, start);
+    const PoolAction asked = core.acquire(waiter, start);
     EXPECT_EQ(asked.kind, Kind::none);
     EXPECT_TRUE(asked.dial);
     core.dial_started(member);
     EXPECT_EQ(core.counts().connecting, 1U);
-    const PoolStep ended = core.dial_ended(member, start, middle);
+    const PoolAction ended = core.dial_ended(member, start, middle);
     EXPECT_EQ(ended.kind, Kind::grant);
     EXPECT_EQ(ended.member, &member);
     EXPECT_EQ(member.state, PoolMember::State::active);
@@ -98,7 +98,7 @@ TEST(PoolCore, HandsAReleasedConnectionToTheFrontWaiter) {
         EXPECT_FALSE(core.acquire(waiter, start).dial);
     }
     for (PoolWaiter& waiter : waiters) {
-        const PoolStep step = core.release(member, true, start);
+        const PoolAction step = core.release(member, true, start);
         EXPECT_EQ(step.kind, Kind::grant);
         EXPECT_EQ(step.member, &member);
         EXPECT_EQ(step.waiter, &waiter);
@@ -129,7 +129,7 @@ TEST(PoolCore, DialsAgainWhenAConnectionIsLostWhileOthersWait) {
     PoolMember member;
     open_for(core, holder, member);
     EXPECT_FALSE(core.acquire(next, start).dial);
-    const PoolStep step = core.release(member, false, start);
+    const PoolAction step = core.release(member, false, start);
     EXPECT_EQ(step.kind, Kind::close);
     EXPECT_TRUE(step.dial);
     PoolMember fresh;
@@ -146,7 +146,7 @@ TEST(PoolCore, AFailedDialFailsTheFrontWaiterAndPausesBeforeTheNext) {
     EXPECT_TRUE(core.acquire(front, start).dial);
     core.dial_started(member);
     EXPECT_FALSE(core.acquire(behind, start).dial);
-    const PoolStep step = core.dial_failed(member, start, middle);
+    const PoolAction step = core.dial_failed(member, start, middle);
     EXPECT_EQ(step.kind, Kind::fail);
     EXPECT_EQ(step.waiter, &front);
     EXPECT_EQ(step.refusal, Refusal::dial);
@@ -250,7 +250,7 @@ TEST(PoolCore, RetiresConnectionsByAge) {
     EXPECT_EQ(member.retires, start + 9min) << "10 % earlier";
     EXPECT_EQ(core.release(member, true, start + 9min - 1ms).kind, Kind::none);
     EXPECT_EQ(core.next_tick(), start + 9min);
-    const PoolStep old = core.acquire(waiter, start + 9min);
+    const PoolAction old = core.acquire(waiter, start + 9min);
     EXPECT_EQ(old.kind, Kind::close);
     EXPECT_EQ(old.member, &member);
     EXPECT_TRUE(core.acquire(waiter, start + 9min).dial) << "asked again";
@@ -272,13 +272,13 @@ TEST(PoolCore, KeepsSomeConnectionsIdleAndReplacesThem) {
         EXPECT_TRUE(core.dial_ended(members[i], start, middle).is_nothing());
     }
     PoolWaiter waiter;
-    const PoolStep taken = core.acquire(waiter, start);
+    const PoolAction taken = core.acquire(waiter, start);
     EXPECT_EQ(taken.member, &members[1]);
     EXPECT_TRUE(taken.dial) << "for the one that was taken";
     core.dial_started(members[2]);
     (void)core.dial_ended(members[2], start, middle);
     EXPECT_EQ(core.release(members[1], false, start).kind, Kind::close);
-    const PoolStep lost = core.lost(members[0], start);
+    const PoolAction lost = core.lost(members[0], start);
     EXPECT_EQ(lost.kind, Kind::close);
     EXPECT_TRUE(lost.dial);
     core.dial_started(members[3]);
@@ -307,7 +307,7 @@ TEST(PoolCore, RefusesAtOnceWhenTheQueueIsFull) {
     PoolWaiter first;
     PoolWaiter second;
     EXPECT_TRUE(core.acquire(first, start).dial);
-    const PoolStep step = core.acquire(second, start);
+    const PoolAction step = core.acquire(second, start);
     EXPECT_EQ(step.kind, Kind::fail);
     EXPECT_EQ(step.refusal, Refusal::saturated);
     EXPECT_FALSE(core.is_waiting(second));
@@ -354,7 +354,7 @@ TEST(PoolCore, OnceClosedFailsWaitersDropsIdleAndTakesNothingBack) {
     EXPECT_EQ(core.close().member, &first);
     EXPECT_EQ(core.close().kind, Kind::none);
     EXPECT_EQ(core.release(second, true, start).kind, Kind::close);
-    const PoolStep refused = core.acquire(a, start);
+    const PoolAction refused = core.acquire(a, start);
     EXPECT_EQ(refused.kind, Kind::fail);
     EXPECT_EQ(refused.refusal, Refusal::closed);
 }
@@ -379,7 +379,7 @@ public:
             one_event();
             check();
         }
-        for (PoolStep step = core_.close(); !step.is_nothing(); step = core_.close()) {
+        for (PoolAction step = core_.close(); !step.is_nothing(); step = core_.close()) {
             carry_out(step);
         }
         EXPECT_EQ(core_.counts().idle, 0U);
@@ -407,7 +407,7 @@ private:
         PoolWaiter* const waiter = owned_waiters_.back().get();
         waiter->urgent = random_() % 5 == 0;
         queue_of(*waiter).push_back(waiter);
-        PoolStep step = core_.acquire(*waiter, now_);
+        PoolAction step = core_.acquire(*waiter, now_);
         for (; step.kind == Kind::close; step = core_.acquire(*waiter, now_)) {
             EXPECT_LE(step.member->retires, now_);
             carry_out(step);
@@ -425,7 +425,7 @@ private:
     void end_dial(bool well) {
         if (PoolMember* const member = take(dialing_); member != nullptr) {
             const double chance = static_cast<double>(random_() % 1000) / 1000;
-            const PoolStep step =
+            const PoolAction step =
                 well ? core_.dial_ended(*member, now_, chance) : core_.dial_failed(*member, now_, chance);
             failed_at_ = well ? SteadyTime{} : now_;
             place(member);
@@ -434,7 +434,7 @@ private:
     }
     void give_back() {
         if (PoolMember* const member = take(active_); member != nullptr) {
-            const PoolStep step = core_.release(*member, random_() % 4 != 0, now_);
+            const PoolAction step = core_.release(*member, random_() % 4 != 0, now_);
             place(member);
             carry_out(step);
         }
@@ -446,7 +446,7 @@ private:
     }
     void drop() { carry_out(core_.drop_idle(now_)); }
     void tick() {
-        for (PoolStep step = core_.tick(now_); !step.is_nothing(); step = core_.tick(now_)) {
+        for (PoolAction step = core_.tick(now_); !step.is_nothing(); step = core_.tick(now_)) {
             carry_out(step);
         }
         EXPECT_TRUE(!core_.next_tick() || *core_.next_tick() > now_) << "tick has left something behind";
@@ -457,7 +457,7 @@ private:
             idle_.push_back(member);
         }
     }
-    void carry_out(const PoolStep& step) {
+    void carry_out(const PoolAction& step) {
         if (step.dial) {
             owned_members_.push_back(std::make_unique<PoolMember>());
             core_.dial_started(*owned_members_.back());

@@ -24,6 +24,16 @@ TEST(Url, WritesAnAddressOfIpv6InBracketsAndLooksItUpWithout) {
     EXPECT_EQ(origin.url, "http://[2001:db8::1]:80");
 }
 
+TEST(Url, KeepsTheZoneOfAnAddress) {
+    const Origin origin = parse_url("http://[FE80::1%eth0]:0080/").value().origin;
+    EXPECT_EQ(origin.host, "fe80::1%eth0");
+    EXPECT_EQ(origin.port, "80");
+    EXPECT_EQ(origin.host_header, "[fe80::1%eth0]");
+    EXPECT_EQ(parse_url("http://[fe80::1%25Eth0]/").value().origin.host, "fe80::1%25Eth0");
+    EXPECT_TRUE(parse_url("http://[fe80::1%eth0/").has_error());
+    EXPECT_TRUE(parse_url("http://[%eth0]/").has_error());
+}
+
 TEST(Url, KeepsATargetAsItIsWritten) {
     for (const char* const target : {"/a|b", "/%7Eme/{id}", "/?x=[1]&y=\"2\"", "/a//../b", "/100%"}) {
         EXPECT_EQ(parse_url(std::string("http://h") + target).value().target, target);

@@ -4,6 +4,7 @@
 
 #include "recorder.hpp"
 
+#include <ktrdr/operations/event_kind.hpp>
 #include <ktrdr/operations/event_log.hpp>
 
 namespace ktrdr {
@@ -40,7 +41,7 @@ class SlowStore final : public OperationStore {
 public:
     [[nodiscard]] bool durable() const noexcept override { return true; }
     [[nodiscard]] const std::string& owner() const noexcept override { return owner_; }
-    void write(StoreStep step, Done done) override { waiting_.emplace_back(std::move(step), std::move(done)); }
+    void write(RecordChange step, Done done) override { waiting_.emplace_back(std::move(step), std::move(done)); }
     void flush() override {}
     Result<std::optional<OperationRecord>> find(const std::string&) override {
         return std::optional<OperationRecord>{};
@@ -56,7 +57,7 @@ public:
     Result<std::size_t> forget(const Retention&, const std::string&) override { return std::size_t{0}; }
 
     [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
-    StoreStep answer(const Result<void>& result = {}) {
+    RecordChange answer(const Result<void>& result = {}) {
         auto [step, done] = std::move(waiting_.front());
         waiting_.pop_front();
         done(result);
@@ -70,7 +71,7 @@ public:
 
 private:
     const std::string owner_{"me"};
-    std::deque<std::pair<StoreStep, Done>> waiting_;
+    std::deque<std::pair<RecordChange, Done>> waiting_;
 };
 
 class StoredOperation : public testing::Test {
@@ -85,6 +86,16 @@ protected:
     std::shared_ptr<SlowStore> store_ = std::make_shared<SlowStore>();
     std::shared_ptr<Operation> operation_ = make();
 };
+
+TEST(EventKind, IsReadBackFromItsName) {
+    const auto names = event_kind_names();
+    EXPECT_THAT(names, ElementsAre("state", "progress", "metric", "warning", "log"));
+    for (const auto name : names) {
+        EXPECT_EQ(to_string(event_kind_from(name).value()), name);
+    }
+    EXPECT_FALSE(event_kind_from("noise"));
+    EXPECT_FALSE(event_kind_from(""));
+}
 
 TEST(EventLog, NumbersWithoutAGapAndReadsByCursor) {
     EventLog log(7);

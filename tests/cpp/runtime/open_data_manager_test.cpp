@@ -61,12 +61,12 @@ TEST_F(OpenDataManagerTest, ReachesTheServiceByArgumentsBeforeTheEnvironment) {
     const Env said = env({{"USE_IB_HOST_SERVICE", "true"}, {"IB_HOST_SERVICE_POOL_LIMIT", "7"}});
     const HostServiceConfig by_env = open(options(), said).value()->service()->config();
     EXPECT_EQ(by_env.base_url, "http://localhost:5001");
-    EXPECT_EQ(by_env.connection_pool_limit, 7U);
+    EXPECT_EQ(by_env.max_connections, 7U);
     EXPECT_EQ(by_env.timeout, std::chrono::minutes{1});
     const HostServiceConfig by_hand =
-        open(options({.url = "http://127.0.0.1:9", .connection_pool_limit = 2}), said).value()->service()->config();
+        open(options({.url = "http://127.0.0.1:9", .max_connections = 2}), said).value()->service()->config();
     EXPECT_EQ(by_hand.base_url, "http://127.0.0.1:9");
-    EXPECT_EQ(by_hand.connection_pool_limit, 2U);
+    EXPECT_EQ(by_hand.max_connections, 2U);
     io_.poll();
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/operations/event_kind.hpp>
 
 #include "store_world.hpp"
 #include "temporary_folder.hpp"
@@ -170,6 +171,28 @@ TEST_F(Stored, KeepsEventsAndOfProgressTheNewest) {
     EXPECT_THAT(numbers(world_->store->events("op_1", {.kind = metric})), ElementsAre(4));
     EXPECT_EQ(world_->store->events("op_1", {}).value()[1].data.at("percentage").as_double(), 3);
     EXPECT_EQ(world_->store->events("op_1", {.limit = 0}).error().code, Errc::invalid_argument);
+}
+
+TEST_F(Stored, GivesEveryKindOfEventBack) {
+    std::vector<OperationEvent> events;
+    for (const auto name : event_kind_names()) {
+        events.push_back(event(events.size() + 1, event_kind_from(name).value()));
+    }
+    ASSERT_TRUE(world_->write(world_->record("op_1"), events, true));
+    const auto read = world_->store->events("op_1", {}).value();
+    ASSERT_EQ(read.size(), events.size());
+    for (std::size_t i = 0; i < read.size(); ++i) {
+        EXPECT_EQ(read[i].kind, events[i].kind);
+    }
+}
+
+TEST_F(Stored, NamesTheRowOfAKindItDoesNotKnow) {
+    ASSERT_TRUE(world_->write(world_->record("op_1"), {event(1), event(2)}, true));
+    SQLite::Database(file().string(), SQLite::OPEN_READWRITE).exec("UPDATE event SET kind = 'noise' WHERE seq = 2");
+    const Error error = world_->store->events("op_1", {}).error();
+    EXPECT_EQ(error.code, Errc::storage);
+    EXPECT_THAT(error.message, HasSubstr("event 2 of operation op_1 in " + file().string() + " is of kind \"noise\""));
+    EXPECT_EQ(world_->store->events("op_1", {.limit = 1}).value().size(), 1U) << "what comes before it can be read";
 }
 
 TEST_F(Stored, ListsByPageAndCondition) {

@@ -63,15 +63,21 @@ LabeledMatrix clouds(std::size_t rows, std::uint64_t seed, float spread = 0.3F) 
     return matrix;
 }
 
+/// Rows that are this input's alone, to be changed.
+TrainingRows& rows_of(TrainerInput& input) {
+    auto own = std::make_shared<TrainingRows>(input.rows == nullptr ? TrainingRows{} : *input.rows);
+    TrainingRows& rows = *own;
+    input.rows = std::move(own);
+    return rows;
+}
+
 TrainerInput small_input() {
     TrainerInput input;
     input.model = {.inputs = 4, .hidden_layers = {16, 8}, .classes = 3, .activation = "relu", .dropout = 0.1};
     input.options.learning_rate = 0.01;
     input.options.epochs = 5;
     input.options.seed = 7;
-    input.train = clouds(600, 1);
-    input.validation = clouds(90, 2);
-    input.test = clouds(90, 3);
+    input.rows = std::make_shared<const TrainingRows>(TrainingRows{clouds(600, 1), clouds(90, 2), clouds(90, 3)});
     return input;
 }
 
@@ -241,8 +247,8 @@ TEST(LocalTrainer, LearnsWithEveryOptimizer) {
 
 TEST(LocalTrainer, LeansTowardsTheHeavierClass) {
     TrainerInput input = small_input();
-    input.train = clouds(600, 1, 2.0F);
-    input.test = clouds(300, 3, 2.0F);
+    rows_of(input).train = clouds(600, 1, 2.0F);
+    rows_of(input).test = clouds(300, 3, 2.0F);
     const auto predicted_as_second = [&] {
         std::int64_t rows = 0;
         for (const auto& line : train(input).value().confusion) {
@@ -259,9 +265,10 @@ TEST(LocalTrainer, LeansTowardsTheHeavierClass) {
 TEST(LocalTrainer, GivesBackTheWeightsOfTheBestEpoch) {
     TrainerInput input = small_input();
     // So steep that validation gets worse after its best epoch.
-    input.train = clouds(60, 1, 2.0F);
-    input.validation = clouds(60, 2, 2.0F);
-    input.test = input.validation;
+    TrainingRows& rows = rows_of(input);
+    rows.train = clouds(60, 1, 2.0F);
+    rows.validation = clouds(60, 2, 2.0F);
+    rows.test = rows.validation;
     input.model.dropout = 0;
     input.options.learning_rate = 0.03;
     input.options.epochs = 60;
@@ -299,7 +306,7 @@ TEST(LocalTrainer, TellsEveryTenthBatchAndTheEdges) {
     TrainerInput input = small_input();
     input.options.epochs = 2;
     input.options.batch_size = 10;
-    input.train = clouds(645, 1);
+    rows_of(input).train = clouds(645, 1);
     RecordingEvents events;
     const TrainedModel model = LocalTrainer{}.train(input, events, {}).value();
     std::vector<std::int64_t> told;
@@ -374,7 +381,7 @@ TEST(LocalTrainer, NamesEpochAndBatchWhereTheLossStopsBeingANumber) {
 
 TEST(LocalTrainer, NamesThePartWhoseLossIsNotANumber) {
     TrainerInput input = small_input();
-    input.validation.values[5] = std::numeric_limits<float>::quiet_NaN();
+    rows_of(input).validation.values[5] = std::numeric_limits<float>::quiet_NaN();
     const auto model = train(input);
     ASSERT_FALSE(model);
     EXPECT_EQ(model.error().code, Errc::training);
@@ -383,7 +390,7 @@ TEST(LocalTrainer, NamesThePartWhoseLossIsNotANumber) {
 
 TEST(LocalTrainer, LeavesTheTestFiguresOutWithoutATestPart) {
     TrainerInput input = small_input();
-    input.test = {};
+    rows_of(input).test = {};
     const TrainedModel model = train(input).value();
     EXPECT_TRUE(std::isnan(model.test_loss));
     EXPECT_EQ(model.confusion, (std::vector<std::vector<std::int64_t>>(3, {0, 0, 0})));
@@ -417,9 +424,9 @@ TEST(LocalTrainer, RefusesWhatIsOutOfRangeAndNamesIt) {
         {"early_stopping.patience", [](TrainerInput& input) { input.options.early_stopping = EarlyStopping{0}; }},
         {"early_stopping.monitor",
          [](TrainerInput& input) { input.options.early_stopping = EarlyStopping{1, 0, "luck"}; }},
-        {"label of row 3 of the training part", [](TrainerInput& input) { input.train.labels[3] = 3; }},
-        {"validation part", [](TrainerInput& input) { input.validation.values.pop_back(); }},
-        {"test part", [](TrainerInput& input) { input.test = LabeledMatrix{1, 1, {0.5F}, {0}}; }},
+        {"label of row 3 of the training part", [](TrainerInput& input) { rows_of(input).train.labels[3] = 3; }},
+        {"validation part", [](TrainerInput& input) { rows_of(input).validation.values.pop_back(); }},
+        {"test part", [](TrainerInput& input) { rows_of(input).test = LabeledMatrix{1, 1, {0.5F}, {0}}; }},
     };
     for (const auto& [field, change] : cases) {
         TrainerInput input = small_input();
@@ -434,7 +441,7 @@ TEST(LocalTrainer, RefusesWhatIsOutOfRangeAndNamesIt) {
 
 TEST(LocalTrainer, RefusesAnEmptyPart) {
     TrainerInput input = small_input();
-    input.validation = {};
+    rows_of(input).validation = {};
     const auto model = train(input);
     ASSERT_FALSE(model);
     EXPECT_EQ(model.error().code, Errc::not_enough_data);

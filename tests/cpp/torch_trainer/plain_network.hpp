@@ -42,14 +42,14 @@ inline std::vector<std::vector<double>> plain_gradients(const std::vector<NamedT
         gradients.emplace_back(parameter.values.size(), 0.0);
     }
     double total_weight = 0;
-    for (const std::int64_t label : input.train.labels) {
+    for (const std::int64_t label : input.rows->train.labels) {
         total_weight +=
             input.options.class_weights.empty() ? 1 : input.options.class_weights[static_cast<std::size_t>(label)];
     }
-    for (std::size_t row = 0; row < input.train.rows; ++row) {
+    for (std::size_t row = 0; row < input.rows->train.rows; ++row) {
         std::vector<std::vector<ActivationPoint>> points(1);
-        for (std::size_t k = 0; k < input.train.columns; ++k) {
-            points[0].push_back({input.train.values[row * input.train.columns + k], 1});
+        for (std::size_t k = 0; k < input.rows->train.columns; ++k) {
+            points[0].push_back({input.rows->train.values[row * input.rows->train.columns + k], 1});
         }
         for (std::size_t layer = 0; layer < layers; ++layer) {
             const auto& weight = parameters[2 * layer].values;
@@ -64,7 +64,7 @@ inline std::vector<std::vector<double>> plain_gradients(const std::vector<NamedT
             }
             points.push_back(std::move(next));
         }
-        const auto label = static_cast<std::size_t>(input.train.labels[row]);
+        const auto label = static_cast<std::size_t>(input.rows->train.labels[row]);
         const double weight = input.options.class_weights.empty() ? 1 : input.options.class_weights[label];
         double sum = 0;
         for (const ActivationPoint& logit : points.back()) {

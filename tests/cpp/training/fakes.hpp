@@ -102,7 +102,7 @@ public:
         model.test_loss = 0.9;
         model.parameters = {{"0.weight", {2, 3}, {1, 2, 3, 4, 5, 6}}, {"0.bias", {2}, {7, 8}}};
         model.confusion.assign(3, std::vector<std::int64_t>(3));
-        for (const std::int64_t label : input.test.labels) {
+        for (const std::int64_t label : input.rows->test.labels) {
             ++model.confusion[static_cast<std::size_t>(label)][1];
         }
         return model;

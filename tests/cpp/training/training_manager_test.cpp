@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include <ktrdr/training/safetensors.hpp>
+#include <ktrdr/models/safetensors.hpp>
 
 #include "fakes.hpp"
 
@@ -116,12 +116,12 @@ TEST_F(TrainingManager_, GivesTheTrainerWhatTheStrategySays) {
     EXPECT_EQ(input.model.classes, 3u);
     EXPECT_EQ(input.options.seed, 7u);
     EXPECT_EQ(input.options.batch_size, 16);
-    EXPECT_EQ(input.train.values.size(), input.train.rows * 3);
-    EXPECT_EQ(input.train.labels.size(), input.train.rows);
+    EXPECT_EQ(input.rows->train.values.size(), input.rows->train.rows * 3);
+    EXPECT_EQ(input.rows->train.labels.size(), input.rows->train.rows);
     // 300 and 250 bars, less 7 of warm-up and 3 undecided, .6/.2/.2, less 3 purged at each border.
-    EXPECT_EQ(input.train.rows, (174u - 3) + (144u - 3));
-    EXPECT_EQ(input.validation.rows, (58u - 3) + (48u - 3));
-    EXPECT_EQ(input.test.rows, 58u + 48u);
+    EXPECT_EQ(input.rows->train.rows, (174u - 3) + (144u - 3));
+    EXPECT_EQ(input.rows->validation.rows, (58u - 3) + (48u - 3));
+    EXPECT_EQ(input.rows->test.rows, 58u + 48u);
 }
 
 TEST_F(TrainingManager_, ReportsItsStepsUpToTheEnd) {
@@ -170,8 +170,8 @@ TEST_F(TrainingManager_, TrainsOnExactlyTheBarsItSaysAreNeeded) {
     TrainingRequest asked = request();
     asked.symbols = {"AAPL"};
     (void)value_of(start(asked));
-    EXPECT_GE(trainer->last.validation.rows, 10u);
-    EXPECT_GE(trainer->last.test.rows, 10u);
+    EXPECT_GE(trainer->last.rows->validation.rows, 10u);
+    EXPECT_GE(trainer->last.rows->test.rows, 10u);
 }
 
 TEST_F(TrainingManager_, KeepsToTheHistoryThatTheStrategyRequires) {

@@ -14,6 +14,7 @@
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/http/client.hpp>
@@ -64,7 +65,7 @@ struct CallOptions {
 [[nodiscard]] KTRDR_EXPORT CallOptions call_options_of(const std::shared_ptr<Operation>& operation);
 
 /// One call of a batch.
-struct ServiceRequest {
+struct ServiceCall {
     /// GET without data, else POST.
     std::string endpoint{};
     std::optional<boost::json::value> data{};
@@ -103,7 +104,7 @@ struct ServiceHealth {
 /// choose a service (`start_hint`).
 /// Thread safety: the io thread only, but for the getters, `stats`, `metrics` and `close`.
 /// Lifetime: keep the adapter until every call has ended; it ends on the io thread (see `make_service_adapter`).
-class KTRDR_EXPORT AsyncServiceAdapter {
+class KTRDR_EXPORT AsyncServiceAdapter : private Counted<AsyncServiceAdapter> {
 public:
     AsyncServiceAdapter(ServiceIdentity identity, std::shared_ptr<HttpClient> client, ServiceThreads threads);
     virtual ~AsyncServiceAdapter();
@@ -127,7 +128,7 @@ public:
     /// Carry out many calls, as many at once as there are connections; the answers in the order of the requests. With
     /// `stop_at_error` the first failure cancels what has not ended. Where `on_part` is given it gets them in parts, in
     /// that order and while others are under way; what is returned is the last part.
-    [[nodiscard]] boost::asio::awaitable<JsonOutcomes> call_batch(std::vector<ServiceRequest> requests,
+    [[nodiscard]] boost::asio::awaitable<JsonOutcomes> call_batch(std::vector<ServiceCall> requests,
                                                                   CallOptions options, bool stop_at_error,
                                                                   BatchHandler on_part = {});
     /// Server-sent events of an endpoint; `last_event_id` may be empty.

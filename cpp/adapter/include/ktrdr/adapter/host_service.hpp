@@ -28,7 +28,7 @@ struct HostService {
 struct HostServiceArguments {
     std::optional<bool> use_host_service{};
     std::optional<std::string> url{};
-    std::optional<std::size_t> connection_pool_limit{};
+    std::optional<std::size_t> max_connections{};
 };
 
 /// What a host service's calls run on. All of it must outlive them.

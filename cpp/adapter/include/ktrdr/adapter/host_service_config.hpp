@@ -20,9 +20,9 @@ struct HostServiceConfig {
     /// Attempts after the first, from 0 to 99.
     int max_retries{3};
     /// Most connections at once, from 1 to 100000.
-    std::size_t connection_pool_limit{20};
+    std::size_t max_connections{20};
     /// How long an idle connection is kept; choose less than the service's own limit. Zero keeps none.
-    std::chrono::milliseconds keepalive_expiry{std::chrono::seconds{30}};
+    std::chrono::milliseconds idle_timeout{std::chrono::seconds{30}};
     TlsOptions tls{};
 };
 

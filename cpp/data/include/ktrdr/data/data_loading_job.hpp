@@ -7,6 +7,7 @@
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/data/load_request.hpp>
@@ -33,7 +34,7 @@ struct LoadMeans {
 /// of the range. When some segments came and others did not, the result is what there is and the operation gets a
 /// warning. Cancellation: between segments, inside each call of the source, and before the result; segments stored stay
 /// stored. Thread safety: `run` on the io thread, once.
-class KTRDR_EXPORT DataLoadingJob final {
+class KTRDR_EXPORT DataLoadingJob final : private Counted<DataLoadingJob> {
 public:
     DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<Operation> operation);
     DataLoadingJob(const DataLoadingJob&) = delete;

@@ -10,6 +10,7 @@
 #include <ktrdr/adapter/host_service.hpp>
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_job_manager.hpp>
 #include <ktrdr/data/load_request.hpp>
@@ -35,7 +36,9 @@ struct DataServices {
 ///
 /// Thread safety: every member from any thread.
 /// Lifetime: shared; a load in work keeps what it needs, so the manager may go before it.
-class KTRDR_EXPORT DataManager final : public ServiceOrchestrator, public std::enable_shared_from_this<DataManager> {
+class KTRDR_EXPORT DataManager final : public ServiceOrchestrator,
+                                       public std::enable_shared_from_this<DataManager>,
+                                       private Counted<DataManager> {
 public:
     /// `storage` was opened with `BarStore::schema()`. Without a `source` only what is stored can be loaded.
     DataManager(DataServices services, std::shared_ptr<Storage> storage, std::shared_ptr<BarSource> source, Env env);

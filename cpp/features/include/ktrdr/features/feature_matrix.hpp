@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/features/fuzzy.hpp>
 #include <ktrdr/features/indicator.hpp>
@@ -47,7 +48,7 @@ struct FeatureSeries {
 };
 
 /// Memberships by name, one row for each bar of the base series that has them all.
-struct FeatureMatrix {
+struct FeatureMatrix : Counted<FeatureMatrix> {
     std::vector<std::string> names{};
     /// Row-major, `bar.size() * names.size()` long.
     std::vector<float> values{};

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +11,7 @@
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/features/indicator_state.hpp>
 #include <ktrdr/market/bars.hpp>
 
 namespace ktrdr {
@@ -22,27 +25,50 @@ struct IndicatorParameter {
     bool integer{true};
 };
 
-/// An indicator as strategies see it. The first output is the one meant where none is named.
+using IndicatorParameters = std::map<std::string, double>;
+
+/// How much history an indicator needs, in bars.
+struct WarmUp {
+    /// Bars before the first one at which every output has its value.
+    std::size_t least{0};
+    /// Bars before the first one whose values no longer depend on where the series begins: what came before has a
+    /// weight of no more than 2^-53, less than the last digit of a double. At least `least`.
+    std::size_t exact{0};
+};
+
+/// A column of bars that an indicator reads.
+enum class BarColumn : std::uint8_t { open, high, low, close, volume };
+[[nodiscard]] KTRDR_EXPORT const std::vector<double>& column_of(const Bars& bars, BarColumn column);
+
+/// A row of the registry: an indicator as strategies see it, and how it is computed. The first output is the one meant
+/// where none is named.
 struct IndicatorSpec {
     std::string_view name{};
     std::span<const IndicatorParameter> parameters{};
+    /// The columns it takes; empty: the one that a strategy names as its `source`.
+    std::span<const BarColumn> inputs{};
     std::span<const std::string_view> outputs{};
     /// Parameters whose values must rise in this order; may be empty.
     std::span<const std::string_view> rising{};
+    /// Both take all parameters, checked. Every series begins with a state of its own.
+    std::unique_ptr<IndicatorState> (*make_state)(const IndicatorParameters& parameters){nullptr};
+    WarmUp (*warm_up)(const IndicatorParameters& parameters){nullptr};
 };
 
-using IndicatorParameters = std::map<std::string, double>;
+/// A parameter that is a whole number.
+[[nodiscard]] KTRDR_EXPORT std::size_t whole(const IndicatorParameters& parameters, const std::string& name);
+
 /// One column a bar for each output, NaN while it warms up, in the order of the outputs.
 using IndicatorColumns = std::vector<std::vector<double>>;
 
 [[nodiscard]] KTRDR_EXPORT std::span<const IndicatorSpec> indicator_registry() noexcept;
 [[nodiscard]] KTRDR_EXPORT std::vector<std::string> indicator_names();
-/// The price columns an indicator may read: close, open, high, low.
+/// What a strategy may name as the source of an indicator: close, open, high, low.
 [[nodiscard]] KTRDR_EXPORT std::span<const std::string_view> price_sources() noexcept;
 /// Null for a name that is not in the registry.
 [[nodiscard]] KTRDR_EXPORT const IndicatorSpec* find_indicator(std::string_view name) noexcept;
-/// The registry as JSON: `{name: {params: {p: {default, min, max, integer}}, outputs: […], rising: […], sources:
-/// […]}}`.
+/// The registry as JSON: `{name: {params: {p: {default, min, max, integer}}, inputs: […], outputs: […], rising: […],
+/// sources: […]}}`. Where `inputs` has names, `sources` has none.
 [[nodiscard]] KTRDR_EXPORT boost::json::object indicator_specs();
 
 /// An indicator with its numbers, checked. Lifetime: refers to the registry, which is never destroyed.
@@ -51,21 +77,27 @@ public:
     /// Missing parameters take their defaults. `invalid_argument` naming the indicator, the parameter and its range.
     [[nodiscard]] static Result<Indicator> make(std::string_view name, const IndicatorParameters& parameters,
                                                 std::string_view source = "close");
+    /// The same of a row that need not be in the registry; `spec` outlives the indicator.
+    [[nodiscard]] static Result<Indicator> make(const IndicatorSpec& spec, const IndicatorParameters& parameters,
+                                                std::string_view source = "close");
 
     [[nodiscard]] const IndicatorSpec& spec() const noexcept { return *spec_; }
     [[nodiscard]] const IndicatorParameters& parameters() const noexcept { return parameters_; }
-    /// How many bars pass before every output has its first value.
-    [[nodiscard]] std::size_t warm_up() const;
+    /// The columns it takes, in the order of a state's inputs.
+    [[nodiscard]] std::span<const BarColumn> inputs() const noexcept;
+    [[nodiscard]] WarmUp warm_up() const { return spec_->warm_up(parameters_); }
+    /// For bars as they come.
+    [[nodiscard]] std::unique_ptr<IndicatorState> state() const { return spec_->make_state(parameters_); }
+    /// For bars that are all there.
     [[nodiscard]] IndicatorColumns compute(const Bars& bars) const;
 
 private:
-    Indicator(const IndicatorSpec& spec, IndicatorParameters parameters, std::string source)
-        : spec_(&spec), parameters_(std::move(parameters)), source_(std::move(source)) {}
-    [[nodiscard]] std::size_t whole(const std::string& name) const;
+    Indicator(const IndicatorSpec& spec, IndicatorParameters parameters, BarColumn source)
+        : spec_(&spec), parameters_(std::move(parameters)), source_(source) {}
 
     const IndicatorSpec* spec_;
     IndicatorParameters parameters_;
-    std::string source_;
+    BarColumn source_;
 };
 
 }  // namespace ktrdr

@@ -7,6 +7,7 @@
 #include <string>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/http/body_pieces.hpp>
@@ -29,7 +30,8 @@ using ResponseHandler = std::function<void(Result<Response>)>;
 /// end closes the connection.
 ///
 /// Thread safety: the io thread only, but for `status`, `headers` and `attempts`.
-class KTRDR_EXPORT ResponseStream final : public std::enable_shared_from_this<ResponseStream> {
+class KTRDR_EXPORT ResponseStream final : public std::enable_shared_from_this<ResponseStream>,
+                                          private Counted<ResponseStream> {
 public:
     ResponseStream(std::shared_ptr<HttpClient> client, std::unique_ptr<StreamCall> stream,
                    CancelRegistration registration);
@@ -63,7 +65,7 @@ private:
 /// before a retry; the result is `Errc::cancelled` (or `timed_out`).
 /// Thread safety: the io thread only, but for `stats`, `metrics`, `url` and `options`.
 /// Lifetime: keep the client alive (shared) while requests are in flight.
-class KTRDR_EXPORT HttpClient final : public std::enable_shared_from_this<HttpClient> {
+class KTRDR_EXPORT HttpClient final : public std::enable_shared_from_this<HttpClient>, private Counted<HttpClient> {
 public:
     /// `configuration` for a base URL that is not `http://host[:port][/prefix]`, or options out of range.
     [[nodiscard]] static Result<std::shared_ptr<HttpClient>> create(boost::asio::io_context& io,

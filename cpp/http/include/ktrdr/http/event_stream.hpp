@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/http/message.hpp>
@@ -33,7 +34,7 @@ struct ServerEvent {
 /// cannot be made anew (tried again as `RetryPolicy` says), a cancel.
 ///
 /// Thread safety: the io thread only.
-class KTRDR_EXPORT EventStream final : public std::enable_shared_from_this<EventStream> {
+class KTRDR_EXPORT EventStream final : public std::enable_shared_from_this<EventStream>, private Counted<EventStream> {
 public:
     /// `request.headers` may hold a `Last-Event-ID` to begin with.
     EventStream(std::shared_ptr<HttpClient> client, Request request, CancellationToken token);

@@ -8,6 +8,7 @@
 
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 
 namespace ktrdr {
@@ -26,7 +27,7 @@ struct TimeRange {
 ///
 /// Units: `time` nanoseconds since 1970 UTC at the bar's start; prices in the instrument's currency; volume in units
 /// traded, -1 where the provider gives none.
-struct KTRDR_EXPORT Bars {
+struct KTRDR_EXPORT Bars : Counted<Bars> {
     std::vector<std::int64_t> time{};
     std::vector<double> open{};
     std::vector<double> high{};

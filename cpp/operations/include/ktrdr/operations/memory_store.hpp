@@ -17,7 +17,7 @@ public:
 
     [[nodiscard]] bool durable() const noexcept override { return false; }
     [[nodiscard]] const std::string& owner() const noexcept override { return owner_; }
-    void write(StoreStep step, Done done) override;
+    void write(RecordChange change, Done done) override;
     void flush() override {}
     [[nodiscard]] Result<std::optional<OperationRecord>> find(const std::string& id) override;
     [[nodiscard]] Result<OperationPage> list(const OperationQuery& query) override;

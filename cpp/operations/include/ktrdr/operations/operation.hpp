@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/operations/event_log.hpp>
 #include <ktrdr/operations/record.hpp>
@@ -71,7 +72,7 @@ public:
 /// operation shows `cancelling` from then on and ends cancelled or timed_out.
 /// Thread safety: every member from any thread.
 /// Lifetime: shared; the work and every handle keep it alive.
-class KTRDR_EXPORT Operation final : public std::enable_shared_from_this<Operation> {
+class KTRDR_EXPORT Operation final : public std::enable_shared_from_this<Operation>, private Counted<Operation> {
 public:
     /// Make one with the arguments of a constructor. Its token is watched from then on, and not earlier: the token's
     /// callback runs on another thread, perhaps at once, and needs the whole operation.
@@ -164,9 +165,9 @@ private:
         std::shared_ptr<const ProgressState> state{};
         std::vector<std::shared_ptr<OperationListener>> listeners{};
     };
-    /// A step for the store, and the edge that may be told once it is written; progress announces none.
-    struct Step {
-        StoreStep step{};
+    /// A change for the store, and the edge that may be told once it is written; progress announces none.
+    struct Change {
+        RecordChange change{};
         OperationStatus status{};
         std::uint64_t seq{0};
         bool announces{true};
@@ -187,8 +188,8 @@ private:
     void notice_cancel();
     void settle(Result<std::any> outcome);
     void announce(OperationStatus status, std::uint64_t seq);
-    [[nodiscard]] StoreStep make_step();
-    void queue_step(bool announces);
+    [[nodiscard]] RecordChange make_change();
+    void queue_change(bool announces);
     void note_lost_write(const Error& why);
     void queue_progress();
     void queue_for_all(Delivery::Kind kind, const std::shared_ptr<const ProgressState>& state = {});
@@ -232,7 +233,7 @@ private:
     /// The last pictures, told with the end.
     std::vector<std::shared_ptr<const ProgressState>> last_states_{};
     std::vector<Slot> listeners_{};
-    std::vector<Step> steps_{};
+    std::vector<Change> changes_{};
     std::vector<Delivery> queue_{};
     bool handing_{false};
     bool delivering_{false};

@@ -13,13 +13,13 @@
 
 namespace ktrdr {
 
-/// A step of an operation on its way to a store.
-struct StoreStep {
-    /// What is known after the step.
+/// A change of an operation on its way to a store.
+struct RecordChange {
+    /// What is known after it.
     OperationRecord record{};
-    /// What was logged since the step before.
+    /// What was logged since the change before.
     std::vector<OperationEvent> events{};
-    /// The operation's first step: an id that is taken is `conflict`.
+    /// The operation's first change: an id that is taken is `conflict`.
     bool first{false};
 };
 
@@ -81,14 +81,14 @@ public:
     using Done = std::function<void(const Result<void>&)>;
     virtual ~OperationStore() = default;
 
-    /// True where a step survives the process: an operation then tells nobody of an edge before it is written. Else
+    /// True where a change survives the process: an operation then tells nobody of an edge before it is written. Else
     /// only terminal steps are handed in.
     [[nodiscard]] virtual bool durable() const noexcept = 0;
     /// The name under which this process owns its operations; empty when there are no others.
     [[nodiscard]] virtual const std::string& owner() const noexcept = 0;
-    /// Write a step; a terminal one survives a power cut. `done` is called exactly once, inside this call or on the
-    /// store's thread, when the step is there or cannot be. Steps are written in the order in which they came.
-    virtual void write(StoreStep step, Done done) = 0;
+    /// Write a change; a terminal one survives a power cut. `done` is called exactly once, inside this call or on the
+    /// store's thread, when the change is there or cannot be. Changes are written in the order in which they came.
+    virtual void write(RecordChange change, Done done) = 0;
     /// Wait for what was handed in before.
     virtual void flush() = 0;
 

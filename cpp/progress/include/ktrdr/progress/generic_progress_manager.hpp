@@ -8,6 +8,7 @@
 
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/progress/tree.hpp>
 
@@ -35,7 +36,7 @@ struct GenericStep {
 /// Errors: `conflict` before `start_operation`; `invalid_argument` for a negative count or a percentage that is none,
 /// naming it.
 /// Thread safety: every member from any thread; many may update at once.
-class KTRDR_EXPORT GenericProgressManager final {
+class KTRDR_EXPORT GenericProgressManager final : private Counted<GenericProgressManager> {
 public:
     using Told = Result<std::optional<ProgressState>>;
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/http/client.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
@@ -15,7 +16,7 @@ class Reading;
 /// A `ResponseStream` for readers that are not on the io thread.
 ///
 /// Thread safety: every member from any thread.
-class KTRDR_EXPORT HttpStream final {
+class KTRDR_EXPORT HttpStream final : private Counted<HttpStream> {
 public:
     HttpStream(Runtime& runtime, std::shared_ptr<ResponseStream> stream);
     HttpStream(const HttpStream&) = delete;
@@ -37,7 +38,7 @@ private:
 /// An `EventStream` for readers that are not on the io thread.
 ///
 /// Thread safety: every member from any thread.
-class KTRDR_EXPORT HttpEvents final {
+class KTRDR_EXPORT HttpEvents final : private Counted<HttpEvents> {
 public:
     HttpEvents(Runtime& runtime, std::shared_ptr<EventStream> events, CancellationToken token);
     HttpEvents(const HttpEvents&) = delete;
@@ -59,7 +60,7 @@ private:
 /// An `HttpClient` for callers that are not on the io thread: answers come as mail.
 ///
 /// Thread safety: every member from any thread.
-class KTRDR_EXPORT HttpCalls final {
+class KTRDR_EXPORT HttpCalls final : private Counted<HttpCalls> {
 public:
     [[nodiscard]] static Result<std::shared_ptr<HttpCalls>> create(Runtime& runtime, const ClientOptions& options);
     HttpCalls(Runtime& runtime, std::shared_ptr<HttpClient> client);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/http/body_pieces.hpp>
 #include <ktrdr/http/event_stream.hpp>
@@ -25,8 +26,8 @@ namespace ktrdr {
 class HttpStream;
 
 /// What a call brings: JSON, the outcomes of a batch of calls, an answer, a stream, pieces of one, or events.
-using Answer = std::variant<boost::json::value, std::vector<Result<boost::json::value>>, Response,
-                            std::shared_ptr<HttpStream>, std::shared_ptr<BodyPieces>, std::vector<ServerEvent>>;
+using Reply = std::variant<boost::json::value, std::vector<Result<boost::json::value>>, Response,
+                           std::shared_ptr<HttpStream>, std::shared_ptr<BodyPieces>, std::vector<ServerEvent>>;
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {
@@ -35,7 +36,7 @@ struct Mail {
     Kind kind{Kind::finished};
     std::uint64_t key{0};
     ProgressState progress{};
-    std::optional<Result<Answer>> reply{};
+    std::optional<Result<Reply>> reply{};
 };
 
 /// The end of a call.
@@ -55,7 +56,7 @@ template <class Value>
 /// Posting wakes only when the list was empty, so a burst is one wake-up. Of several progress states of one step that
 /// nobody took yet only the newest is kept, and of several `events` one.
 /// Thread safety: every member from any thread.
-class KTRDR_EXPORT Mailbox final {
+class KTRDR_EXPORT Mailbox final : private Counted<Mailbox> {
 public:
     Mailbox();
     Mailbox(const Mailbox&) = delete;
@@ -81,7 +82,7 @@ private:
 };
 
 /// Brings an operation's news to a mailbox under a key.
-class KTRDR_EXPORT MailboxListener final : public OperationListener {
+class KTRDR_EXPORT MailboxListener final : public OperationListener, private Counted<MailboxListener> {
 public:
     MailboxListener(std::shared_ptr<Mailbox> mailbox, std::uint64_t key, bool progress, bool events = false)
         : mailbox_(std::move(mailbox)), key_(key), progress_(progress), events_(events) {}

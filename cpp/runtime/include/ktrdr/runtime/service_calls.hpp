@@ -8,6 +8,7 @@
 #include <ktrdr/adapter/async_service_adapter.hpp>
 #include <ktrdr/adapter/host_service_config.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/runtime/http_calls.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
@@ -18,7 +19,7 @@ namespace ktrdr {
 /// answers is a child of the one in its options, and stops it.
 ///
 /// Thread safety: every member from any thread.
-class KTRDR_EXPORT ServiceCalls final {
+class KTRDR_EXPORT ServiceCalls final : private Counted<ServiceCalls> {
 public:
     /// `configuration` for a config that cannot be, and one without a base URL.
     [[nodiscard]] static Result<std::shared_ptr<ServiceCalls>> create(Runtime& runtime, ServiceIdentity identity,
@@ -31,7 +32,7 @@ public:
     CancellationToken call(std::string endpoint, std::optional<boost::json::value> data, CallOptions options,
                            std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     /// Parts, and the last of them as the reply: an outcome for each request, in their order.
-    CancellationToken batch(std::vector<ServiceRequest> requests, CallOptions options, bool stop_at_error,
+    CancellationToken batch(std::vector<ServiceCall> requests, CallOptions options, bool stop_at_error,
                             std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     /// The reply is `to_json(ServiceHealth)`.
     CancellationToken check_health(std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,

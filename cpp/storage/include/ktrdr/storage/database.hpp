@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 
 namespace SQLite {
@@ -56,7 +57,7 @@ struct DatabaseOptions {
 /// Errors: `storage_schema` for a file that is not ours or was made by a newer version, `storage_full` when there is no
 /// room, else `storage`. What was stored before is still there after any of them.
 /// Thread safety: every member from any thread; several processes may use one file.
-class KTRDR_EXPORT Database final {
+class KTRDR_EXPORT Database final : private Counted<Database> {
 public:
     /// SQLite's `application_id` of our files ("KTRD").
     static constexpr std::int32_t application_id = 0x4b545244;

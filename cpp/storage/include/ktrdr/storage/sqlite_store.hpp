@@ -10,6 +10,7 @@
 
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/operations/store.hpp>
 #include <ktrdr/storage/database.hpp>
 
@@ -20,11 +21,13 @@ class OwnerLock;
 /// Operations and their events in the file of `Database`, which several processes may share.
 ///
 /// Steps are written on the executor, all that wait in one transaction. A terminal state, once there, never changes. Of
-/// progress only the newest picture is kept with each step.
+/// progress only the newest picture is kept with each change.
 /// A process owns what it runs: it holds a locked file in `<database>.owners/` while it lives. `recover` marks what
 /// processes without one were running as interrupted; `find` and `list` look too before they show such an operation as
 /// running.
-class KTRDR_EXPORT SqliteStore final : public OperationStore, public std::enable_shared_from_this<SqliteStore> {
+class KTRDR_EXPORT SqliteStore final : public OperationStore,
+                                       public std::enable_shared_from_this<SqliteStore>,
+                                       private Counted<SqliteStore> {
 public:
     [[nodiscard]] static Schema schema() noexcept;
     /// `database` was opened with `schema()`. The executor must run one function at a time and outlive the store.
@@ -34,7 +37,7 @@ public:
 
     [[nodiscard]] bool durable() const noexcept override { return true; }
     [[nodiscard]] const std::string& owner() const noexcept override { return owner_; }
-    void write(StoreStep step, Done done) override;
+    void write(RecordChange change, Done done) override;
     void flush() override;
     [[nodiscard]] Result<std::optional<OperationRecord>> find(const std::string& id) override;
     [[nodiscard]] Result<OperationPage> list(const OperationQuery& query) override;
@@ -47,7 +50,7 @@ public:
 
 private:
     struct Queued {
-        StoreStep step{};
+        RecordChange change{};
         Done done{};
     };
     SqliteStore(std::shared_ptr<Database> database, Executor& executor, const Clock& clock);

@@ -6,6 +6,7 @@
 
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/storage/sqlite_store.hpp>
 
 namespace ktrdr {
@@ -14,7 +15,7 @@ namespace ktrdr {
 /// would only wait for each other.
 ///
 /// Thread safety: every member from any thread.
-class KTRDR_EXPORT Storage final {
+class KTRDR_EXPORT Storage final : private Counted<Storage> {
 public:
     /// `schemas`: the tables of other rooms in the file. Options count for the first who opens it.
     [[nodiscard]] static Result<std::shared_ptr<Storage>> open(const std::filesystem::path& file,

@@ -9,11 +9,14 @@
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/operations/operation.hpp>
 #include <ktrdr/training/bar_provider.hpp>
-#include <ktrdr/training/model_directory.hpp>
+#include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/training/trainer_slot.hpp>
 #include <ktrdr/training/training_context.hpp>
 
 namespace ktrdr {
+
+struct TrainingData;
+class TrainingProgressBridge;
 
 /// Does one training on the calling thread, from waiting for the trainer to the model on disk.
 ///
@@ -25,9 +28,15 @@ public:
                         std::shared_ptr<TrainerSlot> slot, ModelDirectory models, const Clock& clock);
 
     /// The result of training.md, "Result schema". Blocks until it is there.
-    [[nodiscard]] Result<boost::json::object> run(Operation& operation);
+    ///
+    /// `data`: what was prepared of the same features, bars and split before, shared with whoever holds it; null: the
+    /// runner prepares its own.
+    [[nodiscard]] Result<boost::json::object> run(Operation& operation, std::shared_ptr<const TrainingData> data = {});
 
 private:
+    [[nodiscard]] Result<std::shared_ptr<const TrainingData>> prepare(const CancellationToken& token,
+                                                                      TrainingProgressBridge& bridge);
+
     TrainingOperationContext context_;
     std::shared_ptr<BarProvider> bars_;
     std::shared_ptr<TrainerSlot> slot_;

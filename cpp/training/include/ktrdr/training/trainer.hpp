@@ -1,14 +1,17 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/models/named_tensor.hpp>
 
 namespace ktrdr {
 
@@ -20,11 +23,16 @@ struct LabeledMatrix {
     std::vector<std::int64_t> labels{};
 };
 
+/// What a trainer knows by name.
+inline constexpr std::array<std::string_view, 5> activation_names{"relu", "tanh", "sigmoid", "leaky_relu", "gelu"};
+inline constexpr std::array<std::string_view, 3> optimizer_names{"adam", "adamw", "sgd"};
+inline constexpr std::array<std::string_view, 2> monitor_names{"val_loss", "val_accuracy"};
+
 struct ModelSpec {
     std::size_t inputs{0};
     std::vector<std::int64_t> hidden_layers{50, 25};
     std::size_t classes{3};
-    /// relu, tanh, sigmoid, leaky_relu, gelu.
+    /// One of `activation_names`.
     std::string activation{"relu"};
     /// 0 <= dropout < 1.
     double dropout{0.2};
@@ -33,7 +41,7 @@ struct ModelSpec {
 struct EarlyStopping {
     int patience{10};
     double min_delta{0};
-    /// val_loss or val_accuracy.
+    /// One of `monitor_names`.
     std::string monitor{"val_loss"};
 };
 
@@ -41,7 +49,7 @@ struct TrainerOptions {
     double learning_rate{0.001};
     std::int64_t batch_size{32};
     std::int64_t epochs{100};
-    /// adam, adamw, sgd.
+    /// One of `optimizer_names`.
     std::string optimizer{"adam"};
     double weight_decay{1e-4};
     /// Largest norm of the gradient; unset: none.
@@ -52,12 +60,18 @@ struct TrainerOptions {
     std::vector<double> class_weights{};
 };
 
-struct TrainerInput {
-    ModelSpec model{};
-    TrainerOptions options{};
+/// The rows of a training, each part later than the one before.
+struct TrainingRows {
     LabeledMatrix train{};
     LabeledMatrix validation{};
     LabeledMatrix test{};
+};
+
+struct TrainerInput {
+    ModelSpec model{};
+    TrainerOptions options{};
+    /// Any number of trainings look at the same rows. Not null.
+    std::shared_ptr<const TrainingRows> rows{};
 };
 
 /// After an epoch. Accuracies 0..1; epochs count from 1.
@@ -82,15 +96,6 @@ public:
     virtual void on_epoch(const EpochReport& report) = 0;
     /// The epochs are over; the test part is evaluated now.
     virtual void on_evaluation() = 0;
-};
-
-/// A parameter under the name `nn.Sequential` gives it (`0.weight`, `0.bias`, `3.weight`, …), float32, row-major.
-struct NamedTensor {
-    std::string name{};
-    std::vector<std::int64_t> shape{};
-    std::vector<float> values{};
-
-    friend bool operator==(const NamedTensor&, const NamedTensor&) = default;
 };
 
 struct TrainedModel {

@@ -8,6 +8,7 @@
 #include <ktrdr/base/env.hpp>
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/live.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/training/bar_provider.hpp>
 #include <ktrdr/training/trainer_slot.hpp>
@@ -38,7 +39,8 @@ struct TrainingManagerParts {
 ///
 /// Thread safety: every member from any thread.
 class KTRDR_EXPORT TrainingManager final : public ServiceOrchestrator,
-                                           public std::enable_shared_from_this<TrainingManager> {
+                                           public std::enable_shared_from_this<TrainingManager>,
+                                           private Counted<TrainingManager> {
 public:
     /// `invalid_argument` without a models directory.
     [[nodiscard]] static Result<std::shared_ptr<TrainingManager>> create(TrainingServices services,

@@ -1,13 +1,4 @@
-"""Read strategy files: what to train on what, in the grammar of KTRDR's v2 strategies.
-
-Every key counts. A key that does not exist, an indicator that is not there, a fuzzy set without its
-indicator or parameters out of order is a `StrategyError` with file, line and path, and the nearest
-name that does exist.
-
-Labels say ``source: forward_return``: the class of a bar is decided by the close ``label_lookahead``
-bars later, so the time it ends is known and no row of a later part decides one of an earlier part.
-The zigzag of the original needs an unbounded future and is refused.
-"""
+"""Reading a strategy file: what is wrong in it is told with its line, path and the nearest right name."""
 
 from __future__ import annotations
 
@@ -15,23 +6,20 @@ import difflib
 import pathlib
 import types
 import typing
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ValidationError
+
+from .. import _core
+from ..errors import StrategyError
+from .grammar import OPTIONS, FuzzySet, Indicator, Strategy, plain_name, registry_name
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["Strategy", "load_strategy"]
+__all__ = ["load_strategy"]
 
 Path = tuple[str | int, ...]
 
@@ -43,264 +31,6 @@ NOT_THERE_YET = {
     "zigzag_threshold": "zigzag labels look into an unbounded future and are not there; "
     "use source: forward_return with threshold and label_lookahead",
 }
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not true or false")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_no_bool)]
-Whole = Annotated[int, BeforeValidator(_no_bool)]
-Share = Annotated[Number, Field(gt=0, lt=1)]
-
-
-class _Section(BaseModel):
-    """A mapping of the file: frozen, and closed to keys that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def _one_of(names: Mapping[str, tuple[str, ...] | str | None], what: str) -> None:
-    given = [name for name, value in names.items() if value]
-    if len(given) != 1:
-        raise ValueError(f"exactly one of {', '.join(names)} must name the {what}")
-
-
-class Symbols(_Section):
-    """Which symbols to train on: one of ``list``, ``symbols``, ``symbol``."""
-
-    mode: Literal["single", "multi", "single_symbol", "multi_symbol"] = "multi_symbol"
-    list: tuple[str, ...] = ()
-    symbols: tuple[str, ...] = ()
-    symbol: str | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Symbols:
-        _one_of({"list": self.list, "symbols": self.symbols, "symbol": self.symbol}, "symbols")
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The symbols, whichever key named them."""
-        return self.list or self.symbols or ((self.symbol,) if self.symbol else ())
-
-
-class Timeframes(_Section):
-    """Which timeframes to read: one of ``list``, ``timeframes``, ``timeframe``."""
-
-    mode: Literal["single", "multi", "single_timeframe", "multi_timeframe"] = "single_timeframe"
-    list: tuple[str, ...] = ()
-    timeframes: tuple[str, ...] = ()
-    timeframe: str | None = None
-    base_timeframe: str | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Timeframes:
-        named = {"list": self.list, "timeframes": self.timeframes, "timeframe": self.timeframe}
-        _one_of(named, "timeframes")
-        if self.base_timeframe is not None and self.base_timeframe not in self.names:
-            raise ValueError(f"base_timeframe {self.base_timeframe!r} is not one of the timeframes")
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The timeframes, whichever key named them."""
-        return self.list or self.timeframes or ((self.timeframe,) if self.timeframe else ())
-
-
-class TrainingData(_Section):
-    """What to train on."""
-
-    symbols: Symbols
-    timeframes: Timeframes
-    history_required: Annotated[Whole, Field(ge=0)] = 0
-
-
-class DeploymentSymbols(_Section):
-    """On which symbols a trained model may be used."""
-
-    mode: Literal["universal", "group_restricted", "training_only"] = "training_only"
-
-
-class DeploymentTimeframes(_Section):
-    """On which timeframes a trained model may be used."""
-
-    mode: Literal["single", "multi", "single_timeframe", "multi_timeframe"] = "single_timeframe"
-    supported: tuple[str, ...] = ()
-
-
-class Deployment(_Section):
-    """Where a trained model may be used; kept with the model."""
-
-    symbols: DeploymentSymbols = DeploymentSymbols()
-    timeframes: DeploymentTimeframes = DeploymentTimeframes()
-
-
-class Indicator(BaseModel):
-    """One indicator; its parameters are flat beside these keys and checked against the registry."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
-    __pydantic_extra__: dict[str, Number]
-
-    name: str
-    type: str | None = None
-    feature_id: str | None = None
-    source: str = "close"
-
-    @property
-    def id(self) -> str:
-        """The name that fuzzy sets refer to."""
-        return self.feature_id or self.name
-
-
-class FuzzySet(_Section):
-    """A fuzzy set: how much a value belongs."""
-
-    type: Literal["triangular", "trapezoidal", "gaussian"]
-    parameters: tuple[Number, ...]
-
-
-class Architecture(_Section):
-    """Layers of the network."""
-
-    hidden_layers: Annotated[
-        tuple[Annotated[Whole, Field(ge=1, le=65536)], ...], Field(min_length=1)
-    ] = (50, 25)
-    activation: Literal["relu", "tanh", "sigmoid", "leaky_relu", "gelu"] = "relu"
-    output_activation: Literal["softmax"] = "softmax"
-    dropout: Annotated[Number, Field(ge=0, le=0.99)] = 0.2
-
-
-class Features(_Section):
-    """What else the network sees. Memberships lie in 0..1 already, so nothing is scaled."""
-
-    include_price_context: Literal[False] = False
-    lookback_periods: Annotated[Whole, Field(ge=0, le=1000)] = 0
-    scale_features: Literal[False] = False
-
-
-class EarlyStopping(_Section):
-    """When to stop before the last epoch; the best weights are kept either way."""
-
-    patience: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
-    min_delta: Annotated[Number, Field(ge=0)] = 0.0
-    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
-
-
-class ModelTraining(_Section):
-    """How the network learns."""
-
-    learning_rate: Annotated[Number, Field(ge=1e-9, le=100)] = 0.001
-    batch_size: Annotated[Whole, Field(ge=1, le=1_000_000)] = 32
-    epochs: Annotated[Whole, Field(ge=1, le=1_000_000)] = 100
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    weight_decay: Annotated[Number, Field(ge=0, le=10)] = 1e-4
-    gradient_clip: Annotated[Number, Field(gt=0)] | None = None
-    early_stopping: EarlyStopping | None = None
-    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
-
-
-class Model(_Section):
-    """The network."""
-
-    type: Literal["mlp"] = "mlp"
-    architecture: Architecture = Architecture()
-    features: Features = Features()
-    training: ModelTraining = ModelTraining()
-
-
-class Filters(_Section):
-    """When a signal is not acted on."""
-
-    min_signal_separation: Annotated[Whole, Field(ge=0)] = 0
-    volume_filter: bool = False
-
-
-class Decisions(_Section):
-    """How signals become decisions; kept with the model."""
-
-    output_format: Literal["classification"] = "classification"
-    confidence_threshold: Annotated[Number, Field(ge=0, le=1)] = 0.5
-    position_awareness: bool = False
-    filters: Filters = Filters()
-
-
-class Labels(_Section):
-    """What a bar is labelled by: the return over the next ``label_lookahead`` bars.
-
-    Above ``threshold`` (a fraction, 0.02 is 2 %) it is *buy*, below its negative *sell*, else *hold*.
-    """
-
-    source: Literal["forward_return"] = "forward_return"
-    threshold: Annotated[Number, Field(ge=0, le=0.999)] = 0.02
-    label_lookahead: Annotated[Whole, Field(ge=1, le=100_000)] = 5
-
-
-class DataSplit(_Section):
-    """Shares of the rows, in time."""
-
-    train: Share = 0.7
-    validation: Share = 0.15
-    test: Share = 0.15
-
-    @model_validator(mode="after")
-    def _check(self) -> DataSplit:
-        total = self.train + self.validation + self.test
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"train, validation and test add up to {total:g}, not to 1")
-        return self
-
-
-class Training(_Section):
-    """What is learned from which part of the data."""
-
-    method: Literal["supervised"] = "supervised"
-    labels: Labels = Labels()
-    data_split: DataSplit = DataSplit()
-
-
-class Strategy(_Section):
-    """A strategy file, every key checked and every default filled in."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$")]
-    description: str = ""
-    version: str = ""
-    hypothesis: str = ""
-    scope: str = ""
-    training_data: TrainingData
-    deployment: Deployment | None = None
-    indicators: Annotated[tuple[Indicator, ...], Field(min_length=1)]
-    fuzzy_sets: dict[str, dict[str, FuzzySet]]
-    model: Model = Model()
-    decisions: Decisions | None = None
-    training: Training = Training()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the strategy as plain JSON, in the one spelling that the C++ side reads."""
-        plain: dict[str, Any] = self.model_dump(mode="json")
-        data = self.training_data
-        plain["training_data"]["symbols"] = {
-            "mode": data.symbols.mode,
-            "list": list(data.symbols.names),
-        }
-        plain["training_data"]["timeframes"] = {
-            "mode": data.timeframes.mode,
-            "list": list(data.timeframes.names),
-            "base_timeframe": data.timeframes.base_timeframe or data.timeframes.names[0],
-        }
-        known = _indicator_specs()
-        plain["indicators"] = [
-            {
-                "name": _registry_name(item.type or item.name, known),
-                "feature_id": item.id,
-                "source": item.source,
-                "params": dict(item.__pydantic_extra__),
-            }
-            for item in self.indicators
-        ]
-        return plain
 
 
 def load_strategy(path: str | os.PathLike[str]) -> Strategy:
@@ -326,25 +56,9 @@ def load_strategy(path: str | os.PathLike[str]) -> Strategy:
     return reader.read()
 
 
-def _indicator_specs() -> dict[str, Any]:
-    from . import _core
-
-    specs: dict[str, Any] = _core.indicator_specs()
-    return specs
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
-
-
-def _registry_name(name: str, specs: Iterable[str]) -> str | None:
-    """Find an indicator however it is capitalised: RSI, rsi, DistanceFromMA."""
-    return next((known for known in specs if _plain(known) == _plain(name)), None)
-
-
 def _nearest(name: str, names: Iterable[str]) -> str | None:
-    by_plain = {_plain(known): known for known in names}
-    found = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=0.5)
+    by_plain = {plain_name(known): known for known in names}
+    found = difflib.get_close_matches(plain_name(name), by_plain, n=1, cutoff=0.5)
     return by_plain[found[0]] if found else None
 
 
@@ -396,7 +110,7 @@ class _Reader:
             strategy = Strategy.model_validate(data)
         except ValidationError as error:
             self._refuse(error)
-        specs = _indicator_specs()
+        specs = _core.indicator_specs()
         self._check_indicators(strategy, specs)
         self._check_fuzzy_sets(strategy, specs)
         return strategy
@@ -404,8 +118,6 @@ class _Reader:
     def _fail(
         self, path: Path, what: str, suggestion: str | None = None, line: int | None = None
     ) -> typing.NoReturn:
-        from .errors import StrategyError
-
         at = line if line is not None else self._line_of(path)
         where = f"{self._file}:{at}" if at else str(self._file)
         dotted = _dotted(path)
@@ -493,14 +205,20 @@ class _Reader:
             case "literal_error":
                 self._refuse_choice(path, first)
             case "value_error":
-                self._fail(path, str(first["ctx"]["error"]))
+                self._refuse_value(path, first)
             case _:
                 self._fail(path, f"{first['msg']} (it is {first['input']!r})")
 
-    def _refuse_choice(self, path: Path, error: Any) -> typing.NoReturn:
+    def _refuse_value(self, path: Path, error: Any) -> typing.NoReturn:
         given = error["input"]
         if given == "zigzag" and path[-1] == "source":
             self._fail(path, NOT_THERE_YET["zigzag_threshold"])
+        choices = OPTIONS.get(_dotted(path), {}).get("choices", ())
+        names = [one for one in choices if isinstance(one, str)]
+        self._fail(path, str(error["ctx"]["error"]), _nearest(str(given), names))
+
+    def _refuse_choice(self, path: Path, error: Any) -> typing.NoReturn:
+        given = error["input"]
         expected = str(error["ctx"]["expected"])
         names = [one.strip("' ") for one in expected.replace(" or ", ", ").split(",")]
         self._fail(path, f"{given!r} must be {expected}", _nearest(str(given), names))
@@ -511,7 +229,7 @@ class _Reader:
             path: Path = ("indicators", index)
             named = "type" if item.type else "name"
             kind = item.type or item.name
-            registered = _registry_name(kind, specs)
+            registered = registry_name(kind, specs)
             if registered is None:
                 what = f"there is no indicator {kind!r}; there are {', '.join(specs)}"
                 self._fail((*path, named), what, _nearest(kind, specs))
@@ -536,7 +254,10 @@ class _Reader:
                 kind = "a whole number" if whole else "a number"
                 self._fail((*path, key), f"is {value:g}; {kind} from {low:g} to {high:g} is needed")
             values[key] = value
-        if item.source not in spec["sources"]:
+        if spec["inputs"] and "source" in item.model_fields_set:
+            what = f"{name} takes {', '.join(spec['inputs'])}; remove it"
+            self._fail((*path, "source"), what)
+        if item.source not in spec["sources"] and not spec["inputs"]:
             what = f"{item.source!r} must be one of {', '.join(spec['sources'])}"
             self._fail((*path, "source"), what, _nearest(item.source, spec["sources"]))
         rising = spec["rising"]
@@ -548,7 +269,7 @@ class _Reader:
     def _check_fuzzy_sets(self, strategy: Strategy, specs: Mapping[str, Any]) -> None:
         owners: dict[str, str] = {}
         for item in strategy.indicators:
-            registered = _registry_name(item.type or item.name, specs)
+            registered = registry_name(item.type or item.name, specs)
             owners[item.id] = item.id
             outputs = specs[registered]["outputs"] if registered else ()
             owners |= {f"{item.id}.{output}": item.id for output in outputs}

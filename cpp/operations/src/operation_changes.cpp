@@ -1,4 +1,4 @@
-// What an operation hands its store: records and events in steps, one write at a time, and what waits until one is
+// What an operation hands its store: records and events in changes, one write at a time, and what waits until one is
 // kept.
 
 #include <fmt/format.h>
@@ -10,26 +10,26 @@
 
 namespace ktrdr {
 
-StoreStep Operation::make_step() {
+RecordChange Operation::make_change() {
     constexpr std::size_t most_events = 10'000;
-    StoreStep step;
+    RecordChange change;
     record_.last_seq = log_.last_seq();
-    step.record = record_;
+    change.record = record_;
     if (!is_terminal(record_.status)) {
-        step.record.progress = std::make_shared<const ProgressState>(progress_.snapshot());
+        change.record.progress = std::make_shared<const ProgressState>(progress_.snapshot());
     }
-    step.events = log_.read({stored_seq_, most_events, {}}, record_.last_seq);
-    step.first = std::exchange(first_, false);
+    change.events = log_.read({stored_seq_, most_events, {}}, record_.last_seq);
+    change.first = std::exchange(first_, false);
     stored_seq_ = record_.last_seq;
-    return step;
+    return change;
 }
 
-void Operation::queue_step(bool announces) {
+void Operation::queue_change(bool announces) {
     unwritten_edges_ += announces ? 1 : 0;
-    auto step = make_step();
-    const OperationStatus status = step.record.status;
-    const std::uint64_t seq = step.record.last_seq;
-    steps_.push_back({std::move(step), status, seq, announces});
+    auto change = make_change();
+    const OperationStatus status = change.record.status;
+    const std::uint64_t seq = change.record.last_seq;
+    changes_.push_back({std::move(change), status, seq, announces});
 }
 
 bool Operation::save_progress() {
@@ -40,7 +40,7 @@ bool Operation::save_progress() {
         if (!durable_ || !admitted_ || is_terminal(record_.status) || !changed) {
             return false;
         }
-        queue_step(false);
+        queue_change(false);
     }
     flush();
     return true;
@@ -61,13 +61,13 @@ void Operation::hand_over(const std::shared_ptr<Operation>& self) {
     if (!self || std::exchange(handing_, true)) {
         return;
     }
-    while (!steps_.empty()) {
-        auto batch = std::exchange(steps_, {});
+    while (!changes_.empty()) {
+        auto batch = std::exchange(changes_, {});
         lock.unlock();
-        for (Step& queued : batch) {
-            StoreStep step = std::move(queued.step);
-            const Edge edge{queued.status, queued.seq, step.first, queued.announces};
-            store_->write(std::move(step), [self, edge](const Result<void>& result) { self->written(edge, result); });
+        for (Change& queued : batch) {
+            RecordChange change = std::move(queued.change);
+            const Edge edge{queued.status, queued.seq, change.first, queued.announces};
+            store_->write(std::move(change), [self, edge](const Result<void>& result) { self->written(edge, result); });
         }
         lock.lock();
     }
@@ -121,7 +121,7 @@ void Operation::refuse(const Error& why) {
         const std::scoped_lock lock(mutex_);
         durable_ = false;
         unwritten_edges_ = 0;
-        steps_.clear();
+        changes_.clear();
         dropped = std::exchange(begin_, nullptr);
         if (is_terminal(record_.status)) {
             announce(record_.status, log_.last_seq());

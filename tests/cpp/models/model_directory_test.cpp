@@ -1,4 +1,4 @@
-#include <ktrdr/training/model_directory.hpp>
+#include <ktrdr/models/model_directory.hpp>
 
 #include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
@@ -9,7 +9,9 @@
 #include <sstream>
 #include <thread>
 
-#include "fakes.hpp"
+#include <ktrdr/base/manual.hpp>
+
+#include "temporary_folder.hpp"
 
 namespace ktrdr {
 namespace {

@@ -1,4 +1,4 @@
-#include <ktrdr/training/model_directory.hpp>
+#include <ktrdr/models/model_directory.hpp>
 
 #include <boost/json/serialize.hpp>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include <ktrdr/training/safetensors.hpp>
+#include <ktrdr/models/safetensors.hpp>
 
 #include <gtest/gtest.h>
 

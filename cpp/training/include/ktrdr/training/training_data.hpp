@@ -2,10 +2,12 @@
 
 #include <array>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/training/bar_provider.hpp>
@@ -32,11 +34,10 @@ struct SymbolSummary {
     std::size_t test{0};
 };
 
+/// What trainings of one plan on the same bars share; it does not change once it is made.
 struct TrainingData {
     std::vector<std::string> feature_names{};
-    LabeledMatrix train{};
-    LabeledMatrix validation{};
-    LabeledMatrix test{};
+    TrainingRows rows{};
     std::vector<SymbolSummary> symbols{};
 };
 
@@ -47,11 +48,11 @@ using PreparationListener = std::function<void(std::size_t symbol, std::size_t s
 ///
 /// Errors: `not_enough_data` naming symbol, bars and how many are needed; what the provider says.
 /// Cancellation: the token is checked before each stage, and within features before each indicator and input.
-[[nodiscard]] Result<TrainingData> prepare_training_data(const TrainingOperationContext& context, BarProvider& bars,
-                                                         const CancellationToken& token,
-                                                         const PreparationListener& listener);
+[[nodiscard]] KTRDR_EXPORT Result<std::shared_ptr<const TrainingData>> prepare_training_data(
+    const TrainingOperationContext& context, BarProvider& bars, const CancellationToken& token,
+    const PreparationListener& listener);
 
 /// The fewest bars of the base timeframe that leave every part of the split ten rows after the purge.
-[[nodiscard]] std::size_t bars_needed(const TrainingOperationContext& context);
+[[nodiscard]] KTRDR_EXPORT std::size_t bars_needed(const TrainingOperationContext& context);
 
 }  // namespace ktrdr

@@ -1,20 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
-#include <vector>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/features/indicator.hpp>
+#include <ktrdr/features/moving_averages.hpp>
 
 namespace ktrdr {
-
-using Column = std::vector<double>;
-
-/// Mean of the last `period` values; NaN before there are that many.
-[[nodiscard]] KTRDR_EXPORT Column sma(std::span<const double> values, std::size_t period);
-
-/// Exponential mean with weight 2 / (period + 1), begun with the plain mean of the first `period` values that are not
-/// NaN. Leading NaN stay NaN.
-[[nodiscard]] KTRDR_EXPORT Column ema(std::span<const double> values, std::size_t period);
 
 /// Relative strength after Wilder (New Concepts in Technical Trading Systems, 1978), 0..100, from bar `period` on.
 ///
@@ -34,7 +27,7 @@ struct MacdColumns {
 [[nodiscard]] KTRDR_EXPORT MacdColumns macd(std::span<const double> values, std::size_t fast, std::size_t slow,
                                             std::size_t signal);
 
-/// How far a value lies above its simple mean of `period` values, in percent of that mean; NaN where the mean is 0.
-[[nodiscard]] KTRDR_EXPORT Column distance_from_sma(std::span<const double> values, std::size_t period);
+/// The registry's rows of this family: rsi, macd.
+[[nodiscard]] KTRDR_EXPORT std::span<const IndicatorSpec> oscillator_specs() noexcept;
 
 }  // namespace ktrdr

@@ -8,7 +8,7 @@
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
-#include <ktrdr/training/trainer.hpp>
+#include <ktrdr/models/named_tensor.hpp>
 
 namespace ktrdr {
 

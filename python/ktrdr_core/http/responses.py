@@ -1,9 +1,10 @@
-"""What an HTTP request brings: an answer, one that is read as it comes, or events."""
+"""What an HTTP request brings: a response, one that is read as it comes, or events."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from .._bridge.replies import reply, wait_for_reply
 from .._core import ServerEvent
@@ -48,8 +49,8 @@ class Headers(Mapping[str, str]):
         return f"<Headers {', '.join(self)}>"
 
 
-class _Answer:
-    """What an answer and a stream have in common: the head, and what was asked."""
+class _Head:
+    """What a response and a stream have in common: the head, and what was asked."""
 
     def __init__(self, native: _core.HttpResponse, method: str, url: str) -> None:
         self._native = native
@@ -85,14 +86,14 @@ class _Answer:
 
     def _asked(self) -> tuple[str, str, str]:
         url = self.url.partition("?")[0]
-        return url.partition("://")[2].partition("/")[0], self.method, url
+        return urlsplit(url).netloc, self.method, url
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code} of {self.method} {self.url.partition('?')[0]}>"
 
 
-class Response(_Answer):
-    """An answer, whole.
+class Response(_Head):
+    """A response, whole.
 
     Attributes
     ----------
@@ -144,11 +145,11 @@ class Response(_Answer):
         return self._native.json(*self._asked())
 
 
-class StreamedResponse(_Answer):
-    """An answer whose body is read as it comes.
+class StreamedResponse(_Head):
+    """A response whose body is read as it comes.
 
     What is not read yet waits with us up to 1 MiB, and with the service beyond that, so a slow reader costs no memory; of
-    a packed answer, up to what 4 KiB of it (by TLS 16) unpack to, a thousandfold at worst. Read it once, on one task or
+    a packed response, up to what 4 KiB of it (by TLS 16) unpack to, a thousandfold at worst. Read it once, on one task or
     thread.
 
     Attributes
@@ -176,7 +177,7 @@ class StreamedResponse(_Answer):
         Raises
         ------
         HostServiceError
-            When the answer breaks off, or is silent for longer than ``Timeouts.between_bytes``.
+            When the response breaks off, or is silent for longer than ``Timeouts.between_bytes``.
         """
         return self._pieces
 
@@ -244,7 +245,7 @@ class EventStream(_Reading[ServerEvent]):
     """Server-sent events, for as long as the service sends them: ``async for event in client.events(url)``.
 
     A connection that breaks, ends or is silent for ``Timeouts.between_bytes`` is made anew, with the id of the last event,
-    after the time that the service asked for (``retry:``, else a second). It ends with an answer 204, and with an error
+    after the time that the service asked for (``retry:``, else a second). It ends with a response 204, and with an error
     when the service answers anything else than events, or cannot be reached again.
 
     Iterate it once, on one task or thread; who gives up waiting for an event misses none later on. Leaving an ``async with``

@@ -1,0 +1,332 @@
+"""The grammar of strategy files: their sections as frozen models.
+
+Range, default and words of an option stand in the core's table (`_core.strategy_options`), which the
+core's own reader takes them from too.
+
+Labels say ``source: forward_return``: the class of a bar is decided by the close ``label_lookahead``
+bars later, so the time it ends is known and no row of a later part decides one of an earlier part.
+The zigzag of the original needs an unbounded future and is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
+
+from .. import _core
+from ..errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pydantic import ValidatorFunctionWrapHandler
+
+OPTIONS = _core.strategy_options()
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_bool)]
+Whole = Annotated[int, BeforeValidator(_no_bool)]
+
+
+def _refusal(path: str, value: Any) -> str | None:
+    """Ask the core what is wrong with a value; what JSON cannot carry (a date) is asked as text."""
+    try:
+        return _core.refuse_strategy_option(path, value)
+    except InvalidArgumentError:
+        return _core.refuse_strategy_option(path, str(value))
+
+
+def option(path: str) -> Any:
+    """Make the field of an option: what it may be and what it is by default stand in the core."""
+
+    def check(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            given = read(value)
+        except ValidationError:
+            given = value
+            if _refusal(path, value) is None:
+                raise
+        # Read as a number, true would be 1.
+        refused = _refusal(path, value if isinstance(value, bool) else given)
+        if refused is not None:
+            raise ValueError(refused)
+        return given
+
+    known = OPTIONS[path]
+    default = known["default"]
+    field: Any = Field(
+        default=... if known["required"] else tuple(default) if type(default) is list else default,
+        description=known["help"],
+    )
+    field.metadata.append(WrapValidator(check))
+    return field
+
+
+class _Section(BaseModel):
+    """A mapping of the file: frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _one_of(names: Mapping[str, tuple[str, ...] | str | None], what: str) -> None:
+    given = [name for name, value in names.items() if value]
+    if len(given) != 1:
+        raise ValueError(f"exactly one of {', '.join(names)} must name the {what}")
+
+
+class Symbols(_Section):
+    """Which symbols to train on: one of ``list``, ``symbols``, ``symbol``."""
+
+    mode: str = option("training_data.symbols.mode")
+    list: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    symbol: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Symbols:
+        _one_of({"list": self.list, "symbols": self.symbols, "symbol": self.symbol}, "symbols")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The symbols, whichever key named them."""
+        return self.list or self.symbols or ((self.symbol,) if self.symbol else ())
+
+
+class Timeframes(_Section):
+    """Which timeframes to read: one of ``list``, ``timeframes``, ``timeframe``."""
+
+    mode: str = option("training_data.timeframes.mode")
+    list: tuple[str, ...] = ()
+    timeframes: tuple[str, ...] = ()
+    timeframe: str | None = None
+    base_timeframe: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Timeframes:
+        named = {"list": self.list, "timeframes": self.timeframes, "timeframe": self.timeframe}
+        _one_of(named, "timeframes")
+        if self.base_timeframe is not None and self.base_timeframe not in self.names:
+            raise ValueError(f"base_timeframe {self.base_timeframe!r} is not one of the timeframes")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The timeframes, whichever key named them."""
+        return self.list or self.timeframes or ((self.timeframe,) if self.timeframe else ())
+
+
+class TrainingData(_Section):
+    """What to train on."""
+
+    symbols: Symbols
+    timeframes: Timeframes
+    history_required: int = option("training_data.history_required")
+
+
+class DeploymentSymbols(_Section):
+    """On which symbols a trained model may be used."""
+
+    mode: str = option("deployment.symbols.mode")
+
+
+class DeploymentTimeframes(_Section):
+    """On which timeframes a trained model may be used."""
+
+    mode: str = option("deployment.timeframes.mode")
+    supported: tuple[str, ...] = option("deployment.timeframes.supported")
+
+
+class Deployment(_Section):
+    """Where a trained model may be used; kept with the model."""
+
+    symbols: DeploymentSymbols = DeploymentSymbols()
+    timeframes: DeploymentTimeframes = DeploymentTimeframes()
+
+
+class Indicator(BaseModel):
+    """One indicator; its parameters are flat beside these keys and checked against the registry."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    __pydantic_extra__: dict[str, Number]
+
+    name: str
+    type: str | None = None
+    feature_id: str | None = None
+    source: str = "close"
+
+    @property
+    def id(self) -> str:
+        """The name that fuzzy sets refer to."""
+        return self.feature_id or self.name
+
+
+class FuzzySet(_Section):
+    """A fuzzy set: how much a value belongs."""
+
+    type: Literal["triangular", "trapezoidal", "gaussian"]
+    parameters: tuple[Number, ...]
+
+
+class Architecture(_Section):
+    """Layers of the network."""
+
+    hidden_layers: tuple[Whole, ...] = option("model.architecture.hidden_layers")
+    activation: str = option("model.architecture.activation")
+    output_activation: str = option("model.architecture.output_activation")
+    dropout: float = option("model.architecture.dropout")
+
+
+class Features(_Section):
+    """What else the network sees. Memberships lie in 0..1 already, so nothing is scaled."""
+
+    include_price_context: bool = option("model.features.include_price_context")
+    lookback_periods: int = option("model.features.lookback_periods")
+    scale_features: bool = option("model.features.scale_features")
+
+
+class EarlyStopping(_Section):
+    """When to stop before the last epoch; the best weights are kept either way."""
+
+    patience: int = option("model.training.early_stopping.patience")
+    min_delta: float = option("model.training.early_stopping.min_delta")
+    monitor: str = option("model.training.early_stopping.monitor")
+
+
+class ModelTraining(_Section):
+    """How the network learns."""
+
+    learning_rate: float = option("model.training.learning_rate")
+    batch_size: int = option("model.training.batch_size")
+    epochs: int = option("model.training.epochs")
+    optimizer: str = option("model.training.optimizer")
+    weight_decay: float = option("model.training.weight_decay")
+    gradient_clip: float | None = option("model.training.gradient_clip")
+    early_stopping: EarlyStopping | None = None
+    seed: int = option("model.training.seed")
+
+
+class Model(_Section):
+    """The network."""
+
+    type: str = option("model.type")
+    architecture: Architecture = Architecture()
+    features: Features = Features()
+    training: ModelTraining = ModelTraining()
+
+
+class Filters(_Section):
+    """When a signal is not acted on."""
+
+    min_signal_separation: int = option("decisions.filters.min_signal_separation")
+    volume_filter: bool = option("decisions.filters.volume_filter")
+
+
+class Decisions(_Section):
+    """How signals become decisions; kept with the model."""
+
+    output_format: str = option("decisions.output_format")
+    confidence_threshold: float = option("decisions.confidence_threshold")
+    position_awareness: bool = option("decisions.position_awareness")
+    filters: Filters = Filters()
+
+
+class Labels(_Section):
+    """What a bar is labelled by: the return over the next ``label_lookahead`` bars.
+
+    Above ``threshold`` (a fraction, 0.02 is 2 %) it is *buy*, below its negative *sell*, else *hold*.
+    """
+
+    source: str = option("training.labels.source")
+    threshold: float = option("training.labels.threshold")
+    label_lookahead: int = option("training.labels.label_lookahead")
+
+
+class DataSplit(_Section):
+    """Shares of the rows, in time."""
+
+    train: float = option("training.data_split.train")
+    validation: float = option("training.data_split.validation")
+    test: float = option("training.data_split.test")
+
+    @model_validator(mode="after")
+    def _check(self) -> DataSplit:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train, validation and test add up to {total:g}, not to 1")
+        return self
+
+
+class Training(_Section):
+    """What is learned from which part of the data."""
+
+    method: str = option("training.method")
+    labels: Labels = Labels()
+    data_split: DataSplit = DataSplit()
+
+
+class Strategy(_Section):
+    """A strategy file, every key checked and every default filled in."""
+
+    name: str = option("name")
+    description: str = option("description")
+    version: str = option("version")
+    hypothesis: str = option("hypothesis")
+    scope: str = option("scope")
+    training_data: TrainingData
+    deployment: Deployment | None = None
+    indicators: Annotated[tuple[Indicator, ...], Field(min_length=1)]
+    fuzzy_sets: dict[str, dict[str, FuzzySet]]
+    model: Model = Model()
+    decisions: Decisions | None = None
+    training: Training = Training()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the strategy as plain JSON, in the one spelling that the C++ side reads."""
+        plain: dict[str, Any] = self.model_dump(mode="json")
+        data = self.training_data
+        plain["training_data"]["symbols"] = {
+            "mode": data.symbols.mode,
+            "list": list(data.symbols.names),
+        }
+        plain["training_data"]["timeframes"] = {
+            "mode": data.timeframes.mode,
+            "list": list(data.timeframes.names),
+            "base_timeframe": data.timeframes.base_timeframe or data.timeframes.names[0],
+        }
+        known = _core.indicator_specs()
+        plain["indicators"] = [
+            {
+                "name": registry_name(item.type or item.name, known),
+                "feature_id": item.id,
+                "source": item.source,
+                "params": dict(item.__pydantic_extra__),
+            }
+            for item in self.indicators
+        ]
+        return plain
+
+
+def plain_name(name: str) -> str:
+    """Leave of a name what tells it from others however it is written."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def registry_name(name: str, specs: Iterable[str]) -> str | None:
+    """Find an indicator however it is capitalised: RSI, rsi, DistanceFromMA."""
+    return next((known for known in specs if plain_name(known) == plain_name(name)), None)

@@ -1,0 +1,208 @@
+"""Values compare, copy, pickle and can be taken apart: every public one, whoever adds the next."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import importlib
+import pickle
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ktrdr_core import CancelReason, HostServiceConfig, ProgressState, ServiceCall, _core, errors
+from ktrdr_core.http import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
+from ktrdr_core.operations import MetricsPage, OperationEvent, OperationPage, OperationRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
+STATE = ProgressState(
+    operation_id="op_1",
+    percentage=40.5,
+    message="Greeting Ada",
+    start_time=NOON,
+    estimated_remaining=timedelta(seconds=3),
+    context={"names": ["Ada", None, 1.5]},
+)
+RECORD = OperationRecord(
+    id="op_1",
+    type="greeting",
+    parameters={"names": ["Ada"]},
+    status="failed",
+    created=NOON,
+    stopped=NOON + timedelta(seconds=2),
+    reason=CancelReason(code="timeout", text="late", origin="deadline"),
+    progress=STATE,
+    result={"greeted": 1},
+    error={"code": "internal", "message": "no", "retryable": False, "context": {"at": 1}},
+    warnings=["slow"],
+    last_seq=7,
+)
+EVENT = OperationEvent(seq=3, time=NOON, kind="metric", data={"loss": 0.5})
+#: One of each, and a field with another value.
+VALUES: list[tuple[Any, dict[str, Any]]] = [
+    (CancelReason(code="user", text="enough", origin="cli"), {"text": "late"}),
+    (HostServiceConfig(base_url="http://localhost:5001", max_retries=7), {"timeout": 3.0}),
+    (PoolOptions(max_connections=4, idle_timeout=1.5), {"max_connections": 5}),
+    (RetryPolicy(attempts=5, first_pause=0.25), {"budget": 0.5}),
+    (Timeouts(connect=1.25, total=9), {"connect": 1.5}),
+    (TlsOptions(verify=False), {"verify": True}),
+    (ServerEvent(event="tick", data="ä\n1", id="7"), {"id": "8"}),
+    (STATE, {"percentage": 41.0}),
+    (RECORD, {"status": "cancelled"}),
+    (EVENT, {"seq": 4}),
+    (ServiceCall("/echo", {"n": 1}, idempotent=True), {"data": {"n": 2}}),
+    (OperationPage([RECORD], 1, 0), {"total_count": 2}),
+    (MetricsPage([{"loss": 0.5, "seq": 3}], 3), {"cursor": 4}),
+]
+#: Those for users; what is for tests and hosts is their own matter.
+PACKAGES = (
+    *("adapter", "bars", "cancellation", "data", "http", "notebook", "operations", "orchestrator"),
+    *("progress", "training"),
+)
+#: What the packages hand out besides: handles, functions' companions, things with a life of their own.
+HANDLES = {
+    "AsyncServiceAdapter",
+    "BarSource",
+    "CancelRegistration",
+    "CancellationSystem",
+    "CancellationToken",
+    "Client",
+    "DataManager",
+    "DataProgressRenderer",
+    "EventStream",
+    "GenericProgressManager",
+    "Headers",
+    "Operation",
+    "OperationContext",
+    "OperationStarter",
+    "OperationsService",
+    "PendingResponse",
+    "ProgressRenderer",
+    "Response",
+    "ServiceOrchestrator",
+    "StreamedResponse",
+    "TrainingManager",
+    "TrainingProgressRenderer",
+}
+#: The same classes without their types.
+UNCHECKED: Any = _core
+values = pytest.mark.parametrize(
+    ("value", "change"), VALUES, ids=[type(value).__name__ for value, _ in VALUES]
+)
+
+
+def public_classes() -> set[type]:
+    """Every class that a package for users hands out."""
+    modules = [importlib.import_module(f"ktrdr_core.{name}") for name in PACKAGES]
+    return {
+        thing
+        for module in modules
+        for name in getattr(module, "__all__", ())
+        if isinstance(thing := getattr(module, name), type)
+    }
+
+
+def test_every_public_class_is_a_value_tried_here_or_a_handle() -> None:
+    tried = {type(value) for value, _ in VALUES}
+    assert {cls.__name__ for cls in public_classes() - tried} - HANDLES == set()
+
+
+def test_every_value_of_the_core_is_tried_here() -> None:
+    bound = {cls for cls in vars(_core).values() if hasattr(cls, "__dataclass_fields__")}
+    assert bound - {type(value) for value, _ in VALUES} == set()
+
+
+@values
+def test_equal_is_what_has_equal_fields(value: Any, change: dict[str, Any]) -> None:
+    same, other = dataclasses.replace(value), dataclasses.replace(value, **change)
+    assert same == value
+    assert other != value
+    assert value != object()
+    for name, content in change.items():
+        assert getattr(other, name) == content
+
+
+@values
+def test_a_hash_goes_with_equality(value: Any, change: dict[str, Any]) -> None:
+    fields = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    if any(isinstance(content, dict | list) for content in fields):
+        # What can change has no hash, and so has what holds it.
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(value)
+        return
+    assert hash(value) == hash(dataclasses.replace(value))
+    assert len({value, dataclasses.replace(value), dataclasses.replace(value, **change)}) == 2
+
+
+@values
+def test_copies_and_pickles_are_equal(value: Any, change: dict[str, Any]) -> None:
+    del change
+    assert copy.copy(value) == value
+    assert copy.deepcopy(value) == value
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(value, protocol)) == value
+
+
+@values
+def test_it_can_be_taken_apart_and_put_together(value: Any, change: dict[str, Any]) -> None:
+    del change
+    names = [field.name for field in dataclasses.fields(value)]
+    assert list(dataclasses.asdict(value)) == names
+    assert type(value)(**{name: getattr(value, name) for name in names}) == value
+    assert all(f"{name}" in type(value).__match_args__ for name in names)
+
+
+@values
+def test_no_field_can_be_set(value: Any, change: dict[str, Any]) -> None:
+    for name, content in change.items():
+        with pytest.raises(AttributeError):
+            setattr(value, name, content)
+
+
+def test_what_is_inside_is_taken_apart_too() -> None:
+    taken = dataclasses.asdict(OperationPage([RECORD], 1, 0))
+    assert taken["total_count"] == 1
+    assert dataclasses.asdict(HostServiceConfig())["tls"]["verify"] is True
+    assert dataclasses.asdict(RECORD)["progress"]["context"] == {"names": ["Ada", None, 1.5]}
+    assert dataclasses.asdict(RECORD)["reason"]["code"] == "timeout"
+
+
+def test_values_cross_into_a_spawned_process_and_back(tmp_path: Path) -> None:
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.write_bytes(pickle.dumps([value for value, _ in VALUES]))
+    code = (
+        "import pickle, sys, pathlib\n"
+        "values = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        "pathlib.Path(sys.argv[2]).write_bytes(pickle.dumps(values))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, there, back], check=True, timeout=60)
+    assert pickle.loads(back.read_bytes()) == [value for value, _ in VALUES]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (
+            lambda: UNCHECKED.OperationRecord(colour="red"),
+            "an OperationRecord has no field .*colour",
+        ),
+        (lambda: UNCHECKED.OperationRecord(status="asleep"), "status .*asleep.* is not known"),
+        (
+            lambda: UNCHECKED.OperationRecord(created="today"),
+            "created of an OperationRecord cannot be 'today'",
+        ),
+        (lambda: UNCHECKED.OperationEvent(kind="song"), "kind .*song.* is not known"),
+        (lambda: UNCHECKED.OperationEvent(data=[1]), "data of an OperationEvent cannot be"),
+        (lambda: UNCHECKED.CancelReason(code="whim"), "whim"),
+        (lambda: UNCHECKED.CancelReason(text=5), "text of a CancelReason cannot be 5"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_its_name(wrong: Any, words: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=words):
+        wrong()
