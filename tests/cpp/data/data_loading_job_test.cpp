@@ -85,12 +85,13 @@ protected:
 TEST_F(LoadingTest, ReadsWhatIsStoredWhileTheThreadThatCommitsIsBusy) {
     const TimeRange month = range("2020-01-01", "2020-02-01");
     ASSERT_TRUE(load(month));
-    std::latch busy{1};
-    store_executor_.post([&busy] { busy.wait(); });
+    // Shared: the thread may still look at it when the test is over.
+    const auto busy = std::make_shared<std::latch>(1);
+    store_executor_.post([busy] { busy->wait(); });
     // Would never come back from that thread.
     EXPECT_EQ((*load(month, LoadMode::local))->size(), 31U);
     EXPECT_EQ((*load(month))->size(), 31U);
-    busy.count_down();
+    busy->count_down();
 }
 
 TEST_F(LoadingTest, BringsEveryBarOfTheRangeOldestFirst) {

@@ -151,10 +151,11 @@ TEST_F(ManagerTest, StartsNothingOnceItIsClosed) {
 TEST_F(ManagerTest, ReadsForATrainingWhileTheThreadThatCommitsIsBusy) {
     const auto manager = open();
     store_a_month();
-    std::latch busy{1};
-    store_.post([&busy] { busy.wait(); });
+    // Shared: the thread may still look at it when the test is over.
+    const auto busy = std::make_shared<std::latch>(1);
+    store_.post([busy] { busy->wait(); });
     EXPECT_EQ((*manager->read("AAPL", day_, range("2020-01-10", "2020-01-20")))->size(), 10U);
-    busy.count_down();
+    busy->count_down();
 }
 
 TEST_F(ManagerTest, LetsALoadEndWhenItGoesBefore) {
