@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ktrdr_core.cli import live, terminal
+from ktrdr_core.cli import live, reporters, terminal
+from ktrdr_core.cli.words import line_text
 
 if TYPE_CHECKING:
     from ktrdr_core import ProgressState
@@ -85,13 +86,13 @@ TRAINING = State(
     ],
 )
 def test_a_line_says_step_unit_figures_and_time_left(given: State, line: str) -> None:
-    assert terminal.line_text("x", cast("ProgressState", given)) == line
+    assert line_text("x", cast("ProgressState", given)) == line
 
 
 def test_plain_lines_are_one_a_step_and_at_most_one_a_second_within_it() -> None:
     now = [100.0]
     stream = io.StringIO()
-    report = terminal.PlainReporter(stream, clock=lambda: now[0])
+    report = reporters.PlainReporter(stream, clock=lambda: now[0])
     for seconds, step in ((0.0, "a"), (0.2, "a"), (0.4, "b"), (0.5, "b"), (1.4, "b"), (1.5, "b")):
         now[0] = 100.0 + seconds
         report.show("x", state(step_name=step, percentage=seconds))
@@ -119,7 +120,7 @@ def test_json_lines_carry_every_figure() -> None:
 
 
 def test_auto_is_plain_where_there_is_no_terminal_and_none_is_silent() -> None:
-    assert isinstance(terminal.reporter("auto", io.StringIO()), terminal.PlainReporter)
+    assert isinstance(terminal.reporter("auto", io.StringIO()), reporters.PlainReporter)
     stream = io.StringIO()
     terminal.reporter("none", stream).show("x", cast("ProgressState", LOADING))
     assert stream.getvalue() == ""
@@ -128,7 +129,7 @@ def test_auto_is_plain_where_there_is_no_terminal_and_none_is_silent() -> None:
 def test_once_thirty_plain_lines_are_there_one_comes_in_five_seconds() -> None:
     now = [0.0]
     stream = io.StringIO()
-    report = terminal.PlainReporter(stream, clock=lambda: now[0])
+    report = reporters.PlainReporter(stream, clock=lambda: now[0])
     for second in range(60):
         now[0] = float(second)
         report.show("x", state(message=f"part {second}"))
@@ -156,7 +157,7 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines(
         monkeypatch.setenv("TERM", term)
     else:
         monkeypatch.delenv("TERM")
-    assert isinstance(terminal.reporter("auto", stream), terminal.PlainReporter)
+    assert isinstance(terminal.reporter("auto", stream), reporters.PlainReporter)
 
 
 def drawn(columns: int, monkeypatch: pytest.MonkeyPatch, **operations: State) -> list[str]:

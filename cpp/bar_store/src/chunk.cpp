@@ -1,6 +1,7 @@
 #include "chunk.hpp"
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -11,22 +12,6 @@ namespace ktrdr {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "chunks are written as the machine's own numbers");
-
-/// FNV-1a (Fowler, Noll, Vo), 64 bits: finds damage, not malice. Every chunk that is stored has it, so a library's
-/// checksum would come beside it and not in its place.
-class Checksum final {
-public:
-    void add(const void* data, std::size_t size) {
-        const auto* const bytes = static_cast<const unsigned char*>(data);
-        for (std::size_t i = 0; i < size; ++i) {
-            value_ = (value_ ^ bytes[i]) * 0x100000001b3ULL;
-        }
-    }
-    [[nodiscard]] std::int64_t value() const { return std::bit_cast<std::int64_t>(value_); }
-
-private:
-    std::uint64_t value_{0xcbf29ce484222325ULL};
-};
 
 std::array<const std::vector<double>*, 5> price_columns(const Bars& bars) {
     return {&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume};
@@ -41,13 +26,36 @@ std::size_t byte_size(const std::vector<Number>& column) {
     return column.size() * sizeof(Number);
 }
 
-std::int64_t checksum(const Bars& bars) {
-    Checksum sum;
-    sum.add(bars.time.data(), byte_size(bars.time));
+/// Hand the bytes of every column to `add`, in the order in which they are stored.
+template <class Add>
+void for_each_column(const Bars& bars, Add add) {
+    add(reinterpret_cast<const unsigned char*>(bars.time.data()), byte_size(bars.time));
     for (const auto* column : price_columns(bars)) {
-        sum.add(column->data(), byte_size(*column));
+        add(reinterpret_cast<const unsigned char*>(column->data()), byte_size(*column));
     }
-    return sum.value();
+}
+
+/// CRC-32: finds damage, not malice.
+std::int64_t checksum(const Bars& bars) {
+    uLong sum = crc32_z(0, nullptr, 0);
+    for_each_column(bars, [&sum](const unsigned char* bytes, std::size_t size) { sum = crc32_z(sum, bytes, size); });
+    return static_cast<std::int64_t>(sum);
+}
+
+/// The sum of chunks that the first files hold: FNV-1a (Fowler, Noll, Vo), 64 bits. They are read as they are, and get
+/// the other sum when something is added to them.
+std::int64_t first_checksum(const Bars& bars) {
+    std::uint64_t sum = 0xcbf29ce484222325ULL;
+    for_each_column(bars, [&sum](const unsigned char* bytes, std::size_t size) {
+        for (std::size_t i = 0; i < size; ++i) {
+            sum = (sum ^ bytes[i]) * 0x100000001b3ULL;
+        }
+    });
+    return std::bit_cast<std::int64_t>(sum);
+}
+
+bool is_whole(const Bars& bars, std::int64_t stored) {
+    return stored == checksum(bars) || stored == first_checksum(bars);
 }
 
 [[noreturn]] void throw_damaged(const SeriesKey& key, int part, const std::string& how) {
@@ -87,7 +95,7 @@ Bars read_row(SQLite::Statement& row, const SeriesKey& key) {
     for (auto* column : price_columns(bars)) {
         *column = read_column<double>(row, index++, count, key, part);
     }
-    if (checksum(bars) != row.getColumn(4).getInt64()) {
+    if (!is_whole(bars, row.getColumn(4).getInt64())) {
         throw_damaged(key, part, "its checksum does not fit");
     }
     if (bars.time.front() != row.getColumn(2).getInt64() || bars.time.back() != row.getColumn(3).getInt64()) {

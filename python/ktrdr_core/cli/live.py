@@ -10,7 +10,8 @@ from rich.padding import Padding
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from .terminal import BaseReporter, figures_text, left_text, sentence
+from .reporters import BaseReporter
+from .words import figures_text, left_text, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress_bar import ProgressBar
 
     from .._core import ProgressState
-    from .terminal import Reporter
+    from .reporters import Reporter
 
 _COLOURS = {"": "cyan", "completed": "green", "cancelled": "yellow", "timed_out": "yellow"}
 # The lines are redrawn this often. Seconds.

@@ -1,10 +1,14 @@
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bit>
+#include <cstddef>
 #include <future>
+#include <span>
 
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/market/time_text.hpp>
@@ -187,6 +191,29 @@ TEST_F(BarStoreTest, NamesAChunkThatIsDamaged) {
         EXPECT_THAT(read.error().message, HasSubstr("AAPL 1h: the chunk of 2024 is damaged"));
     }
     EXPECT_EQ(store->read(hourly_, range("2023-12-30", "2024-01-01")).value().size(), 48U);
+}
+
+TEST_F(BarStoreTest, ReadsChunksWithTheSumOfTheFirstFiles) {
+    const Bars bars = days_in(january_);
+    ASSERT_TRUE(open()->commit_segment(daily_, january_, bars, AskOutcome::bars, now_));
+    // FNV-1a over the columns in their order, as those files have it.
+    std::uint64_t sum = 0xcbf29ce484222325ULL;
+    const auto add = [&sum](const auto& column) {
+        for (const std::byte byte : std::as_bytes(std::span(column))) {
+            sum = (sum ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3ULL;
+        }
+    };
+    add(bars.time);
+    for (const auto* const column : {&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume}) {
+        add(*column);
+    }
+    SQLite::Database(file(), SQLite::OPEN_READWRITE)
+        .exec(fmt::format("UPDATE chunk SET checksum = {}", std::bit_cast<std::int64_t>(sum)));
+    EXPECT_EQ(open()->read(daily_, always).value(), bars);
+    ASSERT_TRUE(open()->commit_segment(daily_, february_, days_in(february_, 200), AskOutcome::bars, now_));
+    EXPECT_EQ(open()->read(daily_, january_).value(), bars);
+    SQLite::Database(file(), SQLite::OPEN_READWRITE).exec("UPDATE chunk SET checksum = checksum + 1");
+    EXPECT_EQ(open()->read(daily_, always).error().code, Errc::storage);
 }
 
 TEST_F(BarStoreTest, LeavesBarsAndLedgerAsTheyWereWhenThereIsNoRoom) {
