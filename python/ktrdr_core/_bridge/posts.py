@@ -177,6 +177,8 @@ class LoopPost(Post):
     def lost(self) -> None:
         """The loop was closed, or let go of: nothing that ran on it goes on."""
         self._watched = False
+        # Its thread ends now, and would keep this mailbox in a cycle.
+        self._notifier = None
         works = [*self._works.values(), *self._tasks.values()]
         self._works = {}
         for native in works:

@@ -80,5 +80,37 @@ TEST(Redirect, TakesNoSecretToAnotherOrigin) {
     EXPECT_EQ(redirected(post(), here, answer(307, "http://HOST:81/x"))->headers.size(), 4U) << "the same origin";
 }
 
+TEST(Redirects, GoOnUnderOneDeadlineUntilAnAnswerStands) {
+    Request asked = post();
+    asked.max_redirects = 2;
+    Redirects redirects(asked, "http://host:81", Timeouts{});
+    EXPECT_EQ(asked.max_redirects, 0U);
+    EXPECT_LT(asked.deadline, SteadyTime::max());
+    Response direct{.status = 200, .url = "http://host:81/old"};
+    redirects.tell(direct);
+    EXPECT_TRUE(direct.redirects.empty()) << "no one has led anywhere";
+
+    const auto further = redirects.next(asked, answer(307, "/new"));
+    ASSERT_TRUE(*further);
+    EXPECT_EQ((*further)->url, "http://host:81/new");
+    Response stands{.status = 200};
+    EXPECT_FALSE(*redirects.next(**further, stands));
+    redirects.tell(stands);
+    EXPECT_EQ(stands.url, "http://host:81/new");
+    EXPECT_EQ(stands.redirects, std::vector<std::string>{"http://host:81/old"});
+}
+
+TEST(Redirects, AreNoMoreThanAsked) {
+    Request asked = post();
+    asked.url = "http://host:81/old?secret=1";
+    asked.max_redirects = 1;
+    Redirects redirects(asked, "", Timeouts{});
+    const auto first = redirects.next(asked, answer(307, "/a?secret=1"));
+    ASSERT_TRUE(*first);
+    const auto second = redirects.next(**first, answer(307, "/b"));
+    EXPECT_EQ(second.error().code, Errc::protocol);
+    EXPECT_EQ(second.error().message, "POST http://host:81/a was redirected more than 1 times");
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -80,11 +80,17 @@ TEST(Strategy, HasTheDefaultsOfTheGrammar) {
 
 TEST(Strategy, NamesThePathOfWhatIsWrong) {
     EXPECT_EQ(refusal("/name", "../up").path, "name");
+    EXPECT_EQ(refusal("/name", "").path, "name");
+    EXPECT_EQ(refusal("/name", boost::json::string(65, 'n')).path, "name");
     EXPECT_EQ(refusal("/indicators/0/name", "rsj").path, "indicators[0]");
     EXPECT_EQ(refusal("/indicators/1/feature_id", "rsi_5").path, "indicators[1].feature_id");
     EXPECT_EQ(refusal("/fuzzy_sets/rsj", object{}).path, "fuzzy_sets.rsj");
     EXPECT_EQ(refusal("/fuzzy_sets/rsi_5/low/parameters", {3, 2, 1}).path, "fuzzy_sets.rsi_5.low");
     EXPECT_EQ(refusal("/model/architecture/dropout", 1.5).path, "model.architecture.dropout");
+    EXPECT_EQ(refusal("/model/architecture/hidden_layers", {8, 0}).path, "model.architecture.hidden_layers");
+    EXPECT_EQ(refusal("/model/architecture/hidden_layers", {2.5}).path, "model.architecture.hidden_layers");
+    EXPECT_EQ(refusal("/model/architecture/hidden_layers", {65537}).path, "model.architecture.hidden_layers");
+    EXPECT_EQ(refusal("/model/training/gradient_clip", -1).path, "model.training.gradient_clip");
     EXPECT_EQ(refusal("/model/training/epochs", "many").path, "model.training.epochs");
     EXPECT_EQ(refusal("/model/training/epochs", 2.5).path, "model.training.epochs");
     EXPECT_EQ(refusal("/model/training/optimizer", "lion").path, "model.training.optimizer");
@@ -150,6 +156,10 @@ TEST(TrainingOperationContext, RefusesARequestThatCannotBeDone) {
     EXPECT_EQ(field([](auto& asked) { asked.symbols.emplace(); }), "symbols");
     EXPECT_EQ(field([](auto& asked) { asked.symbols = {"A", "A"}; }), "symbols");
     EXPECT_EQ(field([](auto& asked) { asked.timeframes.emplace(); }), "timeframes");
+    EXPECT_EQ(field([](auto& asked) { asked.symbols = {""}; }), "symbols");
+    EXPECT_EQ(field([](auto& asked) { asked.timeframes = {"1dd"}; }), "timeframe");
+    EXPECT_EQ(field([](auto& asked) { asked.start_date = "yesterday"; }), "start_date");
+    EXPECT_EQ(field([](auto& asked) { asked.end_date = "2020-02-30"; }), "end_date");
     EXPECT_EQ(field([](auto& asked) { asked.validation_split = 0.9; }), "validation_split");
     EXPECT_EQ(field([](auto& asked) {
                   asked.start_date = "2020-01-02";
