@@ -1,9 +1,9 @@
 // Rooms features and training: what a strategy may say, for those who check one.
 
+#include <pybind11/stl.h>
+
 #include <ktrdr/features/indicator.hpp>
 #include <ktrdr/training/strategy_options.hpp>
-
-#include <pybind11/stl.h>
 
 #include "bind.hpp"
 #include "convert.hpp"

@@ -6,6 +6,8 @@
 #include <boost/url/authority_view.hpp>
 #include <boost/url/grammar/ci_string.hpp>
 #include <boost/url/scheme.hpp>
+#include <charconv>
+#include <cstdint>
 #include <iterator>
 
 namespace ktrdr {
@@ -13,6 +15,15 @@ namespace {
 
 bool is_plain(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });
+}
+
+/// The number without zeros before it, empty where it is none from 1 to 65535: of one beyond 16 bits Boost.URL gives
+/// some of the bits.
+std::string port_of(std::string_view text) {
+    std::uint16_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool is_number = error == std::errc{} && end == text.data() + text.size();
+    return is_number && value != 0 ? std::to_string(value) : std::string();
 }
 
 std::string lower(std::string_view text) {
@@ -60,13 +71,12 @@ std::string_view split(std::string_view url, Url& parts) {
     if (authority->encoded_host().empty()) {
         return "it names no host";
     }
-    // Boost.URL takes an empty port, and gives 0 for that and for one beyond 16 bits.
-    if (authority->has_port() && authority->port_number() == 0) {
+    const std::string usual = std::to_string(boost::urls::default_port(scheme));
+    origin.port = authority->has_port() ? port_of(authority->port()) : usual;
+    if (origin.port.empty()) {
         return "the port is not a number from 1 to 65535";
     }
-    const std::string usual = std::to_string(boost::urls::default_port(scheme));
     origin.host = lower(authority->encoded_host_address()) + zone;
-    origin.port = authority->has_port() ? std::to_string(authority->port_number()) : usual;
     const bool bracketed = written.starts_with('[');
     const std::string shown_host = bracketed ? fmt::format("[{}]", origin.host) : origin.host;
     origin.host_header = origin.port == usual ? shown_host : fmt::format("{}:{}", shown_host, origin.port);

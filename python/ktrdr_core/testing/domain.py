@@ -10,6 +10,7 @@ class Domain(ServiceOrchestrator):
 
     Examples
     --------
+    >>> from ktrdr_core.testing import Domain
     >>> async def work() -> int:
     ...     return 42
     >>> Domain().run_sync_operation("ANSWER", "answer", work)

@@ -37,6 +37,7 @@ class FakeSource(BarSource):
     >>> from tempfile import TemporaryDirectory
     >>> import numpy as np
     >>> from ktrdr_core import DataManager
+    >>> from ktrdr_core.testing import FakeSource
     >>> days = np.arange("2024-01-01", "2024-01-11", dtype="datetime64[D]")
     >>> prices = {name: np.arange(10.0) for name in ("open", "high", "low", "close", "volume")}
     >>> source = FakeSource({("AAPL", "1d"): {"time": days, **prices}})

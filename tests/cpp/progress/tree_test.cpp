@@ -234,7 +234,8 @@ TEST_F(Tree, RefusesMisuse) {
     EXPECT_THROW(tree_.enter(3), ErrorException);
     EXPECT_THROW(tree_.set_steps({{"a", 0, {}}}), ErrorException);
     EXPECT_THROW(tree_.set_steps({{"a", std::nan(""), {}}}), ErrorException);
-    EXPECT_THROW(tree_.set_steps({{"a", 1, std::vector<std::string>(7, "m")}}), ErrorException);
+    EXPECT_THROW(tree_.set_steps({{"a", 1, std::vector<std::string>(ProgressCounts::metric_limit + 1, "m")}}),
+                 ErrorException);
 }
 
 class Shouting final : public ProgressRenderer {
