@@ -76,7 +76,7 @@ void token_poll() {
 
 double update_cost(Operation& operation) {
     ProgressNode& node = operation.progress().outer();
-    return cost(5'000'000, [&](std::int64_t i) { node.store({i, 5'000'000, i, 0, {}}); });
+    return cost(5'000'000, [&](std::int64_t i) { node.store({i, 5'000'000, i, 0}); });
 }
 
 /// What a training stores after a batch, with as many metrics as there is room for.
@@ -100,7 +100,7 @@ double work_cost(Operation& operation) {
             sum += 1.0 / static_cast<double>(k + i);
         }
         asm volatile("" : "+x"(sum));
-        node.store({i, 300'000, i, 0, {}});
+        node.store({i, 300'000, i, 0});
     });
     return per_step;
 }

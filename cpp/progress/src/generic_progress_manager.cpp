@@ -174,7 +174,7 @@ void GenericProgressManager::store(std::int64_t current, std::int64_t total, std
     if (items > 0) {
         items_ = items;
     }
-    tree_->outer().store({current, total, items_, expected_items_, {}});
+    tree_->outer().store({current, total, items_, expected_items_});
 }
 
 void GenericProgressManager::say(std::string detail) {

@@ -16,13 +16,18 @@ void ProgressNode::store(const ProgressCounts& counts) noexcept {
     const std::uint64_t before = sequence_.load(std::memory_order_relaxed);
     sequence_.store(before + 1, std::memory_order_relaxed);
     const std::size_t metrics = metrics_ ? counts.metrics.size() : 0;
-    const std::array<std::int64_t, 9> numbers{
-        counts.current,     counts.total,         counts.items,
-        counts.total_items, counts.epoch,         counts.total_epochs,
-        counts.batch,       counts.total_batches, static_cast<std::int64_t>(metrics)};
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-        words_[i].store(static_cast<std::uint64_t>(numbers[i]), std::memory_order_release);
-    }
+    const auto put = [this](std::size_t at, std::int64_t number) {
+        words_[at].store(static_cast<std::uint64_t>(number), std::memory_order_release);
+    };
+    put(0, counts.current);
+    put(1, counts.total);
+    put(2, counts.items);
+    put(3, counts.total_items);
+    put(4, counts.epoch);
+    put(5, counts.total_epochs);
+    put(6, counts.batch);
+    put(7, counts.total_batches);
+    put(8, static_cast<std::int64_t>(metrics));
     for (std::size_t i = 0; i < metrics; ++i) {
         (*metrics_)[i].store(std::bit_cast<std::uint64_t>(counts.metrics[i]), std::memory_order_release);
     }
@@ -38,7 +43,7 @@ ProgressCounts ProgressNode::load() const noexcept {
         const auto word = [this](std::size_t i) {
             return static_cast<std::int64_t>(words_[i].load(std::memory_order_acquire));
         };
-        counts = {word(0), word(1), word(2), word(3), {}, word(4), word(5), word(6), word(7)};
+        counts = {word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7), {}};
         for (std::int64_t i = 0, metrics = word(8); i < metrics; ++i) {
             const Word& metric = (*metrics_)[static_cast<std::size_t>(i)];
             counts.metrics.push_back(std::bit_cast<double>(metric.load(std::memory_order_acquire)));

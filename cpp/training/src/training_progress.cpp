@@ -52,11 +52,11 @@ void TrainingProgressBridge::on_batch(std::int64_t epoch, std::int64_t batch, st
     batches_ = batches;
     tree_.inner().store({.current = batch,
                          .total = batches,
-                         .metrics = {loss, last_.val_loss, last_.val_accuracy},
                          .epoch = epoch,
                          .total_epochs = extent_.epochs,
                          .batch = batch,
-                         .total_batches = batches});
+                         .total_batches = batches,
+                         .metrics = {loss, last_.val_loss, last_.val_accuracy}});
     const std::int64_t samples = (epoch - 1) * extent_.rows + std::min(batch * extent_.batch_size, extent_.rows);
     tree_.outer().store({epoch - 1, extent_.epochs, samples, extent_.epochs * extent_.rows});
 }
@@ -65,11 +65,11 @@ void TrainingProgressBridge::on_epoch(const EpochReport& report) {
     last_ = report;
     // Inner first: the other way round a reader in between would count this epoch twice.
     tree_.inner().store({.total = batches_,
-                         .metrics = {report.train_loss, report.val_loss, report.val_accuracy},
                          .epoch = report.epoch,
                          .total_epochs = extent_.epochs,
                          .batch = batches_,
-                         .total_batches = batches_});
+                         .total_batches = batches_,
+                         .metrics = {report.train_loss, report.val_loss, report.val_accuracy}});
     tree_.outer().store({report.epoch, extent_.epochs, report.epoch * extent_.rows, extent_.epochs * extent_.rows});
 }
 

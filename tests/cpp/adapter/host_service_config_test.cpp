@@ -24,7 +24,7 @@ std::string complaint(const std::string& name, const std::string& value) {
 
 TEST(HostServiceConfigCheck, TakesTheDefaults) {
     EXPECT_TRUE(check(HostServiceConfig{}));
-    EXPECT_TRUE(check(HostServiceConfig{.max_retries = 0, .connection_pool_limit = 1, .keepalive_expiry = 0ms}));
+    EXPECT_TRUE(check(HostServiceConfig{.max_retries = 0, .max_connections = 1, .idle_timeout = 0ms}));
 }
 
 TEST(HostServiceConfigCheck, NamesTheFieldThatIsOutOfItsRange) {
@@ -33,18 +33,18 @@ TEST(HostServiceConfigCheck, NamesTheFieldThatIsOutOfItsRange) {
         EXPECT_THAT(complaint(HostServiceConfig{.max_retries = retries}), HasSubstr("max_retries"));
     }
     for (const std::size_t limit : {std::size_t{0}, std::size_t{100'001}}) {
-        EXPECT_THAT(complaint(HostServiceConfig{.connection_pool_limit = limit}), HasSubstr("connection_pool_limit"));
+        EXPECT_THAT(complaint(HostServiceConfig{.max_connections = limit}), HasSubstr("max_connections"));
     }
-    EXPECT_THAT(complaint(HostServiceConfig{.keepalive_expiry = -1ms}), HasSubstr("keepalive_expiry"));
+    EXPECT_THAT(complaint(HostServiceConfig{.idle_timeout = -1ms}), HasSubstr("idle_timeout"));
     EXPECT_THAT(complaint(HostServiceConfig{.tls = {.certificate_file = "mine.pem"}}), HasSubstr("tls.key_file"));
 }
 
 TEST(HostServiceConfigOfTheEnvironment, IsWhatTheVariablesSayAndElseTheDefaults) {
     const HostServiceConfig defaults{
-        .timeout = 9s, .max_retries = 8, .connection_pool_limit = 7, .keepalive_expiry = 6s};
+        .timeout = 9s, .max_retries = 8, .max_connections = 7, .idle_timeout = 6s};
     const auto same = read_host_service_config(defaults, "IB", Env());
     EXPECT_EQ(same->timeout, 9s);
-    EXPECT_EQ(same->connection_pool_limit, 7U);
+    EXPECT_EQ(same->max_connections, 7U);
     const auto read = read_host_service_config(defaults, "IB",
                                                env({{"IB_HOST_SERVICE_TIMEOUT", "2.5"},
                                                     {"IB_HOST_SERVICE_MAX_RETRIES", "0"},
@@ -52,8 +52,8 @@ TEST(HostServiceConfigOfTheEnvironment, IsWhatTheVariablesSayAndElseTheDefaults)
                                                     {"IB_HOST_SERVICE_KEEPALIVE", "1"}}));
     EXPECT_EQ(read->timeout, 2500ms);
     EXPECT_EQ(read->max_retries, 0);
-    EXPECT_EQ(read->connection_pool_limit, 3U);
-    EXPECT_EQ(read->keepalive_expiry, 1s);
+    EXPECT_EQ(read->max_connections, 3U);
+    EXPECT_EQ(read->idle_timeout, 1s);
 }
 
 TEST(HostServiceConfigOfTheEnvironment, NamesTheVariableThatCannotBeRead) {

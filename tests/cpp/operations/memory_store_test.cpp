@@ -10,15 +10,15 @@ using namespace std::chrono_literals;
 class Memory : public testing::Test {
 protected:
     void keep(std::string id, OperationStatus status = OperationStatus::completed, std::string type = "load") {
-        StoreStep step;
-        step.record.id = std::move(id);
-        step.record.type = std::move(type);
-        step.record.status = status;
-        step.record.created = UtcTime{std::chrono::seconds{created_++ / 2}};
-        step.events = {{.seq = 1, .kind = OperationEventKind::state},
-                       {.seq = 2, .kind = OperationEventKind::metric},
-                       {.seq = 3, .kind = OperationEventKind::state}};
-        store.write(std::move(step), [](const Result<void>& written) { EXPECT_TRUE(written); });
+        RecordChange change;
+        change.record.id = std::move(id);
+        change.record.type = std::move(type);
+        change.record.status = status;
+        change.record.created = UtcTime{std::chrono::seconds{created_++ / 2}};
+        change.events = {{.seq = 1, .kind = OperationEventKind::state},
+                         {.seq = 2, .kind = OperationEventKind::metric},
+                         {.seq = 3, .kind = OperationEventKind::state}};
+        store.write(std::move(change), [](const Result<void>& written) { EXPECT_TRUE(written); });
     }
     std::string listed(const OperationQuery& query = {}) {
         std::string ids;

@@ -11,7 +11,7 @@ namespace {
 
 /// Counts whose words all tell the same number, so that a torn read shows. How many metrics there are tells it too.
 ProgressCounts same_in_every_word(std::int64_t number) {
-    ProgressCounts counts{number, number, number, number, {}, number, number, number, number};
+    ProgressCounts counts{number, number, number, number, number, number, number, number, {}};
     counts.metrics.assign(static_cast<std::size_t>(number) % (ProgressCounts::metric_limit + 1),
                           static_cast<double>(number));
     return counts;
@@ -20,7 +20,7 @@ ProgressCounts same_in_every_word(std::int64_t number) {
 TEST(ProgressNode, GivesBackWhatWasStored) {
     ProgressNode node;
     EXPECT_EQ(node.load(), ProgressCounts{});
-    const ProgressCounts counts{3, 5, 1200, -1, {0.5, -1.25, 1e300, 0, 0, 7}, 2, 50, 17, 500};
+    const ProgressCounts counts{3, 5, 1200, -1, 2, 50, 17, 500, {0.5, -1.25, 1e300, 0, 0, 7}};
     node.keep_metrics();
     node.store(counts);
     EXPECT_EQ(node.load(), counts);
@@ -42,8 +42,8 @@ TEST(ProgressNode, KeepsSixteenMetrics) {
 
 TEST(ProgressNode, DropsMetricsUnlessToldToKeepThem) {
     ProgressNode node;
-    node.store({3, 5, 0, 0, {0.5}, 1, 2, 0, 0});
-    EXPECT_EQ(node.load(), (ProgressCounts{3, 5, 0, 0, {}, 1, 2, 0, 0}));
+    node.store({3, 5, 0, 0, 1, 2, 0, 0, {0.5}});
+    EXPECT_EQ(node.load(), (ProgressCounts{3, 5, 0, 0, 1, 2, 0, 0, {}}));
 }
 
 TEST(ProgressNode, VersionRisesWithEveryStore) {

@@ -19,7 +19,7 @@ using testing::Field;
 using testing::Optional;
 
 ProgressCounts counts(std::int64_t current, std::int64_t total, std::int64_t items = 0, std::int64_t total_items = 0) {
-    return {current, total, items, total_items, {}};
+    return {current, total, items, total_items};
 }
 
 class Tree : public testing::Test {
@@ -158,7 +158,7 @@ TEST_F(Tree, ShowsTheMetricsThereAre) {
     EXPECT_FALSE(tree_.snapshot().context.contains("metrics"));
 }
 
-TEST_F(Tree, NamesSixteenMetricsAndRefusesMore) {
+TEST_F(Tree, NamesSixteenMetrics) {
     ProgressStep step{"Training", 1, {}};
     ProgressCounts inner = counts(1, 2);
     for (int i = 0; i < 16; ++i) {
@@ -171,8 +171,6 @@ TEST_F(Tree, NamesSixteenMetricsAndRefusesMore) {
     const auto metrics = tree_.snapshot().context.at("metrics").as_object();
     EXPECT_EQ(metrics.size(), 16U);
     EXPECT_EQ(metrics.at("metric 15"), 15.0);
-    step.metrics.emplace_back("one more");
-    EXPECT_THROW(tree_.set_steps({step}), ErrorException);
 }
 
 TEST_F(Tree, ShowsEpochAndBatchOfTheStepInWork) {

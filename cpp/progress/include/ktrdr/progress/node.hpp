@@ -20,15 +20,15 @@ struct ProgressCounts {
     std::int64_t total{0};
     std::int64_t items{0};
     std::int64_t total_items{0};
-    /// Named by the step that owns the node (loss, accuracy, …); NaN when there is none yet. Only those that are here
-    /// are stored, so an update without metrics costs none.
-    boost::container::static_vector<double, metric_limit> metrics{};
     /// The epoch in work, from 1, and how many of its batches are done; 0 when unknown. Beside the metrics, so that a
     /// reader never sees the batch of one moment with the loss of another.
     std::int64_t epoch{0};
     std::int64_t total_epochs{0};
     std::int64_t batch{0};
     std::int64_t total_batches{0};
+    /// Named by the step that owns the node (loss, accuracy, …); NaN when there is none yet. Only those that are here
+    /// are stored, so an update without metrics costs none.
+    boost::container::static_vector<double, metric_limit> metrics{};
 
     friend bool operator==(const ProgressCounts&, const ProgressCounts&) = default;
 };
