@@ -1,7 +1,7 @@
 # Each target sets up what it needs. Paths are relative and quoted: the folder's name may hold a space.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test asan tsan fuzz soak bench format lint docs notebook wheel clean
+.PHONY: help setup build demo test asan tsan fuzz soak coverage bench format lint docs notebook wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,10 @@ fuzz: ## the fuzzers, 20 s each (KTRDR_FUZZ_SECONDS)
 soak: ## the tests that repeat themselves, at their full counts
 	@tools/setup.sh dev
 	@tools/test.sh soak
+
+coverage: ## lines and branches that the tests run, room by room
+	@tools/setup.sh dev
+	@tools/test.sh coverage
 
 bench: ## run the benchmarks, print a Markdown table
 	@tools/setup.sh dev

@@ -24,17 +24,26 @@ target_compile_definitions(ktrdr_flags INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
 if(KTRDR_SANITIZE)
   target_compile_options(ktrdr_flags INTERFACE -fsanitize=${KTRDR_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(ktrdr_flags INTERFACE -fsanitize=${KTRDR_SANITIZE})
-  # Of files that are compiled together (ktrdr_in_batches) these warn of what is no matter in each by itself.
-  target_compile_options(ktrdr_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   if(KTRDR_SANITIZE MATCHES "thread")
     # Asio fences between its queues; the sanitizer says only that it does not model them.
     target_compile_options(ktrdr_flags INTERFACE -Wno-error=tsan)
   endif()
 endif()
 
-# With a sanitizer the sources of a target are compiled several at a time: what they all include is most of the work.
+if(KTRDR_COVERAGE)
+  # Threads count too.
+  target_compile_options(ktrdr_flags INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(ktrdr_flags INTERFACE --coverage)
+endif()
+if(KTRDR_SANITIZE OR KTRDR_COVERAGE)
+  # Of files that are compiled together (ktrdr_in_batches) these warn of what is no matter in each by itself.
+  target_compile_options(ktrdr_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
+
+# With a sanitizer or a count the sources of a target are compiled several at a time: what they all include is most of
+# the work.
 function(ktrdr_in_batches target)
-  if(KTRDR_SANITIZE)
+  if(KTRDR_SANITIZE OR KTRDR_COVERAGE)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
   endif()
 endfunction()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks behind `make test`, each by its name: tools/test.sh all | lint | docs | cpp | python | asan | tsan | fuzz | soak | format
+# The checks behind `make test`, each by its name: tools/test.sh all | lint | docs | cpp | python | asan | tsan | fuzz | soak | coverage | format
 # Needs what tools/setup.sh dev sets up.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -70,6 +70,25 @@ clang_format() { cpp_sources | xargs -0 .venv/bin/clang-format "$@"; }
 
 soak_python() { grep -l 'soak\.count(' tests/python/*.py | xargs "$python" -m pytest --durations=15; }
 
+# What GoogleTest runs of the rooms and pytest of the packages, as a table in build/coverage.md. Tests that build
+# something, or that watch a child in another build, would say nothing more.
+coverage() {
+    local passed=0 files=build/coverage-python
+    find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+    googletest coverage || passed=1
+    "$python" -m gcovr --root . --filter 'cpp/' --exclude-throw-branches --exclude-unreachable-branches \
+        --json-summary build/coverage-cpp.json build/coverage/cpp >build/gcovr.log 2>&1 || {
+        tail -n 40 build/gcovr.log
+        return 1
+    }
+    "$python" -m coverage erase
+    "$python" -m coverage run -m pytest -q --ignore=tests/python/test_gil_guard.py \
+        --ignore=tests/python/test_packaging.py --ignore=tests/python/test_benchmarks.py || passed=1
+    "$python" -m coverage combine -q && "$python" -m coverage json -q -o "$files.json" &&
+        "$python" tools/coverage_table.py build/coverage-cpp.json "$files.json" | tee build/coverage.md &&
+        return "$passed"
+}
+
 types() { "$python" -m mypy; }
 
 stubs() {
@@ -131,6 +150,7 @@ soak)
     check "pytest under ThreadSanitizer" tools/sanitized_python.sh tsan
     check "fuzzers, ten minutes each" fuzz
     ;;
+coverage) check "coverage" coverage ;;
 format)
     .venv/bin/ruff check -q --fix --exit-zero
     .venv/bin/black -q .
@@ -138,7 +158,7 @@ format)
     exit
     ;;
 *)
-    echo "test: '$1' is no check: take all, lint, docs, cpp, python, asan, tsan, fuzz, soak or format" >&2
+    echo "test: '$1' is no check: take all, lint, docs, cpp, python, asan, tsan, fuzz, soak, coverage or format" >&2
     exit 2
     ;;
 esac
