@@ -256,7 +256,7 @@ def test_an_option_out_of_range_is_refused_in_the_words_of_the_core(
 def test_every_option_is_a_field_with_the_default_of_the_core(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "small.yaml"
     text = SMALL.replace("    epochs: 3", "    early_stopping: {}").split("training:\n  labels")[0]
-    empty = {"symbols": {}, "timeframes": {}}
+    empty: dict[str, Any] = {"symbols": {}, "timeframes": {}}
     rest = yaml.safe_dump({"deployment": empty, "decisions": {"filters": {}}})
     file.write_text(text + rest, encoding="utf-8")
     plain = load_strategy(file).model_dump(mode="json")
