@@ -2,12 +2,9 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 
 namespace ktrdr {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 class DistanceFromAverage final {
 public:
@@ -15,7 +12,7 @@ public:
 
     std::array<double, 1> next(const std::array<double, 1>& price) {
         const double average = average_.next(price[0]);
-        return {average == 0 ? nan : 100 * (price[0] - average) / average};
+        return {average == 0 ? no_value : 100 * (price[0] - average) / average};
     }
 
 private:
@@ -45,7 +42,7 @@ WarmUp window_warm_up(const IndicatorParameters& parameters) {
     return {before, before};
 }
 
-constexpr std::array specs{
+constexpr std::array moving_averages{
     IndicatorSpec{.name = "distance_from_ma",
                   .parameters = distance_parameters,
                   .outputs = distance_outputs,
@@ -79,7 +76,7 @@ Column distance_from_sma(std::span<const double> values, std::size_t period) {
 }
 
 std::span<const IndicatorSpec> moving_average_specs() noexcept {
-    return specs;
+    return moving_averages;
 }
 
 }  // namespace ktrdr

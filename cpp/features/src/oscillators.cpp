@@ -2,12 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace ktrdr {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 class Rsi final {
 public:
@@ -18,16 +15,16 @@ public:
         last_ = price[0];
         if (count_ == 0) {
             count_ = 1;
-            return {nan};
+            return {no_value};
         }
         const auto n = static_cast<double>(period_);
         // A NaN price must not pass for a bar without a move.
-        const double up = std::isnan(change) ? nan : std::max(change, 0.0);
-        const double down = std::isnan(change) ? nan : std::max(-change, 0.0);
+        const double up = std::isnan(change) ? no_value : std::max(change, 0.0);
+        const double down = std::isnan(change) ? no_value : std::max(-change, 0.0);
         if (count_ <= period_) {
             gain_ += up / n;
             loss_ += down / n;
-            return {count_++ < period_ ? nan : strength()};
+            return {count_++ < period_ ? no_value : strength()};
         }
         gain_ += (up - gain_) / n;
         loss_ += (down - loss_) / n;
@@ -60,7 +57,7 @@ public:
         if (!percent_) {
             return {line, signal, histogram};
         }
-        const auto share = [price](double value) { return price[0] == 0 ? nan : 100 * value / price[0]; };
+        const auto share = [price](double value) { return price[0] == 0 ? no_value : 100 * value / price[0]; };
         return {share(line), share(signal), share(histogram)};
     }
 
@@ -108,7 +105,7 @@ WarmUp macd_warm_up(const IndicatorParameters& parameters) {
             slow - 1 + ExponentialAverage::steps_to_forget(slow) + ExponentialAverage::steps_to_forget(signal)};
 }
 
-constexpr std::array specs{
+constexpr std::array oscillators{
     IndicatorSpec{.name = "rsi",
                   .parameters = rsi_parameters,
                   .outputs = rsi_outputs,
@@ -139,7 +136,7 @@ MacdColumns macd(std::span<const double> values, std::size_t fast, std::size_t s
 }
 
 std::span<const IndicatorSpec> oscillator_specs() noexcept {
-    return specs;
+    return oscillators;
 }
 
 }  // namespace ktrdr

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <span>
 #include <utility>
@@ -10,6 +11,9 @@
 #include <ktrdr/base/export.hpp>
 
 namespace ktrdr {
+
+/// What an output is where it has no value: while it warms up, where a price is missing.
+inline constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
 
 /// What an indicator remembers from bar to bar. A whole series and bars as they come go through the same one, so both
 /// give the same bits.

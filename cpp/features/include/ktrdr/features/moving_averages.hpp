@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -29,7 +28,7 @@ public:
         }
         values_[count_++] = value;
         if (count_ < period_) {
-            return std::numeric_limits<double>::quiet_NaN();
+            return no_value;
         }
         // Summed anew for each bar: a running sum would carry rounding (and a single NaN) along for ever.
         const double* const newest = values_.data() + count_;
@@ -60,7 +59,7 @@ public:
             ++count_;
         }
         if (count_ < period_) {
-            return std::numeric_limits<double>::quiet_NaN();
+            return no_value;
         }
         average_ /= static_cast<double>(period_);
         return average_;
