@@ -40,8 +40,7 @@ TEST(HostServiceConfigCheck, NamesTheFieldThatIsOutOfItsRange) {
 }
 
 TEST(HostServiceConfigOfTheEnvironment, IsWhatTheVariablesSayAndElseTheDefaults) {
-    const HostServiceConfig defaults{
-        .timeout = 9s, .max_retries = 8, .max_connections = 7, .idle_timeout = 6s};
+    const HostServiceConfig defaults{.timeout = 9s, .max_retries = 8, .max_connections = 7, .idle_timeout = 6s};
     const auto same = read_host_service_config(defaults, "IB", Env());
     EXPECT_EQ(same->timeout, 9s);
     EXPECT_EQ(same->max_connections, 7U);
