@@ -27,7 +27,8 @@ struct ProgressCounts {
     std::int64_t batch{0};
     std::int64_t total_batches{0};
     /// Named by the step that owns the node (loss, accuracy, …); NaN when there is none yet. Only those that are here
-    /// are stored, so an update without metrics costs none.
+    /// are stored, so an update without metrics costs none. They stand last: between members that are left out GCC
+    /// would clear the room for all of them at each update.
     boost::container::static_vector<double, metric_limit> metrics{};
 
     friend bool operator==(const ProgressCounts&, const ProgressCounts&) = default;
