@@ -52,8 +52,8 @@ def main() -> None:
         demo.expect("\n")
         demo.sendintr()
         demo.expect(pexpect.EOF)
-    # The line in work is cut off in the middle: the frame before it is whole.
-    whole = seen[: seen.rindex("\x1b[2K")].rstrip("\r")
+    # The frame in work is cut off in the middle: the one before it is whole. Each begins by going up to its first line.
+    whole = seen[: seen.rindex("\r\x1b[2K\x1b[1A")]
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print("[bold green]$[/] ktrdr-core demo")
     console.print(Text.from_ansi(screen(whole)))
