@@ -197,6 +197,12 @@ def test_values_cross_into_a_spawned_process_and_back(tmp_path: Path) -> None:
             lambda: UNCHECKED.OperationRecord(created="today"),
             "created of an OperationRecord cannot be 'today'",
         ),
+        (
+            lambda: UNCHECKED.OperationRecord(
+                error={"code": "internal", "message": "no", "context": [1]}
+            ),
+            "error of an OperationRecord cannot be",
+        ),
         (lambda: UNCHECKED.OperationEvent(kind="song"), "kind .*song.* is not known"),
         (lambda: UNCHECKED.OperationEvent(data=[1]), "data of an OperationEvent cannot be"),
         (lambda: UNCHECKED.CancelReason(code="whim"), "whim"),

@@ -48,7 +48,7 @@ std::shared_ptr<const Error> error_from(const py::handle& given) {
         throw py::cast_error("no such code");
     }
     return std::make_shared<const Error>(
-        Error{*code, fields["message"].cast<std::string>(), from_python(fields["context"]).as_object()});
+        Error{*code, fields["message"].cast<std::string>(), object_from(fields["context"])});
 }
 
 OperationStatus status_of(const std::string& text) {
