@@ -280,6 +280,7 @@ class OperationRecord:
         error: dict[str, Any] | None = None,
         warnings: list[str] = ...,
         last_seq: int = 0,
+        damage: list[str] = ...,
     ) -> None: ...
     @property
     def id(self) -> str:
@@ -366,6 +367,10 @@ class OperationRecord:
         """The newest event's number."""
 
     @property
+    def damage(self) -> list[str]:
+        """What of its row in the store cannot be read, column by column; empty for a sound one."""
+
+    @property
     def active(self) -> bool:
         """It runs or is about to."""
 
@@ -448,8 +453,9 @@ class Operation:
     def add_log(self, message: str) -> None: ...
 
 class Storage:
-    def __init__(self, file: Path, by_default: bool) -> None: ...
+    def __init__(self, file: Path, by_default: bool, env: dict[str, str]) -> None: ...
     def forget(self, max_count: int, max_age_seconds: float, type: str) -> int: ...
+    def verify(self) -> tuple[int, int, list[tuple[str, int, str]]]: ...
 
 class RetryOptions:
     def __init__(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ktrdr_core import DataManager, OperationsService, TrainingManager, errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: What another process says of the operations of a file.
 LOOK = """
@@ -21,21 +24,17 @@ for record in OperationsService(sys.argv[1], default=False).list().records:
 #: Works under a relative path, goes elsewhere, and holds on until its standard input ends.
 WORK = """
 import asyncio, os, sys
-from ktrdr_core import DataManager
+from ktrdr_core import DataManager, OperationsService
 async def main():
+    service = OperationsService("data/ktrdr.db")
     manager = DataManager("data", env={})
     os.chdir("elsewhere")
     async def work():
+        print("ready", flush=True)
         await asyncio.sleep(3600)
-    manager.start_operation("work", work, operation_id="op_live")
-    while manager_status(manager) != "running":
-        await asyncio.sleep(0.01)
-    print("ready", flush=True)
+    manager.start_operation("work", "work", work, operation_id="op_live")
     await asyncio.to_thread(sys.stdin.read)
     os._exit(9)
-def manager_status(manager):
-    from ktrdr_core import OperationsService
-    return OperationsService().get("op_live").status
 asyncio.run(main())
 """
 

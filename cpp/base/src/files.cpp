@@ -20,7 +20,9 @@ constexpr mode_t owner_folder = 0700;
 
 /// How many bytes the character at the start takes; 0 where there is none.
 std::size_t character_at(std::string_view text) noexcept {
-    const auto byte = [text](std::size_t at) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[at])); };
+    const auto byte = [text](std::size_t at) {
+        return static_cast<std::uint32_t>(static_cast<unsigned char>(text[at]));
+    };
     const std::uint32_t lead = byte(0);
     if (lead < 0x80) {
         return 1;
@@ -81,11 +83,11 @@ FileId file_id(const fs::path& path) noexcept {
 Error file_error(std::string_view what, const fs::path& path, int number, std::string_view advice) {
     const bool full = number == ENOSPC || number == EDQUOT;
     const std::string shown = shown_utf8(path.native());
-    return fail(full ? Errc::storage_full : Errc::storage,
-                fmt::format("cannot {} {}: {}{}{}", what, shown, std::generic_category().message(number),
-                            full || !advice.empty() ? "; " : "",
-                            full ? "free some space or choose another folder" : advice),
-                {{"path", shown}, {"errno", number}});
+    return fail(
+        full ? Errc::storage_full : Errc::storage,
+        fmt::format("cannot {} {}: {}{}{}", what, shown, std::generic_category().message(number),
+                    full || !advice.empty() ? "; " : "", full ? "free some space or choose another folder" : advice),
+        {{"path", shown}, {"errno", number}});
 }
 
 Result<fs::path> settled_path(std::string_view what, const fs::path& path) {
@@ -143,8 +145,9 @@ Result<int> open_plain_file(const fs::path& file, FileAccess access) {
         descriptor = ::open(file.c_str(), flags);
     }
     if (descriptor < 0) {
-        return file_error("open", file, errno,
-                          errno == ELOOP ? "it is a link, which is not followed" : "check the path and its permissions");
+        return file_error(
+            "open", file, errno,
+            errno == ELOOP ? "it is a link, which is not followed" : "check the path and its permissions");
     }
     struct stat found{};
     if ((made && owner_only && ::fchmod(descriptor, owner_file) != 0) || ::fstat(descriptor, &found) != 0) {

@@ -31,7 +31,9 @@ std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::opti
     options.data_dir = std::move(data_dir);
     options.host_service = {use_ib_host_service, std::move(ib_url), max_connections};
     options.source = std::move(source);
-    return unwrap(open_data_manager(runtime->data_services(), options, Env(std::move(env))));
+    auto manager = unwrap(open_data_manager(runtime->data_services(), options, Env(std::move(env))));
+    runtime->watch_owners();
+    return manager;
 }
 
 void bind_request(py::module_& module) {

@@ -180,6 +180,8 @@ void bind_record(py::module_& module) {
             "``code``, ``message``, ``retryable`` and ``context`` of why it failed, or None.")
         .field("warnings", &Record::warnings, "What went less than well, in words.")
         .field("last_seq", &Record::last_seq, "The newest event's number.")
+        .field("damage", &Record::damage,
+               "What of its row in the store cannot be read, column by column; empty for a sound one.")
         .done()
         .def_property_readonly(
             "active", [](const Record& self) { return is_active(self.status); }, "It runs or is about to.")

@@ -3,7 +3,11 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <map>
+#include <tuple>
+
 #include <ktrdr/bar_store/bar_store.hpp>
+#include <ktrdr/base/files.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 #include <ktrdr/storage/storage.hpp>
 
@@ -15,9 +19,10 @@ namespace ktrdr::bindings {
 namespace {
 
 /// The file's operations are known to this process as long as the object lives.
-std::shared_ptr<Storage> open(const std::filesystem::path& file, bool by_default) {
+std::shared_ptr<Storage> open(const std::filesystem::path& file, bool by_default,
+                              std::map<std::string, std::string> env) {
     Runtime* const runtime = unwrap(Runtime::instance());
-    auto storage = unwrap(runtime->open_storage(file));
+    auto storage = unwrap(runtime->open_storage(file, unwrap(file_access(Env(std::move(env))))));
     if (by_default) {
         runtime->registry().set_default_store(storage->operations());
     }
@@ -32,13 +37,25 @@ std::size_t forget(const Storage& self, std::size_t max_count, double max_age_se
     return unwrap(self.operations()->forget(retention, type));
 }
 
+std::tuple<std::size_t, std::size_t, std::vector<std::tuple<std::string, std::uint64_t, std::string>>> verify(
+    const Storage& self) {
+    const GilReleased released;
+    StoreCheck check = unwrap(self.operations()->verify());
+    std::vector<std::tuple<std::string, std::uint64_t, std::string>> damage;
+    for (StoreDamage& one : check.damage) {
+        damage.emplace_back(std::move(one.operation_id), one.seq, shown_utf8(one.what));
+    }
+    return {check.operations, check.events, std::move(damage)};
+}
+
 }  // namespace
 
 void bind_storage(py::module_& module) {
     py::class_<Storage, std::shared_ptr<Storage>>(module, "Storage", "The SQLite file of a data directory.")
-        .def(py::init(&open), py::arg("file"), py::arg("by_default"), py::call_guard<GilReleased>())
+        .def(py::init(&open), py::arg("file"), py::arg("by_default"), py::arg("env"), py::call_guard<GilReleased>())
         .def("forget", &forget, py::arg("max_count"), py::arg("max_age_seconds"), py::arg("type"),
-             py::call_guard<GilReleased>(), "Forget finished operations; how many.");
+             py::call_guard<GilReleased>(), "Forget finished operations; how many.")
+        .def("verify", &verify, "Counts of operations and events, and of each damage its operation, event and words.");
 }
 
 }  // namespace ktrdr::bindings

@@ -1,10 +1,10 @@
 #include "posix_folder.hpp"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdio>
 
 namespace ktrdr {
 namespace {

@@ -10,10 +10,16 @@ double number(const boost::json::object& object, std::string_view key, double ot
     return value != nullptr && value->is_number() ? value->to_number<double>() : otherwise;
 }
 
+/// 0 for what no such number holds.
 std::int64_t integer(const boost::json::object& object, std::string_view key) {
     const auto* const value = object.if_contains(key);
-    return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;
+    boost::system::error_code error;
+    const auto found = value != nullptr && value->is_number() ? value->to_number<std::int64_t>(error) : 0;
+    return error ? 0 : found;
 }
+
+/// Longer ones are not told: no calendar has them.
+constexpr std::int64_t longest_remaining_ms = std::int64_t{1000} * 3600 * 24 * 365 * 1000;
 
 }  // namespace
 
@@ -70,8 +76,10 @@ ProgressState progress_from_json(const boost::json::object& object) {
     state.batch = integer(object, "batch");
     state.total_batches = integer(object, "total_batches");
     state.start_time = UtcTime{std::chrono::nanoseconds{integer(object, "start_time_ns")}};
-    if (const auto* const left = object.if_contains("estimated_remaining_ms"); left != nullptr && left->is_number()) {
-        state.estimated_remaining = std::chrono::milliseconds{left->to_number<std::int64_t>()};
+    const auto* const left = object.if_contains("estimated_remaining_ms");
+    const std::int64_t left_ms = integer(object, "estimated_remaining_ms");
+    if (left != nullptr && left->is_number() && left_ms >= 0 && left_ms <= longest_remaining_ms) {
+        state.estimated_remaining = std::chrono::milliseconds{left_ms};
     }
     if (const auto* const context = object.if_contains("context"); context != nullptr && context->is_object()) {
         state.context = context->get_object();

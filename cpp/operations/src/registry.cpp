@@ -240,7 +240,7 @@ void OperationRegistry::register_kind(OperationKind kind) {
 }
 
 Result<OperationRecord> OperationRegistry::check_retry(const std::string& id) const {
-    auto known = record(id);
+    auto known = sound_record(id);
     if (known && is_active(known->status)) {
         return conflict(
             *known, fmt::format("operation {} is {}: cancel it before it is made again", id, to_string(known->status)));
@@ -248,8 +248,16 @@ Result<OperationRecord> OperationRegistry::check_retry(const std::string& id) co
     return known;
 }
 
-Result<OperationRecord> OperationRegistry::check_resume(const std::string& id) const {
+Result<OperationRecord> OperationRegistry::sound_record(const std::string& id) const {
     auto known = record(id);
+    if (known && !known->damage.empty()) {
+        return fail(Errc::storage, known->warnings.back(), {{"operation_id", id}});
+    }
+    return known;
+}
+
+Result<OperationRecord> OperationRegistry::check_resume(const std::string& id) const {
+    auto known = sound_record(id);
     if (!known) {
         return known;
     }
@@ -344,6 +352,21 @@ bool OperationRegistry::sample() {
         }
     }
     return heard;
+}
+
+bool OperationRegistry::watch_owners() {
+    bool again = false;
+    for (const auto& store : stores()) {
+        if (!store->durable()) {
+            continue;
+        }
+        again = true;
+        if (const auto recovered = store->recover(); !recovered) {
+            log(LogLevel::debug, "operations",
+                fmt::format("cannot look for processes that have died: {}", recovered.error().message));
+        }
+    }
+    return again;
 }
 
 bool OperationRegistry::tend() {

@@ -38,8 +38,14 @@ Result<std::shared_ptr<DataManager>> open_data_manager(DataServices services, co
     if (!source) {
         return source.error();
     }
-    auto storage = Storage::open(options.data_dir / "ktrdr.db", {BarStore::schema()}, services.store, services.clock,
-                                 options.database);
+    const auto access = file_access(env);
+    if (!access) {
+        return access.error();
+    }
+    DatabaseOptions database = options.database;
+    database.access = *access;
+    auto storage =
+        Storage::open(options.data_dir / "ktrdr.db", {BarStore::schema()}, services.store, services.clock, database);
     if (!storage) {
         return storage.error();
     }

@@ -17,6 +17,9 @@ constexpr auto sample_interval = std::chrono::milliseconds{100};
 /// How soon a cancel from another process is seen.
 constexpr auto tend_interval = std::chrono::milliseconds{200};
 
+/// How often processes are looked for that have died.
+constexpr auto watch_interval = std::chrono::seconds{2};
+
 std::mutex making;
 std::atomic<Runtime*> runtime{nullptr};
 
@@ -70,10 +73,11 @@ HostServiceMeans Runtime::host_service_means() {
     return {io_.context(), {io_, compute_}};
 }
 
-Result<std::shared_ptr<Storage>> Runtime::open_storage(const std::filesystem::path& file) {
-    auto storage = Storage::open(file, {BarStore::schema()}, store_, system_clock());
+Result<std::shared_ptr<Storage>> Runtime::open_storage(const std::filesystem::path& file, FileAccess access) {
+    auto storage = Storage::open(file, {BarStore::schema()}, store_, system_clock(), {.access = access});
     if (storage) {
         registry_.attach((*storage)->operations());
+        watch_owners();
     }
     return storage;
 }
@@ -119,6 +123,25 @@ void Runtime::tend() {
     }
     if (again) {
         io_.schedule_at(std::chrono::steady_clock::now() + tend_interval, [this] { store_.post([this] { tend(); }); });
+    }
+}
+
+void Runtime::watch_owners() {
+    if (!watching_owners_.exchange(true)) {
+        store_.post([this] { look_for_dead_owners(); });
+    }
+}
+
+void Runtime::look_for_dead_owners() {
+    bool again = registry_.watch_owners();
+    if (!again) {
+        // As in `tick`.
+        watching_owners_.store(false);
+        again = registry_.watch_owners() && !watching_owners_.exchange(true);
+    }
+    if (again) {
+        io_.schedule_at(std::chrono::steady_clock::now() + watch_interval,
+                        [this] { store_.post([this] { look_for_dead_owners(); }); });
     }
 }
 

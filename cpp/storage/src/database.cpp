@@ -177,7 +177,10 @@ Result<void> in_transaction(SQLite::Database& connection, SQLite::TransactionBeh
 class Database::Readers final {
 public:
     Readers(const std::filesystem::path& file, const FileId& id, const DatabaseOptions& options)
-        : path_(file), id_(id), busy_timeout_(options.busy_timeout), most_(std::max<std::size_t>(1, options.max_readers)) {
+        : path_(file),
+          id_(id),
+          busy_timeout_(options.busy_timeout),
+          most_(std::max<std::size_t>(1, options.max_readers)) {
         idle_.push_back(connect());
     }
 
@@ -298,7 +301,8 @@ Result<std::shared_ptr<Database>> Database::open(const std::filesystem::path& na
         return prepared.error();
     }
     if (file_id(file) != (*held)->id()) {
-        return fail(Errc::storage, fmt::format("cannot open {}: it was replaced at this moment; try again", file.string()),
+        return fail(Errc::storage,
+                    fmt::format("cannot open {}: it was replaced at this moment; try again", file.string()),
                     {{"file", file.string()}});
     }
     return std::shared_ptr<Database>(

@@ -14,11 +14,11 @@ namespace ktrdr {
 /// The database's file held open beside SQLite's own descriptors: what the file is, and locks on bytes far behind its
 /// end, which nobody writes.
 ///
-/// The locks belong to the file, so all its names have the same ones: links, hard links, other mounts. They are those of
-/// an open file description (`F_OFD_SETLK`), gone with the process, and a forked child lets go of its copy.
+/// The locks belong to the file, so all its names have the same ones: links, hard links, other mounts. They are those
+/// of an open file description (`F_OFD_SETLK`), gone with the process, and a forked child lets go of its copy.
 /// Lifetime: opened before SQLite opens the file and destroyed after SQLite has closed it. Closing any descriptor of a
-/// file takes from the process all locks that SQLite holds on it, so ours stays open as long as any of the process does.
-/// Thread safety: every member from any thread.
+/// file takes from the process all locks that SQLite holds on it, so ours stays open as long as any of the process
+/// does. Thread safety: every member from any thread.
 class HeldFile final {
 public:
     /// Makes the file where it is missing. Errors: `storage`, `storage_full`.

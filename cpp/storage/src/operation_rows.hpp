@@ -14,17 +14,24 @@ inline constexpr const char* record_columns =
     "id, type, name, parent_id, parameters, status, attempt, resumable, durable, owner, created, started, "
     "cancel_requested, cancel_observed, stopped, reason, progress, result, error, warnings, last_seq";
 
-[[nodiscard]] OperationRecord read_record(SQLite::Statement& row);
+/// The row as far as it can be read; what cannot is in `damage`, and told by a warning. Without a status, result or
+/// error that can be read it has failed with `storage`, naming the row and `file`.
+[[nodiscard]] OperationRecord read_record(SQLite::Statement& row, const std::filesystem::path& file);
 /// Bind the record's columns to the parameters 1 to 21, in the order above.
 void bind_record(SQLite::Statement& row, const OperationRecord& record);
 
 /// operation, seq, time, kind, data.
 void bind_event(SQLite::Statement& row, const std::string& id, const OperationEvent& event);
-/// seq, time, kind, data. `storage` for a kind that is not known, naming the row.
-[[nodiscard]] Result<OperationEvent> read_event(SQLite::Statement& row, const std::string& id,
-                                                const std::filesystem::path& file);
+/// seq, time, kind, data. What cannot be read is a warning whose data has `damaged: true` and a message that names it.
+[[nodiscard]] OperationEvent read_event(SQLite::Statement& row, const std::string& id,
+                                        const std::filesystem::path& file);
+[[nodiscard]] bool is_damaged(const OperationEvent& event);
 
 [[nodiscard]] std::string reason_text(const CancelReason& reason);
-[[nodiscard]] CancelReason reason_from(const std::string& text);
+/// `storage` for what is no reason.
+[[nodiscard]] Result<CancelReason> reason_from(const std::string& text);
+
+/// An id as it may be shown: one that no operation of ours can have is written with its odd characters escaped.
+[[nodiscard]] std::string shown_id(const std::string& id);
 
 }  // namespace ktrdr

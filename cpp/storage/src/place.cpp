@@ -55,9 +55,8 @@ fs::path agreed_name(const fs::path& file, const FileId& id) {
 
 Result<void> hold_name(HeldFile& held, const fs::path& file) {
     const FileId folder = file_id(file.parent_path());
-    const std::int64_t byte =
-        HeldFile::byte_of(HeldFile::Range::places,
-                          fmt::format("{}:{}:{}", folder.device, folder.inode, file.filename().string()));
+    const std::int64_t byte = HeldFile::byte_of(
+        HeldFile::Range::places, fmt::format("{}:{}:{}", folder.device, folder.inode, file.filename().string()));
     const auto locked = held.lock(byte, true);
     if (!locked) {
         return locked.error();

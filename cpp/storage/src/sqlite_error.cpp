@@ -64,6 +64,9 @@ Result<void> guarded(std::string_view what, const std::filesystem::path& file, S
         return sqlite_error(error, what, file, connection);
     } catch (const ErrorException& error) {
         return error.error();
+    } catch (const std::exception& error) {
+        return fail(Errc::storage, fmt::format("cannot {} in {}: {}", what, file.string(), error.what()),
+                    {{"file", file.string()}});
     }
 }
 

@@ -14,7 +14,7 @@ namespace ktrdr {
 [[nodiscard]] Error sqlite_error(const SQLite::Exception& error, std::string_view what,
                                  const std::filesystem::path& file, SQLite::Database* connection);
 
-/// Run `work`, turning SQLite's exceptions into errors.
+/// Run `work`, turning what it throws into errors.
 [[nodiscard]] Result<void> guarded(std::string_view what, const std::filesystem::path& file,
                                    SQLite::Database* connection, const std::function<Result<void>()>& work);
 

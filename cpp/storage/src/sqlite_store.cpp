@@ -108,10 +108,7 @@ std::shared_ptr<SqliteStore> SqliteStore::create(std::shared_ptr<Database> datab
 }
 
 SqliteStore::SqliteStore(std::shared_ptr<Database> database, Executor& executor, const Clock& clock)
-    : database_(std::move(database)),
-      executor_(executor),
-      clock_(clock),
-      owner_(make_uuid7(clock)) {}
+    : database_(std::move(database)), executor_(executor), clock_(clock), owner_(make_uuid7(clock)) {}
 
 SqliteStore::~SqliteStore() = default;
 
@@ -212,7 +209,10 @@ Result<OperationRecord> SqliteStore::claim(const std::string& id) {
                 return fail(Errc::not_found, fmt::format("operation {} cannot be resumed: it is not stored here", id),
                             {{"operation_id", id}});
             }
-            record = read_record(row);
+            record = read_record(row, database_->file());
+            if (!record.damage.empty()) {
+                return fail(Errc::storage, record.warnings.back(), {{"operation_id", id}});
+            }
             if (record.status != OperationStatus::interrupted || !record.resumable) {
                 return fail(Errc::conflict,
                             fmt::format("operation {} cannot be resumed: it is {}{}", id, to_string(record.status),

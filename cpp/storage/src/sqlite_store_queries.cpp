@@ -3,6 +3,9 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 
+#include <limits>
+#include <utility>
+
 #include <ktrdr/base/log.hpp>
 #include <ktrdr/storage/sqlite_store.hpp>
 
@@ -13,6 +16,7 @@ namespace ktrdr {
 namespace {
 
 constexpr std::string_view reading = "read operations";
+constexpr std::int64_t last_number = std::numeric_limits<std::int64_t>::max() - 1;
 constexpr std::string_view active = "status IN ('pending', 'running', 'cancelling', 'resuming')";
 
 std::string conditions(const OperationQuery& query) {
@@ -47,7 +51,7 @@ Result<std::optional<OperationRecord>> SqliteStore::find(const std::string& id) 
         SQLite::Statement row(connection, fmt::format("SELECT {} FROM operation WHERE id = ?", record_columns));
         row.bind(1, id);
         if (row.executeStep()) {
-            found = read_record(row);
+            found = read_record(row, database_->file());
         }
         return {};
     };
@@ -80,7 +84,7 @@ Result<OperationPage> SqliteStore::list(const OperationQuery& query) {
         rows.bind(4, static_cast<std::int64_t>(query.limit));
         rows.bind(5, static_cast<std::int64_t>(query.offset));
         while (rows.executeStep()) {
-            page.records.push_back(read_record(rows));
+            page.records.push_back(read_record(rows, database_->file()));
         }
         SQLite::Statement total(connection, fmt::format("SELECT count(*) FROM operation WHERE {}", conditions(query)));
         bind_conditions(total, query);
@@ -108,11 +112,7 @@ Result<std::vector<OperationEvent>> SqliteStore::events(const std::string& id, c
         }
         rows.bind(4, static_cast<std::int64_t>(query.limit));
         while (rows.executeStep()) {
-            auto event = read_event(rows, id, database_->file());
-            if (!event) {
-                return event.error();
-            }
-            events.push_back(*std::move(event));
+            events.push_back(read_event(rows, id, database_->file()));
         }
         return {};
     });
@@ -122,31 +122,59 @@ Result<std::vector<OperationEvent>> SqliteStore::events(const std::string& id, c
 
 Result<std::vector<CancelRequest>> SqliteStore::take_cancel_requests() {
     std::vector<CancelRequest> requests;
+    std::vector<std::pair<std::string, std::string>> odd;
     const auto done = database_->read(reading, [&](SQLite::Database& connection) -> Result<void> {
         SQLite::Statement rows(connection,
                                "SELECT id, asked FROM operation WHERE owner = ? AND asked IS NOT NULL "
                                "AND status IN ('pending', 'running', 'resuming')");
         rows.bind(1, owner_);
         while (rows.executeStep()) {
-            requests.push_back({rows.getColumn(0).getString(), reason_from(rows.getColumn(1).getString())});
+            std::string id = rows.getColumn(0).getString();
+            std::string asked = rows.getColumn(1).getString();
+            if (auto reason = reason_from(asked)) {
+                requests.push_back({std::move(id), std::move(reason).value()});
+            } else {
+                odd.emplace_back(std::move(id), std::move(asked));
+            }
         }
         return {};
     });
     if (!done) {
         return done.error();
     }
+    for (const auto& [id, asked] : odd) {
+        refuse_request(id, asked);
+    }
     const std::scoped_lock lock(mutex_);
     std::erase_if(requests, [this](const CancelRequest& request) { return !taken_.insert(request.id).second; });
     return requests;
 }
 
+// What nobody of ours wrote is no cancel, and must not keep one from being asked for.
+void SqliteStore::refuse_request(const std::string& id, const std::string& asked) {
+    const auto done = database_->write(
+        "refuse a cancel",
+        [&](SQLite::Database& connection) -> Result<void> {
+            SQLite::Statement row(connection, "UPDATE operation SET asked = NULL WHERE id = ? AND asked = ?");
+            row.bind(1, id);
+            row.bind(2, asked);
+            row.exec();
+            return {};
+        },
+        Durability::relaxed);
+    if (done) {
+        log(LogLevel::warning, "storage",
+            fmt::format("what asks for a cancel cannot be read and is dropped: {}", reason_from(asked).error().message),
+            id);
+    }
+}
+
 Result<std::size_t> SqliteStore::recover() {
     std::vector<std::string> others;
     const auto done = database_->read(reading, [&](SQLite::Database& connection) -> Result<void> {
-        SQLite::Statement rows(connection,
-                               fmt::format("SELECT id FROM owner WHERE id <> ?1 UNION "
-                                           "SELECT owner FROM operation WHERE owner <> ?1 AND {}",
-                                           active));
+        SQLite::Statement rows(connection, fmt::format("SELECT id FROM owner WHERE id <> ?1 UNION "
+                                                       "SELECT owner FROM operation WHERE owner <> ?1 AND {}",
+                                                       active));
         rows.bind(1, owner_);
         while (rows.executeStep()) {
             others.push_back(rows.getColumn(0).getString());
@@ -174,16 +202,17 @@ Result<std::size_t> SqliteStore::interrupt(const std::string& dead) {
     const auto done =
         database_->write("mark what a dead process was running", [&](SQLite::Database& connection) -> Result<void> {
             SQLite::Statement event(
-                connection, fmt::format("INSERT INTO event SELECT id, last_seq + 1, ?2, 'state', "
-                                        "'{{\"status\":\"interrupted\"}}' FROM operation WHERE owner = ?1 AND {}",
-                                        active));
+                // A number that is damaged must not keep the operation from being marked.
+                connection, fmt::format("INSERT OR IGNORE INTO event SELECT id, min(last_seq, {1}) + 1, ?2, 'state', "
+                                        "'{{\"status\":\"interrupted\"}}' FROM operation WHERE owner = ?1 AND {0}",
+                                        active, last_number));
             event.bind(1, dead);
             event.bind(2, clock_.utc_now().time_since_epoch().count());
             event.exec();
             SQLite::Statement update(connection,
-                                     fmt::format("UPDATE operation SET status = 'interrupted', last_seq = last_seq + 1 "
-                                                 "WHERE owner = ? AND {}",
-                                                 active));
+                                     fmt::format("UPDATE operation SET status = 'interrupted', "
+                                                 "last_seq = min(last_seq, {1}) + 1 WHERE owner = ? AND {0}",
+                                                 active, last_number));
             update.bind(1, dead);
             count = static_cast<std::size_t>(update.exec());
             SQLite::Statement owner(connection, "DELETE FROM owner WHERE id = ?");

@@ -1,7 +1,11 @@
 #include <ktrdr/storage/storage.hpp>
 
+#include <fmt/format.h>
+
 #include <map>
 #include <mutex>
+
+#include <ktrdr/base/log.hpp>
 
 namespace ktrdr {
 namespace {
@@ -24,7 +28,7 @@ Result<std::shared_ptr<Storage>> Storage::open(const std::filesystem::path& file
     if (!settled) {
         return settled.error();
     }
-    const std::scoped_lock lock(open_files().mutex);
+    std::unique_lock lock(open_files().mutex);
     auto& by_id = open_files().by_id;
     std::erase_if(by_id, [](const auto& entry) { return entry.second.expired(); });
     if (const auto known = by_id.find(file_id(*settled)); known != by_id.end()) {
@@ -41,6 +45,11 @@ Result<std::shared_ptr<Storage>> Storage::open(const std::filesystem::path& file
     auto operations = SqliteStore::create(*database, store_executor, clock);
     std::shared_ptr<Storage> storage(new Storage(std::move(*database), std::move(operations)));
     by_id.insert_or_assign(id, storage);
+    lock.unlock();
+    if (const auto recovered = storage->operations()->recover(); !recovered) {
+        log(LogLevel::warning, "storage",
+            fmt::format("what dead processes were running is not marked yet: {}", recovered.error().message));
+    }
     return storage;
 }
 

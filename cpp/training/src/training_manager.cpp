@@ -99,6 +99,11 @@ Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingService
         return settled.error();
     }
     parts.models_dir = std::move(settled).value();
+    const auto access = file_access(env);
+    if (!access) {
+        return access.error();
+    }
+    parts.access = *access;
     return std::shared_ptr<TrainingManager>(new TrainingManager(services, std::move(parts), std::move(env)));
 }
 
@@ -139,7 +144,7 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     if (!context) {
         return context.error();
     }
-    const ModelDirectory models(parts_.models_dir, services_.clock);
+    const ModelDirectory models(parts_.models_dir, services_.clock, parts_.access);
     if (auto place = models.check_place(); !place) {
         return place.error();
     }

@@ -7,6 +7,7 @@ import click
 from .data_commands import data
 from .demo_command import demo
 from .model_commands import models
+from .operations_commands import operations
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,4 +23,5 @@ def cli() -> None:
 
 cli.add_command(data)
 cli.add_command(models)
+cli.add_command(operations)
 cli.add_command(demo)

@@ -42,7 +42,8 @@ class DataManager(CoreManager):
     Parameters
     ----------
     data_dir : path, optional
-        Where ``ktrdr.db`` lies; made if it is not there. Else ``KTRDR_DATA_DIR``, else ``~/.ktrdr/data``.
+        Where ``ktrdr.db`` lies; made if it is not there, for its owner alone unless ``KTRDR_SHARED_FILES`` is true. Else
+        ``KTRDR_DATA_DIR``, else ``~/.ktrdr/data``.
     ib_url : str, optional
         URL of the IB host service. Else, when ``USE_IB_HOST_SERVICE`` is true, ``IB_HOST_SERVICE_URL``
         (default ``http://localhost:5001``).

@@ -3,7 +3,14 @@
 from .._core import OperationEvent, OperationRecord
 from .context import OperationContext, current_operation
 from .handle import Operation, ProgressCallback
-from .service import MetricsPage, OperationPage, OperationsService, OperationStarter
+from .service import (
+    MetricsPage,
+    OperationPage,
+    OperationsService,
+    OperationStarter,
+    StoreCheck,
+    StoreDamage,
+)
 
 __all__ = [
     "MetricsPage",
@@ -15,5 +22,7 @@ __all__ = [
     "OperationStarter",
     "OperationsService",
     "ProgressCallback",
+    "StoreCheck",
+    "StoreDamage",
     "current_operation",
 ]

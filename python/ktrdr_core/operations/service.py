@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +17,6 @@ from .handle import Operation
 
 if TYPE_CHECKING:
     import asyncio
-    import os
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from .._core import OperationEvent, OperationRecord
@@ -62,6 +62,42 @@ class MetricsPage:
     cursor: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreDamage:
+    """Something in a store that cannot be what was written.
+
+    Attributes
+    ----------
+    operation_id : str
+        Whose record or event it is; empty where it is the file's own.
+    seq : int
+        Of an event; 0 for a record.
+    what : str
+        What cannot be read, in words.
+    """
+
+    operation_id: str
+    seq: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCheck:
+    """What of a store was read, and what of it is damaged.
+
+    Attributes
+    ----------
+    operations, events : int
+        How many were read.
+    damage : list of StoreDamage
+        The first thousand.
+    """
+
+    operations: int
+    events: int
+    damage: list[StoreDamage]
+
+
 class OperationStarter(Protocol):
     """Starts an operation of a registered type from its parameters."""
 
@@ -105,7 +141,9 @@ class OperationsService:
         self, store: str | os.PathLike[str] | None = None, *, default: bool = True
     ) -> None:
         _bridge.start()
-        self._storage = None if store is None else _core.Storage(Path(store), default)
+        self._storage = (
+            None if store is None else _core.Storage(Path(store), default, dict(os.environ))
+        )
 
     @explained
     def list(
@@ -353,6 +391,27 @@ class OperationsService:
                 "there is no store to forget from: memory keeps the newest 1000 by itself; give OperationsService a store"
             )
         return self._storage.forget(max_count, max_age.total_seconds(), operation_type or "")
+
+    @explained
+    def verify(self) -> StoreCheck:
+        """Read the whole store and say what of it is damaged; nothing is changed.
+
+        A damaged record or event does not keep others from being listed, so this is for whoever wants to know all. It
+        takes as long as the file is large.
+
+        Raises
+        ------
+        ConflictError
+            Without a store.
+        StorageError
+            When the file cannot be read at all.
+        """
+        if self._storage is None:
+            raise ConflictError(
+                "there is no store to verify: give OperationsService the path of one"
+            )
+        operations, events, damage = self._storage.verify()
+        return StoreCheck(operations, events, [StoreDamage(*one) for one in damage])
 
     def __repr__(self) -> str:
         page = self.list(limit=1)

@@ -46,7 +46,8 @@ class TrainingManager(CoreManager):
     data : DataManager
         Where the bars come from.
     models_dir : path, optional
-        Where models are written. Else ``KTRDR_MODELS_DIR``, else ``~/.ktrdr/models``.
+        Where models are written, for their owner alone unless ``KTRDR_SHARED_FILES`` is true. Else
+        ``KTRDR_MODELS_DIR``, else ``~/.ktrdr/models``.
     use_training_host_service : bool, optional
         Overrides ``USE_TRAINING_HOST_SERVICE``. A host service for trainings is not there yet.
     training_url : str, optional

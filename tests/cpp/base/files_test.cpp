@@ -43,8 +43,8 @@ Result<void> touch(const fs::path& file, FileAccess access) {
 }
 
 TEST(Utf8, KnowsTextsThatAre) {
-    for (const char* const good : {"", "plain", "caf\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xef\xbf\xbf",
-                                   "\xf4\x8f\xbf\xbf", "\x7f"}) {
+    for (const char* const good :
+         {"", "plain", "caf\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf", "\x7f"}) {
         EXPECT_TRUE(is_utf8(good)) << good;
         EXPECT_EQ(shown_utf8(good), good);
     }

@@ -186,15 +186,6 @@ TEST_F(Stored, GivesEveryKindOfEventBack) {
     }
 }
 
-TEST_F(Stored, NamesTheRowOfAKindItDoesNotKnow) {
-    ASSERT_TRUE(world_->write(world_->record("op_1"), {event(1), event(2)}, true));
-    SQLite::Database(file().string(), SQLite::OPEN_READWRITE).exec("UPDATE event SET kind = 'noise' WHERE seq = 2");
-    const Error error = world_->store->events("op_1", {}).error();
-    EXPECT_EQ(error.code, Errc::storage);
-    EXPECT_THAT(error.message, HasSubstr("event 2 of operation op_1 in " + file().string() + " is of kind \"noise\""));
-    EXPECT_EQ(world_->store->events("op_1", {.limit = 1}).value().size(), 1U) << "what comes before it can be read";
-}
-
 TEST_F(Stored, ListsByPageAndCondition) {
     for (int i = 0; i < 5; ++i) {
         world_->clock.advance(1s);

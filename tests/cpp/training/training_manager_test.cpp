@@ -312,8 +312,9 @@ TEST_F(TrainingManager_, KeepsItsPlaceWhenTheProcessGoesElsewhere) {
     std::filesystem::current_path(folder.path());
     const auto made = manager({.models_dir = "here/models"});
     std::filesystem::current_path(before);
-    ASSERT_TRUE(made->train(request(), slot, {}));
+    const auto operation = made->train(request(), slot, {}).value();
     io.run();
+    EXPECT_TRUE(outcome(operation));
     EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "here" / "models"));
     EXPECT_FALSE(std::filesystem::exists("here"));
     EXPECT_EQ(TrainingManager::create({io, clock, threads, registry}, {.models_dir = "caf\xe9", .bars = bars}, {})

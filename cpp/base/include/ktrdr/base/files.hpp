@@ -39,8 +39,8 @@ struct FileId {
 /// The path from the root, every link in it followed, so that it means the same after a change of the working
 /// directory. What does not exist yet stays as it is named. `what` is the subject of messages.
 ///
-/// Errors: `storage` for a path that is empty, not UTF-8 or has a zero byte, for links in a circle, and when the working
-/// directory is gone.
+/// Errors: `storage` for a path that is empty, not UTF-8 or has a zero byte, for links in a circle, and when the
+/// working directory is gone.
 [[nodiscard]] KTRDR_EXPORT Result<std::filesystem::path> settled_path(std::string_view what,
                                                                       const std::filesystem::path& path);
 

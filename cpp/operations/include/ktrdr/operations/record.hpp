@@ -50,6 +50,8 @@ struct OperationRecord {
     std::vector<std::string> warnings{};
     /// The newest event's number.
     std::uint64_t last_seq{0};
+    /// What of its row in the store cannot be read, column by column; empty for a sound one.
+    std::vector<std::string> damage{};
 };
 
 /// Both ways for stores and for the wire. `progress_from_json` takes what `to_json` makes.

@@ -92,6 +92,10 @@ public:
     /// on the store's thread. True while an operation of a durable store is alive (so it is to be called again).
     bool tend();
 
+    /// Look for processes that have died, in every store that others may use: what they were running is interrupted
+    /// then. On the stores' thread. False when there is no such store (so it is not to be called again).
+    bool watch_owners();
+
 private:
     class Home;
     using Stores = std::vector<std::shared_ptr<OperationStore>>;
@@ -109,6 +113,8 @@ private:
                                                        std::optional<std::chrono::nanoseconds> timeout) const;
     /// `not_found`.
     [[nodiscard]] Result<Known> locate(const std::string& id) const;
+    /// As `record`; `storage` for one that is damaged, from which nothing can be made again.
+    [[nodiscard]] Result<OperationRecord> sound_record(const std::string& id) const;
     /// What a store knows of the id that the caller chose.
     [[nodiscard]] Result<std::optional<OperationRecord>> stored(const OperationSpec& spec) const;
     [[nodiscard]] Result<std::shared_ptr<Operation>> start_again(OperationSpec spec);

@@ -22,7 +22,7 @@ struct DataManagerOptions {
 /// The manager of `<data_dir>/ktrdr.db`, which asks the IB host service where arguments or environment choose it.
 ///
 /// Environment: `USE_IB_HOST_SERVICE`, `IB_HOST_SERVICE_{URL,TIMEOUT,MAX_RETRIES,POOL_LIMIT,KEEPALIVE}`; arguments come
-/// first.
+/// first. `KTRDR_SHARED_FILES` decides who may read a file that is made (`file_access`), whatever `database.access` is.
 /// Errors: `configuration` for a setting or URL that cannot be used, `invalid_argument` for a source beside a host
 /// service; the file is not touched then. Else those of `Database::open`.
 [[nodiscard]] KTRDR_EXPORT Result<std::shared_ptr<DataManager>> open_data_manager(DataServices services,

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/files.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/data/data_manager.hpp>
 #include <ktrdr/operations/registry.hpp>
@@ -35,7 +36,7 @@ public:
     [[nodiscard]] TrainingServices training_services();
     [[nodiscard]] HostServiceMeans host_service_means();
     /// The SQLite file with the tables of every room; its operations are known to the registry while it lives.
-    [[nodiscard]] Result<std::shared_ptr<Storage>> open_storage(const std::filesystem::path& file);
+    [[nodiscard]] Result<std::shared_ptr<Storage>> open_storage(const std::filesystem::path& file, FileAccess access);
     [[nodiscard]] CancellationToken make_token();
     /// A child of it, or one without a parent where it is the empty one.
     [[nodiscard]] CancellationToken make_token(const CancellationToken& parent);
@@ -45,6 +46,9 @@ public:
     /// processes come from there.
     void wake_tender();
 
+    /// A store was opened: while one is, the death of another process that used it is seen within a few seconds.
+    void watch_owners();
+
     /// Cancel everything, wait for it and for every thread, at most `limit` altogether. False when something was still
     /// running then. Nothing new starts afterwards.
     bool shutdown(std::chrono::milliseconds limit);
@@ -53,6 +57,7 @@ private:
     Runtime();
     void tick();
     void tend();
+    void look_for_dead_owners();
 
     const int pid_;
     std::atomic<bool> closed_{false};
@@ -64,6 +69,7 @@ private:
     OperationRegistry registry_;
     std::atomic<bool> sampling_{false};
     std::atomic<bool> tending_{false};
+    std::atomic<bool> watching_owners_{false};
 };
 
 }  // namespace ktrdr

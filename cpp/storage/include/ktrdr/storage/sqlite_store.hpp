@@ -17,6 +17,22 @@ namespace ktrdr {
 
 class OwnerLock;
 
+/// Something in the file that cannot be what was written.
+struct StoreDamage {
+    /// Empty where it is none of one operation.
+    std::string operation_id{};
+    /// Of an event; 0 for the record itself.
+    std::uint64_t seq{0};
+    std::string what{};
+};
+
+/// What was read, and what of it is damaged: of that the first 1000.
+struct StoreCheck {
+    std::size_t operations{0};
+    std::size_t events{0};
+    std::vector<StoreDamage> damage{};
+};
+
 /// Operations and their events in the file of `Database`, which several processes may share.
 ///
 /// Steps are written on the executor, all that wait in one transaction. A terminal state, once there, never changes. Of
@@ -46,6 +62,10 @@ public:
     [[nodiscard]] Result<std::size_t> recover() override;
     [[nodiscard]] Result<std::size_t> forget(const Retention& retention, const std::string& type) override;
 
+    /// Read the whole file: SQLite's own check, then every record, event and request. Errors are damage too, where
+    /// something could be read before them. Cost: the size of the file.
+    [[nodiscard]] Result<StoreCheck> verify();
+
 private:
     struct Queued {
         RecordChange change{};
@@ -57,6 +77,7 @@ private:
     /// Inside a transaction: this process is known as an owner.
     [[nodiscard]] Result<void> enter_owner(SQLite::Database& connection);
     [[nodiscard]] Result<std::size_t> interrupt(const std::string& dead);
+    void refuse_request(const std::string& id, const std::string& asked);
 
     const std::shared_ptr<Database> database_;
     Executor& executor_;

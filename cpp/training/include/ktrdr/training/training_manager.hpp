@@ -8,6 +8,7 @@
 #include <ktrdr/base/env.hpp>
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/files.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/training/bar_provider.hpp>
@@ -28,6 +29,8 @@ struct TrainingServices {
 /// What a training manager stands on.
 struct TrainingManagerParts {
     std::filesystem::path models_dir{};
+    /// Whose models are; by the environment, `create` fills it in.
+    FileAccess access{FileAccess::owner_only};
     std::shared_ptr<BarProvider> bars{};
     /// The host service that trains; null for this machine.
     std::shared_ptr<AsyncServiceAdapter> service{};
@@ -42,8 +45,8 @@ class KTRDR_EXPORT TrainingManager final : public ServiceOrchestrator,
                                            public std::enable_shared_from_this<TrainingManager>,
                                            private Counted<TrainingManager> {
 public:
-    /// `invalid_argument` without a models directory, `storage` for one whose path is not UTF-8. A change of the working
-    /// directory does not move it.
+    /// `invalid_argument` without a models directory, `storage` for one whose path is not UTF-8. A change of the
+    /// working directory does not move it.
     [[nodiscard]] static Result<std::shared_ptr<TrainingManager>> create(TrainingServices services,
                                                                          TrainingManagerParts parts, Env env);
 
