@@ -11,6 +11,7 @@
 
 #include <ktrdr/coroutines/gate.hpp>
 #include <ktrdr/adapter/operation_observer.hpp>
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/coroutines/awaited.hpp>
 
@@ -29,7 +30,7 @@ std::string_view without_query(std::string_view endpoint) {
 }
 
 /// The JSON of an answer to what was `asked`, whose URL is still without the base.
-Result<json::value> decode(std::string_view base_url, Asked asked, const Response& response) {
+Result<json::value> decode(std::string_view base_url, Asked asked, const Response& response) try {
     const bool good = response.status >= 200 && response.status <= 299;
     boost::system::error_code error;
     if (good) {
@@ -42,6 +43,8 @@ Result<json::value> decode(std::string_view base_url, Asked asked, const Respons
     }
     asked.url.insert(0, base_url);
     return good ? not_json_error(asked, response, error.message()) : status_error(asked, response);
+} catch (...) {
+    return caught("decoding the answer of a service");
 }
 
 /// What a service says of itself, or why that cannot be told.
@@ -132,13 +135,7 @@ struct AsyncServiceAdapter::LargeAnswer {
     CancelRegistration registration{};
     Result<json::value> decoded{};
 
-    void decode() {
-        try {
-            decoded = ktrdr::decode(base_url, asked, response);
-        } catch (const std::exception& error) {
-            decoded = fail(Errc::internal, error.what());
-        }
-    }
+    void decode() { decoded = ktrdr::decode(base_url, asked, response); }
     void tell(Result<json::value> outcome) {
         registration.reset();
         if (const JsonHandler handler = std::exchange(done, nullptr)) {
@@ -316,10 +313,14 @@ void AsyncServiceAdapter::decode_elsewhere(Asked asked, Response response, const
                                                           waiting->asked.method, waiting->asked.url)));
     });
     // A cancel may end the call, and then the adapter, before this runs.
-    threads_.compute.post([&io = threads_.io, large = std::move(large)]() mutable {
-        large->decode();
-        io.post([large = std::move(large)] { large->tell(std::move(large->decoded)); });
-    });
+    try {
+        threads_.compute.post([&io = threads_.io, large]() mutable {
+            large->decode();
+            io.post([large = std::move(large)] { large->tell(std::move(large->decoded)); });
+        });
+    } catch (...) {
+        large->tell(caught("decoding the answer of a service"));
+    }
 }
 
 Error AsyncServiceAdapter::no_answer(Error error) const {

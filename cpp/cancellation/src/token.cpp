@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/live.hpp>
 
 namespace ktrdr {
@@ -74,7 +75,7 @@ void Registration::run() {
         function = std::exchange(callback, nullptr);
         runner = std::this_thread::get_id();
     }
-    function(*state->reason);
+    survive("cancellation", "a callback of a cancelled token", [&] { function(*state->reason); });
     {
         const std::scoped_lock lock(state->mutex);
         runner = {};

@@ -57,7 +57,7 @@ void Connection::dial() {
         resolver_->async_resolve(
             settings_.origin.host, settings_.origin.port, Resolver::numeric_service,
             [self = shared_from_this()](const boost::system::error_code& error, const Resolver::results_type& results) {
-                self->resolved(error, results);
+                self->guard([&] { self->resolved(error, results); });
             });
         return;
     }
@@ -98,7 +98,7 @@ void Connection::connect_next() {
     socket_.async_connect(
         endpoint, [self = shared_from_this(), attempt = next_endpoint_](const boost::system::error_code& error) {
             if (attempt == self->next_endpoint_) {
-                self->connected(error);
+                self->guard([&] { self->connected(error); });
             }
         });
 }
@@ -153,7 +153,7 @@ void Connection::flush_handshake() {
     if (error == asio::error::would_block || error == asio::error::try_again) {
         socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const boost::system::error_code& failed) {
             if (!failed && self->state_ == State::handshaking) {
-                self->flush_handshake();
+                self->guard([&] { self->flush_handshake(); });
             }
         });
     }
@@ -299,6 +299,14 @@ void Connection::cut(Error error) {
     }
 }
 
+void Connection::step_failed(Error error) {
+    if (exchange_ == nullptr && state_ == State::open) {
+        owner_->idle_lost(*this);
+    } else {
+        cut(std::move(error));
+    }
+}
+
 void Connection::set_deadline(SteadyTime deadline) {
     deadline_ = deadline;
     if (deadline < timer_at_) {
@@ -311,7 +319,7 @@ void Connection::arm_timer(SteadyTime when) {
     timer_.expires_at(when);
     timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
         if (!error) {
-            self->timer_fired();
+            self->guard([&] { self->timer_fired(); });
         }
     });
 }

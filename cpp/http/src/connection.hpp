@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
@@ -123,6 +124,16 @@ private:
     using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, IoExecutor>;
     enum class State { resolving, connecting, handshaking, open, closed };
 
+    /// Run a step of it; what escapes is the end of the dial or the exchange.
+    template <class Step>
+    void guard(Step step) {
+        try {
+            step();
+        } catch (...) {
+            step_failed(caught("the connection"));
+        }
+    }
+    void step_failed(Error error);
     void resolved(const boost::system::error_code& error, const Resolver::results_type& results);
     void connect_next();
     void connected(const boost::system::error_code& error);

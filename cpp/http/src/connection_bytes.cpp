@@ -74,7 +74,7 @@ void Connection::write() {
         socket_.async_wait(Socket::wait_write,
                            [self = shared_from_this(), exchange = exchange_](const boost::system::error_code& failed) {
                                if (!failed && self->writing_ && self->exchange_ == exchange) {
-                                   self->write();
+                                   self->guard([&] { self->write(); });
                                }
                            });
         return;
@@ -91,8 +91,10 @@ void Connection::arm_read() {
         cipher_in_.resize(size);
     }
     const asio::mutable_buffer into = tls_ ? asio::buffer(cipher_in_) : asio::mutable_buffer(buffer_.prepare(size));
-    socket_.async_read_some(into, [self = shared_from_this()](const boost::system::error_code& error,
-                                                              std::size_t bytes) { self->read(error, bytes); });
+    socket_.async_read_some(
+        into, [self = shared_from_this()](const boost::system::error_code& error, std::size_t bytes) {
+            self->guard([&] { self->read(error, bytes); });
+        });
 }
 
 void Connection::read(const boost::system::error_code& error, std::size_t bytes) {

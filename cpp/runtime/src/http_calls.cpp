@@ -53,8 +53,10 @@ CancellationToken HttpCalls::send(Request request, const CancellationToken& pare
     CancellationToken token = runtime_.make_token(parent);
     runtime_.io().post([client = client_, request = std::move(request), token,
                         to = ReplyTo{runtime_, std::move(mailbox), key}]() mutable {
-        client->send(std::move(request), token, [to = std::move(to)](Result<Response> response) {
-            to.post(response ? std::move(response) : with_advice(std::move(response).error()));
+        to.guard([&] {
+            client->send(std::move(request), token, [to](Result<Response> response) {
+                to.post(response ? std::move(response) : with_advice(std::move(response).error()));
+            });
         });
     });
     return token;
@@ -102,7 +104,9 @@ HttpStream::~HttpStream() {
 
 void HttpStream::next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     runtime_.io().post(
-        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] { reading->next(heard, to); });
+        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] {
+            to.guard([&] { reading->next(heard, to); });
+        });
 }
 
 void HttpStream::close() {
@@ -126,7 +130,9 @@ HttpEvents::~HttpEvents() {
 
 void HttpEvents::next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     runtime_.io().post(
-        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] { reading->next(heard, to); });
+        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] {
+            to.guard([&] { reading->next(heard, to); });
+        });
 }
 
 void HttpEvents::close() {

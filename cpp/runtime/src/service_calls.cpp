@@ -46,14 +46,14 @@ CancellationToken ServiceCalls::call(std::string endpoint, std::optional<json::v
     runtime_.io().post([adapter = adapter_, endpoint = std::move(endpoint), data = std::move(data),
                         options = std::move(options), to = ReplyTo{runtime_, std::move(mailbox), key}]() mutable {
         AsyncServiceAdapter& service = *adapter;
-        JsonHandler done = [adapter = std::move(adapter), to = std::move(to)](Result<json::value> answer) {
-            to.post(std::move(answer));
-        };
-        if (data) {
-            service.call_post(std::move(endpoint), *data, std::move(options), std::move(done));
-        } else {
-            service.call_get(std::move(endpoint), std::move(options), std::move(done));
-        }
+        JsonHandler done = [adapter, to](Result<json::value> answer) { to.post(std::move(answer)); };
+        to.guard([&] {
+            if (data) {
+                service.call_post(std::move(endpoint), *data, std::move(options), std::move(done));
+            } else {
+                service.call_get(std::move(endpoint), std::move(options), std::move(done));
+            }
+        });
     });
     return token;
 }

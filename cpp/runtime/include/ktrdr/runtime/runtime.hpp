@@ -53,6 +53,7 @@ private:
     Runtime();
     void tick();
     void tend();
+    void post_tend();
 
     const int pid_;
     std::atomic<bool> closed_{false};
