@@ -22,8 +22,8 @@ namespace {
 namespace json = boost::json;
 using boost::system::error_code;
 
-/// The double nearest to a number as JSON writes it. Boost's own reading, `roughly`, may be the one beside it; it says on
-/// which side a number lies that no double holds.
+/// The double nearest to a number as JSON writes it. Boost's own reading, `roughly`, may be the one beside it; it says
+/// on which side a number lies that no double holds.
 double nearest_double(std::string_view text, double roughly) {
     double number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -27,7 +27,8 @@ inline constexpr std::size_t deepest_json = 100;
 /// The same; throws `boost::system::system_error` for what is no JSON.
 [[nodiscard]] KTRDR_EXPORT boost::json::value parse_json(std::string_view text);
 
-/// The same for a text in which no object may have a key twice: `invalid_argument` names the key, or what else is wrong.
+/// The same for a text in which no object may have a key twice: `invalid_argument` names the key, or what else is
+/// wrong.
 [[nodiscard]] KTRDR_EXPORT Result<boost::json::value> parse_strict_json(std::string_view text);
 
 /// The text of a member, as long as `object` keeps it; empty where there is no such member or it is no text.
