@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/json/monotonic_resource.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <string_view>
 
@@ -36,7 +35,7 @@ Result<json::value> decode(std::string_view base_url, Asked asked, const Respons
     if (good) {
         // One block of memory for the whole of it.
         const auto memory = json::make_shared_resource<json::monotonic_resource>();
-        json::value decoded = json::parse(response.body, error, memory, deep_json());
+        json::value decoded = parse_json(response.body, error, memory);
         if (!error) {
             return decoded;
         }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <ktrdr/base/json.hpp>
@@ -29,7 +28,7 @@ std::optional<UtcTime> read_time(const SQLite::Column& column) {
 }
 
 boost::json::value parse(const SQLite::Column& column) {
-    return boost::json::parse(column.getString(), {}, deep_json());
+    return parse_json(column.getString());
 }
 
 std::string error_text(const Error& error) {
@@ -65,7 +64,7 @@ std::string reason_text(const CancelReason& reason) {
 }
 
 CancelReason reason_from(const std::string& text) {
-    const auto object = boost::json::parse(text).as_object();
+    const auto object = parse_json(text).as_object();
     const auto code = cancel_code_from(text_or_empty(object, "code"));
     return {code ? *code : CancelCode::user, std::string(text_or_empty(object, "text")),
             std::string(text_or_empty(object, "origin"))};
