@@ -71,7 +71,9 @@ def run(test: Callable[[httpx.AsyncClient, Domain], Awaitable[None]], **options:
 
     async def main() -> None:
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://app/api/v1") as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost/api/v1"
+        ) as client:
             await test(client, Domain())
 
     asyncio.run(main())

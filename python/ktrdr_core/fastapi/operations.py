@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,9 +14,10 @@ from sse_starlette import EventSourceResponse
 
 from .. import errors
 from .._core import OperationEvent, OperationRecord
+from ..guard import RequestRules
 from ..operations import OperationsService
 from ..operations.handle import CANCEL_GRACE
-from .envelope import Envelope, EnvelopeRoute, Refusal, envelope_of, text_of
+from .envelope import Envelope, Refusal, envelope_of, guarded, text_of
 
 ApiStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
 
@@ -51,12 +52,15 @@ def operations_router(
     operations: OperationsService | None = None,
     *,
     dependencies: Sequence[Dependency] = (),
+    allowed_hosts: Iterable[str] = (),
+    allowed_origins: Iterable[str] = (),
     cancel_grace: float = CANCEL_GRACE,
     ping: float = 15.0,
 ) -> APIRouter:
     """Make the routes below ``/operations``.
 
-    A client that goes away never cancels an operation; ``DELETE`` does. When the server ends, streams end.
+    A client that goes away never cancels an operation; ``DELETE`` does. When the server ends, streams end. What is let
+    in, and why, is ``ktrdr_core.guard.RequestRules``.
 
     Parameters
     ----------
@@ -64,6 +68,10 @@ def operations_router(
         Whose operations are shown; by default those of this process, and of the files it knows.
     dependencies : sequence of fastapi.Depends
         Asked before every route, for authentication.
+    allowed_hosts : iterable of str
+        Names in ``Host`` beside those of this machine; ``*`` for any. Others are answered 403.
+    allowed_origins : iterable of str
+        Pages of other sites that may cancel, retry and resume: ``https://app.example``.
     cancel_grace : float
         How long ``DELETE`` waits for the work to stop before it answers 202. Seconds.
     ping : float
@@ -72,7 +80,7 @@ def operations_router(
     Raises
     ------
     InvalidArgumentError
-        For numbers that are not positive.
+        For numbers that are not positive, and for what is no host name or origin.
 
     Examples
     --------
@@ -90,7 +98,9 @@ def operations_router(
     router = APIRouter(
         prefix="/operations",
         tags=["operations"],
-        route_class=EnvelopeRoute,
+        route_class=guarded(
+            RequestRules(allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
+        ),
         dependencies=list(dependencies),
     )
     router.get("")(view.list)
