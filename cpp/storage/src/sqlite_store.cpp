@@ -111,8 +111,7 @@ SqliteStore::SqliteStore(std::shared_ptr<Database> database, Executor& executor,
     : database_(std::move(database)),
       executor_(executor),
       clock_(clock),
-      owner_(make_uuid7(clock)),
-      owners_folder_(database_->file().string() + ".owners") {}
+      owner_(make_uuid7(clock)) {}
 
 SqliteStore::~SqliteStore() = default;
 
@@ -167,7 +166,7 @@ Result<void> SqliteStore::write_batch(const std::vector<Queued>& batch, std::vec
 // The lock is held before the row can be seen.
 Result<void> SqliteStore::enter_owner(SQLite::Database& connection) {
     if (!lock_) {
-        auto lock = OwnerLock::take(owners_folder_, owner_);
+        auto lock = OwnerLock::take(database_->held(), owner_);
         if (!lock) {
             return lock.error();
         }

@@ -143,7 +143,10 @@ Result<std::vector<CancelRequest>> SqliteStore::take_cancel_requests() {
 Result<std::size_t> SqliteStore::recover() {
     std::vector<std::string> others;
     const auto done = database_->read(reading, [&](SQLite::Database& connection) -> Result<void> {
-        SQLite::Statement rows(connection, "SELECT id FROM owner WHERE id <> ?");
+        SQLite::Statement rows(connection,
+                               fmt::format("SELECT id FROM owner WHERE id <> ?1 UNION "
+                                           "SELECT owner FROM operation WHERE owner <> ?1 AND {}",
+                                           active));
         rows.bind(1, owner_);
         while (rows.executeStep()) {
             others.push_back(rows.getColumn(0).getString());
@@ -155,8 +158,7 @@ Result<std::size_t> SqliteStore::recover() {
     }
     std::size_t recovered = 0;
     for (const std::string& other : others) {
-        // Held until its operations are marked, so that two processes do not mark them both.
-        if (const auto dead = OwnerLock::of_dead(owners_folder_, other)) {
+        if (!owner_lives(*database_->held(), other)) {
             const auto interrupted = interrupt(other);
             if (!interrupted) {
                 return interrupted;

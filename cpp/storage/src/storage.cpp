@@ -8,7 +8,7 @@ namespace {
 
 struct OpenFiles {
     std::mutex mutex{};
-    std::map<std::filesystem::path, std::weak_ptr<Storage>> by_path{};
+    std::map<FileId, std::weak_ptr<Storage>> by_id{};
 };
 
 OpenFiles& open_files() {
@@ -20,22 +20,27 @@ OpenFiles& open_files() {
 
 Result<std::shared_ptr<Storage>> Storage::open(const std::filesystem::path& file, std::vector<Schema> schemas,
                                                Executor& store_executor, const Clock& clock, DatabaseOptions options) {
-    std::error_code ignored;
-    const auto path = std::filesystem::weakly_canonical(file, ignored);
+    const auto settled = settled_path("the database", file);
+    if (!settled) {
+        return settled.error();
+    }
     const std::scoped_lock lock(open_files().mutex);
-    std::weak_ptr<Storage>& known = open_files().by_path[path];
-    // A file that was removed meanwhile is made anew: what is open has no name any more.
-    if (auto storage = known.lock(); storage && std::filesystem::exists(path, ignored)) {
-        return storage;
+    auto& by_id = open_files().by_id;
+    std::erase_if(by_id, [](const auto& entry) { return entry.second.expired(); });
+    if (const auto known = by_id.find(file_id(*settled)); known != by_id.end()) {
+        if (auto storage = known->second.lock()) {
+            return storage;
+        }
     }
     schemas.push_back(SqliteStore::schema());
-    auto database = Database::open(file, schemas, options);
+    auto database = Database::open(*settled, std::move(schemas), options);
     if (!database) {
         return database.error();
     }
+    const FileId id = (*database)->id();
     auto operations = SqliteStore::create(*database, store_executor, clock);
     std::shared_ptr<Storage> storage(new Storage(std::move(*database), std::move(operations)));
-    known = storage;
+    by_id.insert_or_assign(id, storage);
     return storage;
 }
 

@@ -272,7 +272,6 @@ TEST_F(Stored, KnowsADeadProcessByItsLock) {
     const auto page = world_->store->list({}).value();
     ASSERT_THAT(page.records, SizeIs(1));
     EXPECT_EQ(page.records.front().status, OperationStatus::interrupted);
-    EXPECT_TRUE(std::filesystem::is_empty(file().string() + ".owners"));
 }
 
 TEST_F(Stored, IsNotKeptAliveByAFork) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -22,9 +21,8 @@ class OwnerLock;
 ///
 /// Steps are written on the executor, all that wait in one transaction. A terminal state, once there, never changes. Of
 /// progress only the newest picture is kept with each change.
-/// A process owns what it runs: it holds a locked file in `<database>.owners/` while it lives. `recover` marks what
-/// processes without one were running as interrupted; `find` and `list` look too before they show such an operation as
-/// running.
+/// A process owns what it runs: it holds a byte of the file locked while it lives. `recover` marks what processes
+/// without one were running as interrupted; `find` and `list` look too before they show such an operation as running.
 class KTRDR_EXPORT SqliteStore final : public OperationStore,
                                        public std::enable_shared_from_this<SqliteStore>,
                                        private Counted<SqliteStore> {
@@ -64,7 +62,6 @@ private:
     Executor& executor_;
     const Clock& clock_;
     const std::string owner_;
-    const std::filesystem::path owners_folder_;
     std::mutex mutex_;
     std::condition_variable drained_;
     std::vector<Queued> queue_{};
