@@ -223,7 +223,8 @@ void AsyncServiceAdapter::call_next(const std::shared_ptr<Batch>& batch) {
 }
 
 std::shared_ptr<EventStream> AsyncServiceAdapter::events(std::string endpoint, std::string last_event_id,
-                                                         CallOptions options) {
+                                                         CallOptions options,
+                                                         std::optional<std::chrono::milliseconds> patience) {
     Request request = make_request("GET", std::move(endpoint), options);
     // It lasts as long as the service goes on.
     request.announce_deadline = false;
@@ -231,7 +232,7 @@ std::shared_ptr<EventStream> AsyncServiceAdapter::events(std::string endpoint, s
     if (!last_event_id.empty()) {
         request.headers.emplace_back("Last-Event-ID", std::move(last_event_id));
     }
-    return std::make_shared<EventStream>(client_, std::move(request), options.cancellation_token);
+    return std::make_shared<EventStream>(client_, std::move(request), options.cancellation_token, patience);
 }
 
 asio::awaitable<Result<ServiceHealth>> AsyncServiceAdapter::check_health(std::chrono::milliseconds timeout,

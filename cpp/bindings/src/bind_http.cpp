@@ -225,10 +225,11 @@ void bind_http(py::module_& module) {
             py::arg("request"), py::arg("token"), py::arg("mailbox"), py::arg("key"))
         .def(
             "events",
-            [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token) {
-                return self.events(request, token.value_or(CancellationToken{}));
+            [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token,
+               std::optional<double> reconnect_for) {
+                return self.events(request, token.value_or(CancellationToken{}), milliseconds_of(reconnect_for));
             },
-            py::arg("request"), py::arg("token"))
+            py::arg("request"), py::arg("token"), py::arg("reconnect_for"))
         .def("warm_up", &HttpCalls::warm_up, py::arg("connections"), py::arg("mailbox"), py::arg("key"))
         .def(
             "drain",

@@ -178,4 +178,8 @@ std::chrono::nanoseconds duration_of(double seconds) {
     return std::chrono::nanoseconds(seconds > 0 ? static_cast<std::int64_t>(std::min(seconds, longest) * 1e9) : 0);
 }
 
+std::optional<std::chrono::milliseconds> milliseconds_of(std::optional<double> seconds) {
+    return seconds ? std::optional(std::chrono::ceil<std::chrono::milliseconds>(duration_of(*seconds))) : std::nullopt;
+}
+
 }  // namespace ktrdr::bindings

@@ -293,6 +293,16 @@ CancelRegistration CancellationToken::on_cancel(std::function<void(const CancelR
     return CancelRegistration(std::move(registration));
 }
 
+bool CancellationToken::has_deadline() const noexcept {
+    for (const detail::TokenState* state = state_.get(); state != nullptr; state = state->parent.get()) {
+        const std::scoped_lock lock(state->mutex);
+        if (state->timer) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool CancellationToken::wait_for(std::chrono::nanoseconds timeout) const {
     const auto limit = std::min(timeout, longest);
     if (!state_) {

@@ -72,9 +72,10 @@ CancellationToken HttpCalls::stream(Request request, const CancellationToken& pa
     return token;
 }
 
-std::shared_ptr<HttpEvents> HttpCalls::events(Request request, const CancellationToken& parent) {
+std::shared_ptr<HttpEvents> HttpCalls::events(Request request, const CancellationToken& parent,
+                                              std::optional<std::chrono::milliseconds> patience) {
     CancellationToken token = runtime_.make_token(parent);
-    auto stream = std::make_shared<EventStream>(client_, std::move(request), token);
+    auto stream = std::make_shared<EventStream>(client_, std::move(request), token, patience);
     return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
 }
 

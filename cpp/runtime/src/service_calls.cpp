@@ -82,9 +82,10 @@ CancellationToken ServiceCalls::check_health(std::chrono::milliseconds timeout, 
     return token;
 }
 
-std::shared_ptr<HttpEvents> ServiceCalls::events(std::string endpoint, std::string last_event_id, CallOptions options) {
+std::shared_ptr<HttpEvents> ServiceCalls::events(std::string endpoint, std::string last_event_id, CallOptions options,
+                                                 std::optional<std::chrono::milliseconds> patience) {
     CancellationToken token = take_token(runtime_, options);
-    auto stream = adapter_->events(std::move(endpoint), std::move(last_event_id), std::move(options));
+    auto stream = adapter_->events(std::move(endpoint), std::move(last_event_id), std::move(options), patience);
     return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
 }
 
