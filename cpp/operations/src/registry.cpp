@@ -64,8 +64,13 @@ OperationRegistry::OperationRegistry(Executor& io, TimerQueue& timers, const Clo
       timers_(timers),
       clock_(clock),
       home_(std::make_shared<Home>(*this)),
-      default_store_(store ? std::move(store) : std::make_shared<MemoryStore>()),
-      stores_{default_store_} {}
+      memory_(std::make_shared<MemoryStore>()),
+      default_store_(store ? std::move(store) : memory_),
+      stores_{memory_} {
+    if (default_store_ != memory_) {
+        stores_.emplace_back(default_store_);
+    }
+}
 
 OperationRegistry::~OperationRegistry() {
     home_->close();

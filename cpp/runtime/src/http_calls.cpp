@@ -44,8 +44,8 @@ HttpCalls::HttpCalls(Runtime& runtime, std::shared_ptr<HttpClient> client)
     : runtime_(runtime), client_(std::move(client)) {}
 
 HttpCalls::~HttpCalls() {
-    // It belongs to the io thread.
-    runtime_.io().post([client = std::move(client_)] { client->close(); });
+    // It belongs to the io thread, and to what it carries out: the last of that closes its connections.
+    runtime_.io().post([client = std::move(client_)]() mutable { client.reset(); });
 }
 
 CancellationToken HttpCalls::send(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,

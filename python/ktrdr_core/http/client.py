@@ -114,6 +114,8 @@ class Client:
     -----
     Thread safety: every member from any thread; ``await`` on any event loop, many at once.
 
+    A request, stream or event stream goes on when nobody holds the client any more, until the client is closed.
+
     Any status is a response: ``raise_for_status`` makes an error of it. No redirect is followed unless a request asks for
     it, no proxy is taken from the environment, no cookie is kept.
 

@@ -59,7 +59,7 @@ private:
 
 /// An `HttpClient` for callers that are not on the io thread: answers come as mail.
 ///
-/// Thread safety: every member from any thread.
+/// Thread safety: every member from any thread. Lifetime: what it began goes on without it, until `close`.
 class KTRDR_EXPORT HttpCalls final : private Counted<HttpCalls> {
 public:
     [[nodiscard]] static Result<std::shared_ptr<HttpCalls>> create(Runtime& runtime, const ClientOptions& options);
