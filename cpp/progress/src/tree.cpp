@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -61,6 +62,7 @@ void ProgressTree::set_steps(std::vector<ProgressStep> steps) {
     }
     for (auto& step : steps) {
         step.weight *= 100 / sum;
+        step.name = kept_text(std::move(step.name), longest_name);
     }
     const std::scoped_lock lock(mutex_);
     if (std::ranges::any_of(steps, [](const ProgressStep& step) { return !step.metrics.empty(); })) {
@@ -81,6 +83,7 @@ void ProgressTree::set_context(boost::json::object context) {
     for (auto& [key, value] : context) {
         context_[key] = std::move(value);
     }
+    context_ = kept_json(std::move(context_));
     ++changes_;
 }
 
@@ -92,7 +95,7 @@ void ProgressTree::set_total_steps(std::int64_t count) {
 
 void ProgressTree::set_detail(std::string detail) {
     const std::scoped_lock lock(mutex_);
-    detail_ = std::move(detail);
+    detail_ = kept_text(std::move(detail));
     ++changes_;
 }
 
@@ -122,6 +125,7 @@ void ProgressTree::enter(ProgressRange range) {
             fail(Errc::invalid_argument, fmt::format("step {:?} must take a part of 0 to 100 percent, not {} to {}",
                                                      range.name, range.start, range.end)));
     }
+    range.name = kept_text(std::move(range.name), longest_name);
     const std::scoped_lock lock(mutex_);
     begin(std::move(range));
 }
@@ -147,7 +151,7 @@ void ProgressTree::finish() {
 
 void ProgressTree::close(std::string message) {
     const std::scoped_lock lock(mutex_);
-    closing_message_ = std::move(message);
+    closing_message_ = kept_text(std::move(message));
     push_edge();
 }
 
@@ -199,10 +203,12 @@ ProgressState ProgressTree::make_state() {
     state.percentage = highest_;
     if (finished_) {
         state.estimated_remaining = std::chrono::milliseconds{0};
+        // Work may have said less of its last steps, or skipped them: all of them are behind it.
+        state.current_step = std::max(state.current_step, state.total_steps);
     }
     const ProgressRenderer& renderer = renderer_ ? *renderer_ : default_renderer();
     state = renderer.enhance_state(std::move(state));
-    state.message = closing_message_.empty() ? renderer.render_message(state) : closing_message_;
+    state.message = closing_message_.empty() ? kept_text(renderer.render_message(state)) : closing_message_;
     return state;
 }
 
