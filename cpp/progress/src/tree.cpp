@@ -39,6 +39,13 @@ boost::json::object named_metrics(const std::vector<std::string>& names, const P
     return metrics;
 }
 
+/// What a renderer adds has the bounds of what it was made from.
+ProgressState kept(ProgressState state) {
+    state.message = kept_text(std::move(state.message));
+    state.context = kept_json(std::move(state.context));
+    return state;
+}
+
 const DefaultProgressRenderer& default_renderer() {
     static const auto* const renderer = new DefaultProgressRenderer;  // A worker may outlive static destruction.
     return *renderer;
@@ -157,7 +164,7 @@ void ProgressTree::close(std::string message) {
 
 ProgressState ProgressTree::snapshot() {
     const std::scoped_lock lock(mutex_);
-    return make_state();
+    return kept(make_state());
 }
 
 std::vector<ProgressState> ProgressTree::take_edges() {
@@ -176,7 +183,7 @@ void ProgressTree::push_edge() {
         // Rare: work with a thousand steps between two looks. Half at once, so that the moves stay cheap.
         edges_.erase(edges_.begin(), edges_.begin() + edge_limit / 2);
     }
-    edges_.push_back(make_state());
+    edges_.push_back(kept(make_state()));
 }
 
 std::pair<std::int64_t, std::int64_t> ProgressTree::items_so_far(const ProgressCounts& outer,
@@ -208,7 +215,7 @@ ProgressState ProgressTree::make_state() {
     }
     const ProgressRenderer& renderer = renderer_ ? *renderer_ : default_renderer();
     state = renderer.enhance_state(std::move(state));
-    state.message = closing_message_.empty() ? kept_text(renderer.render_message(state)) : closing_message_;
+    state.message = closing_message_.empty() ? renderer.render_message(state) : closing_message_;
     return state;
 }
 
