@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,11 +14,13 @@ import pytest
 from fastapi import FastAPI
 
 from ktrdr_core import OperationsService, errors
+from ktrdr_core.cli.shown import LONGEST
 from ktrdr_core.fastapi import operations_router
-from ktrdr_core.guard import RefusedRequest, RequestGuard, RequestRules
+from ktrdr_core.guard import BODY_TIMEOUT, MAX_BODY, RefusedRequest, RequestGuard, RequestRules
 from ktrdr_core.hosts.child import HostProcess
 from ktrdr_core.hosts.ib.app import create_app
 from ktrdr_core.hosts.ib.replay import Replay
+from ktrdr_core.hosts.patience import PatientProtocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -455,3 +459,23 @@ def test_a_request_without_a_host_is_refused() -> None:
             answer = b"".join(iter(lambda: connection.recv(4096), b""))
         assert answer.startswith(b"HTTP/1.1 403 ")
         assert "missing" in json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+
+
+# ---- the page
+
+
+def test_the_page_on_security_has_the_limits() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "guide" / "security.md").read_text()
+    text = (root / "cpp" / "base" / "include" / "ktrdr" / "base" / "text.hpp").read_text()
+    operation = (root / "cpp" / "operations" / "src" / "operation.cpp").read_text()
+    kept = dict(re.findall(r"constexpr std::size_t (\w+) = ([\d *]+);", text + operation))
+    for limit in (
+        f"{PatientProtocol.request_timeout:g} s, {MAX_BODY >> 20} MiB in {BODY_TIMEOUT:g} s",
+        f"{LONGEST:,} characters a line",
+        f"{int(kept['longest_text'].split(' * ')[0])} KiB |",
+        f"{kept['longest_name']} bytes",
+        f"{int(kept['most_facts'].split(' * ')[0])} KiB in all",
+        f"{kept['most_warnings']}; the rest",
+    ):
+        assert limit in page, limit

@@ -13,6 +13,8 @@ import pytest
 import uvicorn
 
 from ktrdr_core.hosts.patience import PatientProtocol
+from ktrdr_core.hosts.serve import _counted
+from ktrdr_core.hosts.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,3 +202,9 @@ def test_a_request_in_pieces_that_is_whole_in_time_is_served() -> None:
         for byte in POST + b"Content-Length: 2\r\n\r\nab":
             connection.sendall(bytes([byte]))
         assert answer_of(connection).endswith(b"\r\n\r\n2")
+
+
+def test_the_host_services_are_served_by_it() -> None:
+    protocol = _counted(Traffic())
+    assert issubclass(protocol, PatientProtocol)
+    assert protocol.request_timeout == PatientProtocol.request_timeout

@@ -12,6 +12,7 @@
 #include <ktrdr/adapter/operation_observer.hpp>
 #include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/coroutines/awaited.hpp>
 
 namespace ktrdr {
@@ -59,7 +60,7 @@ ServiceHealth read_health(Result<json::value> answer, const Asked& asked) {
                  {{"service", asked.service}, {"url", asked.url}});
         return health;
     }
-    health.detail = std::move(answer->get_object());
+    health.detail = kept_json(std::move(answer->get_object()));
     const json::value* const healthy = health.detail.if_contains("healthy");
     health.healthy = healthy == nullptr || (healthy->is_bool() && healthy->get_bool());
     return health;

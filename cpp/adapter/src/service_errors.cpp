@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace json = boost::json;
@@ -108,7 +109,7 @@ Error status_error(const Asked& asked, const Response& response) {
     json::object context = facts(asked, response);
     if (parsed.is_object()) {
         if (json::object cause = cause_in(parsed.get_object()); !cause.empty()) {
-            context["cause"] = std::move(cause);
+            context["cause"] = kept_json(std::move(cause));
         }
     }
     return fail(Errc::status,

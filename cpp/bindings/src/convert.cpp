@@ -19,7 +19,7 @@ py::object owned(PyObject* made) {
 }
 
 py::object text(std::string_view utf8) {
-    return owned(PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), nullptr));
+    return owned(PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), "backslashreplace"));
 }
 
 py::object to_list(const boost::json::array& array) {

@@ -13,6 +13,7 @@
 
 #include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/live.hpp>
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace detail {
@@ -212,6 +213,8 @@ CancellationToken CancellationToken::create(Executor& executor, TimerQueue& time
 }
 
 bool CancellationToken::cancel(CancelReason reason) const {
+    reason.text = kept_text(std::move(reason.text));
+    reason.origin = kept_text(std::move(reason.origin), longest_name);
     return state_ && state_->cancel(std::move(reason));
 }
 

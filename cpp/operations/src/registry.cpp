@@ -7,6 +7,7 @@
 
 #include <ktrdr/base/ids.hpp>
 #include <ktrdr/base/log.hpp>
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -178,7 +179,7 @@ Result<OperationRegistry::Created> OperationRegistry::same_request(const Operati
     }
     return conflict(
         record, fmt::format("operation id {} was used for another request (a {} of {}); give the new one its own id",
-                            spec.id, record.type, boost::json::serialize(record.parameters)));
+                            spec.id, record.type, kept_text(boost::json::serialize(record.parameters), 1024)));
 }
 
 std::shared_ptr<Operation> OperationRegistry::find(const std::string& id) const {
@@ -236,7 +237,8 @@ Result<bool> OperationRegistry::cancel(const std::string& id, const CancelReason
         return conflict(
             record, fmt::format("operation {} is {}: there is nothing left to cancel", id, to_string(record.status)));
     }
-    return known->store->request_cancel(id, reason);
+    return known->store->request_cancel(id,
+                                        {reason.code, kept_text(reason.text), kept_text(reason.origin, longest_name)});
 }
 
 void OperationRegistry::register_kind(OperationKind kind) {

@@ -36,6 +36,9 @@ _RECENT = 1000
 # How long a stream may take to end by itself when the server does. Seconds.
 _SHUTDOWN_GRACE = 2.0
 
+# The largest number of an event that there can be: the store and the core count in 64 bits, with a sign.
+_MOST = 2**63 - 1
+
 OperationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 
 
@@ -137,7 +140,7 @@ class _View:
         parent_id: str | None = None,
         active_only: bool = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = 10,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> Envelope:
         """List operations, newest first."""
         page = self._operations.list(
@@ -212,7 +215,7 @@ class _View:
     def metrics(
         self,
         operation_id: OperationId,
-        cursor: Annotated[int, Query(ge=0)] = 0,
+        cursor: Annotated[int, Query(ge=0, le=_MOST)] = 0,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     ) -> Envelope:
         """Give the metrics after a cursor, and the cursor for the next call."""
@@ -222,8 +225,8 @@ class _View:
     async def events(
         self,
         operation_id: OperationId,
-        last_event_id: Annotated[int, Header(ge=0)] = 0,
-        after: Annotated[int, Query(ge=0)] = 0,
+        last_event_id: Annotated[int, Header(ge=0, le=_MOST)] = 0,
+        after: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> Response:
         """Stream the event log as server-sent events, those to come too, until the operation has ended.
 
@@ -312,7 +315,7 @@ def _detail(record: OperationRecord) -> Envelope:
             "steps_completed": progress.current_step,
             "steps_total": progress.total_steps,
             "items_processed": progress.items_processed,
-            "items_total": progress.total_items,
+            "items_total": progress.total_items or None,
             "current_item": progress.context.get("current_item"),
             "context": progress.context,
         },
