@@ -5,6 +5,7 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/tools/floor_plan.py" AND EXISTS "${CMAKE_SOURCE_D
     add_custom_target(
       floor_plan
       COMMAND "${KTRDR_TOOLS_PYTHON}" -I "${CMAKE_SOURCE_DIR}/tools/floor_plan.py"
+      COMMAND "${KTRDR_TOOLS_PYTHON}" -I "${CMAKE_SOURCE_DIR}/tools/openssl_results.py"
       COMMENT "Checking the floor plan"
       VERBATIM)
     add_dependencies(ktrdr floor_plan)

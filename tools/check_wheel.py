@@ -1,6 +1,7 @@
 """Load, show and refuse to train with nothing but the wheel and its dependencies. tools/check_wheel.sh runs it."""
 
 import http.server
+import importlib.metadata
 import json
 import sys
 import tempfile
@@ -69,6 +70,8 @@ def refusal(data: ktrdr_core.DataManager, folder: str) -> str:
 def main() -> None:
     """Try import, load, show and training; raise where one does not do what it should."""
     assert "torch" not in sys.modules
+    files = {file.name for file in importlib.metadata.files("ktrdr-core") or []}
+    assert {"LICENSE", "THIRD_PARTY_NOTICES.txt"} <= files, files
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Host)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"

@@ -10,7 +10,8 @@ Checked are:
 3. every `#include <ktrdr/<room>/...>` stays within the list;
 4. every other include is the standard library's, or a library's that the room may see;
 5. no room reads the environment: it is read once, outside, and handed in;
-6. a source without a header of its name says in its first line what it is for.
+6. a source without a header of its name says in its first line what it is for;
+7. JSON is read in one place, which gives the nearest doubles (`ktrdr/base/json.hpp`): nobody else calls Boost's parsers.
 
 The second table says the same of the packages and single files of python/ktrdr_core. Every package may use the modules
 that the rooms are built into. Checked are all imports, those inside functions and those for type checkers too.
@@ -41,6 +42,12 @@ SYSTEM = re.compile(
     r"[a-z0-9_]+|(sys|netinet|arpa|linux)/[a-z0-9_]+\.h"
     r"|(unistd|fcntl|pthread|poll|signal|dlfcn|netdb|time|errno|sched|stdlib|cxxabi)\.h"
 )
+# Boost's ways to read JSON, by header and by name; those of base/src/json.cpp are ours.
+JSON_READERS = re.compile(
+    r"boost/json/(?:basic_parser|stream_parser|parser|parse|parse_into)(?:_impl)?\.hpp|boost/json\.hpp"
+    r"|\bjson\s*::\s*(?:parse|parse_into|parser|parser_for|stream_parser|basic_parser)\b"
+)
+JSON_HOME = "json.cpp"
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?P<how>[<"])(?P<what>[^>"]+)[>"]')
 ROW = re.compile(
     r"^\|\s*(?P<floor>\d+)\s*\|\s*`(?P<room>[\w.]+)`\s*\|[^|]*\|(?P<uses>[^|]*)\|(?P<libraries>[^|]*)\|\s*$"
@@ -226,6 +233,16 @@ def check_sources(room: Room, folder: Path, findings: Findings) -> None:
                     f"{path}:{number}",
                     "reads the environment; take it from the Env that is handed in",
                 )
+            if reads_json(line) and (room.name, path.name) != ("base", JSON_HOME):
+                findings.add(
+                    f"{path}:{number}",
+                    "reads JSON by itself; call parse_json of <ktrdr/base/json.hpp>, whose doubles are exact",
+                )
+
+
+def reads_json(line: str) -> bool:
+    """Say whether a line of C++ includes or names one of Boost's parsers."""
+    return not line.lstrip().startswith("//") and JSON_READERS.search(line) is not None
 
 
 def imports_of(tree: ast.AST, package: list[str]) -> Iterator[tuple[int, list[str]]]:

@@ -7,7 +7,7 @@
 # 2. .venv with the build requirements, torch and the extra of that name.
 # 3. The package itself, installed editable from build/<cache tag>: what changed is compiled and installed.
 #
-# PYTHON chooses the interpreter; pip's own settings (PIP_INDEX_URL, PIP_FIND_LINKS, ...) are honoured.
+# tools/constraints.txt says which versions of Python packages. PYTHON chooses the interpreter; pip's own settings (PIP_INDEX_URL, PIP_FIND_LINKS, ...) are honoured.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -160,7 +160,7 @@ virtual_environment() {
 }
 
 # Names what an installation depends on; a stamp that holds it says the installation is current.
-key() { { cat pyproject.toml tools/setup.sh && echo "${KTRDR_WITH_TORCH:-}"; } | sha256sum; }
+key() { { cat pyproject.toml tools/setup.sh tools/constraints.txt && echo "${KTRDR_WITH_TORCH:-}"; } | sha256sum; }
 
 requirements() {
     local have
@@ -169,7 +169,8 @@ requirements() {
     done
     say "installing the Python packages of [$level] (the ordinary torch wheel is large: see docs/hacking.md)"
     .venv/bin/python tools/requirements.py "$level" >"$stamps/requirements.txt"
-    .venv/bin/python -m pip install -q --disable-pip-version-check -r "$stamps/requirements.txt"
+    .venv/bin/python -m pip install -q --disable-pip-version-check -r "$stamps/requirements.txt" \
+        -c tools/constraints.txt
     key >"$stamps/requirements-$level"
 }
 

@@ -108,6 +108,7 @@ lint() {
     check "stubtest" stubs
     check "ruff" .venv/bin/ruff check
     check "black" .venv/bin/black --check -q .
+    check "dependencies" "$python" tools/dependencies.py check
     check "bandit" .venv/bin/bandit -q -c pyproject.toml -r python tools benchmarks
     check "clang-format" clang_format --dry-run -Werror
     check "docs" site

@@ -10,6 +10,7 @@
     ├── OperationTimeoutError (TimeoutError)   the operation ran past its own timeout
     ├── OperationFailedError                   the work of an operation raised something of its own
     ├── ShutDownError (RuntimeError)           the interpreter is ending, or this is a fork
+    ├── OutOfResourcesError                    no memory, thread or descriptor was left for it
     ├── StorageError
     │   ├── StorageFullError                   no room left on the disk
     │   └── StorageSchemaError                 made by a newer version, or not ours
@@ -112,6 +113,12 @@ class ShutDownError(KtrdrError, RuntimeError):
     """The interpreter is ending, or this process is a fork of the one that started ktrdr_core."""
 
     code = "shut_down"
+
+
+class OutOfResourcesError(KtrdrError):
+    """The machine had no memory, thread or descriptor left for this; what else runs goes on."""
+
+    code = "out_of_resources"
 
 
 class StorageError(KtrdrError):
@@ -241,6 +248,7 @@ BY_CODE: dict[str, type[KtrdrError]] = {
         OperationTimeoutError,
         OperationFailedError,
         ShutDownError,
+        OutOfResourcesError,
         StorageError,
         StorageFullError,
         StorageSchemaError,

@@ -390,6 +390,35 @@ def test_events_of_an_endpoint_go_on_after_the_last_one() -> None:
         assert {r.target for r in server.requests} == {"/events?of=all"}
 
 
+def test_events_outlive_a_restart_for_as_long_as_their_operation_has_time() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 1\n\n"
+    answers: list[Any] = [
+        [head + b"id: 1\ndata: a\n\n", CLOSE],
+        [status(503)],
+        [status(502)],
+        [head + b"id: 2\ndata: b\n\n", CLOSE],
+        [status(204)],
+    ]
+
+    async def main(url: str, timeout: float | None) -> list[str]:
+        config = HostServiceConfig(base_url=url, max_retries=0)
+
+        async def follow() -> list[str]:
+            async with AsyncServiceAdapter("s", config) as adapter:
+                return [event.data async for event in adapter.events("/events")]
+
+        return await Quotes(url).start_operation("follow", "follow", follow, timeout=timeout)
+
+    with FaultServer(lambda _: answers.pop(0)) as server:
+        assert asyncio.run(main(server.url, 60)) == ["a", "b"]
+    answers[:] = [[head + b"id: 1\ndata: a\n\n", CLOSE], [status(503)]]
+    with (
+        FaultServer(lambda _: answers.pop(0)) as server,
+        pytest.raises(errors.StatusError, match="503"),
+    ):
+        asyncio.run(main(server.url, None))
+
+
 # ---- health
 
 

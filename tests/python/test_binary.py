@@ -1,22 +1,38 @@
-"""What the built libraries ask for: nothing of Python in libktrdr.so, nothing of torch in _core."""
+"""What the built libraries ask for and what they show: nothing of Python in libktrdr.so, nothing of torch in _core."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.sections import Symbol, SymbolTableSection
+
+import floor_plan
 
 FOLDER = Path(importlib.util.find_spec("ktrdr_core._core").origin or "").parent  # type: ignore[union-attr]
 
 
-def undefined(library: Path) -> set[str]:
-    """Return the names a library expects from others."""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def symbols(library: Path) -> list[Symbol]:
+    """Return what the loader sees of a library: names that it expects from others, and those that it shows."""
     with library.open("rb") as stream:
         table = ELFFile(stream).get_section_by_name(".dynsym")
         assert isinstance(table, SymbolTableSection)
-        return {symbol.name for symbol in table.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF"}
+        return [symbol for symbol in table.iter_symbols() if symbol.name]
+
+
+def undefined(library: Path) -> set[str]:
+    """Return the names a library expects from others."""
+    return {symbol.name for symbol in symbols(library) if symbol["st_shndx"] == "SHN_UNDEF"}
+
+
+def shown(library: Path) -> list[Symbol]:
+    """Return the symbols a library shows to others."""
+    return [symbol for symbol in symbols(library) if symbol["st_shndx"] != "SHN_UNDEF"]
 
 
 def dynamic(library: Path, tag: str, name: str) -> list[str]:
@@ -25,6 +41,14 @@ def dynamic(library: Path, tag: str, name: str) -> list[str]:
         section = ELFFile(stream).get_section_by_name(".dynamic")
         assert isinstance(section, DynamicSection)
         return [getattr(entry, name) for entry in section.iter_tags(tag)]
+
+
+def flags_of(library: Path) -> int:
+    """Return DT_FLAGS_1, what the loader is told to do."""
+    with library.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".dynamic")
+        assert isinstance(section, DynamicSection)
+        return sum(int(entry.entry.d_val) for entry in section.iter_tags("DT_FLAGS_1"))
 
 
 def needed(library: Path) -> list[str]:
@@ -66,3 +90,51 @@ def test_torch_is_found_in_the_torch_package() -> None:
     assert not [name for name in needed(module) if "torch_python" in name or "cuda" in name]
     [path] = dynamic(module, "DT_RUNPATH", "runpath") + dynamic(module, "DT_RPATH", "rpath")
     assert set(path.split(":")) == {"$ORIGIN", "$ORIGIN/../torch/lib"}
+
+
+def built() -> list[Path]:
+    """Return libktrdr.so and the modules that are there."""
+    return [one("libktrdr.so"), one("_core.*.so"), *FOLDER.glob("_torch.*.so")]
+
+
+def test_libktrdr_shows_what_the_modules_take_and_nothing_else() -> None:
+    library, *modules = built()
+    taken = set[str]().union(*map(undefined, modules))
+    # Type information and the like is in each of them, and one with theirs.
+    common = {
+        symbol.name
+        for module in modules
+        for symbol in shown(module)
+        if symbol["st_info"]["type"] in ("STT_OBJECT", "STT_TLS")
+    }
+    names = {symbol.name for symbol in shown(library)}
+    assert len(names) < 600
+    assert names & taken
+    assert names - taken - common == set()
+
+
+@pytest.mark.parametrize("library", built(), ids=lambda library: library.name.partition(".")[0])
+def test_nothing_that_the_loader_fills_in_can_be_written_to(library: Path) -> None:
+    with library.open("rb") as stream:
+        segments = {segment["p_type"]: segment for segment in ELFFile(stream).iter_segments()}
+    assert "PT_GNU_RELRO" in segments
+    # Of flags 1: execute.
+    assert segments["PT_GNU_STACK"]["p_flags"] & 1 == 0
+    # DF_1_NOW: everything is found at the start, so that the whole table is closed then.
+    assert flags_of(library) & 1
+
+
+def test_what_the_wheel_holds_of_others_has_a_notice() -> None:
+    notices = (ROOT / "THIRD_PARTY_NOTICES.txt").read_text(encoding="utf-8")
+    named = {name.lower() for name in re.findall(r"^(\S+) \(.+\)\n-+$", notices, re.MULTILINE)}
+    # As the floor plan calls them; torch is no part of the wheel.
+    headers = {"asio": "boost", "python": "pybind11"}
+    used = {headers.get(library, library) for library in floor_plan.LIBRARIES} - {"torch"}
+    assert used <= named
+    system = re.compile(r"(libstdc\+\+|libgcc_s|libm|libc|ld-linux\S*)\.so")
+    linked = {"ssl": "openssl", "crypto": "openssl", "z": "zlib", "sqlite3": "sqlite"}
+    for file in needed(one("libktrdr.so")):
+        if not system.match(file):
+            name = file.removeprefix("lib").partition(".so")[0]
+            assert linked.get(name, name) in named, file
+    assert "sqlitecpp" in named

@@ -71,7 +71,9 @@ def run(test: Callable[[httpx.AsyncClient, Domain], Awaitable[None]], **options:
 
     async def main() -> None:
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://app/api/v1") as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost/api/v1"
+        ) as client:
             await test(client, Domain())
 
     asyncio.run(main())
@@ -273,6 +275,77 @@ def test_bad_requests_are_named_in_the_envelope(
 ) -> None:
     async def test(client: httpx.AsyncClient, _: Domain) -> None:
         assert words in error_of(await client.request(method, path), status)["message"]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "number", [2**63, 2**64, 2**64 + 1, 10**30, "9" * 5000, -1, "1e3", "nan", "inf"]
+)
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/operations", "limit"),
+        ("/operations", "offset"),
+        ("/operations/op_none/metrics", "cursor"),
+        ("/operations/op_none/metrics", "limit"),
+        ("/operations/op_none/events", "after"),
+        ("/operations/op_none/events", "last-event-id"),
+    ],
+)
+def test_a_number_beyond_64_bits_is_refused_by_its_name(
+    path: str, name: str, number: int | str
+) -> None:
+    async def test(client: httpx.AsyncClient, _: Domain) -> None:
+        header = {name: str(number)} if name == "last-event-id" else {}
+        params = {} if header else {name: str(number)}
+        answer = await client.get(path, params=params, headers=header)
+        assert name in error_of(answer, 422)["message"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**31, 2**62, 2**63 - 1])
+def test_the_largest_number_of_an_event_is_a_number(number: int) -> None:
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        operation = domain.start_operation("S", "s", domain.steps, 1)
+        await operation
+        path = f"/operations/{operation.id}"
+        behind = number > 100
+        page = data_of(await client.get(f"{path}/metrics", params={"cursor": number}))
+        assert (page["metrics"] == []) is behind
+        for ask in (
+            {"params": {"after": str(number)}},
+            {"headers": {"last-event-id": str(number)}},
+        ):
+            answer = await client.get(f"{path}/events", **ask)  # type: ignore[arg-type]
+            assert answer.status_code == (204 if behind else 200)
+
+    run(test)
+
+
+def test_what_is_not_known_of_items_is_null_and_what_is_complete_is_at_its_last_step() -> None:
+    async def part(total: int) -> None:
+        here = current_operation()
+        assert here is not None
+        here.progress.start_step("reading", 2, expected_items=total or None)
+        here.progress.update_step_progress(1, 10, 3)
+
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        for total in (0, 7):
+            operation = domain.start_operation("P", "p", part, total, total_steps=5)
+            await operation
+            progress = data_of(await client.get(f"/operations/{operation.id}"))["progress"]
+            assert progress["items_total"] == (total or None)
+            assert progress["items_processed"] == 3
+            assert (progress["steps_completed"], progress["steps_total"]) == (5, 5)
+        waiting = domain.start_operation("W", "w", domain.wait)
+        assert (
+            data_of(await client.get(f"/operations/{waiting.id}"))["progress"]["items_total"]
+            is None
+        )
+        domain.gate.set()
+        await waiting
 
     run(test)
 

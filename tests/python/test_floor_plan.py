@@ -67,6 +67,14 @@ def test_a_tree_that_agrees_has_no_findings(tree: Path) -> None:
         ("#include <nlohmann/json.hpp>", "belongs to no library"),
         ('#include "../../http/include/ktrdr/http/client.hpp"', "leaves the room"),
         ('const char* home = std::getenv("HOME");', "reads the environment"),
+        ("#include <boost/json/parse.hpp>", "reads JSON by itself"),
+        ("#include <boost/json/stream_parser.hpp>", "reads JSON by itself"),
+        ("#include <boost/json/basic_parser_impl.hpp>", "reads JSON by itself"),
+        ("#include <boost/json.hpp>", "reads JSON by itself"),
+        ("const auto value = boost::json::parse(text, error);", "reads JSON by itself"),
+        ("using boost::json::parse;", "reads JSON by itself"),
+        ("json::stream_parser parser;", "reads JSON by itself"),
+        ("json::parse_into(row, text);", "reads JSON by itself"),
     ],
 )
 def test_a_forbidden_line_is_found_with_its_place(tree: Path, line: str, said: str) -> None:
@@ -81,7 +89,9 @@ def test_a_forbidden_line_is_found_with_its_place(tree: Path, line: str, said: s
     [
         "#include <ktrdr/market/bars.hpp>",
         "#include <ktrdr/base/errc.hpp>",
-        "#include <boost/json.hpp>",
+        "#include <boost/json/value.hpp>",
+        "const auto value = parse_json(text, error);",
+        "json::parse_options options;",
         "#include <fmt/format.h>",
         "#include <sys/eventfd.h>",
         '#include "private.hpp"',
@@ -92,6 +102,16 @@ def test_a_forbidden_line_is_found_with_its_place(tree: Path, line: str, said: s
 def test_an_allowed_line_is_not(tree: Path, line: str) -> None:
     write(tree, "market/src/bars.cpp", f"// Bars.\n{line}\n")
     assert floor_plan.check(tree) == []
+
+
+def test_json_is_read_in_one_file_of_base_only(tree: Path) -> None:
+    reading = "#include <ktrdr/base/json.hpp>\n#include <boost/json/basic_parser_impl.hpp>\n"
+    write(tree, "base/include/ktrdr/base/json.hpp", "#pragma once\n")
+    write(tree, "base/src/json.cpp", reading)
+    assert floor_plan.check(tree) == []
+    write(tree, "base/src/env.cpp", "// Env.\n" + reading)
+    [finding] = floor_plan.check(tree)
+    assert "cpp/base/src/env.cpp:3: reads JSON by itself" in finding
 
 
 def test_a_source_without_a_header_says_what_it_is_for(tree: Path) -> None:

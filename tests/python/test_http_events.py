@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ from ktrdr_core.testing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from http_service import Service
 
@@ -147,7 +148,7 @@ def test_the_service_says_how_long_to_wait() -> None:
         (status(404), errors.StatusError, "answered 404 and no events"),
         (status(401), errors.StatusError, "401"),
         (ok("{}", "Content-Type: application/json\r\n"), errors.ProtocolError, "text/event-stream"),
-        (HEAD + b"data: " + b"x" * 70_000, errors.ResponseTooLargeError, "65536 bytes"),
+        (HEAD + b"data: " + b"x" * 1_100_000, errors.ResponseTooLargeError, "line over the limit"),
     ],
     ids=["404", "401", "json", "endless line"],
 )
@@ -158,6 +159,118 @@ def test_what_is_no_stream_of_events_is_an_error(
         with pytest.raises(error, match=words):
             next(client.events("/events?token=secret"))
         assert len(server.requests) == 1
+
+
+def test_an_event_may_be_one_line_of_a_mebibyte(service: Service) -> None:
+    large = "x" * 1024 * 1024
+    answers = iter([[HEAD, f"id: 1\ndata: {large}\n\n".encode(), CLOSE]])
+    with (
+        service.serve(lambda _: next(answers, [OVER])) as server,
+        Client(server.url, tls=service.trust) as client,
+    ):
+        assert [event.data == large for event in client.events("/events")] == [True]
+
+
+class Restarted:
+    """A service that is gone after its first event, and comes back with what follows."""
+
+    def __init__(self, *answers: bytes | list[Action]) -> None:
+        self.first = FaultServer([HEAD, b"id: 1\ndata: a\n\n", HOLD])
+        self.url = self.first.url
+        self.second: FaultServer | None = None
+        self.answers = iter(answers)
+
+    def go(self) -> None:
+        self.first.close()
+
+    def come_back(self) -> None:
+        port = int(self.url.rpartition(":")[2])
+        last: list[Action] = [HEAD, b"id: 2\ndata: b\n\n", HOLD]
+        self.second = FaultServer(lambda _: next(self.answers, last), port=port)
+
+    def __enter__(self) -> Restarted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.first.close()
+        if self.second is not None:
+            self.second.close()
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    while not done():
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("how", ["asked for", "by a deadline"])
+def test_a_stream_outlives_a_restart_of_its_service(how: str) -> None:
+    async def main(service: Restarted, client: Client) -> None:
+        token = CancellationToken().child(60) if how == "by a deadline" else None
+        patience = None if token else 60.0
+        events = client.events("/events", reconnect_for=patience, cancellation_token=token)
+        assert (await anext(events)).data == "a"
+        following = asyncio.ensure_future(anext(events))
+        await asyncio.to_thread(service.go)
+        await asyncio.to_thread(wait_until, lambda: client.stats()["dials_failed"] >= 2)
+        assert not following.done(), "nobody is there, and that is no error yet"
+        await asyncio.to_thread(service.come_back)
+        assert (await following).data == "b"
+        events.close()
+        assert service.second is not None
+        assert [r.headers.get("last-event-id") for r in service.second.requests] == ["1"] * 4
+
+    starting: list[Any] = [status(502), status(503), [CLOSE]]
+    with (
+        Restarted(*starting) as service,
+        Client(service.url, retry=ONCE, timeouts=Timeouts(between_bytes=60)) as client,
+    ):
+        asyncio.run(main(service, client))
+
+
+def test_a_service_that_stays_away_longer_than_it_may_is_an_error() -> None:
+    with Restarted() as service, Client(service.url, retry=ONCE) as client:
+        events = client.events("/events", reconnect_for=0.3)
+        assert next(events).data == "a"
+        service.go()
+        with pytest.raises(errors.ServiceConnectionError, match="refused"):
+            next(events)
+
+
+def test_a_service_that_says_no_is_an_error_however_patient_one_is() -> None:
+    answers: Iterator[list[Action]] = iter([[HEAD, b"id: 1\ndata: a\n\n", CLOSE]])
+    with (
+        FaultServer(lambda _: next(answers, [status(404)])) as server,
+        Client(server.url) as client,
+    ):
+        events = client.events("/events", reconnect_for=60)
+        assert next(events).data == "a"
+        with pytest.raises(errors.StatusError, match="404"):
+            next(events)
+        assert len(server.requests) == 2
+
+
+def test_a_service_that_never_was_there_is_an_error_at_once() -> None:
+    with FaultServer(status(502)) as server, Client(server.url, retry=ONCE) as client:
+        with pytest.raises(errors.StatusError, match="502"):
+            next(client.events("/events", reconnect_for=60))
+        with pytest.raises(errors.InvalidArgumentError, match="reconnect_for must be at least 0"):
+            client.events("/events", reconnect_for=-1)
+
+
+def test_a_service_that_asks_for_no_pause_is_not_asked_without_one() -> None:
+    eager = HEAD.replace(b"retry: 1\n", b"retry: 0\n") + b"data: a\n\n"
+
+    async def main(client: Client) -> float:
+        loop = asyncio.get_running_loop()
+        events = client.events("/events")
+        began = loop.time()
+        for _ in range(5):
+            await anext(events)
+        events.close()
+        return loop.time() - began
+
+    with FaultServer([eager, CLOSE]) as server, Client(server.url) as client:
+        assert asyncio.run(main(client)) > 0.39, "four pauses of 0.1 s"
 
 
 def test_a_service_that_does_not_come_back_is_an_error() -> None:

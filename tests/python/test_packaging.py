@@ -1,5 +1,6 @@
 """What pyproject.toml promises about building with and without torch, and what must agree in two places."""
 
+import importlib.metadata
 import re
 import tomllib
 from pathlib import Path
@@ -49,6 +50,17 @@ def test_a_working_tree_is_given_everything_its_extra_borrows() -> None:
     for name in ("scikit-build-core", "torch==2.13.0", "fastapi", "ipywidgets", "pytest"):
         assert [line for line in found if line.startswith(name)], name
     assert not [line for line in found if line.startswith("ktrdr-core")]
+
+
+def test_licence_and_notices_lie_in_what_is_installed() -> None:
+    files = importlib.metadata.files("ktrdr-core") or []
+    for name in PYPROJECT["project"]["license-files"]:
+        [installed] = [file for file in files if file.name == name and "licenses" in file.parts]
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert installed.read_text(encoding="utf-8") == text
+    assert set(PYPROJECT["project"]["license-files"]) <= set(
+        PYPROJECT["tool"]["scikit-build"]["sdist"]["include"]
+    )
 
 
 def test_make_help_names_every_target() -> None:

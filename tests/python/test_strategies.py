@@ -146,6 +146,19 @@ def test_no_more_of_a_file_is_read_than_a_strategy_may_have(tmp_path: pathlib.Pa
         load_strategy(file)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"a: " + b"x" * 2_000_000, "larger than"), (b"name: caf\xe9", "is not UTF-8 text")],
+)
+def test_what_cannot_be_a_strategy_file_is_told_before_it_is_parsed(
+    tmp_path: pathlib.Path, content: bytes, told: str
+) -> None:
+    file = tmp_path / "other.yaml"
+    file.write_bytes(content)
+    with pytest.raises(StrategyError, match=told):
+        load_strategy(file)
+
+
 def test_an_unknown_key_has_line_path_and_suggestion(refuse: Any) -> None:
     error = refuse("    epochs: 3", "    epoch: 3")
     assert error.context["line"] == 17
@@ -184,6 +197,14 @@ def test_an_unknown_key_has_line_path_and_suggestion(refuse: Any) -> None:
         ("timeframe: 1d", "timeframe: 1d, base_timeframe: 1h", "training_data.timeframes", "1h"),
         ("name: small", "name: ../small", "name", "pattern"),
         ("name: small\n", "", "name", "is missing"),
+        ("low: {type:", "low: {typ: x, type:", "fuzzy_sets.rsi_14.low.typ", "did you mean 'type'?"),
+        ("low: {type: triangular, parameters: [0, 0, 50]}", "{}", "fuzzy_sets.rsi_14", "at least one"),
+        (
+            "  labels:",
+            "  data_split: {train: 0.5, validation: 0.1, test: 0.1}\n  labels:",
+            "training.data_split",
+            "add up to 0.7",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_path(

@@ -5,13 +5,14 @@
 
 #include <algorithm>
 #include <boost/json/monotonic_resource.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <string_view>
 
 #include <ktrdr/coroutines/gate.hpp>
 #include <ktrdr/adapter/operation_observer.hpp>
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/coroutines/awaited.hpp>
 
 namespace ktrdr {
@@ -29,19 +30,21 @@ std::string_view without_query(std::string_view endpoint) {
 }
 
 /// The JSON of an answer to what was `asked`, whose URL is still without the base.
-Result<json::value> decode(std::string_view base_url, Asked asked, const Response& response) {
+Result<json::value> decode(std::string_view base_url, Asked asked, const Response& response) try {
     const bool good = response.status >= 200 && response.status <= 299;
     boost::system::error_code error;
     if (good) {
         // One block of memory for the whole of it.
         const auto memory = json::make_shared_resource<json::monotonic_resource>();
-        json::value decoded = json::parse(response.body, error, memory, deep_json());
+        json::value decoded = parse_json(response.body, error, memory);
         if (!error) {
             return decoded;
         }
     }
     asked.url.insert(0, base_url);
     return good ? not_json_error(asked, response, error.message()) : status_error(asked, response);
+} catch (...) {
+    return caught("decoding the answer of a service");
 }
 
 /// What a service says of itself, or why that cannot be told.
@@ -57,7 +60,7 @@ ServiceHealth read_health(Result<json::value> answer, const Asked& asked) {
                  {{"service", asked.service}, {"url", asked.url}});
         return health;
     }
-    health.detail = std::move(answer->get_object());
+    health.detail = kept_json(std::move(answer->get_object()));
     const json::value* const healthy = health.detail.if_contains("healthy");
     health.healthy = healthy == nullptr || (healthy->is_bool() && healthy->get_bool());
     return health;
@@ -132,13 +135,7 @@ struct AsyncServiceAdapter::LargeAnswer {
     CancelRegistration registration{};
     Result<json::value> decoded{};
 
-    void decode() {
-        try {
-            decoded = ktrdr::decode(base_url, asked, response);
-        } catch (const std::exception& error) {
-            decoded = fail(Errc::internal, error.what());
-        }
-    }
+    void decode() { decoded = ktrdr::decode(base_url, asked, response); }
     void tell(Result<json::value> outcome) {
         registration.reset();
         if (const JsonHandler handler = std::exchange(done, nullptr)) {
@@ -227,7 +224,8 @@ void AsyncServiceAdapter::call_next(const std::shared_ptr<Batch>& batch) {
 }
 
 std::shared_ptr<EventStream> AsyncServiceAdapter::events(std::string endpoint, std::string last_event_id,
-                                                         CallOptions options) {
+                                                         CallOptions options,
+                                                         std::optional<std::chrono::milliseconds> patience) {
     Request request = make_request("GET", std::move(endpoint), options);
     // It lasts as long as the service goes on.
     request.announce_deadline = false;
@@ -235,7 +233,7 @@ std::shared_ptr<EventStream> AsyncServiceAdapter::events(std::string endpoint, s
     if (!last_event_id.empty()) {
         request.headers.emplace_back("Last-Event-ID", std::move(last_event_id));
     }
-    return std::make_shared<EventStream>(client_, std::move(request), options.cancellation_token);
+    return std::make_shared<EventStream>(client_, std::move(request), options.cancellation_token, patience);
 }
 
 asio::awaitable<Result<ServiceHealth>> AsyncServiceAdapter::check_health(std::chrono::milliseconds timeout,
@@ -316,10 +314,14 @@ void AsyncServiceAdapter::decode_elsewhere(Asked asked, Response response, const
                                                           waiting->asked.method, waiting->asked.url)));
     });
     // A cancel may end the call, and then the adapter, before this runs.
-    threads_.compute.post([&io = threads_.io, large = std::move(large)]() mutable {
-        large->decode();
-        io.post([large = std::move(large)] { large->tell(std::move(large->decoded)); });
-    });
+    try {
+        threads_.compute.post([&io = threads_.io, large]() mutable {
+            large->decode();
+            io.post([large = std::move(large)] { large->tell(std::move(large->decoded)); });
+        });
+    } catch (...) {
+        large->tell(caught("decoding the answer of a service"));
+    }
 }
 
 Error AsyncServiceAdapter::no_answer(Error error) const {

@@ -19,9 +19,9 @@ Result<std::shared_ptr<AsyncServiceAdapter>> make_service_adapter(const HostServ
     if (!client) {
         return client.error();
     }
+    // Not closed: an event stream of it goes on, and the last who uses the connections closes them.
     const auto end_on_io = [&io = means.threads.io](AsyncServiceAdapter* ended) {
-        ended->close();
-        io.post([last = std::shared_ptr<AsyncServiceAdapter>(ended)] {});
+        io.post([last = std::shared_ptr<AsyncServiceAdapter>(ended)]() mutable { last.reset(); });
     };
     return std::shared_ptr<AsyncServiceAdapter>(
         new AsyncServiceAdapter(std::move(identity), std::move(*client), means.threads), end_on_io);

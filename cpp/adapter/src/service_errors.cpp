@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <chrono>
 #include <string_view>
 
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace json = boost::json;
@@ -30,7 +30,7 @@ std::string_view head_of(std::string_view body, std::size_t limit) {
 std::string as_text(std::string_view bytes) {
     std::string text(bytes);
     boost::system::error_code error;
-    json::parse(json::serialize(json::string(text)), error);
+    (void)parse_json(json::serialize(json::string(text)), error);
     if (error) {
         std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c >= 0x7f; }, '?');
     }
@@ -104,12 +104,12 @@ json::object facts(const Asked& asked, const Response& response) {
 
 Error status_error(const Asked& asked, const Response& response) {
     boost::system::error_code not_json;
-    const json::value parsed = json::parse(response.body, not_json, {}, deep_json());
+    const json::value parsed = parse_json(response.body, not_json);
     const std::string reason = reason_in(parsed, response.body);
     json::object context = facts(asked, response);
     if (parsed.is_object()) {
         if (json::object cause = cause_in(parsed.get_object()); !cause.empty()) {
-            context["cause"] = std::move(cause);
+            context["cause"] = kept_json(std::move(cause));
         }
     }
     return fail(Errc::status,

@@ -13,6 +13,7 @@ std::string_view to_string(Errc code) noexcept {
         case Errc::timed_out: return "timed_out";
         case Errc::operation_failed: return "operation_failed";
         case Errc::shut_down: return "shut_down";
+        case Errc::out_of_resources: return "out_of_resources";
         case Errc::storage: return "storage";
         case Errc::storage_full: return "storage_full";
         case Errc::storage_schema: return "storage_schema";

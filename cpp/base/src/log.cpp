@@ -1,6 +1,9 @@
 #include <ktrdr/base/log.hpp>
 
 #include <atomic>
+#include <utility>
+
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -25,7 +28,8 @@ void log(LogLevel level, std::string_view room, std::string message, std::string
     if (sink == nullptr || static_cast<int>(level) < least_level.load(std::memory_order_relaxed)) {
         return;
     }
-    sink->write({level, std::string(room), std::move(message), std::move(operation_id), system_clock().utc_now()});
+    sink->write(
+        {level, std::string(room), kept_text(std::move(message)), std::move(operation_id), system_clock().utc_now()});
 }
 
 }  // namespace ktrdr

@@ -145,7 +145,14 @@ void bind_adapter(py::module_& module) {
                                          std::move(mailbox), key);
             },
             py::arg("timeout"), py::arg("cache_ttl"), py::arg("options"), py::arg("mailbox"), py::arg("key"))
-        .def("events", &ServiceCalls::events, py::arg("endpoint"), py::arg("last_event_id"), py::arg("options"))
+        .def(
+            "events",
+            [](ServiceCalls& self, std::string endpoint, std::string last_event_id, const CallOptions& options,
+               std::optional<double> reconnect_for) {
+                return self.events(std::move(endpoint), std::move(last_event_id), options,
+                                   milliseconds_of(reconnect_for));
+            },
+            py::arg("endpoint"), py::arg("last_event_id"), py::arg("options"), py::arg("reconnect_for"))
         .def_property_readonly("name", [](const ServiceCalls& self) { return self.adapter().get_service_name(); })
         .def_property_readonly("type", [](const ServiceCalls& self) { return self.adapter().get_service_type(); })
         .def_property_readonly("health_endpoint",

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <pybind11/stl.h>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <ktrdr/adapter/service_errors.hpp>
@@ -85,7 +84,7 @@ py::list headers_of(const Response& response) {
 
 py::object json_of(const Response& response, Asked asked) {
     boost::system::error_code error;
-    const auto value = boost::json::parse(response.body, error, {}, deep_json());
+    const auto value = parse_json(response.body, error);
     if (error) {
         throw ErrorException(not_json_error(asked, response, error.message()));
     }
@@ -226,10 +225,11 @@ void bind_http(py::module_& module) {
             py::arg("request"), py::arg("token"), py::arg("mailbox"), py::arg("key"))
         .def(
             "events",
-            [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token) {
-                return self.events(request, token.value_or(CancellationToken{}));
+            [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token,
+               std::optional<double> reconnect_for) {
+                return self.events(request, token.value_or(CancellationToken{}), milliseconds_of(reconnect_for));
             },
-            py::arg("request"), py::arg("token"))
+            py::arg("request"), py::arg("token"), py::arg("reconnect_for"))
         .def("warm_up", &HttpCalls::warm_up, py::arg("connections"), py::arg("mailbox"), py::arg("key"))
         .def(
             "drain",

@@ -19,7 +19,7 @@ py::object owned(PyObject* made) {
 }
 
 py::object text(std::string_view utf8) {
-    return owned(PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), nullptr));
+    return owned(PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), "backslashreplace"));
 }
 
 py::object to_list(const boost::json::array& array) {
@@ -176,6 +176,10 @@ UtcTime utc_from_python(const py::handle& datetime) {
 std::chrono::nanoseconds duration_of(double seconds) {
     constexpr double longest = 1e9;
     return std::chrono::nanoseconds(seconds > 0 ? static_cast<std::int64_t>(std::min(seconds, longest) * 1e9) : 0);
+}
+
+std::optional<std::chrono::milliseconds> milliseconds_of(std::optional<double> seconds) {
+    return seconds ? std::optional(std::chrono::ceil<std::chrono::milliseconds>(duration_of(*seconds))) : std::nullopt;
 }
 
 }  // namespace ktrdr::bindings

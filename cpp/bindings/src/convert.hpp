@@ -27,6 +27,8 @@ namespace py = pybind11;
 
 /// A number of seconds that is not positive, or no number, is no time; the longest is 1e9.
 [[nodiscard]] std::chrono::nanoseconds duration_of(double seconds);
+/// Rounded up; none for none.
+[[nodiscard]] std::optional<std::chrono::milliseconds> milliseconds_of(std::optional<double> seconds);
 
 /// The value, or the Python exception of its error (see the translator in `bind_base.cpp`).
 template <class T>

@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/live.hpp>
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace detail {
@@ -74,7 +76,7 @@ void Registration::run() {
         function = std::exchange(callback, nullptr);
         runner = std::this_thread::get_id();
     }
-    function(*state->reason);
+    survive("cancellation", "a callback of a cancelled token", [&] { function(*state->reason); });
     {
         const std::scoped_lock lock(state->mutex);
         runner = {};
@@ -211,6 +213,8 @@ CancellationToken CancellationToken::create(Executor& executor, TimerQueue& time
 }
 
 bool CancellationToken::cancel(CancelReason reason) const {
+    reason.text = kept_text(std::move(reason.text));
+    reason.origin = kept_text(std::move(reason.origin), longest_name);
     return state_ && state_->cancel(std::move(reason));
 }
 
@@ -290,6 +294,16 @@ CancelRegistration CancellationToken::on_cancel(std::function<void(const CancelR
         state_->post(registration);
     }
     return CancelRegistration(std::move(registration));
+}
+
+bool CancellationToken::has_deadline() const noexcept {
+    for (const detail::TokenState* state = state_.get(); state != nullptr; state = state->parent.get()) {
+        const std::scoped_lock lock(state->mutex);
+        if (state->timer) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool CancellationToken::wait_for(std::chrono::nanoseconds timeout) const {

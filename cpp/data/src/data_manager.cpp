@@ -81,7 +81,9 @@ Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, C
         return open_store.error();
     }
     auto job = job_of(request, std::move(*task), std::move(*open_store), std::move(token));
-    job.spec.store = operations();
+    // A read is a read: who wants a record of it names it.
+    const bool unrecorded = job.spec.id.empty() && request.mode == to_string(LoadMode::local);
+    job.spec.store = unrecorded ? services_.registry.memory() : operations();
     const auto id = jobs_.create_job(std::move(job));
     return id ? jobs_.start_job(*id) : Result<std::shared_ptr<Operation>>(id.error());
 }

@@ -1,6 +1,5 @@
 #include <ktrdr/data/ib_answers.hpp>
 
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -117,7 +116,7 @@ Result<json::object> read_table(const json::object& answer, const std::string& a
         return json::object{};
     }
     boost::system::error_code error;
-    json::value table = json::parse(data->get_string(), error);
+    json::value table = parse_json(data->get_string(), error);
     if (error || !table.is_object()) {
         return broken(asked, fmt::format("has a `data` that is not JSON of stamps and bars{}{}", error ? ": " : "",
                                          error ? error.message() : ""));

@@ -19,16 +19,6 @@ private:
     MovingAverage average_;
 };
 
-template <class Average>
-Column each(std::span<const double> values, Average average) {
-    Column result;
-    result.reserve(values.size());
-    for (const double value : values) {
-        result.push_back(average.next(value));
-    }
-    return result;
-}
-
 constexpr std::array distance_parameters{IndicatorParameter{"period", 20, 2, 2000}};
 constexpr std::array<std::string_view, 1> distance_outputs{"distance"};
 
@@ -59,20 +49,6 @@ std::size_t steps_to_forget(double kept) {
 std::size_t ExponentialAverage::steps_to_forget(std::size_t period) {
     const auto n = static_cast<double>(period);
     return ktrdr::steps_to_forget((n - 1) / (n + 1));
-}
-
-Column sma(std::span<const double> values, std::size_t period) {
-    return each(values, MovingAverage(period));
-}
-
-Column ema(std::span<const double> values, std::size_t period) {
-    return each(values, ExponentialAverage(period));
-}
-
-Column distance_from_sma(std::span<const double> values, std::size_t period) {
-    Column result(values.size());
-    make_state<1, 1>(DistanceFromAverage(period))->run(std::array{values}, std::array{std::span(result)});
-    return result;
 }
 
 std::span<const IndicatorSpec> moving_average_specs() noexcept {

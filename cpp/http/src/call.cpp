@@ -124,8 +124,10 @@ void Call::exchange_ended(Result<void> outcome, bool was_reused) {
         attempt_ended(std::move(exchange_.response));
         return;
     }
-    // A kept connection may have died while the request was on its way: that says nothing about the service.
-    const bool lost = outcome.error().code == Errc::service_connection && !exchange_.answered && was_reused;
+    // A kept connection may have died while the request was on its way: that says nothing about the service. Or it
+    // brought what was for somebody else.
+    const bool died = outcome.error().code == Errc::service_connection && !exchange_.answered;
+    const bool lost = was_reused && (died || exchange_.unasked);
     if (lost && !sent_again_ && (exchange_.sent == RequestSent::no || is_idempotent(request_))) {
         sent_again_ = true;
         waiting_since_ = std::chrono::steady_clock::now();

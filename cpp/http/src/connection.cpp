@@ -57,7 +57,7 @@ void Connection::dial() {
         resolver_->async_resolve(
             settings_.origin.host, settings_.origin.port, Resolver::numeric_service,
             [self = shared_from_this()](const boost::system::error_code& error, const Resolver::results_type& results) {
-                self->resolved(error, results);
+                self->guard([&] { self->resolved(error, results); });
             });
         return;
     }
@@ -98,7 +98,7 @@ void Connection::connect_next() {
     socket_.async_connect(
         endpoint, [self = shared_from_this(), attempt = next_endpoint_](const boost::system::error_code& error) {
             if (attempt == self->next_endpoint_) {
-                self->connected(error);
+                self->guard([&] { self->connected(error); });
             }
         });
 }
@@ -123,13 +123,19 @@ void Connection::connected(const boost::system::error_code& error) {
         return;
     }
     if (!settings_.tls) {
-        arm_read();
+        arm_wait();
         open();
         return;
     }
     state_ = State::handshaking;
     set_deadline(std::chrono::steady_clock::now() + settings_.timeouts.tls);
-    tls_.emplace(settings_.tls, settings_.origin.host);
+    auto session = TlsSession::create(settings_.tls, settings_.origin.host);
+    if (!session) {
+        dial_error(session.error().code, to_string(Phase::tls), "the connection " + session.error().message,
+                   session.error().context);
+        return;
+    }
+    tls_.emplace(std::move(*session));
     arm_read();
     shake_hands();
 }
@@ -153,7 +159,7 @@ void Connection::flush_handshake() {
     if (error == asio::error::would_block || error == asio::error::try_again) {
         socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const boost::system::error_code& failed) {
             if (!failed && self->state_ == State::handshaking) {
-                self->flush_handshake();
+                self->guard([&] { self->flush_handshake(); });
             }
         });
     }
@@ -180,6 +186,7 @@ void Connection::start(Exchange& exchange, SteadyTime now) {
     exchange.sent = RequestSent::no;
     exchange.answered = false;
     exchange.head_told = false;
+    exchange.unasked = false;
     paused_ = false;
     gathered_ = 0;
     const std::size_t most =
@@ -203,6 +210,11 @@ void Connection::parse() {
     if (progress && comes_straight()) {
         progress = read_pieces(broken);
     }
+    if (const auto doubt = doubt_about(progress); doubt) {
+        exchange_->unasked = true;
+        end(*doubt, false);
+        return;
+    }
     // What is whole is handed over, whatever comes behind it.
     if (exchange_->streamed != nullptr && parser_->has_head() && !hand_over_pieces()) {
         return;
@@ -216,6 +228,7 @@ void Connection::parse() {
         if (exchange_->streamed == nullptr) {
             exchange_->response = parser_->take();
         }
+        exchange_->unasked = buffer_.size() > 0;
         end({}, !last && exchange_->sent == RequestSent::whole && buffer_.size() == 0 && parser_->keep_alive());
         return;
     }
@@ -234,6 +247,23 @@ void Connection::parse() {
         set_deadline(std::chrono::steady_clock::now() + settings_.timeouts.between_bytes);
     }
     arm_read();
+}
+
+std::optional<Error> Connection::doubt_about(const Result<ResponseParser::Progress>& progress) const {
+    if (!exchange_->reused || exchange_->head_told) {
+        return std::nullopt;
+    }
+    if (!progress && !parser_->has_status()) {
+        return fail(Errc::protocol, "the answer " + progress.error().message);
+    }
+    const auto behind = buffer_.data();
+    if (progress && *progress == ResponseParser::Progress::done && behind.size() > 0 &&
+        ResponseParser::begins_like_answer({static_cast<const char*>(behind.data()), behind.size()})) {
+        return fail(Errc::protocol,
+                    "the answer has another behind it, on a connection that had carried a request before: which of the "
+                    "two is to this request cannot be told");
+    }
+    return std::nullopt;
 }
 
 void Connection::read_error(const boost::system::error_code& error) {
@@ -267,7 +297,7 @@ void Connection::end(Result<void> outcome, bool reusable) {
     deadline_ = SteadyTime::max();
     if (reusable) {
         release_memory();
-        arm_read();
+        arm_wait();
     }
     owner_->exchange_ended(*this, exchange, std::move(outcome), reusable);
 }
@@ -276,9 +306,10 @@ void Connection::close() noexcept {
     boost::system::error_code ignored;
     if (tls_ && state_ == State::open && exchange_ == nullptr) {
         // What can be sent at once; nobody waits for the peer's own goodbye.
-        tls_->say_goodbye();
-        tls_->take_output(cipher_out_);
-        flush(ignored);
+        if (tls_->say_goodbye()) {
+            tls_->take_output(cipher_out_);
+            flush(ignored);
+        }
     }
     state_ = State::closed;
     owner_ = nullptr;
@@ -299,6 +330,14 @@ void Connection::cut(Error error) {
     }
 }
 
+void Connection::step_failed(Error error) {
+    if (exchange_ == nullptr && state_ == State::open) {
+        owner_->idle_lost(*this, Look::gone);
+    } else {
+        cut(std::move(error));
+    }
+}
+
 void Connection::set_deadline(SteadyTime deadline) {
     deadline_ = deadline;
     if (deadline < timer_at_) {
@@ -311,7 +350,7 @@ void Connection::arm_timer(SteadyTime when) {
     timer_.expires_at(when);
     timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
         if (!error) {
-            self->timer_fired();
+            self->guard([&] { self->timer_fired(); });
         }
     });
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
@@ -55,6 +56,9 @@ struct Exchange {
     bool answered{false};
     /// The connection had carried another request before.
     bool reused{false};
+    /// The service said something that nobody had asked for. Of an exchange that failed: what came was no answer to
+    /// this request, or cannot be told from one.
+    bool unasked{false};
     /// Null where the answer is wanted whole. Else `response` is the head, once `head_told`.
     StreamedBody* streamed{nullptr};
     bool head_told{false};
@@ -68,23 +72,26 @@ struct AddressCache {
 
 /// One socket: dials, carries one exchange after the other, notices when the peer goes away in between.
 ///
-/// A read is always pending on an open socket. While an exchange runs it brings the answer; while the connection is
-/// idle anything it brings means that the connection is of no more use.
+/// An open socket is always waited for. Until an answer begins nothing is taken from it before somebody looks, so that
+/// whatever is there that nobody asked for is still there at the next reuse (`look`).
 ///
 /// Thread safety: the io thread only.
 /// Lifetime: pending handlers keep it alive; `close` cuts the tie to the owner and ends them.
-/// Cost: one write and one read call per small request, one timer that is armed again only when it has run out.
+/// Cost: one look, one write and one read call per small request, one timer that is armed again only when it has run
+/// out.
 class Connection final : public PoolMember,
                          public std::enable_shared_from_this<Connection>,
                          private Counted<Connection> {
 public:
+    /// What is there on a connection from which nothing is expected: nothing; its end; bytes.
+    enum class Look { quiet, gone, spoke };
     /// The pool as the connection sees it. Every member may close the connection.
     class Owner {
     public:
         virtual ~Owner() = default;
         virtual void dial_ended(Connection& connection) = 0;
         virtual void dial_failed(Connection& connection, Error error) = 0;
-        virtual void idle_lost(Connection& connection) = 0;
+        virtual void idle_lost(Connection& connection, Look why) = 0;
         /// Of a streamed exchange: its head is there, and then pieces of its body.
         virtual void head_arrived(Exchange& exchange) = 0;
         virtual void piece_arrived(Exchange& exchange) = 0;
@@ -103,6 +110,8 @@ public:
 
     Connection(boost::asio::io_context& io, Owner& owner, Settings settings);
     void dial();
+    /// Without waiting; to be asked before each reuse. Unless it is quiet the connection is of no more use.
+    [[nodiscard]] Look look();
     /// Send the request and read its answer. The exchange stays where it is until it has ended or `close` was called.
     void start(Exchange& exchange, SteadyTime now);
     /// Put what has come of a streamed exchange into its `pieces`, which are taken now, and read on.
@@ -114,6 +123,8 @@ public:
 
     /// An exchange was carried out before.
     [[nodiscard]] bool used() const noexcept { return used_; }
+    /// It comes from its dial and has not lain idle.
+    [[nodiscard]] bool is_fresh() const noexcept { return !used_ && idle_since == SteadyTime{}; }
     /// Its place in the owner's list.
     std::size_t index{0};
 
@@ -123,6 +134,16 @@ private:
     using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, IoExecutor>;
     enum class State { resolving, connecting, handshaking, open, closed };
 
+    /// Run a step of it; what escapes is the end of the dial or the exchange.
+    template <class Step>
+    void guard(Step step) {
+        try {
+            step();
+        } catch (...) {
+            step_failed(caught("the connection"));
+        }
+    }
+    void step_failed(Error error);
     void resolved(const boost::system::error_code& error, const Resolver::results_type& results);
     void connect_next();
     void connected(const boost::system::error_code& error);
@@ -134,11 +155,20 @@ private:
     void write_tls(boost::system::error_code& error);
     void flush(boost::system::error_code& error);
     void flush_handshake();
+    /// Wait until there is something, and leave it there.
+    void arm_wait();
+    void readable();
+    /// The same, and take it.
     void arm_read();
+    [[nodiscard]] boost::asio::mutable_buffer read_buffer();
     void read(const boost::system::error_code& error, std::size_t bytes);
     void read_tls(const boost::system::error_code& error, std::size_t bytes);
-    [[nodiscard]] Result<std::size_t> decrypt();
+    [[nodiscard]] Look look_behind_tls();
+    /// What the first `bytes` of `cipher_in_` bring in plain, put into `buffer_`.
+    [[nodiscard]] Result<std::size_t> decrypt(std::size_t bytes);
     void parse();
+    /// Why what came cannot be told from an answer to another request; none where it can.
+    [[nodiscard]] std::optional<Error> doubt_about(const Result<ResponseParser::Progress>& progress) const;
     /// What waits for the reader is enough.
     [[nodiscard]] bool is_full() const noexcept;
     /// What comes next can be read straight into a piece: nothing has to be taken out of it.

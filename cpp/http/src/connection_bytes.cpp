@@ -17,6 +17,18 @@ constexpr std::size_t further_read_bytes = 64UL * 1024;
 /// What is encrypted at a time, so that a large body is not in memory twice.
 constexpr std::size_t tls_piece = 64UL * 1024;
 
+constexpr std::size_t usual_goodbye_bytes = 64;
+
+bool is_not_yet(const boost::system::error_code& error) {
+    return error == asio::error::would_block || error == asio::error::try_again;
+}
+
+/// Some services say 408 before they close a connection that has lain idle (RFC 9110, 15.5.9): an answer to nothing,
+/// and no sign that more of that kind will come.
+bool is_goodbye(std::string_view said) {
+    return said.starts_with("HTTP/1.1 408") || said.starts_with("HTTP/1.0 408");
+}
+
 }  // namespace
 
 void Connection::write_plain(boost::system::error_code& error) {
@@ -69,12 +81,12 @@ void Connection::write() {
         exchange_->sent = written_ == total && cipher_out_.empty() ? RequestSent::whole : RequestSent::partly;
     }
     const auto now = std::chrono::steady_clock::now();
-    if (error == asio::error::would_block || error == asio::error::try_again) {
+    if (is_not_yet(error)) {
         set_deadline(now + settings_.timeouts.write);
         socket_.async_wait(Socket::wait_write,
                            [self = shared_from_this(), exchange = exchange_](const boost::system::error_code& failed) {
                                if (!failed && self->writing_ && self->exchange_ == exchange) {
-                                   self->write();
+                                   self->guard([&] { self->write(); });
                                }
                            });
         return;
@@ -85,14 +97,71 @@ void Connection::write() {
     set_deadline(now + settings_.timeouts.first_byte);
 }
 
-void Connection::arm_read() {
+asio::mutable_buffer Connection::read_buffer() {
     const std::size_t size = read_size();
     if (tls_ && cipher_in_.size() < size) {
         cipher_in_.resize(size);
     }
-    const asio::mutable_buffer into = tls_ ? asio::buffer(cipher_in_) : asio::mutable_buffer(buffer_.prepare(size));
-    socket_.async_read_some(into, [self = shared_from_this()](const boost::system::error_code& error,
-                                                              std::size_t bytes) { self->read(error, bytes); });
+    return tls_ ? asio::buffer(cipher_in_) : asio::mutable_buffer(buffer_.prepare(size));
+}
+
+void Connection::arm_wait() {
+    socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const boost::system::error_code&) {
+        self->guard([&] { self->readable(); });
+    });
+}
+
+void Connection::arm_read() {
+    socket_.async_read_some(read_buffer(),
+                            [self = shared_from_this()](const boost::system::error_code& error, std::size_t bytes) {
+                                self->guard([&] { self->read(error, bytes); });
+                            });
+}
+
+void Connection::readable() {
+    if (state_ == State::closed) {
+        return;
+    }
+    if (exchange_ == nullptr) {
+        const Look found = look();
+        found == Look::quiet ? arm_wait() : owner_->idle_lost(*this, found);
+        return;
+    }
+    boost::system::error_code error;
+    const std::size_t bytes = socket_.read_some(read_buffer(), error);
+    is_not_yet(error) ? arm_wait() : read(error, bytes);
+}
+
+Connection::Look Connection::look() {
+    if (tls_) {
+        return look_behind_tls();
+    }
+    std::array<char, usual_goodbye_bytes> said{};
+    boost::system::error_code error;
+    const std::size_t bytes = socket_.read_some(asio::buffer(said), error);
+    if (error) {
+        return is_not_yet(error) ? Look::quiet : Look::gone;
+    }
+    return is_goodbye({said.data(), bytes}) ? Look::gone : Look::spoke;
+}
+
+Connection::Look Connection::look_behind_tls() {
+    for (;;) {
+        boost::system::error_code error;
+        const std::size_t bytes = socket_.read_some(read_buffer(), error);
+        if (error) {
+            return is_not_yet(error) ? Look::quiet : Look::gone;
+        }
+        // What came may have been of TLS itself: a ticket for the next session.
+        const auto plain = decrypt(bytes);
+        if (plain && *plain > 0) {
+            const auto said = buffer_.data();
+            return is_goodbye({static_cast<const char*>(said.data()), said.size()}) ? Look::gone : Look::spoke;
+        }
+        if (!plain || tls_->closed()) {
+            return Look::gone;
+        }
+    }
 }
 
 void Connection::read(const boost::system::error_code& error, std::size_t bytes) {
@@ -101,8 +170,6 @@ void Connection::read(const boost::system::error_code& error, std::size_t bytes)
     }
     if (tls_) {
         read_tls(error, bytes);
-    } else if (exchange_ == nullptr) {
-        owner_->idle_lost(*this);
     } else if (error) {
         read_error(error);
     } else {
@@ -112,13 +179,18 @@ void Connection::read(const boost::system::error_code& error, std::size_t bytes)
 }
 
 void Connection::read_tls(const boost::system::error_code& error, std::size_t bytes) {
-    tls_->receive({cipher_in_.data(), bytes});
     if (state_ == State::handshaking && error) {
         dial_error(Errc::service_connection, to_string(Phase::tls),
                    fmt::format("the connection ended inside the TLS handshake: {}", error.message()));
         return;
     }
     if (state_ == State::handshaking) {
+        if (const auto received = tls_->receive({cipher_in_.data(), bytes}); !received) {
+            dial_error(received.error().code, to_string(Phase::tls), "the connection " + received.error().message,
+                       received.error().context);
+            return;
+        }
+        bytes = 0;
         shake_hands();
         if (state_ == State::handshaking) {
             arm_read();
@@ -127,11 +199,11 @@ void Connection::read_tls(const boost::system::error_code& error, std::size_t by
             return;
         }
     }
-    const auto plain = error ? Result<std::size_t>(0) : decrypt();
+    const auto plain = error ? Result<std::size_t>(0) : decrypt(bytes);
     const bool over = error || !plain || tls_->closed();
     if (exchange_ == nullptr) {
-        // What came may have been of TLS itself: a ticket for the next session.
-        over || *plain > 0 ? owner_->idle_lost(*this) : arm_read();
+        // It was opened for nobody.
+        over || *plain > 0 ? owner_->idle_lost(*this, over ? Look::gone : Look::spoke) : arm_wait();
     } else if (!plain) {
         end(fail(plain.error().code, "the connection " + plain.error().message), false);
     } else if (*plain > 0) {
@@ -143,7 +215,10 @@ void Connection::read_tls(const boost::system::error_code& error, std::size_t by
     }
 }
 
-Result<std::size_t> Connection::decrypt() {
+Result<std::size_t> Connection::decrypt(std::size_t bytes) {
+    if (const auto received = tls_->receive({cipher_in_.data(), bytes}); !received) {
+        return received.error();
+    }
     std::size_t sum = 0;
     for (;;) {
         const auto into = buffer_.prepare(read_size());

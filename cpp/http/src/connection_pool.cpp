@@ -5,6 +5,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <ktrdr/base/log.hpp>
+
 #include "call.hpp"
 
 namespace ktrdr {
@@ -12,6 +14,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr unsigned count_bits = 21;
+/// As long as a connection is used: by then the service has been seen to by somebody, or does it again.
+constexpr std::chrono::minutes distrust_time{10};
 constexpr std::uint64_t count_mask = (std::uint64_t{1} << count_bits) - 1;
 
 }  // namespace
@@ -116,8 +120,25 @@ void ConnectionPool::dial_failed(Connection& connection, Error error) {
     carry_out(step, CloseReason::not_reusable, &error);
 }
 
-void ConnectionPool::idle_lost(Connection& connection) {
-    carry_out(core_.lost(connection, std::chrono::steady_clock::now()), CloseReason::peer_closed);
+void ConnectionPool::idle_lost(Connection& connection, Connection::Look why) {
+    const bool spoke = why == Connection::Look::spoke;
+    carry_out(core_.lost(connection, std::chrono::steady_clock::now()),
+              spoke ? CloseReason::unasked_bytes : CloseReason::peer_closed);
+    if (spoke) {
+        distrust();
+    }
+}
+
+void ConnectionPool::distrust() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= distrusted_until_) {
+        log(LogLevel::warning, "http",
+            fmt::format("{} says what it was not asked for: for {} minutes each of its connections carries one request",
+                        origin_.url, distrust_time.count()));
+    }
+    distrusted_until_ = now + distrust_time;
+    core_.distrust(distrusted_until_);
+    drop_idle();
 }
 
 void ConnectionPool::head_arrived(Exchange& exchange) {
@@ -131,8 +152,13 @@ void ConnectionPool::piece_arrived(Exchange& exchange) {
 void ConnectionPool::exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) {
     const bool used_before = exchange.reused;
     const auto now = std::chrono::steady_clock::now();
-    const CloseReason reason = !reusable                   ? CloseReason::not_reusable
+    if (exchange.unasked) {
+        distrust();
+    }
+    const CloseReason reason = exchange.unasked            ? CloseReason::unasked_bytes
+                               : !reusable                 ? CloseReason::not_reusable
                                : now >= connection.retires ? CloseReason::max_lifetime
+                               : now < distrusted_until_   ? CloseReason::not_reusable
                                                            : CloseReason::idle_timeout;
     carry_out(core_.release(connection, reusable, now), reason);
     exchange.call->exchange_ended(std::move(outcome), used_before);
@@ -149,11 +175,55 @@ void ConnectionPool::carry_out(const PoolAction& step, CloseReason reason, const
         dial();
     }
     if (step.kind == PoolAction::Kind::grant) {
-        static_cast<Call&>(*step.waiter).start(static_cast<Connection&>(*step.member));
+        hand_over(static_cast<Connection&>(*step.member), static_cast<Call&>(*step.waiter));
     } else if (step.kind == PoolAction::Kind::fail) {
         fail_waiter(step, dial_error);
     }
     arm_timer();
+}
+
+void ConnectionPool::hand_over(Connection& connection, Call& call) {
+    Connection* candidate = &connection;
+    CloseReason why{};
+    while (candidate != nullptr && !is_quiet(*candidate, why)) {
+        candidate = replace(*candidate, why, call);
+    }
+    if (candidate != nullptr) {
+        call.start(*candidate);
+    }
+}
+
+bool ConnectionPool::is_quiet(Connection& connection, CloseReason& why) {
+    // What a service says at the very beginning is to nobody else, and may be that it is too busy.
+    if (connection.is_fresh()) {
+        return true;
+    }
+    const Connection::Look found = connection.look();
+    const bool spoke = found == Connection::Look::spoke;
+    why = spoke ? CloseReason::unasked_bytes : CloseReason::peer_closed;
+    if (spoke) {
+        distrust();
+    }
+    return found == Connection::Look::quiet;
+}
+
+Connection* ConnectionPool::replace(Connection& useless, CloseReason why, Call& call) {
+    const auto now = std::chrono::steady_clock::now();
+    carry_out(core_.release(useless, false, now), why);
+    for (;;) {
+        const PoolAction step = core_.acquire(call, now, PoolCore::Turn::first);
+        if (step.kind == PoolAction::Kind::grant) {
+            if (step.dial) {
+                dial();
+            }
+            publish();
+            return static_cast<Connection*>(step.member);
+        }
+        carry_out(step, CloseReason::max_lifetime);
+        if (step.kind != PoolAction::Kind::close) {
+            return nullptr;
+        }
+    }
 }
 
 void ConnectionPool::fail_waiter(const PoolAction& step, const Error* dial_error) {

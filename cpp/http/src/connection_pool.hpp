@@ -64,13 +64,21 @@ public:
 private:
     void dial_ended(Connection& connection) override;
     void dial_failed(Connection& connection, Error error) override;
-    void idle_lost(Connection& connection) override;
+    void idle_lost(Connection& connection, Connection::Look why) override;
     void head_arrived(Exchange& exchange) override;
     void piece_arrived(Exchange& exchange) override;
     void exchange_ended(Connection& connection, Exchange& exchange, Result<void> outcome, bool reusable) override;
 
     /// `reason` is that of a connection to be closed.
     void carry_out(const PoolAction& step, CloseReason reason, const Error* dial_error = nullptr);
+    /// Let the call use it, or another where it turns out to be of no use.
+    void hand_over(Connection& connection, Call& call);
+    /// Nothing is there that would be taken for an answer to the next request.
+    [[nodiscard]] bool is_quiet(Connection& connection, CloseReason& why);
+    /// Another one for the call; null where it waits for one, or has failed.
+    [[nodiscard]] Connection* replace(Connection& useless, CloseReason why, Call& call);
+    /// The service says what it was not asked for: reuse no connection for a while.
+    void distrust();
     /// Everything that `next` has to say.
     template <class Next>
     void carry_out_all(CloseReason reason, Next next);
@@ -97,6 +105,7 @@ private:
     std::vector<IoTimer*> sleepers_{};
     std::minstd_rand random_{std::random_device{}()};
     std::string last_dial_error_{};
+    SteadyTime distrusted_until_{};
     /// For the timer, which may fire after the pool is gone.
     std::shared_ptr<ConnectionPool*> self_{std::make_shared<ConnectionPool*>(this)};
 

@@ -8,17 +8,20 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/string.hpp>
+#include <random>
 
 #include <ktrdr/http/client.hpp>
 
+#include "reconnects.hpp"
 #include "sse_parser.hpp"
 
 namespace ktrdr {
 namespace asio = boost::asio;
 namespace {
 
-constexpr SseParser::Limits limits{.line_bytes = 64UL * 1024, .event_bytes = 1024UL * 1024};
-constexpr std::chrono::milliseconds usual_pause = std::chrono::seconds{1};
+constexpr std::size_t event_bytes = 1024UL * 1024;
+/// An event may be one line, and the name of its field comes on top.
+constexpr SseParser::Limits limits{.line_bytes = event_bytes + 64, .event_bytes = event_bytes};
 constexpr std::string_view last_id = "Last-Event-ID";
 
 /// Take the field out of the headers.
@@ -41,6 +44,11 @@ bool is_event_stream(const Headers& headers) {
     });
 }
 
+/// Where nobody says how long a service may stay away, a deadline does, if there is one.
+Reconnects::Time patience_of(std::optional<Reconnects::Time> given, const CancellationToken& token) {
+    return given.value_or(token.has_deadline() ? Reconnects::Time::max() : Reconnects::Time{0});
+}
+
 /// A connection that ends in the middle is made anew; everything else is for the caller.
 bool is_break(const Error& error) {
     return error.code == Errc::service_connection || error.code == Errc::service_timeout ||
@@ -50,11 +58,13 @@ bool is_break(const Error& error) {
 }  // namespace
 
 struct EventStream::Impl {
-    Impl(std::shared_ptr<HttpClient> client_in, Request request_in, CancellationToken token_in)
+    Impl(std::shared_ptr<HttpClient> client_in, Request request_in, CancellationToken token_in,
+         std::optional<Reconnects::Time> patience)
         : client(std::move(client_in)),
           request(std::move(request_in)),
           token(std::move(token_in)),
-          parser(limits, take_header(request.headers, last_id)) {}
+          parser(limits, take_header(request.headers, last_id)),
+          reconnects(patience_of(patience, token)) {}
 
     [[nodiscard]] Error refused(const ResponseStream& answer) const;
 
@@ -62,6 +72,8 @@ struct EventStream::Impl {
     Request request;
     CancellationToken token;
     SseParser parser;
+    Reconnects reconnects;
+    std::minstd_rand random{std::random_device{}()};
     std::shared_ptr<ResponseStream> open{};
     /// The first connection needs no pause.
     bool connected_before{false};
@@ -75,14 +87,15 @@ Error EventStream::Impl::refused(const ResponseStream& answer) const {
     if (answer.status() == 200) {
         return fail(Errc::protocol,
                     fmt::format("{} {} answered something other than text/event-stream", request.method, url),
-                    {{"method", request.method}, {"url", url}, {"phase", "answer"}});
+                    {{"method", request.method}, {"url", url}, {"phase", "answer"}, {"answered", 200}});
     }
     return fail(Errc::status, fmt::format("{} {} answered {} and no events", request.method, url, answer.status()),
                 {{"method", request.method}, {"url", url}, {"status", answer.status()}, {"phase", "answer"}});
 }
 
-EventStream::EventStream(std::shared_ptr<HttpClient> client, Request request, CancellationToken token)
-    : impl_(std::make_unique<Impl>(std::move(client), std::move(request), std::move(token))) {}
+EventStream::EventStream(std::shared_ptr<HttpClient> client, Request request, CancellationToken token,
+                         std::optional<std::chrono::milliseconds> patience)
+    : impl_(std::make_unique<Impl>(std::move(client), std::move(request), std::move(token), patience)) {}
 
 EventStream::~EventStream() = default;
 
@@ -105,9 +118,14 @@ asio::awaitable<Result<std::vector<ServerEvent>>> EventStream::next() {
             co_return fail(Errc::client_closed, "the event stream was closed by its reader");
         }
         if (!it.open) {
-            if (auto opened = co_await connect(); !opened) {
+            const auto opened = co_await connect();
+            if (!opened && it.reconnects.goes_on(opened.error(), std::chrono::steady_clock::now())) {
+                continue;
+            }
+            if (!opened) {
                 co_return opened.error();
-            } else if (!*opened) {
+            }
+            if (!*opened) {
                 co_return std::vector<ServerEvent>{};
             }
         }
@@ -128,13 +146,15 @@ asio::awaitable<Result<std::vector<ServerEvent>>> EventStream::next() {
             co_return pieces.error();
         }
     }
+    it.reconnects.heard();
     co_return events;
 }
 
 asio::awaitable<Result<bool>> EventStream::connect() {
     Impl& it = *impl_;
     if (std::exchange(it.connected_before, true)) {
-        asio::steady_timer timer(co_await asio::this_coro::executor, it.parser.retry().value_or(usual_pause));
+        const double chance = std::uniform_real_distribution<double>(0, 1)(it.random);
+        asio::steady_timer timer(co_await asio::this_coro::executor, it.reconnects.pause(it.parser.retry(), chance));
         it.pause = &timer;
         const auto registration = it.token.on_cancel([&timer](const CancelReason&) { timer.cancel(); });
         boost::system::error_code woken;
@@ -158,6 +178,7 @@ asio::awaitable<Result<bool>> EventStream::connect() {
     if ((*answer)->status() != 200 || !is_event_stream((*answer)->headers())) {
         co_return it.refused(**answer);
     }
+    it.reconnects.connected();
     it.open = std::move(*answer);
     co_return true;
 }

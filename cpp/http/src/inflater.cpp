@@ -12,6 +12,7 @@ namespace {
 
 constexpr int any_wrapper = 32 + MAX_WBITS;
 constexpr int no_wrapper = -MAX_WBITS;
+constexpr std::string_view gzip_mark = "\x1f\x8b";
 
 /// What RFC 9110 calls deflate has zlib's two bytes before it; some services leave them out.
 bool is_wrapped(std::string_view packed) {
@@ -43,17 +44,36 @@ Result<void> Inflater::begin(std::string_view packed) {
         return fail(Errc::internal, "no memory to unpack the answer");
     }
     made_ = true;
+    gzip_ = packed.front() == gzip_mark.front();
     state_ = State::inside;
     return {};
 }
 
+Result<void> Inflater::go_on(std::string_view& packed, std::string& out, std::size_t limit) {
+    const std::size_t size = std::min(packed.size(), gzip_mark.size() - next_.size());
+    next_.append(packed.substr(0, size));
+    packed.remove_prefix(size);
+    if (!gzip_ || gzip_mark.substr(0, next_.size()) != next_) {
+        state_ = State::over;
+        return {};
+    }
+    if (next_.size() < gzip_mark.size()) {
+        return {};
+    }
+    next_.clear();
+    const auto begun = begin(gzip_mark);
+    return begun ? feed(gzip_mark, out, limit) : begun;
+}
+
 Result<void> Inflater::feed(std::string_view packed, std::string& out, std::size_t limit) {
     std::array<char, 16UL * 1024> piece{};
-    while (!packed.empty()) {
+    while (!packed.empty() && state_ != State::over) {
         if (state_ != State::inside) {
-            if (const auto begun = begin(packed); !begun) {
+            const auto begun = state_ == State::fresh ? begin(packed) : go_on(packed, out, limit);
+            if (!begun) {
                 return begun.error();
             }
+            continue;
         }
         const std::size_t size = std::min<std::size_t>(packed.size(), std::numeric_limits<uInt>::max());
         // zlib does not write to its input, it only says so without const.

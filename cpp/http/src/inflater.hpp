@@ -27,18 +27,24 @@ public:
 
     /// Decode and append to `out`, which must not become larger than `limit`: a small body can stand for a huge one.
     [[nodiscard]] Result<void> feed(std::string_view packed, std::string& out, std::size_t limit);
-    /// The body is over: it must have been whole.
+    /// The body is over: it must have been whole. Bytes behind it are passed over, as others do: its length is the
+    /// answer's to say.
     [[nodiscard]] Result<void> finish() const;
 
 private:
-    enum class State { fresh, inside, between };
+    enum class State { fresh, inside, between, over };
 
+    /// What is packed by gzip may be followed by more of that kind; anything else behind a packed body says nothing.
+    [[nodiscard]] Result<void> go_on(std::string_view& packed, std::string& out, std::size_t limit);
     [[nodiscard]] Result<void> begin(std::string_view packed);
     [[nodiscard]] Error broken() const;
 
     z_stream stream_{};
     State state_{State::fresh};
     bool made_{false};
+    bool gzip_{false};
+    /// Of what may be another body, until it is known.
+    std::string next_{};
 };
 
 }  // namespace ktrdr

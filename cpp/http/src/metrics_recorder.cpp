@@ -31,8 +31,8 @@ void add(std::atomic<std::uint64_t>& counter) noexcept {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-constexpr std::array<std::string_view, 7> reason_names{"idle_timeout", "max_lifetime", "peer_closed",  "not_reusable",
-                                                       "abandoned",    "dropped",      "client_closed"};
+constexpr std::array<std::string_view, 8> reason_names{"idle_timeout", "max_lifetime", "peer_closed", "unasked_bytes",
+                                                       "not_reusable", "abandoned",    "dropped",     "client_closed"};
 
 boost::json::object to_json(const DurationSummary& summary) {
     return {{"count", summary.count}, {"sum", summary.sum}, {"p50", summary.p50},

@@ -37,6 +37,7 @@ enum class CloseReason {
     idle_timeout,
     max_lifetime,
     peer_closed,
+    unasked_bytes,
     not_reusable,
     abandoned,
     dropped,
@@ -59,7 +60,7 @@ public:
 
 private:
     static constexpr std::size_t status_classes = 6;
-    static constexpr std::size_t close_reasons = 7;
+    static constexpr std::size_t close_reasons = 8;
 
     DurationHistogram request_duration_{};
     DurationHistogram wait_time_{};

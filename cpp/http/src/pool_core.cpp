@@ -48,7 +48,7 @@ PoolAction PoolCore::close_idle(PoolMember& member, SteadyTime now) noexcept {
     return {.kind = PoolAction::Kind::close, .member = &member, .dial = wants_dial(now)};
 }
 
-PoolAction PoolCore::acquire(PoolWaiter& waiter, SteadyTime now) {
+PoolAction PoolCore::acquire(PoolWaiter& waiter, SteadyTime now, Turn turn) {
     if (closed_) {
         return {.kind = PoolAction::Kind::fail, .waiter = &waiter, .refusal = PoolAction::Refusal::closed};
     }
@@ -63,6 +63,10 @@ PoolAction PoolCore::acquire(PoolWaiter& waiter, SteadyTime now) {
         return {.kind = PoolAction::Kind::grant, .member = &newest, .waiter = &waiter, .dial = wants_dial(now)};
     }
     Waiters& queue = waiter.urgent ? urgent_ : waiters_;
+    if (turn == Turn::first) {
+        queue.push_front(waiter);
+        return {.dial = wants_dial(now)};
+    }
     if (queue.size() >= limits_.waiters) {
         return {.kind = PoolAction::Kind::fail, .waiter = &waiter, .refusal = PoolAction::Refusal::saturated};
     }
@@ -109,7 +113,7 @@ PoolAction PoolCore::dial_failed(PoolMember& member, SteadyTime now, double chan
 
 PoolAction PoolCore::release(PoolMember& member, bool reusable, SteadyTime now) {
     --active_;
-    return keep_or_close(member, reusable && now < member.retires, now);
+    return keep_or_close(member, reusable && now < member.retires && now >= distrusted_until_, now);
 }
 
 PoolAction PoolCore::keep_or_close(PoolMember& member, bool reusable, SteadyTime now) {

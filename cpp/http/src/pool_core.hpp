@@ -86,8 +86,11 @@ public:
 
     explicit PoolCore(Limits limits) noexcept : limits_(limits) {}
 
+    /// Whose turn a waiter waits for. `first`: it had been granted a connection that turned out to be useless (after
+    /// `release`); it goes before the others and is not refused for their number.
+    enum class Turn { last, first };
     /// After `close` ask again: that connection was too old.
-    [[nodiscard]] PoolAction acquire(PoolWaiter& waiter, SteadyTime now);
+    [[nodiscard]] PoolAction acquire(PoolWaiter& waiter, SteadyTime now, Turn turn = Turn::last);
     /// The waiter gives up. Only for one that is waiting.
     void leave(PoolWaiter& waiter) noexcept;
     [[nodiscard]] bool is_waiting(const PoolWaiter& waiter) const noexcept { return waiter.is_linked(); }
@@ -100,6 +103,8 @@ public:
 
     /// An active connection comes back.
     [[nodiscard]] PoolAction release(PoolMember& member, bool reusable, SteadyTime now);
+    /// Until then a connection carries one exchange and no other: this service says what it was not asked for.
+    void distrust(SteadyTime until) noexcept { distrusted_until_ = std::max(distrusted_until_, until); }
     /// An idle connection died by itself.
     [[nodiscard]] PoolAction lost(PoolMember& member, SteadyTime now) noexcept;
     /// Have this many connections open, idle or not, once; the limit holds.
@@ -139,6 +144,7 @@ private:
     std::chrono::nanoseconds pause_{0};
     /// No dial before this time.
     SteadyTime dial_after_{};
+    SteadyTime distrusted_until_{};
     bool closed_{false};
 };
 

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <boost/beast/core/string.hpp>
-#include <boost/url/parse.hpp>
-#include <boost/url/url.hpp>
 #include <string>
 #include <utility>
 
+#include "location.hpp"
 #include "request_writer.hpp"
 #include "url.hpp"
 
@@ -34,46 +33,69 @@ bool is_of_body(std::string_view name) {
     return is_one_of(name, of_body);
 }
 
-/// Where it leads, as a whole URL.
-std::optional<std::string> resolve(std::string_view url, std::string_view location) {
-    const auto base = boost::urls::parse_uri(url);
-    const auto reference = boost::urls::parse_uri_reference(location);
-    boost::urls::url whole;
-    if (!base || !reference || !boost::urls::resolve(*base, *reference, whole)) {
-        return std::nullopt;
-    }
-    return std::string(whole.buffer());
+bool is_redirect(int status) {
+    constexpr std::array redirects{301, 302, 303, 307, 308};
+    return std::find(redirects.begin(), redirects.end(), status) != redirects.end();
 }
 
-std::optional<std::string> location_of(const Response& answer) {
-    constexpr std::array redirects{301, 302, 303, 307, 308};
-    if (std::find(redirects.begin(), redirects.end(), answer.status) == redirects.end()) {
-        return std::nullopt;
-    }
+/// In words that follow "answered 302, …".
+Error astray(std::string_view why, std::string_view location) {
+    return fail(Errc::protocol, fmt::format("{}", why), {{"location", url_in_error(location)}});
+}
+
+/// The one place that the answer names.
+Result<std::string> location_of(const Response& answer) {
     std::optional<std::string> found;
     for (const auto& [name, value] : answer.headers) {
         if (iequals(name, "Location")) {
-            if (found) {
-                return std::nullopt;
+            if (found && *found != value) {
+                return astray("but names two places to go to", value);
             }
             found = value;
         }
     }
-    return found;
+    if (!found) {
+        return astray("but no Location to go to", "");
+    }
+    return *found;
+}
+
+/// Where it leads, as a whole URL that may be asked for.
+Result<std::string> destination(std::string_view url, const Response& answer) {
+    const auto location = location_of(answer);
+    if (!location) {
+        return location;
+    }
+    std::string whole = resolve_location(url, *location);
+    const auto from = parse_url(url);
+    const auto to = read_url(whole);
+    if (!to) {
+        return astray(
+            fmt::format("but its Location '{}' cannot be asked for: {}", url_in_error(*location), to.error().message),
+            *location);
+    }
+    if (from && from->origin.tls && !to->origin.tls) {
+        return astray(fmt::format("but its Location '{}' leads from https to http, where everybody can read along",
+                                  url_in_error(*location)),
+                      *location);
+    }
+    return whole;
 }
 
 }  // namespace
 
-std::optional<Request> redirected(const Request& asked, std::string_view url, const Response& answer) {
-    const auto location = location_of(answer);
-    const auto whole = location ? resolve(url, *location) : std::nullopt;
-    const auto from = parse_url(url);
-    const auto to = whole ? parse_url(*whole) : from;
-    if (!whole || !from || !to || (from->origin.tls && !to->origin.tls)) {
-        return std::nullopt;
+Result<std::optional<Request>> redirected(const Request& asked, std::string_view url, const Response& answer) {
+    if (!is_redirect(answer.status)) {
+        return std::optional<Request>{};
     }
+    auto whole = destination(url, answer);
+    if (!whole) {
+        return std::move(whole).error();
+    }
+    const auto from = parse_url(url);
+    const auto to = parse_url(*whole);
     Request next = asked;
-    next.url = *whole;
+    next.url = std::move(*whole);
     const bool becomes_get =
         answer.status == 303 ? asked.method != "HEAD" : answer.status <= 302 && asked.method == "POST";
     if (becomes_get) {
@@ -81,11 +103,11 @@ std::optional<Request> redirected(const Request& asked, std::string_view url, co
         next.body.clear();
         std::erase_if(next.headers, [](const auto& field) { return is_of_body(field.first); });
     }
-    if (from->origin.url != to->origin.url) {
+    if (!from || !to || from->origin.url != to->origin.url) {
         next.idempotency_key.clear();
         std::erase_if(next.headers, [](const auto& field) { return !is_harmless(field.first); });
     }
-    return next;
+    return std::optional<Request>(std::move(next));
 }
 
 Redirects::Redirects(Request& request, const std::string& base_url, const Timeouts& limits)
@@ -99,22 +121,33 @@ Redirects::Redirects(Request& request, const std::string& base_url, const Timeou
 Result<std::optional<Request>> Redirects::next(const Request& asked, const Response& answer) {
     auto further = redirected(asked, url_, answer);
     if (!further) {
-        return std::optional<Request>{};
+        return with_facts(fmt::format("answered {}, {}", answer.status, further.error().message), asked, answer,
+                          std::move(further.error().context));
     }
-    passed_.push_back(std::exchange(url_, further->url));
+    if (!*further) {
+        return further;
+    }
+    passed_.push_back(std::exchange(url_, (*further)->url));
     if (passed_.size() <= most_) {
         return further;
     }
-    const std::string last = passed_.back().substr(0, passed_.back().find('?'));
+    url_ = passed_.back();
+    return with_facts(fmt::format("was redirected more than {} times", most_), asked, answer, {});
+}
+
+Error Redirects::with_facts(std::string_view what, const Request& asked, const Response& answer,
+                            boost::json::object facts) const {
+    const std::string last = url_.substr(0, url_.find('?'));
     const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - started_;
-    return fail(Errc::protocol, fmt::format("{} {} was redirected more than {} times", asked.method, last, most_),
-                {{"method", asked.method},
-                 {"url", last},
-                 {"phase", "answer"},
-                 {"elapsed_ms", elapsed.count()},
-                 {"request_sent", "whole"},
-                 {"retryable", false},
-                 {"attempts", to_json(answer.attempts)}});
+    facts["method"] = asked.method;
+    facts["url"] = last;
+    facts["status"] = answer.status;
+    facts["phase"] = "answer";
+    facts["elapsed_ms"] = elapsed.count();
+    facts["request_sent"] = "whole";
+    facts["retryable"] = false;
+    facts["attempts"] = to_json(answer.attempts);
+    return fail(Errc::protocol, fmt::format("{} {} {}", asked.method, last, what), std::move(facts));
 }
 
 void Redirects::tell(Response& answer) {

@@ -20,8 +20,41 @@ constexpr std::uint64_t framing_per_body_byte = 8;
 /// A length is a claim: no more memory than this is taken for one before the body is there.
 constexpr std::uint64_t most_reserved = 16UL * 1024 * 1024;
 
+/// "HTTP/1.1 200", which a blank should follow, and a reason that may be empty.
+constexpr std::size_t bare_status_line = 12;
+
 http::error stop_code() {
     return http::error::bad_value;
+}
+
+/// It may be blanks that Beast does not take.
+bool is_mendable(const boost::beast::error_code& error) {
+    return error == http::error::bad_chunk || error == http::error::bad_chunk_extension;
+}
+
+/// The head of a chunk whose size has blanks around it and nothing else, with zeros before it in their place: as long
+/// as it was, for Beast remembers how far it has looked. Of the last chunk with all that follows, else alone. None for
+/// any other head, and for half of one.
+std::optional<std::string> without_blanks(std::string_view rest) {
+    constexpr std::string_view line_end = "\r\n";
+    const std::size_t begin = rest.starts_with(line_end) ? line_end.size() : 0;
+    const std::size_t end = rest.find(line_end, begin);
+    if (end == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::string_view line = rest.substr(begin, end - begin);
+    const std::size_t first = line.find_first_not_of(" \t");
+    if (first == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::string_view size = line.substr(first, line.find_last_not_of(" \t") + 1 - first);
+    if (size.size() == line.size() || size.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) {
+        return std::nullopt;
+    }
+    const bool is_last = size.find_first_not_of('0') == std::string_view::npos;
+    std::string mended(rest.substr(0, begin));
+    mended.append(line.size() - size.size(), '0').append(size).append(is_last ? rest.substr(end) : line_end);
+    return mended;
 }
 
 }  // namespace
@@ -55,8 +88,8 @@ void ResponseParser::Message::on_field_impl(http::field name, View name_text, Vi
         return;
     }
     if (name == http::field::content_length) {
-        // A list of lengths in one field is as doubtful as two fields.
-        lengths += value.find(',') == std::string_view::npos ? 1 : 2;
+        // Of several, in one field or in more, Beast makes sure that they are the same.
+        has_length = true;
     } else if (name == http::field::transfer_encoding) {
         ++codings;
         only_chunked = only_chunked && boost::beast::iequals(value, "chunked");
@@ -69,10 +102,8 @@ void ResponseParser::Message::on_field_impl(http::field name, View name_text, Vi
 
 void ResponseParser::Message::on_header_impl(Code& error) {
     in_head = false;
-    if (codings > 0 && lengths > 0) {
+    if (codings > 0 && has_length) {
         broken = "has both Transfer-Encoding and Content-Length";
-    } else if (lengths > 1) {
-        broken = "has more than one Content-Length";
     } else if (codings > 1 || !only_chunked) {
         broken = "has a Transfer-Encoding other than chunked";
     } else if (response.status == 101) {
@@ -110,7 +141,8 @@ std::size_t ResponseParser::Message::on_body_impl(View body, Code& error) {
     return body.size();
 }
 
-void ResponseParser::Message::on_chunk_header_impl(std::uint64_t, View extensions, Code& error) {
+void ResponseParser::Message::on_chunk_header_impl(std::uint64_t size, View extensions, Code& error) {
+    chunk_left = size;
     framing += extensions.size() + 4;
     if (framing > limits.head_bytes + framing_per_body_byte * received) {
         error = http::error::header_limit;
@@ -118,11 +150,22 @@ void ResponseParser::Message::on_chunk_header_impl(std::uint64_t, View extension
 }
 
 std::size_t ResponseParser::Message::on_chunk_body_impl(std::uint64_t, View body, Code& error) {
-    return on_body_impl(body, error);
+    const std::size_t taken = on_body_impl(body, error);
+    chunk_left -= taken;
+    return taken;
+}
+
+bool ResponseParser::Message::is_before_chunk() const {
+    return is_header_done() && !is_done() && chunked() && chunk_left == 0;
 }
 
 ResponseParser::ResponseParser(Limits limits, bool head_request) : limits_(limits), head_request_(head_request) {
     message_.emplace(limits_, head_request_);
+}
+
+bool ResponseParser::begins_like_answer(std::string_view bytes) noexcept {
+    constexpr std::string_view begin = "HTTP/1.";
+    return bytes.substr(0, begin.size()) == begin.substr(0, bytes.size());
 }
 
 bool ResponseParser::is_interim() const noexcept {
@@ -136,12 +179,22 @@ Result<ResponseParser::Progress> ResponseParser::feed(boost::asio::const_buffer 
         return Progress::need_more;
     }
     while (!message_->is_done() && used < data.size()) {
+        const std::string_view rest(static_cast<const char*>(data.data()) + used, data.size() - used);
+        if (message_->response.status == 0 && !begins_like_answer(rest)) {
+            return fail(Errc::protocol, "is not HTTP/1.1: it does not begin with HTTP/1.");
+        }
         boost::beast::error_code error;
-        const std::size_t taken = message_->put(data + used, error);
+        const std::size_t taken = put(rest, error);
         used += taken;
         starved_ = error == http::error::need_more && message_->is_header_done();
         if (error == http::error::need_more) {
             break;
+        }
+        if (is_mendable(error) && !message_->sloppy && without_blanks(rest.substr(taken))) {
+            // From here on chunk by chunk.
+            message_->sloppy = true;
+            message_->eager(false);
+            continue;
         }
         if (error) {
             return explain(error);
@@ -161,6 +214,34 @@ Result<ResponseParser::Progress> ResponseParser::feed(boost::asio::const_buffer 
                     {{"limit_bytes", limits_.head_bytes}});
     }
     return message_->is_done() ? done() : Result<Progress>(Progress::need_more);
+}
+
+std::size_t ResponseParser::put(std::string_view rest, boost::beast::error_code& error) {
+    if (message_->response.status == 0) {
+        const std::string_view line = rest.substr(0, bare_status_line);
+        const std::string_view end = rest.substr(line.size(), 2);
+        if (end == "\r\n") {
+            const std::size_t taken = message_->put(boost::asio::buffer(fmt::format("{} \r\n", line)), error);
+            if (taken == 0) {
+                return 0;
+            }
+            // That line was all that it was given: what follows is not missing.
+            error = {};
+            return line.size() + end.size();
+        }
+        if (end.size() < 2) {
+            // Beast, given half a line, looks for the whole head from then on.
+            error = http::error::need_more;
+            return 0;
+        }
+    } else if (message_->sloppy && message_->is_before_chunk()) {
+        if (const auto mended = without_blanks(rest); mended) {
+            const std::size_t taken = message_->put(boost::asio::buffer(*mended), error);
+            message_->framing += taken;
+            return taken;
+        }
+    }
+    return message_->put(boost::asio::buffer(rest), error);
 }
 
 std::uint64_t ResponseParser::plain_left() const {
@@ -213,6 +294,9 @@ Error ResponseParser::explain(const boost::beast::error_code& error) const {
     }
     if (!message_->broken.empty()) {
         return fail(Errc::protocol, message_->broken);
+    }
+    if (error == http::error::multiple_content_length) {
+        return fail(Errc::protocol, "has more than one Content-Length, and they differ");
     }
     return fail(Errc::protocol, fmt::format("is not HTTP/1.1: {}", error.message()));
 }

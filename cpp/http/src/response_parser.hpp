@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/http/message.hpp>
@@ -15,8 +16,9 @@
 namespace ktrdr {
 
 /// Reads one final response out of bytes as they come, and refuses what HTTP forbids but Beast lets through:
-/// a transfer coding other than `chunked`, a length given twice or beside a transfer coding, endless trailers.
-/// Interim answers (1xx) are passed over.
+/// a transfer coding other than `chunked`, a length beside a transfer coding, endless trailers. Takes what others take
+/// and what can be read in one way only: a status line that ends behind its number, blanks around a chunk's size, the
+/// same length twice, bytes behind a packed body. Interim answers (1xx) are passed over.
 ///
 /// Errors: `protocol` or `response_too_large`, in words that follow "the answer …"; after one the connection is
 /// useless.
@@ -44,6 +46,10 @@ public:
 
     /// The body comes packed and leaves unpacked: up to a thousand times as long.
     [[nodiscard]] bool unpacks() const noexcept { return message_->inflater.has_value(); }
+    /// What begins so may be an answer, as far as it goes.
+    [[nodiscard]] static bool begins_like_answer(std::string_view bytes) noexcept;
+    /// A status line was seen.
+    [[nodiscard]] bool has_status() const noexcept { return interim_ > 0 || message_->response.status != 0; }
     /// Some byte of an answer was seen.
     [[nodiscard]] bool started() const noexcept { return started_; }
     [[nodiscard]] bool keep_alive() const { return message_->keep_alive(); }
@@ -77,13 +83,20 @@ private:
         std::size_t on_chunk_body_impl(std::uint64_t remain, View body, Code& error) override;
         void on_finish_impl(Code&) override {}
 
+        /// What comes next is the size of a chunk.
+        [[nodiscard]] bool is_before_chunk() const;
+
         Limits limits;
         bool head_request;
         bool in_head{true};
         unsigned fields{0};
-        unsigned lengths{0};
+        bool has_length{false};
         unsigned codings{0};
         bool only_chunked{true};
+        /// Of the chunk that is read.
+        std::uint64_t chunk_left{0};
+        /// There are blanks around the sizes of chunks.
+        bool sloppy{false};
         /// Bytes of framing: chunk sizes, their extensions, trailers.
         std::uint64_t framing{0};
         std::string broken{};
@@ -98,6 +111,8 @@ private:
         Response response{};
     };
 
+    /// Give Beast what comes next, mended where it is stricter than there is need for; how much of `rest` that was.
+    [[nodiscard]] std::size_t put(std::string_view rest, boost::beast::error_code& error);
     [[nodiscard]] bool is_interim() const noexcept;
     [[nodiscard]] Result<Progress> done() const;
     [[nodiscard]] Error explain(const boost::beast::error_code& error) const;

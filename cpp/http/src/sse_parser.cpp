@@ -67,7 +67,7 @@ Result<void> SseParser::end_line(std::vector<ServerEvent>& out) {
 
 Result<void> SseParser::take_field(std::string_view name, std::string_view value) {
     if (name == "data") {
-        if (data_.size() + value.size() + 1 > limits_.event_bytes) {
+        if (data_.size() + (has_data_ ? 1 : 0) + value.size() > limits_.event_bytes) {
             return too_large("event", limits_.event_bytes);
         }
         if (std::exchange(has_data_, true)) {

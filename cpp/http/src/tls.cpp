@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/ip/address.hpp>
 #include <filesystem>
@@ -71,6 +72,20 @@ Result<void> identify(SSL_CTX* context, const TlsOptions& options) {
     return {};
 }
 
+/// What is spoken at all: TLS 1.2 and 1.3, keys of at least 112 bits of security (RSA of 2048), and none that whoever
+/// gets hold of the service's key later can read a recording with.
+bool harden(SSL_CTX* context) {
+    constexpr int least_security_level = 2;
+    constexpr long mode = SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY;
+    if (SSL_CTX_get_security_level(context) < least_security_level) {
+        SSL_CTX_set_security_level(context, least_security_level);
+    }
+    // An idle connection keeps no buffers; a moved one may be written again.
+    return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
+           SSL_CTX_set_cipher_list(context, "DEFAULT:!kRSA:!PSK:!SRP:!aNULL:!eNULL") == 1 &&
+           (SSL_CTX_set_mode(context, mode) & mode) == mode;
+}
+
 /// No prompt on a terminal for an encrypted key.
 int no_password(char*, int, int, void*) {
     return 0;
@@ -84,9 +99,10 @@ Result<std::shared_ptr<TlsContext>> TlsContext::create(const TlsOptions& options
     if (context == nullptr) {
         return fail(Errc::internal, fmt::format("no TLS context: {}", openssl_word()));
     }
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    // An idle connection keeps no buffers; a moved one may be written again.
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+    if (!harden(context)) {
+        return fail(Errc::internal,
+                    fmt::format("OpenSSL takes none of the ciphers that TLS 1.2 is spoken with: {}", openssl_word()));
+    }
     SSL_CTX_set_default_passwd_cb(context, &no_password);
     SSL_CTX_set_verify(context, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
     if (!options.verify) {
@@ -102,21 +118,53 @@ Result<std::shared_ptr<TlsContext>> TlsContext::create(const TlsOptions& options
 }
 
 TlsSession::TlsSession(std::shared_ptr<TlsContext> context, const std::string& host)
-    : context_(std::move(context)), session_(SSL_new(context_->get())), host_(host) {
-    SSL* const session = session_.get();
-    SSL_set_bio(session, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-    SSL_set_connect_state(session);
-    boost::system::error_code is_name;
-    boost::asio::ip::make_address(host, is_name);
-    X509_VERIFY_PARAM* const expected = SSL_get0_param(session);
-    if (is_name) {
-        // RFC 6066: an address is no server name.
-        SSL_set_tlsext_host_name(session, host.c_str());
-        X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        X509_VERIFY_PARAM_set1_host(expected, host.c_str(), host.size());
-    } else {
-        X509_VERIFY_PARAM_set1_ip_asc(expected, host.c_str());
+    : context_(std::move(context)), session_(SSL_new(context_->get())), host_(host) {}
+
+Result<TlsSession> TlsSession::create(std::shared_ptr<TlsContext> context, const std::string& host) {
+    TlsSession made(std::move(context), host);
+    if (!made.session_ || !made.prepare() || !made.expect_peer()) {
+        const std::string word = openssl_word();
+        return fail(Errc::service_connection,
+                    fmt::format("was not made, for OpenSSL cannot be told to expect '{}' there: {}", host, word),
+                    {{"tls", word}});
     }
+    return made;
+}
+
+bool TlsSession::prepare() {
+    BIO* const in = BIO_new(BIO_s_mem());
+    BIO* const out = BIO_new(BIO_s_mem());
+    // Owned by the session from here on, whichever of them there are.
+    SSL_set_bio(session_.get(), in, out);
+    SSL_set_connect_state(session_.get());
+    return in != nullptr && out != nullptr;
+}
+
+bool TlsSession::expect_peer() {
+    SSL* const session = session_.get();
+    X509_VERIFY_PARAM* const expected = SSL_get0_param(session);
+    // The zone of an address is this machine's word for the way there, and in no certificate.
+    std::string name = host_.substr(0, host_.find('%'));
+    boost::system::error_code is_name;
+    boost::asio::ip::make_address(name, is_name);
+    if (!is_name) {
+        // RFC 6066: an address is no server name.
+        return X509_VERIFY_PARAM_set1_ip_asc(expected, name.c_str()) == 1;
+    }
+    // Certificates and server names know no dot at the end, which says only that the name is whole.
+    if (name.ends_with('.')) {
+        name.pop_back();
+    }
+    // A common name is what a person reads; what a certificate is for stands in its alternative names (RFC 6125).
+    X509_VERIFY_PARAM_set_hostflags(expected,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    return !name.empty() && SSL_set_tlsext_host_name(session, name.c_str()) == 1 &&
+           X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size()) == 1;
+}
+
+bool TlsSession::knows_peer() const noexcept {
+    return !context_->verifies() ||
+           (SSL_get_verify_result(session_.get()) == X509_V_OK && SSL_get0_peer_certificate(session_.get()) != nullptr);
 }
 
 Error TlsSession::broken(std::string_view what) const {
@@ -137,7 +185,7 @@ Result<bool> TlsSession::handshake() {
     ERR_clear_error();
     const int done = SSL_do_handshake(session_.get());
     if (done == 1) {
-        return true;
+        return knows_peer() ? Result<bool>(true) : broken("was not made, for the service showed no certificate");
     }
     if (SSL_get_error(session_.get(), done) == SSL_ERROR_WANT_READ) {
         return false;
@@ -145,9 +193,14 @@ Result<bool> TlsSession::handshake() {
     return broken("was not made, for the TLS handshake failed");
 }
 
-void TlsSession::receive(std::span<const char> bytes) {
-    // A memory BIO takes everything.
-    BIO_write(SSL_get_rbio(session_.get()), bytes.data(), static_cast<int>(bytes.size()));
+Result<void> TlsSession::receive(std::span<const char> bytes) {
+    ERR_clear_error();
+    const int size = static_cast<int>(bytes.size());
+    // A memory BIO takes everything, as long as there is memory.
+    if (size > 0 && BIO_write(SSL_get_rbio(session_.get()), bytes.data(), size) != size) {
+        return broken("broke in TLS, which could not take what came");
+    }
+    return {};
 }
 
 Result<std::size_t> TlsSession::read(std::span<char> into) {
@@ -175,9 +228,10 @@ void TlsSession::take_output(std::string& out) {
     BIO* const output = SSL_get_wbio(session_.get());
     const std::size_t before = out.size();
     const std::size_t waiting = BIO_ctrl_pending(output);
-    out.resize(before + waiting);
     if (waiting > 0) {
-        BIO_read(output, out.data() + before, static_cast<int>(waiting));
+        out.resize(before + waiting);
+        const int got = BIO_read(output, out.data() + before, static_cast<int>(waiting));
+        out.resize(before + static_cast<std::size_t>(std::max(got, 0)));
     }
 }
 
@@ -185,9 +239,10 @@ bool TlsSession::closed() const noexcept {
     return (SSL_get_shutdown(session_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
-void TlsSession::say_goodbye() noexcept {
-    SSL_shutdown(session_.get());
+bool TlsSession::say_goodbye() noexcept {
+    const bool said = SSL_shutdown(session_.get()) >= 0;
     ERR_clear_error();
+    return said;
 }
 
 }  // namespace ktrdr

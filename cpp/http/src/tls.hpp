@@ -40,12 +40,13 @@ private:
 /// Thread safety: none; its connection's thread guards it.
 class TlsSession final {
 public:
-    /// For a connection to `host`, a name or an address: the certificate must be its.
-    TlsSession(std::shared_ptr<TlsContext> context, const std::string& host);
+    /// For a connection to `host`, a name or an address: the certificate must be its. No session is made where that
+    /// cannot be asked for.
+    [[nodiscard]] static Result<TlsSession> create(std::shared_ptr<TlsContext> context, const std::string& host);
 
     /// Go on with the handshake; true once it is done. Ask again after `receive`.
     [[nodiscard]] Result<bool> handshake();
-    void receive(std::span<const char> bytes);
+    [[nodiscard]] Result<void> receive(std::span<const char> bytes);
     /// Plain bytes that have come, 0 when there are none yet or will be none any more (see `closed`).
     [[nodiscard]] Result<std::size_t> read(std::span<char> into);
     /// Encrypt all of it.
@@ -54,13 +55,19 @@ public:
     void take_output(std::string& out);
     /// The peer has said that nothing more comes.
     [[nodiscard]] bool closed() const noexcept;
-    /// Say so to the peer.
-    void say_goodbye() noexcept;
+    /// Say so to the peer; true where there is something to be sent.
+    [[nodiscard]] bool say_goodbye() noexcept;
 
 private:
     struct Free {
         void operator()(SSL* session) const noexcept { SSL_free(session); }
     };
+    TlsSession(std::shared_ptr<TlsContext> context, const std::string& host);
+    /// False where one of the calls failed.
+    [[nodiscard]] bool prepare();
+    [[nodiscard]] bool expect_peer();
+    /// The peer has shown a certificate, and it was found to be the host's.
+    [[nodiscard]] bool knows_peer() const noexcept;
     [[nodiscard]] Error broken(std::string_view what) const;
 
     std::shared_ptr<TlsContext> context_;

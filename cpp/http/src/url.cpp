@@ -125,20 +125,28 @@ Result<Url> parse_base_url(std::string_view url) {
     return parts;
 }
 
-Result<Url> parse_url(std::string_view url) {
+Result<Url> read_url(std::string_view url) {
     Url parts;
     if (const auto wrong = split(url, parts); !wrong.empty()) {
+        return fail(Errc::invalid_argument, std::string(wrong));
+    }
+    parts.target.erase(std::min(parts.target.find('#'), parts.target.size()));
+    if (!parts.target.starts_with('/')) {
+        parts.target.insert(0, "/");
+    }
+    return parts;
+}
+
+Result<Url> parse_url(std::string_view url) {
+    auto parts = read_url(url);
+    if (!parts) {
         const std::string text = url_in_error(url);
         return fail(
             Errc::invalid_argument,
             fmt::format(
                 "'{}' is no URL to send a request to: {}; nothing was sent, write http[s]://host[:port]/path?query",
-                text, wrong),
+                text, parts.error().message),
             {{"field", "url"}, {"url", text}});
-    }
-    parts.target.erase(std::min(parts.target.find('#'), parts.target.size()));
-    if (!parts.target.starts_with('/')) {
-        parts.target.insert(0, "/");
     }
     return parts;
 }

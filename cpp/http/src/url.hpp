@@ -29,6 +29,9 @@ struct Url {
 /// Read `http[s]://host[:port][/prefix]`. `configuration` that says what is wrong; a password is not repeated.
 [[nodiscard]] Result<Url> parse_base_url(std::string_view url);
 
+/// Read `http[s]://host[:port][/path][?query]`; `invalid_argument` with what is wrong and nothing else.
+[[nodiscard]] Result<Url> read_url(std::string_view url);
+
 /// Read `http[s]://host[:port][/path][?query]`; a fragment is left out, for it is not sent. `invalid_argument` that
 /// says what is wrong; a password is not repeated.
 [[nodiscard]] Result<Url> parse_url(std::string_view url);

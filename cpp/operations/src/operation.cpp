@@ -6,18 +6,21 @@
 #include <utility>
 
 #include <ktrdr/base/log.hpp>
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace {
 
 /// Longer waits are as good as for ever, and adding them to a time point would overflow.
 constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365);
+/// The record goes to the store whole with every change; more warnings are events only.
+constexpr std::size_t most_warnings = 100;
 
 OperationRecord first_record(OperationSpec spec, UtcTime created) {
     OperationRecord record;
     record.id = std::move(spec.id);
     record.type = std::move(spec.type);
-    record.name = std::move(spec.name);
+    record.name = kept_text(std::move(spec.name), longest_name);
     record.parent_id = std::move(spec.parent_id);
     record.parameters = std::move(spec.parameters);
     record.resumable = spec.resumable;
@@ -278,8 +281,10 @@ void Operation::settle(Result<std::any> outcome) {
         }
         progress_.finish();
     } else {
-        record_.error = std::make_shared<const Error>(outcome.error());
-        progress_.close(outcome.error().message);
+        const Error& error = outcome.error();
+        record_.error = std::make_shared<const Error>(
+            Error{error.code, kept_text(error.message), kept_json(boost::json::object(error.context))});
+        progress_.close(record_.error->message);
     }
     for (auto& edge : progress_.take_edges()) {
         last_states_.push_back(std::make_shared<const ProgressState>(std::move(edge)));
@@ -294,7 +299,7 @@ void Operation::settle(Result<std::any> outcome) {
     record_.progress = last_states_.back();
     const OperationStatus last = final_status(outcome);
     log(LogLevel::debug, "operations",
-        fmt::format("{} {}: {}", record_.type, to_string(last), outcome ? "done" : outcome.error().message), id());
+        fmt::format("{} {}: {}", record_.type, to_string(last), outcome ? "done" : record_.error->message), id());
     if (outcome) {
         value_ = std::move(*outcome);
     }
@@ -310,13 +315,16 @@ void Operation::log_progress(std::shared_ptr<const ProgressState> state) {
 }
 
 void Operation::add_event(OperationEventKind kind, boost::json::object data) {
+    data = kept_json(std::move(data));
     {
         const std::scoped_lock lock(mutex_);
         if (is_terminal(record_.status)) {
             return;
         }
-        if (kind == OperationEventKind::warning) {
+        if (kind == OperationEventKind::warning && record_.warnings.size() < most_warnings) {
             record_.warnings.emplace_back(data.at("message").as_string());
+        } else if (kind == OperationEventKind::warning && record_.warnings.size() == most_warnings) {
+            record_.warnings.emplace_back("… (more warnings came; they are in the event log)");
         }
         log_event(kind, std::move(data));
         publish_events();
@@ -340,8 +348,12 @@ void Operation::add_metric(boost::json::object metric) {
 }
 
 void Operation::add_log(std::string message, boost::json::object facts) {
-    facts["message"] = std::move(message);
-    add_event(OperationEventKind::log, std::move(facts));
+    // In front, so that it stays where there are too many facts.
+    boost::json::object data{{"message", std::move(message)}};
+    for (auto& [name, fact] : facts) {
+        data.emplace(name, std::move(fact));
+    }
+    add_event(OperationEventKind::log, std::move(data));
 }
 
 void Operation::set_summary(boost::json::value summary) {

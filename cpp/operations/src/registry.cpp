@@ -7,6 +7,7 @@
 
 #include <ktrdr/base/ids.hpp>
 #include <ktrdr/base/log.hpp>
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -64,8 +65,13 @@ OperationRegistry::OperationRegistry(Executor& io, TimerQueue& timers, const Clo
       timers_(timers),
       clock_(clock),
       home_(std::make_shared<Home>(*this)),
-      default_store_(store ? std::move(store) : std::make_shared<MemoryStore>()),
-      stores_{default_store_} {}
+      memory_(std::make_shared<MemoryStore>()),
+      default_store_(store ? std::move(store) : memory_),
+      stores_{memory_} {
+    if (default_store_ != memory_) {
+        stores_.emplace_back(default_store_);
+    }
+}
 
 OperationRegistry::~OperationRegistry() {
     home_->close();
@@ -173,7 +179,7 @@ Result<OperationRegistry::Created> OperationRegistry::same_request(const Operati
     }
     return conflict(
         record, fmt::format("operation id {} was used for another request (a {} of {}); give the new one its own id",
-                            spec.id, record.type, boost::json::serialize(record.parameters)));
+                            spec.id, record.type, kept_text(boost::json::serialize(record.parameters), 1024)));
 }
 
 std::shared_ptr<Operation> OperationRegistry::find(const std::string& id) const {
@@ -231,7 +237,8 @@ Result<bool> OperationRegistry::cancel(const std::string& id, const CancelReason
         return conflict(
             record, fmt::format("operation {} is {}: there is nothing left to cancel", id, to_string(record.status)));
     }
-    return known->store->request_cancel(id, reason);
+    return known->store->request_cancel(id,
+                                        {reason.code, kept_text(reason.text), kept_text(reason.origin, longest_name)});
 }
 
 void OperationRegistry::register_kind(OperationKind kind) {

@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <exception>
 #include <utility>
+
+#include <ktrdr/base/caught.hpp>
 
 namespace ktrdr {
 namespace {
@@ -39,11 +40,8 @@ void run(const std::shared_ptr<Operation>& operation, const OperationWork& work)
     }
     try {
         work(operation, [outcome](Result<std::any> result) { outcome->settle(std::move(result)); });
-    } catch (const ErrorException& error) {
-        outcome->settle(failed(error.error()));
-    } catch (const std::exception& error) {
-        outcome->settle(failed(
-            fail(Errc::internal, fmt::format("the work of operation {} threw: {}", operation->id(), error.what()))));
+    } catch (...) {
+        outcome->settle(failed(caught(fmt::format("the work of operation {} threw", operation->id()))));
     }
 }
 

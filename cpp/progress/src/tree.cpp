@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -38,6 +39,13 @@ boost::json::object named_metrics(const std::vector<std::string>& names, const P
     return metrics;
 }
 
+/// What a renderer adds has the bounds of what it was made from.
+ProgressState kept(ProgressState state) {
+    state.message = kept_text(std::move(state.message));
+    state.context = kept_json(std::move(state.context));
+    return state;
+}
+
 const DefaultProgressRenderer& default_renderer() {
     static const auto* const renderer = new DefaultProgressRenderer;  // A worker may outlive static destruction.
     return *renderer;
@@ -61,6 +69,7 @@ void ProgressTree::set_steps(std::vector<ProgressStep> steps) {
     }
     for (auto& step : steps) {
         step.weight *= 100 / sum;
+        step.name = kept_text(std::move(step.name), longest_name);
     }
     const std::scoped_lock lock(mutex_);
     if (std::ranges::any_of(steps, [](const ProgressStep& step) { return !step.metrics.empty(); })) {
@@ -81,6 +90,7 @@ void ProgressTree::set_context(boost::json::object context) {
     for (auto& [key, value] : context) {
         context_[key] = std::move(value);
     }
+    context_ = kept_json(std::move(context_));
     ++changes_;
 }
 
@@ -92,7 +102,7 @@ void ProgressTree::set_total_steps(std::int64_t count) {
 
 void ProgressTree::set_detail(std::string detail) {
     const std::scoped_lock lock(mutex_);
-    detail_ = std::move(detail);
+    detail_ = kept_text(std::move(detail));
     ++changes_;
 }
 
@@ -122,6 +132,7 @@ void ProgressTree::enter(ProgressRange range) {
             fail(Errc::invalid_argument, fmt::format("step {:?} must take a part of 0 to 100 percent, not {} to {}",
                                                      range.name, range.start, range.end)));
     }
+    range.name = kept_text(std::move(range.name), longest_name);
     const std::scoped_lock lock(mutex_);
     begin(std::move(range));
 }
@@ -147,13 +158,13 @@ void ProgressTree::finish() {
 
 void ProgressTree::close(std::string message) {
     const std::scoped_lock lock(mutex_);
-    closing_message_ = std::move(message);
+    closing_message_ = kept_text(std::move(message));
     push_edge();
 }
 
 ProgressState ProgressTree::snapshot() {
     const std::scoped_lock lock(mutex_);
-    return make_state();
+    return kept(make_state());
 }
 
 std::vector<ProgressState> ProgressTree::take_edges() {
@@ -172,7 +183,7 @@ void ProgressTree::push_edge() {
         // Rare: work with a thousand steps between two looks. Half at once, so that the moves stay cheap.
         edges_.erase(edges_.begin(), edges_.begin() + edge_limit / 2);
     }
-    edges_.push_back(make_state());
+    edges_.push_back(kept(make_state()));
 }
 
 std::pair<std::int64_t, std::int64_t> ProgressTree::items_so_far(const ProgressCounts& outer,
@@ -199,6 +210,8 @@ ProgressState ProgressTree::make_state() {
     state.percentage = highest_;
     if (finished_) {
         state.estimated_remaining = std::chrono::milliseconds{0};
+        // Work may have said less of its last steps, or skipped them: all of them are behind it.
+        state.current_step = std::max(state.current_step, state.total_steps);
     }
     const ProgressRenderer& renderer = renderer_ ? *renderer_ : default_renderer();
     state = renderer.enhance_state(std::move(state));

@@ -44,8 +44,8 @@ HttpCalls::HttpCalls(Runtime& runtime, std::shared_ptr<HttpClient> client)
     : runtime_(runtime), client_(std::move(client)) {}
 
 HttpCalls::~HttpCalls() {
-    // It belongs to the io thread.
-    runtime_.io().post([client = std::move(client_)] { client->close(); });
+    // It belongs to the io thread, and to what it carries out: the last of that closes its connections.
+    runtime_.io().post([client = std::move(client_)]() mutable { client.reset(); });
 }
 
 CancellationToken HttpCalls::send(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
@@ -53,8 +53,10 @@ CancellationToken HttpCalls::send(Request request, const CancellationToken& pare
     CancellationToken token = runtime_.make_token(parent);
     runtime_.io().post([client = client_, request = std::move(request), token,
                         to = ReplyTo{runtime_, std::move(mailbox), key}]() mutable {
-        client->send(std::move(request), token, [to = std::move(to)](Result<Response> response) {
-            to.post(response ? std::move(response) : with_advice(std::move(response).error()));
+        to.guard([&] {
+            client->send(std::move(request), token, [to](Result<Response> response) {
+                to.post(response ? std::move(response) : with_advice(std::move(response).error()));
+            });
         });
     });
     return token;
@@ -70,9 +72,10 @@ CancellationToken HttpCalls::stream(Request request, const CancellationToken& pa
     return token;
 }
 
-std::shared_ptr<HttpEvents> HttpCalls::events(Request request, const CancellationToken& parent) {
+std::shared_ptr<HttpEvents> HttpCalls::events(Request request, const CancellationToken& parent,
+                                              std::optional<std::chrono::milliseconds> patience) {
     CancellationToken token = runtime_.make_token(parent);
-    auto stream = std::make_shared<EventStream>(client_, std::move(request), token);
+    auto stream = std::make_shared<EventStream>(client_, std::move(request), token, patience);
     return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
 }
 
@@ -102,7 +105,9 @@ HttpStream::~HttpStream() {
 
 void HttpStream::next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     runtime_.io().post(
-        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] { reading->next(heard, to); });
+        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] {
+            to.guard([&] { reading->next(heard, to); });
+        });
 }
 
 void HttpStream::close() {
@@ -126,7 +131,9 @@ HttpEvents::~HttpEvents() {
 
 void HttpEvents::next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     runtime_.io().post(
-        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] { reading->next(heard, to); });
+        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] {
+            to.guard([&] { reading->next(heard, to); });
+        });
 }
 
 void HttpEvents::close() {

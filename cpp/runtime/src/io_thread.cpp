@@ -2,6 +2,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include <ktrdr/base/caught.hpp>
+
 namespace ktrdr {
 
 IoThread::IoThread() : thread_("ktrdr-io", [this] { run(); }) {}
@@ -14,11 +16,18 @@ void IoThread::post(Function function) {
     bool first = false;
     {
         const std::scoped_lock lock(inbox_mutex_);
-        first = inbox_.empty();
         inbox_.push_back(std::move(function));
+        first = !std::exchange(woken_, true);
     }
     if (first) {
-        boost::asio::post(context_.get_executor(), [this] { work_off(); });
+        try {
+            boost::asio::post(context_.get_executor(), [this] { work_off(); });
+        } catch (...) {
+            log_caught("runtime", "waking the io thread");
+            // It stays in the inbox; whoever posts next tries again.
+            const std::scoped_lock lock(inbox_mutex_);
+            woken_ = false;
+        }
     }
 }
 
@@ -30,20 +39,26 @@ void IoThread::work_off() {
     {
         const std::scoped_lock lock(inbox_mutex_);
         round_.swap(inbox_);
+        woken_ = false;
     }
     for (Function& function : round_) {
-        std::exchange(function, nullptr)();
+        survive("runtime", "a function on the io thread", std::exchange(function, nullptr));
     }
     round_.clear();
 }
 
 void IoThread::run() {
-    if (!has_thread_check()) {
-        context_.run();
-        return;
-    }
-    while (context_.run_one() > 0) {
-        run_thread_check();
+    // What a handler lets escape comes out of the loop, which can be entered again.
+    for (bool more = true; more;) {
+        survive("runtime", "a handler on the io thread", [&] {
+            if (!has_thread_check()) {
+                context_.run();
+            }
+            while (context_.run_one() > 0) {
+                run_thread_check();
+            }
+            more = false;
+        });
     }
 }
 
@@ -93,7 +108,7 @@ void IoThread::fire() {
         by_id_.erase(timers_.begin()->second.first);
         timers_.erase(timers_.begin());
         lock.unlock();
-        function();
+        survive("runtime", "a timer", function);
     }
     arm();
 }

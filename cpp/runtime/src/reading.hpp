@@ -2,8 +2,8 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -41,7 +41,11 @@ public:
         boost::asio::io_context& io = to.runtime.io().context();
         to_.emplace(std::move(to));
         if (!std::exchange(reading_, true)) {
-            boost::asio::co_spawn(io, read(this->shared_from_this()), boost::asio::detached);
+            boost::asio::co_spawn(io, read(this->shared_from_this()),
+                                  [self = this->shared_from_this()](const std::exception_ptr& thrown) {
+                                      self->reading_ = self->reading_ && !thrown;
+                                      (*self->to_)(thrown);
+                                  });
         }
     }
 

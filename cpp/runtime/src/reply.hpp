@@ -2,11 +2,12 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/json/value.hpp>
+#include <exception>
 #include <memory>
 #include <utility>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
@@ -29,6 +30,21 @@ struct ReplyTo {
         Mail mail = reply_mail(key, Result<Value>(std::move(part)));
         mail.kind = Mail::Kind::part;
         send(std::move(mail));
+    }
+    /// Have what escaped, if anything, be the reply: for the end of a coroutine.
+    void operator()(const std::exception_ptr& thrown) const {
+        if (thrown) {
+            guard([&] { std::rethrow_exception(thrown); });
+        }
+    }
+    /// Begin something whose reply comes later, or have what escapes be the reply.
+    template <class Begin>
+    void guard(Begin begin) const {
+        try {
+            begin();
+        } catch (...) {
+            post(Result<boost::json::value>(caught("a call in the core")));
+        }
     }
 
 private:
@@ -61,9 +77,10 @@ template <class Owner, class Work>
 void reply_with(std::shared_ptr<Owner> owner, ReplyTo to, Work work) {
     IoThread& io = to.runtime.io();
     io.post([owner = std::move(owner), to = std::move(to), work = std::move(work)]() mutable {
-        auto begun = work(*owner);
-        boost::asio::co_spawn(to.runtime.io().context(), send_reply(std::move(begun), std::move(owner), std::move(to)),
-                              boost::asio::detached);
+        to.guard([&] {
+            auto begun = work(*owner);
+            boost::asio::co_spawn(to.runtime.io().context(), send_reply(std::move(begun), std::move(owner), to), to);
+        });
     });
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <thread>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/bar_store/bar_store.hpp>
 
 namespace ktrdr {
@@ -33,7 +34,11 @@ Result<Runtime*> Runtime::instance() {
     const std::scoped_lock lock(making);
     Runtime* current = runtime.load(std::memory_order_acquire);
     if (current == nullptr) {
-        current = new Runtime;  // Never destroyed, on purpose.
+        try {
+            current = new Runtime;  // Never destroyed, on purpose.
+        } catch (...) {
+            return caught("starting the core's threads");
+        }
         runtime.store(current, std::memory_order_release);
     }
     if (current->pid_ != ::getpid()) {
@@ -110,7 +115,16 @@ void Runtime::tick() {
 
 void Runtime::wake_tender() {
     if (!tending_.exchange(true)) {
+        post_tend();
+    }
+}
+
+void Runtime::post_tend() {
+    try {
         store_.post([this] { tend(); });
+    } catch (...) {
+        log_caught("runtime", "looking after the operations of a store");
+        tending_.store(false);  // The next operation tries again.
     }
 }
 
@@ -122,13 +136,22 @@ void Runtime::tend() {
         again = registry_.tend() && !tending_.exchange(true);
     }
     if (again) {
-        io_.schedule_at(std::chrono::steady_clock::now() + tend_interval, [this] { store_.post([this] { tend(); }); });
+        io_.schedule_at(std::chrono::steady_clock::now() + tend_interval, [this] { post_tend(); });
     }
 }
 
 void Runtime::watch_owners() {
     if (!watching_owners_.exchange(true)) {
+        post_look();
+    }
+}
+
+void Runtime::post_look() {
+    try {
         store_.post([this] { look_for_dead_owners(); });
+    } catch (...) {
+        log_caught("runtime", "looking for processes that have died");
+        watching_owners_.store(false);  // The next store tries again.
     }
 }
 
@@ -140,8 +163,7 @@ void Runtime::look_for_dead_owners() {
         again = registry_.watch_owners() && !watching_owners_.exchange(true);
     }
     if (again) {
-        io_.schedule_at(std::chrono::steady_clock::now() + watch_interval,
-                        [this] { store_.post([this] { look_for_dead_owners(); }); });
+        io_.schedule_at(std::chrono::steady_clock::now() + watch_interval, [this] { post_look(); });
     }
 }
 

@@ -46,14 +46,14 @@ CancellationToken ServiceCalls::call(std::string endpoint, std::optional<json::v
     runtime_.io().post([adapter = adapter_, endpoint = std::move(endpoint), data = std::move(data),
                         options = std::move(options), to = ReplyTo{runtime_, std::move(mailbox), key}]() mutable {
         AsyncServiceAdapter& service = *adapter;
-        JsonHandler done = [adapter = std::move(adapter), to = std::move(to)](Result<json::value> answer) {
-            to.post(std::move(answer));
-        };
-        if (data) {
-            service.call_post(std::move(endpoint), *data, std::move(options), std::move(done));
-        } else {
-            service.call_get(std::move(endpoint), std::move(options), std::move(done));
-        }
+        JsonHandler done = [adapter, to](Result<json::value> answer) { to.post(std::move(answer)); };
+        to.guard([&] {
+            if (data) {
+                service.call_post(std::move(endpoint), *data, std::move(options), std::move(done));
+            } else {
+                service.call_get(std::move(endpoint), std::move(options), std::move(done));
+            }
+        });
     });
     return token;
 }
@@ -82,9 +82,10 @@ CancellationToken ServiceCalls::check_health(std::chrono::milliseconds timeout, 
     return token;
 }
 
-std::shared_ptr<HttpEvents> ServiceCalls::events(std::string endpoint, std::string last_event_id, CallOptions options) {
+std::shared_ptr<HttpEvents> ServiceCalls::events(std::string endpoint, std::string last_event_id, CallOptions options,
+                                                 std::optional<std::chrono::milliseconds> patience) {
     CancellationToken token = take_token(runtime_, options);
-    auto stream = adapter_->events(std::move(endpoint), std::move(last_event_id), std::move(options));
+    auto stream = adapter_->events(std::move(endpoint), std::move(last_event_id), std::move(options), patience);
     return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <ktrdr/base/caught.hpp>
+
 namespace ktrdr {
 namespace {
 
@@ -23,11 +25,26 @@ void WorkerPool::post(Function function) {
         return;
     }
     queue_.push_back(std::move(function));
-    if (queue_.size() > idle_ && threads_.size() < limit_) {
-        threads_.push_back(
-            std::make_unique<NativeThread>(fmt::format("{}-{}", name_, threads_.size()), [this] { work(); }));
+    if (queue_.size() > idle_ && threads_.size() < limit_ && !grow()) {
+        queue_.pop_back();
+        throw ErrorException(fail(Errc::out_of_resources,
+                                  fmt::format("no thread can be started for {}: close other programs, or raise the "
+                                              "limits on threads and memory (`ulimit -u`, `ulimit -v`)",
+                                              name_)));
     }
     ready_.notify_one();
+}
+
+bool WorkerPool::grow() {
+    try {
+        threads_.push_back(
+            std::make_unique<NativeThread>(fmt::format("{}-{}", name_, threads_.size()), [this] { work(); }));
+    } catch (...) {
+        log_caught("runtime", fmt::format("starting a thread for {}", name_));
+        // Those that are there do all the work, only later.
+        return !threads_.empty();
+    }
+    return true;
 }
 
 bool WorkerPool::runs_here() const {
@@ -48,7 +65,7 @@ void WorkerPool::work() {
             const Function function = std::move(queue_.front());
             queue_.pop_front();
             lock.unlock();
-            function();
+            survive("runtime", name_, function);
         }
         run_thread_check();
     }

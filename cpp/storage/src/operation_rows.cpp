@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <limits>
@@ -87,7 +86,7 @@ public:
     std::optional<boost::json::value> json(int column) {
         const std::string found = text(column);
         boost::system::error_code error;
-        auto value = boost::json::parse(found, error, {}, deep_json());
+        auto value = parse_json(found, error);
         if (error) {
             damaged(column, fmt::format("{} is no JSON ({})", shown_value(found), error.message()));
             return std::nullopt;
@@ -184,7 +183,7 @@ std::string reason_text(const CancelReason& reason) {
 
 Result<CancelReason> reason_from(const std::string& text) {
     boost::system::error_code error;
-    const auto value = boost::json::parse(text, error, {}, deep_json());
+    const auto value = parse_json(text, error);
     if (error || !value.is_object()) {
         return fail(Errc::storage, fmt::format("{} is no reason of a cancel", shown_value(text)));
     }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/files.hpp>
 #include <ktrdr/base/log.hpp>
 #include <ktrdr/training/local_training_runner.hpp>
@@ -35,13 +36,10 @@ Result<std::any> run_guarded(Ticket& ticket) {
             return ended(result.error());
         }
         return {boost::system::in_place_value, std::any(std::move(*result))};
-    } catch (const ErrorException& error) {
-        return ended(error.error());
     } catch (const std::bad_alloc&) {
         return ended(fail(Errc::training, "the training ran out of memory; train on fewer bars, features or units"));
-    } catch (const std::exception& error) {
-        return ended(
-            fail(Errc::internal, fmt::format("the training stopped on an unexpected error: {}", error.what())));
+    } catch (...) {
+        return ended(caught("the training stopped on an unexpected error"));
     }
 }
 

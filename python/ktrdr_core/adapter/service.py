@@ -11,6 +11,7 @@ from .._bridge.replies import Pending, PendingParts
 from .._core import HostServiceConfig
 from ..errors import HostServiceError, InvalidArgumentError, from_record
 from ..http import EventStream
+from ..http.responses import checked_patience
 from .calls import ServiceCall, call_options, options_or_none, row_of, with_query
 
 if TYPE_CHECKING:
@@ -313,6 +314,7 @@ class AsyncServiceAdapter:
         params: Mapping[str, Any] | None = None,
         *,
         last_event_id: str = "",
+        reconnect_for: float | None = None,
         cancellation_token: _core.CancellationToken | None = None,
     ) -> EventStream:
         """Follow the server-sent events of an endpoint; it goes on by itself where the connection breaks.
@@ -323,12 +325,21 @@ class AsyncServiceAdapter:
             See ``call_get``.
         last_event_id : str
             Go on after this event.
+        reconnect_for : float, optional
+            Seconds that the service may stay away once its events have begun: refused, broken off, 502 to 504.
+            ``math.inf`` for as long as it takes. Without it until the deadline of the operation that it is made under,
+            where it has one; else as ``max_retries`` says.
         cancellation_token : CancellationToken, optional
             Ends it with ``OperationCancelledError``.
         """
         options = call_options(cancellation_token)
         return EventStream(
-            self._native.events(with_query(endpoint, params), last_event_id, options)
+            self._native.events(
+                with_query(endpoint, params),
+                last_event_id,
+                options,
+                checked_patience(reconnect_for),
+            )
         )
 
     @explained

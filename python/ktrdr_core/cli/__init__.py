@@ -11,7 +11,9 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run the command line and end the process with its status."""
     from .interrupts import CANCELLED, installed
+    from .shown import show_everything_else
 
+    show_everything_else()
     with installed() as interrupts:
         try:
             status = _run()
@@ -32,11 +34,17 @@ def _run() -> int:
     import click
 
     from .app import cli
+    from .shown import shown
 
     try:
         status = cli.main(prog_name="ktrdr-core", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        # It repeats what was given, which may be another program's output.
+        said = shown(error.format_message())
+        tame = click.ClickException(said)
+        if isinstance(error, click.UsageError):
+            tame = click.UsageError(said, error.ctx)
+        tame.show()
         return error.exit_code
     except click.Abort:
         return 1

@@ -66,7 +66,7 @@ def load(
         database = manager.database_path
     seconds = time.monotonic() - began
     for warning in operation.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        session.warn(warning)
     session.say(f"{symbol} {timeframe}: {_range(bars)}")
     session.say(f"{requests} requests, {seconds:.1f} s, stored in {database}")
     session.answer(

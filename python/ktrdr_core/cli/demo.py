@@ -176,7 +176,9 @@ class Demo:
         )
 
     def _title(self, number: int, text: str) -> None:
-        self._session.say(f"{'' if number == 1 else chr(10)}{number}/5 {text}")
+        if number > 1:
+            self._session.say()
+        self._session.say(f"{number}/5 {text}")
 
 
 def _short(path: Path) -> str:

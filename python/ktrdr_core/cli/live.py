@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from .reporters import BaseReporter
+from .shown import shown
 from .words import figures_text, left_text, sentence
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _REDRAW = 0.1
 # On a narrower terminal the figures go below the bar, in front of the sentence. Columns.
 _WIDE = 70
 _INDENT = 2
+# Most of a sentence: below more than a screen of it the bars could not be redrawn. Characters.
+_SENTENCE = 400
+_LABEL = 40
 
 
 class _Bar(BarColumn):
@@ -57,7 +61,7 @@ class _Figures(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         state: ProgressState | None = task.fields["state"]
-        return Text("" if state is None else figures_text(state))
+        return Text("" if state is None else shown(figures_text(state)))
 
 
 class _Lines(Progress):
@@ -71,8 +75,8 @@ class _Lines(Progress):
                 yield Padding(self._words(task, state), (0, 0, 0, _INDENT))
 
     def _words(self, task: Task, state: ProgressState) -> Text:
-        words = Text(sentence(state), overflow="fold")
-        figures = figures_text(state)
+        words = Text(shown(sentence(state), _SENTENCE), overflow="fold")
+        figures = shown(figures_text(state))
         if figures and self.console.width < _WIDE:
             words = Text(f"{figures}  ").append(words)
         if len(self.tasks) > 1:
@@ -124,9 +128,11 @@ class LiveReporter(BaseReporter):
             self._lines.refresh()
 
     def say(self, text: str) -> None:
-        self._lines.console.print(text, style="yellow", markup=False)
+        self._lines.console.print(shown(text), style="yellow", markup=False)
 
     def _task(self, label: str) -> TaskID:
         if label not in self._tasks:
-            self._tasks[label] = self._lines.add_task(label, total=100, state=None, status="")
+            self._tasks[label] = self._lines.add_task(
+                shown(label, _LABEL), total=100, state=None, status=""
+            )
         return self._tasks[label]

@@ -54,7 +54,7 @@ def train(
         session.follow({strategy.stem: operation})
         result = operation.result()
     for warning in operation.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        session.warn(warning)
     for line in training_lines(result):
         session.say(line)
     session.answer(result)

@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from .shown import shown
 from .words import line_text
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ class BaseReporter:
         pass
 
     def say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        self._print(shown(text))
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
 
 
 class SilentReporter(BaseReporter):
@@ -84,10 +88,10 @@ class JsonReporter(BaseReporter):
     """One JSON object a line for each state."""
 
     def show(self, label: str, state: ProgressState) -> None:
-        self.say(json.dumps({"label": label, **_plain(state)}))
+        self._print(json.dumps({"label": label, **_plain(state)}))
 
     def end(self, label: str, status: str) -> None:
-        self.say(json.dumps({"label": label, "status": status}))
+        self._print(json.dumps({"label": label, "status": status}))
 
 
 def _plain(state: ProgressState) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import click
 
 from .. import errors
 from .interrupts import CANCELLED, Cancelled, Interrupts, installed
+from .shown import shown
 from .terminal import KINDS, follow, reporter
 
 if TYPE_CHECKING:
@@ -62,9 +63,13 @@ class Session:
             follow(operations, report, interrupted=lambda: self._interrupts.code)
 
     def say(self, text: str = "") -> None:
-        """Print a line of the result for a person."""
+        """Print a line of the result for a person; what a terminal would obey is shown (``shown``)."""
         if not self.as_json:
-            click.echo(text)
+            click.echo(shown(text))
+
+    def warn(self, text: str) -> None:
+        """Print a warning on standard error, by the same rule."""
+        click.echo(f"warning: {shown(text)}", err=True)
 
     def answer(self, value: Any) -> None:
         """Print the result for a program."""
@@ -102,14 +107,14 @@ def _guarded(session: Session, body: Callable[[], None]) -> int:
     except Cancelled:
         return CANCELLED
     except errors.KtrdrError as error:
-        click.echo(f"error: {error.message}", err=True)
+        click.echo(f"error: {shown(error.message)}", err=True)
         record = {"code": error.code, "message": error.message, "context": error.context}
         session.answer({"error": record})
         return exit_status(error)
     except BrokenPipeError:
         raise
     except OSError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {shown(error)}", err=True)
         session.answer({"error": {"code": "os", "message": str(error), "context": {}}})
         return FAILED
     return 0

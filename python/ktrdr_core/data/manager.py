@@ -143,13 +143,14 @@ class DataManager(CoreManager):
         start_date, end_date : str, date or datetime, optional
             ISO 8601; without an offset UTC. An end that is a date without a time includes that day.
         mode : str
-            ``local``: only what is stored, which may be nothing. ``full``: ask the service for what the store lacks (both dates needed).
+            ``local``: only what is stored, which may be nothing; nothing is written, no record either, unless
+            ``operation_id`` is given. ``full``: ask the service for what the store lacks (both dates needed).
         cancellation_token : CancellationToken or anything like one, optional
             Cancels the load when it is cancelled.
         progress_callback : callable, optional
             Called with a ``ProgressState``, on the running loop, else inside ``result()``.
         operation_id : str
-            Your own id; the same id with the same request answers the same operation.
+            Your own id; the same id with the same request answers the same operation, after a restart too.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from .. import errors
+from ..guard import RefusedRequest, RequestRules
 
 Envelope = dict[str, Any]
 
@@ -38,11 +39,18 @@ class Refusal(errors.KtrdrError):
 class EnvelopeRoute(APIRoute):
     """Answers errors in the envelope, in whatever app the router is mounted."""
 
+    #: Which requests are let in; None asks nothing.
+    rules: ClassVar[RequestRules | None] = None
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
         async def respond(request: Request) -> Response:
             try:
+                if self.rules is not None:
+                    # Before anything of the request is read, its body and who sends it included.
+                    receive = await self.rules.admit(request.scope, request.receive)
+                    request = Request(request.scope, receive)
                 return await handler(request)
             except RequestValidationError as error:
                 problems = [
@@ -56,8 +64,18 @@ class EnvelopeRoute(APIRoute):
         return respond
 
 
+def guarded(rules: RequestRules) -> type[EnvelopeRoute]:
+    """Make the class of routes that let in what the rules do."""
+
+    class Guarded(EnvelopeRoute):
+        pass
+
+    Guarded.rules = rules
+    return Guarded
+
+
 def _http_status(error: errors.KtrdrError) -> int:
-    if isinstance(error, Refusal):
+    if isinstance(error, Refusal | RefusedRequest):
         return error.status
     known = (_HTTP_STATUS[cls] for cls in type(error).__mro__ if cls in _HTTP_STATUS)
     return next(known, 500)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,9 +14,10 @@ from sse_starlette import EventSourceResponse
 
 from .. import errors
 from .._core import OperationEvent, OperationRecord
+from ..guard import RequestRules
 from ..operations import OperationsService
 from ..operations.handle import CANCEL_GRACE
-from .envelope import Envelope, EnvelopeRoute, Refusal, envelope_of, text_of
+from .envelope import Envelope, Refusal, envelope_of, guarded, text_of
 
 ApiStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
 
@@ -35,6 +36,9 @@ _RECENT = 1000
 # How long a stream may take to end by itself when the server does. Seconds.
 _SHUTDOWN_GRACE = 2.0
 
+# The largest number of an event that there can be: the store and the core count in 64 bits, with a sign.
+_MOST = 2**63 - 1
+
 OperationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 
 
@@ -51,12 +55,15 @@ def operations_router(
     operations: OperationsService | None = None,
     *,
     dependencies: Sequence[Dependency] = (),
+    allowed_hosts: Iterable[str] = (),
+    allowed_origins: Iterable[str] = (),
     cancel_grace: float = CANCEL_GRACE,
     ping: float = 15.0,
 ) -> APIRouter:
     """Make the routes below ``/operations``.
 
-    A client that goes away never cancels an operation; ``DELETE`` does. When the server ends, streams end.
+    A client that goes away never cancels an operation; ``DELETE`` does. When the server ends, streams end. What is let
+    in, and why, is ``ktrdr_core.guard.RequestRules``.
 
     Parameters
     ----------
@@ -64,6 +71,10 @@ def operations_router(
         Whose operations are shown; by default those of this process, and of the files it knows.
     dependencies : sequence of fastapi.Depends
         Asked before every route, for authentication.
+    allowed_hosts : iterable of str
+        Names in ``Host`` beside those of this machine; ``*`` for any. Others are answered 403.
+    allowed_origins : iterable of str
+        Pages of other sites that may cancel, retry and resume: ``https://app.example``.
     cancel_grace : float
         How long ``DELETE`` waits for the work to stop before it answers 202. Seconds.
     ping : float
@@ -72,7 +83,7 @@ def operations_router(
     Raises
     ------
     InvalidArgumentError
-        For numbers that are not positive.
+        For numbers that are not positive, and for what is no host name or origin.
 
     Examples
     --------
@@ -90,7 +101,9 @@ def operations_router(
     router = APIRouter(
         prefix="/operations",
         tags=["operations"],
-        route_class=EnvelopeRoute,
+        route_class=guarded(
+            RequestRules(allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
+        ),
         dependencies=list(dependencies),
     )
     router.get("")(view.list)
@@ -127,7 +140,7 @@ class _View:
         parent_id: str | None = None,
         active_only: bool = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = 10,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> Envelope:
         """List operations, newest first."""
         page = self._operations.list(
@@ -202,7 +215,7 @@ class _View:
     def metrics(
         self,
         operation_id: OperationId,
-        cursor: Annotated[int, Query(ge=0)] = 0,
+        cursor: Annotated[int, Query(ge=0, le=_MOST)] = 0,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     ) -> Envelope:
         """Give the metrics after a cursor, and the cursor for the next call."""
@@ -212,8 +225,8 @@ class _View:
     async def events(
         self,
         operation_id: OperationId,
-        last_event_id: Annotated[int, Header(ge=0)] = 0,
-        after: Annotated[int, Query(ge=0)] = 0,
+        last_event_id: Annotated[int, Header(ge=0, le=_MOST)] = 0,
+        after: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> Response:
         """Stream the event log as server-sent events, those to come too, until the operation has ended.
 
@@ -302,7 +315,7 @@ def _detail(record: OperationRecord) -> Envelope:
             "steps_completed": progress.current_step,
             "steps_total": progress.total_steps,
             "items_processed": progress.items_processed,
-            "items_total": progress.total_items,
+            "items_total": progress.total_items or None,
             "current_item": progress.context.get("current_item"),
             "context": progress.context,
         },

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..cancellation import CancellationSystem
+from .patience import PatientProtocol
 
 if TYPE_CHECKING:
     import socket
@@ -33,6 +33,8 @@ def serve(
     until_stdin_closes: bool = False,
 ) -> None:
     """Serve ``app`` on a bound socket; return after SIGINT or SIGTERM, which cancel the operations of this process.
+
+    A request that stops half-way is ended (``PatientProtocol``).
 
     Parameters
     ----------
@@ -96,8 +98,8 @@ class _Parent(asyncio.Protocol):
         self._server.stop()
 
 
-def _counted(traffic: Traffic) -> type[H11Protocol]:
-    class Counted(H11Protocol):
+def _counted(traffic: Traffic) -> type[PatientProtocol]:
+    class Counted(PatientProtocol):
         def connection_lost(self, exc: Exception | None) -> None:
             traffic.closed(self.client)
             super().connection_lost(exc)

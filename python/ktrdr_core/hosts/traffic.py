@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 Client = tuple[str, int]
 
+# Most paths that are counted by name, and most characters of one; the others are counted together.
+_MOST_PATHS = 100
+_LONGEST_PATH = 200
+OTHER_PATHS = "(other)"
+_LONGEST_ERROR = 1000
+
 
 @dataclass
 class Traffic:
@@ -31,8 +37,12 @@ class Traffic:
     _changed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def came(self, endpoint: str, client: Client | None) -> None:
-        """Count a request."""
-        self.requests[endpoint] += 1
+        """Count a request; whoever asks for ever new paths makes no ever longer list."""
+        known = endpoint in self.requests
+        if known or (len(self.requests) < _MOST_PATHS and len(endpoint) <= _LONGEST_PATH):
+            self.requests[endpoint] += 1
+        else:
+            self.requests[OTHER_PATHS] += 1
         if client is not None and not endpoint.startswith("/health"):
             self.open.add(client)
             self.max_connections = max(self.max_connections, len(self.open))
@@ -47,7 +57,10 @@ class Traffic:
     def failed(self, message: str) -> None:
         """Count an answer that says ``success: false``."""
         self.error_count += 1
-        self.last_error = message
+        cut = len(message) - _LONGEST_ERROR
+        self.last_error = (
+            message if cut <= 0 else f"{message[:_LONGEST_ERROR]}… ({cut:,} characters more)"
+        )
 
     def changed(self) -> None:
         """Wake those that wait for a figure."""

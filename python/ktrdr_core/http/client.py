@@ -11,7 +11,7 @@ from .._bridge.replies import Pending, Send, reply, wait_for_reply
 from .._core import PoolOptions, RetryPolicy, Timeouts, TlsOptions
 from ..errors import InvalidArgumentError
 from .query import with_params
-from .responses import EventStream, Response, StreamedResponse
+from .responses import EventStream, Response, StreamedResponse, checked_patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,6 +113,8 @@ class Client:
     Notes
     -----
     Thread safety: every member from any thread; ``await`` on any event loop, many at once.
+
+    A request, stream or event stream goes on when nobody holds the client any more, until the client is closed.
 
     Any status is a response: ``raise_for_status`` makes an error of it. No redirect is followed unless a request asks for
     it, no proxy is taken from the environment, no cookie is kept.
@@ -248,6 +250,7 @@ class Client:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         last_event_id: str = "",
+        reconnect_for: float | None = None,
         cancellation_token: _core.CancellationToken | None = None,
     ) -> EventStream:
         """Follow the server-sent events of a URL; nothing is sent before somebody waits for the first.
@@ -260,6 +263,10 @@ class Client:
             See ``request``.
         last_event_id : str, optional
             Go on after this event.
+        reconnect_for : float, optional
+            Seconds that the service may stay away once its events have begun: refused, broken off, 502 to 504.
+            ``math.inf`` for as long as it takes. Without it until the token's deadline, where it has one; else as
+            ``RetryPolicy`` says.
         cancellation_token : CancellationToken, optional
             Ends it with ``OperationCancelledError``.
 
@@ -274,7 +281,9 @@ class Client:
         if last_event_id:
             fields["Last-Event-ID"] = last_event_id
         request, _ = self._made("GET", url, params, fields, None, cancellation_token, {})
-        return EventStream(self._native.events(request, cancellation_token))
+        return EventStream(
+            self._native.events(request, cancellation_token, checked_patience(reconnect_for))
+        )
 
     def _made(
         self,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from .._bridge.replies import reply, wait_for_reply
 from .._core import ServerEvent
+from ..errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from typing import Self
@@ -241,12 +242,21 @@ class _Reading(Generic[T]):
         return next(self._here, None)
 
 
+def checked_patience(reconnect_for: float | None) -> float | None:
+    if reconnect_for is not None and not reconnect_for >= 0:
+        raise InvalidArgumentError(
+            f"reconnect_for must be at least 0 seconds, not {reconnect_for!r}"
+        )
+    return reconnect_for
+
+
 class EventStream(_Reading[ServerEvent]):
     """Server-sent events, for as long as the service sends them: ``async for event in client.events(url)``.
 
     A connection that breaks, ends or is silent for ``Timeouts.between_bytes`` is made anew, with the id of the last event,
-    after the time that the service asked for (``retry:``, else a second). It ends with a response 204, and with an error
-    when the service answers anything else than events, or cannot be reached again.
+    after the time that the service asked for (``retry:``, else a second), 0.1 s at least; longer and longer, up to 10 s,
+    where connections bring no event. It ends with a response 204, and with an error when the service answers anything
+    else than events, or cannot be reached again; ``reconnect_for`` says how long it may stay away before that.
 
     Iterate it once, on one task or thread; who gives up waiting for an event misses none later on. Leaving an ``async with``
     (or ``with``) block, or ``close()``, ends it.

@@ -33,7 +33,7 @@ async def request(
 ) -> AsgiResponse:
     """Send one request and read all of the response, however long the app takes over it."""
     content = b"" if body is None else json.dumps(body).encode()
-    sent = {"content-type": "application/json", **(headers or {})}
+    sent = {"host": "localhost", "content-type": "application/json", **(headers or {})}
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -62,6 +62,16 @@ TEST_F(Token, LetsOneOfManyThreadsWin) {
     }
 }
 
+TEST_F(Token, KnowsWhetherItsTimeIsLimited) {
+    EXPECT_FALSE(CancellationToken{}.has_deadline());
+    EXPECT_FALSE(token_.has_deadline());
+    EXPECT_FALSE(token_.child().has_deadline());
+    const CancellationToken limited = token_.child(1s);
+    EXPECT_TRUE(limited.has_deadline());
+    EXPECT_TRUE(limited.child().has_deadline()) << "by the one above";
+    EXPECT_FALSE(token_.has_deadline());
+}
+
 TEST_F(Token, IsTheSameTokenInEveryCopy) {
     const CancellationToken copy = token_;
     EXPECT_EQ(copy, token_);

@@ -45,7 +45,24 @@ TEST_F(RunOnTest, MakesAnErrorOfAnException) {
     const auto outcome = run([]() -> Result<int> { throw std::runtime_error("broken"); });
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code, Errc::internal);
-    EXPECT_EQ(outcome.error().message, "broken");
+    EXPECT_EQ(outcome.error().message, "work on another thread: broken");
+}
+
+TEST_F(RunOnTest, AnExecutorWithoutAThreadIsAnError) {
+    struct Refusing final : Executor {
+        void post(Function) override { throw ErrorException(fail(Errc::out_of_resources, "no thread")); }
+        [[nodiscard]] bool runs_here() const override { return false; }
+    } refusing;
+    std::optional<Result<int>> outcome;
+    boost::asio::co_spawn(
+        io_,
+        [&]() -> boost::asio::awaitable<void> {
+            outcome = co_await run_on(refusing, std::function<Result<int>()>([] { return Result<int>(1); }));
+        },
+        boost::asio::detached);
+    io_.run();
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->error().code, Errc::out_of_resources);
 }
 
 }  // namespace

@@ -73,6 +73,28 @@ TEST_F(ManagerTest, LoadsWhatIsStored) {
     EXPECT_EQ(operation->record().progress->context.at("mode"), "local");
 }
 
+TEST_F(ManagerTest, LeavesARecordOfAReadInTheFileOnlyWhereItIsNamed) {
+    const auto manager = open(std::make_shared<FakeSource>());
+    store_a_month();
+    const auto read = manager->load_data(local_, {}).value();
+    LoadRequest named = local_;
+    named.operation_id = "mine";
+    const auto recorded = manager->load_data(named, {}).value();
+    const auto load = manager->load_data(full_, {}).value();
+    finish();
+    const auto known_to = [](OperationStore& store, const std::shared_ptr<Operation>& operation) {
+        return store.find(operation->id()).value().has_value();
+    };
+    EXPECT_EQ(read->status(), OperationStatus::completed);
+    EXPECT_FALSE(known_to(*manager->operations(), read));
+    EXPECT_TRUE(known_to(*registry_.memory(), read));
+    EXPECT_TRUE(known_to(*manager->operations(), recorded));
+    EXPECT_TRUE(known_to(*manager->operations(), load));
+    EXPECT_TRUE(manager->operations()->events(read->id(), {}).value().empty());
+    EXPECT_EQ(manager->jobs().get_job_status(read->id())->status, OperationStatus::completed);
+    EXPECT_EQ(registry_.list({}).value().total, 3U);
+}
+
 TEST_F(ManagerTest, RefusesABadRequestWithoutAnOperation) {
     const auto manager = open();
     LoadRequest request = local_;

@@ -45,7 +45,7 @@ protected:
 private:
     void dial_ended(Connection&) override { open = true; }
     void dial_failed(Connection&, Error error) override { failed = std::move(error); }
-    void idle_lost(Connection&) override {}
+    void idle_lost(Connection&, Connection::Look) override {}
     void head_arrived(Exchange&) override {}
     void piece_arrived(Exchange&) override {}
     void exchange_ended(Connection&, Exchange&, Result<void>, bool) override {}

@@ -314,6 +314,41 @@ TEST(PoolCore, RefusesAtOnceWhenTheQueueIsFull) {
     core.leave(first);
 }
 
+TEST(PoolCore, WhoWasGrantedAUselessConnectionGoesBeforeTheOthersAndIsNotRefused) {
+    PoolCore core = make_core(1, 1);
+    PoolWaiter holder;
+    PoolWaiter next;
+    PoolWaiter behind;
+    PoolMember member;
+    PoolMember fresh;
+    open_for(core, holder, member);
+    (void)core.acquire(next, start);
+    EXPECT_EQ(core.release(member, true, start).waiter, &next);
+    (void)core.acquire(behind, start);
+    const PoolAction useless = core.release(member, false, start);
+    EXPECT_EQ(useless.kind, Kind::close);
+    EXPECT_TRUE(useless.dial) << "for the one behind";
+    EXPECT_TRUE(core.acquire(next, start, PoolCore::Turn::first).is_nothing()) << "the queue was full";
+    core.dial_started(fresh);
+    EXPECT_EQ(core.dial_ended(fresh, start, middle).waiter, &next);
+    EXPECT_EQ(core.release(fresh, true, start).waiter, &behind);
+    EXPECT_EQ(core.release(fresh, false, start).kind, Kind::close);
+}
+
+TEST(PoolCore, WhileItDistrustsTheServiceAConnectionIsUsedOnce) {
+    PoolCore core = make_core(1);
+    PoolWaiter waiter;
+    PoolMember first;
+    PoolMember second;
+    open_for(core, waiter, first);
+    core.distrust(start + 1min);
+    core.distrust(start + 1s);
+    EXPECT_EQ(core.release(first, true, start + 59s).kind, Kind::close);
+    open_for(core, waiter, second);
+    EXPECT_EQ(core.release(second, true, start + 1min).kind, Kind::none) << "kept again";
+    EXPECT_EQ(core.close().member, &second);
+}
+
 TEST(PoolCore, ClosesIdleConnectionsOldestFirstWhenTheirTimeIsOver) {
     PoolCore core = make_core(2);
     PoolWaiter a;
@@ -468,6 +503,10 @@ private:
             std::erase(idle_, step.member);
             active_.push_back(step.member);
         }
+        if (step.kind == Kind::grant && random_() % 8 == 0) {
+            take_back(step);
+            return;
+        }
         if (step.kind == Kind::close) {
             std::erase(idle_, step.member);
         }
@@ -483,6 +522,19 @@ private:
             EXPECT_EQ(step.waiter, queue.front()) << "served out of turn";
             queue.pop_front();
         }
+    }
+    /// What was granted turns out to be useless.
+    void take_back(const PoolAction& granted) {
+        EXPECT_EQ(granted.waiter, queue_of(*granted.waiter).front()) << "served out of turn";
+        queue_of(*granted.waiter).pop_front();
+        std::erase(active_, granted.member);
+        carry_out(core_.release(*granted.member, false, now_));
+        queue_of(*granted.waiter).push_front(granted.waiter);
+        PoolAction step = core_.acquire(*granted.waiter, now_, PoolCore::Turn::first);
+        for (; step.kind == Kind::close; step = core_.acquire(*granted.waiter, now_, PoolCore::Turn::first)) {
+            carry_out(step);
+        }
+        carry_out(step);
     }
     std::deque<PoolWaiter*>& queue_of(const PoolWaiter& waiter) { return waiter.urgent ? urgent_ : queue_; }
     PoolMember* take(std::vector<PoolMember*>& from) {

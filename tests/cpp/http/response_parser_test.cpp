@@ -85,6 +85,95 @@ TEST(ResponseParser, ABodyInChunksOrPackedIsNotPlain) {
     }
 }
 
+/// What comes of an answer in whatever pieces it comes: its body, else what is wrong with it.
+std::string body_of(std::string_view bytes) {
+    std::string same;
+    for (std::size_t piece = bytes.size(); piece >= 1; --piece) {
+        ResponseParser parser(limits, false);
+        const auto outcome = read(parser, bytes, piece);
+        const std::string came = outcome ? parser.take().body : outcome.error().message;
+        EXPECT_TRUE(same.empty() || came == same) << piece << ": " << came << " and " << same;
+        same = came;
+    }
+    return same;
+}
+
+const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+TEST(ResponseParser, TakesAStatusLineThatEndsBehindItsNumber) {
+    EXPECT_EQ(body_of("HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello"), "hello");
+    EXPECT_EQ(body_of("HTTP/1.0 200\r\nContent-Length: 5\r\n\r\nhello"), "hello");
+    EXPECT_EQ(body_of("HTTP/1.1 100\r\n\r\nHTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello"), "hello");
+    ResponseParser parser(limits, false);
+    ASSERT_TRUE(read(parser, "HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", 100));
+    EXPECT_EQ(parser.take().status, 404);
+}
+
+TEST(ResponseParser, RefusesAStatusLineThatIsNone) {
+    for (const char* const line : {"HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 2x0", "HTTP/1.1  200", "HTTP/1.1200 OK",
+                                   "HTTP/1.2 200 OK", "HTTP/3.0 200 OK"}) {
+        ResponseParser parser(limits, false);
+        const auto outcome = read(parser, std::string(line) + "\r\nContent-Length: 0\r\n\r\n", 100);
+        EXPECT_THAT(outcome ? "taken" : outcome.error().message, HasSubstr("is not HTTP/1.1")) << line;
+    }
+}
+
+TEST(ResponseParser, TakesBlanksAroundTheSizeOfAChunk) {
+    for (const std::string_view rest :
+         {"5 \r\nhello\r\n0\r\n\r\n", " 5\r\nhello\r\n0\r\n\r\n", "5\t \r\nhello\r\n 0 \r\n\r\n",
+          "2\r\nhe\r\n 3 \r\nllo\r\n0  \r\nX: y\r\n\r\n", " 002 \r\nhe\r\n3 \r\nllo\r\n 000\r\n\r\n",
+          "2;a=b\r\nhe\r\n3 ;c\r\nllo\r\n0 \r\n\r\n", "0000000000000000000005    \r\nhello\r\n0\r\n\r\n"}) {
+        EXPECT_EQ(body_of(chunked + std::string(rest)), "hello") << rest;
+    }
+    EXPECT_EQ(body_of(chunked + " 0 \r\n\r\n"), "");
+}
+
+TEST(ResponseParser, RefusesAChunkWhoseSizeCanBeReadInTwoWays) {
+    for (const std::string_view rest :
+         {" \r\nhello\r\n0\r\n\r\n", "5 5\r\nhello\r\n0\r\n\r\n", "+5\r\nhello\r\n0\r\n\r\n",
+          "-5 \r\nhello\r\n0\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n", "5\v\r\nhello\r\n0\r\n\r\n",
+          "5 x\r\nhello\r\n0\r\n\r\n", "5_0 \r\nhello\r\n0\r\n\r\n", "10000000000000005 \r\nhello\r\n0\r\n\r\n"}) {
+        EXPECT_THAT(body_of(chunked + std::string(rest)), HasSubstr("is not HTTP/1.1")) << rest;
+    }
+}
+
+TEST(ResponseParser, BlanksAroundSizesAreFramingAndNoMoreOfItThanIsAllowed) {
+    std::string bytes = chunked;
+    for (int i = 0; i < 30; ++i) {
+        bytes += "1" + std::string(200, ' ') + "\r\nx\r\n";
+    }
+    ResponseParser parser(limits, false);
+    EXPECT_EQ(read(parser, bytes + "0\r\n\r\n", 500).error().code, Errc::response_too_large);
+}
+
+TEST(ResponseParser, TakesALengthThatIsSaidMoreThanOnce) {
+    const std::string ok = "HTTP/1.1 200 OK\r\n";
+    for (const char* const fields : {"Content-Length: 5\r\nContent-Length: 5\r\n", "Content-Length: 5, 5\r\n",
+                                     "Content-Length: 5,5\r\nX: y\r\ncontent-length: 05\r\n"}) {
+        EXPECT_EQ(body_of(ok + fields + "\r\nhello"), "hello") << fields;
+    }
+    EXPECT_THAT(body_of(ok + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
+                HasSubstr("more than one Content-Length, and they differ"));
+    EXPECT_THAT(body_of(ok + "Content-Length: 5, 6\r\n\r\nhello!"), HasSubstr("and they differ"));
+    for (const char* const length : {"5,", ",5", "5, x", "+5", "-5", "5 5", "0x5", "", "5;5"}) {
+        EXPECT_THAT(body_of(ok + "Content-Length: " + length + "\r\n\r\nhello"), HasSubstr("is not HTTP/1.1"))
+            << length;
+    }
+}
+
+TEST(ResponseParser, RefusesAtOnceWhatBeginsLikeNoAnswer) {
+    for (const std::string_view begin : {"!", "\r\n", " HTTP/1.1", "http/1.1", "HTTP/2", "HTTQ"}) {
+        ResponseParser parser(limits, false);
+        std::size_t used = 0;
+        EXPECT_TRUE(parser.feed(boost::asio::buffer(begin), used).has_error()) << begin;
+        EXPECT_FALSE(parser.has_status());
+    }
+    ResponseParser parser(limits, false);
+    std::size_t used = 0;
+    EXPECT_TRUE(parser.feed(boost::asio::buffer("HTTP/1.1 2", 10), used));
+    EXPECT_FALSE(parser.has_status());
+}
+
 TEST(ResponseParser, RefusesAStatusThatIsNone) {
     ResponseParser parser(limits, false);
     const auto outcome = read(parser, "HTTP/1.1 002 Odd\r\nContent-Length: 0\r\n\r\n", 100);

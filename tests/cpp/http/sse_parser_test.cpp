@@ -94,6 +94,15 @@ TEST(SseParser, TakesARetryThatIsANumberAndNotForEver) {
     }
 }
 
+TEST(SseParser, TakesAnEventAsLongAsTheLimitInOneLine) {
+    constexpr SseParser::Limits even{.line_bytes = 66, .event_bytes = 60};
+    SseParser parser(even);
+    std::vector<ServerEvent> events;
+    ASSERT_TRUE(parser.feed("data: " + std::string(60, 'x') + "\n\n", events));
+    EXPECT_EQ(events.at(0).data.size(), 60U);
+    EXPECT_TRUE(parser.feed("data:" + std::string(61, 'x') + "\n\n", events).has_error());
+}
+
 TEST(SseParser, HasLimits) {
     std::vector<ServerEvent> events;
     SseParser lines(small);

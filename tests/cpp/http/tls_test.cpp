@@ -30,8 +30,11 @@ struct Free {
 /// A key, and a certificate for it that it has signed itself: its own authority.
 class Certificate final {
 public:
-    /// `names`: "DNS:service.test,IP:127.0.0.1". It holds from yesterday for `days`.
-    explicit Certificate(const std::string& names, int days = 30) : key(EVP_EC_gen("P-256")), certificate(X509_new()) {
+    /// `names`: "DNS:service.test,IP:127.0.0.1"; empty for none but the common name. It holds from yesterday for
+    /// `days`.
+    explicit Certificate(const std::string& names, int days = 30, EVP_PKEY* own_key = EVP_EC_gen("P-256"),
+                         const char* common_name = "test")
+        : key(own_key), certificate(X509_new()) {
         constexpr long day = 24L * 60 * 60;
         X509* const it = certificate.get();
         X509_set_version(it, X509_VERSION_3);
@@ -40,11 +43,13 @@ public:
         X509_gmtime_adj(X509_getm_notAfter(it), (days - 1) * day);
         X509_set_pubkey(it, key.get());
         X509_NAME_add_entry_by_txt(X509_get_subject_name(it), "CN", MBSTRING_ASC,
-                                   reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+                                   reinterpret_cast<const unsigned char*>(common_name), -1, -1, 0);
         X509_set_issuer_name(it, X509_get_subject_name(it));
-        const std::unique_ptr<X509_EXTENSION, Free> extension(
-            X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str()));
-        X509_add_ext(it, extension.get(), -1);
+        if (!names.empty()) {
+            const std::unique_ptr<X509_EXTENSION, Free> extension(
+                X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str()));
+            X509_add_ext(it, extension.get(), -1);
+        }
         X509_sign(it, key.get(), EVP_sha256());
     }
 
@@ -78,6 +83,8 @@ private:
 class Peer final {
 public:
     explicit Peer(const Certificate& own) : context_(SSL_CTX_new(TLS_server_method())) {
+        // What a service takes for good enough is no matter of ours.
+        SSL_CTX_set_security_level(context_.get(), 0);
         SSL_CTX_use_certificate(context_.get(), own.certificate.get());
         SSL_CTX_use_PrivateKey(context_.get(), own.key.get());
     }
@@ -86,6 +93,11 @@ public:
         SSL_CTX_set_max_proto_version(context_.get(), version);
         // Debian's own level forbids them altogether.
         SSL_CTX_set_security_level(context_.get(), 0);
+    }
+    /// Of TLS 1.2, and of no other.
+    void speaks_only(const char* ciphers) {
+        speaks_at_most(TLS1_2_VERSION);
+        EXPECT_EQ(SSL_CTX_set_cipher_list(context_.get(), ciphers), 1);
     }
     void asks_for(const Certificate& client) {
         SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
@@ -133,7 +145,7 @@ class Tls : public testing::Test {
 protected:
     /// Hand bytes to and fro, `at_once` at a time, until both sides are done or the client gives up.
     Result<bool> shake_hands(const std::string& host, std::size_t at_once = 64UL * 1024) {
-        client.emplace(TlsContext::create(options).value(), host);
+        client.emplace(TlsSession::create(TlsContext::create(options).value(), host).value());
         peer.begin();
         to_client.clear();
         for (int i = 0; i < 10'000; ++i) {
@@ -147,7 +159,7 @@ protected:
                 return done;
             }
             const std::size_t some = std::min(at_once, to_client.size());
-            client->receive({to_client.data(), some});
+            EXPECT_TRUE(client->receive({to_client.data(), some}));
             to_client.erase(0, some);
         }
         return false;
@@ -155,7 +167,7 @@ protected:
     /// What is still on its way to the client arrives.
     void arrive() {
         to_client += peer.output();
-        client->receive(std::exchange(to_client, {}));
+        EXPECT_TRUE(client->receive(std::exchange(to_client, {})));
     }
     Result<std::string> read() {
         std::string all;
@@ -217,6 +229,64 @@ TEST_F(Tls, TrustsTheNamesAndAddressesOfTheCertificateAlone) {
         EXPECT_THAT(error.message, HasSubstr(std::string("the certificate of ") + host + " was refused"));
         EXPECT_THAT(error.message, HasSubstr("mismatch"));
     }
+}
+
+TEST_F(Tls, AsksForTheAddressWithoutItsZone) {
+    const Certificate near("IP:fe80::1,IP:::1");
+    options.ca_file = near.file();
+    peer = Peer(near);
+    for (const char* const host : {"fe80::1%eth0", "fe80::1%25eth0", "::1%lo", "fe80:0::1%2"}) {
+        EXPECT_EQ(shake_hands(host).value(), true) << host;
+        EXPECT_EQ(peer.asked_name(), "") << host;
+    }
+    for (const char* const host : {"fe80::2%eth0", "::2%lo", "fe80::1:1%1"}) {
+        EXPECT_THAT(refusal(host).message, HasSubstr("mismatch")) << host;
+    }
+}
+
+TEST_F(Tls, ADotAtTheEndOfANameIsNoPartOfIt) {
+    EXPECT_EQ(shake_hands("service.test.").value(), true);
+    EXPECT_EQ(peer.asked_name(), "service.test");
+    EXPECT_THAT(refusal("other.test.").message, HasSubstr("mismatch"));
+}
+
+TEST_F(Tls, MakesNoSessionForAHostThatCannotBeAskedFor) {
+    const auto context = TlsContext::create(options).value();
+    for (const std::string& host :
+         {std::string(), std::string("."), std::string("a\0b", 3), std::string(70'000, 'a')}) {
+        const auto made = TlsSession::create(context, host);
+        ASSERT_TRUE(made.has_error()) << host.substr(0, 10);
+        EXPECT_EQ(made.error().code, Errc::service_connection);
+        EXPECT_TRUE(made.error().context.contains("tls")) << "it is not tried again";
+    }
+}
+
+TEST_F(Tls, ACommonNameIsNobodysIdentity) {
+    const Certificate old("", 30, EVP_EC_gen("P-256"), "service.test");
+    options.ca_file = old.file();
+    peer = Peer(old);
+    EXPECT_THAT(refusal("service.test").message, HasSubstr("mismatch"));
+}
+
+TEST_F(Tls, SpeaksNothingThatTheServicesKeyOpensLater) {
+    const Certificate rsa("DNS:service.test", 30, EVP_RSA_gen(2048));
+    options.ca_file = rsa.file();
+    for (const char* const ciphers : {"AES128-GCM-SHA256", "AES256-SHA256", "AES128-SHA"}) {
+        peer = Peer(rsa);
+        peer.speaks_only(ciphers);
+        EXPECT_THAT(refusal("service.test").message, HasSubstr("the TLS handshake failed")) << ciphers;
+    }
+    peer = Peer(rsa);
+    peer.speaks_only("ECDHE-RSA-AES128-GCM-SHA256");
+    EXPECT_EQ(shake_hands("service.test").value(), true);
+}
+
+TEST_F(Tls, TrustsNoKeyThatIsTooShort) {
+    const Certificate weak("DNS:service.test", 30, EVP_RSA_gen(1024));
+    options.ca_file = weak.file();
+    peer = Peer(weak);
+    peer.speaks_at_most(TLS1_2_VERSION);
+    EXPECT_EQ(refusal("service.test").code, Errc::service_connection);
 }
 
 TEST_F(Tls, TrustsNobodyWhomTheAuthorityDoesNotVouchFor) {
@@ -282,7 +352,7 @@ TEST_F(Tls, NoticesEveryByteThatWasChangedOnTheWay) {
         peer.write("pay 10");
         std::string changed = peer.output();
         changed.at(at) = static_cast<char>(changed[at] ^ 1);
-        client->receive(changed);
+        ASSERT_TRUE(client->receive(changed));
         const auto got = read();
         // A length that was made larger is waited for.
         EXPECT_TRUE(got.has_error() || got->empty()) << "byte " << at;

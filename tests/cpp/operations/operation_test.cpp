@@ -1,7 +1,12 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <boost/json/serialize.hpp>
 #include <latch>
 #include <thread>
+
+#include <ktrdr/base/text.hpp>
+#include <ktrdr/operations/event_kind.hpp>
 
 #include "recorder.hpp"
 
@@ -189,6 +194,54 @@ TEST_F(OneOperation, WakesWhoWaitsForIt) {
     ASSERT_TRUE(operation_->start());
     std::jthread waiter([this] { EXPECT_TRUE(operation_->wait_for(std::chrono::nanoseconds::max())); });
     operation_->finish(std::any(1));
+}
+
+TEST_F(OneOperation, KeepsNoTextWithoutEnd) {
+    const std::string large(50'000'000, 'x');
+    auto operation = Operation::make(OperationSpec{.type = "data_load", .id = "op_2", .name = large},
+                                     world_.root.child(), world_.clock);
+    ASSERT_TRUE(operation->start());
+    operation->add_warning(large + "\xe9");
+    operation->add_warning("caf\xe9.csv");
+    operation->add_log(large, {{"fact", large}});
+    operation->add_metric({{"loss", 0.5}, {"note", large}});
+    ASSERT_TRUE(operation->request_cancel({CancelCode::user, large, large}));
+    operation->finish(failed(Error{Errc::internal, large, {{"body", large}}}));
+    const auto record = operation->record();
+    EXPECT_LE(record.name.size(), longest_name);
+    EXPECT_THAT(record.warnings.at(0), HasSubstr("… (cut, 50000001 bytes in all)"));
+    EXPECT_EQ(record.warnings.at(1), R"(caf\xe9.csv)");
+    EXPECT_LE(record.reason->text.size(), longest_text);
+    EXPECT_LE(record.reason->origin.size(), longest_name);
+    EXPECT_LE(record.error->message.size(), longest_text);
+    EXPECT_LE(record.progress->message.size(), longest_text);
+    const auto events = operation->events({}).value();
+    for (const auto& event : events) {
+        EXPECT_LE(boost::json::serialize(event.data).size(), most_facts) << to_string(event.kind);
+    }
+    EXPECT_EQ(events.at(5).data.at("loss"), 0.5);
+}
+
+TEST_F(OneOperation, KeepsTheErrorOfAFailureWithinBounds) {
+    const std::string large(50'000'000, 'x');
+    ASSERT_TRUE(operation_->start());
+    operation_->finish(failed(Error{Errc::internal, large + "\xe9", {{"body", large}}}));
+    EXPECT_LE(operation_->record().error->message.size(), longest_text);
+    EXPECT_LE(boost::json::serialize(operation_->record().error->context).size(), most_facts);
+    EXPECT_LE(operation_->record().progress->message.size(), longest_text);
+}
+
+TEST_F(OneOperation, KeepsAHundredWarningsAndSaysThatThereAreMore) {
+    ASSERT_TRUE(operation_->start());
+    for (int i = 0; i < 1000; ++i) {
+        operation_->add_warning(fmt::format("warning {}", i));
+    }
+    const auto warnings = operation_->record().warnings;
+    ASSERT_EQ(warnings.size(), 101);
+    EXPECT_EQ(warnings.at(99), "warning 99");
+    EXPECT_THAT(warnings.at(100), HasSubstr("they are in the event log"));
+    EXPECT_EQ(operation_->events({.after = 0, .limit = 10'000, .kind = OperationEventKind::warning}).value().size(),
+              1000);
 }
 
 TEST_F(OneOperation, KeepsWarnings) {

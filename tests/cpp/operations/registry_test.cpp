@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <barrier>
+#include <optional>
 #include <thread>
 
 #include "recorder.hpp"
@@ -249,6 +251,63 @@ TEST_F(Registry, MakesOneOperationForManyThreadsWithOneId) {
     threads.clear();
     EXPECT_EQ(created, 1);
     EXPECT_THAT(registry_.live(), SizeIs(1));
+}
+
+/// Two who look an id up meet here, so that each finds nothing and goes on to make it.
+class MeetingStore final : public MemoryStore {
+public:
+    [[nodiscard]] Result<std::optional<OperationRecord>> find(const std::string& id) override {
+        meet_.arrive_and_wait();
+        return MemoryStore::find(id);
+    }
+
+private:
+    std::barrier<> meet_{2};
+};
+
+TEST_F(Registry, OfTwoThreadsThatCreateOneIdAtOnceOneMakesItAndBothHaveIt) {
+    const auto store = std::make_shared<MeetingStore>();
+    const OperationSpec spec{.type = "data_load", .id = "mine", .store = store};
+    std::vector<OperationRegistry::Created> made(2);
+    std::thread other([&] { made[0] = registry_.create(spec).value(); });
+    made[1] = registry_.create(spec).value();
+    other.join();
+    EXPECT_NE(made[0].created, made[1].created);
+    EXPECT_EQ(made[0].operation, made[1].operation);
+}
+
+TEST_F(Registry, OfTwoThreadsThatWantOneIdForDifferentThingsOneIsRefused) {
+    const auto store = std::make_shared<MeetingStore>();
+    const auto spec = [&](const char* type) {
+        return OperationSpec{.type = type, .id = "mine", .store = store};
+    };
+    std::optional<Result<OperationRegistry::Created>> first;
+    std::thread other([&] { first.emplace(registry_.create(spec("training"))); });
+    const auto second = registry_.create(spec("data_load"));
+    other.join();
+    EXPECT_NE(first->has_value(), second.has_value());
+    EXPECT_EQ((second ? *first : second).error().code, Errc::conflict);
+}
+
+/// Cannot be read.
+class BrokenStore final : public MemoryStore {
+public:
+    [[nodiscard]] Result<std::optional<OperationRecord>> find(const std::string&) override { return broken(); }
+    [[nodiscard]] Result<OperationRecord> claim(const std::string&) override { return broken(); }
+
+private:
+    static Error broken() { return fail(Errc::storage, "the file cannot be read"); }
+};
+
+TEST_F(Registry, WhatAStoreCannotReadIsNeitherMadeNorResumedNorCancelled) {
+    const auto store = std::make_shared<BrokenStore>();
+    OperationSpec spec{.type = "data_load", .id = "mine", .store = store};
+    EXPECT_EQ(registry_.create(spec).error().code, Errc::storage);
+    spec.resume = true;
+    EXPECT_EQ(registry_.create(spec).error().code, Errc::storage);
+    EXPECT_EQ(registry_.cancel("mine", {}).error().code, Errc::storage);
+    EXPECT_EQ(registry_.record("mine").error().code, Errc::storage);
+    EXPECT_THAT(registry_.live(), IsEmpty());
 }
 
 }  // namespace

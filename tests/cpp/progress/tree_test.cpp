@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <boost/json/serialize.hpp>
 #include <cmath>
 #include <random>
 #include <thread>
 
 #include <ktrdr/base/manual.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/progress/tree.hpp>
 
 namespace ktrdr {
@@ -91,6 +93,44 @@ TEST_F(Tree, IsFullOnlyWhenFinished) {
     const auto state = tree_.snapshot();
     EXPECT_EQ(state.percentage, 100);
     EXPECT_THAT(state.estimated_remaining, Optional(0ms));
+}
+
+TEST_F(Tree, IsAtItsLastStepWhenFinished) {
+    EXPECT_EQ(tree_.snapshot().current_step, 0);
+    tree_.enter(1);
+    tree_.finish();
+    EXPECT_EQ(tree_.snapshot().current_step, 3);
+    EXPECT_EQ(tree_.take_edges().back().current_step, 3);
+
+    ProgressTree counted("op_2", clock_);
+    counted.set_total_steps(5);
+    counted.enter(ProgressRange{});
+    counted.outer().store(counts(2, 5));
+    EXPECT_EQ(counted.snapshot().current_step, 2);
+    counted.finish();
+    EXPECT_EQ(counted.snapshot().current_step, 5);
+
+    ProgressTree without_steps("op_3", clock_);
+    without_steps.finish();
+    EXPECT_EQ(without_steps.snapshot().current_step, 0);
+}
+
+TEST_F(Tree, KeepsNoTextWithoutEnd) {
+    const std::string large(50'000'000, 'x');
+    tree_.enter(ProgressRange{.name = large + "\xe9"});
+    tree_.set_detail(large);
+    for (int i = 0; i < 100; ++i) {
+        tree_.set_context({{fmt::format("key {}", i), std::string(5000, 'x')}, {"large", "caf\xe9"}});
+    }
+    auto state = tree_.snapshot();
+    EXPECT_LE(state.step_name.size(), longest_name);
+    EXPECT_LE(state.detail.size(), longest_text);
+    EXPECT_LE(state.message.size(), longest_text);
+    EXPECT_THAT(state.message, testing::EndsWith("bytes in all)"));
+    EXPECT_LE(boost::json::serialize(state.context).size(), 2 * most_facts);
+    EXPECT_EQ(state.context.at("large"), R"(caf\xe9)");
+    tree_.close(large);
+    EXPECT_LE(tree_.snapshot().message.size(), longest_text);
 }
 
 TEST_F(Tree, StaysWhereItWasWhenClosed) {

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <chrono>
 #include <future>
+#include <new>
+#include <stdexcept>
 #include <vector>
 
 namespace ktrdr {
@@ -60,6 +63,18 @@ TEST(IoThread, ATimerMaySetTheNextOne) {
     io.schedule_at(std::chrono::steady_clock::now(),
                    [&] { io.schedule_at(std::chrono::steady_clock::now(), [&] { done.set_value(); }); });
     EXPECT_EQ(done.get_future().wait_for(20s), std::future_status::ready);
+}
+
+TEST(IoThread, WhatEscapesAFunctionATimerOrAHandlerEndsNothing) {
+    IoThread io;
+    std::promise<void> done;
+    const auto now = std::chrono::steady_clock::now();
+    io.post([] { throw std::runtime_error("a function"); });
+    io.post([] { throw 3; });
+    io.schedule_at(now, [] { throw std::runtime_error("a timer"); });
+    boost::asio::post(io.context(), [] { throw std::bad_alloc(); });
+    io.schedule_at(now + 10ms, [&] { io.post([&] { done.set_value(); }); });
+    done.get_future().wait();
 }
 
 }  // namespace

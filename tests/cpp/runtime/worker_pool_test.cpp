@@ -1,6 +1,7 @@
 #include <ktrdr/runtime/worker_pool.hpp>
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -9,7 +10,10 @@
 #include <filesystem>
 #include <future>
 #include <latch>
+#include <stdexcept>
 #include <string>
+
+#include <ktrdr/base/result.hpp>
 
 namespace ktrdr {
 namespace {
@@ -87,6 +91,40 @@ TEST(WorkerPool, BlocksEverySignalOnItsThreads) {
         blocked.set_value(sigismember(&mask, SIGINT) == 1 && sigismember(&mask, SIGTERM) == 1);
     });
     EXPECT_TRUE(blocked.get_future().get());
+}
+
+TEST(WorkerPool, WhatEscapesAFunctionEndsNothing) {
+    WorkerPool pool("test", 1);
+    std::promise<void> done;
+    pool.post([] { throw std::runtime_error("gone"); });
+    pool.post([] { throw 3; });
+    pool.post([&] { done.set_value(); });
+    done.get_future().wait();
+    EXPECT_TRUE(pool.stop(soon()));
+}
+
+TEST(WorkerPool, RefusesWhatNoThreadCanBeStartedFor) {
+    WorkerPool pool("test", 2);
+    pthread_attr_t attributes;
+    ASSERT_EQ(pthread_getattr_default_np(&attributes), 0);
+    std::size_t stack = 0;
+    pthread_attr_getstacksize(&attributes, &stack);
+    // More than any address space holds.
+    ASSERT_EQ(pthread_attr_setstacksize(&attributes, std::size_t{1} << 50U), 0);
+    ASSERT_EQ(pthread_setattr_default_np(&attributes), 0);
+    try {
+        pool.post([] { FAIL(); });
+        ADD_FAILURE() << "a thread was started";
+    } catch (const ErrorException& error) {
+        EXPECT_EQ(error.error().code, Errc::out_of_resources);
+    }
+    pthread_attr_setstacksize(&attributes, stack);
+    pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+    std::promise<void> done;
+    pool.post([&] { done.set_value(); });
+    done.get_future().wait();
+    EXPECT_TRUE(pool.stop(soon()));
 }
 
 }  // namespace

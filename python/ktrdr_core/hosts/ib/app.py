@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fastapi import FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel
 
+from ...guard import RequestGuard, RequestRules
 from ..traffic import Gate, Traffic
 
 if TYPE_CHECKING:
@@ -53,7 +54,13 @@ class ReleaseRequest(BaseModel):
     count: int | None = None
 
 
-def create_app(source: Replay, *, delay: float = 0.0, gate: Opening | None = None) -> FastAPI:
+def create_app(
+    source: Replay,
+    *,
+    delay: float = 0.0,
+    gate: Opening | None = None,
+    rules: RequestRules | None = None,
+) -> FastAPI:
     """Build the service.
 
     Parameters
@@ -65,11 +72,15 @@ def create_app(source: Replay, *, delay: float = 0.0, gate: Opening | None = Non
     gate : Gate or asyncio.Event, optional
         Holds the requests of ``/data/historical`` in front of the delay. With a ``Gate`` the app has the routes
         ``/control/…`` that work it.
+    rules : RequestRules, optional
+        Which requests are let in; by default those for a server that is reached from this machine.
     """
     app = FastAPI(title="IB host service (replay)", docs_url=None, redoc_url=None, openapi_url=None)
     traffic = Traffic()
     app.state.traffic = traffic
     app.add_middleware(_Counting, traffic=traffic)
+    # Added last, so it stands in front.
+    app.add_middleware(RequestGuard, rules=rules)
     _add_health(app, traffic)
     _add_symbols(app, source, traffic)
     _add_historical(app, source, traffic, delay, gate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 import socket
 import sys
@@ -10,6 +11,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 
 from ...errors import KtrdrError
+from ...guard import RequestRules
 from .replay import sampledata
 
 
@@ -20,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     if missing:
         return _refuse(f"{' and '.join(missing)} missing: pip install 'ktrdr-core[fastapi]'")
     try:
+        rules = RequestRules(allowed_hosts=[*options.allow_host, *_reached_by(options.host)])
         source = sampledata()
     except KtrdrError as error:
         return _refuse(error.message)
@@ -34,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     from ..traffic import Gate
     from .app import create_app
 
-    app = create_app(source, delay=options.delay, gate=Gate() if options.gate else None)
+    app = create_app(
+        source, delay=options.delay, gate=Gate() if options.gate else None, rules=rules
+    )
     serve(
         app,
         listener,
@@ -51,6 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=5001, help="0 takes a free one (default: 5001)")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also answer requests for this name, *.example for all below it, * for any; may be repeated",
+    )
     parser.add_argument(
         "--delay",
         type=_seconds,
@@ -69,6 +81,15 @@ def _parser() -> argparse.ArgumentParser:
         help="end when standard input closes, so that the service does not outlive its parent",
     )
     return parser
+
+
+def _reached_by(host: str) -> list[str]:
+    """Name the address to bind as a request names it; all addresses of the machine have no such name."""
+    try:
+        everything = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        everything = not host
+    return [] if everything else [host]
 
 
 def _seconds(text: str) -> float:

@@ -131,9 +131,11 @@ public:
     [[nodiscard]] boost::asio::awaitable<JsonOutcomes> call_batch(std::vector<ServiceCall> requests,
                                                                   CallOptions options, bool stop_at_error,
                                                                   BatchHandler on_part = {});
-    /// Server-sent events of an endpoint; `last_event_id` may be empty.
+    /// Server-sent events of an endpoint; `last_event_id` may be empty. `patience` is that of `EventStream`: without it
+    /// as long as the operation has time.
     [[nodiscard]] std::shared_ptr<EventStream> events(std::string endpoint, std::string last_event_id,
-                                                      CallOptions options);
+                                                      CallOptions options,
+                                                      std::optional<std::chrono::milliseconds> patience = std::nullopt);
     /// Ask the health endpoint, within `timeout` and before calls that wait; an answer younger than `cache_ttl` is
     /// given again. A service that does not answer is not healthy; the only error is a cancel.
     [[nodiscard]] boost::asio::awaitable<Result<ServiceHealth>> check_health(std::chrono::milliseconds timeout,

@@ -27,6 +27,8 @@ enum class Errc {
     operation_failed,
     /// The runtime is shutting down or was forked; nothing new starts.
     shut_down,
+    /// The machine had no memory, thread or descriptor left for it.
+    out_of_resources,
     /// The store could not read or write; what was stored before is still there.
     storage,
     /// The store has no room left.

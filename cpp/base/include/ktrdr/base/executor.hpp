@@ -11,7 +11,8 @@ namespace ktrdr {
 /// Something that runs functions later, on a thread of its own.
 ///
 /// Thread safety: `post` and `runs_here` may be called from any thread.
-/// Errors: a function posted must not throw.
+/// Errors: `post` throws `ErrorException` when there is no thread or memory for the function, which is not queued then.
+/// A function posted must not throw: what escapes it is logged, and whoever waits for it waits on.
 class KTRDR_EXPORT Executor {
 public:
     using Function = std::function<void()>;

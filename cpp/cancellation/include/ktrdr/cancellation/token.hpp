@@ -68,6 +68,8 @@ public:
     bool cancel(CancelReason reason) const;
     [[nodiscard]] bool is_cancelled() const noexcept;
     [[nodiscard]] std::optional<CancelReason> reason() const;
+    /// It, or one above it, cancels itself when a time is over.
+    [[nodiscard]] bool has_deadline() const noexcept;
     /// A linked token, cancelled by its parent (code `parent`, the parent's text) or by itself. With a timeout it
     /// cancels itself with code `timeout` when that has passed. Units: `timeout` must be positive.
     [[nodiscard]] CancellationToken child(std::optional<std::chrono::nanoseconds> timeout = std::nullopt) const;

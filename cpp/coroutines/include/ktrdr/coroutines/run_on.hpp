@@ -7,11 +7,11 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/result.hpp>
 
@@ -29,8 +29,8 @@ struct Hop {
     void run() {
         try {
             result->emplace(work());
-        } catch (const std::exception& error) {
-            result->emplace(fail(Errc::internal, error.what()));
+        } catch (...) {
+            result->emplace(caught("work on another thread"));
         }
         work = nullptr;
     }
@@ -60,10 +60,15 @@ boost::asio::awaitable<Result<Value>> run_on(Executor& executor, std::function<R
             hop->result = result;
             hop->handler.emplace(std::move(handler));
             hop->io.emplace(io);
-            executor.post([hop, io] {
-                hop->run();
+            try {
+                executor.post([hop, io] {
+                    hop->run();
+                    boost::asio::post(io, [hop] { hop->resume(); });
+                });
+            } catch (...) {
+                hop->result->emplace(caught("handing work to another thread"));
                 boost::asio::post(io, [hop] { hop->resume(); });
-            });
+            }
         },
         boost::asio::use_awaitable);
     co_return std::move(**result);

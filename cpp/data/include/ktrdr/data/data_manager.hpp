@@ -49,7 +49,8 @@ public:
     [[nodiscard]] std::string default_host_url() const override { return host_service().names.default_host_url; }
     [[nodiscard]] std::string env_var_prefix() const override { return host_service().names.env_var_prefix; }
 
-    /// Start a load; the operation's value is a `BarsPtr`.
+    /// Start a load; the operation's value is a `BarsPtr`. It is recorded in the file, but for a read of what is stored
+    /// (mode local) under no id of the caller's, which leaves its record in memory.
     ///
     /// Errors (at once, before any work): `invalid_argument` for a request that cannot be, `configuration` when the
     /// mode needs a source and there is none, `conflict` for an id of another request, `client_closed` after `close`.

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,16 +30,21 @@ struct ServerEvent {
 
 /// Server-sent events of a service, for as long as it sends them: a connection that breaks, ends or is silent for
 /// `Timeouts::between_bytes` is made anew, with `Last-Event-ID`, after the time that the service asked for (`retry:`,
-/// else a second). Comments are heartbeats. A line has 64 KiB at most, an event 1 MiB.
+/// else a second), 100 ms at least; longer and longer, up to 10 s, where connections bring no event. Comments are
+/// heartbeats. An event has 1 MiB at most, in one line or in many.
 ///
 /// The end: an answer 204. An error: any other status that is not 200, an answer of another type, a connection that
-/// cannot be made anew (tried again as `RetryPolicy` says), a cancel.
+/// cannot be made anew (tried again as `RetryPolicy` says), a cancel. Once events have begun the service may stay away
+/// for a while (`patience`): connections that are refused or break, and statuses that say "not now" (see
+/// `is_passing`), are no errors until then.
 ///
 /// Thread safety: the io thread only.
 class KTRDR_EXPORT EventStream final : public std::enable_shared_from_this<EventStream>, private Counted<EventStream> {
 public:
-    /// `request.headers` may hold a `Last-Event-ID` to begin with.
-    EventStream(std::shared_ptr<HttpClient> client, Request request, CancellationToken token);
+    /// `request.headers` may hold a `Last-Event-ID` to begin with. Without `patience` it is as long as the token has
+    /// time, for one with a deadline, and else zero.
+    EventStream(std::shared_ptr<HttpClient> client, Request request, CancellationToken token,
+                std::optional<std::chrono::milliseconds> patience = std::nullopt);
     EventStream(const EventStream&) = delete;
     EventStream& operator=(const EventStream&) = delete;
     ~EventStream();

@@ -33,9 +33,9 @@ struct ClientMetrics {
     std::map<std::string, std::uint64_t> responses{};
     /// Calls without an answer, by `Errc`.
     std::map<std::string, std::uint64_t> errors{};
-    /// Connections closed, by reason: idle_timeout, max_lifetime, peer_closed (while idle), not_reusable (the service
-    /// asked for it, or the answer broke), abandoned (a cancel or a limit), dropped (idle beside one found dead),
-    /// client_closed.
+    /// Connections closed, by reason: idle_timeout, max_lifetime, peer_closed (while idle), unasked_bytes (the service
+    /// said what it was not asked for), not_reusable (the service asked for it, the answer broke, or the pool is on its
+    /// guard), abandoned (a cancel or a limit), dropped (idle beside one found dead or speaking), client_closed.
     std::map<std::string, std::uint64_t> connections_closed{};
     /// Attempts sent again, by what went wrong before: a status, else an `Errc`.
     std::map<std::string, std::uint64_t> retries{};

@@ -25,7 +25,8 @@ struct SafetensorsFile {
     boost::json::object metadata{};
 };
 
-/// `invalid_argument` saying what is broken: never reads past the end, whatever the header says.
+/// `invalid_argument` saying what is broken, whatever the header says. As the format has it, every byte of the data
+/// belongs to exactly one tensor and no object has a key twice.
 [[nodiscard]] KTRDR_EXPORT Result<SafetensorsFile> decode_safetensors(std::string_view content);
 
 }  // namespace ktrdr

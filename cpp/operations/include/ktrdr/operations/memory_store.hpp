@@ -11,7 +11,7 @@ namespace ktrdr {
 /// Finished operations of this process, the newest ones. Nothing survives the process.
 ///
 /// Cost: `max_count` records and their events.
-class KTRDR_EXPORT MemoryStore final : public OperationStore {
+class KTRDR_EXPORT MemoryStore : public OperationStore {
 public:
     explicit MemoryStore(std::size_t max_count = 1000) : max_count_(max_count) {}
 

@@ -85,6 +85,8 @@ public:
     /// Where operations that name no store are kept from now on.
     void set_default_store(std::shared_ptr<OperationStore> store);
     [[nodiscard]] std::shared_ptr<OperationStore> default_store() const;
+    /// For operations that leave nothing on disk, whatever the default store: memory for the newest that finished.
+    [[nodiscard]] const std::shared_ptr<OperationStore>& memory() const noexcept { return memory_; }
 
     /// Sample every live operation that somebody listens to; true when there is one (so the sampler goes on).
     bool sample();
@@ -132,6 +134,7 @@ private:
     /// Ended, and perhaps held by somebody.
     std::unordered_map<std::string, std::weak_ptr<Operation>> ended_{};
     std::size_t sweep_at_{64};
+    const std::shared_ptr<OperationStore> memory_;
     std::shared_ptr<OperationStore> default_store_;
     std::vector<std::weak_ptr<OperationStore>> stores_{};
     std::map<std::string, OperationKind> kinds_{};

@@ -59,7 +59,7 @@ private:
 
 /// An `HttpClient` for callers that are not on the io thread: answers come as mail.
 ///
-/// Thread safety: every member from any thread.
+/// Thread safety: every member from any thread. Lifetime: what it began goes on without it, until `close`.
 class KTRDR_EXPORT HttpCalls final : private Counted<HttpCalls> {
 public:
     [[nodiscard]] static Result<std::shared_ptr<HttpCalls>> create(Runtime& runtime, const ClientOptions& options);
@@ -75,8 +75,9 @@ public:
     /// The same; the reply is an `HttpStream`.
     CancellationToken stream(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
                              std::uint64_t key);
-    /// Server-sent events; nothing is sent before the first `next`.
-    [[nodiscard]] std::shared_ptr<HttpEvents> events(Request request, const CancellationToken& parent);
+    /// Server-sent events; nothing is sent before the first `next`. `patience` is that of `EventStream`.
+    [[nodiscard]] std::shared_ptr<HttpEvents> events(Request request, const CancellationToken& parent,
+                                                     std::optional<std::chrono::milliseconds> patience);
     /// The reply is null once the connections are open.
     void warm_up(std::size_t connections, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     void close();

@@ -48,6 +48,8 @@ private:
         timer_{context_.get_executor()};
     std::mutex inbox_mutex_;
     std::vector<Function> inbox_{};
+    /// The thread was told of what is in it.
+    bool woken_{false};
     /// Emptied by one round; kept for its memory.
     std::vector<Function> round_{};
     std::mutex mutex_;

@@ -57,7 +57,9 @@ private:
     Runtime();
     void tick();
     void tend();
+    void post_look();
     void look_for_dead_owners();
+    void post_tend();
 
     const int pid_;
     std::atomic<bool> closed_{false};

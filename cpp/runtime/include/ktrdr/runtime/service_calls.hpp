@@ -38,7 +38,8 @@ public:
     CancellationToken check_health(std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,
                                    CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     [[nodiscard]] std::shared_ptr<HttpEvents> events(std::string endpoint, std::string last_event_id,
-                                                     CallOptions options);
+                                                     CallOptions options,
+                                                     std::optional<std::chrono::milliseconds> patience);
     [[nodiscard]] const AsyncServiceAdapter& adapter() const noexcept { return *adapter_; }
     void close() { adapter_->close(); }
 

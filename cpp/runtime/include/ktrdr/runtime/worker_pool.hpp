@@ -29,6 +29,8 @@ public:
 
 private:
     void work();
+    /// Start one more thread; false when none can be started and there is none.
+    bool grow();
 
     const std::string name_;
     const std::size_t limit_;
