@@ -44,7 +44,7 @@ Result<std::shared_ptr<DataManager>> open_data_manager(DataServices services, co
         return storage.error();
     }
     services.registry.attach((*storage)->operations());
-    services.store.post([operations = (*storage)->operations()] { (void)operations->forget({}, ""); });
+    (*storage)->operations()->keep_house();
     return std::make_shared<DataManager>(services, std::move(*storage), std::move(*source), std::move(env));
 }
 

@@ -53,6 +53,7 @@ private:
     Runtime();
     void tick();
     void tend();
+    void watch_writes();
 
     const int pid_;
     std::atomic<bool> closed_{false};
@@ -64,6 +65,7 @@ private:
     OperationRegistry registry_;
     std::atomic<bool> sampling_{false};
     std::atomic<bool> tending_{false};
+    std::atomic<bool> watching_writes_{false};
 };
 
 }  // namespace ktrdr

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <thread>
@@ -73,14 +74,25 @@ public:
     ~Database();
 
     /// One transaction on the writing connection, there when this answers. `what` completes "cannot …" in messages.
-    Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced);
+    /// `patience`: how long it waits for another process's lock, at most `busy_timeout`, which is what it is without
+    /// one.
+    Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced,
+                       std::optional<std::chrono::milliseconds> patience = std::nullopt);
     /// One consistent snapshot on a reading connection, which cannot write. `work` must not read again.
     Result<void> read(std::string_view what, const Work& work);
+    /// Give pages that nothing uses back to the file system, at most so many; true while there are more. A file that
+    /// was made before this was possible keeps them for what is written next.
+    [[nodiscard]] Result<bool> give_back(std::size_t pages);
+    /// Put the write-ahead log into the file and make it empty, as far as readers and others let it.
+    Result<void> empty_log();
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }
 
 private:
     struct Writer;
     class Readers;
+    /// On the writing connection, outside a transaction.
+    Result<void> on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
+                           const Work& work);
     Database(std::filesystem::path file, std::unique_ptr<Writer> writer, std::unique_ptr<Readers> readers);
 
     const std::filesystem::path file_;
