@@ -15,7 +15,13 @@ import pytest
 
 from ktrdr_core import CancelReason, HostServiceConfig, ProgressState, ServiceCall, _core, errors
 from ktrdr_core.http import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
-from ktrdr_core.operations import MetricsPage, OperationEvent, OperationPage, OperationRecord
+from ktrdr_core.operations import (
+    MetricsPage,
+    OperationEvent,
+    OperationPage,
+    OperationRecord,
+    Retention,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +64,7 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
     (EVENT, {"seq": 4}),
     (ServiceCall("/echo", {"n": 1}, idempotent=True), {"data": {"n": 2}}),
     (OperationPage([RECORD], 1, 0), {"total_count": 2}),
+    (Retention(max_count=7), {"max_age": timedelta(days=1)}),
     (MetricsPage([{"loss": 0.5, "seq": 3}], 3), {"cursor": 4}),
 ]
 #: Those for users; what is for tests and hosts is their own matter.

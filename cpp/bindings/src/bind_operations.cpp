@@ -174,6 +174,14 @@ void bind_operations(py::module_& module) {
             },
             py::arg("seconds"), py::call_guard<GilReleased>())
         .def("result", [](const Handle& self) { return value_of(unwrap(self->result())); })
+        .def_property_readonly("first_seq", [](const Handle& self) { return self->first_seq(); })
+        .def(
+            "events",
+            [](const Handle& self, std::uint64_t after, std::size_t limit) {
+                return unwrap(OperationRegistry::events(*self.operation(), {after, limit, {}}));
+            },
+            py::arg("after"), py::arg("limit"), py::call_guard<GilReleased>(),
+            "Events of this run after a number, oldest first.")
         .def("listen", &listen, py::arg("mailbox"), py::arg("key"), py::arg("progress"), py::arg("events") = false,
              py::call_guard<GilReleased>())
         .def(

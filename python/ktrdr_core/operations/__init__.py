@@ -3,7 +3,7 @@
 from .._core import OperationEvent, OperationRecord
 from .context import OperationContext, current_operation
 from .handle import Operation, ProgressCallback
-from .service import MetricsPage, OperationPage, OperationsService, OperationStarter
+from .service import MetricsPage, OperationPage, OperationsService, OperationStarter, Retention
 
 __all__ = [
     "MetricsPage",
@@ -15,5 +15,6 @@ __all__ = [
     "OperationStarter",
     "OperationsService",
     "ProgressCallback",
+    "Retention",
     "current_operation",
 ]

@@ -54,6 +54,7 @@ private:
     void tick();
     void tend();
     void post_tend();
+    void watch_writes();
 
     const int pid_;
     std::atomic<bool> closed_{false};
@@ -65,6 +66,7 @@ private:
     OperationRegistry registry_;
     std::atomic<bool> sampling_{false};
     std::atomic<bool> tending_{false};
+    std::atomic<bool> watching_writes_{false};
 };
 
 }  // namespace ktrdr
