@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import Field
 from datetime import datetime, timedelta
 from os import PathLike
@@ -182,6 +182,17 @@ class ProgressState:
     def replace(self, **kwargs: Any) -> ProgressState:
         """Give a copy with other values in the named fields."""
 
+    def __getitem__(self, name: object) -> Any:
+        """Give a field by its name, else a fact of the context; so that a callback may take a state for a dict."""
+
+    def get(self, name: object, default: Any = None) -> Any:
+        """Give what ``state[name]`` gives, or ``default``."""
+
+    def __contains__(self, name: object) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def keys(self) -> tuple[str, ...]:
+        """Give the names of the fields."""
+
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __copy__(self) -> ProgressState: ...
@@ -242,6 +253,10 @@ class Bars:
     def close(self) -> Column: ...
     @property
     def volume(self) -> Column: ...
+
+class Waiter:
+    def join(self) -> None: ...
+    def leave(self) -> bool: ...
 
 class Listener: ...
 
@@ -351,7 +366,7 @@ class OperationRecord:
 
     @property
     def result(self) -> Any:
-        """Its value, where that is plain JSON; else None."""
+        """The plain form of its value, parts of it in words; None where it has none."""
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -431,6 +446,7 @@ class Operation:
     def record(self) -> OperationRecord: ...
     def cancel(self, reason: str, code: str) -> bool: ...
     def wait(self, seconds: float) -> bool: ...
+    def waiter(self) -> Waiter: ...
     def result(self) -> Any: ...
     def listen(
         self, mailbox: Mailbox, key: int, progress: bool, events: bool = False

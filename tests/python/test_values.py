@@ -80,6 +80,7 @@ HANDLES = {
     "Headers",
     "Operation",
     "OperationContext",
+    "OperationScope",
     "OperationStarter",
     "OperationsService",
     "PendingResponse",
@@ -87,6 +88,7 @@ HANDLES = {
     "Response",
     "ServiceOrchestrator",
     "StreamedResponse",
+    "TimeEstimationEngine",
     "TrainingManager",
     "TrainingProgressRenderer",
 }

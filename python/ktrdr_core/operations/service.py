@@ -13,6 +13,7 @@ from .. import _bridge, _core
 from .._bridge.arguments import explained
 from ..errors import ConflictError, InvalidArgumentError
 from .handle import Operation
+from .kinds import type_key
 
 if TYPE_CHECKING:
     import asyncio
@@ -125,7 +126,7 @@ class OperationsService:
         status : str or sequence of str, optional
             Only those in this state, or in one of these.
         operation_type, parent_id : str, optional
-            Only those of this type, with this parent.
+            Only those of this type (case does not count), with this parent.
         active_only : bool
             Only those that run or are about to.
         limit, offset : int
@@ -143,7 +144,12 @@ class OperationsService:
         statuses = [status] if isinstance(status, str) else list(status or ())
         return OperationPage(
             *_core.list_operations(
-                statuses, operation_type or "", parent_id or "", active_only, limit, offset
+                statuses,
+                type_key(operation_type) or "",
+                parent_id or "",
+                active_only,
+                limit,
+                offset,
             )
         )
 
@@ -209,6 +215,8 @@ class OperationsService:
         post = _bridge.loop_post()
         key = post.add(lambda _kind, _value: news.set())
         listener = None if native is None else native.listen(post.mailbox, key, False, True)
+        # Others who give up waiting leave the operation to this reader, who never cancels it.
+        waiter = None if native is None else native.waiter()
         try:
             while True:
                 news.clear()
@@ -232,6 +240,8 @@ class OperationsService:
                         await news.wait()
         finally:
             post.remove(key)
+            if waiter is not None:
+                waiter.leave()
             if native is not None and listener is not None:
                 native.unlisten(listener)
 
@@ -302,7 +312,7 @@ class OperationsService:
             When it still runs, or its type is not registered in this process.
         """
         record = _core.check_retry(operation_id)
-        starter = _starters.get(record.type)
+        starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.retry_operation(operation_id))
         return starter(record.parameters, operation_id="", resume=False)
@@ -319,7 +329,7 @@ class OperationsService:
             When it is not interrupted, cannot go on in the middle, or its type is not registered in this process.
         """
         record = _core.check_resume(operation_id)
-        starter = _starters.get(record.type)
+        starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.resume_operation(operation_id))
         return starter(record.parameters, operation_id=operation_id, resume=True)
@@ -352,7 +362,9 @@ class OperationsService:
             raise ConflictError(
                 "there is no store to forget from: memory keeps the newest 1000 by itself; give OperationsService a store"
             )
-        return self._storage.forget(max_count, max_age.total_seconds(), operation_type or "")
+        return self._storage.forget(
+            max_count, max_age.total_seconds(), type_key(operation_type) or ""
+        )
 
     def __repr__(self) -> str:
         page = self.list(limit=1)
@@ -371,4 +383,4 @@ def register_starter(operation_type: str, starter: OperationStarter) -> None:
         raise InvalidArgumentError(
             f"starter must be a plain function that returns an Operation, not {starter!r}"
         )
-    _starters[operation_type] = starter
+    _starters[type_key(operation_type)] = starter
