@@ -87,6 +87,7 @@ HANDLES = {
     "Headers",
     "Operation",
     "OperationContext",
+    "OperationScope",
     "OperationStarter",
     "OperationsService",
     "PendingResponse",
@@ -94,6 +95,7 @@ HANDLES = {
     "Response",
     "ServiceOrchestrator",
     "StreamedResponse",
+    "TimeEstimationEngine",
     "TrainingManager",
     "TrainingProgressRenderer",
 }

@@ -12,6 +12,7 @@
 #include "convert.hpp"
 #include "gil.hpp"
 #include "handle.hpp"
+#include "text.hpp"
 #include "value.hpp"
 
 namespace ktrdr::bindings {
@@ -178,7 +179,7 @@ void bind_record(py::module_& module) {
             [](Record& self, const py::handle& given) {
                 self.result = given.is_none() ? std::nullopt : std::optional(from_python(given));
             },
-            "Its value, where that is plain JSON; else None.")
+            "The plain form of its value, parts of it in words; None where it has none.")
         .field(
             "error", &error_of, [](Record& self, const py::handle& given) { self.error = error_from(given); },
             "``code``, ``message``, ``retryable`` and ``context`` of why it failed, or None.")
@@ -229,8 +230,8 @@ void bind_registry(py::module_& module) {
                "One of this process, or one that has ended; None for one that runs elsewhere.");
     module.def(
         "cancel_operation",
-        [](const std::string& id, std::string reason) {
-            return unwrap(registry().cancel(id, {CancelCode::user, std::move(reason), "python"}));
+        [](const std::string& id, Text reason) {
+            return unwrap(registry().cancel(id, {CancelCode::user, std::move(reason.utf8), "python"}));
         },
         py::arg("id"), py::arg("reason"), py::call_guard<GilReleased>(),
         "Cancel one of this or of another process; False when that was asked for before.");

@@ -13,6 +13,7 @@ from .. import _bridge, _core
 from .._bridge.arguments import explained
 from ..errors import ConflictError, InvalidArgumentError
 from .handle import Operation
+from .kinds import type_key
 
 if TYPE_CHECKING:
     import asyncio
@@ -169,7 +170,7 @@ class OperationsService:
         status : str or sequence of str, optional
             Only those in this state, or in one of these.
         operation_type, parent_id : str, optional
-            Only those of this type, with this parent.
+            Only those of this type (case does not count), with this parent.
         active_only : bool
             Only those that run or are about to.
         limit : int
@@ -198,7 +199,13 @@ class OperationsService:
         statuses = [status] if isinstance(status, str) else list(status or ())
         return OperationPage(
             *_core.list_operations(
-                statuses, operation_type or "", parent_id or "", active_only, limit, offset, cursor
+                statuses,
+                type_key(operation_type) or "",
+                parent_id or "",
+                active_only,
+                limit,
+                offset,
+                cursor,
             )
         )
 
@@ -273,6 +280,8 @@ class OperationsService:
         post = _bridge.loop_post()
         key = post.add(lambda _kind, _value: news.set())
         listener = native.listen(post.mailbox, key, False, True)
+        # Others who give up waiting leave the operation to this reader, who never cancels it.
+        waiter = native.waiter()
         try:
             while True:
                 news.clear()
@@ -293,6 +302,7 @@ class OperationsService:
                 await news.wait()
         finally:
             post.remove(key)
+            waiter.leave()
             native.unlisten(listener)
 
     @explained
@@ -362,7 +372,7 @@ class OperationsService:
             When it still runs, or its type is not registered in this process.
         """
         record = _core.check_retry(operation_id)
-        starter = _starters.get(record.type)
+        starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.retry_operation(operation_id))
         return starter(record.parameters, operation_id="", resume=False)
@@ -379,7 +389,7 @@ class OperationsService:
             When it is not interrupted, cannot go on in the middle, or its type is not registered in this process.
         """
         record = _core.check_resume(operation_id)
-        starter = _starters.get(record.type)
+        starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.resume_operation(operation_id))
         return starter(record.parameters, operation_id=operation_id, resume=True)
@@ -419,7 +429,7 @@ class OperationsService:
                 "there is no store to forget from: memory keeps the newest 1000 by itself; give OperationsService a store"
             )
         return self._storage.forget(
-            max_count, max_age.total_seconds(), max_bytes, operation_type or ""
+            max_count, max_age.total_seconds(), max_bytes, type_key(operation_type) or ""
         )
 
     def __repr__(self) -> str:
@@ -439,4 +449,4 @@ def register_starter(operation_type: str, starter: OperationStarter) -> None:
         raise InvalidArgumentError(
             f"starter must be a plain function that returns an Operation, not {starter!r}"
         )
-    _starters[operation_type] = starter
+    _starters[type_key(operation_type)] = starter
