@@ -21,6 +21,7 @@ from typing import Any
 ENTRIES = (
     "core_costs",
     "operations",
+    "store",
     "latencies",
     "worker",
     "streams",

@@ -276,6 +276,8 @@ def from_record(code: str, message: str, context: Mapping[str, Any]) -> KtrdrErr
     error = BY_CODE.get(code, InternalError)(message, context=context)
     cause = context.get("cause")
     if isinstance(cause, dict) and isinstance(cause.get("message"), str):
-        kind = BY_CODE.get(cause.get("code", ""), HostServiceError)
-        error.__cause__ = kind(cause["message"], context=cause.get("context") or {})
+        # It is what a service or a user's own error says: anything may be in it.
+        named, facts = cause.get("code"), cause.get("context")
+        kind = BY_CODE.get(named, HostServiceError) if isinstance(named, str) else HostServiceError
+        error.__cause__ = kind(cause["message"], context=facts if isinstance(facts, dict) else {})
     return error

@@ -5,17 +5,20 @@ The numbers and the arithmetic are the core's; a renderer turns a picture into a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 
-from . import _core
-from ._bridge.arguments import explained
+from . import _bridge, _core
+from ._bridge.arguments import described, explained
 from ._bridge.callbacks import guarded, refuse_coroutine
+from ._bridge.texts import name_of, shown
 from ._core import ProgressState
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .protocols import ProgressCallback
 
@@ -33,8 +36,9 @@ GenericProgressState = ProgressState
 class ProgressRenderer:
     """Turns a state into words: ``Checking files [3/5]``. Subclass it for a domain's own sentence.
 
-    Both methods are pure: they change nothing and may be called from any thread. One that raises is reported once, and
-    the sentence that was there stays.
+    Both methods are pure: they change nothing and may be called from any thread. One that raises, changes the context of
+    the state it was given or returns something else is reported once, to the loop's exception handler or the log; the
+    sentence that was there stays, and the next state is tried again.
 
     Examples
     --------
@@ -61,12 +65,80 @@ class ProgressRenderer:
         return self.render_message(state)
 
 
-def rendered(renderer: ProgressRenderer | None, state: ProgressState) -> ProgressState:
-    """Give the state with the renderer's words."""
-    if renderer is None:
-        return state
-    state = renderer.enhance_state(state)
-    return state.replace(message=renderer.render_message(state))
+class Rendering:
+    """A renderer's words for one operation: where it fails it is told once, and the last sentence stays."""
+
+    def __init__(self, renderer: ProgressRenderer) -> None:
+        self._renderer = renderer
+        self._sentence: str | None = None
+
+    def of(self, state: ProgressState) -> ProgressState:
+        """Give the state with the renderer's words."""
+        try:
+            made = self._put_into_words(state)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - what a user's renderer raises is unknown
+            _tell_once(self._renderer, error)
+            return state if self._sentence is None else state.replace(message=self._sentence)
+        self._sentence = made.message
+        return made
+
+    def _put_into_words(self, state: ProgressState) -> ProgressState:
+        handed = _Handed.of(state)
+        enhanced = self._renderer.enhance_state(handed)
+        if not isinstance(enhanced, ProgressState):
+            raise TypeError(
+                f"enhance_state must return a ProgressState, not {described(enhanced)}: "
+                "use state.replace(context=...), or return state itself"
+            )
+        shown = handed if enhanced is handed else _Handed.of(enhanced)
+        message = self._renderer.render_message(shown)
+        if not isinstance(message, str):
+            raise TypeError(f"render_message must return str, not {described(message)}")
+        if handed.changed(state) or shown.changed(enhanced if shown is not handed else state):
+            raise TypeError(
+                "it changes the context of the state that it was given: "
+                "return state.replace(context={**state.context, ...}) from enhance_state"
+            )
+        return (state if enhanced is handed else enhanced).replace(message=message)
+
+
+class _Handed(ProgressState):
+    """The state as a renderer is given it: asked twice for its context it gives the same dict, so a change shows."""
+
+    @classmethod
+    def of(cls, state: ProgressState) -> _Handed:
+        return cls(**{name: getattr(state, name) for name in ProgressState.__match_args__})
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The state's own."""
+        if "given" not in self.__dict__:
+            self.__dict__["given"] = super().context
+        given: dict[str, Any] = self.__dict__["given"]
+        return given
+
+    def changed(self, state: ProgressState) -> bool:
+        """Say whether the context is another one than that of ``state``."""
+        return "given" in self.__dict__ and self.context != state.context
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a ProgressState is frozen: use state.replace({name}=...)")
+
+
+# Renderers that have been told of; those that cannot be held weakly are told of by each that uses them.
+_told: WeakSet[Any] = WeakSet()
+
+
+def _tell_once(renderer: object, error: BaseException) -> None:
+    try:
+        if renderer in _told:
+            return
+        _told.add(renderer)
+    except BaseException:  # noqa: BLE001 - it may be no key, by code of its own
+        pass
+    _bridge.report(f"renderer {shown(renderer)} failed, and the last sentence stays", error)
 
 
 class GenericProgressManager:
@@ -115,11 +187,11 @@ class GenericProgressManager:
         if renderer is not None and not callable(getattr(renderer, "enhance_state", None)):
             raise InvalidArgumentError(f"renderer must be a ProgressRenderer, not {renderer!r}")
         self._callback = None if callback is None else guarded(callback)
-        self._renderer = renderer
+        self._rendering = None if renderer is None else Rendering(renderer)
 
     def __getattr__(self, name: str) -> Any:
         """Make what a subclass that does not call ``super().__init__()`` has not made."""
-        if name not in ("_native", "_callback", "_renderer"):
+        if name not in ("_native", "_callback", "_rendering"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with GenericProgressManager._making:
             if name not in self.__dict__:
@@ -139,18 +211,18 @@ class GenericProgressManager:
         total_steps : int
             How many steps there are, 0 for unknown.
         context : mapping, optional
-            Plain JSON that every state carries.
+            What every state carries: plain JSON; anything else is converted or described.
 
         Raises
         ------
         InvalidArgumentError
-            For a negative total or context that is not plain JSON.
+            For a negative total.
         """
         self._tell(
             self._native.start_operation,
             operation_id,
             check_count("total_steps", total_steps),
-            _dict(context),
+            as_dict(context),
         )
 
     @explained
@@ -240,21 +312,21 @@ class GenericProgressManager:
         items_processed : int
             Items since the operation began; 0 leaves what was said before.
         context : mapping, optional
-            Plain JSON, merged into that of every later state.
+            Merged into that of every later state: plain JSON; anything else is converted or described.
 
         Raises
         ------
         ConflictError
             Before ``start_operation``.
         InvalidArgumentError
-            For a negative number or context that is not plain JSON.
+            For a negative number.
         """
         self._tell(
             self._native.update_progress,
             check_count("step", step),
             message,
             check_count("items_processed", items_processed),
-            _dict(context),
+            as_dict(context),
         )
 
     def complete_operation(self) -> None:
@@ -271,13 +343,16 @@ class GenericProgressManager:
     def current_state(self) -> ProgressState | None:
         """The picture now; None before ``start_operation``."""
         state = self._native.state()
-        return None if state is None else rendered(self._renderer, state)
+        return None if state is None else self._in_words(state)
 
     def _tell(self, update: Callable[..., ProgressState | None], *arguments: Any) -> None:
         state = update(*arguments)
         callback = self._callback
         if state is not None and callback is not None:
-            callback(rendered(self._renderer, state))
+            callback(self._in_words(state))
+
+    def _in_words(self, state: ProgressState) -> ProgressState:
+        return state if self._rendering is None else self._rendering.of(state)
 
 
 def check_count(argument: str, value: Any) -> int:
@@ -293,5 +368,13 @@ def check_count(argument: str, value: Any) -> int:
     return value
 
 
-def _dict(context: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if context is None else dict(context)
+def as_dict(context: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Give a context as a dict, whatever kind of mapping it is."""
+    if context is None or isinstance(context, dict):
+        return context
+    if not isinstance(context, Mapping):
+        return dict(context)
+    try:
+        return dict(context)
+    except Exception:  # noqa: BLE001 - a mapping's own code may raise anything
+        return {"context": name_of(type(context))}

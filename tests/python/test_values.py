@@ -20,6 +20,7 @@ from ktrdr_core.operations import (
     OperationEvent,
     OperationPage,
     OperationRecord,
+    Retention,
     StoreCheck,
     StoreDamage,
 )
@@ -65,6 +66,7 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
     (EVENT, {"seq": 4}),
     (ServiceCall("/echo", {"n": 1}, idempotent=True), {"data": {"n": 2}}),
     (OperationPage([RECORD], 1, 0), {"total_count": 2}),
+    (Retention(max_count=7), {"max_age": timedelta(days=1)}),
     (StoreDamage("op_1", 2, "kind: 'x' is not known"), {"seq": 3}),
     (StoreCheck(1, 2, [StoreDamage("op_1", 0, "status: …")]), {"events": 3}),
     (MetricsPage([{"loss": 0.5, "seq": 3}], 3), {"cursor": 4}),
@@ -89,6 +91,7 @@ HANDLES = {
     "Headers",
     "Operation",
     "OperationContext",
+    "OperationScope",
     "OperationStarter",
     "OperationsService",
     "PendingResponse",
@@ -96,6 +99,7 @@ HANDLES = {
     "Response",
     "ServiceOrchestrator",
     "StreamedResponse",
+    "TimeEstimationEngine",
     "TrainingManager",
     "TrainingProgressRenderer",
 }

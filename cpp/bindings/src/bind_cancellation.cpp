@@ -11,6 +11,7 @@
 #include "convert.hpp"
 #include "gil.hpp"
 #include "notify.hpp"
+#include "text.hpp"
 #include "value.hpp"
 
 namespace ktrdr::bindings {
@@ -28,8 +29,8 @@ std::optional<std::chrono::nanoseconds> seconds(std::optional<double> value) {
     return duration_of(*value);
 }
 
-CancelReason reason_of(std::string text, const std::string& code) {
-    return {unwrap(cancel_code_from(code)), std::move(text), "python"};
+CancelReason reason_of(Text text, const std::string& code) {
+    return {unwrap(cancel_code_from(code)), std::move(text.utf8), "python"};
 }
 
 /// Work asks in its innermost loop: a plain method descriptor costs a fraction of a bound function's dispatch
@@ -77,8 +78,8 @@ void bind_cancellation(py::module_& module) {
                 self.code = unwrap(cancel_code_from(given.cast<std::string>()));
             },
             "user, timeout, shutdown, parent or error.")
-        .field("text", &CancelReason::text, "Free text for a person; may be empty.")
-        .field("origin", &CancelReason::origin, "Who asked: python, cli, deadline, an operation's id.")
+        .text("text", &CancelReason::text, "Free text for a person; may be empty.")
+        .text("origin", &CancelReason::origin, "Who asked: python, cli, deadline, an operation's id.")
         .done()
         .def("__repr__", [](const CancelReason& self) {
             return fmt::format("<CancelReason {} {:?} from {:?}>", to_string(self.code), self.text, self.origin);
@@ -93,7 +94,7 @@ void bind_cancellation(py::module_& module) {
         .def(py::init<const CancellationToken&>(), py::arg("same_as"))
         .def(
             "cancel",
-            [](const CancellationToken& self, std::string reason, const std::string& code) {
+            [](const CancellationToken& self, Text reason, const std::string& code) {
                 return self.cancel(reason_of(std::move(reason), code));
             },
             py::arg("reason") = "", py::kw_only(), py::arg("code") = "user", py::call_guard<GilReleased>(),
@@ -104,7 +105,7 @@ void bind_cancellation(py::module_& module) {
             [](const CancellationToken& self, std::optional<double> timeout) { return self.child(seconds(timeout)); },
             py::arg("timeout") = py::none(), "A token cancelled with this one, or after timeout seconds.")
         .def(
-            "check", [](const CancellationToken& self, const std::string& context) { unwrap(self.check(context)); },
+            "check", [](const CancellationToken& self, const Text& context) { unwrap(self.check(context.utf8)); },
             py::arg("context") = "", "Raise OperationCancelledError (or OperationTimeoutError) once cancelled.")
         .def("_notify", &notify, py::arg("mailbox"), py::arg("key"), py::call_guard<GilReleased>(),
              "A mail under key when cancelled.")
@@ -119,16 +120,14 @@ void bind_cancellation(py::module_& module) {
 
     module.def(
         "cancel_token",
-        [](const std::string& id, std::string reason, const std::string& code) {
+        [](const std::string& id, Text reason, const std::string& code) {
             return tokens().cancel(id, reason_of(std::move(reason), code));
         },
         py::arg("id"), py::arg("reason"), py::arg("code"), py::call_guard<GilReleased>(),
         "Cancel what has this id in this process; True for the call that did it.");
     module.def(
         "cancel_all_tokens",
-        [](std::string reason, const std::string& code) {
-            return tokens().cancel_all(reason_of(std::move(reason), code));
-        },
+        [](Text reason, const std::string& code) { return tokens().cancel_all(reason_of(std::move(reason), code)); },
         py::arg("reason"), py::arg("code"), py::call_guard<GilReleased>(), "Cancel all; how many.");
     module.def("active_tokens", [] { return tokens().active(); }, "Ids of tokens that are not cancelled.");
     module.def(

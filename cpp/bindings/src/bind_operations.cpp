@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <ktrdr/market/bars.hpp>
+#include <ktrdr/operations/waiter.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
@@ -14,6 +15,7 @@
 #include "handle.hpp"
 #include "notify.hpp"
 #include "request.hpp"
+#include "text.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -60,7 +62,7 @@ std::optional<std::chrono::nanoseconds> limit(std::optional<double> seconds) {
 }
 
 void set_parameters(OperationSpec& spec, const py::handle& value) {
-    spec.parameters = from_python(value.cast<py::dict>()).as_object();
+    spec.parameters = described(value.cast<py::dict>());
 }
 
 void bind_spec(py::module_& module) {
@@ -69,7 +71,7 @@ void bind_spec(py::module_& module) {
         .field<&OperationSpec::id>("id")
         .field<&OperationSpec::parent_id>("parent_id")
         .field("parameters", &set_parameters)
-        .field<&OperationSpec::name>("name")
+        .field("name", [](OperationSpec& spec, const py::handle& value) { spec.name = value.cast<Text>().utf8; })
         .field<&OperationSpec::resumable>("resumable")
         .field<&OperationSpec::resume>("resume")
         .done();
@@ -78,12 +80,12 @@ void bind_spec(py::module_& module) {
 /// An operation whose work is done in Python, and whether it is new.
 std::pair<Handle, bool> create(const OperationSpec& spec, std::optional<double> timeout,
                                const std::optional<CancellationToken>& token, const py::dict& context) {
-    auto fields = from_python(context);
+    auto fields = described(context);
     const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
     auto created = unwrap(runtime->registry().create(spec, token.value_or(CancellationToken{}), limit(timeout)));
     if (created.created) {
-        created.operation->progress().set_context(std::move(fields).as_object());
+        created.operation->progress().set_context(std::move(fields));
         if (created.operation->store()->durable()) {
             runtime->wake_tender();
         }
@@ -100,8 +102,8 @@ void admit(const Handle& self, std::shared_ptr<Mailbox> mailbox, std::uint64_t k
 
 void succeed(const Handle& self, const py::object& result) {
     PythonValue value;
-    if (!result.is_none()) {
-        value.summary = from_python(result);
+    if (auto kept = described(result, "result"); !kept.is_null()) {
+        value.summary = std::move(kept);
     }
     const GilReleased released;
     if (value.summary) {
@@ -110,10 +112,10 @@ void succeed(const Handle& self, const py::object& result) {
     self->finish(std::any(std::move(value)));
 }
 
-void fail_with(const Handle& self, const std::string& code, std::string message, const py::dict& context) {
-    auto facts = from_python(context).as_object();
+void fail_with(const Handle& self, const std::string& code, Text message, const py::dict& context) {
+    auto facts = described(context);
     const GilReleased released;
-    self->finish(failed({errc_from(code).value_or(Errc::internal), std::move(message), std::move(facts)}));
+    self->finish(failed({errc_from(code).value_or(Errc::internal), std::move(message.utf8), std::move(facts)}));
 }
 
 void bind_work(py::class_<Handle>& cls) {
@@ -123,7 +125,7 @@ void bind_work(py::class_<Handle>& cls) {
         .def(
             "start", [](const Handle& self) { return self->start().has_value(); }, py::call_guard<GilReleased>(),
             "The work begins; False when it was cancelled or refused before.")
-        .def("succeed", &succeed, py::arg("result"), "The work is done; result is JSON for the record, or None.")
+        .def("succeed", &succeed, py::arg("result"), "The work is done; the record keeps the plain form of result.")
         .def("fail", &fail_with, py::arg("code"), py::arg("message"), py::arg("context"), "The work has failed.")
         .def(
             "notify_cancel",
@@ -133,14 +135,13 @@ void bind_work(py::class_<Handle>& cls) {
             py::arg("mailbox"), py::arg("key"), py::call_guard<GilReleased>(),
             "A mail under key when its token is cancelled.")
         .def(
-            "add_metric",
-            [](const Handle& self, const py::dict& metric) { self->add_metric(from_python(metric).as_object()); },
+            "add_metric", [](const Handle& self, const py::dict& metric) { self->add_metric(described(metric)); },
             py::arg("metric"))
         .def(
-            "add_warning", [](const Handle& self, std::string text) { self->add_warning(std::move(text)); },
+            "add_warning", [](const Handle& self, Text text) { self->add_warning(std::move(text.utf8)); },
             py::arg("message"), py::call_guard<GilReleased>())
         .def(
-            "add_log", [](const Handle& self, std::string text) { self->add_log(std::move(text)); }, py::arg("message"),
+            "add_log", [](const Handle& self, Text text) { self->add_log(std::move(text.utf8)); }, py::arg("message"),
             py::call_guard<GilReleased>());
 }
 
@@ -149,6 +150,10 @@ void bind_work(py::class_<Handle>& cls) {
 void bind_operations(py::module_& module) {
     py::class_<MailboxListener, std::shared_ptr<MailboxListener>>(module, "Listener",
                                                                   "A registration on an operation.");
+    py::class_<OperationWaiter>(module, "Waiter",
+                                "Somebody for whom an operation runs, until it leaves or is let go of.")
+        .def("join", &OperationWaiter::join, "Count again.")
+        .def("leave", &OperationWaiter::leave, "Count no more; True for the last one that did.");
     py::class_<Handle> handle(module, "Operation", "The native side of an operation.");
     handle.def_property_readonly("id", [](const Handle& self) { return self->id(); })
         .def_property_readonly("status", [](const Handle& self) { return std::string(to_string(self->status())); })
@@ -163,8 +168,8 @@ void bind_operations(py::module_& module) {
             "record", [](const Handle& self) { return self->record(); }, py::call_guard<GilReleased>())
         .def(
             "cancel",
-            [](const Handle& self, std::string reason, const std::string& code) {
-                return self->request_cancel({unwrap(cancel_code_from(code)), std::move(reason), "python"});
+            [](const Handle& self, Text reason, const std::string& code) {
+                return self->request_cancel({unwrap(cancel_code_from(code)), std::move(reason.utf8), "python"});
             },
             py::arg("reason"), py::arg("code"), py::call_guard<GilReleased>())
         .def(
@@ -173,7 +178,16 @@ void bind_operations(py::module_& module) {
                 return self->wait_for(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
             },
             py::arg("seconds"), py::call_guard<GilReleased>())
+        .def("waiter", [](const Handle& self) { return std::make_unique<OperationWaiter>(self.operation()); })
         .def("result", [](const Handle& self) { return value_of(unwrap(self->result())); })
+        .def_property_readonly("first_seq", [](const Handle& self) { return self->first_seq(); })
+        .def(
+            "events",
+            [](const Handle& self, std::uint64_t after, std::size_t limit) {
+                return unwrap(OperationRegistry::events(*self.operation(), {after, limit, {}}));
+            },
+            py::arg("after"), py::arg("limit"), py::call_guard<GilReleased>(),
+            "Events of this run after a number, oldest first.")
         .def("listen", &listen, py::arg("mailbox"), py::arg("key"), py::arg("progress"), py::arg("events") = false,
              py::call_guard<GilReleased>())
         .def(

@@ -12,6 +12,7 @@
 #include "convert.hpp"
 #include "gil.hpp"
 #include "handle.hpp"
+#include "text.hpp"
 #include "value.hpp"
 
 namespace ktrdr::bindings {
@@ -75,7 +76,7 @@ OperationEventKind kind_of(const std::string& text) {
 }
 
 py::tuple list(const std::vector<std::string>& statuses, std::string type, std::string parent_id, bool active_only,
-               std::size_t limit, std::size_t offset) {
+               std::size_t limit, std::size_t offset, const std::optional<std::string>& cursor) {
     OperationQuery query;
     for (const auto& status : statuses) {
         query.statuses.push_back(status_of(status));
@@ -85,12 +86,16 @@ py::tuple list(const std::vector<std::string>& statuses, std::string type, std::
     query.active_only = active_only;
     query.limit = limit;
     query.offset = offset;
+    if (cursor) {
+        query.cursor = unwrap(cursor_from(*cursor));
+    }
     OperationPage page;
     {
         const GilReleased released;
         page = unwrap(registry().list(query));
     }
-    return py::make_tuple(std::move(page.records), page.total, page.active);
+    const auto next = page.next ? std::optional(to_string(*page.next)) : std::nullopt;
+    return py::make_tuple(std::move(page.records), page.total, page.active, next);
 }
 
 std::vector<OperationEvent> events(const std::string& id, std::uint64_t after, std::size_t limit,
@@ -143,7 +148,7 @@ void bind_record(py::module_& module) {
             "pending, running, cancelling, completed, failed, cancelled, timed_out, interrupted or resuming.")
         .field("attempt", &Record::attempt, "1, and one more for every resumption.")
         .field("resumable", &Record::resumable, "A run that was interrupted can go on under the same id.")
-        .field("durable", &Record::durable, "False once a state could not be written to the store.")
+        .field("durable", &Record::durable, "False while something of it is not in the store: late, or lost.")
         .field("owner", &Record::owner, "The process that runs it, by its name in the store; empty where there is one.")
         .field(
             "created", [](const Record& self) { return to_python(self.created); },
@@ -174,7 +179,7 @@ void bind_record(py::module_& module) {
             [](Record& self, const py::handle& given) {
                 self.result = given.is_none() ? std::nullopt : std::optional(from_python(given));
             },
-            "Its value, where that is plain JSON; else None.")
+            "The plain form of its value, parts of it in words; None where it has none.")
         .field(
             "error", &error_of, [](Record& self, const py::handle& given) { self.error = error_from(given); },
             "``code``, ``message``, ``retryable`` and ``context`` of why it failed, or None.")
@@ -215,8 +220,8 @@ void bind_record(py::module_& module) {
 void bind_registry(py::module_& module) {
     bind_record(module);
     module.def("list_operations", &list, py::arg("statuses"), py::arg("type"), py::arg("parent_id"),
-               py::arg("active_only"), py::arg("limit"), py::arg("offset"),
-               "Records, how many in all, how many active.");
+               py::arg("active_only"), py::arg("limit"), py::arg("offset"), py::arg("cursor"),
+               "Records, how many in all, how many active, and the cursor of the next page.");
     module.def("operation_events", &events, py::arg("id"), py::arg("after"), py::arg("limit"), py::arg("kind"),
                "Events after a number, oldest first.");
     module.def(
@@ -227,8 +232,8 @@ void bind_registry(py::module_& module) {
                "One of this process, or one that has ended; None for one that runs elsewhere.");
     module.def(
         "cancel_operation",
-        [](const std::string& id, std::string reason) {
-            return unwrap(registry().cancel(id, {CancelCode::user, std::move(reason), "python"}));
+        [](const std::string& id, Text reason) {
+            return unwrap(registry().cancel(id, {CancelCode::user, std::move(reason.utf8), "python"}));
         },
         py::arg("id"), py::arg("reason"), py::call_guard<GilReleased>(),
         "Cancel one of this or of another process; False when that was asked for before.");

@@ -29,12 +29,22 @@ std::shared_ptr<Storage> open(const std::filesystem::path& file, bool by_default
     return storage;
 }
 
-std::size_t forget(const Storage& self, std::size_t max_count, double max_age_seconds, const std::string& type) {
+Retention retention_of(std::size_t max_count, double max_age_seconds, std::size_t max_bytes) {
     constexpr double hour = 3600;
     Retention retention;
     retention.max_count = max_count;
     retention.max_age = std::chrono::hours(static_cast<std::int64_t>(max_age_seconds / hour));
-    return unwrap(self.operations()->forget(retention, type));
+    retention.max_bytes = max_bytes;
+    return retention;
+}
+
+std::size_t forget(const Storage& self, std::size_t max_count, double max_age_seconds, std::size_t max_bytes,
+                   const std::string& type) {
+    return unwrap(self.operations()->forget(retention_of(max_count, max_age_seconds, max_bytes), type));
+}
+
+void keep(const Storage& self, std::size_t max_count, double max_age_seconds, std::size_t max_bytes) {
+    unwrap(self.operations()->set_retention(retention_of(max_count, max_age_seconds, max_bytes)));
 }
 
 std::tuple<std::size_t, std::size_t, std::vector<std::tuple<std::string, std::uint64_t, std::string>>> verify(
@@ -53,8 +63,10 @@ std::tuple<std::size_t, std::size_t, std::vector<std::tuple<std::string, std::ui
 void bind_storage(py::module_& module) {
     py::class_<Storage, std::shared_ptr<Storage>>(module, "Storage", "The SQLite file of a data directory.")
         .def(py::init(&open), py::arg("file"), py::arg("by_default"), py::arg("env"), py::call_guard<GilReleased>())
-        .def("forget", &forget, py::arg("max_count"), py::arg("max_age_seconds"), py::arg("type"),
+        .def("forget", &forget, py::arg("max_count"), py::arg("max_age_seconds"), py::arg("max_bytes"), py::arg("type"),
              py::call_guard<GilReleased>(), "Forget finished operations; how many.")
+        .def("keep", &keep, py::arg("max_count"), py::arg("max_age_seconds"), py::arg("max_bytes"),
+             py::call_guard<GilReleased>(), "What is kept from now on.")
         .def("verify", &verify, "Counts of operations and events, and of each damage its operation, event and words.");
 }
 

@@ -156,6 +156,23 @@ boost::json::object object_from(const py::handle& dict) {
     return std::move(object).as_object();
 }
 
+boost::json::value described(const py::handle& object, const char* how) {
+    try {
+        return from_python(object);
+    } catch (const std::exception&) {  // It is not plain JSON, or its own code raised.
+    }
+    try {
+        return from_python(py::module_::import("ktrdr_core._bridge.plain").attr(how)(object));
+    } catch (const std::exception&) {  // The stack has no room left, or the interpreter is ending.
+        return nullptr;
+    }
+}
+
+boost::json::object described(const py::dict& dict) {
+    auto value = described(py::handle(dict));
+    return value.is_object() ? std::move(value).as_object() : boost::json::object{};
+}
+
 py::object to_python(UtcTime time) {
     const auto datetime = py::module_::import("datetime");
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();

@@ -19,6 +19,10 @@ namespace py = pybind11;
 [[nodiscard]] boost::json::value from_python(const py::handle& object);
 /// Throws `py::cast_error` for anything but a dict.
 [[nodiscard]] boost::json::object object_from(const py::handle& dict);
+/// Of any value: plain JSON as it is, what has a plain form in that form, anything else described, by
+/// `_bridge/plain.py`. For what work tells of itself: that must never make the work fail.
+[[nodiscard]] boost::json::value described(const py::handle& object, const char* how = "plain");
+[[nodiscard]] boost::json::object described(const py::dict& dict);
 
 /// An aware `datetime` in UTC, to the microsecond.
 [[nodiscard]] py::object to_python(UtcTime time);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "convert.hpp"
+#include "text.hpp"
 
 namespace ktrdr::bindings {
 
@@ -37,6 +38,12 @@ public:
         return field(
             name, [member](const Value& self) { return py::cast(self.*member); },
             [member](Value& self, const py::handle& given) { self.*member = given.cast<Type>(); }, doc);
+    }
+    /// Words for a person.
+    ValueClass& text(const char* name, std::string Value::* member, const char* doc) {
+        return field(
+            name, [member](const Value& self) { return py::cast(self.*member); },
+            [member](Value& self, const py::handle& given) { self.*member = given.cast<Text>().utf8; }, doc);
     }
     ValueClass& field(const char* name, Get get, Set set, const char* doc) {
         class_.def_property_readonly(name, std::move(get), doc);

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include <ktrdr/base/json.hpp>
 
 namespace ktrdr {
@@ -17,9 +20,40 @@ bool in_segments(const ProgressState& state) {
     return state.step_name == to_string(LoadStep::segments);
 }
 
-std::string_view told(const ProgressState& state, std::string_view key) {
-    const std::string_view text = text_or_empty(state.context, key);
-    return text.empty() ? "?" : text;
+bool is_step_of_ours(const ProgressState& state) {
+    return std::ranges::find(step_names, state.step_name) != step_names.end();
+}
+
+/// `Loading AAPL 1d data (full mode)`, without what the context does not say.
+std::string loading(const ProgressState& state) {
+    std::string words = "Loading ";
+    for (const std::string_view key : {"symbol", "timeframe"}) {
+        if (const std::string_view text = text_or_empty(state.context, key); !text.empty()) {
+            words += fmt::format("{} ", text);
+        }
+    }
+    words += "data";
+    if (const std::string_view mode = text_or_empty(state.context, "mode"); !mode.empty()) {
+        words += fmt::format(" ({} mode)", mode);
+    }
+    return words;
+}
+
+/// ` [3/5]`: the units of the step in work, else the segments that the context tells of, else the steps themselves.
+std::string count(const ProgressState& state) {
+    const auto told = [&state](std::string_view key) {
+        const auto* const value = state.context.if_contains(key);
+        boost::system::error_code none;
+        return value == nullptr ? std::int64_t{0} : value->to_number<std::int64_t>(none);
+    };
+    for (const auto& [done, total] :
+         {std::pair{state.step_current, state.step_total}, std::pair{told("current_segment"), told("total_segments")},
+          std::pair{state.current_step, state.total_steps}}) {
+        if (total > 0) {
+            return fmt::format(" [{}/{}]", done, total);
+        }
+    }
+    return {};
 }
 
 }  // namespace
@@ -40,15 +74,14 @@ std::vector<ProgressStep> load_steps(LoadMode mode) {
 }
 
 std::string DataProgressRenderer::render_message(const ProgressState& state) const {
-    const std::string loading = fmt::format("Loading {} {} data ({} mode)", told(state, "symbol"),
-                                            told(state, "timeframe"), told(state, "mode"));
-    if (in_segments(state) && state.step_total > 0) {
-        return fmt::format("{} [{}/{}]", loading, state.step_current, state.step_total);
+    const bool counted = !is_step_of_ours(state) || (in_segments(state) && state.step_total > 0);
+    if (const std::string units = counted ? count(state) : std::string{}; !units.empty()) {
+        return loading(state) + units;
     }
     if (state.percentage >= 100) {
-        return loading + ": done";
+        return loading(state) + ": done";
     }
-    return state.step_name.empty() ? loading : fmt::format("{}: {}", loading, state.step_name);
+    return state.step_name.empty() ? loading(state) : fmt::format("{}: {}", loading(state), state.step_name);
 }
 
 ProgressState DataProgressRenderer::enhance_state(ProgressState state) const {

@@ -32,20 +32,14 @@ Result<OperationPage> MemoryStore::list(const OperationQuery& query) {
         return checked.error();
     }
     const std::scoped_lock lock(mutex_);
-    std::vector<const OperationRecord*> found;
+    OperationPage page;
     for (const auto& [id, entry] : entries_) {
         if (matches(query, entry.record)) {
-            found.push_back(&entry.record);
+            page.records.push_back(entry.record);
         }
     }
-    std::sort(found.begin(), found.end(), [](const OperationRecord* a, const OperationRecord* b) {
-        return a->created != b->created ? a->created > b->created : a->id > b->id;
-    });
-    OperationPage page;
-    page.total = found.size();
-    for (std::size_t i = query.offset; i < found.size() && page.records.size() < query.limit; ++i) {
-        page.records.push_back(*found[i]);
-    }
+    page.total = page.records.size();
+    cut_page(query, page);
     return page;
 }
 

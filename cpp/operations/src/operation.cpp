@@ -155,6 +155,8 @@ OperationRecord Operation::record() {
 }
 
 OperationRecord Operation::announced_record() {
+    // What was late may be there by now.
+    record_.durable = record_.durable || (durable_ && !store_->lacks(record_.id));
     OperationRecord copy = record_;
     copy.status = seen_status();
     copy.last_seq = published_;

@@ -15,6 +15,8 @@ RecordChange Operation::make_change() {
     RecordChange change;
     record_.last_seq = log_.last_seq();
     change.record = record_;
+    // The store knows what it has lost; what is only late is whole once this is written.
+    change.record.durable = true;
     if (!is_terminal(record_.status)) {
         change.record.progress = std::make_shared<const ProgressState>(progress_.snapshot());
     }
@@ -106,8 +108,7 @@ void Operation::note_lost_write(const Error& why) {
     if (!std::exchange(record_.durable, false)) {
         return;
     }
-    record_.warnings.push_back(
-        fmt::format("its record in the store is not complete, it ends all the same: {}", why.message));
+    record_.warnings.push_back(fmt::format("it goes on before its state is in the store: {}", why.message));
     log(LogLevel::warning, "operations", record_.warnings.back(), id());
     if (!is_terminal(record_.status)) {
         log_event(OperationEventKind::warning, {{"message", record_.warnings.back()}});

@@ -12,6 +12,9 @@
 namespace ktrdr {
 namespace {
 
+/// A store that is locked is tried again soon; it must not hold up the others.
+constexpr std::chrono::milliseconds short_wait{20};
+
 bool alive(const Operation& operation) {
     return !is_terminal(operation.status());
 }
@@ -384,7 +387,12 @@ bool OperationRegistry::tend() {
             again = true;
         }
     }
+    Stores late;
     for (const auto& store : stores()) {
+        if (store->write_kept(short_wait)) {
+            late.push_back(store);
+            again = true;
+        }
         const auto requests = store->take_cancel_requests();
         if (!requests) {
             log(LogLevel::warning, "operations",
@@ -397,7 +405,22 @@ bool OperationRegistry::tend() {
             }
         }
     }
+    // Kept alive: what they hold is nowhere else.
+    const std::scoped_lock lock(mutex_);
+    late_stores_.swap(late);
     return again;
+}
+
+void OperationRegistry::answer_late() {
+    for (const auto& store : stores()) {
+        store->answer_late();
+    }
+}
+
+void OperationRegistry::write_kept(std::chrono::milliseconds patience) {
+    for (const auto& store : stores()) {
+        (void)store->write_kept(patience);
+    }
 }
 
 }  // namespace ktrdr

@@ -12,30 +12,27 @@ namespace {
 
 constexpr std::size_t page_size = 1000;
 
-/// Newest first; ids sort by time within one moment.
-bool listed_before(const OperationRecord& a, const OperationRecord& b) {
-    return a.created != b.created ? a.created > b.created : a.id > b.id;
-}
-
-/// The first `count` records of a store, read page by page.
-Result<OperationPage> first_records(OperationStore& store, OperationQuery query, std::size_t count) {
+/// The first records of a store, read page by page: as many as are wanted, and one more if there is one, without those
+/// that run here.
+Result<OperationPage> first_records(OperationStore& store, OperationQuery query, std::size_t wanted,
+                                    const std::unordered_set<std::string>& here) {
     OperationPage all;
     query.offset = 0;
-    do {
-        query.limit = std::clamp<std::size_t>(count - all.records.size(), 1, page_size);
+    for (bool more = true; more && all.records.size() <= wanted;) {
+        query.limit = std::clamp<std::size_t>(wanted + 1 - all.records.size(), 1, page_size);
         auto page = store.list(query);
         if (!page) {
             return page;
         }
         all.total = page->total;
         all.active = page->active;
-        const bool last = page->records.size() < query.limit;
-        std::move(page->records.begin(), page->records.end(), std::back_inserter(all.records));
-        query.offset = all.records.size();
-        if (last) {
-            break;
-        }
-    } while (all.records.size() < count);
+        more = page->next.has_value();
+        query.cursor = std::move(page->next);
+        // What runs here is known better here.
+        std::copy_if(std::move_iterator(page->records.begin()), std::move_iterator(page->records.end()),
+                     std::back_inserter(all.records),
+                     [&here](const OperationRecord& record) { return !here.contains(record.id); });
+    }
     return all;
 }
 
@@ -109,23 +106,16 @@ Result<OperationPage> OperationRegistry::list(const OperationQuery& query) const
             all.records.push_back(std::move(record));
         }
     }
-    const std::size_t wanted = query.offset + query.limit;
     for (const auto& store : stores()) {
-        auto page = first_records(*store, query, wanted + here.size());
+        auto page = first_records(*store, query, query.offset + query.limit, here);
         if (!page) {
             return page;
         }
         all.total += page->total;
         all.active += page->active;
-        // What runs here is known better here.
-        std::copy_if(std::move_iterator(page->records.begin()), std::move_iterator(page->records.end()),
-                     std::back_inserter(all.records),
-                     [&here](const OperationRecord& record) { return !here.contains(record.id); });
+        std::move(page->records.begin(), page->records.end(), std::back_inserter(all.records));
     }
-    std::sort(all.records.begin(), all.records.end(), listed_before);
-    const auto skipped = std::min(query.offset, all.records.size());
-    all.records.erase(all.records.begin(), all.records.begin() + static_cast<std::ptrdiff_t>(skipped));
-    all.records.resize(std::min(query.limit, all.records.size()));
+    cut_page(query, all);
     return all;
 }
 
@@ -137,7 +127,10 @@ Result<std::vector<OperationEvent>> OperationRegistry::events(const std::string&
     if (!known->operation) {
         return known->store->events(id, query);
     }
-    Operation& operation = *known->operation;
+    return events(*known->operation, query);
+}
+
+Result<std::vector<OperationEvent>> OperationRegistry::events(Operation& operation, const EventQuery& query) {
     auto events = operation.events(query);
     if (events && operation.is_stored() && query.after + 1 < operation.first_seq()) {
         return with_older(operation, query, std::move(events).value());

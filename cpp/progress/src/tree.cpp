@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include <ktrdr/base/log.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/base/text.hpp>
 
@@ -192,6 +193,41 @@ std::pair<std::int64_t, std::int64_t> ProgressTree::items_so_far(const ProgressC
 }
 
 ProgressState ProgressTree::make_state() {
+    if (!renderer_) {
+        return put_into_words(make_picture());
+    }
+    std::string why;
+    try {
+        return put_into_words(make_picture());
+    } catch (const std::exception& error) {
+        why = error.what();
+    } catch (...) {
+        why = "an exception of no known type";
+    }
+    report_renderer(why);
+    ProgressState state = make_picture();
+    state.message = closing_message_.empty() ? sentence_ : closing_message_;
+    return state;
+}
+
+void ProgressTree::report_renderer(std::string_view why) {
+    if (!std::exchange(renderer_reported_, true)) {
+        log(LogLevel::warning, "progress", fmt::format("a renderer threw, and the last sentence stays: {}", why),
+            std::string(operation_id_));
+    }
+}
+
+ProgressState ProgressTree::put_into_words(ProgressState state) {
+    const ProgressRenderer& renderer = renderer_ ? *renderer_ : default_renderer();
+    state = renderer.enhance_state(std::move(state));
+    state.message = closing_message_.empty() ? renderer.render_message(state) : closing_message_;
+    if (renderer_) {
+        sentence_ = state.message;
+    }
+    return state;
+}
+
+ProgressState ProgressTree::make_picture() {
     const ProgressCounts outer = outer_.load();
     const ProgressCounts inner = inner_.load();
     ProgressState state;
@@ -213,9 +249,6 @@ ProgressState ProgressTree::make_state() {
         // Work may have said less of its last steps, or skipped them: all of them are behind it.
         state.current_step = std::max(state.current_step, state.total_steps);
     }
-    const ProgressRenderer& renderer = renderer_ ? *renderer_ : default_renderer();
-    state = renderer.enhance_state(std::move(state));
-    state.message = closing_message_.empty() ? renderer.render_message(state) : closing_message_;
     return state;
 }
 

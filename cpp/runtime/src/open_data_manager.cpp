@@ -1,6 +1,5 @@
 #include <ktrdr/runtime/open_data_manager.hpp>
 
-#include <ktrdr/base/caught.hpp>
 #include <ktrdr/data/ib_data_adapter.hpp>
 
 namespace ktrdr {
@@ -51,9 +50,7 @@ Result<std::shared_ptr<DataManager>> open_data_manager(DataServices services, co
         return storage.error();
     }
     services.registry.attach((*storage)->operations());
-    survive("runtime", "forgetting old operations", [&] {
-        services.store.post([operations = (*storage)->operations()] { (void)operations->forget({}, ""); });
-    });
+    (*storage)->operations()->keep_house();
     return std::make_shared<DataManager>(services, std::move(*storage), std::move(*source), std::move(env));
 }
 

@@ -24,6 +24,13 @@ constexpr auto watch_interval = std::chrono::seconds{2};
 std::mutex making;
 std::atomic<Runtime*> runtime{nullptr};
 
+/// Most of what is left, so that the rest of the end has some of it.
+std::chrono::milliseconds patience_until(SteadyTime deadline) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    return std::max(left * 3 / 4, std::chrono::milliseconds{0});
+}
+
 std::size_t core_count() {
     return std::max(1U, std::thread::hardware_concurrency());
 }
@@ -83,6 +90,7 @@ Result<std::shared_ptr<Storage>> Runtime::open_storage(const std::filesystem::pa
     if (storage) {
         registry_.attach((*storage)->operations());
         watch_owners();
+        (*storage)->operations()->keep_house();
     }
     return storage;
 }
@@ -125,6 +133,23 @@ void Runtime::post_tend() {
     } catch (...) {
         log_caught("runtime", "looking after the operations of a store");
         tending_.store(false);  // The next operation tries again.
+    }
+    if (!watching_writes_.exchange(true)) {
+        io_.post([this] { watch_writes(); });
+    }
+}
+
+// Not on the store's thread, which may be the one that waits for the disk.
+void Runtime::watch_writes() {
+    registry_.answer_late();
+    bool again = tending_.load();
+    if (!again) {
+        // As in `tick`.
+        watching_writes_.store(false);
+        again = tending_.load() && !watching_writes_.exchange(true);
+    }
+    if (again) {
+        io_.schedule_at(std::chrono::steady_clock::now() + tend_interval, [this] { watch_writes(); });
     }
 }
 
@@ -183,6 +208,7 @@ bool Runtime::shutdown(std::chrono::milliseconds limit) {
     // Workers may still hand things to the io thread, so it goes last.
     quiet = trainings_.stop(deadline) && quiet;
     quiet = compute_.stop(deadline) && quiet;
+    store_.post([this, deadline] { registry_.write_kept(patience_until(deadline)); });
     quiet = store_.stop(deadline) && quiet;
     return io_.stop(deadline) && quiet;
 }

@@ -19,16 +19,23 @@ namespace ktrdr {
 
 struct Database::Writer {
     Writer(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout)
-        : handle(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, static_cast<int>(busy_timeout.count())) {}
+        : handle(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, static_cast<int>(busy_timeout.count())),
+          longest(busy_timeout) {}
 
     SQLite::Database handle;
     std::mutex mutex;
+    const std::chrono::milliseconds longest;
+    /// What the connection waits now.
+    std::chrono::milliseconds patience{longest};
     Durability durability{Durability::synced};
 };
 
 namespace {
 
 constexpr std::string_view opening = "open the database";
+
+/// Bytes that the write-ahead log keeps on the disk between two uses.
+constexpr std::int64_t largest_idle_log = std::int64_t{4} << 20;
 
 std::int64_t pragma(SQLite::Database& connection, const char* sql) {
     return connection.execAndGet(sql).getInt64();
@@ -144,20 +151,41 @@ Result<void> migrate_all(SQLite::Database& connection, const std::filesystem::pa
     return {};
 }
 
+/// An older file learns it by being written anew, which is done while that is quick; a large one keeps its free pages.
+void let_space_be_given_back(SQLite::Database& connection) {
+    constexpr std::int64_t most_pages = 16'384;
+    if (pragma(connection, "PRAGMA auto_vacuum") != 0 || pragma(connection, "PRAGMA page_count") > most_pages) {
+        return;
+    }
+    try {
+        connection.exec("VACUUM");
+    } catch (const SQLite::Exception&) {
+        // In use, or no room for the copy: nothing is lost, and the next opening tries again.
+        return;
+    }
+}
+
 Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem::path& file,
                             const std::vector<Schema>& schemas, const DatabaseOptions& options) {
     const auto owner = check_owner(connection, file);
     if (!owner) {
         return owner.error();
     }
+    // Of a new file only, before its first table: what is forgotten can be given back to the disk.
+    connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
     use_write_ahead_log(connection, options.busy_timeout);
+    connection.exec(fmt::format("PRAGMA journal_size_limit = {}", largest_idle_log));
     // Bars that were announced must survive a power cut.
     connection.exec("PRAGMA synchronous = FULL");
     connection.exec("PRAGMA foreign_keys = ON");
     if (options.max_page_count > 0) {
         connection.exec(fmt::format("PRAGMA max_page_count = {}", options.max_page_count));
     }
-    return migrate_all(connection, file, schemas);
+    if (const auto migrated = migrate_all(connection, file, schemas); !migrated) {
+        return migrated;
+    }
+    let_space_be_given_back(connection);
+    return {};
 }
 
 Result<void> in_transaction(SQLite::Database& connection, SQLite::TransactionBehavior behavior,
@@ -309,15 +337,50 @@ Result<std::shared_ptr<Database>> Database::open(const std::filesystem::path& na
         new Database(file, std::move(held).value(), std::move(writer), std::move(readers)));
 }
 
-Result<void> Database::write(std::string_view what, const Work& work, Durability durability) {
+Result<void> Database::write(std::string_view what, const Work& work, Durability durability,
+                             std::optional<std::chrono::milliseconds> patience) {
+    const auto wait = std::min(patience.value_or(writer_->longest), writer_->longest);
+    return on_writer(what, durability, wait, [&work](SQLite::Database& connection) {
+        return in_transaction(connection, SQLite::TransactionBehavior::IMMEDIATE, work);
+    });
+}
+
+Result<bool> Database::give_back(std::size_t pages) {
+    bool more = false;
+    const auto done = on_writer("give space back", Durability::relaxed, std::chrono::milliseconds{0},
+                                [&](SQLite::Database& connection) -> Result<void> {
+                                    constexpr std::int64_t incremental = 2;
+                                    if (pragma(connection, "PRAGMA auto_vacuum") == incremental) {
+                                        connection.exec(fmt::format("PRAGMA incremental_vacuum({})", pages));
+                                        more = pragma(connection, "PRAGMA freelist_count") > 0;
+                                    }
+                                    return {};
+                                });
+    return done ? Result<bool>(more) : Result<bool>(done.error());
+}
+
+Result<void> Database::empty_log() {
+    // It answers a row that says whether others were in the way; then the next one does it.
+    return on_writer("empty the write-ahead log", Durability::relaxed, std::chrono::milliseconds{0},
+                     [](SQLite::Database& connection) -> Result<void> {
+                         connection.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+                         return {};
+                     });
+}
+
+Result<void> Database::on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
+                                 const Work& work) {
     const std::scoped_lock lock(writer_->mutex);
     return guarded(what, file_, &writer_->handle, [&] {
+        if (std::exchange(writer_->patience, patience) != patience) {
+            writer_->handle.setBusyTimeout(static_cast<int>(patience.count()));
+        }
         // Not possible inside a transaction.
         if (std::exchange(writer_->durability, durability) != durability) {
             writer_->handle.exec(durability == Durability::synced ? "PRAGMA synchronous = FULL"
                                                                   : "PRAGMA synchronous = NORMAL");
         }
-        return in_transaction(writer_->handle, SQLite::TransactionBehavior::IMMEDIATE, work);
+        return work(writer_->handle);
     });
 }
 

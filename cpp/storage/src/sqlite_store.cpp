@@ -2,16 +2,21 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/ids.hpp>
+#include <ktrdr/base/log.hpp>
 
 #include "operation_rows.hpp"
 #include "operation_schema.hpp"
 #include "owner_lock.hpp"
+#include "sqlite_error.hpp"
+#include "write_queue.hpp"
 
 namespace ktrdr {
 namespace {
@@ -21,11 +26,21 @@ constexpr std::string_view writing = "write an operation";
 /// Of a transaction; what is queued beyond it waits for the next.
 constexpr std::size_t most_steps = 256;
 
+/// A try while the file is known to be locked does not hold the store's thread up.
+constexpr std::chrono::milliseconds short_wait{20};
+
+/// The change cannot be written, now or later; of other codes the file is the reason.
+bool is_of_the_change(const SQLite::Exception& error) {
+    const int code = error.getErrorCode();
+    return code == SQLITE_TOOBIG || code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH || code == SQLITE_RANGE;
+}
+
 /// Inserts or updates one row; answers why not when the row is not ours to change.
 class StepWriter final {
 public:
-    StepWriter(SQLite::Database& connection, const std::string& owner)
+    StepWriter(SQLite::Database& connection, const std::string& owner, const std::filesystem::path& file)
         : connection_(connection),
+          file_(file),
           owner_(owner),
           insert_(connection, fmt::format("INSERT INTO operation({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
                                           "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) "
@@ -39,9 +54,40 @@ public:
               "result = ?18, error = ?19, warnings = ?20, last_seq = ?21 WHERE id = ?1 AND owner = ?10 AND type = ?2 "
               "AND name = ?3 AND parent_id = ?4 AND parameters = ?5 AND created = ?11 "
               "AND status NOT IN ('completed', 'failed', 'cancelled', 'timed_out')"),
-          event_(connection, "INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?)") {}
+          event_(connection, "INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?)"),
+          begin_(connection, "SAVEPOINT change"),
+          undo_(connection, "ROLLBACK TO change"),
+          end_(connection, "RELEASE change") {}
 
-    Result<void> write(const RecordChange& change) {
+    /// `complete`: nothing of the operation was lost before. A change that SQLite refuses is left out whole.
+    Result<void> write(const RecordChange& change, bool complete) {
+        complete_ = complete;
+        step(begin_);
+        Result<void> written{};
+        try {
+            written = put(change);
+        } catch (const SQLite::Exception& error) {
+            if (!is_of_the_change(error)) {
+                throw;
+            }
+            // What failed says so again at its next reset.
+            for (SQLite::Statement* const statement : {&insert_, &update_, &event_}) {
+                statement->tryReset();
+            }
+            step(undo_);
+            written = sqlite_error(error, writing, file_, &connection_);
+        }
+        step(end_);
+        return written;
+    }
+
+private:
+    static void step(SQLite::Statement& statement) {
+        statement.reset();
+        statement.exec();
+    }
+
+    Result<void> put(const RecordChange& change) {
         // A change whose operation is not there follows a first one that could not be written.
         if ((change.first || !run(update_, change.record)) && !run(insert_, change.record)) {
             return taken(change.record.id);
@@ -50,10 +96,13 @@ public:
         return {};
     }
 
-private:
     bool run(SQLite::Statement& statement, const OperationRecord& record) {
         statement.reset();
         bind_record(statement, record);
+        if (!complete_) {
+            constexpr int durable = 9;
+            statement.bind(durable, 0);
+        }
         return statement.exec() > 0;
     }
 
@@ -86,15 +135,30 @@ private:
     }
 
     SQLite::Database& connection_;
+    const std::filesystem::path& file_;
     const std::string& owner_;
+    bool complete_{true};
     SQLite::Statement insert_;
     SQLite::Statement update_;
     SQLite::Statement event_;
+    SQLite::Statement begin_;
+    SQLite::Statement undo_;
+    SQLite::Statement end_;
 };
 
 Durability durability_of(const RecordChange& change) {
     return is_terminal(change.record.status) ? Durability::synced : Durability::relaxed;
 }
+
+/// What a caller hears of a change that is kept.
+Error kept_until(Error why) {
+    why.message += "; it is kept in memory until it can be written";
+    return why;
+}
+
+/// Housekeeping is due after so many ends, or after so long.
+constexpr std::size_t house_every = 500;
+constexpr std::chrono::hours house_after{1};
 
 }  // namespace
 
@@ -108,56 +172,176 @@ std::shared_ptr<SqliteStore> SqliteStore::create(std::shared_ptr<Database> datab
 }
 
 SqliteStore::SqliteStore(std::shared_ptr<Database> database, Executor& executor, const Clock& clock)
-    : database_(std::move(database)), executor_(executor), clock_(clock), owner_(make_uuid7(clock)) {}
+    : database_(std::move(database)),
+      executor_(executor),
+      clock_(clock),
+      owner_(make_uuid7(clock)),
+      queue_(std::make_unique<WriteQueue>()),
+      kept_house_(clock.now()) {}
 
-SqliteStore::~SqliteStore() = default;
+SqliteStore::~SqliteStore() {
+    if (const auto left = queue_->kept(); !left.empty()) {
+        log(LogLevel::warning, "storage",
+            fmt::format("the changes of {} operations could not be written to {} and are lost: {}", left.size(),
+                        database_->file().string(), late_ ? late_->message : "the disk did not answer"));
+    }
+}
+
+struct SqliteStore::Flight {
+    std::vector<WriteQueue::Flying> changes{};
+    Result<void> written{};
+    /// Of each change, where all were handed to the file.
+    std::vector<Result<void>> results{};
+    std::vector<std::vector<Done>> dones{};
+};
 
 void SqliteStore::write(RecordChange change, Done done) {
+    std::optional<Error> late;
     {
         const std::scoped_lock lock(mutex_);
-        queue_.push_back({std::move(change), std::move(done)});
-        if (std::exchange(draining_, true)) {
+        // A write that is under way is stuck: this one is not tried before that has ended.
+        late = draining_ ? late_ : std::nullopt;
+        (void)queue_->push(std::move(change), late ? Done{} : std::move(done), clock_.now());
+        if (!late && std::exchange(draining_, true)) {
             return;
         }
     }
-    executor_.post([self = shared_from_this()] { self->drain(); });
+    if (late) {
+        done(*late);
+        return;
+    }
+    try {
+        executor_.post([self = shared_from_this()] { self->drain(std::nullopt); });
+    } catch (...) {
+        // It is kept; whoever waits for it is told that it is late.
+        log_caught("storage", "writing operations");
+        const std::scoped_lock lock(mutex_);
+        draining_ = false;
+        drained_.notify_all();
+    }
 }
 
-void SqliteStore::drain() {
+void SqliteStore::drain(std::optional<std::chrono::milliseconds> patience) {
     std::unique_lock lock(mutex_);
-    while (!queue_.empty()) {
-        const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), most_steps));
-        std::vector<Queued> batch(std::move_iterator(queue_.begin()), std::move_iterator(queue_.begin() + count));
-        queue_.erase(queue_.begin(), queue_.begin() + count);
+    bool go_on = true;
+    while (go_on && !queue_->empty()) {
+        Flight flight{.changes = queue_->take_off(most_steps)};
+        const auto wait = patience.value_or(late_ ? short_wait : longest_wait);
         lock.unlock();
-        std::vector<Result<void>> results(batch.size());
-        const auto written = write_batch(batch, results);
-        for (std::size_t i = 0; i < batch.size(); ++i) {
-            batch[i].done(written ? results[i] : written);
+        write_flight(flight, wait);
+        lock.lock();
+        go_on = flight.written.has_value();
+        land(flight);
+        lock.unlock();
+        for (std::size_t i = 0; i < flight.dones.size(); ++i) {
+            for (const Done& done : flight.dones[i]) {
+                done(flight.written ? flight.results[i] : flight.written);
+            }
         }
         lock.lock();
     }
     draining_ = false;
     drained_.notify_all();
+    const bool due = ended_since_ >= house_every || clock_.now() - kept_house_ >= house_after;
+    lock.unlock();
+    if (go_on && due) {
+        keep_house();
+    }
 }
 
-Result<void> SqliteStore::write_batch(const std::vector<Queued>& batch, std::vector<Result<void>>& results) {
-    const bool synced = std::any_of(batch.begin(), batch.end(), [](const Queued& queued) {
-        return durability_of(queued.change) == Durability::synced;
+void SqliteStore::land(Flight& flight) {
+    if (!flight.written) {
+        flight.written = late_.emplace(kept_until(flight.written.error()));
+        flight.dones = {queue_->keep()};
+        return;
+    }
+    late_.reset();
+    std::vector<std::string> refused;
+    for (std::size_t i = 0; i < flight.changes.size(); ++i) {
+        const OperationRecord& record = flight.changes[i].change->record;
+        ended_since_ += is_terminal(record.status) ? 1 : 0;
+        refused.push_back(flight.results[i] ? std::string{} : record.id);
+    }
+    flight.dones = queue_->land();
+    for (std::size_t i = 0; i < refused.size(); ++i) {
+        if (!refused[i].empty() && flight.dones[i].empty()) {
+            // Whoever handed it in was told that it is late, and has gone on.
+            queue_->lose(refused[i]);
+            log(LogLevel::warning, "storage",
+                fmt::format("a change that was kept cannot be written: {}", flight.results[i].error().message),
+                refused[i]);
+        }
+    }
+}
+
+void SqliteStore::write_flight(Flight& flight, std::chrono::milliseconds patience) {
+    const bool synced = std::any_of(flight.changes.begin(), flight.changes.end(), [](const WriteQueue::Flying& flying) {
+        return durability_of(*flying.change) == Durability::synced;
     });
-    return database_->write(
+    flight.written = database_->write(
         writing,
         [&](SQLite::Database& connection) -> Result<void> {
             if (const auto entered = enter_owner(connection); !entered) {
                 return entered;
             }
-            StepWriter writer(connection, owner_);
-            for (std::size_t i = 0; i < batch.size(); ++i) {
-                results[i] = writer.write(batch[i].change);
+            StepWriter writer(connection, owner_, database_->file());
+            for (const WriteQueue::Flying& flying : flight.changes) {
+                flight.results.push_back(writer.write(*flying.change, flying.complete));
             }
             return {};
         },
-        synced ? Durability::synced : Durability::relaxed);
+        synced ? Durability::synced : Durability::relaxed, patience);
+}
+
+bool SqliteStore::write_kept(std::chrono::milliseconds patience) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (queue_->empty() || std::exchange(draining_, true)) {
+            return !queue_->empty();
+        }
+    }
+    drain(patience);
+    const std::scoped_lock lock(mutex_);
+    return !queue_->empty();
+}
+
+void SqliteStore::answer_late() {
+    std::vector<Done> dones;
+    std::optional<Error> late;
+    {
+        const std::scoped_lock lock(mutex_);
+        dones = queue_->take_overdue(clock_.now() - longest_wait);
+        if (dones.empty()) {
+            return;
+        }
+        if (!late_) {
+            late_ = kept_until(fail(Errc::storage,
+                                    fmt::format("cannot {} in {}: the disk has not answered for {} ms", writing,
+                                                database_->file().string(), longest_wait.count()),
+                                    {{"file", database_->file().string()}}));
+        }
+        late = late_;
+    }
+    for (const Done& done : dones) {
+        done(*late);
+    }
+}
+
+bool SqliteStore::lacks(const std::string& id) {
+    const std::scoped_lock lock(mutex_);
+    return queue_->lacks(id);
+}
+
+std::vector<RecordChange> SqliteStore::kept(const std::string& id) const {
+    const std::scoped_lock lock(mutex_);
+    std::vector<RecordChange> changes;
+    for (const RecordChange* const change : queue_->kept()) {
+        if (id.empty() || change->record.id == id) {
+            changes.push_back(*change);
+            changes.back().record.durable = false;
+        }
+    }
+    return changes;
 }
 
 // The lock is held before the row can be seen.
@@ -195,14 +379,15 @@ Result<bool> SqliteStore::request_cancel(const std::string& id, const CancelReas
             asked = row.exec() > 0;
             return {};
         },
-        Durability::relaxed);
+        Durability::relaxed, longest_wait);
     return done ? Result<bool>(asked) : Result<bool>(done.error());
 }
 
 Result<OperationRecord> SqliteStore::claim(const std::string& id) {
     OperationRecord record;
-    const auto done =
-        database_->write(fmt::format("resume operation {}", id), [&](SQLite::Database& connection) -> Result<void> {
+    const auto done = database_->write(
+        fmt::format("resume operation {}", id),
+        [&](SQLite::Database& connection) -> Result<void> {
             SQLite::Statement row(connection, fmt::format("SELECT {} FROM operation WHERE id = ?", record_columns));
             row.bind(1, id);
             if (!row.executeStep()) {
@@ -245,32 +430,9 @@ Result<OperationRecord> SqliteStore::claim(const std::string& id) {
                         {}});
             event.exec();
             return {};
-        });
-    return done ? Result<OperationRecord>(std::move(record)) : Result<OperationRecord>(done.error());
-}
-
-Result<std::size_t> SqliteStore::forget(const Retention& retention, const std::string& type) {
-    if (const auto checked = check(retention); !checked) {
-        return checked.error();
-    }
-    const auto oldest = clock_.utc_now() - retention.max_age;
-    std::size_t forgotten = 0;
-    const auto done = database_->write(
-        "forget old operations",
-        [&](SQLite::Database& connection) -> Result<void> {
-            SQLite::Statement row(connection,
-                                  "DELETE FROM operation WHERE id IN (SELECT id FROM (SELECT id, created, row_number() "
-                                  "OVER (PARTITION BY type ORDER BY created DESC, id DESC) AS place FROM operation "
-                                  "WHERE status NOT IN ('pending', 'running', 'cancelling', 'resuming') "
-                                  "AND (?1 = '' OR type = ?1)) WHERE place > ?2 OR created < ?3)");
-            row.bind(1, type);
-            row.bind(2, static_cast<std::int64_t>(retention.max_count));
-            row.bind(3, oldest.time_since_epoch().count());
-            forgotten = static_cast<std::size_t>(row.exec());
-            return {};
         },
-        Durability::relaxed);
-    return done ? Result<std::size_t>(forgotten) : Result<std::size_t>(done.error());
+        Durability::synced, longest_wait);
+    return done ? Result<OperationRecord>(std::move(record)) : Result<OperationRecord>(done.error());
 }
 
 }  // namespace ktrdr

@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <map>
+#include <string_view>
 #include <utility>
 
 #include <ktrdr/base/log.hpp>
 #include <ktrdr/storage/sqlite_store.hpp>
 
+#include "operation_keys.hpp"
 #include "operation_rows.hpp"
 #include "owner_lock.hpp"
 
@@ -19,28 +22,25 @@ constexpr std::string_view reading = "read operations";
 constexpr std::int64_t last_number = std::numeric_limits<std::int64_t>::max() - 1;
 constexpr std::string_view active = "status IN ('pending', 'running', 'cancelling', 'resuming')";
 
-std::string conditions(const OperationQuery& query) {
-    std::string sql =
-        "(?1 = '' OR instr(?1, ',' || status || ',') > 0) AND (?2 = '' OR type = ?2) AND (?3 = '' OR parent_id = ?3)";
-    if (query.active_only) {
-        sql += fmt::format(" AND {}", active);
-    }
-    return sql;
-}
+/// A look does not wait for a lock of others; the next one comes soon.
+constexpr std::chrono::milliseconds short_wait{20};
 
-void bind_conditions(SQLite::Statement& row, const OperationQuery& query) {
-    std::string statuses;
-    for (const auto status : query.statuses) {
-        statuses += fmt::format("{}{},", statuses.empty() ? "," : "", to_string(status));
+/// What is kept in memory of the operations on a page, in the place of what the file says of them.
+void show_kept(OperationPage& page, const std::vector<RecordChange>& kept, const OperationQuery& query) {
+    std::map<std::string_view, const OperationRecord*> newest;
+    for (const RecordChange& change : kept) {
+        newest.insert_or_assign(change.record.id, &change.record);
+        if (change.first) {
+            page.total += matches(query, change.record) ? 1 : 0;
+            page.active += is_active(change.record.status) ? 1 : 0;
+        }
     }
-    row.bind(1, statuses);
-    row.bind(2, query.type);
-    row.bind(3, query.parent_id);
-}
-
-std::size_t count(SQLite::Statement& row) {
-    row.executeStep();
-    return static_cast<std::size_t>(row.getColumn(0).getInt64());
+    std::erase_if(page.records, [&newest](const OperationRecord& record) { return newest.contains(record.id); });
+    for (const auto& [id, record] : newest) {
+        if (matches(query, *record)) {
+            page.records.push_back(*record);
+        }
+    }
 }
 
 }  // namespace
@@ -55,13 +55,12 @@ Result<std::optional<OperationRecord>> SqliteStore::find(const std::string& id) 
         }
         return {};
     };
+    if (auto newer = kept(id); !newer.empty()) {
+        return std::optional(std::move(newer.back().record));
+    }
     auto done = database_->read(reading, look);
-    if (done && found && is_active(found->status) && found->owner != owner_) {
-        const auto recovered = recover();
-        if (!recovered) {
-            return recovered.error();
-        }
-        done = *recovered > 0 ? database_->read(reading, look) : done;
+    if (done && found && is_active(found->status) && found->owner != owner_ && recover_quickly() > 0) {
+        done = database_->read(reading, look);
     }
     return done ? Result<std::optional<OperationRecord>>(std::move(found))
                 : Result<std::optional<OperationRecord>>(done.error());
@@ -71,29 +70,37 @@ Result<OperationPage> SqliteStore::list(const OperationQuery& query) {
     if (const auto checked = check(query); !checked) {
         return checked.error();
     }
-    if (const auto recovered = recover(); !recovered) {
-        return recovered.error();
+    (void)recover_quickly();
+    const auto newer = kept();
+    // The places of what is kept are known when both are merged.
+    OperationQuery stored = query;
+    if (!newer.empty()) {
+        stored.limit += query.offset;
+        stored.offset = 0;
     }
     OperationPage page;
     const auto done = database_->read(reading, [&](SQLite::Database& connection) -> Result<void> {
-        SQLite::Statement rows(connection,
-                               fmt::format("SELECT {} FROM operation WHERE {} ORDER BY created DESC, id DESC "
-                                           "LIMIT ?4 OFFSET ?5",
-                                           record_columns, conditions(query)));
-        bind_conditions(rows, query);
-        rows.bind(4, static_cast<std::int64_t>(query.limit));
-        rows.bind(5, static_cast<std::int64_t>(query.offset));
-        while (rows.executeStep()) {
-            page.records.push_back(read_record(rows, database_->file()));
+        SQLite::Statement row(connection, fmt::format("SELECT {} FROM operation WHERE rowid = ?", record_columns));
+        const auto keys = newest(connection, stored);
+        for (std::size_t i = stored.offset; i < keys.size(); ++i) {
+            row.reset();
+            row.bind(1, keys[i].row);
+            if (row.executeStep()) {
+                page.records.push_back(read_record(row, database_->file()));
+            }
         }
-        SQLite::Statement total(connection, fmt::format("SELECT count(*) FROM operation WHERE {}", conditions(query)));
-        bind_conditions(total, query);
-        page.total = count(total);
-        SQLite::Statement running(connection, fmt::format("SELECT count(*) FROM operation WHERE {}", active));
-        page.active = count(running);
+        page.total = count_of(connection, query);
+        page.active = count_of(connection, {.active_only = true});
         return {};
     });
-    return done ? Result<OperationPage>(std::move(page)) : Result<OperationPage>(done.error());
+    if (!done) {
+        return done.error();
+    }
+    show_kept(page, newer, query);
+    OperationQuery cut = query;
+    cut.offset = newer.empty() ? 0 : query.offset;
+    cut_page(cut, page);
+    return page;
 }
 
 Result<std::vector<OperationEvent>> SqliteStore::events(const std::string& id, const EventQuery& query) {
@@ -101,6 +108,8 @@ Result<std::vector<OperationEvent>> SqliteStore::events(const std::string& id, c
         return checked.error();
     }
     std::vector<OperationEvent> events;
+    // Looked at first: what is written in between is then in the file too.
+    auto newer = kept(id);
     const auto done = database_->read(reading, [&](SQLite::Database& connection) -> Result<void> {
         SQLite::Statement rows(connection,
                                "SELECT seq, time, kind, data FROM event WHERE operation = ?1 AND seq > ?2 "
@@ -116,8 +125,19 @@ Result<std::vector<OperationEvent>> SqliteStore::events(const std::string& id, c
         }
         return {};
     });
-    return done ? Result<std::vector<OperationEvent>>(std::move(events))
-                : Result<std::vector<OperationEvent>>(done.error());
+    if (!done) {
+        return done.error();
+    }
+    std::uint64_t last = events.empty() ? query.after : events.back().seq;
+    for (RecordChange& change : newer) {
+        for (OperationEvent& event : change.events) {
+            if (event.seq > last && events.size() < query.limit && (!query.kind || *query.kind == event.kind)) {
+                last = event.seq;
+                events.push_back(std::move(event));
+            }
+        }
+    }
+    return events;
 }
 
 Result<std::vector<CancelRequest>> SqliteStore::take_cancel_requests() {
@@ -161,7 +181,7 @@ void SqliteStore::refuse_request(const std::string& id, const std::string& asked
             row.exec();
             return {};
         },
-        Durability::relaxed);
+        Durability::relaxed, short_wait);
     if (done) {
         log(LogLevel::warning, "storage",
             fmt::format("what asks for a cancel cannot be read and is dropped: {}", reason_from(asked).error().message),
@@ -170,6 +190,19 @@ void SqliteStore::refuse_request(const std::string& id, const std::string& asked
 }
 
 Result<std::size_t> SqliteStore::recover() {
+    return recover(longest_wait);
+}
+
+std::size_t SqliteStore::recover_quickly() {
+    const auto recovered = recover(short_wait);
+    if (!recovered) {
+        log(LogLevel::debug, "storage",
+            fmt::format("what dead processes were running is marked later: {}", recovered.error().message));
+    }
+    return recovered ? *recovered : 0;
+}
+
+Result<std::size_t> SqliteStore::recover(std::chrono::milliseconds patience) {
     std::vector<std::string> others;
     const auto done = database_->read(reading, [&](SQLite::Database& connection) -> Result<void> {
         SQLite::Statement rows(connection, fmt::format("SELECT id FROM owner WHERE id <> ?1 UNION "
@@ -187,7 +220,7 @@ Result<std::size_t> SqliteStore::recover() {
     std::size_t recovered = 0;
     for (const std::string& other : others) {
         if (!owner_lives(*database_->held(), other)) {
-            const auto interrupted = interrupt(other);
+            const auto interrupted = interrupt(other, patience);
             if (!interrupted) {
                 return interrupted;
             }
@@ -197,10 +230,11 @@ Result<std::size_t> SqliteStore::recover() {
     return recovered;
 }
 
-Result<std::size_t> SqliteStore::interrupt(const std::string& dead) {
+Result<std::size_t> SqliteStore::interrupt(const std::string& dead, std::chrono::milliseconds patience) {
     std::size_t count = 0;
-    const auto done =
-        database_->write("mark what a dead process was running", [&](SQLite::Database& connection) -> Result<void> {
+    const auto done = database_->write(
+        "mark what a dead process was running",
+        [&](SQLite::Database& connection) -> Result<void> {
             SQLite::Statement event(
                 // A number that is damaged must not keep the operation from being marked.
                 connection, fmt::format("INSERT OR IGNORE INTO event SELECT id, min(last_seq, {1}) + 1, ?2, 'state', "
@@ -219,7 +253,8 @@ Result<std::size_t> SqliteStore::interrupt(const std::string& dead) {
             owner.bind(1, dead);
             owner.exec();
             return {};
-        });
+        },
+        Durability::synced, patience);
     if (!done) {
         return done.error();
     }

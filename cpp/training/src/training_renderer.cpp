@@ -45,12 +45,21 @@ constexpr std::array<std::pair<const char*, std::int64_t ProgressState::*>, 4> o
     {"total_batches", &ProgressState::total_batches},
 }};
 
+/// `15/50`, or `15` where the total is not known.
+std::string of(std::int64_t number, std::int64_t total) {
+    return total > 0 ? fmt::format("{}/{}", number, total) : std::to_string(number);
+}
+
 std::string epoch_text(const ProgressState& state) {
-    const std::int64_t epoch = state.epoch > 0 ? state.epoch : state.step_current;
-    const std::int64_t total = state.total_epochs > 0 ? state.total_epochs : state.step_total;
-    std::string words = fmt::format("[epoch {}/{}]", epoch, total);
-    if (state.total_batches > 0) {
-        words += fmt::format(" (batch {}/{})", state.batch, state.total_batches);
+    const bool training = state.step_name == "training";
+    const std::int64_t epoch = state.epoch > 0 || !training ? state.epoch : state.step_current;
+    const std::int64_t total = state.total_epochs > 0 || !training ? state.total_epochs : state.step_total;
+    std::string words;
+    if (epoch > 0 || total > 0) {
+        words = fmt::format("[epoch {}]", of(epoch, total));
+    }
+    if (state.batch > 0 || state.total_batches > 0) {
+        words += fmt::format("{}(batch {})", words.empty() ? "" : " ", of(state.batch, state.total_batches));
     }
     return words;
 }
@@ -60,17 +69,35 @@ std::string step_text(const ProgressState& state) {
         return "loading LibTorch";
     }
     if (state.step_name == "data_preparation") {
-        std::string words = fmt::format("preparing {}: {}", text_or_empty(state.context, "symbol"),
-                                        text_or_empty(state.context, "stage"));
+        const std::string_view symbol = text_or_empty(state.context, "symbol");
+        const std::string_view stage = text_or_empty(state.context, "stage");
+        std::string words = symbol.empty() ? "preparing" : fmt::format("preparing {}", symbol);
+        words += stage.empty() ? std::string{} : fmt::format(": {}", stage);
         if (state.step_total > 0) {
             words += fmt::format(" [{}/{}]", std::min(state.step_current + 1, state.step_total), state.step_total);
         }
         return words;
     }
-    if (state.step_name == "training") {
-        return epoch_text(state);
+    if (state.step_name == "evaluation") {
+        return "evaluating";
     }
-    return state.step_name == "evaluation" ? "evaluating" : state.step_name;
+    if (auto words = epoch_text(state); !words.empty() || state.step_name == "training") {
+        return words;
+    }
+    if (!state.step_name.empty() || state.total_steps <= 0) {
+        return state.step_name;
+    }
+    return fmt::format("[{}/{}]", state.current_step, state.total_steps);
+}
+
+/// `Training MLP model on AAPL, MSFT [1d]`, without what the context does not say.
+std::string head(const boost::json::object& context) {
+    const std::string model = upper(text_or_empty(context, "model_type"));
+    const std::string symbols = join(context, "symbols");
+    const std::string timeframes = join(context, "timeframes");
+    return fmt::format("Training {}{}model{}{}{}", model, model.empty() ? "" : " ",
+                       symbols.empty() ? "" : " on " + symbols, timeframes.empty() ? "" : " [" + timeframes,
+                       timeframes.empty() ? "" : "]");
 }
 
 }  // namespace
@@ -89,10 +116,8 @@ ProgressState TrainingProgressRenderer::enhance_state(ProgressState state) const
 
 std::string TrainingProgressRenderer::render_message(const ProgressState& given) const {
     const ProgressState state = enhance_state(given);
-    std::string head = fmt::format("Training {} model on {} [{}]", upper(text_or_empty(state.context, "model_type")),
-                                   join(state.context, "symbols"), join(state.context, "timeframes"));
     const std::string tail = step_text(state);
-    return tail.empty() ? head : head + " " + tail;
+    return tail.empty() ? head(state.context) : head(state.context) + " " + tail;
 }
 
 }  // namespace ktrdr

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _bridge, _core
 from .._bridge.arguments import checked_headers, described, explained, explanation
@@ -15,7 +17,7 @@ from ..http.responses import checked_patience
 from .calls import ServiceCall, call_options, options_or_none, row_of, with_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
 
 def read_host_service_config(
@@ -46,7 +48,9 @@ class AsyncServiceAdapter:
     """Calls one host service; base of the adapters of the domains.
 
     A subclass may give the hooks ``get_service_name``, ``get_service_type``, ``get_base_url`` and
-    ``get_health_check_endpoint`` in place of the arguments; they are asked once, when it is made.
+    ``get_health_check_endpoint`` in place of the arguments; they are asked once, when it is made, and the last one may be
+    async. It may do without calling ``super().__init__()``: then it is made when it is first used, with a
+    ``HostServiceConfig`` that it keeps as ``_config``.
 
     A call made under an operation (``current_operation()``) is made for it: the operation's cancel stops it, its id
     travels as ``X-Operation-Id`` and stands in errors, and attempts that failed stand in its event log.
@@ -95,6 +99,13 @@ class AsyncServiceAdapter:
     101.5
     """
 
+    # What the arguments said. The names _service_name and _config belong to subclasses.
+    _given_name = ""
+    _given_type = ""
+    _given_health_endpoint = "/health"
+    _given_config = HostServiceConfig()
+    _making: ClassVar[Any] = RLock()
+
     @explained
     def __init__(
         self,
@@ -114,28 +125,39 @@ class AsyncServiceAdapter:
                 context={"field": "config"},
             )
         _bridge.start()
-        self._service_name = service_name
-        self._service_type = service_type
-        self._health_endpoint = health_endpoint
-        self._config = config
+        self._given_name = service_name
+        self._given_type = service_type
+        self._given_health_endpoint = health_endpoint
+        self._given_config = config
         name = self.get_service_name() or type(self).__name__
         self._native = _core.ServiceCalls(
             name,
             self.get_service_type(),
             start_hint or f"is {name} running at that address?",
-            self.get_health_check_endpoint(),
+            _at_once(self.get_health_check_endpoint()),
             list(checked_headers(headers).items()),
             self.get_base_url(),
             config,
         )
 
+    def __getattr__(self, name: str) -> Any:
+        """Make what a subclass that does not call ``super().__init__()`` has not made."""
+        if name != "_native":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        with AsyncServiceAdapter._making:
+            if name not in self.__dict__:
+                own = self.__dict__.get("_config")
+                given = own if isinstance(own, HostServiceConfig) else ""
+                AsyncServiceAdapter.__init__(self, config=given)
+            return self.__dict__[name]
+
     @classmethod
     def over(cls, native: _core.ServiceCalls) -> AsyncServiceAdapter:
         """Make one over the pool by which a manager of the core reaches its host service."""
         adapter = cls.__new__(cls)
-        adapter._service_name, adapter._service_type = native.name, native.type
-        adapter._health_endpoint = native.health_endpoint
-        adapter._config = native.config
+        adapter._given_name, adapter._given_type = native.name, native.type
+        adapter._given_health_endpoint = native.health_endpoint
+        adapter._given_config = native.config
         adapter._native = native
         return adapter
 
@@ -143,19 +165,19 @@ class AsyncServiceAdapter:
 
     def get_service_name(self) -> str:
         """Name the service for errors and log records."""
-        return self._service_name
+        return self._given_name
 
     def get_service_type(self) -> str:
         """Say what kind of work the service does."""
-        return self._service_type
+        return self._given_type
 
     def get_base_url(self) -> str:
         """Give ``http[s]://host[:port][/prefix]``."""
-        return self._config.base_url
+        return self._given_config.base_url
 
-    def get_health_check_endpoint(self) -> str:
+    def get_health_check_endpoint(self) -> str | Awaitable[str]:
         """Give the endpoint that ``check_health`` asks."""
-        return self._health_endpoint
+        return self._given_health_endpoint
 
     # ---- calls
 
@@ -446,6 +468,21 @@ class AsyncServiceAdapter:
     #: The names of older documents.
     call_host_service_get = call_get
     call_host_service_post = call_post
+
+
+def _at_once(endpoint: str | Awaitable[str]) -> str:
+    """Give an answer of a hook that may be async: the loop that runs here cannot be waited for."""
+    if isinstance(endpoint, str) or not inspect.isawaitable(endpoint):
+        return endpoint
+
+    async def wait() -> str:
+        return await endpoint
+
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(asyncio.run, wait()).result()
 
 
 #: The name of older documents.

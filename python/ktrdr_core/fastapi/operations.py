@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -124,7 +125,7 @@ class _View:
         self._given = operations
         self._grace = grace
         self._ping = ping
-        self._recent: dict[tuple[str, int], bytes] = {}
+        self._recent: dict[tuple[str, datetime, int, datetime], bytes] = {}
 
     @property
     def _operations(self) -> OperationsService:
@@ -140,9 +141,10 @@ class _View:
         parent_id: str | None = None,
         active_only: bool = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = 10,
-        offset: Annotated[int, Query(ge=0, le=_MOST)] = 0,
+        offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
     ) -> Envelope:
-        """List operations, newest first."""
+        """List operations, newest first; the answer's ``cursor`` asks for the page that follows, null on the last."""
         page = self._operations.list(
             status=None if status is None else _STATES[status],
             operation_type=operation_type,
@@ -150,9 +152,13 @@ class _View:
             active_only=active_only,
             limit=limit,
             offset=offset,
+            cursor=cursor,
         )
-        envelope = envelope_of([_row(record) for record in page.records])
-        return envelope | {"total_count": page.total_count, "active_count": page.active_count}
+        return envelope_of([_row(record) for record in page.records]) | {
+            "total_count": page.total_count,
+            "active_count": page.active_count,
+            "cursor": page.cursor,
+        }
 
     def get(self, operation_id: OperationId) -> Envelope:
         """Say what is known of an operation."""
@@ -239,14 +245,14 @@ class _View:
             return Response(status_code=204)
         ending = anyio.Event()
         return EventSourceResponse(
-            self._stream(operation_id, after, ending),
+            self._stream(record, after, ending),
             ping=self._ping,
             shutdown_event=ending,
             shutdown_grace_period=_SHUTDOWN_GRACE,
         )
 
     async def _stream(
-        self, operation_id: str, after: int, ending: anyio.Event
+        self, record: OperationRecord, after: int, ending: anyio.Event
     ) -> AsyncIterator[bytes]:
         news = asyncio.Event()
 
@@ -256,14 +262,17 @@ class _View:
 
         stopping = asyncio.create_task(stop())
         try:
-            async for event in self._operations._follow(operation_id, after, news, ending.is_set):
-                yield self._encoded(operation_id, event)
+            following = self._operations._follow(record.id, after, news, ending.is_set)
+            async with aclosing(following) as events:
+                async for event in events:
+                    yield self._encoded(record, event)
         finally:
             stopping.cancel()
 
-    def _encoded(self, operation_id: str, event: OperationEvent) -> bytes:
+    def _encoded(self, record: OperationRecord, event: OperationEvent) -> bytes:
         """Encode an event once for all who read the stream at about the same time."""
-        key = (operation_id, event.seq)
+        # An id can be used again once its operation was forgotten, and the numbers begin anew: times tell runs apart.
+        key = (record.id, record.created, event.seq, event.time)
         text = self._recent.get(key)
         if text is None:
             if len(self._recent) >= _RECENT:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar, copy_context
+from threading import local
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .. import _core
 from ..progress import GenericProgressManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextvars import Token
 
     from ..cancellation import CancellationToken
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 current: ContextVar[OperationContext | None] = ContextVar("ktrdr_core_operation", default=None)
 
@@ -58,13 +63,36 @@ class OperationContext:
             self._progress = OperationProgress(self._native)
         return self._progress
 
-    def add_metric(self, metric: Mapping[str, Any]) -> None:
-        """Put numbers or facts by name, plain JSON, into the event log; read them with ``OperationsService.metrics``.
+    def context(self) -> OperationScope:
+        """Carry this operation into a thread or an executor, where a context does not go by itself.
 
-        Raises
-        ------
-        InvalidArgumentError
-            For what is not plain JSON.
+        Examples
+        --------
+        >>> import asyncio
+        >>> from ktrdr_core import ServiceOrchestrator, current_operation
+        >>> class Reader(ServiceOrchestrator):
+        ...     def _get_service_name(self):
+        ...         return "Reader"
+        ...     def _get_env_var_prefix(self):
+        ...         return "READER"
+        ...     def read(self):
+        ...         self.update_operation_progress(1, "Read")
+        ...         return current_operation() is not None
+        ...     async def work(self):
+        ...         carried = current_operation().context()
+        ...         return await asyncio.get_running_loop().run_in_executor(None, carried.run, self.read)
+        >>> async def main():
+        ...     reader = Reader()
+        ...     return await reader.start_operation("Reading", "reading", reader.work)
+        >>> asyncio.run(main())
+        True
+        """
+        return OperationScope(self._native)
+
+    def add_metric(self, metric: Mapping[str, Any]) -> None:
+        """Put numbers or facts by name into the event log; read them with ``OperationsService.metrics``.
+
+        What is not plain JSON is converted (numpy's numbers, times, paths, …) or described.
         """
         self._native.add_metric(dict(metric))
 
@@ -87,15 +115,53 @@ class OperationContext:
         return f"<OperationContext {self.id} {self._native.status}>"
 
 
-def current_operation() -> OperationContext | None:
-    """Give the operation that the code here runs under, or None.
+class OperationScope:
+    """Carries an operation to where no context goes by itself: a thread, an executor, another's callback.
 
-    It is found through a context variable, so each of several operations at once finds its own.
+    ``with operation.context(): ...``, or ``operation.context().run(function, ...)``. What runs inside finds it with
+    ``current_operation()``, so its progress, its calls and what it starts belong to it. Each thread may enter it.
     """
-    return current.get()
+
+    def __init__(self, native: _core.Operation) -> None:
+        self._here = OperationContext(native)
+        self._entered = _Entered()
+
+    def __enter__(self) -> OperationContext:
+        self._entered.tokens.append(current.set(self._here))
+        return self._here
+
+    def __exit__(self, *_: object) -> None:
+        current.reset(self._entered.tokens.pop())
+
+    def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function under the operation; what it changes of its context is gone afterwards."""
+
+        def call() -> T:
+            current.set(self._here)
+            return function(*args, **kwargs)
+
+        return copy_context().run(call)
+
+
+class _Entered(local):
+    """Of each thread: how to leave what it entered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: list[Token[OperationContext | None]] = []
+
+
+def current_operation() -> OperationContext | None:
+    """Give the operation that the code here runs under, or None; one that has ended runs nothing any more.
+
+    It is found through a context variable, so each of several operations at once finds its own. Tasks, callbacks and
+    ``asyncio.to_thread`` take the context with them; see ``OperationContext.context`` for what does not.
+    """
+    here = current.get()
+    return None if here is None or here._native.done else here
 
 
 def current_id() -> str:
     """Give the id of the operation that the code here runs under, or nothing."""
-    here = current.get()
+    here = current_operation()
     return "" if here is None else here.id

@@ -14,7 +14,9 @@ from .._bridge.arguments import explained
 from .._bridge.callbacks import guarded, refuse_coroutine
 from .._core import ProgressState
 from ..errors import InvalidArgumentError, KtrdrError
-from .outcome import Outcome, outcomes
+from ..progress import Rendering
+from .context import OperationScope
+from .outcome import Outcome, Raised, ended_by_itself, outcomes
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,6 +39,10 @@ class Operation(Generic[T]):
     Cancelling the *task* that awaits it cancels the operation and raises ``asyncio.CancelledError``; cancelling the
     *operation* makes the await raise ``OperationCancelledError`` (``OperationTimeoutError`` for its own timeout).
 
+    Handles of one id may be held in many places: by those who started it under the same id, by those who found it with
+    ``OperationsService.handle``, on loops and in threads. Each of them counts until its wait is given up or it is let go
+    of; one who gives up leaves the operation to the others, and only the last to leave cancels it.
+
     Thread safety: every member from any thread; an await stays on its own loop.
     """
 
@@ -50,7 +56,8 @@ class Operation(Generic[T]):
     ) -> None:
         self._native = native
         self._convert = convert
-        self._renderer = renderer
+        self._rendering = None if renderer is None else Rendering(renderer)
+        self._waiter = native.waiter()
         # Of work written in Python: its value and what it raised.
         self._python: Outcome | None = None
         self._lock = Lock()
@@ -99,11 +106,7 @@ class Operation(Generic[T]):
         return self._view(self._native.progress())
 
     def _view(self, state: ProgressState) -> ProgressState:
-        if self._renderer is None:
-            return state
-        from ..progress import rendered
-
-        return rendered(self._renderer, state)
+        return state if self._rendering is None else self._rendering.of(state)
 
     @property
     def warnings(self) -> list[str]:
@@ -118,6 +121,10 @@ class Operation(Generic[T]):
     def cancel(self, reason: str = "") -> bool:
         """Ask the work to stop; False when it has ended or was asked before."""
         return self._native.cancel(reason, "user")
+
+    def context(self) -> OperationScope:
+        """Carry the operation to where no context goes by itself; see ``OperationContext.context``."""
+        return OperationScope(self._native)
 
     def __repr__(self) -> str:
         state = self.progress
@@ -144,16 +151,13 @@ class Operation(Generic[T]):
         post = _bridge.loop_post()
         ended = asyncio.Event()
         key = post.add(lambda kind, _: ended.set() if kind == "finished" else None)
-        with self._lock:
-            self._awaiters += 1
+        self._join()
         listener = self._native.listen(post.mailbox, key, False)
         beat = _Beat(post.loop) if _in_ipython() else None
         try:
             await ended.wait()
         except asyncio.CancelledError as cancelled:
-            with self._lock:
-                last = self._awaiters == 1
-            if last:
+            if self._is_last_to_leave():
                 self.cancel("the task that awaited it was cancelled")
                 await self._stopped(ended)
                 cancelled.__context__ = self._failure()
@@ -165,6 +169,16 @@ class Operation(Generic[T]):
                 beat.stop()
             post.remove(key)
             self._native.unlisten(listener)
+
+    def _join(self) -> None:
+        with self._lock:
+            self._awaiters += 1
+            self._waiter.join()
+
+    def _is_last_to_leave(self) -> bool:
+        """Say, for one who gives up waiting, whether nobody else waits on any handle of the operation, or holds one."""
+        with self._lock:
+            return self._awaiters == 1 and self._waiter.leave()
 
     async def _stopped(self, ended: asyncio.Event) -> None:
         """Wait for the native stop, shielded, but not longer than the grace."""
@@ -239,7 +253,8 @@ class Operation(Generic[T]):
         KtrdrError
             Why the operation has no value.
         KeyboardInterrupt
-            After Ctrl-C, once the work has stopped; a second Ctrl-C does not wait for it.
+            After Ctrl-C, once the work has stopped; a second Ctrl-C does not wait for it. Work that others wait for
+            goes on.
         """
         if timeout is not None and not timeout >= 0:
             raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
@@ -250,8 +265,8 @@ class Operation(Generic[T]):
         try:
             self._block(timeout)
         except KeyboardInterrupt:
-            self.cancel("interrupted")
-            self._block(CANCEL_GRACE)
+            if self.status == "cancelling":
+                self._block(CANCEL_GRACE)
             raise
         if not self.done():
             raise TimeoutError(
@@ -272,9 +287,16 @@ class Operation(Generic[T]):
 
         key = post.add(hear)
         listener = self._native.listen(post.mailbox, key, bool(callbacks))
+        self._join()
         try:
             post.wait_until(lambda: ended, timeout)
+        except KeyboardInterrupt:
+            if self._is_last_to_leave():
+                self.cancel("interrupted")
+            raise
         finally:
+            with self._lock:
+                self._awaiters -= 1
             post.remove(key)
             self._native.unlisten(listener)
         if ended:
@@ -301,7 +323,8 @@ class Operation(Generic[T]):
 
     def _follow(self, callback: ProgressCallback) -> None:
         refuse_coroutine(callback)
-        tell = guarded(callback, self._view)
+        # Not through the handle: somebody who only hears of the operation does not count as one who holds it.
+        tell = guarded(callback, None if self._rendering is None else self._rendering.of)
         if _bridge.running_loop() is None:
             self._waiting_progress.append(tell)
         else:
@@ -337,17 +360,25 @@ class Operation(Generic[T]):
 
     def _outcome(self) -> T:
         if not self._value:
+            raised = None
             try:
                 native = self._native.result()
             except KtrdrError:
-                raised = None if self._python is None else self._python.error
-                if raised is not None and self.status == "failed":
-                    raise raised from raised.__cause__
-                raise
+                raised = self._raised()
+                if raised is None:
+                    raise
+            if raised is not None:
+                raised.again()
             value = self._convert(native) if self._python is None else self._python.value
             _bridge.forward_logs()
             self._value.append(value)
         return self._value[0]
+
+    def _raised(self) -> Raised | None:
+        """What the work raised, where that is why there is no value, and not a cancel that came before."""
+        if self._python is None or not ended_by_itself(self._native):
+            return None
+        return self._python.raised
 
     def _failure(self) -> KtrdrError | None:
         if not self.done():

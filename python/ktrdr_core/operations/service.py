@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from contextlib import suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,17 +14,13 @@ from .. import _bridge, _core
 from .._bridge.arguments import explained
 from ..errors import ConflictError, InvalidArgumentError
 from .handle import Operation
+from .kinds import type_key
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from .._core import OperationEvent, OperationRecord
-
-#: How often an operation of another process is looked at. Seconds.
-_POLL = 0.5
-# So many events are read at a time, which is all that a reader who is slow keeps.
-_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +35,41 @@ class OperationPage:
         How many match, on all pages.
     active_count : int
         How many of all operations run or are about to.
+    cursor : str, optional
+        Give it to the next call for the page that follows, with the same conditions; None on the last page. What is
+        started meanwhile shifts nothing.
     """
 
     records: list[OperationRecord]
     total_count: int
     active_count: int
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What a store keeps of operations that have ended.
+
+    Attributes
+    ----------
+    max_count : int
+        The newest of each type, at least 1.
+    max_age : timedelta
+        Older ones go, at least an hour.
+    max_bytes : int
+        About how much all records and events may take, at least 1 MiB; the oldest go first, but never the newest ten.
+
+    Examples
+    --------
+    >>> from datetime import timedelta
+    >>> from ktrdr_core.operations import Retention
+    >>> Retention(max_age=timedelta(days=365)).max_count
+    10000
+    """
+
+    max_count: int = 10_000
+    max_age: timedelta = timedelta(days=90)
+    max_bytes: int = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +149,17 @@ class OperationsService:
     default : bool
         Whether operations of this process that name no store of their own are kept in ``store`` from now on, until the
         process ends. False only looks at it.
+    retention : Retention, optional
+        What the store keeps of operations that have ended, from now on and in whatever process: it is written into the
+        file, which keeps what ``Retention()`` says until then. The rest is forgotten when a store is opened and now and
+        then while it is used, without being asked.
 
     Raises
     ------
     StorageError
         When the file cannot be opened.
+    InvalidArgumentError
+        For a retention out of range, or without a store.
 
     Examples
     --------
@@ -138,12 +170,24 @@ class OperationsService:
 
     @explained
     def __init__(
-        self, store: str | os.PathLike[str] | None = None, *, default: bool = True
+        self,
+        store: str | os.PathLike[str] | None = None,
+        *,
+        default: bool = True,
+        retention: Retention | None = None,
     ) -> None:
+        if store is None and retention is not None:
+            raise InvalidArgumentError(
+                "retention is a store's: memory keeps the newest 1000 by itself; give a store with it"
+            )
         _bridge.start()
         self._storage = (
             None if store is None else _core.Storage(Path(store), default, dict(os.environ))
         )
+        if self._storage is not None and retention is not None:
+            self._storage.keep(
+                retention.max_count, retention.max_age.total_seconds(), retention.max_bytes
+            )
 
     @explained
     def list(
@@ -155,6 +199,7 @@ class OperationsService:
         active_only: bool = False,
         limit: int = 100,
         offset: int = 0,
+        cursor: str | None = None,
     ) -> OperationPage:
         """List operations, newest first.
 
@@ -163,16 +208,27 @@ class OperationsService:
         status : str or sequence of str, optional
             Only those in this state, or in one of these.
         operation_type, parent_id : str, optional
-            Only those of this type, with this parent.
+            Only those of this type (case does not count), with this parent.
         active_only : bool
             Only those that run or are about to.
-        limit, offset : int
-            The page: at most ``limit`` (1 to 1000) after ``offset``.
+        limit : int
+            At most so many, 1 to 1000.
+        offset : int
+            Skip so many, at most 10,000: to walk through a list, use its cursor.
+        cursor : str, optional
+            That of the page before; by default the newest come first.
 
         Raises
         ------
         InvalidArgumentError
-            For an unknown status or a limit out of range.
+            For an unknown status, a limit or offset out of range, or a cursor that no page has given.
+
+        Examples
+        --------
+        >>> from ktrdr_core.operations import OperationsService
+        >>> page = OperationsService().list(limit=100)
+        >>> while page.cursor is not None:
+        ...     page = OperationsService().list(limit=100, cursor=page.cursor)
         """
         if not (isinstance(limit, int) and 1 <= limit <= 1000):
             raise InvalidArgumentError(f"limit must be between 1 and 1000, not {limit!r}")
@@ -181,7 +237,13 @@ class OperationsService:
         statuses = [status] if isinstance(status, str) else list(status or ())
         return OperationPage(
             *_core.list_operations(
-                statuses, operation_type or "", parent_id or "", active_only, limit, offset
+                statuses,
+                type_key(operation_type) or "",
+                parent_id or "",
+                active_only,
+                limit,
+                offset,
+                cursor,
             )
         )
 
@@ -234,44 +296,52 @@ class OperationsService:
         """
         import asyncio
 
-        async for event in self._follow(operation_id, after, asyncio.Event(), lambda: False):
-            yield event
+        following = self._follow(operation_id, after, asyncio.Event(), lambda: False)
+        async with aclosing(following) as events:
+            async for event in events:
+                yield event
 
     async def _follow(
         self, operation_id: str, after: int, news: asyncio.Event, enough: Callable[[], bool]
-    ) -> AsyncIterator[OperationEvent]:
+    ) -> AsyncGenerator[OperationEvent, None]:
         """Follow until ``enough()``, which is asked again whenever ``news`` is set."""
         import asyncio
 
+        from .follow import PAGE, follow_stored
+
         native = _core.find_operation(operation_id)
+        if native is None:
+            async with aclosing(follow_stored(operation_id, after, news, enough)) as stored:
+                async for event in stored:
+                    yield event
+            return
         post = _bridge.loop_post()
         key = post.add(lambda _kind, _value: news.set())
-        listener = None if native is None else native.listen(post.mailbox, key, False, True)
+        listener = native.listen(post.mailbox, key, False, True)
+        # Others who give up waiting leave the operation to this reader, who never cancels it.
+        waiter = native.waiter()
         try:
             while True:
                 news.clear()
                 # Looked at before the events are read: what ends in between has its last event in them.
-                over = (
-                    native.done
-                    if native is not None
-                    else not _core.operation_record(operation_id).active
-                )
-                events = _core.operation_events(operation_id, after, _PAGE, None)
+                over = native.done
+                if after + 1 < native.first_seq:
+                    # What memory has let go of is in the store.
+                    events = await asyncio.to_thread(native.events, after, PAGE)
+                else:
+                    events = native.events(after, PAGE)
                 for event in events:
                     after = event.seq
                     yield event
-                if len(events) == _PAGE:
+                if len(events) == PAGE:
                     continue
                 if over or enough():
                     return
-                with suppress(TimeoutError):
-                    # News of another process's operation does not come by itself.
-                    async with asyncio.timeout(_POLL if native is None else None):
-                        await news.wait()
+                await news.wait()
         finally:
             post.remove(key)
-            if native is not None and listener is not None:
-                native.unlisten(listener)
+            waiter.leave()
+            native.unlisten(listener)
 
     @explained
     def metrics(self, operation_id: str, *, cursor: int = 0, limit: int = 1000) -> MetricsPage:
@@ -340,7 +410,7 @@ class OperationsService:
             When it still runs, or its type is not registered in this process.
         """
         record = _core.check_retry(operation_id)
-        starter = _starters.get(record.type)
+        starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.retry_operation(operation_id))
         return starter(record.parameters, operation_id="", resume=False)
@@ -357,7 +427,7 @@ class OperationsService:
             When it is not interrupted, cannot go on in the middle, or its type is not registered in this process.
         """
         record = _core.check_resume(operation_id)
-        starter = _starters.get(record.type)
+        starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.resume_operation(operation_id))
         return starter(record.parameters, operation_id=operation_id, resume=True)
@@ -369,8 +439,12 @@ class OperationsService:
         operation_type: str | None = None,
         max_count: int = 10_000,
         max_age: timedelta = timedelta(days=90),
+        max_bytes: int = 256 << 20,
     ) -> int:
         """Forget operations of the store that have ended; answers how many.
+
+        Others write meanwhile: it takes a few milliseconds at a time. The space goes back to the disk. A store forgets by
+        itself too, as its ``retention`` says.
 
         Parameters
         ----------
@@ -380,6 +454,8 @@ class OperationsService:
             The newest of a type that stay, at least 1.
         max_age : timedelta
             Older ones go, at least an hour.
+        max_bytes : int
+            About how much all records and events may take, at least 1 MiB; only where no type is given.
 
         Raises
         ------
@@ -390,7 +466,9 @@ class OperationsService:
             raise ConflictError(
                 "there is no store to forget from: memory keeps the newest 1000 by itself; give OperationsService a store"
             )
-        return self._storage.forget(max_count, max_age.total_seconds(), operation_type or "")
+        return self._storage.forget(
+            max_count, max_age.total_seconds(), max_bytes, type_key(operation_type) or ""
+        )
 
     @explained
     def verify(self) -> StoreCheck:
@@ -430,4 +508,4 @@ def register_starter(operation_type: str, starter: OperationStarter) -> None:
         raise InvalidArgumentError(
             f"starter must be a plain function that returns an Operation, not {starter!r}"
         )
-    _starters[operation_type] = starter
+    _starters[type_key(operation_type)] = starter

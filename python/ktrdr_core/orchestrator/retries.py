@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
 from .._bridge import arguments
+from .._bridge.texts import text_of
 from ..errors import (
     InvalidArgumentError,
     KtrdrError,
@@ -49,7 +50,7 @@ async def retry_with_backoff(
             if attempt >= options.max_attempts or not _may_pass(error, retry_on):
                 raise
             delay = options.delay(attempt, random.random())  # nosec B311
-            words = f"{operation_name}: try {attempt} of {options.max_attempts} failed ({error}); the next one is in {delay:.1f} s"
+            words = f"{operation_name}: try {attempt} of {options.max_attempts} failed ({text_of(error)}); the next one is in {delay:.1f} s"
         _log.warning("orchestrator: retry: %s", words, extra=facts())
         if here is not None:
             here.add_warning(words)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._bridge.texts import said
 from ..errors import InvalidArgumentError, KtrdrError, OperationCancelledError
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class RoutedService:
         except TimeoutError:
             health["error"] = f"no answer within {timeout} s"
         except Exception as error:  # noqa: BLE001 - what an adapter raises is unknown
-            health["error"] = f"{type(error).__name__}: {error}"
+            health["error"] = said(error)
         return health
 
     async def _adapter_health(self, used: bool) -> Any:

@@ -5,30 +5,43 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
+import warnings
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    ParamSpec,
+    TypeVar,
+    TypeVarTuple,
+    Unpack,
+    cast,
+    overload,
+)
 from weakref import ref
 
 from .. import _bridge
 from .._bridge.callbacks import refuse_coroutine
+from .._bridge.texts import text_of
 from ..errors import (
     ConflictError,
     InvalidArgumentError,
     KtrdrError,
     OperationCancelledError,
-    OperationTimeoutError,
 )
 from ..operations import Operation
 from ..operations.context import current_operation
-from ..operations.outcome import Outcome, outcomes
+from ..operations.kinds import type_key
+from ..operations.outcome import Outcome, Raised, ended_by_itself, outcomes
 from ..operations.service import register_starter
 from . import retries, starting
+from .call import Call
+from .error_context import ErrorContext
 from .manager import Manager
 from .routing import RoutedService
 from .work import carry_out, close
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from ..cancellation import CancellationToken
     from ..progress import ProgressRenderer
@@ -38,16 +51,24 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    # ``ServiceOrchestrator`` alone means any adapter.
+    AdapterT = TypeVarWithDefault("AdapterT", default=Any)
+else:
+    AdapterT = TypeVar("AdapterT")
 
 _log = logging.getLogger("ktrdr_core.orchestrator")
 
 
-class ServiceOrchestrator(RoutedService, Manager):
+class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
     """Base of the managers of a domain.
 
     A subclass gives four hooks (``_initialize_adapter``, ``_get_service_name``, ``_get_default_host_url``,
     ``_get_env_var_prefix``) and async functions; this class runs them as operations. It keeps nothing about a single
     operation, so any number run at once. A subclass may do without calling ``super().__init__()``.
+    It may name the class of its adapter for type checkers: ``class Quotes(ServiceOrchestrator[QuotesAdapter])``.
 
     Thread safety: every member from any thread; what awaits stays on its own loop.
 
@@ -112,7 +133,7 @@ class ServiceOrchestrator(RoutedService, Manager):
         total_steps : int, optional
             How many steps there will be.
         context : mapping, optional
-            Plain JSON that every progress state carries.
+            What every progress state carries: plain JSON; anything else is converted or described.
 
         Raises
         ------
@@ -193,16 +214,28 @@ class ServiceOrchestrator(RoutedService, Manager):
         except BaseException:
             close(work)
             raise
-        value, cause = await carry_out(native, work, keep=False)
+        # For its own caller too: others who give up waiting leave the operation to this one.
+        waiter = native.waiter()
+        try:
+            value, cause = await carry_out(native, work, keep=False)
+        finally:
+            waiter.leave()
+        if isinstance(cause, KeyboardInterrupt | SystemExit):
+            Raised(cause).again()
         if callback is not None or not native.done:
             # The last progress, and the end as the store has it, come before the value.
             await Operation.of(native)._finished()
+        raised = None
         try:
             native.result()
         except KtrdrError as ended:
-            if native.status == "failed" and isinstance(cause, Exception):
-                raise cause from cause.__cause__
-            raise ended from cause
+            own = cause is not None and not isinstance(cause, asyncio.CancelledError)
+            if not own or not ended_by_itself(native):
+                raise ended from cause
+            raised = Raised(cast("BaseException", cause))
+        if raised is not None:
+            # Not inside the handler, whose error would become the context of this one.
+            raised.again()
         return value
 
     # ---- running work by itself
@@ -255,9 +288,10 @@ class ServiceOrchestrator(RoutedService, Manager):
         operation_name : str
             For a person.
         operation_type : str
-            What kind of work it is; part of the id, and what ``register_operation`` knows it by.
+            What kind of work it is; part of the id, and what ``register_operation`` knows it by. Case does not count:
+            it is kept in small letters.
         operation_func : callable
-            An async function.
+            An async function. One with a parameter ``operation_id`` is passed the operation's id.
         operation_id : str
             Your own id; the same id with the same type and arguments answers the same operation.
         parent_id : str
@@ -271,9 +305,9 @@ class ServiceOrchestrator(RoutedService, Manager):
         total_steps : int, optional
             How many steps there will be.
         context : mapping, optional
-            Plain JSON that every progress state carries.
+            What every progress state carries: plain JSON; anything else is converted or described.
         *args, **kwargs
-            For ``operation_func``. Of a registered type they must be plain JSON.
+            For ``operation_func``; the record keeps their plain form. Of a registered type they must be plain JSON.
 
         Raises
         ------
@@ -374,6 +408,7 @@ class ServiceOrchestrator(RoutedService, Manager):
             raise InvalidArgumentError(
                 f"operation_func of type {operation_type!r} must be an async function, not {operation_func!r}"
             )
+        operation_type = type_key(operation_type)
         self._kinds[operation_type] = (operation_func, resumable)
 
         def start(
@@ -444,7 +479,9 @@ class ServiceOrchestrator(RoutedService, Manager):
                 "an operation written in Python needs a running event loop, and none runs on this thread: "
                 "use run_sync_operation(), or start it inside an async function"
             )
+        kind = type_key(kind)
         registered = kind in self._kinds
+        call = Call(func, args, kwargs)
         native, created = starting.create(
             kind,
             operation_id,
@@ -454,13 +491,13 @@ class ServiceOrchestrator(RoutedService, Manager):
             total_steps,
             context,
             parent_id=parent_id,
-            parameters=starting.parameters(func, args, kwargs, required=registered),
+            parameters=call.parameters(required=registered),
             resumable=registered and self._kinds[kind][1],
             resume=resume,
         )
         if created:
             outcome = outcomes[native.id] = Outcome()
-            driver = starting.drive(native, outcome, func, args, kwargs)
+            driver = starting.drive(native, outcome, call)
             _bridge.loop_post().start_task(native, driver)
         operation: Operation[T] = Operation.of(native, self.progress_renderer)
         if callback is not None:
@@ -476,13 +513,22 @@ class ServiceOrchestrator(RoutedService, Manager):
         items_processed: int = 0,
         context: Mapping[str, Any] | None = None,
     ) -> None:
-        """Report progress of the operation that runs here; nothing happens where none does.
+        """Report progress of the operation that runs here; where none does, one RuntimeWarning says so.
 
         See ``GenericProgressManager.update_progress``; ``current_operation().progress`` has the rest of it.
         """
         here = current_operation()
         if here is not None:
             here.progress.update_progress(step, message, items_processed, context)
+        elif not vars(self).setdefault("_warned_of_no_operation", False):
+            vars(self)["_warned_of_no_operation"] = True
+            warnings.warn(
+                "update_operation_progress was called where no operation runs, so nobody hears of it: run the function "
+                "with start_operation or execute_with_progress; in a thread or an executor, where no context goes, "
+                "call it with current_operation().context().run(function, ...)",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def get_current_cancellation_token(self) -> CancellationToken | None:
         """Give the token of the operation that runs here, or None."""
@@ -545,8 +591,7 @@ class ServiceOrchestrator(RoutedService, Manager):
 
     # ---- errors
 
-    @contextmanager
-    def error_context(self, operation_name: str, **facts: Any) -> Iterator[None]:
+    def error_context(self, operation_name: str, **facts: Any) -> ErrorContext:
         """Have errors that come out of a ``with`` block say what was being done; cancellations pass untouched.
 
         Parameters
@@ -556,17 +601,7 @@ class ServiceOrchestrator(RoutedService, Manager):
         **facts
             Put into the ``context`` of our own errors, and into a note of any error.
         """
-        try:
-            yield
-        except (OperationCancelledError, OperationTimeoutError):
-            raise
-        except Exception as error:  # what the work raises is unknown
-            if isinstance(error, KtrdrError):
-                for name, value in facts.items():
-                    error.context.setdefault(name, value)
-            said = "".join(f", {name}={value!r}" for name, value in facts.items())
-            error.add_note(f"while: {operation_name} ({self._get_service_name()}{said})")
-            raise
+        return ErrorContext(operation_name, self._get_service_name, facts)
 
     async def with_error_handling(
         self,
@@ -588,5 +623,10 @@ class ServiceOrchestrator(RoutedService, Manager):
             _log.debug("orchestrator: cancelled: %s", operation_name, extra=retries.facts())
             raise
         except Exception as error:
-            _log.error("orchestrator: failed: %s: %s", operation_name, error, extra=retries.facts())
+            _log.error(
+                "orchestrator: failed: %s: %s",
+                operation_name,
+                text_of(error),
+                extra=retries.facts(),
+            )
             raise

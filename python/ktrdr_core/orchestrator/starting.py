@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .. import _bridge, _core
 from .._bridge import arguments
-from ..errors import InvalidArgumentError
+from ..errors import InvalidArgumentError, NotFoundError
 from ..operations import foreign
 from ..operations.context import OperationProgress, current_id
-from ..progress import check_count
+from ..operations.outcome import Raised
+from ..progress import as_dict, check_count
 from .work import carry_out
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from ..operations import Operation
     from ..operations.outcome import Outcome
     from ..protocols import CancellationToken as AnyToken
     from ..protocols import ProgressCallback
+    from .call import Call
 
 T = TypeVar("T")
 
@@ -58,17 +61,27 @@ def create(
         raise InvalidArgumentError(f"total_steps must be at least 0, not {total_steps}")
     _bridge.ensure_started()
     native_token, watch = foreign.as_token("cancellation_token", token)
-    try:
+
+    def make(parent: str) -> tuple[_core.Operation, bool]:
         spec = _core.OperationSpec(
             type=kind,
             id=operation_id,
             name=name,
-            parent_id=parent_id or current_id(),
+            parent_id=parent,
             parameters=parameters or {},
             resumable=resumable,
             resume=resume,
         )
-        native, created = _core.create_operation(spec, limit, native_token, dict(context or {}))
+        return _core.create_operation(spec, limit, native_token, as_dict(context) or {})
+
+    try:
+        try:
+            native, created = make(parent_id or current_id())
+        except NotFoundError:
+            if parent_id:
+                raise
+            # The operation that ran here has ended this moment.
+            native, created = make("")
     except TypeError as error:
         given: dict[str, tuple[object, str]] = {
             "operation_type": (kind, "str"),
@@ -99,67 +112,65 @@ async def attach(
     above = CancellationToken() if native_token is None else CancellationToken(native_token)
     own = above.child(limit)
 
+    left = False
+
     def stop(reason: _core.CancelReason) -> None:
-        operation._native.cancel(reason.text, "timeout" if reason.code == "timeout" else "parent")
+        nonlocal left
+        if operation._is_last_to_leave():
+            operation._native.cancel(
+                reason.text, "timeout" if reason.code == "timeout" else "parent"
+            )
+        else:
+            left = True
+            task.cancel()
 
     watch(operation._native)
     if callback is not None:
         operation._follow(callback)
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    before = task.cancelling()
     with own.on_cancel(stop):
-        if callback is not None:
-            await operation._finished()
-        return await operation
-
-
-def parameters(
-    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, required: bool
-) -> dict[str, Any]:
-    """Give the arguments by name, as the operation's record keeps them."""
-    try:
-        bound = inspect.signature(func).bind(*args, **kwargs)
-    except TypeError as error:
-        raise InvalidArgumentError(
-            f"{getattr(func, '__qualname__', func)} cannot be called so: {error}"
-        ) from error
-    except ValueError:  # a callable without a signature
-        return {}
-    parameters = dict(bound.arguments)
-    for parameter in inspect.signature(func).parameters.values():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            parameters.update(parameters.pop(parameter.name, {}))
-    for name, value in parameters.items():
         try:
-            _core.check_json(value)
-        except InvalidArgumentError as error:
-            if required:
-                raise InvalidArgumentError(
-                    f"{name} of a registered operation is kept with it and must be plain JSON: {error}"
-                ) from None
-            parameters[name] = None
-    return parameters
+            await operation._finished()
+        except asyncio.CancelledError:
+            if not left or task.cancelling() > before + 1:
+                raise
+            own.check(f"waiting for {operation.id}, which goes on for others")
+        finally:
+            if left:
+                task.uncancel()
+    return operation._outcome()
 
 
 async def drive(
     native: _core.Operation,
     outcome: Outcome,
-    func: Callable[..., Awaitable[Any]],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    function: Call,
 ) -> None:
     """Run a managed operation; what it raises is kept for those who await it."""
 
     async def call() -> Any:
-        work = func(*args, **kwargs)
-        if not inspect.isawaitable(work):
-            raise InvalidArgumentError(
-                f"operation_func must be an async function; {func!r} answered {type(work).__name__}"
-            )
-        outcome.value = await work
+        try:
+            work = function(native.id)
+            if not inspect.isawaitable(work):
+                raise InvalidArgumentError(
+                    f"operation_func must be an async function; what was called answered {type(work).__name__}"
+                )
+            outcome.value = await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            # Before the operation ends: who waits on another thread looks here at once.
+            outcome.raised = Raised(error)
+            raise
         return outcome.value
 
     _, cause = await carry_out(native, call(), keep=True)
-    if isinstance(cause, Exception):
-        outcome.error = cause
+    if isinstance(cause, KeyboardInterrupt | SystemExit):
+        # These stop the loop, as they do from any task; the record has told of them.
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        Raised(cause).again()
 
 
 def is_async(func: object) -> bool:

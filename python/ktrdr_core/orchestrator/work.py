@@ -9,8 +9,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _bridge, _core
-from ..errors import InvalidArgumentError, KtrdrError
 from ..operations.context import OperationContext, current
+from ..operations.failure import on_paper
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -26,22 +26,13 @@ def close(work: object) -> None:
         work.cancel()
 
 
-def json_or_none(value: Any) -> Any:
-    """Give what a record can keep of a value: plain JSON as it is, else nothing."""
-    try:
-        _core.check_json(value)
-    except InvalidArgumentError:
-        return None
-    return value
-
-
 async def carry_out(
     native: _core.Operation, work: Awaitable[T], *, keep: bool
 ) -> tuple[T, BaseException | None]:
     """Await the work in this task and end the operation with it; the value, and what was raised.
 
-    ``keep`` puts a value that is plain JSON into the record. Raises ``CancelledError`` only when the task itself was
-    cancelled.
+    ``keep`` puts what is plain of the value into the record. Raises ``CancelledError`` only when the task itself was
+    cancelled; whatever else the work raises ends the operation and is answered.
     """
     post = _bridge.loop_post()
     task = asyncio.current_task(post.loop)
@@ -68,7 +59,7 @@ async def carry_out(
         if native.start():
             begun = True
             value = await work
-        native.succeed(json_or_none(value) if keep else None)
+        _succeed(native, value if keep else None)
     except asyncio.CancelledError as error:
         if not asked or task.cancelling() > before + 1:
             native.cancel("the task that ran it was cancelled", "user")
@@ -76,14 +67,15 @@ async def carry_out(
             raise
         native.succeed(None)
         cause = error
-    except Exception as error:  # noqa: BLE001 - what the work raises is unknown
+    except BaseException as error:
+        # A coroutine that is let go of gets a GeneratorExit while its task does not run.
+        destroyed = isinstance(error, GeneratorExit) and not _runs(task)
+        if destroyed:
+            native.cancel("the task that ran it was destroyed", "user")
+            native.succeed(None)
+            raise
         _fail(native, error)
         cause = error
-    except BaseException as error:
-        destroyed = isinstance(error, GeneratorExit)
-        native.cancel("the task that ran it was destroyed", "user")
-        native.succeed(None)
-        raise
     finally:
         if not begun:
             close(work)
@@ -113,9 +105,22 @@ async def _admitted(native: _core.Operation) -> None:
         native.unlisten(listener)
 
 
-def _fail(native: _core.Operation, error: Exception) -> None:
-    if isinstance(error, KtrdrError):
-        native.fail(error.code, str(error), json_or_none(error.context) or {})
-        return
-    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    native.fail("operation_failed", f"{kind}: {error}", {"type": kind})
+def _runs(task: asyncio.Task[Any]) -> bool:
+    try:
+        return asyncio.current_task() is task
+    except RuntimeError:  # No loop runs on this thread.
+        return False
+
+
+def _succeed(native: _core.Operation, value: Any) -> None:
+    try:
+        native.succeed(value)
+    except BaseException:  # noqa: BLE001 - what has no room to be kept is no failure
+        native.succeed(None)
+
+
+def _fail(native: _core.Operation, error: BaseException) -> None:
+    try:
+        native.fail(*on_paper(error))
+    except BaseException:  # noqa: BLE001 - no room left to say more
+        native.fail("operation_failed", "the work raised what cannot be described", {})

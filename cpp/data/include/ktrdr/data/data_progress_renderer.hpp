@@ -21,8 +21,8 @@ enum class LoadStep : std::size_t { validate_symbol, first_timestamp, read_local
 
 /// `Loading AAPL 1d data (full mode) [3/5]` while segments come, and the step's name in the other steps.
 ///
-/// Reads symbol, timeframe and mode from the state's context, and adds current_segment, total_segments and
-/// bars_processed to it.
+/// Reads symbol, timeframe and mode from the state's context, leaving out what it lacks, and adds current_segment,
+/// total_segments and bars_processed to it. A state of others' making has `[3/5]` from its own counts.
 class KTRDR_EXPORT DataProgressRenderer final : public ProgressRenderer {
 public:
     [[nodiscard]] std::string render_message(const ProgressState& state) const override;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <any>
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -146,6 +147,10 @@ public:
     /// Hand progress and events that are new to the store, without waiting for them. False when nothing was new.
     bool save_progress();
 
+    /// Count those for whom it runs: see `OperationWaiter`. `remove_waiter` is true for the last one.
+    void add_waiter() noexcept { waiters_.fetch_add(1, std::memory_order_relaxed); }
+    [[nodiscard]] bool remove_waiter() noexcept { return waiters_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+
     /// Count those who could look at the outcome. When a failure has been read by nobody and the last of them lets go,
     /// one line is logged; an operation that never had one is not missed.
     void retain();
@@ -239,6 +244,7 @@ private:
     bool delivering_{false};
     std::uint64_t delivered_version_{0};
     std::uint64_t saved_version_{0};
+    std::atomic<std::size_t> waiters_{0};
     std::size_t handles_{0};
     bool had_handle_{false};
     bool outcome_read_{false};

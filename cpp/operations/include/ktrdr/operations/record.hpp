@@ -32,7 +32,7 @@ struct OperationRecord {
     std::int64_t attempt{1};
     /// A run that was interrupted can go on under the same id.
     bool resumable{false};
-    /// False once a state could not be written to the store; a warning says why.
+    /// False while something of it is not in the store, late or lost; a warning says why.
     bool durable{true};
     /// The process that runs it, by the name it has in the store; empty in a store of one process.
     std::string owner{};

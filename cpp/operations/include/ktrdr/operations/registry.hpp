@@ -58,6 +58,8 @@ public:
     [[nodiscard]] Result<OperationRecord> record(const std::string& id) const;
     [[nodiscard]] Result<OperationPage> list(const OperationQuery& query) const;
     [[nodiscard]] Result<std::vector<OperationEvent>> events(const std::string& id, const EventQuery& query) const;
+    /// Those of this run, whoever has its id by now.
+    [[nodiscard]] static Result<std::vector<OperationEvent>> events(Operation& operation, const EventQuery& query);
 
     /// Cancel one of this process, or ask the process that runs it. False when that was asked for before; `not_found`;
     /// `conflict` for one that is over.
@@ -90,9 +92,14 @@ public:
 
     /// Sample every live operation that somebody listens to; true when there is one (so the sampler goes on).
     bool sample();
-    /// Hand progress to durable stores and take up cancels that other processes asked for. Reads the stores: call it
-    /// on the store's thread. True while an operation of a durable store is alive (so it is to be called again).
+    /// Hand progress to durable stores, write what they have kept, and take up cancels that other processes asked for.
+    /// Reads and writes the stores: call it on their thread. True while an operation of a durable store is alive or
+    /// something is kept (so it is to be called again).
     bool tend();
+    /// Let operations go on that have waited for the disk long enough. On another thread than `tend`, as often.
+    void answer_late();
+    /// The last try of what is kept, waiting so long for a lock. On the stores' thread.
+    void write_kept(std::chrono::milliseconds patience);
 
     /// Look for processes that have died, in every store that others may use: what they were running is interrupted
     /// then. On the stores' thread. False when there is no such store (so it is not to be called again).
@@ -137,6 +144,8 @@ private:
     const std::shared_ptr<OperationStore> memory_;
     std::shared_ptr<OperationStore> default_store_;
     std::vector<std::weak_ptr<OperationStore>> stores_{};
+    /// Those that keep something that could not be written.
+    Stores late_stores_{};
     std::map<std::string, OperationKind> kinds_{};
 };
 

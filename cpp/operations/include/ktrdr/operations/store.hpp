@@ -23,6 +23,17 @@ struct RecordChange {
     bool first{false};
 };
 
+/// A place in a list, behind an operation. As text it is opaque to clients.
+struct OperationCursor {
+    UtcTime created{};
+    std::string id{};
+    friend bool operator==(const OperationCursor&, const OperationCursor&) = default;
+};
+
+[[nodiscard]] KTRDR_EXPORT std::string to_string(const OperationCursor& cursor);
+/// What `to_string` made. `invalid_argument` for anything else.
+[[nodiscard]] KTRDR_EXPORT Result<OperationCursor> cursor_from(std::string_view text);
+
 /// Which operations to list. Newest first.
 struct OperationQuery {
     /// Those in one of these states; empty for all.
@@ -33,7 +44,10 @@ struct OperationQuery {
     bool active_only{false};
     /// 1 to 1000.
     std::size_t limit{100};
+    /// At most 10000: a list is walked by its cursor.
     std::size_t offset{0};
+    /// Those behind this place.
+    std::optional<OperationCursor> cursor{};
 };
 
 struct OperationPage {
@@ -42,6 +56,8 @@ struct OperationPage {
     std::size_t total{0};
     /// How many of all operations are active, matching or not.
     std::size_t active{0};
+    /// Where the next page begins; none on the last.
+    std::optional<OperationCursor> next{};
 };
 
 /// Which events to read: those after `after`, oldest first.
@@ -64,13 +80,22 @@ struct Retention {
     std::size_t max_count{10'000};
     /// Must be positive.
     std::chrono::hours max_age{24 * 90};
+    /// About how much records and events of all types take together, at least 1 MiB; the oldest go first, but never the
+    /// newest ten. Only where all types are meant.
+    std::size_t max_bytes{std::size_t{256} << 20};
 };
 
 /// The numbers, checked: `invalid_argument` naming the field and its range.
 [[nodiscard]] KTRDR_EXPORT Result<void> check(const OperationQuery& query);
 [[nodiscard]] KTRDR_EXPORT Result<void> check(const EventQuery& query);
 [[nodiscard]] KTRDR_EXPORT Result<void> check(const Retention& retention);
+/// The conditions, whatever the page.
 [[nodiscard]] KTRDR_EXPORT bool matches(const OperationQuery& query, const OperationRecord& record);
+/// The order of lists: newest first, of one moment the greater id.
+[[nodiscard]] KTRDR_EXPORT bool listed_before(const OperationCursor& a, const OperationCursor& b) noexcept;
+[[nodiscard]] KTRDR_EXPORT OperationCursor place_of(const OperationRecord& record);
+/// Sort what may be on the page, and cut it out: behind the cursor, after the offset, with the place of the next.
+KTRDR_EXPORT void cut_page(const OperationQuery& query, OperationPage& page);
 
 /// Where operations are kept beyond their lives.
 ///
@@ -86,11 +111,20 @@ public:
     [[nodiscard]] virtual bool durable() const noexcept = 0;
     /// The name under which this process owns its operations; empty when there are no others.
     [[nodiscard]] virtual const std::string& owner() const noexcept = 0;
-    /// Write a change; a terminal one survives a power cut. `done` is called exactly once, inside this call or on the
-    /// store's thread, when the change is there or cannot be. Changes are written in the order in which they came.
+    /// Write a change; a terminal one survives a power cut. `done` is called exactly once, inside this call, on the
+    /// store's thread or in `answer_late`, when the change is there, cannot be, or is late: then it may be kept and
+    /// written when that is possible, which `lacks` tells. Changes are written in the order in which they came.
     virtual void write(RecordChange change, Done done) = 0;
-    /// Wait for what was handed in before.
+    /// Wait for what was handed in before, as far as it can be written.
     virtual void flush() = 0;
+    /// After a failed `write`: true while something of the operation is not there, kept or lost.
+    [[nodiscard]] virtual bool lacks(const std::string& /*id*/) { return true; }
+    /// Try once more to write what is kept, waiting `patience` for a lock of others; true while something is kept. Call
+    /// it on the store's thread.
+    [[nodiscard]] virtual bool write_kept(std::chrono::milliseconds /*patience*/) { return false; }
+    /// Answer the changes that have waited for the disk longer than an operation should. From any thread but the
+    /// store's, which may be the one that waits.
+    virtual void answer_late() {}
 
     [[nodiscard]] virtual Result<std::optional<OperationRecord>> find(const std::string& id) = 0;
     [[nodiscard]] virtual Result<OperationPage> list(const OperationQuery& query) = 0;

@@ -105,6 +105,10 @@ private:
 
     void begin(ProgressRange range, std::optional<std::size_t> declared = std::nullopt);
     [[nodiscard]] ProgressState make_state();
+    [[nodiscard]] ProgressState make_picture();
+    /// Fill in the words. A renderer that throws is reported once, and the last sentence stays.
+    [[nodiscard]] ProgressState put_into_words(ProgressState state);
+    void report_renderer(std::string_view why);
     void describe_step(ProgressState& state, const ProgressCounts& outer, const ProgressCounts& inner);
     void push_edge();
     /// Items done and in all.
@@ -120,6 +124,9 @@ private:
     mutable std::mutex mutex_;
     std::vector<ProgressStep> steps_{};
     std::shared_ptr<const ProgressRenderer> renderer_{};
+    /// What the renderer said last.
+    std::string sentence_{};
+    bool renderer_reported_{false};
     boost::json::object context_{};
     std::int64_t total_steps_{0};
     std::unique_ptr<Place> place_{};

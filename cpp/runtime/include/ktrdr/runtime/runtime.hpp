@@ -60,6 +60,7 @@ private:
     void post_look();
     void look_for_dead_owners();
     void post_tend();
+    void watch_writes();
 
     const int pid_;
     std::atomic<bool> closed_{false};
@@ -72,6 +73,7 @@ private:
     std::atomic<bool> sampling_{false};
     std::atomic<bool> tending_{false};
     std::atomic<bool> watching_owners_{false};
+    std::atomic<bool> watching_writes_{false};
 };
 
 }  // namespace ktrdr

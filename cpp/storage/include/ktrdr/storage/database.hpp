@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <thread>
@@ -81,9 +82,17 @@ public:
     ~Database();
 
     /// One transaction on the writing connection, there when this answers. `what` completes "cannot …" in messages.
-    Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced);
+    /// `patience`: how long it waits for another process's lock, at most `busy_timeout`, which is what it is without
+    /// one.
+    Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced,
+                       std::optional<std::chrono::milliseconds> patience = std::nullopt);
     /// One consistent snapshot on a reading connection, which cannot write. `work` must not read again.
     Result<void> read(std::string_view what, const Work& work);
+    /// Give pages that nothing uses back to the file system, at most so many; true while there are more. A file that
+    /// was made before this was possible keeps them for what is written next.
+    [[nodiscard]] Result<bool> give_back(std::size_t pages);
+    /// Put the write-ahead log into the file and make it empty, as far as readers and others let it.
+    Result<void> empty_log();
     /// From the root, without links.
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }
     [[nodiscard]] FileId id() const noexcept;
@@ -95,6 +104,9 @@ private:
     class Readers;
     Database(std::filesystem::path file, std::shared_ptr<HeldFile> held, std::unique_ptr<Writer> writer,
              std::unique_ptr<Readers> readers);
+    /// On the writing connection, outside a transaction.
+    Result<void> on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
+                           const Work& work);
 
     const std::filesystem::path file_;
     /// Closed after SQLite's own.

@@ -1,0 +1,108 @@
+"""The call of an operation's function: its arguments by name, and the operation's id where the function asks for it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from .._bridge.plain import converted
+from .._bridge.texts import text_of
+from ..errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_ID = "operation_id"
+
+
+class Call:
+    """A function and its arguments. One with a parameter ``operation_id`` that is not given is passed the id.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For arguments that the function does not take.
+    """
+
+    def __init__(
+        self, func: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self._func, self._args, self._kwargs = func, args, kwargs
+        try:
+            self._signature: inspect.Signature | None = inspect.signature(func)
+        except ValueError:  # a callable without a signature
+            self._signature = None
+        self._asks = self._how_it_asks()
+        self._bound = self._bind("")
+
+    def __call__(self, operation_id: str) -> Awaitable[Any]:
+        """Call the function."""
+        args, kwargs = self._arguments(operation_id)
+        return self._func(*args, **kwargs)
+
+    def parameters(self, *, required: bool) -> dict[str, Any]:
+        """Give the arguments by name as the record keeps them: where ``required``, just as they are.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For one that is required and not plain JSON.
+        """
+        parameters = dict(self._bound)
+        for name, value in parameters.items():
+            try:
+                _core.check_json(value)
+            except Exception as error:  # noqa: BLE001 - the value's own code may raise anything
+                if required:
+                    raise InvalidArgumentError(
+                        f"{name} of a registered operation is kept with it and must be plain JSON: {text_of(error)}"
+                    ) from None
+                # Nothing of what can only be described: the same words may stand for another request.
+                parameters[name] = converted(value)
+        return parameters
+
+    def _how_it_asks(self) -> str:
+        if self._signature is None or _ID not in self._signature.parameters:
+            return ""
+        if next(iter(self._signature.parameters)) == _ID and self._fits("", *self._args):
+            return "first"
+        kind = self._signature.parameters[_ID].kind
+        by_name = kind in (
+            inspect.Parameter.KEYWORD_ONLY,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        )
+        return "named" if by_name and self._fits(*self._args, **{_ID: ""}) else ""
+
+    def _fits(self, *args: Any, **more: Any) -> bool:
+        if self._signature is None or _ID in self._kwargs:
+            return False
+        try:
+            self._signature.bind(*args, **self._kwargs, **more)
+        except TypeError:
+            return False
+        return True
+
+    def _arguments(self, operation_id: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if self._asks == "first":
+            return (operation_id, *self._args), self._kwargs
+        if self._asks == "named":
+            return self._args, {**self._kwargs, _ID: operation_id}
+        return self._args, self._kwargs
+
+    def _bind(self, operation_id: str) -> dict[str, Any]:
+        if self._signature is None:
+            return {}
+        args, kwargs = self._arguments(operation_id)
+        try:
+            bound = dict(self._signature.bind(*args, **kwargs).arguments)
+        except TypeError as error:
+            raise InvalidArgumentError(
+                f"{getattr(self._func, '__qualname__', self._func)} cannot be called so: {error}"
+            ) from error
+        for parameter in self._signature.parameters.values():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                bound.update(bound.pop(parameter.name, {}))
+        if self._asks:
+            del bound[_ID]
+        return bound

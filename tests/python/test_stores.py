@@ -1,0 +1,298 @@
+"""Stores as lists, logs and keepers: pages, runs that share an id, readers of another process's operation, a lock."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sqlite3
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from child import child
+from ktrdr_core import OperationsService, current_operation, errors
+from ktrdr_core.fastapi import operations_router
+from ktrdr_core.operations import OperationEvent, OperationRecord, Retention, follow
+from ktrdr_core.testing import Domain
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+
+def serve(
+    test: Callable[[httpx.AsyncClient], Awaitable[None]], operations: OperationsService
+) -> None:
+    """Run ``test(client)`` with a client of an app that shows these operations."""
+    app = FastAPI()
+    app.include_router(operations_router(operations))
+
+    async def main() -> None:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            await test(client)
+
+    asyncio.run(main())
+
+
+async def count(number: int) -> int:
+    here = current_operation()
+    assert here is not None
+    here.add_metric({"number": number})
+    return number
+
+
+# ---- pages
+
+
+def test_pages_follow_each_other_by_their_cursor(tmp_path: Path) -> None:
+    operations = OperationsService(tmp_path / "operations.db")
+
+    async def test(client: httpx.AsyncClient) -> None:
+        domain = Domain()
+        ids: list[str] = []
+        for number in range(7):
+            operation = domain.start_operation("Paged", "paged", count, number)
+            await operation
+            ids.insert(0, operation.id)
+        seen: list[str] = []
+        query: dict[str, Any] = {"operation_type": "paged", "limit": 3}
+        sizes: list[int] = []
+        while query.get("cursor", "first") is not None:
+            answer = (await client.get("/operations", params=query)).json()
+            assert answer["total_count"] == 7 + 2 * len(sizes)
+            sizes.append(len(answer["data"]))
+            seen += [row["operation_id"] for row in answer["data"]]
+            query["cursor"] = answer["cursor"]
+            # What is started meanwhile shifts nothing.
+            await domain.start_operation("Paged", "paged", count, 0)
+            await domain.start_operation("Paged", "paged", count, 0)
+        assert seen == ids
+        assert sizes == [3, 3, 1]
+
+    serve(test, operations)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"cursor": "nonsense"}, "cursor"),
+        ({"cursor": "12"}, "cursor"),
+        ({"cursor": ""}, "cursor"),
+        ({"cursor": "1." + "a" * 200}, "cursor"),
+        ({"offset": 10_001}, "offset"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused_by_name(query: dict[str, Any], field: str) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        response = await client.get("/operations", params=query)
+        assert response.status_code == 422
+        assert field in response.json()["error"]["message"]
+
+    serve(test, OperationsService())
+
+
+def test_an_offset_beyond_the_cap_names_the_cursor() -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=r"at most 10000.*cursor"):
+        OperationsService().list(offset=10_001)
+
+
+# ---- retention
+
+
+def test_a_store_keeps_what_its_retention_says_without_being_asked(tmp_path: Path) -> None:
+    path = tmp_path / "operations.db"
+
+    async def run(number: int) -> None:
+        for _ in range(number):
+            await Domain().start_operation("Kept", "kept", count, 1)
+
+    operations = OperationsService(path, retention=Retention(max_count=5))
+    asyncio.run(run(20))
+    del operations
+    gc.collect()
+    again = OperationsService(path, default=False, retention=Retention(max_count=5))
+    # It is done on the store's thread, behind which `forget` has nothing left to do, however far that was.
+    again.forget(max_count=5)
+    assert again.list(operation_type="kept").total_count == 5
+
+
+def test_a_retention_needs_a_store_and_numbers_in_range(tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="store"):
+        OperationsService(retention=Retention())
+    for bad in (
+        Retention(max_count=0),
+        Retention(max_bytes=10),
+        Retention(max_age=timedelta(minutes=1)),
+    ):
+        with pytest.raises(errors.InvalidArgumentError, match="keeps at least"):
+            OperationsService(tmp_path / "operations.db", default=False, retention=bad)
+
+
+# ---- one id, two runs
+
+
+def test_a_run_that_uses_an_id_again_shows_its_own_events(tmp_path: Path) -> None:
+    operations = OperationsService(tmp_path / "operations.db")
+
+    async def run(number: int) -> None:
+        await Domain().start_operation("Again", "again", count, number, operation_id="again-1")
+
+    async def test(client: httpx.AsyncClient) -> None:
+        for number in (1, 2):
+            await run(number)
+            gc.collect()
+            text = (await client.get("/operations/again-1/events")).text
+            assert f'"number":{number}' in text
+            assert f'"number":{3 - number}' not in text
+            await Domain().start_operation("Other", "again", count, 0)
+            assert operations.forget(operation_type="again", max_count=1) >= 1
+
+    serve(test, operations)
+
+
+def test_who_follows_a_run_that_was_forgotten_does_not_hear_of_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    looks = iter(
+        [
+            (OperationRecord(id="op", status="running", created=noon, last_seq=0), 1),
+            (OperationRecord(id="op", status="running", created=noon + timedelta(days=1)), 2),
+        ]
+    )
+
+    def look(_id: str, _last: int | None) -> tuple[OperationRecord, list[OperationEvent]]:
+        record, seq = next(looks)
+        return record, [OperationEvent(seq=seq, kind="log", data={"message": "hello"})]
+
+    monkeypatch.setattr(follow, "_look", look)
+    monkeypatch.setattr(follow, "_POLL", 0.0)
+
+    async def main() -> list[int]:
+        stored = follow.follow_stored("op", 0, asyncio.Event(), lambda: False)
+        return [event.seq async for event in stored]
+
+    assert asyncio.run(main()) == [1]
+
+
+# ---- another process
+
+ELSEWHERE = """
+import asyncio, sys
+from ktrdr_core import OperationsService, current_operation, errors
+from ktrdr_core.testing import Domain
+async def work():
+    for number in range(1500):
+        current_operation().add_metric({"number": number})
+    print("started", flush=True)
+    await asyncio.Event().wait()
+async def main():
+    store = OperationsService(sys.argv[1])
+    operation = Domain().start_operation("Elsewhere", "elsewhere", work, operation_id="elsewhere-1")
+    try:
+        await operation
+    except errors.OperationCancelledError:
+        pass
+asyncio.run(main())
+"""
+
+
+def test_an_operation_elsewhere_is_looked_at_once_for_all_who_follow_it_and_never_on_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "operations.db"
+    looks: list[int] = []
+    real = follow._look
+
+    def look(operation_id: str, last: int | None) -> Any:
+        looks.append(threading.get_ident())
+        return real(operation_id, last)
+
+    monkeypatch.setattr(follow, "_look", look)
+
+    async def main() -> None:
+        operations = OperationsService(store, default=False)
+        ready = 0
+        everyone = asyncio.Event()
+
+        async def read(after: int) -> list[int]:
+            nonlocal ready
+            numbers = []
+            async for event in operations.follow("elsewhere-1", after=after):
+                if event.kind == "metric":
+                    numbers.append(event.data["number"])
+                    if len(numbers) == 1500:
+                        ready += 1
+                        if ready == 60:
+                            everyone.set()
+            return numbers
+
+        readers = [asyncio.create_task(read(0)) for _ in range(60)]
+        await everyone.wait()
+        operations.cancel("elsewhere-1")
+        for numbers in await asyncio.gather(*readers):
+            assert numbers == list(range(1500))
+        assert follow._watches[asyncio.get_running_loop()] == {}
+        assert len(looks) < 60
+        assert threading.get_ident() not in looks
+        # What has ended is read by whoever comes later too.
+        assert len([event async for event in operations.follow("elsewhere-1")]) > 1500
+
+    with child([sys.executable, "-c", ELSEWHERE, str(store)]) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        asyncio.run(main())
+        assert process.wait(30) == 0
+
+
+def test_an_id_that_nobody_knows_is_told_at_the_first_step() -> None:
+    async def main() -> None:
+        with pytest.raises(errors.NotFoundError):
+            async for _ in OperationsService().follow("op_nobody"):
+                pass
+
+    asyncio.run(main())
+
+
+# ---- a lock
+
+
+def test_what_another_program_locks_is_written_when_it_lets_go(tmp_path: Path) -> None:
+    path = tmp_path / "operations.db"
+    operations = OperationsService(path)
+    other = sqlite3.connect(path, isolation_level=None)
+
+    async def main() -> None:
+        other.execute("BEGIN IMMEDIATE")
+        operation = Domain().start_operation("Locked", "locked", count, 7)
+        assert await operation == 7
+        record = operations.get(operation.id)
+        assert (record.status, record.durable) == ("completed", False)
+        assert "kept in memory" in record.warnings[0]
+        assert [row.id for row in operations.list(operation_type="locked").records] == [
+            operation.id
+        ]
+        second = Domain().start_operation("Locked", "locked", asyncio.Event().wait)
+        second.cancel("enough")
+        with pytest.raises(errors.OperationCancelledError):
+            await second
+        other.execute("ROLLBACK")
+        while not operations.get(operation.id).durable:  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.01)
+        rows = other.execute("SELECT status, durable FROM operation ORDER BY created").fetchall()
+        assert rows == [("completed", 1), ("cancelled", 1)]
+        seqs = other.execute(
+            "SELECT seq FROM event WHERE operation = ? ORDER BY seq", (operation.id,)
+        ).fetchall()
+        assert seqs == [(seq,) for seq in range(1, operations.get(operation.id).last_seq + 1)]
+
+    try:
+        asyncio.run(main())
+    finally:
+        other.close()
