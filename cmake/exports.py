@@ -4,8 +4,8 @@ import argparse
 import subprocess  # nosec B404 - runs the nm that CMake found
 from pathlib import Path
 
-# Of nm: undefined; weak objects, such as type information; unique objects, which a process has once.
-SHARED = {"U", "v", "V", "u"}
+# Of nm: undefined, weakly or not; weak objects, such as type information; unique objects, which a process has once.
+SHARED = {"U", "w", "v", "V", "u"}
 
 
 def asked_for(nm: str, objects: list[str]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import threading
@@ -68,6 +69,15 @@ def test_a_training_leaves_a_whole_model_and_an_honest_result(
     parameters = sum(tensor.size for tensor in tensors.values())
     assert parameters == result["model_info"]["parameters_count"]
     json.dumps(result, allow_nan=False)
+
+
+def test_a_training_outlives_both_of_its_managers(bars: DataManager, tmp_path: Path) -> None:
+    data = DataManager(bars.database_path.parent, env={})
+    training = TrainingManager(data, tmp_path / "models", env={})
+    operation = training.train_multi_symbol_strategy(strategy_file(tmp_path, epochs=3))
+    del data, training
+    gc.collect()
+    assert operation.result(120)["training_metrics"]["epochs_completed"] == 3
 
 
 def test_progress_names_epochs_and_batches_and_ends_at_100(

@@ -136,7 +136,7 @@ class Response(_Head):
             return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Decode the body. An integer beyond 64 bits comes as a float.
+        """Decode the body. Floats are those of ``json.loads``; an integer beyond 64 bits comes as a float.
 
         Raises
         ------
