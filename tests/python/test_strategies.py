@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -115,9 +117,33 @@ def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
         load_strategy(tmp_path / "nowhere.yaml")
 
 
-def test_a_folder_is_no_strategy(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(StrategyError, match="cannot be read"):
-        load_strategy(tmp_path)
+@pytest.mark.parametrize(
+    "kind", ["folder", "fifo", "socket", "device", "endless device", "link", "nul"]
+)
+def test_only_a_plain_file_is_a_strategy(tmp_path: pathlib.Path, kind: str) -> None:
+    file = tmp_path / "strategy.yaml"
+    with socket.socket(socket.AF_UNIX) as listening:
+        if kind == "folder":
+            file.mkdir()
+        elif kind == "fifo":
+            os.mkfifo(file)
+        elif kind == "socket":
+            listening.bind(str(file))
+        elif kind == "link":
+            file.symlink_to("/dev/zero")
+        else:
+            names = {"device": "/dev/null", "endless device": "/dev/zero", "nul": "a\0b"}
+            file = pathlib.Path(names[kind])
+        with pytest.raises(StrategyError, match="cannot be read"):
+            load_strategy(file)
+
+
+def test_no_more_of_a_file_is_read_than_a_strategy_may_have(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "huge.yaml"
+    with file.open("wb") as huge:
+        huge.truncate(1 << 40)
+    with pytest.raises(StrategyError, match="larger than 1000000 bytes"):
+        load_strategy(file)
 
 
 def test_an_unknown_key_has_line_path_and_suggestion(refuse: Any) -> None:

@@ -1,16 +1,15 @@
 #include <ktrdr/models/model_directory.hpp>
 
 #include <boost/json/serialize.hpp>
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
+#include <utility>
 
 #include <ktrdr/base/ids.hpp>
 
-#include "posix_file.hpp"
+#include "posix_folder.hpp"
 
 namespace ktrdr {
 namespace {
@@ -30,143 +29,178 @@ std::uint32_t checksum(const std::string& text) {
     return sum;
 }
 
-/// A folder that goes again, with all that is in it, unless it was kept.
-class TemporaryFolder final {
+/// A new model under a hidden name beside its place. It goes again, with all that is in it, unless it was kept.
+class TemporaryModel final {
 public:
-    explicit TemporaryFolder(fs::path path) : path_(std::move(path)) {}
-    TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-    TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-    ~TemporaryFolder() {
-        if (!path_.empty()) {
+    TemporaryModel(PosixFolder parent, PosixFolder folder)
+        : parent_(std::move(parent)), folder_(std::move(folder)), kept_(false) {}
+    TemporaryModel(TemporaryModel&& other) noexcept
+        : parent_(std::move(other.parent_)),
+          folder_(std::move(other.folder_)),
+          kept_(std::exchange(other.kept_, true)) {}
+    TemporaryModel& operator=(TemporaryModel&&) = delete;
+    ~TemporaryModel() {
+        if (!kept_) {
             std::error_code ignored;
-            fs::remove_all(path_, ignored);
+            fs::remove_all(folder_.path(), ignored);
             // The strategy's folder goes too where this was the first model; the call refuses a folder with content.
-            fs::remove(path_.parent_path(), ignored);
+            fs::remove(parent_.path(), ignored);
         }
     }
-    [[nodiscard]] const fs::path& path() const { return path_; }
-    void keep() { path_.clear(); }
+    [[nodiscard]] const PosixFolder& parent() const { return parent_; }
+    [[nodiscard]] const PosixFolder& folder() const { return folder_; }
+    [[nodiscard]] std::string name() const { return folder_.path().filename().string(); }
+    void keep() { kept_ = true; }
 
 private:
-    fs::path path_;
+    PosixFolder parent_;
+    PosixFolder folder_;
+    bool kept_;
 };
 
-Result<TemporaryFolder> make_temporary(const fs::path& parent, const Clock& clock) {
-    const fs::path path = parent / ("." + make_uuid7(clock) + ".part");
-    std::error_code error;
+Result<TemporaryModel> make_temporary(const fs::path& models_dir, const std::string& strategy, const Clock& clock,
+                                      FileAccess access) {
+    if (auto made = make_folders(models_dir, access); !made) {
+        return made.error();
+    }
+    auto models = PosixFolder::open(models_dir);
+    if (!models) {
+        return models.error();
+    }
+    Error last;
     // Another training that stopped may remove the empty parent in between, so this is tried more than once.
     for (int attempt = 0; attempt < 5; ++attempt) {
-        fs::create_directories(parent, error);
-        if (!error && fs::create_directory(path, error)) {
-            return TemporaryFolder(path);
+        auto parent = models->enter(strategy, access);
+        if (!parent) {
+            last = parent.error();
+            continue;
         }
+        auto folder = parent->enter(fmt::format(".{}.part", make_uuid7(clock)), access);
+        if (folder) {
+            return TemporaryModel(std::move(*parent), std::move(*folder));
+        }
+        last = folder.error();
     }
-    return file_error("make the folder", path, error.value());
+    return last;
 }
 
-Result<void> write_file(const fs::path& folder, const std::string& name, std::string_view content,
-                        const ModelDirectory::Check& check) {
-    auto file = PosixFile::open(folder / name, O_WRONLY | O_CREAT | O_EXCL);
+struct Writing {
+    const PosixFolder& folder;
+    const ModelDirectory::Check& check;
+    FileAccess access;
+};
+
+Result<void> write_file(const Writing& to, const std::string& name, std::string_view content) {
+    auto file = to.folder.create(name, to.access);
     if (!file) {
         return file.error();
     }
-    if (auto written = file->write(content, [&] { return check(name); }); !written) {
+    if (auto written = file->write(content, [&] { return to.check(name); }); !written) {
         return written;
     }
     return file->sync();
 }
 
-Result<void> write_json(const fs::path& folder, const std::string& name, const boost::json::object& content,
-                        const ModelDirectory::Check& check) {
-    return write_file(folder, name, boost::json::serialize(content) + "\n", check);
+Result<void> write_json(const Writing& to, const std::string& name, const boost::json::object& content) {
+    return write_file(to, name, boost::json::serialize(content) + "\n");
 }
 
-Result<void> sync_folder(const fs::path& folder) {
-    auto opened = PosixFile::open(folder, O_RDONLY | O_DIRECTORY);
-    if (!opened) {
-        return opened.error();
-    }
-    return opened->sync();
-}
+/// No strategy is trained as often: a larger number in a folder's name is not one of ours.
+constexpr std::int64_t last_version = 1'000'000'000'000;
 
-std::int64_t number_in(std::string_view text) {
+/// The version that the whole text is; 0 for anything else.
+std::int64_t version_in(std::string_view text) {
     std::int64_t number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    return number;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    return error == std::errc() && stop == end && number > 0 && number <= last_version ? number : 0;
 }
 
-/// The largest N of the folders `{stem}_v{N}`.
+/// The largest N of the names `{stem}_v{N}`, whatever has them.
 std::int64_t highest_version(const fs::path& parent, const std::string& stem) {
     const std::string prefix = stem + "_v";
     std::int64_t highest = 0;
     std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(parent, ignored)) {
-        const std::string name = entry.path().filename().string();
+    for (fs::directory_iterator entry(parent, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+        const std::string name = entry->path().filename().string();
         if (name.starts_with(prefix)) {
-            highest = std::max(highest, number_in(std::string_view(name).substr(prefix.size())));
+            highest = std::max(highest, version_in(std::string_view(name).substr(prefix.size())));
         }
     }
     return highest;
 }
 
-Result<void> write_parts(const fs::path& folder, const ModelContent& content, const ModelDirectory::Check& check) {
-    if (auto written = write_file(folder, "model.safetensors", content.safetensors, check); !written) {
-        return written;
-    }
-    if (auto written = write_json(folder, "config.json", content.config, check); !written) {
-        return written;
-    }
-    if (auto written = write_json(folder, "metrics.json", content.metrics, check); !written) {
-        return written;
-    }
-    return write_json(folder, "features.json", content.features, check);
-}
-
-/// Under the lock of the stem: take the next number, write it into the metadata, and give the folder its name.
-Result<SavedModel> publish(TemporaryFolder& folder, const fs::path& parent, const std::string& stem,
-                           boost::json::object metadata, const ModelDirectory::Check& check) {
-    if (auto go = check("version"); !go) {
-        return go.error();
-    }
-    // Beside the strategies' folders, so that a deleted folder does not take its numbers with it.
-    const fs::path counter_path =
-        parent.parent_path() / fmt::format(".{}.{}.version", parent.filename().string(), stem);
-    auto counter = PosixFile::open(counter_path, O_RDWR | O_CREAT);
-    if (!counter) {
-        return counter.error();
-    }
-    if (auto locked = counter->lock(); !locked) {
-        return locked.error();
-    }
-    auto last = counter->read_all();
+Result<std::int64_t> next_version(const PosixFile& counter, const fs::path& parent, const std::string& stem) {
+    auto last = counter.read_all();
     if (!last) {
         return last.error();
     }
-    const std::int64_t version = std::max(number_in(*last), highest_version(parent, stem)) + 1;
-    metadata["version"] = version;
-    if (auto written = write_json(folder.path(), "metadata.json", metadata, check); !written) {
-        return written.error();
+    const std::int64_t highest = std::max(version_in(*last), highest_version(parent, stem));
+    if (highest == last_version) {
+        return fail(Errc::storage,
+                    fmt::format("there is no version after {} for {} in {}; remove the folder or the file {} with that "
+                                "number",
+                                highest, stem, parent.string(), counter.path().string()),
+                    {{"path", parent.string()}});
     }
-    if (auto synced = sync_folder(folder.path()); !synced) {
-        return synced.error();
+    return highest + 1;
+}
+
+Result<void> write_parts(const Writing& to, const ModelContent& content) {
+    if (auto written = write_file(to, "model.safetensors", content.safetensors); !written) {
+        return written;
     }
-    if (auto go = check("rename"); !go) {
+    if (auto written = write_json(to, "config.json", content.config); !written) {
+        return written;
+    }
+    if (auto written = write_json(to, "metrics.json", content.metrics); !written) {
+        return written;
+    }
+    return write_json(to, "features.json", content.features);
+}
+
+/// Under the lock of the stem: take the next number, write it into the metadata, and give the folder its name.
+Result<SavedModel> publish(TemporaryModel& model, const Writing& to, const std::string& stem,
+                           boost::json::object metadata) {
+    if (auto go = to.check("version"); !go) {
         return go.error();
     }
-    if (auto stored = counter->replace(std::to_string(version)); !stored) {
-        return stored.error();
+    const fs::path& parent = model.parent().path();
+    // Beside the strategies' folders, so that a deleted folder does not take its numbers with it.
+    auto counter = PosixFile::open_own(
+        parent.parent_path() / fmt::format(".{}.{}.version", parent.filename().string(), stem), to.access);
+    if (!counter) {
+        return counter.error();
     }
-    const fs::path target = parent / fmt::format("{}_v{}", stem, version);
-    std::error_code error;
-    fs::rename(folder.path(), target, error);
-    if (error) {
-        return file_error("rename the finished model to", target, error.value());
+    if (auto locked = counter->lock([&to] { return to.check("version"); }); !locked) {
+        return locked.error();
     }
-    folder.keep();
-    if (auto synced = sync_folder(parent); !synced) {
+    const auto version = next_version(*counter, parent, stem);
+    if (!version) {
+        return version.error();
+    }
+    metadata["version"] = *version;
+    if (auto written = write_json(to, "metadata.json", metadata); !written) {
+        return written.error();
+    }
+    if (auto synced = to.folder.sync(); !synced) {
         return synced.error();
     }
-    return SavedModel{target, version};
+    if (auto go = to.check("rename"); !go) {
+        return go.error();
+    }
+    if (auto stored = counter->replace(std::to_string(*version)); !stored) {
+        return stored.error();
+    }
+    const std::string name = fmt::format("{}_v{}", stem, *version);
+    if (auto renamed = model.parent().rename(model.name(), name); !renamed) {
+        return renamed.error();
+    }
+    model.keep();
+    if (auto synced = model.parent().sync(); !synced) {
+        return synced.error();
+    }
+    return SavedModel{parent / name, *version};
 }
 
 }  // namespace
@@ -206,15 +240,21 @@ Result<SavedModel> ModelDirectory::save(const ModelName& name, ModelContent cont
     if (auto go = check("saving"); !go) {
         return go.error();
     }
-    const fs::path parent = models_dir_ / name.strategy;
-    auto folder = make_temporary(parent, clock_);
-    if (!folder) {
-        return folder.error();
+    if (const fs::path folder(name.strategy);
+        name.strategy.empty() || folder != folder.filename() || name.strategy == "." || name.strategy == "..") {
+        return fail(Errc::invalid_argument,
+                    fmt::format("a strategy is called as a folder may be, not {:?}", name.strategy),
+                    {{"field", "strategy"}});
     }
-    if (auto written = write_parts(folder->path(), content, check); !written) {
+    auto model = make_temporary(models_dir_, name.strategy, clock_, access_);
+    if (!model) {
+        return model.error();
+    }
+    const Writing to{model->folder(), check, access_};
+    if (auto written = write_parts(to, content); !written) {
         return written.error();
     }
-    return publish(*folder, parent, model_stem(name), std::move(content.metadata), check);
+    return publish(*model, to, model_stem(name), std::move(content.metadata));
 }
 
 }  // namespace ktrdr

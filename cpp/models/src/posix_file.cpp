@@ -1,31 +1,36 @@
 #include "posix_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace ktrdr {
 
-Error file_error(std::string_view what, const std::filesystem::path& path, int number) {
-    const bool full = number == ENOSPC || number == EDQUOT;
-    return fail(full ? Errc::storage_full : Errc::storage,
-                fmt::format("could not {} {}: {}{}", what, path.string(), std::generic_category().message(number),
-                            full ? "; free some space or choose another models_dir" : ""),
-                {{"path", path.string()}, {"errno", number}});
-}
-
-Result<PosixFile> PosixFile::open(const std::filesystem::path& path, int flags) {
-    const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
-    if (descriptor < 0) {
-        return file_error("open", path, errno);
+Result<PosixFile> PosixFile::open_own(const std::filesystem::path& path, FileAccess access) {
+    const auto descriptor = open_plain_file(path, access);
+    if (!descriptor) {
+        return descriptor.error();
     }
-    return PosixFile(descriptor, path);
+    PosixFile file(*descriptor, path);
+    struct stat found{};
+    if (::fstat(*descriptor, &found) != 0) {
+        return file.failed("look at");
+    }
+    if (found.st_nlink != 1) {
+        return fail(Errc::storage,
+                    fmt::format("cannot use {}: it has {} names, and what belongs to another would be overwritten; "
+                                "remove it",
+                                path.string(), found.st_nlink),
+                    {{"path", path.string()}});
+    }
+    return file;
 }
 
 PosixFile::PosixFile(PosixFile&& other) noexcept
@@ -38,14 +43,19 @@ PosixFile::~PosixFile() {
 }
 
 Error PosixFile::failed(std::string_view what) const {
-    return file_error(what, path_, errno);
+    return file_error(what, path_, errno, errno == ENOSPC || errno == EDQUOT ? "" : "choose another models_dir");
 }
 
-Result<void> PosixFile::lock() const {
-    while (::flock(descriptor_, LOCK_EX) != 0) {
-        if (errno != EINTR) {
+Result<void> PosixFile::lock(const std::function<Result<void>()>& check) const {
+    constexpr auto slice = std::chrono::milliseconds{20};
+    while (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EINTR && errno != EWOULDBLOCK) {
             return failed("lock");
         }
+        if (auto go = check(); !go) {
+            return go;
+        }
+        std::this_thread::sleep_for(slice);
     }
     return {};
 }

@@ -3,7 +3,6 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -12,6 +11,8 @@
 #include <string>
 #include <utility>
 
+#include "held_file.hpp"
+#include "place.hpp"
 #include "sqlite_error.hpp"
 
 namespace ktrdr {
@@ -38,20 +39,6 @@ constexpr std::int64_t largest_idle_log = std::int64_t{4} << 20;
 
 std::int64_t pragma(SQLite::Database& connection, const char* sql) {
     return connection.execAndGet(sql).getInt64();
-}
-
-Result<void> make_folder(const std::filesystem::path& folder) {
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (!error && std::filesystem::is_directory(folder, error)) {
-        return {};
-    }
-    const std::string reason = error ? error.message() : "a file is in its place";
-    const bool full = error == std::errc::no_space_on_device;
-    return fail(full ? Errc::storage_full : Errc::storage,
-                fmt::format("cannot make the folder {}: {}; choose another folder or remove what is in its way",
-                            folder.string(), reason),
-                {{"folder", folder.string()}});
 }
 
 /// A file of ours, or one with nothing in it; never touches one that belongs to another program.
@@ -217,10 +204,12 @@ Result<void> in_transaction(SQLite::Database& connection, SQLite::TransactionBeh
 /// The connections that read: the first is there from the start, another is opened when all are in use.
 class Database::Readers final {
 public:
-    Readers(const std::filesystem::path& file, const DatabaseOptions& options)
-        : path_(file), busy_timeout_(options.busy_timeout), most_(std::max<std::size_t>(1, options.max_readers)) {
+    Readers(const std::filesystem::path& file, const FileId& id, const DatabaseOptions& options)
+        : path_(file),
+          id_(id),
+          busy_timeout_(options.busy_timeout),
+          most_(std::max<std::size_t>(1, options.max_readers)) {
         idle_.push_back(connect());
-        identity_ = identity_of(path_);
     }
 
     /// A connection until the end of a scope.
@@ -238,12 +227,6 @@ public:
     };
 
 private:
-    using Identity = std::pair<dev_t, ino_t>;
-    static std::optional<Identity> identity_of(const std::filesystem::path& file) {
-        struct stat found{};
-        return ::stat(file.c_str(), &found) == 0 ? std::optional(Identity{found.st_dev, found.st_ino}) : std::nullopt;
-    }
-
     [[nodiscard]] std::unique_ptr<SQLite::Database> connect() const {
         // SQLite writes the log's index for a reader too; what it must not write is refused.
         auto connection = std::make_unique<SQLite::Database>(path_.string(), SQLite::OPEN_READWRITE,
@@ -277,7 +260,7 @@ private:
 
     /// None when the file was removed or replaced since, or when descriptors are short: those that are open read on.
     std::unique_ptr<SQLite::Database> open_another() const {
-        if (!identity_ || identity_of(path_) != identity_) {
+        if (file_id(path_) != id_) {
             return nullptr;
         }
         try {
@@ -288,8 +271,8 @@ private:
     }
 
     const std::filesystem::path path_;
+    const FileId id_;
     const std::chrono::milliseconds busy_timeout_;
-    std::optional<Identity> identity_{};
     std::mutex mutex_;
     std::condition_variable returned_;
     std::size_t most_;
@@ -297,16 +280,34 @@ private:
     std::vector<std::unique_ptr<SQLite::Database>> idle_{};
 };
 
-Database::Database(std::filesystem::path file, std::unique_ptr<Writer> writer, std::unique_ptr<Readers> readers)
-    : file_(std::move(file)), writer_(std::move(writer)), readers_(std::move(readers)) {}
+Database::Database(std::filesystem::path file, std::shared_ptr<HeldFile> held, std::unique_ptr<Writer> writer,
+                   std::unique_ptr<Readers> readers)
+    : file_(std::move(file)), held_(std::move(held)), writer_(std::move(writer)), readers_(std::move(readers)) {}
 
 Database::~Database() = default;
 
-Result<std::shared_ptr<Database>> Database::open(std::filesystem::path file, const std::vector<Schema>& schemas,
+FileId Database::id() const noexcept {
+    return held_->id();
+}
+
+Result<std::shared_ptr<Database>> Database::open(const std::filesystem::path& name, std::vector<Schema> schemas,
                                                  DatabaseOptions options) {
-    if (const auto made = make_folder(file.parent_path().empty() ? "." : file.parent_path()); !made) {
+    const auto settled = settled_path("the database", name);
+    if (!settled) {
+        return settled.error();
+    }
+    if (const auto made = make_folders(settled->parent_path(), options.access); !made) {
         return made.error();
     }
+    auto held = HeldFile::open(*settled, options.access);
+    if (!held) {
+        return held.error();
+    }
+    const std::filesystem::path file = agreed_name(*settled, (*held)->id());
+    if (const auto ours = hold_name(**held, file); !ours) {
+        return ours.error();
+    }
+    schemas.push_back({"place", place_migrations});
     std::unique_ptr<Writer> writer;
     std::unique_ptr<Readers> readers;
     const auto connected = guarded(opening, file, nullptr, [&]() -> Result<void> {
@@ -319,14 +320,21 @@ Result<std::shared_ptr<Database>> Database::open(std::filesystem::path file, con
     const auto prepared = guarded(opening, file, &writer->handle, [&]() -> Result<void> {
         const auto ready = prepare_writer(writer->handle, file, schemas, options);
         if (ready) {
-            readers = std::make_unique<Readers>(file, options);
+            keep_name(writer->handle, file, (*held)->id());
+            readers = std::make_unique<Readers>(file, (*held)->id(), options);
         }
         return ready;
     });
     if (!prepared) {
         return prepared.error();
     }
-    return std::shared_ptr<Database>(new Database(std::move(file), std::move(writer), std::move(readers)));
+    if (file_id(file) != (*held)->id()) {
+        return fail(Errc::storage,
+                    fmt::format("cannot open {}: it was replaced at this moment; try again", file.string()),
+                    {{"file", file.string()}});
+    }
+    return std::shared_ptr<Database>(
+        new Database(file, std::move(held).value(), std::move(writer), std::move(readers)));
 }
 
 Result<void> Database::write(std::string_view what, const Work& work, Durability durability,

@@ -7,7 +7,7 @@ namespace ktrdr {
 
 /// How the tables came to be what they are; what is released is never changed, only added to.
 inline constexpr std::array<std::string_view, 2> operation_migrations{R"sql(
--- A process, while it has a locked file of this name beside the database.
+-- A process, while it holds the byte of its name locked in this file.
 CREATE TABLE owner(
     id TEXT PRIMARY KEY,
     pid INTEGER NOT NULL,

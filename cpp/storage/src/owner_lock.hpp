@@ -1,35 +1,34 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
 #include <ktrdr/base/result.hpp>
 
+#include "held_file.hpp"
+
 namespace ktrdr {
 
-/// Says to other processes that this one is alive: a file that is locked (flock) as long as the process lives.
+/// Says to other processes that this one is alive: a locked byte of the database's file, as long as the process lives.
 ///
-/// A forked child lets go of its copy, so that it does not keep a dead parent's lock.
+/// The byte comes from the owner's name, so whatever a file says an owner is called, no path is made of it.
 class OwnerLock final {
 public:
-    /// Make and lock `<folder>/<owner>.lock`.
-    [[nodiscard]] static Result<std::unique_ptr<OwnerLock>> take(const std::filesystem::path& folder,
+    /// Errors: `storage` where the byte cannot be locked.
+    [[nodiscard]] static Result<std::unique_ptr<OwnerLock>> take(std::shared_ptr<HeldFile> file,
                                                                  const std::string& owner);
-    /// Lock the file of a process that has died and remove it. Null when the process is alive; an owner without a file
-    /// is dead.
-    [[nodiscard]] static std::unique_ptr<OwnerLock> of_dead(const std::filesystem::path& folder,
-                                                            const std::string& owner);
     OwnerLock(const OwnerLock&) = delete;
     OwnerLock& operator=(const OwnerLock&) = delete;
-    /// Gives the lock back and removes the file.
     ~OwnerLock();
 
 private:
-    OwnerLock(std::filesystem::path file, int fd);
+    OwnerLock(std::shared_ptr<HeldFile> file, std::int64_t byte) : file_(std::move(file)), byte_(byte) {}
 
-    const std::filesystem::path file_;
-    const int fd_;
+    const std::shared_ptr<HeldFile> file_;
+    const std::int64_t byte_;
 };
+
+/// False only when it is certain that no other process holds the owner's lock.
+[[nodiscard]] bool owner_lives(const HeldFile& file, const std::string& owner);
 
 }  // namespace ktrdr

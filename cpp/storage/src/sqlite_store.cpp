@@ -175,7 +175,6 @@ SqliteStore::SqliteStore(std::shared_ptr<Database> database, Executor& executor,
       executor_(executor),
       clock_(clock),
       owner_(make_uuid7(clock)),
-      owners_folder_(database_->file().string() + ".owners"),
       queue_(std::make_unique<WriteQueue>()),
       kept_house_(clock.now()) {}
 
@@ -339,7 +338,7 @@ std::vector<RecordChange> SqliteStore::kept(const std::string& id) const {
 // The lock is held before the row can be seen.
 Result<void> SqliteStore::enter_owner(SQLite::Database& connection) {
     if (!lock_) {
-        auto lock = OwnerLock::take(owners_folder_, owner_);
+        auto lock = OwnerLock::take(database_->held(), owner_);
         if (!lock) {
             return lock.error();
         }

@@ -177,7 +177,9 @@ std::size_t SqliteStore::recover_quickly() {
 Result<std::size_t> SqliteStore::recover(std::chrono::milliseconds patience) {
     std::vector<std::string> others;
     const auto done = database_->read(reading, [&](SQLite::Database& connection) -> Result<void> {
-        SQLite::Statement rows(connection, "SELECT id FROM owner WHERE id <> ?");
+        SQLite::Statement rows(connection, fmt::format("SELECT id FROM owner WHERE id <> ?1 UNION "
+                                                       "SELECT owner FROM operation WHERE owner <> ?1 AND {}",
+                                                       active));
         rows.bind(1, owner_);
         while (rows.executeStep()) {
             others.push_back(rows.getColumn(0).getString());
@@ -189,8 +191,7 @@ Result<std::size_t> SqliteStore::recover(std::chrono::milliseconds patience) {
     }
     std::size_t recovered = 0;
     for (const std::string& other : others) {
-        // Held until its operations are marked, so that two processes do not mark them both.
-        if (const auto dead = OwnerLock::of_dead(owners_folder_, other)) {
+        if (!owner_lives(*database_->held(), other)) {
             const auto interrupted = interrupt(other, patience);
             if (!interrupted) {
                 return interrupted;

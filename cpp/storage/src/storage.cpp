@@ -6,9 +6,15 @@
 namespace ktrdr {
 namespace {
 
+struct OpenFile {
+    std::weak_ptr<Storage> storage{};
+    /// May outlive it: a registry keeps its default store.
+    std::weak_ptr<SqliteStore> operations{};
+};
+
 struct OpenFiles {
     std::mutex mutex{};
-    std::map<std::filesystem::path, std::weak_ptr<Storage>> by_path{};
+    std::map<FileId, OpenFile> by_id{};
 };
 
 OpenFiles& open_files() {
@@ -20,22 +26,32 @@ OpenFiles& open_files() {
 
 Result<std::shared_ptr<Storage>> Storage::open(const std::filesystem::path& file, std::vector<Schema> schemas,
                                                Executor& store_executor, const Clock& clock, DatabaseOptions options) {
-    std::error_code ignored;
-    const auto path = std::filesystem::weakly_canonical(file, ignored);
+    const auto settled = settled_path("the database", file);
+    if (!settled) {
+        return settled.error();
+    }
     const std::scoped_lock lock(open_files().mutex);
-    std::weak_ptr<Storage>& known = open_files().by_path[path];
-    // A file that was removed meanwhile is made anew: what is open has no name any more.
-    if (auto storage = known.lock(); storage && std::filesystem::exists(path, ignored)) {
-        return storage;
+    auto& by_id = open_files().by_id;
+    std::erase_if(by_id, [](const auto& entry) { return entry.second.operations.expired(); });
+    if (const auto known = by_id.find(file_id(*settled)); known != by_id.end()) {
+        if (auto storage = known->second.storage.lock()) {
+            return storage;
+        }
+        if (auto operations = known->second.operations.lock()) {
+            std::shared_ptr<Storage> storage(new Storage(operations->database(), operations));
+            known->second.storage = storage;
+            return storage;
+        }
     }
     schemas.push_back(SqliteStore::schema());
-    auto database = Database::open(file, schemas, options);
+    auto database = Database::open(*settled, std::move(schemas), options);
     if (!database) {
         return database.error();
     }
+    const FileId id = (*database)->id();
     auto operations = SqliteStore::create(*database, store_executor, clock);
     std::shared_ptr<Storage> storage(new Storage(std::move(*database), std::move(operations)));
-    known = storage;
+    by_id.insert_or_assign(id, OpenFile{storage, storage->operations()});
     return storage;
 }
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include <ktrdr/base/files.hpp>
 #include <ktrdr/base/log.hpp>
 #include <ktrdr/training/local_training_runner.hpp>
 #include <ktrdr/training/training_progress.hpp>
@@ -93,6 +94,11 @@ Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingService
         return fail(Errc::invalid_argument, "models_dir is empty; pass one or set KTRDR_MODELS_DIR",
                     {{"field", "models_dir"}});
     }
+    auto settled = settled_path("models_dir", parts.models_dir);
+    if (!settled) {
+        return settled.error();
+    }
+    parts.models_dir = std::move(settled).value();
     return std::shared_ptr<TrainingManager>(new TrainingManager(services, std::move(parts), std::move(env)));
 }
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import pathlib
+import stat
 import types
 import typing
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +18,6 @@ from ..errors import StrategyError
 from .grammar import OPTIONS, FuzzySet, Indicator, Strategy, plain_name, registry_name
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = ["load_strategy"]
@@ -135,15 +136,35 @@ class _Reader:
 
     def _text(self) -> str:
         try:
-            if self._file.stat().st_size > MOST_BYTES:
-                self._fail((), f"larger than {MOST_BYTES} bytes; this is no strategy file")
-            return self._file.read_text(encoding="utf-8")
+            content = self._content()
         except FileNotFoundError:
             self._fail((), "there is no such strategy file")
         except OSError as error:
             self._fail((), f"cannot be read: {error.strerror}")
+        if len(content) > MOST_BYTES:
+            self._fail((), f"larger than {MOST_BYTES} bytes; this is no strategy file")
+        try:
+            return content.decode("utf-8")
         except UnicodeDecodeError:
             self._fail((), "is not UTF-8 text")
+
+    def _content(self) -> bytes:
+        """The file's beginning, a byte more than there may be."""
+        # Opening a FIFO would wait for whoever writes into it, and some devices never end.
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        try:
+            descriptor = os.open(self._file, flags)
+        except ValueError as error:
+            self._fail((), f"cannot be read: {error}")
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
+                kind = "a folder" if stat.S_ISDIR(mode) else "no plain file"
+                self._fail((), f"cannot be read: it is {kind}")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(MOST_BYTES + 1)
+        finally:
+            os.close(descriptor)
 
     def _load(self, text: str) -> Any:
         loader = yaml.SafeLoader(text)

@@ -1,9 +1,16 @@
 #include <ktrdr/models/model_directory.hpp>
 
 #include <boost/json/parse.hpp>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -130,16 +137,128 @@ TEST_F(ModelDirectory_, SaysWhatIsInItsPlace) {
 }
 
 TEST_F(ModelDirectory_, SaysThatTheDiskIsFull) {
-    if (!std::filesystem::exists("/dev/full")) {
-        GTEST_SKIP() << "no /dev/full here";
+    const pid_t child = fork();
+    if (child == 0) {
+        // No file may grow beyond this, which is what a full disk or a quota looks like.
+        const rlimit limit{1 << 20, 1 << 20};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+        ::signal(SIGXFSZ, SIG_IGN);
+        ModelContent large = content();
+        large.safetensors.assign(5 << 20, 'x');
+        const auto saved = models.save(name, large, go_on);
+        _exit(!saved && saved.error().code == Errc::storage ? 0 : 1);
     }
-    // A link in the place of the counter makes its write fail as a full disk does.
-    std::filesystem::create_directories(folder.path() / "models");
-    std::filesystem::create_symlink("/dev/full", folder.path() / "models/.momentum.AAPL-MSFT_1d.version");
-    const auto saved = models.save(name, content(), go_on);
-    ASSERT_FALSE(saved);
-    EXPECT_EQ(saved.error().code, Errc::storage_full) << saved.error().message;
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
     EXPECT_FALSE(std::filesystem::exists(folder.path() / "models/momentum"));
+}
+
+TEST_F(ModelDirectory_, GivesNumbersWhateverOthersPutThere) {
+    const auto strategy = folder.path() / "models/momentum";
+    std::filesystem::create_directories(strategy);
+    // Beyond 64 bits, their end, no numbers, not whole numbers, other kinds of files.
+    for (const char* const odd :
+         {"99999999999999999999999", "9223372036854775807", "-5", "0", "", "x", "7x", " 8", "+9", "1000000000001"}) {
+        std::filesystem::create_directory(strategy / (std::string("AAPL-MSFT_1d_v") + odd));
+    }
+    EXPECT_EQ(models.save(name, content(), go_on)->version, 1);
+    ASSERT_EQ(::mkfifo((strategy / "AAPL-MSFT_1d_v2").c_str(), 0600), 0);
+    std::filesystem::create_symlink("nowhere", strategy / "AAPL-MSFT_1d_v3");
+    std::ofstream(strategy / "AAPL-MSFT_1d_v4") << "a file";
+    EXPECT_EQ(models.save(name, content(), go_on)->version, 5);
+    std::filesystem::create_directory(strategy / "AAPL-MSFT_1d_v1000000000000");
+    EXPECT_EQ(models.save(name, content(), go_on).error().code, Errc::storage);
+}
+
+TEST_F(ModelDirectory_, CountsOnWhateverIsInTheCounter) {
+    const auto counter = folder.path() / "models/.momentum.AAPL-MSFT_1d.version";
+    std::int64_t version = 0;
+    for (const std::string& odd : {std::string("garbage"), std::string("9223372036854775807"), std::string("-3"),
+                                   std::string(1 << 20, '9'), std::string("5 "), std::string("\0\0", 2)}) {
+        std::filesystem::create_directories(folder.path() / "models");
+        std::ofstream(counter) << odd;
+        const auto saved = models.save(name, content(), go_on);
+        ASSERT_TRUE(saved) << saved.error().message;
+        EXPECT_EQ(saved->version, ++version);
+        EXPECT_EQ(read(counter), std::to_string(version));
+    }
+}
+
+TEST_F(ModelDirectory_, FollowsNoLinkAndOverwritesNothingOfOthers) {
+    const auto elsewhere = folder.path() / "elsewhere";
+    const auto counter = folder.path() / "models/.momentum.AAPL-MSFT_1d.version";
+    std::filesystem::create_directories(elsewhere);
+    std::filesystem::create_directories(folder.path() / "models");
+    std::ofstream(folder.path() / "precious") << "12";
+    const auto refused = [&] {
+        const auto saved = models.save(name, content(), go_on);
+        EXPECT_FALSE(saved);
+        EXPECT_EQ(read(folder.path() / "precious"), "12");
+        EXPECT_THAT(std::filesystem::is_empty(elsewhere), true);
+        return !saved && saved.error().code == Errc::storage;
+    };
+    std::filesystem::create_symlink(folder.path() / "precious", counter);
+    EXPECT_TRUE(refused());
+    std::filesystem::remove(counter);
+    std::filesystem::create_hard_link(folder.path() / "precious", counter);
+    EXPECT_TRUE(refused());
+    std::filesystem::remove(counter);
+    ASSERT_EQ(::mkfifo(counter.c_str(), 0600), 0);
+    EXPECT_TRUE(refused());
+    std::filesystem::remove(counter);
+    std::filesystem::create_directory(counter);
+    EXPECT_TRUE(refused());
+    std::filesystem::remove(counter);
+    std::filesystem::create_directory_symlink(elsewhere, folder.path() / "models/momentum");
+    EXPECT_TRUE(refused());
+    std::filesystem::remove(folder.path() / "models/momentum");
+    for (const char* const outside : {"..", ".", "", "../elsewhere", "/tmp/x", "a/b"}) {
+        const auto saved = models.save({outside, {"AAPL"}, "1d"}, content(), go_on);
+        ASSERT_FALSE(saved) << outside;
+        EXPECT_EQ(saved.error().code, Errc::invalid_argument) << outside;
+    }
+    EXPECT_TRUE(models.save(name, content(), go_on));
+}
+
+TEST_F(ModelDirectory_, EndsItsWaitForALockWhenItIsCancelled) {
+    ASSERT_TRUE(models.save(name, content(), go_on));
+    const int held = ::open((folder.path() / "models/.momentum.AAPL-MSFT_1d.version").c_str(), O_RDWR);
+    ASSERT_EQ(::flock(held, LOCK_EX), 0);
+    int asked = 0;
+    const auto saved = models.save(name, content(), [&asked](std::string_view step) -> Result<void> {
+        asked += step == "version" ? 1 : 0;
+        return asked < 4 ? Result<void>() : fail(Errc::cancelled, "enough");
+    });
+    EXPECT_EQ(saved.error().code, Errc::cancelled);
+    // Let go while it is waited for.
+    asked = 0;
+    const auto second = models.save(name, content(), [&](std::string_view step) -> Result<void> {
+        if (step == "version" && ++asked == 3) {
+            ::close(held);
+        }
+        return {};
+    });
+    EXPECT_EQ(second->version, 2);
+}
+
+TEST_F(ModelDirectory_, IsItsOwnersAloneWhateverTheUmask) {
+    const mode_t before = ::umask(0);
+    const auto saved = models.save(name, content(), go_on).value();
+    ::umask(0027);
+    const auto shared =
+        ModelDirectory(folder.path() / "shared", clock, FileAccess::by_umask).save(name, content(), go_on).value();
+    ::umask(before);
+    const auto mode = [](const std::filesystem::path& path) {
+        return static_cast<int>(std::filesystem::status(path).permissions());
+    };
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path() / "models")) {
+        EXPECT_EQ(mode(entry.path()), entry.is_directory() ? 0700 : 0600) << entry.path();
+    }
+    EXPECT_EQ(mode(folder.path() / "models"), 0700);
+    EXPECT_EQ(mode(saved.path), 0700);
+    EXPECT_EQ(mode(shared.path), 0750);
+    EXPECT_EQ(mode(shared.path / "config.json"), 0640);
 }
 
 TEST(ModelStem, KeepsFoldersInTheirPlace) {

@@ -85,7 +85,7 @@ TEST_F(DatabaseTest, KeepsTheVersionsOfRoomsApart) {
     constexpr std::array<std::string_view, 1> other{"CREATE TABLE star(n INTEGER)"};
     ASSERT_TRUE(Database::open(file(), {{"notes", second_schema}}));
     const auto database = Database::open(file(), {{"stars", other}}).value();
-    EXPECT_EQ(ask(*database, "SELECT sum(version) FROM schema_version"), 3);
+    EXPECT_EQ(ask(*database, "SELECT sum(version) FROM schema_version WHERE component <> 'place'"), 3);
     EXPECT_EQ(notes(*database), 0);
 }
 

@@ -272,7 +272,6 @@ TEST_F(Stored, KnowsADeadProcessByItsLock) {
     const auto page = world_->store->list({}).value();
     ASSERT_THAT(page.records, SizeIs(1));
     EXPECT_EQ(page.records.front().status, OperationStatus::interrupted);
-    EXPECT_TRUE(std::filesystem::is_empty(file().string() + ".owners"));
 }
 
 TEST_F(Stored, IsNotKeptAliveByAFork) {
@@ -458,6 +457,16 @@ TEST_F(Stored, OneFileIsOpenOnceInAProcess) {
     const auto first = Storage::open(file(), {}, executor, world_->clock).value();
     const auto second = Storage::open(folder_.path() / "." / "ktrdr.db", {}, executor, world_->clock).value();
     EXPECT_EQ(first, second);
+}
+
+TEST_F(Stored, OneFileIsOpenOnceThoughOnlyItsOperationsAreKept) {
+    InlineExecutor executor;
+    auto storage = Storage::open(file(), {}, executor, world_->clock).value();
+    const auto operations = storage->operations();
+    storage.reset();
+    storage = Storage::open(file(), {}, executor, world_->clock).value();
+    EXPECT_EQ(storage->operations(), operations) << "a registry would list each operation twice";
+    EXPECT_EQ(storage->database(), operations->database());
 }
 
 }  // namespace

@@ -307,6 +307,21 @@ TEST_F(TrainingManager_, RefusesAVariableItCannotRead) {
               "models_dir");
 }
 
+TEST_F(TrainingManager_, KeepsItsPlaceWhenTheProcessGoesElsewhere) {
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(folder.path());
+    const auto made = manager({.models_dir = "here/models"});
+    std::filesystem::current_path(before);
+    ASSERT_TRUE(made->train(request(), slot, {}));
+    io.run();
+    EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "here" / "models"));
+    EXPECT_FALSE(std::filesystem::exists("here"));
+    EXPECT_EQ(TrainingManager::create({io, clock, threads, registry}, {.models_dir = "caf\xe9", .bars = bars}, {})
+                  .error()
+                  .code,
+              Errc::storage);
+}
+
 TEST_F(TrainingManager_, BeginsNothingOnABadRequest) {
     TrainingRequest asked = request();
     asked.strategy.at("model").as_object()["type"] = "tree";

@@ -10,6 +10,7 @@
 
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/files.hpp>
 #include <ktrdr/base/result.hpp>
 
 namespace ktrdr {
@@ -40,7 +41,8 @@ struct SavedModel {
 ///
 /// A model is written under a hidden name beside its place, synced, and renamed: it is there whole or not at all. A
 /// number once given is never given again, also after its model was deleted; processes agree on it by a lock on a small
-/// file.
+/// file, and `check` is asked while another has it. What others put into the folders is not followed, not overwritten
+/// and not counted where it is no version.
 ///
 /// Thread safety: every member from any thread, and from several processes.
 class KTRDR_EXPORT ModelDirectory final {
@@ -48,8 +50,9 @@ public:
     /// Asked between writes (at least every MiB) and last before the rename; an error stops and nothing remains.
     using Check = std::function<Result<void>(std::string_view step)>;
 
-    ModelDirectory(std::filesystem::path models_dir, const Clock& clock)
-        : models_dir_(std::move(models_dir)), clock_(clock) {}
+    /// `models_dir` is settled (`settled_path`): from there on no link is followed.
+    ModelDirectory(std::filesystem::path models_dir, const Clock& clock, FileAccess access = FileAccess::owner_only)
+        : models_dir_(std::move(models_dir)), clock_(clock), access_(access) {}
 
     /// `storage` when the nearest folder that exists on the way to it is a file. Creates nothing.
     [[nodiscard]] Result<void> check_place() const;
@@ -59,6 +62,7 @@ public:
 private:
     std::filesystem::path models_dir_;
     const Clock& clock_;
+    FileAccess access_;
 };
 
 /// `AAPL-MSFT_1d`: letters that a folder should not have become '-', many symbols become the first, their number and a

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/base/files.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 
@@ -22,6 +23,8 @@ class Database;
 }
 
 namespace ktrdr {
+
+class HeldFile;
 
 /// The tables of one room, with a version of their own.
 struct Schema {
@@ -47,6 +50,8 @@ struct DatabaseOptions {
     /// Most reads at once, each on a connection of its own; more wait. At least 1. By default one for each thread that
     /// computes, and never a single one, behind which a short read would wait for a long one.
     std::size_t max_readers{std::max(2U, std::thread::hardware_concurrency())};
+    /// Whose file and folder are, where they are made here.
+    FileAccess access{FileAccess::owner_only};
 };
 
 /// The project's one SQLite file: opening it, keeping its schema, and transactions. Knows nothing of what is in it.
@@ -68,8 +73,11 @@ public:
 
     /// Open or make the file and its folder, and bring these schemas up to date. A schema that is newer than the one
     /// given is refused, naming both versions.
-    [[nodiscard]] static Result<std::shared_ptr<Database>> open(std::filesystem::path file,
-                                                                const std::vector<Schema>& schemas,
+    ///
+    /// All names of a file (links, hard links, other mounts) are one database: it is opened by the name that the file
+    /// says, and `storage` where another process has it open by a name that cannot be reached from here.
+    [[nodiscard]] static Result<std::shared_ptr<Database>> open(const std::filesystem::path& name,
+                                                                std::vector<Schema> schemas,
                                                                 DatabaseOptions options = {});
     ~Database();
 
@@ -85,7 +93,11 @@ public:
     [[nodiscard]] Result<bool> give_back(std::size_t pages);
     /// Put the write-ahead log into the file and make it empty, as far as readers and others let it.
     Result<void> empty_log();
+    /// From the root, without links.
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }
+    [[nodiscard]] FileId id() const noexcept;
+    /// For locks on the file itself.
+    [[nodiscard]] const std::shared_ptr<HeldFile>& held() const noexcept { return held_; }
 
 private:
     struct Writer;
@@ -93,9 +105,12 @@ private:
     /// On the writing connection, outside a transaction.
     Result<void> on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
                            const Work& work);
-    Database(std::filesystem::path file, std::unique_ptr<Writer> writer, std::unique_ptr<Readers> readers);
+    Database(std::filesystem::path file, std::shared_ptr<HeldFile> held, std::unique_ptr<Writer> writer,
+             std::unique_ptr<Readers> readers);
 
     const std::filesystem::path file_;
+    /// Closed after SQLite's own.
+    const std::shared_ptr<HeldFile> held_;
     const std::unique_ptr<Writer> writer_;
     const std::unique_ptr<Readers> readers_;
 };

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,9 +26,8 @@ class WriteQueue;
 /// progress only the newest picture is kept with each change. What cannot be written within `longest_wait`, because
 /// another process holds the lock or the disk is full or slow, is kept in memory, bounded, and shown from there; the
 /// caller is told that it is late, and it is written when that is possible (`write_kept`).
-/// A process owns what it runs: it holds a locked file in `<database>.owners/` while it lives. `recover` marks what
-/// processes without one were running as interrupted; `find` and `list` look too before they show such an operation as
-/// running.
+/// A process owns what it runs: it holds a byte of the file locked while it lives. `recover` marks what processes
+/// without one were running as interrupted; `find` and `list` look too before they show such an operation as running.
 class KTRDR_EXPORT SqliteStore final : public OperationStore,
                                        public std::enable_shared_from_this<SqliteStore>,
                                        private Counted<SqliteStore> {
@@ -43,6 +41,7 @@ public:
                                                              const Clock& clock);
     ~SqliteStore() override;
 
+    [[nodiscard]] const std::shared_ptr<Database>& database() const noexcept { return database_; }
     [[nodiscard]] bool durable() const noexcept override { return true; }
     [[nodiscard]] const std::string& owner() const noexcept override { return owner_; }
     void write(RecordChange change, Done done) override;
@@ -92,7 +91,6 @@ private:
     Executor& executor_;
     const Clock& clock_;
     const std::string owner_;
-    const std::filesystem::path owners_folder_;
     mutable std::mutex mutex_;
     std::condition_variable drained_;
     const std::unique_ptr<WriteQueue> queue_;

@@ -42,7 +42,8 @@ class KTRDR_EXPORT TrainingManager final : public ServiceOrchestrator,
                                            public std::enable_shared_from_this<TrainingManager>,
                                            private Counted<TrainingManager> {
 public:
-    /// `invalid_argument` without a models directory.
+    /// `invalid_argument` without a models directory, `storage` for one whose path is not UTF-8. A change of the working
+    /// directory does not move it.
     [[nodiscard]] static Result<std::shared_ptr<TrainingManager>> create(TrainingServices services,
                                                                          TrainingManagerParts parts, Env env);
 
