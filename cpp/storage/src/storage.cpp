@@ -10,9 +10,15 @@
 namespace ktrdr {
 namespace {
 
+struct OpenFile {
+    std::weak_ptr<Storage> storage{};
+    /// May outlive it: a registry keeps its default store.
+    std::weak_ptr<SqliteStore> operations{};
+};
+
 struct OpenFiles {
     std::mutex mutex{};
-    std::map<FileId, std::weak_ptr<Storage>> by_id{};
+    std::map<FileId, OpenFile> by_id{};
 };
 
 OpenFiles& open_files() {
@@ -30,9 +36,14 @@ Result<std::shared_ptr<Storage>> Storage::open(const std::filesystem::path& file
     }
     std::unique_lock lock(open_files().mutex);
     auto& by_id = open_files().by_id;
-    std::erase_if(by_id, [](const auto& entry) { return entry.second.expired(); });
+    std::erase_if(by_id, [](const auto& entry) { return entry.second.operations.expired(); });
     if (const auto known = by_id.find(file_id(*settled)); known != by_id.end()) {
-        if (auto storage = known->second.lock()) {
+        if (auto storage = known->second.storage.lock()) {
+            return storage;
+        }
+        if (auto operations = known->second.operations.lock()) {
+            std::shared_ptr<Storage> storage(new Storage(operations->database(), operations));
+            known->second.storage = storage;
             return storage;
         }
     }
@@ -44,12 +55,16 @@ Result<std::shared_ptr<Storage>> Storage::open(const std::filesystem::path& file
     const FileId id = (*database)->id();
     auto operations = SqliteStore::create(*database, store_executor, clock);
     std::shared_ptr<Storage> storage(new Storage(std::move(*database), std::move(operations)));
+<<<<<<< HEAD
     by_id.insert_or_assign(id, storage);
     lock.unlock();
     if (const auto recovered = storage->operations()->recover(); !recovered) {
         log(LogLevel::warning, "storage",
             fmt::format("what dead processes were running is not marked yet: {}", recovered.error().message));
     }
+=======
+    by_id.insert_or_assign(id, OpenFile{storage, storage->operations()});
+>>>>>>> storewrite
     return storage;
 }
 

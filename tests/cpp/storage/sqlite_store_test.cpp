@@ -450,5 +450,15 @@ TEST_F(Stored, OneFileIsOpenOnceInAProcess) {
     EXPECT_EQ(first, second);
 }
 
+TEST_F(Stored, OneFileIsOpenOnceThoughOnlyItsOperationsAreKept) {
+    InlineExecutor executor;
+    auto storage = Storage::open(file(), {}, executor, world_->clock).value();
+    const auto operations = storage->operations();
+    storage.reset();
+    storage = Storage::open(file(), {}, executor, world_->clock).value();
+    EXPECT_EQ(storage->operations(), operations) << "a registry would list each operation twice";
+    EXPECT_EQ(storage->database(), operations->database());
+}
+
 }  // namespace
 }  // namespace ktrdr

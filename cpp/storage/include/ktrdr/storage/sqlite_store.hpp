@@ -57,6 +57,7 @@ public:
                                                              const Clock& clock);
     ~SqliteStore() override;
 
+    [[nodiscard]] const std::shared_ptr<Database>& database() const noexcept { return database_; }
     [[nodiscard]] bool durable() const noexcept override { return true; }
     [[nodiscard]] const std::string& owner() const noexcept override { return owner_; }
     void write(RecordChange change, Done done) override;
