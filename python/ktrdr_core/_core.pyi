@@ -720,20 +720,7 @@ class HttpResponse:
     def url(self) -> str: ...
 
 class HttpRequest:
-    def __init__(
-        self,
-        *,
-        method: str = ...,
-        url: str = ...,
-        headers: list[tuple[str, str]] = ...,
-        content: bytes | None = ...,
-        json: Any = ...,
-        timeout: float | None = ...,
-        idempotent: bool = ...,
-        idempotency_key: str = ...,
-        urgent: bool = ...,
-        max_redirects: int = ...,
-    ) -> None: ...
+    def __init__(self, given: dict[str, Any]) -> None: ...
 
 class BodyPieces:
     def __iter__(self) -> BodyPieces: ...
@@ -785,6 +772,7 @@ class HttpCalls:
     def __init__(
         self,
         base_url: str,
+        headers: list[tuple[str, str]],
         pool: PoolOptions,
         timeouts: Timeouts,
         retry: RetryPolicy,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from . import _bridge, _core
 from ._bridge.arguments import explained
+from ._bridge.callbacks import guarded
 from ._core import CancelReason
 from .errors import InvalidArgumentError
 
@@ -113,7 +114,7 @@ class CancellationToken(_core.CancellationToken):
         """Call ``callback`` once with the reason when the token is cancelled, soon if it is already.
 
         It runs on the event loop that runs here, in the present context; without one on this thread, while it waits in
-        ``result()`` or ``wait_for()``. One that raises is logged.
+        ``result()`` or ``wait_for()``. One that raises is told to the loop's exception handler, else to the log.
 
         Raises
         ------
@@ -127,16 +128,12 @@ class CancellationToken(_core.CancellationToken):
         import contextvars
 
         context = contextvars.copy_context()
-        post = _post()
+        post = _bridge.here()
+        tell = guarded(callback, what="cancel callback")
 
         def hear(_: str, __: Any) -> None:
             registration.close()
-            try:
-                context.run(callback, cast("CancelReason", self.reason))
-            except Exception:  # what a user's callback raises is unknown
-                import logging
-
-                logging.getLogger("ktrdr_core").exception("cancel callback %r raised", callback)
+            context.run(tell, cast("CancelReason", self.reason))
 
         registration = CancelRegistration(post, post.add(hear))
         registration._native = self._notify(post.mailbox, registration._key)
@@ -228,7 +225,3 @@ class CancellationSystem:
             For an unknown code.
         """
         return _core.cancel_all_tokens(reason, code)
-
-
-def _post() -> _bridge.Post:
-    return _bridge.thread_post() if _bridge.running_loop() is None else _bridge.loop_post()

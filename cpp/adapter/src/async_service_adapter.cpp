@@ -36,7 +36,7 @@ Result<json::value> decode(std::string_view base_url, Asked asked, const Respons
     if (good) {
         // One block of memory for the whole of it.
         const auto memory = json::make_shared_resource<json::monotonic_resource>();
-        json::value decoded = parse_json(response.body, error, memory);
+        json::value decoded = parse_json(without_mark(response.body), error, memory);
         if (!error) {
             return decoded;
         }
@@ -158,7 +158,7 @@ void AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options, Js
 void AsyncServiceAdapter::call_post(std::string endpoint, const json::value& data, CallOptions options,
                                     JsonHandler done) {
     Request request = make_request("POST", std::move(endpoint), options);
-    request.headers.emplace_back("Content-Type", "application/json");
+    request.defaults.emplace_back("Content-Type", "application/json");
     request.body = json::serialize(data);
     call(std::move(request), std::move(options), std::move(done));
 }
@@ -229,7 +229,7 @@ std::shared_ptr<EventStream> AsyncServiceAdapter::events(std::string endpoint, s
     Request request = make_request("GET", std::move(endpoint), options);
     // It lasts as long as the service goes on.
     request.announce_deadline = false;
-    std::erase_if(request.headers, [](const auto& field) { return field.first == "Accept"; });
+    std::erase_if(request.defaults, [](const auto& field) { return field.first == "Accept"; });
     if (!last_event_id.empty()) {
         request.headers.emplace_back("Last-Event-ID", std::move(last_event_id));
     }
@@ -270,7 +270,7 @@ Request AsyncServiceAdapter::make_request(std::string method, std::string endpoi
     request.url = std::move(endpoint);
     request.below_base = true;
     request.headers = identity_.headers;
-    request.headers.emplace_back("Accept", "application/json");
+    request.defaults.emplace_back("Accept", "application/json");
     // A host service is near: packing would cost it more time than the bytes take.
     request.decode = false;
     request.announce_deadline = true;
@@ -279,7 +279,7 @@ Request AsyncServiceAdapter::make_request(std::string method, std::string endpoi
     request.idempotency_key = options.idempotency_key;
     request.urgent = options.urgent;
     if (!options.operation_id.empty()) {
-        request.headers.emplace_back("X-Operation-Id", options.operation_id);
+        request.defaults.emplace_back("X-Operation-Id", options.operation_id);
     }
     if (!options.operation.expired()) {
         request.observer = std::make_shared<OperationObserver>(

@@ -82,9 +82,29 @@ py::list headers_of(const Response& response) {
     return headers;
 }
 
+/// What a mark says before a text in UTF-16 or UTF-32, which some services send; null for JSON's own UTF-8.
+const char* wide_encoding(std::string_view body) {
+    using std::literals::operator""sv;
+    if (body.starts_with("\xFF\xFE\0\0"sv) || body.starts_with("\0\0\xFE\xFF"sv)) {
+        return "utf-32";
+    }
+    return body.starts_with("\xFF\xFE"sv) || body.starts_with("\xFE\xFF"sv) ? "utf-16" : nullptr;
+}
+
+std::string narrowed(const std::string& body, const char* encoding) {
+    const auto text = py::reinterpret_steal<py::object>(
+        PyUnicode_Decode(body.data(), static_cast<Py_ssize_t>(body.size()), encoding, "replace"));
+    if (!text) {
+        throw py::error_already_set();
+    }
+    return text.cast<std::string>();
+}
+
 py::object json_of(const Response& response, Asked asked) {
+    const char* const wide = wide_encoding(response.body);
+    const std::string converted = wide != nullptr ? narrowed(response.body, wide) : std::string();
     boost::system::error_code error;
-    const auto value = parse_json(response.body, error);
+    const auto value = parse_json(wide != nullptr ? converted : without_mark(response.body), error);
     if (error) {
         throw ErrorException(not_json_error(asked, response, error.message()));
     }
@@ -118,11 +138,32 @@ void bind_response(py::module_& module) {
             py::arg("service"), py::arg("method"), py::arg("url"), "Raise StatusError for 4xx and 5xx.");
 }
 
-/// In front of what the body brings.
+Error wrong_header(const py::handle& name, const py::handle& value) {
+    const py::handle wrong = py::isinstance<py::str>(name) ? value : name;
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("headers must map str to str; the value of {} is of type {}", py::repr(name).cast<std::string>(),
+                    py::type::handle_of(wrong).attr("__name__").cast<std::string>()),
+        {{"field", "headers"}});
+}
+
+/// A mapping of str to str, or None.
 void set_headers(Request& request, const py::handle& value) {
-    auto headers = value.cast<Headers>();
-    request.headers.insert(request.headers.begin(), std::move_iterator(headers.begin()),
-                           std::move_iterator(headers.end()));
+    if (value.is_none()) {
+        return;
+    }
+    if (PyDict_Check(value.ptr()) == 0 &&
+        !py::isinstance(value, py::module_::import("collections.abc").attr("Mapping"))) {
+        throw py::cast_error("not a mapping");
+    }
+    const py::dict fields = PyDict_Check(value.ptr()) != 0 ? py::reinterpret_borrow<py::dict>(value)
+                                                           : py::dict(py::reinterpret_borrow<py::object>(value));
+    for (const auto& [name, text] : fields) {
+        if (!py::isinstance<py::str>(name) || !py::isinstance<py::str>(text)) {
+            throw ErrorException(wrong_header(name, text));
+        }
+        request.headers.emplace_back(name.cast<std::string>(), text.cast<std::string>());
+    }
 }
 
 void set_content(Request& request, const py::handle& value) {
@@ -135,16 +176,30 @@ void set_content(Request& request, const py::handle& value) {
 void set_json(Request& request, const py::handle& value) {
     if (!value.is(py::ellipsis())) {
         request.body = boost::json::serialize(from_python(value));
-        request.headers.emplace_back("Content-Type", "application/json");
+        request.defaults.emplace_back("Content-Type", "application/json");
     }
+}
+
+/// What a form holds, encoded already.
+void set_form(Request& request, const py::handle& value) {
+    request.body = value.cast<std::string>();
+    request.defaults.emplace_back("Content-Type", "application/x-www-form-urlencoded");
 }
 
 /// The shortest limit is 1 ms, for 0 would mean the client's own.
 void set_timeout(Request& request, const py::handle& value) {
-    if (!value.is_none()) {
-        request.timeout = std::max(std::chrono::milliseconds{1},
-                                   std::chrono::ceil<std::chrono::milliseconds>(duration_of(value.cast<double>())));
+    if (value.is_none()) {
+        return;
     }
+    const auto seconds = value.cast<double>();
+    if (!(seconds > 0)) {
+        throw ErrorException(
+            fail(Errc::invalid_argument,
+                 fmt::format("timeout must be more than 0 seconds, not {}", py::repr(value).cast<std::string>()),
+                 {{"field", "timeout"}}));
+    }
+    request.timeout =
+        std::max(std::chrono::milliseconds{1}, std::chrono::ceil<std::chrono::milliseconds>(duration_of(seconds)));
 }
 
 void bind_request(py::module_& module) {
@@ -154,17 +209,19 @@ void bind_request(py::module_& module) {
         .field("headers", &set_headers)
         .field("content", &set_content)
         .field("json", &set_json)
+        .field("form", &set_form)
         .field("timeout", &set_timeout)
         .field<&Request::idempotent>("idempotent")
         .field<&Request::idempotency_key>("idempotency_key")
         .field<&Request::urgent>("urgent")
         .field<&Request::max_redirects>("max_redirects")
-        .done();
+        .done_by_dict();
 }
 
-std::shared_ptr<HttpCalls> make_calls(std::string base_url, const PoolOptions& pool, const Timeouts& timeouts,
-                                      const RetryPolicy& retry, const TlsOptions& tls) {
-    return unwrap(HttpCalls::create(*unwrap(Runtime::instance()), {std::move(base_url), pool, timeouts, retry, tls}));
+std::shared_ptr<HttpCalls> make_calls(std::string base_url, Headers headers, const PoolOptions& pool,
+                                      const Timeouts& timeouts, const RetryPolicy& retry, const TlsOptions& tls) {
+    return unwrap(HttpCalls::create(*unwrap(Runtime::instance()), {std::move(base_url), pool, timeouts, retry, tls},
+                                    std::move(headers)));
 }
 
 }  // namespace
@@ -207,8 +264,8 @@ void bind_http(py::module_& module) {
         .def("next", &HttpStream::next, py::arg("heard"), py::arg("mailbox"), py::arg("key"))
         .def("close", &HttpStream::close);
     py::class_<HttpCalls, std::shared_ptr<HttpCalls>>(module, "HttpCalls", "Requests over pools of connections.")
-        .def(py::init(&make_calls), py::arg("base_url"), py::arg("pool"), py::arg("timeouts"), py::arg("retry"),
-             py::arg("tls"))
+        .def(py::init(&make_calls), py::arg("base_url"), py::arg("headers"), py::arg("pool"), py::arg("timeouts"),
+             py::arg("retry"), py::arg("tls"))
         .def(
             "send",
             [](HttpCalls& self, const Request& request, const std::optional<CancellationToken>& token,

@@ -20,7 +20,13 @@ namespace ktrdr::bindings {
 namespace {
 
 py::tuple log_row(const LogRecord& record) {
-    return py::make_tuple(static_cast<int>(record.level), record.room, record.message, record.operation_id);
+    // A record that holds what others sent must not cost the ones behind it.
+    const auto message = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
+        record.message.data(), static_cast<Py_ssize_t>(record.message.size()), "backslashreplace"));
+    if (!message) {
+        throw py::error_already_set();
+    }
+    return py::make_tuple(static_cast<int>(record.level), record.room, message, record.operation_id);
 }
 
 py::list take_logs() {
@@ -109,10 +115,23 @@ py::tuple mail_row(Mail& mail) {
     return py::make_tuple(mail.key, std::move(kind), std::move(outcome));
 }
 
+/// In place of a reply that Python cannot hold.
+py::tuple error_row(const Mail& mail, const char* why) {
+    const Error error = fail(Errc::internal, fmt::format("what came cannot be made a Python object: {}", why));
+    return py::make_tuple(mail.key, "reply", py::make_tuple(py::bool_(false), record_of(error)));
+}
+
 py::list take(Mailbox& mailbox, std::size_t limit) {
     py::list rows;
     for (Mail& mail : mailbox.take(limit)) {
-        rows.append(mail_row(mail));
+        // Nobody loses their mail for somebody else's.
+        try {
+            rows.append(mail_row(mail));
+        } catch (const std::exception& error) {
+            if (mail.kind == Mail::Kind::reply || mail.kind == Mail::Kind::part) {
+                rows.append(error_row(mail, error.what()));
+            }
+        }
     }
     return rows;
 }

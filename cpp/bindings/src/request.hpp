@@ -12,7 +12,7 @@
 
 namespace ktrdr::bindings {
 
-/// Binds an aggregate that Python fills and hands over at once: keywords only, each with the aggregate's own default.
+/// Binds an aggregate that Python fills and hands over at once, field by field, each with the aggregate's own default.
 /// Nothing of it can be read back, and its errors repeat no text, for a field may be a secret.
 ///
 /// Errors: `TypeError` naming the field; `_bridge/arguments.py` puts it into the words of who called.
@@ -36,19 +36,16 @@ public:
         fields_.push_back({py::reinterpret_steal<py::str>(PyUnicode_InternFromString(name)), set});
         return *this;
     }
+    /// Keywords only.
     void done() {
-        class_.def(py::init([name = name_, fields = fields_](const py::kwargs& given) {
-            Request request;
-            for (const auto& [key, value] : given) {
-                const Field& field = find(name, fields, key);
-                try {
-                    field.set(request, value);
-                } catch (const py::cast_error&) {
-                    throw py::type_error(name + ": " + std::string(field.name) + " cannot be " + described(value));
-                }
-            }
-            return request;
-        }));
+        class_.def(py::init(
+            [name = name_, fields = fields_](const py::kwargs& given) { return filled(name, fields, given); }));
+    }
+    /// One dict, for what is made so often that a copy of the keywords counts.
+    void done_by_dict() {
+        class_.def(
+            py::init([name = name_, fields = fields_](const py::dict& given) { return filled(name, fields, given); }),
+            py::arg("given"));
     }
 
 private:
@@ -57,6 +54,18 @@ private:
         Set set;
     };
 
+    static Request filled(const std::string& name, const std::vector<Field>& fields, const py::dict& given) {
+        Request request;
+        for (const auto& [key, value] : given) {
+            const Field& field = find(name, fields, key);
+            try {
+                field.set(request, value);
+            } catch (const py::cast_error&) {
+                throw py::type_error(name + ": " + std::string(field.name) + " cannot be " + described(value));
+            }
+        }
+        return request;
+    }
     static const Field& find(const std::string& name, const std::vector<Field>& fields, const py::handle& key) {
         auto found = std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return field.name.is(key); });
         if (found == fields.end()) {

@@ -11,6 +11,7 @@
 
 #include "connection_pool.hpp"
 #include "redirects.hpp"
+#include "request_log.hpp"
 #include "request_writer.hpp"
 #include "sending.hpp"
 #include "tls.hpp"
@@ -128,6 +129,8 @@ Result<HttpClient::Impl::Route> HttpClient::Impl::find_route(Request& request, b
             fmt::format("'{}' names no host, and the client has no base URL to put before it", url_in_error(url)),
             {{"field", "url"}});
     }
+    // A fragment is the caller's own affair.
+    url.erase(std::min(url.find('#'), url.size()));
     if (!prefix.empty()) {
         url.insert(0, prefix);
     }
@@ -223,6 +226,12 @@ void HttpClient::send(Request request, const CancellationToken& token, ResponseH
                    [done = std::move(done), error = std::move(route).error()]() mutable { done(std::move(error)); });
         return;
     }
+    if (RequestLog line(request, route->pool->origin().url, route->target); line.is_on()) {
+        done = [line = std::move(line), done = std::move(done)](Result<Response> answer) {
+            line.tell(answer);
+            done(std::move(answer));
+        };
+    }
     const auto sending = std::make_shared<Sending>(shared_from_this(), impl_->deadlines, *route->pool,
                                                    std::move(request), std::move(route->target), std::move(done));
     impl_->in_flight.add(*sending);
@@ -265,6 +274,7 @@ asio::awaitable<Result<std::shared_ptr<ResponseStream>>> HttpClient::open(Reques
     if (!route) {
         co_return route.error();
     }
+    const RequestLog line(request, route->pool->origin().url, route->target);
     auto stream = std::make_unique<StreamCall>(*route->pool, std::move(request), std::move(route->target));
     Call& call = stream->call;
     if (token.is_cancelled()) {
@@ -278,8 +288,11 @@ asio::awaitable<Result<std::shared_ptr<ResponseStream>>> HttpClient::open(Reques
         call.check_time();
     }
     if (call.head() == nullptr) {
-        co_return call.take().error();
+        const auto failure = call.take();
+        line.tell(failure);
+        co_return failure.error();
     }
+    line.tell_status(call.head()->status);
     co_return std::make_shared<ResponseStream>(self, std::move(stream), std::move(registration));
 }
 

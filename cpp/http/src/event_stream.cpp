@@ -163,8 +163,8 @@ asio::awaitable<Result<bool>> EventStream::connect() {
     }
     it.parser.restart();
     Request request = it.request;
-    request.headers.emplace_back("Accept", "text/event-stream");
-    request.headers.emplace_back("Cache-Control", "no-store");
+    request.defaults.emplace_back("Accept", "text/event-stream");
+    request.defaults.emplace_back("Cache-Control", "no-store");
     if (!it.parser.last_event_id().empty()) {
         request.headers.emplace_back(last_id, it.parser.last_event_id());
     }

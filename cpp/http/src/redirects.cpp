@@ -33,6 +33,11 @@ bool is_of_body(std::string_view name) {
     return is_one_of(name, of_body);
 }
 
+void drop(Request& request, auto which) {
+    std::erase_if(request.headers, which);
+    std::erase_if(request.defaults, which);
+}
+
 bool is_redirect(int status) {
     constexpr std::array redirects{301, 302, 303, 307, 308};
     return std::find(redirects.begin(), redirects.end(), status) != redirects.end();
@@ -101,11 +106,11 @@ Result<std::optional<Request>> redirected(const Request& asked, std::string_view
     if (becomes_get) {
         next.method = "GET";
         next.body.clear();
-        std::erase_if(next.headers, [](const auto& field) { return is_of_body(field.first); });
+        drop(next, [](const auto& field) { return is_of_body(field.first); });
     }
     if (!from || !to || from->origin.url != to->origin.url) {
         next.idempotency_key.clear();
-        std::erase_if(next.headers, [](const auto& field) { return !is_harmless(field.first); });
+        drop(next, [](const auto& field) { return !is_harmless(field.first); });
     }
     return std::optional<Request>(std::move(next));
 }

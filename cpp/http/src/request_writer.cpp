@@ -38,9 +38,11 @@ bool always_has_length(std::string_view method) {
     return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
-bool has(const Headers& headers, std::string_view wanted) {
-    return std::any_of(headers.begin(), headers.end(),
-                       [wanted](const auto& field) { return boost::beast::iequals(field.first, wanted); });
+/// A field that is put in for the caller, who may have given it.
+void append_default(std::string& out, const Request& request, std::string_view name, std::string_view value) {
+    if (!has_header(request.headers, name)) {
+        out.append(name).append(": ").append(value).append("\r\n");
+    }
 }
 
 Error refuse(std::string_view what, std::string_view why) {
@@ -52,6 +54,21 @@ void append_number(std::string& out, std::string_view name, std::uint64_t value)
     std::array<char, 20> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     out.append(name).append(": ").append(digits.data(), end).append("\r\n");
+}
+
+Result<void> check(const Headers& headers) {
+    for (const auto& [name, value] : headers) {
+        if (!is_token(name)) {
+            return refuse("header name", "is not a token such as X-Operation-Id");
+        }
+        if (has_line_break(value)) {
+            return refuse(fmt::format("header {}", name), "holds a line break or a NUL");
+        }
+        if (is_ours(name)) {
+            return refuse(fmt::format("header {}", name), "is written by the client itself; leave it out");
+        }
+    }
+    return {};
 }
 
 }  // namespace
@@ -72,18 +89,8 @@ Result<void> check(const Request& request, std::string_view target) {
     if (has_line_break(request.idempotency_key)) {
         return refuse("idempotency_key", "holds a line break or a NUL");
     }
-    for (const auto& [name, value] : request.headers) {
-        if (!is_token(name)) {
-            return refuse("header name", "is not a token such as X-Operation-Id");
-        }
-        if (has_line_break(value)) {
-            return refuse(fmt::format("header {}", name), "holds a line break or a NUL");
-        }
-        if (is_ours(name)) {
-            return refuse(fmt::format("header {}", name), "is written by the client itself; leave it out");
-        }
-    }
-    return {};
+    const auto valid = check(request.headers);
+    return valid ? check(request.defaults) : valid;
 }
 
 void write_head(std::string& out, const Request& request, std::string_view target, const Origin& origin,
@@ -94,13 +101,16 @@ void write_head(std::string& out, const Request& request, std::string_view targe
     for (const auto& [name, value] : request.headers) {
         out.append(name).append(": ").append(value).append("\r\n");
     }
-    if (request.decode && !has(request.headers, "Accept-Encoding")) {
-        out.append("Accept-Encoding: gzip, deflate\r\n");
+    for (const auto& [name, value] : request.defaults) {
+        append_default(out, request, name, value);
+    }
+    if (request.decode) {
+        append_default(out, request, "Accept-Encoding", "gzip, deflate");
     }
     if (!request.idempotency_key.empty()) {
-        out.append("Idempotency-Key: ").append(request.idempotency_key).append("\r\n");
+        append_default(out, request, "Idempotency-Key", request.idempotency_key);
     }
-    if (request.announce_deadline) {
+    if (request.announce_deadline && !has_header(request.headers, "X-Deadline-Ms")) {
         append_number(out, "X-Deadline-Ms", static_cast<std::uint64_t>(std::max<std::int64_t>(0, left.count())));
     }
     if (!request.body.empty() || always_has_length(request.method)) {

@@ -32,16 +32,25 @@ asio::awaitable<Result<void>> drain(HttpClient* client, std::chrono::millisecond
 
 }  // namespace
 
-Result<std::shared_ptr<HttpCalls>> HttpCalls::create(Runtime& runtime, const ClientOptions& options) {
+Result<std::shared_ptr<HttpCalls>> HttpCalls::create(Runtime& runtime, const ClientOptions& options, Headers headers) {
     auto client = HttpClient::create(runtime.io().context(), options);
     if (!client) {
         return client.error();
     }
-    return std::make_shared<HttpCalls>(runtime, std::move(*client));
+    return std::make_shared<HttpCalls>(runtime, std::move(*client), std::move(headers));
 }
 
-HttpCalls::HttpCalls(Runtime& runtime, std::shared_ptr<HttpClient> client)
-    : runtime_(runtime), client_(std::move(client)) {}
+HttpCalls::HttpCalls(Runtime& runtime, std::shared_ptr<HttpClient> client, Headers headers)
+    : runtime_(runtime), client_(std::move(client)), headers_(std::move(headers)) {}
+
+Request HttpCalls::with_headers(Request request) const {
+    for (const auto& [name, value] : headers_) {
+        if (!has_header(request.headers, name)) {
+            request.headers.emplace_back(name, value);
+        }
+    }
+    return request;
+}
 
 HttpCalls::~HttpCalls() {
     // It belongs to the io thread, and to what it carries out: the last of that closes its connections.
@@ -51,7 +60,7 @@ HttpCalls::~HttpCalls() {
 CancellationToken HttpCalls::send(Request request, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
                                   std::uint64_t key) {
     CancellationToken token = runtime_.make_token(parent);
-    runtime_.io().post([client = client_, request = std::move(request), token,
+    runtime_.io().post([client = client_, request = with_headers(std::move(request)), token,
                         to = ReplyTo{runtime_, std::move(mailbox), key}]() mutable {
         to.guard([&] {
             client->send(std::move(request), token, [to](Result<Response> response) {
@@ -66,7 +75,7 @@ CancellationToken HttpCalls::stream(Request request, const CancellationToken& pa
                                     std::uint64_t key) {
     CancellationToken token = runtime_.make_token(parent);
     reply_with(client_, {runtime_, std::move(mailbox), key},
-               [&runtime = runtime_, request = std::move(request), token](HttpClient& client) mutable {
+               [&runtime = runtime_, request = with_headers(std::move(request)), token](HttpClient& client) mutable {
                    return open_stream(&runtime, &client, std::move(request), std::move(token));
                });
     return token;
@@ -75,7 +84,7 @@ CancellationToken HttpCalls::stream(Request request, const CancellationToken& pa
 std::shared_ptr<HttpEvents> HttpCalls::events(Request request, const CancellationToken& parent,
                                               std::optional<std::chrono::milliseconds> patience) {
     CancellationToken token = runtime_.make_token(parent);
-    auto stream = std::make_shared<EventStream>(client_, std::move(request), token, patience);
+    auto stream = std::make_shared<EventStream>(client_, with_headers(std::move(request)), token, patience);
     return std::make_shared<HttpEvents>(runtime_, std::move(stream), std::move(token));
 }
 

@@ -21,11 +21,13 @@ R = TypeVar("R")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "None": type(None),
     "bool": bool,
+    "bytes": bytes,
     "float": (int, float),
     "int": int,
     "str": str,
     "Iterable[ServiceCall]": Iterable,
     "Mapping[str, Any]": Mapping,
+    "Mapping[str, str]": Mapping,
     "PoolOptions": _core.PoolOptions,
     "RetryPolicy": _core.RetryPolicy,
     "Timeouts": _core.Timeouts,
@@ -36,11 +38,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def explained(function: Callable[P, R], options: type | None = None) -> Callable[P, R]:
-    """Have a TypeError that a wrong argument caused name the argument, as an InvalidArgumentError.
-
-    ``options`` is the TypedDict of a function's ``**options``.
-    """
+def explained(function: Callable[P, R]) -> Callable[P, R]:
+    """Have a TypeError that a wrong argument caused name the argument, as an InvalidArgumentError."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -50,11 +49,6 @@ def explained(function: Callable[P, R], options: type | None = None) -> Callable
             wrong = error
         given = signature(function).bind(*args, **kwargs).arguments
         annotations = function.__annotations__
-        if options is not None:
-            given |= given.pop("options", {})
-            # A TypedDict keeps its words in a shell.
-            words = {name: kind.__forward_arg__ for name, kind in options.__annotations__.items()}
-            annotations = {**words, **annotations}
         raise explanation(
             wrong, {name: (given[name], annotations[name]) for name in given if name in annotations}
         )
@@ -72,6 +66,7 @@ def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Ex
         if not _fits(value, annotation):
             words = (
                 annotation.replace("Mapping[str, Any]", "mapping")
+                .replace("Mapping[str, str]", "mapping")
                 .replace("_core.", "")
                 .replace(" | ", " or ")
             )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _bridge
 from ..errors import InvalidArgumentError
+from .texts import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,11 @@ def guarded(
     *,
     what: str = "progress callback",
 ) -> Callable[[Any], None]:
-    """Report a callback that raises once, and do not call it again; the work goes on. ``view`` makes what it gets."""
+    """Report a callback that raises once, and do not call it again; the work goes on. ``view`` makes what it gets.
+
+    ``SystemExit`` passes, as it does everywhere, and so does a Ctrl-C that came while the callback ran, which is not the
+    callback's fault.
+    """
     broken: list[bool] = []
 
     def call(value: Any) -> None:
@@ -43,8 +48,13 @@ def guarded(
             return
         try:
             callback(value if view is None else view(value))
-        except Exception as error:  # noqa: BLE001 - what a user's callback raises is unknown
+        except KeyboardInterrupt:
+            raise
+        except SystemExit:
             broken.append(True)
-            _bridge.report(f"{what} {callback!r} raised and is switched off", error)
+            raise
+        except BaseException as error:  # noqa: BLE001 - what a user's callback raises is unknown
+            broken.append(True)
+            _bridge.report(f"{what} {shown(callback)} raised and is switched off", error)
 
     return call

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -42,6 +43,8 @@ class Post:
 
     def __init__(self) -> None:
         self.mailbox = _core.Mailbox()
+        #: Taken out of the mailbox and not delivered yet.
+        self._backlog: deque[tuple[int, str, Any]] = deque()
         self._handlers: dict[int, Handler] = {}
         self._last_key = 0
 
@@ -56,13 +59,24 @@ class Post:
         self._handlers.pop(key, None)
 
     def _deliver(self, mail: tuple[int, str, Any]) -> None:
+        """Hand mail to who waits for it; only Ctrl-C and ``SystemExit`` come out of this."""
         handler = self._handlers.get(mail[0])
-        if handler is not None:
+        if handler is None:
+            return
+        try:
             handler(mail[1], mail[2])
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a failure stays one listener's
+            report("a listener raised", error)
 
     def forget(self, key: int) -> None:
         """``remove`` from any thread."""
         self.remove(key)
+
+    def expects(self, key: int) -> bool:
+        """Whether somebody waits for mail under this key."""
+        return key in self._handlers
 
 
 class ThreadPost(Post):
@@ -77,14 +91,29 @@ class ThreadPost(Post):
         self._pollers.append(poller)
 
     def wait(self, seconds: float) -> None:
-        """Block for at most ``seconds`` (the GIL is released), then handle what has come."""
+        """Block for at most ``seconds`` (the GIL is released), then handle what has come.
+
+        What a Ctrl-C in the middle of it leaves over is handled by the next call.
+        """
         if self._pollers:
-            self._pollers = [poller for poller in self._pollers if poller()]
+            self._poll()
             seconds = min(seconds, POLL)
-        self.mailbox.wait(seconds)
-        for mail in self.mailbox.take(_BURST):
-            self._deliver(mail)
+        if not self._backlog:
+            self.mailbox.wait(seconds)
+            self._backlog.extend(self.mailbox.take(_BURST))
+        while self._backlog:
+            self._deliver(self._backlog.popleft())
         runtime.forward_logs()
+
+    def _poll(self) -> None:
+        for poller in list(self._pollers):
+            try:
+                goes_on = poller()
+            except Exception as error:  # noqa: BLE001 - it asks somebody else's object
+                report("a token that is polled raised, and is not asked again", error)
+                goes_on = False
+            if not goes_on:
+                self._pollers.remove(poller)
 
     def wait_until(self, condition: Callable[[], object], timeout: float | None) -> bool:
         """``wait`` until the condition holds, at most ``timeout`` seconds; whether it does."""
@@ -104,7 +133,6 @@ class LoopPost(Post):
         super().__init__()
         # Weak, so that a loop that nobody else holds goes at once.
         self._loop = ref(loop)
-        self._backlog: deque[tuple[int, str, Any]] = deque()
         #: Of calls: what resolves them runs nobody's code, so they need no turn.
         self._replies: dict[int, Future[tuple[bool, Any]]] = {}
         self._tasks: dict[Task[Any], _core.Operation] = {}
@@ -132,6 +160,9 @@ class LoopPost(Post):
         self._last_key = key = self._last_key + 1
         self._replies[key] = expected = self.loop.create_future()
         return key, expected
+
+    def expects(self, key: int) -> bool:
+        return key in self._replies or super().expects(key)
 
     def remove(self, key: int) -> None:
         if self._replies.pop(key, None) is None:
@@ -207,6 +238,7 @@ class LoopPost(Post):
             self._notifier = None
 
     def _take(self) -> None:
+        # While there is a backlog `_work` is on its way.
         if self._backlog:
             return
         replies = self._replies
@@ -216,19 +248,22 @@ class LoopPost(Post):
                 self._backlog.append(mail)
             elif not reply.done():
                 reply.set_result(mail[2])
-        runtime.forward_logs()
-        self._work()
+        try:
+            runtime.forward_logs()
+        finally:
+            self._work()
 
     def _work(self) -> None:
         until = time.monotonic() + _SLICE
-        while self._backlog:
-            try:
+        try:
+            while self._backlog:
                 self._deliver(self._backlog.popleft())
-            except Exception as error:  # noqa: BLE001 - a failure stays one listener's
-                report("a listener raised", error)
-            if self._backlog and time.monotonic() > until:
+                if time.monotonic() > until:
+                    break
+        finally:
+            # Also when a Ctrl-C passes through here and stops the loop: it may run again.
+            if self._backlog:
                 self.loop.call_soon(self._work)
-                return
 
 
 def _abandon(native: _core.Operation, why: str) -> None:
@@ -254,14 +289,24 @@ class _Reader:
 
 
 def report(message: str, error: BaseException) -> None:
-    """Tell the running loop's exception handler, or the log where no loop runs."""
-    loop = running_loop()
-    if loop is not None:
-        loop.call_exception_handler({"message": message, "exception": error})
-        return
-    import logging
+    """Tell the running loop's exception handler, or the log where no loop runs; stderr where these fail too."""
+    try:
+        loop = running_loop()
+        if loop is not None:
+            loop.call_exception_handler({"message": message, "exception": error})
+            return
+        import logging
 
-    logging.getLogger("ktrdr_core").error(message, exc_info=error)
+        logging.getLogger("ktrdr_core").error(message, exc_info=error)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - it is often logging that this tells of
+        import traceback
+
+        # As logging itself does when a handler fails.
+        with suppress(Exception):
+            print(f"ktrdr_core: {message}", file=sys.stderr)
+            traceback.print_exception(error)
 
 
 # Where a loop keeps its mailbox. An attribute of the loop and no dictionary of ours, not even a weak one: handlers know
@@ -304,3 +349,8 @@ def loop_post() -> LoopPost:
         post = LoopPost(loop)
         setattr(loop, _ATTRIBUTE, post)
     return post
+
+
+def here() -> Post:
+    """The mailbox of the running loop, of this thread where none runs."""
+    return thread_post() if running_loop() is None else loop_post()

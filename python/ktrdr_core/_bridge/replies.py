@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _bridge
 from ..errors import InvalidArgumentError, from_record
 from .arguments import explained
+from .awaited import Awaited
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -24,15 +26,34 @@ Row = tuple[bool, Any]
 Send = Callable[["_core.Mailbox", int], "_core.CancellationToken | None"]
 
 
-class Pending(Generic[T]):
-    """A call that is made when it is awaited, or waited for with ``result()``; each time anew."""
+class Pending(Awaited[T]):
+    """A call that is made when it is awaited, or waited for with ``result()``; each time anew.
 
-    def __init__(self, send: Send, read: Callable[[Any], T] | None = None) -> None:
-        self._send = send
-        self._read = read
+    Python takes it where it takes a coroutine (``create_task``, ``TaskGroup``, ``asyncio.run``), and one that is dropped
+    unsent warns as a coroutine does that was never awaited.
+    """
+
+    #: Method and URL.
+    _shown: tuple[str, str]
+
+    def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken | None:
+        """See ``Send``."""
+        raise NotImplementedError
+
+    def _read(self, value: Any) -> T:
+        """Make what the caller gets of what came."""
+        return value  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return shown_call(self, self._shown)
+
+    def __del__(self) -> None:
+        if not self._begun:
+            warn_unsent(self)
 
     def __await__(self) -> Generator[Any, None, T]:
         # One generator and no closure: this is most of what a short call costs in Python.
+        self._begun = True
         post = _bridge.loop_post()
         key, expected = self._expect(post)
         token = None
@@ -48,7 +69,7 @@ class Pending(Generic[T]):
             post.remove(key)
         if not succeeded:
             raise from_record(*value)
-        return value if self._read is None else self._read(value)
+        return self._read(value)
 
     @explained
     def result(self, timeout: float | None = None) -> T:
@@ -68,10 +89,10 @@ class Pending(Generic[T]):
         HostServiceError
             Why there is no answer; see the tree in ``ktrdr_core.errors``.
         """
+        self._begun = True
         if timeout is not None and not timeout >= 0:
             raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
-        value = wait_for_reply(self._send, timeout, self._listen)
-        return value if self._read is None else self._read(value)
+        return self._read(wait_for_reply(self._send, timeout, self._listen))
 
     def _expect(self, post: _bridge.LoopPost) -> tuple[int, Future[Row]]:
         return post.expect()
@@ -82,7 +103,7 @@ class Pending(Generic[T]):
 
 
 class PendingParts(Pending[T]):
-    """A call whose reply comes in parts, so that a large one is not decoded all at once; ``read`` is given their list."""
+    """A call whose reply comes in parts, so that a large one is not decoded all at once; ``_read`` is given their list."""
 
     def _expect(self, post: _bridge.LoopPost) -> tuple[int, Future[Row]]:
         expected: Future[Row] = post.loop.create_future()
@@ -106,9 +127,33 @@ class PendingParts(Pending[T]):
         return hear
 
 
+def shown_call(pending: object, shown: tuple[str, str]) -> str:
+    """Say what a call is, without its query, which may hold secrets."""
+    method, url = shown
+    return f"<{type(pending).__name__} {method} {url.partition('?')[0]}>"
+
+
+def warn_unsent(pending: object) -> None:
+    """Say that a call was made ready and then dropped."""
+    warnings.warn(
+        f"{pending!r} was never awaited: nothing was sent",
+        RuntimeWarning,
+        stacklevel=3,
+        source=pending,
+    )
+
+
+class _Reply(Pending[Any]):
+    def __init__(self, send: Send) -> None:
+        self._sending = send
+
+    def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken | None:
+        return self._sending(mailbox, key)
+
+
 async def reply(send: Send) -> Any:
     """Send the call and await its reply; the task's cancel stops it at once."""
-    return await Pending[Any](send)
+    return await _Reply(send)
 
 
 def wait_for_reply(

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections import deque
 
-from .. import _core
+from .. import _bridge, _core
 
 # How long the interpreter's exit waits for native threads. Seconds.
 _EXIT_LIMIT = 2.0
+
+#: What log records carry beside Python's own attributes: the operation that was worked for, or nothing.
+OPERATION_ID = "ktrdr_operation_id"
+
+# Taken from the core and not handed over yet: (level, room, message, operation_id).
+_records: deque[tuple[int, str, str, str]] = deque()
+# Where handing over has failed: file and line.
+_failed: set[tuple[str, int]] = set()
 
 _started = False
 #: This process is a fork of one where the runtime had started.
@@ -33,16 +42,48 @@ def ensure_started() -> None:
 
 
 def forward_logs() -> None:
-    """Hand the native side's log records to ``logging.getLogger("ktrdr_core.<room>")``."""
+    """Hand the native side's log records to ``logging.getLogger("ktrdr_core.<room>")``.
+
+    What a handler, a filter or a record factory raises costs that record and is told once; Ctrl-C and ``SystemExit`` pass,
+    and the other records come with the next call.
+    """
     rows = _core.take_logs()
-    if not rows:
-        return
+    if rows:
+        _records.extend(rows)
+    while _records:
+        try:
+            row = _records.popleft()
+        except IndexError:  # another thread has had it
+            return
+        try:
+            _forward(*row)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - what somebody's logging raises is unknown
+            _tell_once(error)
+
+
+def _forward(level: int, room: str, message: str, operation_id: str) -> None:
     import logging
 
-    for level, room, message, operation_id in rows:
-        logging.getLogger(f"ktrdr_core.{room}").log(
-            level, "%s: %s", room, message, extra={"operation_id": operation_id}
+    logger = logging.getLogger(f"ktrdr_core.{room}")
+    if logger.isEnabledFor(level):
+        # Not by `extra`: that raises where a record factory has given the record an attribute of the same name.
+        record = logger.makeRecord(
+            logger.name, level, __file__, 0, "%s: %s", (room, message), None, "forward_logs"
         )
+        record.__dict__[OPERATION_ID] = operation_id
+        logger.handle(record)
+
+
+def _tell_once(error: BaseException) -> None:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = ("", 0) if trace is None else (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+    if place not in _failed:
+        _failed.add(place)
+        _bridge.report("a log record was lost: a handler, filter or record factory raised", error)
 
 
 def _forked() -> None:

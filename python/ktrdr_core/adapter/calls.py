@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._bridge.arguments import explained
+from .._bridge.foreign import ForeignToken, split_token
 from ..errors import InvalidArgumentError
 from ..http.query import with_params
 from ..operations.context import current_operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ..protocols import CancellationToken as AnyToken
 
 
 @dataclass(frozen=True)
@@ -60,19 +63,20 @@ def row_of(call: object) -> tuple[str, Any, bool, str]:
 
 
 def options_or_none(
-    token: _core.CancellationToken | None,
+    token: AnyToken | None,
     timeout: float | None,
     deadline: float | None,
     idempotent: bool,
     idempotency_key: str,
     urgent: bool,
-) -> _core.CallOptions | None:
-    """Give what a call carries beside its data; None for a call that carries nothing."""
+) -> tuple[_core.CallOptions | None, ForeignToken | None]:
+    """Give what a call carries beside its data, None for nothing; and what has to watch a token of others."""
     here = current_operation()
     given = token is not None or timeout is not None or deadline is not None
     if here is None and not (given or idempotent or idempotency_key or urgent):
-        return None
-    return call_options(token, timeout, deadline, idempotent, idempotency_key, urgent)
+        return None, None
+    native, foreign = split_token(token)
+    return call_options(native, timeout, deadline, idempotent, idempotency_key, urgent), foreign
 
 
 @explained

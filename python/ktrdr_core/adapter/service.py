@@ -8,16 +8,22 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _bridge, _core
-from .._bridge.arguments import checked_headers, described, explained, explanation
-from .._bridge.replies import Pending, PendingParts
+from .._bridge.arguments import described, explained
+from .._bridge.awaited import gives_awaited
+from .._bridge.foreign import split_token
 from .._core import HostServiceConfig
-from ..errors import HostServiceError, InvalidArgumentError, from_record
+from ..errors import InvalidArgumentError
 from ..http import EventStream
+from ..http.auth import Auth, with_auth
 from ..http.responses import checked_patience
 from .calls import ServiceCall, call_options, options_or_none, row_of, with_query
+from .pending import PendingBatch, PendingCall, PendingHealth
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
+
+    from .._bridge.replies import Pending
+    from ..protocols import CancellationToken as AnyToken
 
 
 def read_host_service_config(
@@ -68,7 +74,9 @@ class AsyncServiceAdapter:
     health_endpoint : str
         What ``check_health`` asks.
     headers : mapping, optional
-        Sent with every call.
+        Sent with every call; they win over the fields that a call puts in, whatever the case of their names.
+    auth : (user, password) or Bearer, optional
+        Sent with every call as ``Authorization``; no log, error or ``repr`` shows it.
 
     Raises
     ------
@@ -116,6 +124,7 @@ class AsyncServiceAdapter:
         start_hint: str = "",
         health_endpoint: str = "/health",
         headers: Mapping[str, str] | None = None,
+        auth: Auth | None = None,
     ) -> None:
         if isinstance(config, str):
             config = HostServiceConfig(base_url=config)
@@ -135,7 +144,7 @@ class AsyncServiceAdapter:
             self.get_service_type(),
             start_hint or f"is {name} running at that address?",
             _at_once(self.get_health_check_endpoint()),
-            list(checked_headers(headers).items()),
+            list(with_auth(headers, auth).items()),
             self.get_base_url(),
             config,
         )
@@ -181,12 +190,13 @@ class AsyncServiceAdapter:
 
     # ---- calls
 
+    @gives_awaited
     def call_get(
         self,
         endpoint: str,
         params: Mapping[str, Any] | None = None,
         *,
-        cancellation_token: _core.CancellationToken | None = None,
+        cancellation_token: AnyToken | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
         urgent: bool = False,
@@ -201,7 +211,7 @@ class AsyncServiceAdapter:
             A path below the service's URL, beginning with ``/``.
         params : mapping, optional
             Put behind the endpoint as its query, encoded; a list is one pair for each of its values.
-        cancellation_token : CancellationToken, optional
+        cancellation_token : CancellationToken or anything like one, optional
             Stops the call; in place of the running operation's own.
         timeout : float, optional
             Seconds for the whole call, all attempts together; never more than the config's.
@@ -218,15 +228,17 @@ class AsyncServiceAdapter:
         OperationCancelledError
             When the token was cancelled.
         """
-        options = options_or_none(cancellation_token, timeout, deadline, False, "", urgent)
-        return self._pending(with_query(endpoint, params), None, options)
+        options, foreign = options_or_none(cancellation_token, timeout, deadline, False, "", urgent)
+        url = with_query(endpoint, params)
+        return PendingCall(self._native, url, None, options, foreign)
 
+    @gives_awaited
     def call_post(
         self,
         endpoint: str,
         data: Any = None,
         *,
-        cancellation_token: _core.CancellationToken | None = None,
+        cancellation_token: AnyToken | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
         idempotent: bool = False,
@@ -253,28 +265,20 @@ class AsyncServiceAdapter:
         HostServiceError
             See ``call_get``.
         """
-        options = options_or_none(
+        options, foreign = options_or_none(
             cancellation_token, timeout, deadline, idempotent, idempotency_key, urgent
         )
-        return self._pending(endpoint, {} if data is None else data, options)
+        data = {} if data is None else data
+        return PendingCall(self._native, endpoint, data, options, foreign)
 
-    def _pending(self, endpoint: str, data: Any, options: _core.CallOptions | None) -> Pending[Any]:
-        def send(mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
-            try:
-                return self._native.call(endpoint, data, options, mailbox, key)
-            except TypeError as error:
-                wrong = error
-            raise explanation(wrong, {"endpoint": (endpoint, "str")})
-
-        return Pending(send)
-
+    @gives_awaited
     @explained
     def call_batch(
         self,
         calls: Iterable[ServiceCall],
         *,
         return_exceptions: bool = False,
-        cancellation_token: _core.CancellationToken | None = None,
+        cancellation_token: AnyToken | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
     ) -> Pending[list[Any]]:
@@ -289,7 +293,7 @@ class AsyncServiceAdapter:
         return_exceptions : bool
             Put the error of a call that failed in its place of the list. Without it the first failure stops the others
             and is raised.
-        cancellation_token : CancellationToken, optional
+        cancellation_token : CancellationToken or anything like one, optional
             Stops the batch.
         timeout, deadline : float, optional
             Of the whole batch; see ``call_get``. Each call has the config's timeout besides.
@@ -305,29 +309,9 @@ class AsyncServiceAdapter:
             The first failure, unless ``return_exceptions``.
         """
         rows = [row_of(call) for call in calls]
-        options = call_options(cancellation_token, timeout, deadline)
-
-        def read(parts: list[tuple[list[Any], list[tuple[int, Any]]]]) -> list[Any]:
-            answers: list[Any] = []
-            errors = {}
-            for values, failures in parts:
-                for index, record in failures:
-                    errors[len(answers) + index] = from_record(*record)
-                answers += values
-            if errors and not return_exceptions:
-                failed = list(errors.values())
-                # Those that were stopped for it say nothing new.
-                raise next((it for it in failed if isinstance(it, HostServiceError)), failed[0])
-            for index, error in errors.items():
-                answers[index] = error
-            return answers
-
-        return PendingParts(
-            lambda mailbox, key: self._native.batch(
-                rows, options, not return_exceptions, mailbox, key
-            ),
-            read,
-        )
+        token, foreign = split_token(cancellation_token)
+        options = call_options(token, timeout, deadline)
+        return PendingBatch(self._native, rows, options, foreign, return_exceptions)
 
     @explained
     def events(
@@ -337,7 +321,7 @@ class AsyncServiceAdapter:
         *,
         last_event_id: str = "",
         reconnect_for: float | None = None,
-        cancellation_token: _core.CancellationToken | None = None,
+        cancellation_token: AnyToken | None = None,
     ) -> EventStream:
         """Follow the server-sent events of an endpoint; it goes on by itself where the connection breaks.
 
@@ -351,26 +335,29 @@ class AsyncServiceAdapter:
             Seconds that the service may stay away once its events have begun: refused, broken off, 502 to 504.
             ``math.inf`` for as long as it takes. Without it until the deadline of the operation that it is made under,
             where it has one; else as ``max_retries`` says.
-        cancellation_token : CancellationToken, optional
+        cancellation_token : CancellationToken or anything like one, optional
             Ends it with ``OperationCancelledError``.
         """
-        options = call_options(cancellation_token)
+        token, foreign = split_token(cancellation_token)
+        options = call_options(token)
         return EventStream(
             self._native.events(
                 with_query(endpoint, params),
                 last_event_id,
                 options,
                 checked_patience(reconnect_for),
-            )
+            ),
+            foreign,
         )
 
+    @gives_awaited
     @explained
     def check_health(
         self,
         timeout: float = 5.0,
         cache_ttl: float = 5.0,
         *,
-        cancellation_token: _core.CancellationToken | None = None,
+        cancellation_token: AnyToken | None = None,
     ) -> Pending[dict[str, Any]]:
         """Ask the service how it is, before calls that wait for a connection.
 
@@ -380,7 +367,7 @@ class AsyncServiceAdapter:
             Seconds that an answer may take.
         cache_ttl : float
             An answer younger than these seconds is given again; 0 asks anew.
-        cancellation_token : CancellationToken, optional
+        cancellation_token : CancellationToken or anything like one, optional
             Stops it.
 
         Returns
@@ -399,12 +386,9 @@ class AsyncServiceAdapter:
             raise InvalidArgumentError(
                 f"timeout must be more than 0 seconds and cache_ttl at least 0, not {timeout!r} and {cache_ttl!r}"
             )
-        options = call_options(cancellation_token)
-        return Pending(
-            lambda mailbox, key: self._native.check_health(
-                timeout, cache_ttl, options, mailbox, key
-            )
-        )
+        token, foreign = split_token(cancellation_token)
+        options = call_options(token)
+        return PendingHealth(self._native, timeout, cache_ttl, options, foreign)
 
     # ---- what it is and what it has done
 

@@ -6,10 +6,13 @@ come before a request was written is never its answer.
 """
 
 from .._core import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
-from .client import Client, PendingResponse
+from .auth import Bearer
+from .client import Client
+from .pending import PendingResponse
 from .responses import EventStream, Headers, Response, StreamedResponse
 
 __all__ = [
+    "Bearer",
     "Client",
     "EventStream",
     "Headers",

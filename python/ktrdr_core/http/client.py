@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+from urllib.parse import urlencode
 
 from .. import _bridge, _core
-from .._bridge.arguments import checked_headers, described, explained
-from .._bridge.replies import Pending, Send, reply, wait_for_reply
+from .._bridge.arguments import checked_headers, described, explained, explanation
+from .._bridge.awaited import gives_awaited
+from .._bridge.foreign import ForeignToken, split_token
+from .._bridge.replies import reply
 from .._core import PoolOptions, RetryPolicy, Timeouts, TlsOptions
 from ..errors import InvalidArgumentError
-from .query import with_params
-from .responses import EventStream, Response, StreamedResponse, checked_patience
+from .auth import Auth, with_auth
+from .pending import PendingResponse, PendingStream
+from .query import with_params, without_none
+from .responses import EventStream, checked_patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
+
+    from ..protocols import CancellationToken as AnyToken
 
 
 class StreamOptions(TypedDict, total=False):
@@ -40,53 +46,9 @@ class _GetOptions(RequestOptions, total=False):
     params: Mapping[str, Any] | None
     headers: Mapping[str, str] | None
     content: bytes | str | None
-    cancellation_token: _core.CancellationToken | None
-
-
-def _shown(pending: object, shown: tuple[str, str]) -> str:
-    method, url = shown
-    return f"<{type(pending).__name__} {method} {url.partition('?')[0]}>"
-
-
-class PendingResponse(Pending[Response]):
-    """A request that is sent when it is awaited, or waited for with ``result()``; each time anew."""
-
-    def __init__(self, send: Send, shown: tuple[str, str]) -> None:
-        super().__init__(send, lambda native: Response(native, *shown))
-        self._shown = shown
-
-    def __repr__(self) -> str:
-        return _shown(self, self._shown)
-
-
-class _PendingStream:
-    """What ``Client.stream`` gives: enter it, with ``async with`` or ``with``, and the request is sent."""
-
-    _open: _core.HttpStream | None = None
-
-    def __init__(self, send: Send, shown: tuple[str, str]) -> None:
-        self._send = send
-        self._shown = shown
-
-    def __repr__(self) -> str:
-        return _shown(self, self._shown)
-
-    def _opened(self, native: _core.HttpStream) -> StreamedResponse:
-        self._open = native
-        return StreamedResponse(native, *self._shown)
-
-    async def __aenter__(self) -> StreamedResponse:
-        return self._opened(await reply(self._send))
-
-    def __enter__(self) -> StreamedResponse:
-        return self._opened(wait_for_reply(self._send))
-
-    def __exit__(self, *_: object) -> None:
-        if self._open is not None:
-            self._open.close()
-
-    async def __aexit__(self, *_: object) -> None:
-        self.__exit__()
+    data: Mapping[str, Any] | None
+    auth: Auth | None
+    cancellation_token: AnyToken | None
 
 
 class Client:
@@ -98,6 +60,8 @@ class Client:
         ``http[s]://host[:port][/prefix]``, put before URLs that begin with ``/``. Without it every URL names its host.
     headers : mapping, optional
         Sent with every request; a request's own of the same name replace them.
+    auth : (user, password) or Bearer, optional
+        Sent with every request as ``Authorization``; no log, error or ``repr`` shows it.
     pool : PoolOptions, optional
         Of each service.
     timeouts : Timeouts, optional
@@ -139,22 +103,24 @@ class Client:
         base_url: str = "",
         *,
         headers: Mapping[str, str] | None = None,
+        auth: Auth | None = None,
         pool: PoolOptions | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         tls: TlsOptions | None = None,
     ) -> None:
         _bridge.start()
-        self._headers = checked_headers(headers)
         self._native = _core.HttpCalls(
             base_url,
+            list(with_auth(headers, auth).items()),
             pool or PoolOptions(),
             timeouts or Timeouts(),
             retry or RetryPolicy(),
             tls or TlsOptions(),
         )
+        self._url = self._native.url
 
-    @partial(explained, options=RequestOptions)
+    @gives_awaited
     def request(
         self,
         method: str,
@@ -163,7 +129,9 @@ class Client:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | str | None = None,
-        cancellation_token: _core.CancellationToken | None = None,
+        data: Mapping[str, Any] | None = None,
+        auth: Auth | None = None,
+        cancellation_token: AnyToken | None = None,
         **options: Unpack[RequestOptions],
     ) -> PendingResponse:
         """Make a request; it is sent when it is awaited, or by ``result()``.
@@ -175,12 +143,17 @@ class Client:
         url : str
             ``http[s]://host[:port]/path?query``, or a path below the base URL, beginning with ``/``; already encoded.
         params : mapping, optional
-            Put behind the URL as its query, encoded; a list is one pair for each of its values.
+            Put behind the URL as its query, encoded; a list is one pair for each of its values, None sends nothing.
         headers : mapping, optional
-            Sent with this request.
+            Sent with this request; they win over fields that the client puts in, whatever the case of their names.
         content : bytes or str, optional
             The body as it is.
-        cancellation_token : CancellationToken, optional
+        data : mapping, optional
+            The body as a form (``application/x-www-form-urlencoded``); a list is one pair for each of its values, None
+            sends nothing.
+        auth : (user, password) or Bearer, optional
+            Sent as ``Authorization``, in place of the client's own; a field of that name in ``headers`` wins.
+        cancellation_token : CancellationToken or anything like one, optional
             Stops the request; it ends with ``OperationCancelledError`` then.
 
         Other Parameters
@@ -204,14 +177,17 @@ class Client:
         InvalidArgumentError
             For arguments that cannot be sent, naming the argument.
         """
-        request, shown = self._made(
-            method, url, params, headers, content, cancellation_token, options
-        )
-        return PendingResponse(
-            lambda mailbox, key: self._native.send(request, cancellation_token, mailbox, key), shown
-        )
+        given: _GetOptions = {
+            "params": params,
+            "headers": headers,
+            "content": content,
+            "data": data,
+            "auth": auth,
+            "cancellation_token": cancellation_token,
+            **options,
+        }
+        return self._pending(method, url, given)
 
-    @partial(explained, options=StreamOptions)
     def stream(
         self,
         method: str,
@@ -220,9 +196,11 @@ class Client:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | str | None = None,
-        cancellation_token: _core.CancellationToken | None = None,
+        data: Mapping[str, Any] | None = None,
+        auth: Auth | None = None,
+        cancellation_token: AnyToken | None = None,
         **options: Unpack[StreamOptions],
-    ) -> _PendingStream:
+    ) -> PendingStream:
         """Make a request whose response is read as it comes: ``async with client.stream("GET", url) as response``.
 
         The arguments are those of ``request``; ``timeout`` holds until the head is there. Streams have connections of
@@ -234,13 +212,17 @@ class Client:
         InvalidArgumentError
             For arguments that cannot be sent, naming the argument.
         """
-        request, shown = self._made(
-            method, url, params, headers, content, cancellation_token, options
-        )
-        return _PendingStream(
-            lambda mailbox, key: self._native.stream(request, cancellation_token, mailbox, key),
-            shown,
-        )
+        given: dict[str, Any] = {
+            "params": params,
+            "headers": headers,
+            "content": content,
+            "data": data,
+            "auth": auth,
+            "cancellation_token": cancellation_token,
+            **options,
+        }
+        made = self._checked(method, url, cast("_GetOptions", given))
+        return PendingStream(self._native, *made, (method, self._whole(url)))
 
     @explained
     def events(
@@ -251,7 +233,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         last_event_id: str = "",
         reconnect_for: float | None = None,
-        cancellation_token: _core.CancellationToken | None = None,
+        cancellation_token: AnyToken | None = None,
     ) -> EventStream:
         """Follow the server-sent events of a URL; nothing is sent before somebody waits for the first.
 
@@ -267,7 +249,7 @@ class Client:
             Seconds that the service may stay away once its events have begun: refused, broken off, 502 to 504.
             ``math.inf`` for as long as it takes. Without it until the token's deadline, where it has one; else as
             ``RetryPolicy`` says.
-        cancellation_token : CancellationToken, optional
+        cancellation_token : CancellationToken or anything like one, optional
             Ends it with ``OperationCancelledError``.
 
         Raises
@@ -280,77 +262,63 @@ class Client:
             raise InvalidArgumentError(f"last_event_id must be str, not {described(last_event_id)}")
         if last_event_id:
             fields["Last-Event-ID"] = last_event_id
-        request, _ = self._made("GET", url, params, fields, None, cancellation_token, {})
-        return EventStream(
-            self._native.events(request, cancellation_token, checked_patience(reconnect_for))
+        request, token, foreign = self._checked(
+            "GET",
+            url,
+            {"params": params, "headers": fields, "cancellation_token": cancellation_token},
         )
+        patience = checked_patience(reconnect_for)
+        return EventStream(self._native.events(request, token, patience), foreign)
 
-    def _made(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, Any] | None,
-        headers: Mapping[str, str] | None,
-        content: bytes | str | None,
-        cancellation_token: _core.CancellationToken | None,
-        options: StreamOptions,
-    ) -> tuple[_core.HttpRequest, tuple[str, str]]:
-        """Check the arguments of a request; the request, and its method and URL as they are shown."""
-        if content is not None and options.get("json", ...) is not ...:
-            raise InvalidArgumentError("content and json are both the body: give one of them")
-        timeout = options.get("timeout")
-        if timeout is not None and not timeout > 0:
-            raise InvalidArgumentError(f"timeout must be more than 0 seconds, not {timeout!r}")
-        if not isinstance(content, bytes | str | None):
-            raise InvalidArgumentError(f"content must be bytes or str, not {described(content)}")
-        if not isinstance(cancellation_token, _core.CancellationToken | None):
-            raise InvalidArgumentError(
-                f"cancellation_token must be a CancellationToken, not {described(cancellation_token)}"
-            )
-        url = with_params(url, params)
-        request = _core.HttpRequest(
-            method=method,
-            url=url,
-            headers=list(self._merged(headers).items()),
-            content=content.encode() if isinstance(content, str) else content,
-            **options,
-        )
-        shown = f"{self._native.url}{url}" if url.startswith("/") else url
-        return request, (method, shown)
+    def _pending(self, method: str, url: str, options: _GetOptions) -> PendingResponse:
+        made = self._checked(method, url, options)
+        return PendingResponse(self._native, *made, (method, self._whole(url)))
 
-    def _merged(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
-        if not headers:
-            return self._headers
-        headers = checked_headers(headers)
-        own = {name.lower() for name in headers}
-        return {
-            **{name: value for name, value in self._headers.items() if name.lower() not in own},
-            **headers,
-        }
+    def _checked(self, method: str, url: str, options: _GetOptions) -> _Made:
+        # Wrong arguments are looked for after the core has refused them: a right call pays nothing for that.
+        try:
+            return _made(method, url, options)
+        except (TypeError, AttributeError, UnicodeEncodeError) as error:
+            wrong = error
+        given: dict[str, tuple[object, str]] = {"method": (method, "str"), "url": (url, "str")}
+        for name, kind in _GetOptions.__annotations__.items():
+            if name in options:
+                # A TypedDict keeps its words in a shell.
+                given[name] = (options.get(name), kind.__forward_arg__)
+        raise explanation(wrong, given)
 
+    def _whole(self, url: str) -> str:
+        return f"{self._url}{url}" if url.startswith("/") else url
+
+    @gives_awaited
     def get(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("GET", …)``."""
-        return self.request("GET", url, **options)
+        return self._pending("GET", url, options)
 
+    @gives_awaited
     def head(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("HEAD", …)``."""
-        return self.request("HEAD", url, **options)
+        return self._pending("HEAD", url, options)
 
+    @gives_awaited
     def post(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("POST", …)``."""
-        return self.request("POST", url, **options)
+        return self._pending("POST", url, options)
 
+    @gives_awaited
     def put(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("PUT", …)``."""
-        return self.request("PUT", url, **options)
+        return self._pending("PUT", url, options)
 
+    @gives_awaited
     def patch(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("PATCH", …)``."""
-        return self.request("PATCH", url, **options)
+        return self._pending("PATCH", url, options)
 
+    @gives_awaited
     def delete(self, url: str, **options: Unpack[_GetOptions]) -> PendingResponse:
         """``request("DELETE", …)``."""
-        return self.request("DELETE", url, **options)
+        return self._pending("DELETE", url, options)
 
     async def warm_up(self, connections: int) -> None:
         """Have this many connections to the base URL open, so that the first requests need not dial.
@@ -393,6 +361,36 @@ class Client:
     def __repr__(self) -> str:
         stats = self.stats()
         return (
-            f"<Client {self._native.url or '(any service)'}: {stats['idle']} idle, {stats['active']} active, "
+            f"<Client {self._url or '(any service)'}: {stats['idle']} idle, {stats['active']} active, "
             f"{stats['connecting']} connecting, {stats['waiting']} waiting, {stats['requests']} requests>"
         )
+
+
+#: A request that can be sent, the token that stops it, and what has to watch a token of others.
+_Made = tuple[_core.HttpRequest, _core.CancellationToken | None, ForeignToken | None]
+
+
+_BODIES = ("content", "data")
+
+
+def _made(method: str, url: str, options: _GetOptions) -> _Made:
+    given: dict[str, Any] = {"method": method, "url": url}
+    if not options:
+        return _core.HttpRequest(given), None, None
+    given = {**options, **given}
+    token, foreign = split_token(given.pop("cancellation_token", None))
+    params = given.pop("params", None)
+    if params:
+        given["url"] = with_params(url, params)
+    auth = given.pop("auth", None)
+    if auth is not None:
+        given["headers"] = with_auth(given.get("headers"), auth)
+    bodies = [name for name in _BODIES if given.get(name) is not None]
+    if given.get("json", ...) is not ...:
+        bodies.append("json")
+    if len(bodies) > 1:
+        raise InvalidArgumentError(f"{' and '.join(bodies)} are both the body: give one of them")
+    data = given.pop("data", None)
+    if data is not None:
+        given["form"] = urlencode(without_none(data), doseq=True)
+    return _core.HttpRequest(given), token, foreign

@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 from .._bridge.replies import reply, wait_for_reply
 from .._core import ServerEvent
 from ..errors import InvalidArgumentError
+from .charsets import charset_of
+from .lines import Lines
 
 if TYPE_CHECKING:
     from typing import Self
 
     from .. import _core
+    from .._bridge.foreign import ForeignToken
 
 T = TypeVar("T")
 
@@ -53,13 +56,27 @@ class Headers(Mapping[str, str]):
 class _Head:
     """What a response and a stream have in common: the head, and what was asked."""
 
+    _headers: Headers | None = None
+
     def __init__(self, native: _core.HttpResponse, method: str, url: str) -> None:
         self._native = native
         self.method = method
-        self.url = native.url or url
-        self.redirects = native.redirects
+        self._asked_url = url
         self.status_code = native.status_code
-        self.headers = Headers(native.headers)
+
+    @property
+    def url(self) -> str:
+        return self._native.url or self._asked_url.partition("#")[0]
+
+    @property
+    def redirects(self) -> list[str]:
+        return self._native.redirects
+
+    @property
+    def headers(self) -> Headers:
+        if self._headers is None:
+            self._headers = Headers(self._native.headers)
+        return self._headers
 
     @property
     def elapsed(self) -> float:
@@ -121,19 +138,7 @@ class Response(_Head):
     @property
     def text(self) -> str:
         """The body as text: in the charset of ``Content-Type``, else UTF-8; what does not fit is shown as U+FFFD."""
-        kind = self.headers.get("content-type", "")
-        charset = next(
-            (
-                part[8:].strip("\"'")
-                for part in kind.replace(" ", "").split(";")
-                if part.lower().startswith("charset=")
-            ),
-            "utf-8",
-        )
-        try:
-            return self.content.decode(charset, "replace")
-        except LookupError:
-            return self.content.decode("utf-8", "replace")
+        return self.content.decode(charset_of(self.headers), "replace")
 
     def json(self) -> Any:
         """Decode the body. Floats are those of ``json.loads``; an integer beyond 64 bits comes as a float.
@@ -167,9 +172,15 @@ class StreamedResponse(_Head):
         Those that did not succeed; see ``Response``.
     """
 
-    def __init__(self, native: _core.HttpStream, method: str, url: str) -> None:
+    def __init__(
+        self,
+        native: _core.HttpStream,
+        method: str,
+        url: str,
+        foreign: ForeignToken | None = None,
+    ) -> None:
         super().__init__(native.head, method, url)
-        self._pieces = _Reading[bytes](native)
+        self._pieces = _Reading[bytes](native, foreign)
         self._read: list[bytes] = []
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
@@ -187,6 +198,24 @@ class StreamedResponse(_Head):
         async for piece in self._pieces:
             self._read.append(piece)
         return self._joined()
+
+    def aiter_lines(self) -> AsyncIterator[str]:
+        """Give the body line by line, as text in the charset of ``Content-Type``, without the lines' ends.
+
+        A line ends with ``\\n``, ``\\r\\n`` or ``\\r``. Who stops early misses nothing later on, by the same iterator.
+
+        Raises
+        ------
+        ResponseTooLargeError
+            For a line of more than 16 Mi characters.
+        HostServiceError
+            See ``aiter_bytes``.
+        """
+        return Lines(self._pieces, self._pieces, charset_of(self.headers))
+
+    def iter_lines(self) -> Iterator[str]:
+        """``aiter_lines`` for a thread without a running event loop."""
+        return Lines(self._pieces, self._pieces, charset_of(self.headers))
 
     def iter_bytes(self) -> Iterator[bytes]:
         """``aiter_bytes`` for a thread without a running event loop."""
@@ -206,8 +235,11 @@ class StreamedResponse(_Head):
 class _Reading(Generic[T]):
     """What comes one after the other. No generator: that would be over with a wait that was given up."""
 
-    def __init__(self, native: _core.HttpStream | _core.HttpEvents) -> None:
+    def __init__(
+        self, native: _core.HttpStream | _core.HttpEvents, foreign: ForeignToken | None = None
+    ) -> None:
         self._native = native
+        self._foreign = foreign
         self._heard = 0
         self._here: Iterator[T] = iter(())
 
@@ -234,6 +266,8 @@ class _Reading(Generic[T]):
         return item
 
     def _ask(self, mailbox: _core.Mailbox, key: int) -> None:
+        if self._foreign is not None:
+            self._foreign.watch_reply(key)
         self._native.next(self._heard, mailbox, key)
 
     def _hear(self, news: Iterable[T]) -> T | None:

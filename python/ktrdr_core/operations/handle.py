@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .. import _bridge, _core
 from .._bridge.arguments import explained
+from .._bridge.awaited import Awaited
 from .._bridge.callbacks import guarded, refuse_coroutine
 from .._core import ProgressState
 from ..errors import InvalidArgumentError, KtrdrError
@@ -33,7 +34,7 @@ CANCEL_GRACE = 1.0
 _SLICE = 0.05
 
 
-class Operation(Generic[T]):
+class Operation(Awaited[T]):
     """A load or training that runs: await it, or call ``result()``.
 
     Cancelling the *task* that awaits it cancels the operation and raises ``asyncio.CancelledError``; cancelling the

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
 from .._bridge import arguments
+from .._bridge.foreign import split_token
+from .._bridge.runtime import OPERATION_ID
 from .._bridge.texts import text_of
+from ..cancellation import CancellationToken
 from ..errors import (
     InvalidArgumentError,
     KtrdrError,
@@ -21,7 +24,8 @@ from ..operations.context import current_id, current_operation
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ..cancellation import CancellationToken
+    from .._bridge.foreign import ForeignToken
+    from ..protocols import CancellationToken as AnyToken
 
 T = TypeVar("T")
 
@@ -32,10 +36,11 @@ async def retry_with_backoff(
     operation: Callable[[], Awaitable[T]],
     options: _core.RetryOptions,
     retry_on: type[Exception] | tuple[type[Exception], ...] | None,
-    token: CancellationToken | None,
+    token: AnyToken | None,
     operation_name: str,
 ) -> T:
     """See ``ServiceOrchestrator.retry_with_backoff``."""
+    native, foreign = split_token(token)
     if not callable(operation):
         raise InvalidArgumentError(
             f"operation must be an async function that can be called again, not {operation!r}"
@@ -54,7 +59,7 @@ async def retry_with_backoff(
         _log.warning("orchestrator: retry: %s", words, extra=facts())
         if here is not None:
             here.add_warning(words)
-        await _pause(delay, token, operation_name)
+        await _pause(delay, native, foreign, operation_name)
 
 
 @arguments.explained
@@ -75,17 +80,25 @@ def _may_pass(error: Exception, retry_on: Any) -> bool:
     return isinstance(error, ConnectionError | TimeoutError)
 
 
-async def _pause(seconds: float, token: CancellationToken | None, what: str) -> None:
-    if token is None:
+async def _pause(
+    seconds: float, native: _core.CancellationToken | None, foreign: ForeignToken | None, what: str
+) -> None:
+    if native is None:
         await asyncio.sleep(seconds)
         return
+    token = CancellationToken(native)
+    over = False
+    if foreign is not None:
+        foreign.watch(lambda: over)
     try:
         await asyncio.wait_for(token.wait(), seconds)
     except TimeoutError:
         return
+    finally:
+        over = True
     token.check(f"{what}: waiting for the next try")
 
 
 def facts() -> dict[str, Any]:
     """Name the operation that runs here, for a log record."""
-    return {"operation_id": current_id()}
+    return {OPERATION_ID: current_id()}

@@ -545,7 +545,7 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         multiplier: float = 2.0,
         jitter: float = 0.5,
         retry_on: type[Exception] | tuple[type[Exception], ...] | None = None,
-        cancellation_token: CancellationToken | None = None,
+        cancellation_token: AnyToken | None = None,
         operation_name: str = "operation",
     ) -> T:
         """Call and await ``operation`` again while it fails with an error that may pass.
@@ -567,7 +567,7 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
             The share of a wait that is left to chance, 0..1.
         retry_on : exception classes, optional
             What to retry; by default connection errors, timeouts, and errors of ours that may pass.
-        cancellation_token : CancellationToken, optional
+        cancellation_token : CancellationToken or anything like one, optional
             Ends a wait between two tries; by default that of the operation that runs here.
         operation_name : str
             For the warning.
@@ -585,7 +585,11 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
             operation,
             retries.options(max_attempts, base_delay, max_delay, multiplier, jitter),
             retry_on,
-            cancellation_token or self.get_current_cancellation_token(),
+            (
+                self.get_current_cancellation_token()
+                if cancellation_token is None
+                else cancellation_token
+            ),
             operation_name,
         )
 

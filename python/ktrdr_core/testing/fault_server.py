@@ -61,6 +61,8 @@ class FaultRequest:
     headers : dict of str to str
         Names in lower case.
     body : bytes
+    fields : tuple of (str, str)
+        The same header fields, each as it came: one that came twice is there twice.
     """
 
     connection: int
@@ -68,6 +70,7 @@ class FaultRequest:
     target: str
     headers: dict[str, str]
     body: bytes
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 def ok(body: bytes | str = b"", headers: str = "") -> bytes:
@@ -292,9 +295,9 @@ def _read_request(
             return None
     first, *lines = bytes(pending[:end]).decode("latin-1").split("\r\n")
     method, target, _ = first.split(" ", 2)
-    headers = {
-        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-    }
+    parts = [line.partition(":") for line in lines]
+    fields = tuple((name, value.strip()) for name, _, value in parts)
+    headers = {name.lower(): value for name, value in fields}
     length = int(headers.get("content-length", "0"))
     del pending[: end + 4]
     while len(pending) < length:
@@ -302,7 +305,7 @@ def _read_request(
             return None
     body = bytes(pending[:length])
     del pending[:length]
-    return FaultRequest(number, method, target, headers, body)
+    return FaultRequest(number, method, target, headers, body, fields)
 
 
 def _receive(connection: socket.socket, pending: bytearray, size: int = 65536) -> bool:

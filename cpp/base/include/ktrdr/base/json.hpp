@@ -31,6 +31,12 @@ inline constexpr std::size_t deepest_json = 100;
 /// wrong.
 [[nodiscard]] KTRDR_EXPORT Result<boost::json::value> parse_strict_json(std::string_view text);
 
+/// Without the byte order mark that some services put before UTF-8, and JSON does not know.
+[[nodiscard]] constexpr std::string_view without_mark(std::string_view text) {
+    constexpr std::string_view mark = "\xEF\xBB\xBF";
+    return text.starts_with(mark) ? text.substr(mark.size()) : text;
+}
+
 /// The text of a member, as long as `object` keeps it; empty where there is no such member or it is no text.
 [[nodiscard]] inline std::string_view text_or_empty(const boost::json::object& object, std::string_view key) {
     const boost::json::value* const found = object.if_contains(key);

@@ -3,16 +3,21 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/export.hpp>
 #include <ktrdr/http/retry.hpp>
 
 namespace ktrdr {
 
 /// Header fields in the order given; names compare without case.
 using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// Whether there is a field of this name, however it is written.
+[[nodiscard]] KTRDR_EXPORT bool has_header(const Headers& headers, std::string_view name) noexcept;
 
 constexpr std::size_t most_redirects = 5;
 
@@ -24,6 +29,8 @@ struct Request {
     /// Refuse a URL that names a host: what is meant for the base URL, secrets in headers too, goes nowhere else.
     bool below_base{false};
     Headers headers{};
+    /// Sent where `headers` have no field of that name: what is put in for the caller, whose own fields win.
+    Headers defaults{};
     std::string body{};
     /// May be sent again after a failure that leaves it open whether it was carried out. So may one whose method says
     /// so (GET, HEAD, PUT, DELETE, OPTIONS, TRACE) and one with an `idempotency_key`.

@@ -62,8 +62,10 @@ private:
 /// Thread safety: every member from any thread. Lifetime: what it began goes on without it, until `close`.
 class KTRDR_EXPORT HttpCalls final : private Counted<HttpCalls> {
 public:
-    [[nodiscard]] static Result<std::shared_ptr<HttpCalls>> create(Runtime& runtime, const ClientOptions& options);
-    HttpCalls(Runtime& runtime, std::shared_ptr<HttpClient> client);
+    /// `headers` are sent with every request that has none of the same name.
+    [[nodiscard]] static Result<std::shared_ptr<HttpCalls>> create(Runtime& runtime, const ClientOptions& options,
+                                                                   Headers headers);
+    HttpCalls(Runtime& runtime, std::shared_ptr<HttpClient> client, Headers headers);
     HttpCalls(const HttpCalls&) = delete;
     HttpCalls& operator=(const HttpCalls&) = delete;
     ~HttpCalls();
@@ -88,8 +90,11 @@ public:
     [[nodiscard]] const std::string& url() const noexcept { return client_->url(); }
 
 private:
+    [[nodiscard]] Request with_headers(Request request) const;
+
     Runtime& runtime_;
     std::shared_ptr<HttpClient> client_;
+    const Headers headers_;
 };
 
 }  // namespace ktrdr
