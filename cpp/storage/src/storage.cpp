@@ -55,16 +55,12 @@ Result<std::shared_ptr<Storage>> Storage::open(const std::filesystem::path& file
     const FileId id = (*database)->id();
     auto operations = SqliteStore::create(*database, store_executor, clock);
     std::shared_ptr<Storage> storage(new Storage(std::move(*database), std::move(operations)));
-<<<<<<< HEAD
-    by_id.insert_or_assign(id, storage);
+    by_id.insert_or_assign(id, OpenFile{storage, storage->operations()});
     lock.unlock();
     if (const auto recovered = storage->operations()->recover(); !recovered) {
         log(LogLevel::warning, "storage",
             fmt::format("what dead processes were running is not marked yet: {}", recovered.error().message));
     }
-=======
-    by_id.insert_or_assign(id, OpenFile{storage, storage->operations()});
->>>>>>> storewrite
     return storage;
 }
 

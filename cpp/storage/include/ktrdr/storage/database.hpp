@@ -102,19 +102,11 @@ public:
 private:
     struct Writer;
     class Readers;
-<<<<<<< HEAD
     Database(std::filesystem::path file, std::shared_ptr<HeldFile> held, std::unique_ptr<Writer> writer,
              std::unique_ptr<Readers> readers);
     /// On the writing connection, outside a transaction.
     Result<void> on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
                            const Work& work);
-=======
-    /// On the writing connection, outside a transaction.
-    Result<void> on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
-                           const Work& work);
-    Database(std::filesystem::path file, std::shared_ptr<HeldFile> held, std::unique_ptr<Writer> writer,
-             std::unique_ptr<Readers> readers);
->>>>>>> storewrite
 
     const std::filesystem::path file_;
     /// Closed after SQLite's own.
