@@ -102,7 +102,7 @@ async def _burst(count: int) -> list[dict[str, Any]]:
         if heard == count:
             done.set()
 
-    natives = [_core.create_operation(_core.OperationSpec(type="burst"))[0] for _ in range(count)]
+    natives = [_core.create_operation(_core.OperationSpec({"type": "burst"}))[0] for _ in range(count)]
     for native in natives:
         native.start()
         native.listen(post.mailbox, post.add(hear), False)
@@ -155,7 +155,7 @@ def _memory(count: int) -> dict[str, Any]:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def make() -> _core.Operation:
-        native, _ = _core.create_operation(_core.OperationSpec(type="live"))
+        native, _ = _core.create_operation(_core.OperationSpec({"type": "live"}))
         native.start()
         return native
 
@@ -186,7 +186,7 @@ def _edges(count: int) -> list[dict[str, Any]]:
             began = time.perf_counter()
             raw.execute("INSERT INTO row VALUES (?, ?)", (number, "x" * 300))
             commits.append(time.perf_counter() - began)
-            native, _ = _core.create_operation(_core.OperationSpec(type="edge"))
+            native, _ = _core.create_operation(_core.OperationSpec({"type": "edge"}))
             native.admit(mailbox, number)
             mailbox.wait(10)
             mailbox.take(10)

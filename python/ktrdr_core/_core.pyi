@@ -1002,17 +1002,7 @@ class TrainingManager:
     ) -> Operation: ...
 
 class OperationSpec:
-    def __init__(
-        self,
-        *,
-        type: str = ...,
-        id: str = ...,
-        parent_id: str = ...,
-        parameters: dict[str, Any] = ...,
-        name: str = ...,
-        resumable: bool = ...,
-        resume: bool = ...,
-    ) -> None: ...
+    def __init__(self, given: dict[str, Any]) -> None: ...
 
 def create_operation(
     spec: OperationSpec,

@@ -205,7 +205,8 @@ def test_a_cancel_reaches_what_a_task_is_in_the_middle_of(made: Made) -> None:
     made.server.handler = [HOLD]
 
     async def main() -> None:
-        for number, make in enumerate((made.client.get, made.adapter.call_get), start=1):
+        makers: list[Callable[[str], Any]] = [made.client.get, made.adapter.call_get]
+        for number, make in enumerate(makers, start=1):
             task = asyncio.create_task(make("/x"))
             await asyncio.to_thread(
                 made.server.wait_until, lambda server, n=number: len(server.requests) == n
@@ -455,7 +456,7 @@ def test_a_token_of_others_stops_a_stream_events_and_a_wait_between_retries(
 @pytest.mark.parametrize("wrong", [5, "token", object(), {}])
 def test_what_is_no_token_is_named(wrong: Any, made: Made) -> None:
     async def main() -> None:
-        takers = {
+        takers: dict[str, Callable[[Made, Any], Any]] = {
             **TAKERS,
             "events": lambda made, token: made.client.events("/x", cancellation_token=token),
         }

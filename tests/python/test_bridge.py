@@ -231,7 +231,7 @@ def test_a_thousand_ends_are_one_wake_up(domain: Domain) -> None:
 
         natives = []
         for _ in range(1000):
-            native, _ = _core.create_operation(_core.OperationSpec(type="burst"))
+            native, _ = _core.create_operation(_core.OperationSpec({"type": "burst"}))
             native.start()
             native.listen(post.mailbox, post.add(hear), False)
             natives.append(native)
@@ -615,7 +615,7 @@ def test_operations_that_nobody_awaits_cost_nothing_in_the_end(domain: Domain) -
     assert len(records) == total // 10
     assert len(set(records)) == total // 10
     assert grown < 4 << 20 or held.SANITIZED, f"{grown} bytes"
-    assert _core.list_operations([], "lost", "", True, 1, 0)[1] == 0
+    assert _core.list_operations([], "lost", "", True, 1, 0, None)[1] == 0
 
 
 # ---- Ctrl-C

@@ -22,7 +22,7 @@ def make_operation(
     token: _core.CancellationToken | None = None, operation_id: str = ""
 ) -> Operation[Any]:
     native, _ = _core.create_operation(
-        _core.OperationSpec(type="check", id=operation_id), token=token
+        _core.OperationSpec({"type": "check", "id": operation_id}), token=token
     )
     return Operation.of(native)
 

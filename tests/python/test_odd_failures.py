@@ -211,11 +211,12 @@ def test_whatever_work_raises_its_caller_gets_and_its_record_tells(
 
     async def main() -> None:
         operation = domain.start_operation("W", "w", work)
-        for wait in (
+        waits: list[Callable[[], Any]] = [
             lambda: operation,
             lambda: domain.execute_with_progress(work()),
             lambda: domain.execute_with_progress(work(), lambda _: None),
-        ):
+        ]
+        for wait in waits:
             try:
                 async with asyncio.timeout(20):
                     await wait()

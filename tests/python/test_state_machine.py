@@ -29,7 +29,7 @@ class Life(RuleBasedStateMachine):
         _bridge.start()
         self.parent = CancellationToken()
         self.native, created = _core.create_operation(
-            _core.OperationSpec(type="life", name="A life"), token=self.parent
+            _core.OperationSpec({"type": "life", "name": "A life"}), token=self.parent
         )
         assert created
         self.ended_as = ""

@@ -74,7 +74,7 @@ void bind_spec(py::module_& module) {
         .field("name", [](OperationSpec& spec, const py::handle& value) { spec.name = value.cast<Text>().utf8; })
         .field<&OperationSpec::resumable>("resumable")
         .field<&OperationSpec::resume>("resume")
-        .done();
+        .done_by_dict();
 }
 
 /// An operation whose work is done in Python, and whether it is new.

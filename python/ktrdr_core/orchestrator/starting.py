@@ -64,13 +64,15 @@ def create(
 
     def make(parent: str) -> tuple[_core.Operation, bool]:
         spec = _core.OperationSpec(
-            type=kind,
-            id=operation_id,
-            name=name,
-            parent_id=parent,
-            parameters=parameters or {},
-            resumable=resumable,
-            resume=resume,
+            {
+                "type": kind,
+                "id": operation_id,
+                "name": name,
+                "parent_id": parent,
+                "parameters": parameters or {},
+                "resumable": resumable,
+                "resume": resume,
+            }
         )
         return _core.create_operation(spec, limit, native_token, as_dict(context) or {})
 
