@@ -201,6 +201,10 @@ def test_a_framework_that_asks_whether_it_is_async_awaits_it(made: Made) -> None
     assert made.server.requests[0].body == b'{"a":1}'
 
 
+def _has_seen(count: int) -> Callable[[FaultServer], bool]:
+    return lambda server: len(server.requests) == count
+
+
 def test_a_cancel_reaches_what_a_task_is_in_the_middle_of(made: Made) -> None:
     made.server.handler = [HOLD]
 
@@ -208,9 +212,7 @@ def test_a_cancel_reaches_what_a_task_is_in_the_middle_of(made: Made) -> None:
         makers: list[Callable[[str], Any]] = [made.client.get, made.adapter.call_get]
         for number, make in enumerate(makers, start=1):
             task = asyncio.create_task(make("/x"))
-            await asyncio.to_thread(
-                made.server.wait_until, lambda server, n=number: len(server.requests) == n
-            )
+            await asyncio.to_thread(made.server.wait_until, _has_seen(number))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
