@@ -246,7 +246,7 @@ def test_a_load_says_what_its_state_knows(state: dict[str, Any], words: str) -> 
             "Training MLP model on AAPL [1h] [epoch 15/50] (batch 342/500)",
         ),
         ({"epoch": 15}, "Training MLP model on AAPL [1h] [epoch 15]"),
-        ({"epoch": 15, "batch": 3}, "Training MLP model on AAPL [1h] [epoch 15] (batch 3)"),
+        ({"epoch": 15, "batch": 3}, "Training MLP model on AAPL [1h] [epoch 15]"),
         ({"more": {"current_epoch": 2, "total_epochs": 9}}, "[1h] [epoch 2/9]"),
         ({"step_name": "training"}, "Training MLP model on AAPL [1h]"),
         ({"current_step": 3, "total_steps": 5}, "Training MLP model on AAPL [1h] [3/5]"),

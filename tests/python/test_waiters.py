@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +34,7 @@ class Work:
     def __init__(self) -> None:
         self.domain = Domain()
         self.go = asyncio.Event()
-        self.id = f"waited-{id(self)}"
+        self.id = f"waited-{uuid.uuid4()}"
         self.start()
 
     async def run(self) -> str:
