@@ -6,6 +6,7 @@ The numbers and the arithmetic are the core's; a renderer turns a picture into a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import wraps
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
@@ -104,6 +105,29 @@ class Rendering:
         return (state if enhanced is handed else enhanced).replace(message=message)
 
 
+def patient(callback: ProgressCallback) -> ProgressCallback:
+    """Report once, and go on calling, a callback that looks for a fact which the state does not have, perhaps not yet.
+
+    One that was written for a dict does that with its first state; what else it raises is for its caller.
+    """
+    missed: list[bool] = []
+
+    @wraps(callback, updated=())
+    def hear(state: ProgressState, /) -> object:
+        try:
+            return callback(state)
+        except KeyError as error:
+            if not missed:
+                missed.append(True)
+                _bridge.report(
+                    f"progress callback {shown(callback)} looked for what its state does not have, and is called again",
+                    error,
+                )
+            return None
+
+    return hear
+
+
 class _Handed(ProgressState):
     """The state as a renderer is given it: asked twice for its context it gives the same dict, so a change shows."""
 
@@ -154,7 +178,8 @@ class GenericProgressManager:
     Parameters
     ----------
     callback : callable, optional
-        Called with a ``ProgressState`` after every update. One that raises is logged once and not called again.
+        Called with a ``ProgressState`` after every update. One that raises is logged once and not called again, but for a
+        KeyError: a callback written for a dict may miss a fact of the context that comes later.
     renderer : ProgressRenderer, optional
         Words of your own.
 
@@ -186,7 +211,7 @@ class GenericProgressManager:
             refuse_coroutine(callback)
         if renderer is not None and not callable(getattr(renderer, "enhance_state", None)):
             raise InvalidArgumentError(f"renderer must be a ProgressRenderer, not {renderer!r}")
-        self._callback = None if callback is None else guarded(callback)
+        self._callback = None if callback is None else guarded(patient(callback))
         self._rendering = None if renderer is None else Rendering(renderer)
 
     def __getattr__(self, name: str) -> Any:

@@ -246,7 +246,7 @@ def test_a_load_says_what_its_state_knows(state: dict[str, Any], words: str) -> 
             "Training MLP model on AAPL [1h] [epoch 15/50] (batch 342/500)",
         ),
         ({"epoch": 15}, "Training MLP model on AAPL [1h] [epoch 15]"),
-        ({"epoch": 15, "batch": 3}, "Training MLP model on AAPL [1h] [epoch 15] (batch 3)"),
+        ({"epoch": 15, "batch": 3}, "Training MLP model on AAPL [1h] [epoch 15]"),
         ({"more": {"current_epoch": 2, "total_epochs": 9}}, "[1h] [epoch 2/9]"),
         ({"step_name": "training"}, "Training MLP model on AAPL [1h]"),
         ({"current_step": 3, "total_steps": 5}, "Training MLP model on AAPL [1h] [3/5]"),
@@ -294,6 +294,39 @@ def test_a_callback_may_take_a_state_for_a_dict(caplog: pytest.LogCaptureFixture
     with pytest.raises(KeyError):
         state[5]
     assert list(state) == list(state.keys()) == list(ProgressState.__match_args__)
+
+
+def test_a_callback_that_misses_a_fact_is_told_of_once_and_called_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard: list[Any] = []
+
+    def hear(progress: Any) -> None:
+        heard.append(progress["percentage"])
+        heard.append(progress["symbol"])
+
+    manager = GenericProgressManager(hear)
+    manager.start_operation("w", 2)
+    manager.update_progress(1)
+    manager.update_progress(1, context={"symbol": "AAPL"})
+    assert heard == [0.0, 50.0, 50.0, "AAPL"]
+    assert len(caplog.records) == 1
+    assert "hear" in caplog.text
+    assert "is called again" in caplog.text
+
+    async def work() -> None:
+        domain.update_operation_progress(1, context={"symbol": "MSFT"})
+
+    async def main() -> None:
+        told: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        operation = domain.start_operation("W", "w", work, progress_callback=hear, total_steps=1)
+        await operation
+        assert heard[-1] == "MSFT"
+        assert len(told) <= 1
+
+    domain = Domain()
+    asyncio.run(main())
 
 
 # ---- estimates

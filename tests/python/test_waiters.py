@@ -6,11 +6,15 @@ import asyncio
 import gc
 import signal
 import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
-from ktrdr_core import CancellationToken, Operation, errors
+from ktrdr_core import CancellationToken, Operation, _core, errors
+from ktrdr_core.fastapi import operations_router
 from ktrdr_core.operations import OperationsService
 from ktrdr_core.orchestrator import ServiceOrchestrator, current_operation
 from ktrdr_core.testing import until_running
@@ -33,7 +37,7 @@ class Work:
     def __init__(self) -> None:
         self.domain = Domain()
         self.go = asyncio.Event()
-        self.id = f"waited-{id(self)}"
+        self.id = f"waited-{uuid.uuid4()}"
         self.start()
 
     async def run(self) -> str:
@@ -60,6 +64,11 @@ async def gives_up(waiting: Awaitable[Any]) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def waiters() -> int:
+    """Count those who wait for anything."""
+    return _core.live_objects().get("OperationWaiter", 0)
 
 
 def awaited(work: Work) -> Awaitable[Any]:
@@ -101,8 +110,22 @@ def followed(work: Work) -> Awaitable[Any]:
     return wait()
 
 
+def over_http(work: Work) -> Awaitable[Any]:
+    app = FastAPI()
+    app.include_router(operations_router())
+
+    async def wait() -> Any:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            events = (await client.get(f"/operations/{work.id}/events", timeout=30)).text
+        assert "completed" in events
+        return "done"
+
+    return wait()
+
+
 WAYS: list[Callable[[Work], Awaitable[Any]]] = [
-    *(awaited, started_again, executed, in_a_thread, on_another_loop, followed),
+    *(awaited, started_again, executed, in_a_thread, on_another_loop, followed, over_http),
 ]
 
 
@@ -111,7 +134,11 @@ WAYS: list[Callable[[Work], Awaitable[Any]]] = [
 def test_one_who_gives_up_leaves_the_operation_to_the_others(one: Any, other: Any) -> None:
     async def main() -> None:
         work = Work()
+        before = waiters()
         waiting = asyncio.ensure_future(other(work))
+        async with asyncio.timeout(30):
+            while waiters() == before:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.005)
         await gives_up(one(work))
         assert work.status == "running"
         work.go.set()

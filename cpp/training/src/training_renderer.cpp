@@ -58,8 +58,8 @@ std::string epoch_text(const ProgressState& state) {
     if (epoch > 0 || total > 0) {
         words = fmt::format("[epoch {}]", of(epoch, total));
     }
-    if (state.batch > 0 || state.total_batches > 0) {
-        words += fmt::format("{}(batch {})", words.empty() ? "" : " ", of(state.batch, state.total_batches));
+    if (state.total_batches > 0) {
+        words += fmt::format("{}(batch {}/{})", words.empty() ? "" : " ", state.batch, state.total_batches);
     }
     return words;
 }
@@ -81,8 +81,8 @@ std::string step_text(const ProgressState& state) {
     if (state.step_name == "evaluation") {
         return "evaluating";
     }
-    if (auto words = epoch_text(state); !words.empty() || state.step_name == "training") {
-        return words;
+    if (state.step_name == "training" || state.epoch > 0) {
+        return epoch_text(state);
     }
     if (!state.step_name.empty() || state.total_steps <= 0) {
         return state.step_name;

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence, Set, ValuesView
 from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta
@@ -38,7 +39,9 @@ from .texts import name_of, readable, said, shown
 # Levels, well below what the core takes.
 _DEEPEST = 40
 # Parts of one value: more would hold the loop up for longer than a tenth of a second.
-_MOST = 100_000
+_MOST = 30_000
+# Numbers of an array, which numpy itself makes a list of.
+_NUMBERS = 100_000
 _CUT = "…"
 
 
@@ -148,9 +151,12 @@ class _Conversion:
         return self._described(shown(value))
 
     def _array(self, value: Any, depth: int) -> Any:
-        if math.prod(value.shape) > self._left:
-            return self._described(_size(value))
+        size = math.prod(value.shape)
         numpy = type(value).__module__.partition(".")[0] == "numpy"
+        if numpy and size <= _NUMBERS and _is_plain(value):
+            return value.tolist()
+        if size > self._left:
+            return self._described(_size(value))
         if numpy and value.dtype.kind in "Mm":
             value = value.astype(f"{'datetime' if value.dtype.kind == 'M' else 'timedelta'}64[us]")
         listed = value.tolist()
@@ -183,6 +189,13 @@ class _Conversion:
 
 def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
+
+
+def _is_plain(array: Any) -> bool:
+    kind, width = array.dtype.kind, array.dtype.itemsize
+    if kind == "f" and width <= 8:
+        return bool(sys.modules["numpy"].isfinite(array).all())
+    return kind in "bi" or (kind == "u" and width <= 8)
 
 
 def _time(value: date | time | timedelta) -> str | float | None:

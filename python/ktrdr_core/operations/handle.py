@@ -15,7 +15,7 @@ from .._bridge.awaited import Awaited
 from .._bridge.callbacks import guarded, refuse_coroutine
 from .._core import ProgressState
 from ..errors import InvalidArgumentError, KtrdrError
-from ..progress import Rendering
+from ..progress import Rendering, patient
 from .context import OperationScope
 from .outcome import Outcome, Raised, ended_by_itself, outcomes
 
@@ -325,7 +325,7 @@ class Operation(Awaited[T]):
     def _follow(self, callback: ProgressCallback) -> None:
         refuse_coroutine(callback)
         # Not through the handle: somebody who only hears of the operation does not count as one who holds it.
-        tell = guarded(callback, None if self._rendering is None else self._rendering.of)
+        tell = guarded(patient(callback), None if self._rendering is None else self._rendering.of)
         if _bridge.running_loop() is None:
             self._waiting_progress.append(tell)
         else:

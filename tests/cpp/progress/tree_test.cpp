@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 #include <cmath>
 #include <random>
+#include <stdexcept>
 #include <thread>
 
 #include <ktrdr/base/manual.hpp>
@@ -286,6 +287,46 @@ public:
         return state;
     }
 };
+
+/// Throws for a state whose detail says so.
+class Failing final : public ProgressRenderer {
+public:
+    [[nodiscard]] std::string render_message(const ProgressState& state) const override {
+        if (state.detail == "throw") {
+            throw std::runtime_error("no words");
+        }
+        if (state.detail == "throw a number") {
+            throw 5;
+        }
+        return "said " + state.detail;
+    }
+    [[nodiscard]] ProgressState enhance_state(ProgressState state) const override {
+        if (state.detail == "no state") {
+            throw std::runtime_error("no state");
+        }
+        state.context["seen"] = true;
+        return state;
+    }
+};
+
+TEST_F(Tree, KeepsTheLastSentenceOfARendererThatThrows) {
+    tree_.set_renderer(std::make_shared<Failing>());
+    for (const auto* const detail : {"throw", "throw a number", "no state"}) {
+        tree_.enter(1);
+        tree_.set_detail("one");
+        EXPECT_EQ(tree_.snapshot().message, "said one");
+        tree_.set_detail(detail);
+        const auto state = tree_.snapshot();
+        EXPECT_EQ(state.message, "said one");
+        EXPECT_EQ(state.detail, detail);
+        EXPECT_EQ(state.current_step, 2);
+        tree_.set_detail("two");
+        EXPECT_EQ(tree_.snapshot().message, "said two");
+    }
+    tree_.set_detail("throw");
+    tree_.close("it failed");
+    EXPECT_EQ(tree_.take_edges().back().message, "it failed");
+}
 
 TEST_F(Tree, LetsTheRendererSpeak) {
     tree_.set_renderer(std::make_shared<Shouting>());
