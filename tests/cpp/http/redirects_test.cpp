@@ -144,6 +144,14 @@ TEST(Redirect, TakesNoSecretToAnotherOrigin) {
     EXPECT_EQ(follows(post(), answer(307, "http://HOST:81/x")).headers.size(), 4U) << "the same origin";
 }
 
+TEST(Redirect, LeavesWhatWasPutInForTheCallerBehindAsItDoesTheirOwn) {
+    Request asked = post();
+    asked.headers.clear();
+    asked.defaults = {{"Content-Type", "application/json"}, {"X-Operation-Id", "op_1"}};
+    EXPECT_EQ(follows(asked, answer(303, "/new")).defaults, (Headers{{"X-Operation-Id", "op_1"}}));
+    EXPECT_EQ(follows(asked, answer(307, "http://other/")).defaults, (Headers{{"Content-Type", "application/json"}}));
+}
+
 TEST(Redirects, GoOnUnderOneDeadlineUntilAnAnswerStands) {
     Request asked = post();
     asked.max_redirects = 2;

@@ -51,6 +51,19 @@ TEST(RequestCheck, NamesWhatWouldNotBeOneRequest) {
     EXPECT_THAT(refused([](Request& it) { it.headers = {{"hOST", "a"}}; }), HasSubstr("by the client itself"));
 }
 
+TEST(RequestHead, GivesWayToTheCallersOwnFieldsHoweverTheyAreWritten) {
+    Request request;
+    request.idempotency_key = "ours";
+    request.announce_deadline = true;
+    request.defaults = {{"Accept", "ours"}, {"Content-Type", "ours"}};
+    request.headers = {
+        {"ACCEPT", "own"}, {"idempotency-key", "own"}, {"x-deadline-ms", "5"}, {"accept-encoding", "own"}};
+    EXPECT_EQ(head_of(request),
+              "GET /x HTTP/1.1\r\nHost: host:81\r\nACCEPT: own\r\nidempotency-key: own\r\nx-deadline-ms: 5\r\n"
+              "accept-encoding: own\r\nContent-Type: ours\r\n\r\n");
+    EXPECT_THAT(refused([](Request& it) { it.defaults = {{"X-Any", "a\nb"}}; }), HasSubstr("header X-Any"));
+}
+
 TEST(RequestHead, HasWhatTheRequestAsksFor) {
     Request request;
     request.decode = true;
