@@ -25,6 +25,9 @@ from ktrdr_core import GenericProgressManager, ProgressState, errors
 from ktrdr_core.operations import OperationsService
 from ktrdr_core.orchestrator import ServiceOrchestrator, current_operation
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Domain(ServiceOrchestrator):
     def _get_service_name(self) -> str:
