@@ -86,23 +86,30 @@ class Rendering:
         return made
 
     def _put_into_words(self, state: ProgressState) -> ProgressState:
-        handed = _Handed.of(state)
+        # What the core itself does changes nothing, and needs no watching, which is not free.
+        handed = state if self._is_ours("enhance_state") else _Handed.of(state)
         enhanced = self._renderer.enhance_state(handed)
         if not isinstance(enhanced, ProgressState):
             raise TypeError(
                 f"enhance_state must return a ProgressState, not {described(enhanced)}: "
                 "use state.replace(context=...), or return state itself"
             )
-        shown = handed if enhanced is handed else _Handed.of(enhanced)
+        shown = enhanced
+        if not isinstance(shown, _Handed) and not self._is_ours("render_message"):
+            shown = _Handed.of(enhanced)
         message = self._renderer.render_message(shown)
         if not isinstance(message, str):
             raise TypeError(f"render_message must return str, not {described(message)}")
-        if handed.changed(state) or shown.changed(enhanced if shown is not handed else state):
+        before = state if enhanced is handed else enhanced
+        if _is_changed(handed, state) or _is_changed(shown, before):
             raise TypeError(
                 "it changes the context of the state that it was given: "
                 "return state.replace(context={**state.context, ...}) from enhance_state"
             )
-        return (state if enhanced is handed else enhanced).replace(message=message)
+        return before.replace(message=message)
+
+    def _is_ours(self, method: str) -> bool:
+        return getattr(type(self._renderer), method, None) is getattr(ProgressRenderer, method)
 
 
 def patient(callback: ProgressCallback) -> ProgressCallback:
@@ -143,12 +150,13 @@ class _Handed(ProgressState):
         given: dict[str, Any] = self.__dict__["given"]
         return given
 
-    def changed(self, state: ProgressState) -> bool:
-        """Say whether the context is another one than that of ``state``."""
-        return "given" in self.__dict__ and self.context != state.context
-
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a ProgressState is frozen: use state.replace({name}=...)")
+
+
+def _is_changed(handed: ProgressState, before: ProgressState) -> bool:
+    given = vars(handed).get("given") if isinstance(handed, _Handed) else None
+    return given is not None and given != before.context
 
 
 # Renderers that have been told of; those that cannot be held weakly are told of by each that uses them.

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterable, Mapping, Sequence, Set, ValuesView
 from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta
@@ -194,7 +193,7 @@ def _is_scalar(value: Any) -> bool:
 def _is_plain(array: Any) -> bool:
     kind, width = array.dtype.kind, array.dtype.itemsize
     if kind == "f" and width <= 8:
-        return bool(sys.modules["numpy"].isfinite(array).all())
+        return bool((abs(array) < math.inf).all())
     return kind in "bi" or (kind == "u" and width <= 8)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgumentError
@@ -60,6 +59,8 @@ class TimeEstimationEngine:
         float or None
             Seconds: the median of the newest 20 that completed; None where none has.
         """
+        from statistics import median
+
         wanted = dict(context or {})
         runs = list(self._runs(type_key(operation_type)))
         fitting = [seconds for facts, seconds in runs if _fits(facts, wanted)]

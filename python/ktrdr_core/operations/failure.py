@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 from .. import _core
-from .._bridge.plain import plain
 from .._bridge.texts import name_of, said, text_of
 from ..errors import KtrdrError
 
@@ -20,6 +19,8 @@ _MANY = 20
 
 def on_paper(error: BaseException) -> tuple[str, str, dict[str, Any]]:
     """Give code, message and context for the record of a failure; nothing that the exception does can raise."""
+    from .._bridge.plain import plain
+
     kind = type(error)
     context: dict[str, Any] = {}
     code, message = "operation_failed", said(error)
@@ -51,6 +52,8 @@ def annotate(error: BaseException, note: str, facts: Mapping[str, Any]) -> None:
 
 
 def _context(error: BaseException) -> dict[str, Any]:
+    from .._bridge.plain import plain
+
     context = _look(error, "context")
     if isinstance(context, Mapping):
         kept = plain(context, _PARTS, _CHARACTERS)
@@ -59,6 +62,8 @@ def _context(error: BaseException) -> dict[str, Any]:
 
 
 def _few(things: Any) -> Any:
+    from .._bridge.plain import plain
+
     kept = plain(things, _PARTS, _CHARACTERS)
     return kept[:_MANY] if isinstance(kept, list) else kept
 

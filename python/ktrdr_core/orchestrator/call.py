@@ -6,7 +6,6 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._bridge.plain import converted
 from .._bridge.texts import text_of
 from ..errors import InvalidArgumentError
 
@@ -58,6 +57,8 @@ class Call:
                     raise InvalidArgumentError(
                         f"{name} of a registered operation is kept with it and must be plain JSON: {text_of(error)}"
                     ) from None
+                from .._bridge.plain import converted
+
                 # Nothing of what can only be described: the same words may stand for another request.
                 parameters[name] = converted(value)
         return parameters
