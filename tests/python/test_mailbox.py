@@ -324,7 +324,6 @@ def test_a_log_handler_that_raises_anything_costs_its_records_and_nothing_else(
 def test_a_record_factory_may_give_records_whatever_names_it_likes(
     name: str, at_debug: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "ktrdr_core")
     before = logging.getLogRecordFactory()
 
     def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:

@@ -113,10 +113,9 @@ HttpStream::~HttpStream() {
 }
 
 void HttpStream::next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    runtime_.io().post(
-        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] {
-            to.guard([&] { reading->next(heard, to); });
-        });
+    runtime_.io().post([reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] {
+        to.guard([&] { reading->next(heard, to); });
+    });
 }
 
 void HttpStream::close() {
@@ -139,10 +138,9 @@ HttpEvents::~HttpEvents() {
 }
 
 void HttpEvents::next(std::uint64_t heard, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    runtime_.io().post(
-        [reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] {
-            to.guard([&] { reading->next(heard, to); });
-        });
+    runtime_.io().post([reading = reading_, heard, to = ReplyTo{runtime_, std::move(mailbox), key}] {
+        to.guard([&] { reading->next(heard, to); });
+    });
 }
 
 void HttpEvents::close() {
