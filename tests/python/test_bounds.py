@@ -16,6 +16,7 @@ from child import child
 from ktrdr_core import (
     AsyncServiceAdapter,
     CancellationToken,
+    DataManager,
     GenericProgressManager,
     OperationsService,
     ServiceOrchestrator,
@@ -26,9 +27,11 @@ from ktrdr_core.fastapi import operations_router
 from ktrdr_core.hosts.ib.app import create_app
 from ktrdr_core.hosts.ib.replay import Replay
 from ktrdr_core.hosts.traffic import OTHER_PATHS, Traffic
+from ktrdr_core.http import Client, TlsOptions
 from ktrdr_core.testing import FaultServer, status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ktrdr_core import ProgressState
@@ -259,3 +262,34 @@ def test_a_log_line_of_the_core_is_cut(caplog: pytest.LogCaptureFixture) -> None
     with caplog.at_level(logging.DEBUG, "ktrdr_core"):
         asyncio.run(test())
     assert all(len(record.getMessage()) <= 2 * TEXT for record in caplog.records)
+
+
+# ---- texts that are no UTF-8
+
+
+# A file's name whose bytes are no UTF-8, as Python has it.
+ODD = "caf\udce9.pem"
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda path: Client(tls=TlsOptions(ca_file=path)),
+        lambda path: Client(tls=TlsOptions(certificate_file=path, key_file=path)),
+        lambda path: OperationsService(path / "operations.db"),
+        lambda path: DataManager(path, env={}),
+    ],
+    ids=["authority", "certificate", "store", "data"],
+)
+def test_a_path_that_is_no_utf8_is_named_in_the_error(
+    attempt: Callable[[Path], object], tmp_path: Path
+) -> None:
+    odd = tmp_path / ODD
+    odd.write_bytes(b"nothing of use")
+    with pytest.raises((errors.KtrdrError, OSError)) as caught:
+        attempt(odd)
+    said = str(caught.value)
+    assert "caf" in said
+    said.encode()
+    if isinstance(caught.value, errors.KtrdrError):
+        json.dumps(dict(caught.value.context), ensure_ascii=False).encode()

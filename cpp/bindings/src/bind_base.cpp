@@ -5,6 +5,7 @@
 #include <ktrdr/base/errc.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/base/text.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -16,8 +17,9 @@ namespace {
 /// Raise the class that `ktrdr_core.errors` has for the code.
 void raise(const Error& error) {
     const auto errors = py::module_::import("ktrdr_core.errors");
-    const py::object exception = errors.attr("from_record")(py::str(std::string(to_string(error.code))), error.message,
-                                                            to_python(error.context));
+    // A path in the message need not be UTF-8.
+    const py::object exception = errors.attr("from_record")(py::str(std::string(to_string(error.code))),
+                                                            kept_text(error.message), to_python(error.context));
     PyErr_SetObject(py::type::of(exception).ptr(), exception.ptr());
 }
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/runtime/http_calls.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
@@ -58,7 +59,7 @@ std::shared_ptr<Mailbox> make_mailbox() {
 }
 
 py::object record_of(const Error& error) {
-    return py::make_tuple(std::string(to_string(error.code)), error.message, to_python(error.context));
+    return py::make_tuple(std::string(to_string(error.code)), kept_text(error.message), to_python(error.context));
 }
 
 /// `(values, failures)`: None stands for a call that failed, and `(index, (code, message, context))` says why.
