@@ -208,7 +208,9 @@ bool Runtime::shutdown(std::chrono::milliseconds limit) {
     // Workers may still hand things to the io thread, so it goes last.
     quiet = trainings_.stop(deadline) && quiet;
     quiet = compute_.stop(deadline) && quiet;
-    store_.post([this, deadline] { registry_.write_kept(patience_until(deadline)); });
+    if (tending_.load()) {
+        store_.post([this, deadline] { registry_.write_kept(patience_until(deadline)); });
+    }
     quiet = store_.stop(deadline) && quiet;
     return io_.stop(deadline) && quiet;
 }

@@ -152,17 +152,19 @@ Result<void> migrate_all(SQLite::Database& connection, const std::filesystem::pa
 }
 
 /// An older file learns it by being written anew, which is done while that is quick; a large one keeps its free pages.
-void let_space_be_given_back(SQLite::Database& connection) {
+void let_space_be_given_back(SQLite::Database& connection, std::chrono::milliseconds busy_timeout) {
     constexpr std::int64_t most_pages = 16'384;
     if (pragma(connection, "PRAGMA auto_vacuum") != 0 || pragma(connection, "PRAGMA page_count") > most_pages) {
         return;
     }
+    connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    connection.setBusyTimeout(0);
     try {
         connection.exec("VACUUM");
     } catch (const SQLite::Exception&) {
         // In use, or no room for the copy: nothing is lost, and the next opening tries again.
-        return;
     }
+    connection.setBusyTimeout(static_cast<int>(busy_timeout.count()));
 }
 
 Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem::path& file,
@@ -171,8 +173,11 @@ Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem:
     if (!owner) {
         return owner.error();
     }
-    // Of a new file only, before its first table: what is forgotten can be given back to the disk.
-    connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    // Of a new file only, before its first table: what is forgotten can be given back to the disk. Of another it asks
+    // for the lock, and opening waits for nobody who writes.
+    if (pragma(connection, "PRAGMA page_count") == 0) {
+        connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    }
     use_write_ahead_log(connection, options.busy_timeout);
     connection.exec(fmt::format("PRAGMA journal_size_limit = {}", largest_idle_log));
     // Bars that were announced must survive a power cut.
@@ -184,7 +189,7 @@ Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem:
     if (const auto migrated = migrate_all(connection, file, schemas); !migrated) {
         return migrated;
     }
-    let_space_be_given_back(connection);
+    let_space_be_given_back(connection, options.busy_timeout);
     return {};
 }
 

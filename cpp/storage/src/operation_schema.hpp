@@ -62,10 +62,10 @@ DROP INDEX operation_by_parent;
 CREATE INDEX operation_by_kind ON operation(type, status, created DESC, id DESC);
 CREATE INDEX operation_by_parent ON operation(parent_id, created DESC, id DESC, type, status) WHERE parent_id <> '';
 
--- How many there are, kept by triggers so that it holds whoever writes.
+-- How many there are, kept by triggers so that it holds whoever writes, and whatever: damage is counted too.
 CREATE TABLE operation_count(
-    type TEXT NOT NULL,
-    status TEXT NOT NULL,
+    type ANY NOT NULL,
+    status ANY NOT NULL,
     number INTEGER NOT NULL,
     PRIMARY KEY(type, status)
 ) STRICT, WITHOUT ROWID;
@@ -73,7 +73,8 @@ INSERT INTO operation_count SELECT type, status, count(*) FROM operation GROUP B
 CREATE TRIGGER operation_added AFTER INSERT ON operation BEGIN
     INSERT INTO operation_count VALUES (new.type, new.status, 1) ON CONFLICT DO UPDATE SET number = number + 1;
 END;
-CREATE TRIGGER operation_moved AFTER UPDATE OF status ON operation WHEN new.status <> old.status BEGIN
+CREATE TRIGGER operation_moved AFTER UPDATE OF type, status ON operation
+    WHEN new.type IS NOT old.type OR new.status IS NOT old.status BEGIN
     UPDATE operation_count SET number = number - 1 WHERE type = old.type AND status = old.status;
     DELETE FROM operation_count WHERE type = old.type AND status = old.status AND number <= 0;
     INSERT INTO operation_count VALUES (new.type, new.status, 1) ON CONFLICT DO UPDATE SET number = number + 1;
