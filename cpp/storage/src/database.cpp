@@ -172,7 +172,10 @@ Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem:
         return owner.error();
     }
     // Of a new file only, before its first table: what is forgotten can be given back to the disk.
-    connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    // Where it is so already the statement would still ask for the lock, which another may hold for long.
+    if (pragma(connection, "PRAGMA auto_vacuum") == 0) {
+        connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    }
     use_write_ahead_log(connection, options.busy_timeout);
     connection.exec(fmt::format("PRAGMA journal_size_limit = {}", largest_idle_log));
     // Bars that were announced must survive a power cut.
