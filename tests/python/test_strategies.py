@@ -198,7 +198,12 @@ def test_an_unknown_key_has_line_path_and_suggestion(refuse: Any) -> None:
         ("name: small", "name: ../small", "name", "pattern"),
         ("name: small\n", "", "name", "is missing"),
         ("low: {type:", "low: {typ: x, type:", "fuzzy_sets.rsi_14.low.typ", "did you mean 'type'?"),
-        ("low: {type: triangular, parameters: [0, 0, 50]}", "{}", "fuzzy_sets.rsi_14", "at least one"),
+        (
+            "low: {type: triangular, parameters: [0, 0, 50]}",
+            "{}",
+            "fuzzy_sets.rsi_14",
+            "at least one",
+        ),
         (
             "  labels:",
             "  data_split: {train: 0.5, validation: 0.1, test: 0.1}\n  labels:",
