@@ -1,13 +1,14 @@
 """What the built libraries ask for and what they show: nothing of Python in libktrdr.so, nothing of torch in _core."""
 
 import importlib.util
+import platform
 import re
 from pathlib import Path
 
 import pytest
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import Symbol, SymbolTableSection
+from elftools.elf.sections import NoteSection, Symbol, SymbolTableSection
 
 import floor_plan
 
@@ -122,6 +123,40 @@ def test_nothing_that_the_loader_fills_in_can_be_written_to(library: Path) -> No
     assert segments["PT_GNU_STACK"]["p_flags"] & 1 == 0
     # DF_1_NOW: everything is found at the start, so that the whole table is closed then.
     assert flags_of(library) & 1
+
+
+@pytest.mark.parametrize("library", built(), ids=lambda library: library.name.partition(".")[0])
+def test_overwritten_stacks_are_noticed(library: Path) -> None:
+    assert "__stack_chk_fail" in undefined(library)
+
+
+def test_calls_of_the_c_library_are_checked() -> None:
+    checked = [name for name in undefined(one("libktrdr.so")) if re.fullmatch(r"__\w+_chk", name)]
+    assert checked
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="of Intel and AMD")
+@pytest.mark.parametrize("library", built(), ids=lambda library: library.name.partition(".")[0])
+def test_jumps_and_returns_can_be_watched_by_the_processor(library: Path) -> None:
+    functions = [symbol for symbol in shown(library) if symbol["st_info"]["type"] == "STT_FUNC"]
+    assert functions
+    with library.open("rb") as stream:
+        file = ELFFile(stream)
+        for function in functions:
+            [offset] = file.address_offsets(function["st_value"], 4)
+            stream.seek(offset)
+            # ENDBR64: where an indirect call may arrive.
+            assert stream.read(4) == b"\xf3\x0f\x1e\xfa", function.name
+        notes = file.get_section_by_name(".note.gnu.property")
+        assert isinstance(notes, NoteSection)
+        features = [
+            feature["pr_data"]
+            for note in notes.iter_notes()
+            for feature in note["n_desc"]
+            if feature["pr_type"] == "GNU_PROPERTY_X86_FEATURE_1_AND"
+        ]
+        # Bit 1: returns are those of calls.
+        assert [feature & 2 for feature in features] == [2]
 
 
 def test_what_the_wheel_holds_of_others_has_a_notice() -> None:
