@@ -278,9 +278,7 @@ TEST_F(Registry, OfTwoThreadsThatCreateOneIdAtOnceOneMakesItAndBothHaveIt) {
 
 TEST_F(Registry, OfTwoThreadsThatWantOneIdForDifferentThingsOneIsRefused) {
     const auto store = std::make_shared<MeetingStore>();
-    const auto spec = [&](const char* type) {
-        return OperationSpec{.type = type, .id = "mine", .store = store};
-    };
+    const auto spec = [&](const char* type) { return OperationSpec{.type = type, .id = "mine", .store = store}; };
     std::optional<Result<OperationRegistry::Created>> first;
     std::thread other([&] { first.emplace(registry_.create(spec("training"))); });
     const auto second = registry_.create(spec("data_load"));

@@ -8,8 +8,8 @@
 
 namespace ktrdr {
 
-/// The exception in flight as an `Error`: its own when it carries one, `out_of_resources` when memory or threads ran out,
-/// else `internal`. Inside a `catch (...)` only. `doing` begins the message: "reading an answer".
+/// The exception in flight as an `Error`: its own when it carries one, `out_of_resources` when memory or threads ran
+/// out, else `internal`. Inside a `catch (...)` only. `doing` begins the message: "reading an answer".
 [[nodiscard]] KTRDR_EXPORT Error caught(std::string_view doing);
 
 /// Log the exception in flight at error level and forget it. Inside a `catch (...)` only.
