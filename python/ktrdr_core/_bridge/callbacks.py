@@ -55,6 +55,8 @@ def guarded(
             raise
         except BaseException as error:  # noqa: BLE001 - what a user's callback raises is unknown
             broken.append(True)
-            _bridge.report(f"{what} {shown(callback)} raised and is switched off", error)
+            # What a person knows by name, not what is put around it.
+            known = getattr(callback, "__wrapped__", callback)
+            _bridge.report(f"{what} {shown(known)} raised and is switched off", error)
 
     return call
