@@ -187,7 +187,7 @@ def test_an_app_answers_from_any_bars_and_an_event_holds_its_answers() -> None:
         app = create_app(other_bars(), gate=gate)
         body = {"symbol": "X", "timeframe": "1d", "start": "2024-01-01", "end": "2024-01-03"}
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://test"
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
         ) as client:
             answer = asyncio.ensure_future(client.post("/data/historical", json=body))
             await app.state.traffic.until(lambda traffic: traffic.held == 1)

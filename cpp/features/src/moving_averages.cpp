@@ -51,6 +51,22 @@ std::size_t ExponentialAverage::steps_to_forget(std::size_t period) {
     return ktrdr::steps_to_forget((n - 1) / (n + 1));
 }
 
+Column ema(std::span<const double> values, std::size_t period) {
+    Column result;
+    result.reserve(values.size());
+    ExponentialAverage average(period);
+    for (const double value : values) {
+        result.push_back(average.next(value));
+    }
+    return result;
+}
+
+Column distance_from_sma(std::span<const double> values, std::size_t period) {
+    Column result(values.size());
+    make_state<1, 1>(DistanceFromAverage(period))->run(std::array{values}, std::array{std::span(result)});
+    return result;
+}
+
 std::span<const IndicatorSpec> moving_average_specs() noexcept {
     return moving_averages;
 }

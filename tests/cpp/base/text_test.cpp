@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <ktrdr/base/json.hpp>
@@ -19,7 +18,7 @@ using testing::StartsWith;
 
 bool can_be_read(const json::value& value) {
     boost::system::error_code error;
-    (void)json::parse(json::serialize(value), error, {}, deep_json());
+    (void)parse_json(json::serialize(value), error);
     return !error;
 }
 

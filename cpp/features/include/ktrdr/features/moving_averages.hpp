@@ -80,6 +80,10 @@ private:
 /// Steps after which something of which each step leaves the share `kept` has no more than 2^-53 of its weight.
 [[nodiscard]] KTRDR_EXPORT std::size_t steps_to_forget(double kept);
 
+[[nodiscard]] KTRDR_EXPORT Column ema(std::span<const double> values, std::size_t period);
+/// How far a value lies above its simple mean of `period` values, in percent of that mean; NaN where the mean is 0.
+[[nodiscard]] KTRDR_EXPORT Column distance_from_sma(std::span<const double> values, std::size_t period);
+
 /// The registry's rows of this family: distance_from_ma.
 [[nodiscard]] KTRDR_EXPORT std::span<const IndicatorSpec> moving_average_specs() noexcept;
 
