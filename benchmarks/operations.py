@@ -102,7 +102,9 @@ async def _burst(count: int) -> list[dict[str, Any]]:
         if heard == count:
             done.set()
 
-    natives = [_core.create_operation(_core.OperationSpec({"type": "burst"}))[0] for _ in range(count)]
+    natives = [
+        _core.create_operation(_core.OperationSpec({"type": "burst"}))[0] for _ in range(count)
+    ]
     for native in natives:
         native.start()
         native.listen(post.mailbox, post.add(hear), False)

@@ -84,20 +84,15 @@ def _read(path: Path, count: int) -> list[dict[str, Any]]:
     service = OperationsService(path, default=False)
     raw = sqlite3.connect(path)
 
-    def last_cursor() -> str:
-        page = service.list(limit=1000)
-        for _ in range(count // 1000 - 2):
-            page = service.list(limit=1000, cursor=page.cursor)
-        assert page.cursor is not None
-        return page.cursor
-
-    cursor = last_cursor()
+    cursor = ""
+    for _ in range(count // 1000 - 1):
+        cursor = service.list(limit=1000, cursor=cursor or None).cursor or ""
     moment, identity = cursor.split(".", 1)
     columns = "SELECT * FROM operation"
     order = f"ORDER BY created DESC, id DESC LIMIT {_PAGE}"
 
     def rows(condition: str, *values: Any) -> None:
-        for row in raw.execute(f"{columns} {condition}", values):  # nosec B608 - our own words
+        for row in raw.execute(f"{columns} {condition}", values):
             json.loads(row[4]), json.loads(row[16]), json.loads(row[17])
 
     groups: list[tuple[str, dict[str, Callable[[], Any]]]] = [

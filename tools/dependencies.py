@@ -11,7 +11,7 @@ import argparse
 import importlib.metadata
 import json
 import re
-import subprocess  # nosec B404 - runs pip-audit of this environment
+import subprocess  # nosec B404
 import sys
 import tempfile
 import tomllib
