@@ -54,7 +54,7 @@ async def main():
         return 7
     async with DataManager(sys.argv[1], env={}) as manager:
         for name in ("op_1", "op_2", "op_3"):
-            await manager.start_operation("work", "work", work, operation_id=name)
+            await manager.start_operation("work", "work_of_three", work, operation_id=name)
 asyncio.run(main())
 """
 
@@ -98,7 +98,7 @@ def test_one_damaged_record_is_shown_and_the_others_are_listed(tmp_path: Path) -
     foreign(tmp_path, "UPDATE operation SET status = 'garbage' WHERE id = 'op_2'")
     foreign(tmp_path, "UPDATE event SET data = 'garbage' WHERE operation = 'op_1' AND seq = 1")
     service = OperationsService(tmp_path / "ktrdr.db", default=False)
-    records = {record.id: record for record in service.list().records}
+    records = {record.id: record for record in service.list(operation_type="work_of_three").records}
     assert sorted(records) == ["op_1", "op_2", "op_3"]
     odd = records["op_2"]
     assert odd.damage == ['status: "garbage" is not known']

@@ -286,7 +286,10 @@ def test_sigterm_cancels_the_operations_of_a_service(tmp_path: Path) -> None:
     with child([sys.executable, "-c", WITH_WORK, str(store)]) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        with urllib.request.urlopen(f"{url}/start", data=b"", timeout=30) as answer:
+        start = urllib.request.Request(
+            f"{url}/start", data=b"{}", headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(start, timeout=30) as answer:
             assert json.load(answer) == "work-1"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

@@ -155,11 +155,10 @@ def test_a_packed_body_is_unpacked_however_it_comes(coding: str, packed: bytes, 
         ("gzip", gzip.compress(TEXT)[:-4], errors.ProtocolError, "ends inside its packed body"),
         ("gzip", b"no gzip at all", errors.ProtocolError, "packed body that is broken"),
         ("gzip", gzip.compress(TEXT)[:20] + b"x" * 50, errors.ProtocolError, r"broken|inside"),
-        ("gzip", gzip.compress(TEXT) + b"x", errors.ProtocolError, r"broken|inside"),
         ("deflate", b"\xff" * 40, errors.ProtocolError, "broken"),
         ("gzip", gzip.compress(bytes(2_000_000)), errors.ResponseTooLargeError, "1000000 bytes"),
     ],
-    ids=["cut short", "no gzip", "spoilt", "more behind it", "no deflate", "bomb"],
+    ids=["cut short", "no gzip", "spoilt", "no deflate", "bomb"],
 )
 def test_a_body_that_does_not_unpack_is_an_error(
     coding: str, body: bytes, error: type[Exception], words: str

@@ -311,7 +311,7 @@ def test_the_core_s_log_records_reach_logging(
             load = data.load_data("AAPL", "1d", **FULL)
             load.result(60)
     records = [r for r in caplog.records if r.name == "ktrdr_core.operations"]
-    assert any(getattr(record, "operation_id", "") == load.id for record in records)
+    assert any(getattr(record, "ktrdr_operation_id", "") == load.id for record in records)
 
 
 def asked(stats: dict[str, Any]) -> int:

@@ -173,7 +173,7 @@ FAILURES: dict[str, tuple[Any, str]] = {
     "a base exception": (lambda: Base("low"), "Base: low"),
     "a generator's exit": (lambda: GeneratorExit("out"), "GeneratorExit: out"),
     "a stop": (lambda: StopAsyncIteration("all"), "StopAsyncIteration: all"),
-    "huge": (lambda: ValueError("x" * 10_000_000), "more characters"),
+    "huge": (lambda: ValueError("x" * 10_000_000), "10,000,000 characters in all"),
     "empty": (ValueError, "ValueError"),
     "a nameless class": (nameless, "strange class"),
     "a group": (
@@ -565,8 +565,10 @@ def test_what_has_none_is_described_and_changes_no_success(
         assert await domain.execute_with_progress(work(value), context={"given": value})
         record = OperationsService().get(operation.id)
         assert record.status == "completed"
-        assert words in str(record.progress.context["told"])
-        assert words in str(record.progress.context["given"])
+        facts = record.progress.context
+        # Where the first of them takes all the room, the mark of what was left out stands for the other.
+        assert words in str(facts["given"])
+        assert words in str(facts.get("told") or facts["…"])
         assert words in str(record.result["value"])
         assert len(json.dumps(record.result)) < 2_000_000
         kept = OperationsService().get(alone.id).result

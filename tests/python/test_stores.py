@@ -36,7 +36,7 @@ def serve(
 
     async def main() -> None:
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             await test(client)
 
     asyncio.run(main())

@@ -80,6 +80,8 @@ PACKAGES = (
 HANDLES = {
     "AsyncServiceAdapter",
     "BarSource",
+    # A secret: nothing of it is shown, so nothing of it is compared or copied either.
+    "Bearer",
     "CancelRegistration",
     "CancellationSystem",
     "CancellationToken",

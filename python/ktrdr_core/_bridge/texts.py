@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-#: Characters of a text that is kept of an error.
-LONGEST = 16_384
+#: Bytes of a text that is kept of an error: with what is said of a cut, fewer than the core's own bound.
+LONGEST = 8_000
 
 
 def readable(text: str, longest: int = LONGEST) -> str:
@@ -16,8 +16,10 @@ def readable(text: str, longest: int = LONGEST) -> str:
     # The methods of str itself: a subclass may have others.
     size = str.__len__(text)
     kept = str.__getitem__(text, slice(longest)) if size > longest else text
-    plain = str.encode(kept, "utf-8", "backslashreplace").decode()
-    return plain if size <= longest else f"{plain}… ({size - longest:,} more characters)"
+    plain = str.encode(kept, "utf-8", "backslashreplace")
+    if size <= longest and len(plain) <= longest:
+        return plain.decode()
+    return f"{plain[:longest].decode(errors='ignore')}… ({size:,} characters in all)"
 
 
 def name_of(cls: type) -> str:
