@@ -51,7 +51,7 @@ std::optional<milliseconds> asked_pause(const Response& response, UtcTime date) 
     return std::nullopt;
 }
 
-Error out_of_range(std::string_view field, double value, std::string_view rule) {
+Error policy_error(std::string_view field, double value, std::string_view rule) {
     return fail(Errc::configuration, fmt::format("retry.{} is {}, but {}", field, value, rule),
                 {{"field", field}, {"value", value}, {"rule", rule}});
 }
@@ -112,7 +112,7 @@ milliseconds Retries::pause_after(const Result<Response>& outcome, UtcTime date,
 
 Result<void> check(const RetryPolicy& policy) {
     if (policy.attempts < 1 || policy.attempts > 100) {
-        return out_of_range("attempts", policy.attempts, "must be from 1 to 100");
+        return policy_error("attempts", policy.attempts, "must be from 1 to 100");
     }
     using Time = std::pair<std::string_view, milliseconds>;
     for (const auto& [field, value] :
@@ -120,14 +120,14 @@ Result<void> check(const RetryPolicy& policy) {
                     Time{"longest_pause (ms)", policy.longest_pause},
                     Time{"longest_retry_after (ms)", policy.longest_retry_after}}) {
         if (value.count() < 0) {
-            return out_of_range(field, static_cast<double>(value.count()), "must not be negative");
+            return policy_error(field, static_cast<double>(value.count()), "must not be negative");
         }
     }
     using Number = std::pair<std::string_view, double>;
     for (const auto& [field, value] :
          std::array{Number{"budget", policy.budget}, Number{"budget_reserve", policy.budget_reserve}}) {
         if (!std::isfinite(value) || value < 0) {
-            return out_of_range(field, value, "must be at least 0");
+            return policy_error(field, value, "must be at least 0");
         }
     }
     return {};

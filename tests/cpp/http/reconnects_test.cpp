@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr SteadyTime start{};
+constexpr SteadyTime connected_at{};
 
 Error refused() {
     return fail(Errc::service_connection, "refused");
@@ -52,39 +52,39 @@ TEST(Reconnects, WaitLongerEachTimeThatAConnectionBringsNothing) {
 
 TEST(Reconnects, GoOnWhileAServiceThatWasThereStaysAwayNoLongerThanItMay) {
     Reconnects reconnects(60s);
-    EXPECT_FALSE(reconnects.goes_on(refused(), start)) << "it never was there";
+    EXPECT_FALSE(reconnects.goes_on(refused(), connected_at)) << "it never was there";
     reconnects.connected();
-    EXPECT_TRUE(reconnects.goes_on(refused(), start));
-    EXPECT_TRUE(reconnects.goes_on(answered(502), start + 59s));
-    EXPECT_FALSE(reconnects.goes_on(refused(), start + 60s));
+    EXPECT_TRUE(reconnects.goes_on(refused(), connected_at));
+    EXPECT_TRUE(reconnects.goes_on(answered(502), connected_at + 59s));
+    EXPECT_FALSE(reconnects.goes_on(refused(), connected_at + 60s));
     reconnects.connected();
-    EXPECT_TRUE(reconnects.goes_on(refused(), start + 61s)) << "it was back, and is away anew";
+    EXPECT_TRUE(reconnects.goes_on(refused(), connected_at + 61s)) << "it was back, and is away anew";
     Reconnects impatient(0ms);
     impatient.connected();
-    EXPECT_FALSE(impatient.goes_on(refused(), start));
+    EXPECT_FALSE(impatient.goes_on(refused(), connected_at));
     Reconnects endless(Reconnects::Time::max());
     endless.connected();
-    EXPECT_TRUE(endless.goes_on(refused(), start));
-    EXPECT_TRUE(endless.goes_on(refused(), start + 24h * 365));
+    EXPECT_TRUE(endless.goes_on(refused(), connected_at));
+    EXPECT_TRUE(endless.goes_on(refused(), connected_at + 24h * 365));
 }
 
 TEST(Reconnects, GoOnAfterWhatARestartLooksLikeAndAfterNothingElse) {
     Reconnects reconnects(60s);
     reconnects.connected();
     for (const int status : {408, 425, 429, 502, 503, 504}) {
-        EXPECT_TRUE(reconnects.goes_on(answered(status), start)) << status;
+        EXPECT_TRUE(reconnects.goes_on(answered(status), connected_at)) << status;
     }
     for (const int status : {301, 400, 401, 403, 404, 410, 500, 501}) {
-        EXPECT_FALSE(reconnects.goes_on(answered(status), start)) << status;
+        EXPECT_FALSE(reconnects.goes_on(answered(status), connected_at)) << status;
     }
-    EXPECT_TRUE(reconnects.goes_on(fail(Errc::service_timeout, "late"), start));
-    EXPECT_TRUE(reconnects.goes_on(fail(Errc::protocol, "ends inside its head"), start));
-    EXPECT_TRUE(reconnects.goes_on(fail(Errc::pool_timeout, "", {{"last_dial_error", "refused"}}), start));
-    EXPECT_FALSE(reconnects.goes_on(fail(Errc::pool_timeout, "too many streams"), start));
-    EXPECT_FALSE(reconnects.goes_on(fail(Errc::service_connection, "", {{"tls", "expired"}}), start));
-    EXPECT_FALSE(reconnects.goes_on(fail(Errc::protocol, "no events", {{"answered", 200}}), start));
+    EXPECT_TRUE(reconnects.goes_on(fail(Errc::service_timeout, "late"), connected_at));
+    EXPECT_TRUE(reconnects.goes_on(fail(Errc::protocol, "ends inside its head"), connected_at));
+    EXPECT_TRUE(reconnects.goes_on(fail(Errc::pool_timeout, "", {{"last_dial_error", "refused"}}), connected_at));
+    EXPECT_FALSE(reconnects.goes_on(fail(Errc::pool_timeout, "too many streams"), connected_at));
+    EXPECT_FALSE(reconnects.goes_on(fail(Errc::service_connection, "", {{"tls", "expired"}}), connected_at));
+    EXPECT_FALSE(reconnects.goes_on(fail(Errc::protocol, "no events", {{"answered", 200}}), connected_at));
     for (const Errc code : {Errc::cancelled, Errc::timed_out, Errc::client_closed, Errc::response_too_large}) {
-        EXPECT_FALSE(reconnects.goes_on(fail(code, ""), start));
+        EXPECT_FALSE(reconnects.goes_on(fail(code, ""), connected_at));
     }
 }
 
