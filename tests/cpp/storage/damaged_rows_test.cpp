@@ -288,11 +288,11 @@ TEST_F(Damaged, ProcessesThatDiedAreMarkedWhenTheFileIsOpenedAndByThoseWhoHaveIt
     dying.reset();
     world_.reset();
     InlineExecutor executor;
-    const auto storage = Storage::open(file(), {}, executor, ManualClock()).value();
+    ManualClock clock;
+    const auto storage = Storage::open(file(), {}, executor, clock).value();
     EXPECT_EQ(status("one"), "interrupted") << "nobody has looked";
     dying = std::make_unique<StoreWorld>(file());
     ASSERT_TRUE(dying->write(dying->record("two"), {}, true));
-    ManualClock clock;
     ManualExecutor io;
     ManualTimerQueue timers(clock);
     OperationRegistry registry(io, timers, clock);

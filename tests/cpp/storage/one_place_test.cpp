@@ -183,7 +183,8 @@ TEST_F(OnePlace, IsOpenOnceInAProcessByAllItsNames) {
 
 TEST_F(OnePlace, HoldsNoNameThatIsNotText) {
     InlineExecutor executor;
-    const auto opened = Storage::open(root() / "caf\xe9" / "ktrdr.db", {}, executor, ManualClock());
+    const ManualClock clock;
+    const auto opened = Storage::open(root() / "caf\xe9" / "ktrdr.db", {}, executor, clock);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, Errc::storage);
     EXPECT_THAT(opened.error().message, HasSubstr("not UTF-8"));
