@@ -23,18 +23,11 @@ import pytest
 
 from ktrdr_core import GenericProgressManager, ProgressState, errors
 from ktrdr_core.operations import OperationsService
-from ktrdr_core.orchestrator import ServiceOrchestrator, current_operation
+from ktrdr_core.orchestrator import current_operation
+from ktrdr_core.testing import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Domain(ServiceOrchestrator):
-    def _get_service_name(self) -> str:
-        return "Domain"
-
-    def _get_env_var_prefix(self) -> str:
-        return "DOMAIN"
 
 
 @pytest.fixture

@@ -11,19 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ktrdr_core import ProgressState
-from ktrdr_core.orchestrator import ServiceOrchestrator, current_operation
+from ktrdr_core.orchestrator import current_operation
 from ktrdr_core.progress import GenericProgressManager, ProgressRenderer
+from ktrdr_core.testing import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Domain(ServiceOrchestrator):
-    def _get_service_name(self) -> str:
-        return "Domain"
-
-    def _get_env_var_prefix(self) -> str:
-        return "DOMAIN"
 
 
 class Base(BaseException):

@@ -16,19 +16,11 @@ from fastapi import FastAPI
 from ktrdr_core import CancellationToken, Operation, _core, errors
 from ktrdr_core.fastapi import operations_router
 from ktrdr_core.operations import OperationsService
-from ktrdr_core.orchestrator import ServiceOrchestrator, current_operation
-from ktrdr_core.testing import until_running
+from ktrdr_core.orchestrator import current_operation
+from ktrdr_core.testing import Domain, until_running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-
-class Domain(ServiceOrchestrator):
-    def _get_service_name(self) -> str:
-        return "Domain"
-
-    def _get_env_var_prefix(self) -> str:
-        return "DOMAIN"
 
 
 class Work:
