@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ktrdr_core import DataManager, errors
+from ktrdr_core import DataManager, OperationsService, errors
+from ktrdr_core.operations import context
 from ktrdr_core.testing import FakeSource, fake_source
 
 if TYPE_CHECKING:
@@ -124,3 +125,19 @@ def test_its_example_runs() -> None:
     found = doctest.testmod(fake_source)
     assert found.attempted > 5
     assert found.failed == 0
+
+
+def test_a_load_whose_parent_ends_as_it_begins_goes_on_without_one(
+    source: FakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing() -> None: ...
+
+    with DataManager(tmp_path, source=source, env={}) as data:
+        ended = data.run_sync_operation("ENDS", "ends", nothing)
+        assert ended is None
+        parent = OperationsService().list(operation_type="ends").records[0].id
+        monkeypatch.setattr(context, "current_id", lambda: parent)
+        load = data.load_data("AAPL", "1d", **YEAR)
+        assert len(load.result(30)) == 365
+        assert OperationsService().get(load.id).parent_id == ""
+        assert data.run_sync_operation("STARTS", "starts", nothing) is None

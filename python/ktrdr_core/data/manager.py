@@ -10,7 +10,7 @@ from .. import _bridge, _core
 from ..bars import Bars
 from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback, foreign
-from ..operations.context import current_id
+from ..operations.context import under_current
 from ..orchestrator.core_manager import CoreManager
 from ..progress import ProgressRenderer
 from .dates import Date, iso
@@ -161,34 +161,33 @@ class DataManager(CoreManager):
         ConflictError
             When the id belongs to another request; at once.
         """
-        request = _core.LoadRequest(
-            symbol=symbol,
-            timeframe=timeframe,
-            start_date=iso("start_date", start_date),
-            end_date=iso("end_date", end_date),
-            mode=mode,
-            operation_id=operation_id,
-            parent_id=current_id(),
-        )
-        return self._load(request, cancellation_token, progress_callback)
+        asked = {
+            "symbol": symbol,
+            "timeframe": timeframe,
+            "start_date": iso("start_date", start_date),
+            "end_date": iso("end_date", end_date),
+            "mode": mode,
+            "operation_id": operation_id,
+        }
+        return self._load(asked, cancellation_token, progress_callback)
 
     def _load_again(
         self, parameters: dict[str, Any], *, operation_id: str, resume: bool
     ) -> Operation[Bars]:
-        return self._load(
-            _core.LoadRequest(
-                **parameters, operation_id=operation_id, parent_id=current_id(), resume=resume
-            )
-        )
+        return self._load({**parameters, "operation_id": operation_id, "resume": resume})
 
     def _load(
         self,
-        request: _core.LoadRequest,
+        asked: dict[str, Any],
         token: CancellationToken | None = None,
         callback: ProgressCallback | None = None,
     ) -> Operation[Bars]:
         native_token, watch = foreign.as_token("cancellation_token", token)
-        native = self._native.load_data(request, native_token)
+        native = under_current(
+            lambda parent: self._native.load_data(
+                _core.LoadRequest(**asked, parent_id=parent), native_token
+            )
+        )
         watch(native)
         return self._track(Operation(native, Bars, progress_callback=callback))
 

@@ -7,6 +7,7 @@ from threading import local
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .. import _core
+from ..errors import NotFoundError
 from ..progress import GenericProgressManager
 
 if TYPE_CHECKING:
@@ -165,3 +166,17 @@ def current_id() -> str:
     """Give the id of the operation that the code here runs under, or nothing."""
     here = current_operation()
     return "" if here is None else here.id
+
+
+def under_current(start: Callable[[str], T]) -> T:
+    """Call ``start`` with the id of the operation that the code here runs under, or with nothing.
+
+    With nothing again where that one has ended between the look and the start.
+    """
+    parent = current_id()
+    try:
+        return start(parent)
+    except NotFoundError:
+        if not parent:
+            raise
+        return start("")

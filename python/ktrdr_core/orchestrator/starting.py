@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .. import _bridge, _core
 from .._bridge import arguments
-from ..errors import InvalidArgumentError, NotFoundError
+from ..errors import InvalidArgumentError
 from ..operations import foreign
-from ..operations.context import OperationProgress, current_id
+from ..operations.context import OperationProgress, under_current
 from ..operations.outcome import Raised
 from ..progress import as_dict, check_count
 from .work import carry_out
@@ -77,13 +77,7 @@ def create(
         return _core.create_operation(spec, limit, native_token, as_dict(context) or {})
 
     try:
-        try:
-            native, created = make(parent_id or current_id())
-        except NotFoundError:
-            if parent_id:
-                raise
-            # The operation that ran here has ended this moment.
-            native, created = make("")
+        native, created = make(parent_id) if parent_id else under_current(make)
     except TypeError as error:
         given: dict[str, tuple[object, str]] = {
             "operation_type": (kind, "str"),

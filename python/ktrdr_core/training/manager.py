@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _bridge, _core
 from ..data.dates import Date, iso
 from ..operations import Operation, ProgressCallback, foreign
-from ..operations.context import current_id
+from ..operations.context import under_current
 from ..orchestrator.core_manager import CoreManager
 from ..progress import ProgressRenderer
 
@@ -122,31 +122,28 @@ class TrainingManager(CoreManager):
         """
         from ..strategies import load_strategy
 
-        request = _core.TrainingRequest(
-            strategy=load_strategy(strategy_config_path).to_json(),
-            strategy_path=os.fspath(strategy_config_path),
-            symbols=None if symbols is None else list(symbols),
-            timeframes=None if timeframes is None else list(timeframes),
-            start_date=iso("start_date", start_date),
-            end_date=iso("end_date", end_date),
-            validation_split=validation_split,
-            operation_id=operation_id,
-            parent_id=current_id(),
-        )
-        return self._train(request, cancellation_token, progress_callback)
+        asked = {
+            "strategy": load_strategy(strategy_config_path).to_json(),
+            "strategy_path": os.fspath(strategy_config_path),
+            "symbols": None if symbols is None else list(symbols),
+            "timeframes": None if timeframes is None else list(timeframes),
+            "start_date": iso("start_date", start_date),
+            "end_date": iso("end_date", end_date),
+            "validation_split": validation_split,
+            "operation_id": operation_id,
+        }
+        return self._train(asked, cancellation_token, progress_callback)
 
     def _train_again(
         self, parameters: dict[str, Any], *, operation_id: str, resume: bool
     ) -> Operation[dict[str, Any]]:
         # A training cannot go on in the middle, so `resume` is refused before it comes here.
         asked = {name: parameters[name] for name in _ASKED}
-        return self._train(
-            _core.TrainingRequest(**asked, operation_id=operation_id, parent_id=current_id())
-        )
+        return self._train({**asked, "operation_id": operation_id})
 
     def _train(
         self,
-        request: _core.TrainingRequest,
+        asked: dict[str, Any],
         token: CancellationToken | None = None,
         callback: ProgressCallback | None = None,
     ) -> Operation[dict[str, Any]]:
@@ -155,7 +152,11 @@ class TrainingManager(CoreManager):
         torch_loader.check_installed()
         slot = _core.TrainerSlot()
         native_token, watch = foreign.as_token("cancellation_token", token)
-        native = self._native.train(request, slot, native_token)
+        native = under_current(
+            lambda parent: self._native.train(
+                _core.TrainingRequest(**asked, parent_id=parent), slot, native_token
+            )
+        )
         watch(native)
         torch_loader.load_into(slot)
         return self._track(Operation(native, dict, progress_callback=callback))
