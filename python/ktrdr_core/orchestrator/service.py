@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import warnings
+from types import CoroutineType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -192,7 +193,9 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         total_steps: int | None,
         context: Mapping[str, Any] | None,
     ) -> T:
-        if isinstance(work, Operation):
+        # Most work is a coroutine, which needs no look at an abstract class.
+        plain = type(work) is CoroutineType
+        if not plain and isinstance(work, Operation):
             return await starting.attach(work, callback, limit, token)
         try:
             if not inspect.isawaitable(work):
@@ -220,7 +223,7 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
             value, cause = await carry_out(native, work, keep=False)
         finally:
             waiter.leave()
-        if isinstance(cause, KeyboardInterrupt | SystemExit):
+        if cause is not None and isinstance(cause, KeyboardInterrupt | SystemExit):
             Raised(cause).again()
         if callback is not None or not native.done:
             # The last progress, and the end as the store has it, come before the value.

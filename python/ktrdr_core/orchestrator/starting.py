@@ -52,29 +52,22 @@ def create(
     context: Mapping[str, Any] | None,
     *,
     parent_id: str = "",
-    parameters: dict[str, Any] | None = None,
-    resumable: bool = False,
-    resume: bool = False,
+    **again: Any,
 ) -> tuple[_core.Operation, bool]:
-    """Make an operation, a child of the one that runs here; False for one that was there already."""
+    """Make an operation, a child of the one that runs here; False for one that was there already.
+
+    ``again`` are ``parameters``, ``resumable`` and ``resume``, of work that can be made again.
+    """
     if total_steps is not None and check_count("total_steps", total_steps) < 0:
         raise InvalidArgumentError(f"total_steps must be at least 0, not {total_steps}")
     _bridge.ensure_started()
     native_token, watch = foreign.as_token("cancellation_token", token)
 
     def make(parent: str) -> tuple[_core.Operation, bool]:
-        spec = _core.OperationSpec(
-            {
-                "type": kind,
-                "id": operation_id,
-                "name": name,
-                "parent_id": parent,
-                "parameters": parameters or {},
-                "resumable": resumable,
-                "resume": resume,
-            }
+        spec = {"type": kind, "id": operation_id, "name": name, "parent_id": parent, **again}
+        return _core.create_operation(
+            _core.OperationSpec(spec), limit, native_token, as_dict(context) or {}
         )
-        return _core.create_operation(spec, limit, native_token, as_dict(context) or {})
 
     try:
         native, created = make(parent_id) if parent_id else under_current(make)
