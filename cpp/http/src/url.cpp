@@ -6,6 +6,7 @@
 #include <boost/url/authority_view.hpp>
 #include <boost/url/grammar/ci_string.hpp>
 #include <boost/url/scheme.hpp>
+#include <cctype>
 #include <charconv>
 #include <cstdint>
 #include <iterator>
@@ -43,6 +44,14 @@ std::string without_zone(std::string_view authority, std::string& zone) {
     return std::string(authority.substr(0, begin)).append(authority.substr(end));
 }
 
+/// As RFC 6874 writes one: a `%`, then letters, digits and few marks, or their codes.
+bool is_zone(std::string_view text) {
+    const auto fits = [](unsigned char c) {
+        return std::isalnum(c) != 0 || std::string_view("-._~%").find(static_cast<char>(c)) != std::string_view::npos;
+    };
+    return text.size() > 1 && std::all_of(text.begin(), text.end(), fits);
+}
+
 /// Split at the end of the authority; the target is what is left, as it is written, for services are asked for targets
 /// that RFC 3986 would have encoded otherwise (`/a|b`, `?x=[1]`). Answers what is wrong, or nothing.
 std::string_view split(std::string_view url, Url& parts) {
@@ -62,7 +71,7 @@ std::string_view split(std::string_view url, Url& parts) {
     std::string zone;
     const std::string zoneless = without_zone(written, zone);
     const auto authority = boost::urls::parse_authority(zoneless);
-    if (!authority) {
+    if (!authority || !(zone.empty() || is_zone(zone))) {
         return "its host is neither a name nor an address such as 127.0.0.1 or [::1], or its port is not a number";
     }
     if (authority->has_userinfo()) {

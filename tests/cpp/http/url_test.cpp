@@ -32,6 +32,10 @@ TEST(Url, KeepsTheZoneOfAnAddress) {
     EXPECT_EQ(parse_url("http://[fe80::1%25Eth0]/").value().origin.host, "fe80::1%25Eth0");
     EXPECT_TRUE(parse_url("http://[fe80::1%eth0/").has_error());
     EXPECT_TRUE(parse_url("http://[%eth0]/").has_error());
+    for (const std::string zone : {"", "0@", "a:b", "a[b", "a\\b", "a;b", "a|b"}) {
+        EXPECT_TRUE(parse_url("http://[fe80::1%" + zone + "]/").has_error()) << zone;
+    }
+    EXPECT_EQ(parse_url("http://[fe80::1%25en.0-1_a~]/").value().origin.host, "fe80::1%25en.0-1_a~");
 }
 
 TEST(Url, KeepsATargetAsItIsWritten) {
