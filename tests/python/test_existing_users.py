@@ -189,7 +189,8 @@ def test_an_adapter_keeps_what_is_its_own(cls: type[Quotes]) -> None:
         with pytest.raises(AttributeError, match="colour"):
             quotes.colour  # noqa: B018
 
-    with FaultServer([ok('{"price": 1}'), ok("{}")]) as server:
+    answers = {"/last": ok('{"price": 1}'), "/alive": ok("{}")}
+    with FaultServer(lambda request: answers[request.target]) as server:
         asyncio.run(main(server.url))
         assert [request.target for request in server.requests] == ["/last", "/alive"]
 

@@ -28,8 +28,11 @@ TEST(Caught, KeepsAnErrorOfOurs) {
 
 TEST(Caught, TellsThatMemoryOrThreadsRanOut) {
     EXPECT_EQ(what_becomes_of(std::bad_alloc{}).code, Errc::out_of_resources);
-    const auto again = std::make_error_code(std::errc::resource_unavailable_try_again);
-    EXPECT_EQ(what_becomes_of(std::system_error(again, "thread")).code, Errc::out_of_resources);
+    for (const std::errc shortage : {std::errc::resource_unavailable_try_again, std::errc::not_enough_memory,
+                                     std::errc::too_many_files_open, std::errc::too_many_files_open_in_system}) {
+        const std::system_error thrown(std::make_error_code(shortage), "thread");
+        EXPECT_EQ(what_becomes_of(thrown).code, Errc::out_of_resources);
+    }
     const auto other = std::make_error_code(std::errc::permission_denied);
     EXPECT_EQ(what_becomes_of(std::system_error(other)).code, Errc::internal);
 }
