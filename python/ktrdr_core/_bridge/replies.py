@@ -10,12 +10,14 @@ from .. import _bridge
 from ..errors import InvalidArgumentError, from_record
 from .arguments import explained
 from .awaited import Awaited
+from .foreign import watched
 
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Generator
 
     from .. import _core
+    from .foreign import ForeignToken
 
 T = TypeVar("T")
 
@@ -26,15 +28,38 @@ Row = tuple[bool, Any]
 Send = Callable[["_core.Mailbox", int], "_core.CancellationToken | None"]
 
 
-class Pending(Awaited[T]):
+class Unsent:
+    """A call that is made ready: it says what it is, and warns when it is dropped before it was sent."""
+
+    #: Method and URL.
+    _shown: tuple[str, str]
+    #: Somebody has asked for it to be sent.
+    _begun = False
+
+    def __repr__(self) -> str:
+        # Without its query, which may hold secrets.
+        method, url = self._shown
+        return f"<{type(self).__name__} {method} {url.partition('?')[0]}>"
+
+    def __del__(self) -> None:
+        if not self._begun:
+            warnings.warn(
+                f"{self!r} was never awaited: nothing was sent",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+
+class Pending(Unsent, Awaited[T]):
     """A call that is made when it is awaited, or waited for with ``result()``; each time anew.
 
     Python takes it where it takes a coroutine (``create_task``, ``TaskGroup``, ``asyncio.run``), and one that is dropped
     unsent warns as a coroutine does that was never awaited.
     """
 
-    #: Method and URL.
-    _shown: tuple[str, str]
+    #: What has to watch a token of others that stops the call.
+    _foreign: ForeignToken | None = None
 
     def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken | None:
         """See ``Send``."""
@@ -44,13 +69,6 @@ class Pending(Awaited[T]):
         """Make what the caller gets of what came."""
         return value  # type: ignore[no-any-return]
 
-    def __repr__(self) -> str:
-        return shown_call(self, self._shown)
-
-    def __del__(self) -> None:
-        if not self._begun:
-            warn_unsent(self)
-
     def __await__(self) -> Generator[Any, None, T]:
         # One generator and no closure: this is most of what a short call costs in Python.
         self._begun = True
@@ -58,6 +76,8 @@ class Pending(Awaited[T]):
         key, expected = self._expect(post)
         token = None
         try:
+            if self._foreign is not None:
+                self._foreign.watch_reply(key)
             token = self._send(post.mailbox, key)
             succeeded, value = yield from expected
         except BaseException:
@@ -92,7 +112,7 @@ class Pending(Awaited[T]):
         self._begun = True
         if timeout is not None and not timeout >= 0:
             raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
-        return self._read(wait_for_reply(self._send, timeout, self._listen))
+        return self._read(wait_for_reply(watched(self._send, self._foreign), timeout, self._listen))
 
     def _expect(self, post: _bridge.LoopPost) -> tuple[int, Future[Row]]:
         return post.expect()
@@ -125,22 +145,6 @@ class PendingParts(Pending[T]):
                 done((True, parts) if succeeded else row)
 
         return hear
-
-
-def shown_call(pending: object, shown: tuple[str, str]) -> str:
-    """Say what a call is, without its query, which may hold secrets."""
-    method, url = shown
-    return f"<{type(pending).__name__} {method} {url.partition('?')[0]}>"
-
-
-def warn_unsent(pending: object) -> None:
-    """Say that a call was made ready and then dropped."""
-    warnings.warn(
-        f"{pending!r} was never awaited: nothing was sent",
-        RuntimeWarning,
-        stacklevel=3,
-        source=pending,
-    )
 
 
 class _Reply(Pending[Any]):

@@ -36,8 +36,6 @@ class PendingCall(Pending[Any]):
         return "GET" if self._data is None else "POST", url
 
     def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
-        if self._foreign is not None:
-            self._foreign.watch_reply(key)
         try:
             return self._native.call(self._endpoint, self._data, self._options, mailbox, key)
         except TypeError as error:
@@ -64,8 +62,6 @@ class PendingBatch(PendingParts[list[Any]]):
         self._shown = f"{len(rows)} calls to", native.url
 
     def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
-        if self._foreign is not None:
-            self._foreign.watch_reply(key)
         return self._native.batch(
             self._rows, self._options, not self._return_exceptions, mailbox, key
         )
@@ -105,8 +101,6 @@ class PendingHealth(Pending[dict[str, Any]]):
         self._shown = "GET", f"{native.url}{native.health_endpoint}"
 
     def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
-        if self._foreign is not None:
-            self._foreign.watch_reply(key)
         return self._native.check_health(
             self._timeout, self._cache_ttl, self._options, mailbox, key
         )

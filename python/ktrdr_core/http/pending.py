@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._bridge.foreign import watched
-from .._bridge.replies import Pending, reply, shown_call, wait_for_reply, warn_unsent
+from .._bridge.replies import Pending, Unsent, reply, wait_for_reply
 from .responses import Response, StreamedResponse
 
 if TYPE_CHECKING:
@@ -35,19 +35,16 @@ class PendingResponse(Pending[Response]):
         self._shown = shown
 
     def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
-        if self._foreign is not None:
-            self._foreign.watch_reply(key)
         return self._native.send(self._request, self._token, mailbox, key)
 
     def _read(self, value: _core.HttpResponse) -> Response:
         return Response(value, *self._shown)
 
 
-class PendingStream:
+class PendingStream(Unsent):
     """What ``Client.stream`` gives: enter it, with ``async with`` or ``with``, and the request is sent."""
 
     _open: _core.HttpStream | None = None
-    _begun = False
 
     def __init__(
         self,
@@ -62,13 +59,6 @@ class PendingStream:
         self._send = watched(
             lambda mailbox, key: native.stream(request, token, mailbox, key), foreign
         )
-
-    def __repr__(self) -> str:
-        return shown_call(self, self._shown)
-
-    def __del__(self) -> None:
-        if not self._begun:
-            warn_unsent(self)
 
     def _opened(self, native: _core.HttpStream) -> StreamedResponse:
         self._open = native
