@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <system_error>
 #include <vector>
+
+#include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -17,31 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr mode_t owner_file = 0600;
 constexpr mode_t owner_folder = 0700;
-
-/// How many bytes the character at the start takes; 0 where there is none.
-std::size_t character_at(std::string_view text) noexcept {
-    const auto byte = [text](std::size_t at) {
-        return static_cast<std::uint32_t>(static_cast<unsigned char>(text[at]));
-    };
-    const std::uint32_t lead = byte(0);
-    if (lead < 0x80) {
-        return 1;
-    }
-    const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || text.size() < size) {
-        return 0;
-    }
-    std::uint32_t code = lead & (0xffU >> (size + 1));
-    for (std::size_t at = 1; at < size; ++at) {
-        if ((byte(at) & 0xc0U) != 0x80U) {
-            return 0;
-        }
-        code = (code << 6U) | (byte(at) & 0x3fU);
-    }
-    constexpr std::uint32_t least[]{0, 0, 0x80, 0x800, 0x10000};
-    const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    return code >= least[size] && code <= 0x10ffff && !surrogate ? size : 0;
-}
 
 bool make_folder(const fs::path& folder, FileAccess access) {
     if (::mkdir(folder.c_str(), access == FileAccess::owner_only ? owner_folder : 0777) != 0) {
@@ -164,28 +140,6 @@ Result<int> open_plain_file(const fs::path& file, FileAccess access) {
                     {{"path", shown}});
     }
     return descriptor;
-}
-
-bool is_utf8(std::string_view text) noexcept {
-    while (!text.empty()) {
-        const std::size_t size = character_at(text);
-        if (size == 0) {
-            return false;
-        }
-        text.remove_prefix(size);
-    }
-    return true;
-}
-
-std::string shown_utf8(std::string_view text) {
-    std::string shown;
-    while (!text.empty()) {
-        const std::size_t size = character_at(text);
-        shown += size == 0 ? fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()))
-                           : std::string(text.substr(0, size));
-        text.remove_prefix(std::max<std::size_t>(1, size));
-    }
-    return shown;
 }
 
 }  // namespace ktrdr

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 namespace ktrdr {
@@ -55,7 +54,7 @@ constexpr std::size_t small = 8;
 
 /// True where nothing has to be changed; `room` is what is left afterwards.
 bool is_in_order(std::string_view text, std::size_t limit, std::size_t& room) {
-    if (text.size() + small > room || text.size() > limit || whole_size(text) != text.size()) {
+    if (text.size() + small > room || text.size() > limit || !is_utf8(text)) {
         return false;
     }
     room -= text.size() + small;
@@ -139,8 +138,16 @@ private:
 
 }  // namespace
 
+bool is_utf8(std::string_view text) noexcept {
+    return whole_size(text) == text.size();
+}
+
+std::string shown_utf8(std::string_view text) {
+    return kept_text(std::string(text), std::string::npos);
+}
+
 std::string kept_text(std::string text, std::size_t limit) {
-    if (text.size() <= limit && whole_size(text) == text.size()) {
+    if (text.size() <= limit && is_utf8(text)) {
         return text;
     }
     const std::size_t most = text.size() <= limit ? limit : limit - std::min(limit, note_room);

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include <ktrdr/bar_store/bar_store.hpp>
-#include <ktrdr/base/files.hpp>
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 #include <ktrdr/storage/storage.hpp>
 

@@ -7,7 +7,7 @@
 
 #include <limits>
 
-#include <ktrdr/base/files.hpp>
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/base/ids.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/operations/event_kind.hpp>

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include <ktrdr/base/text.hpp>
+
 namespace ktrdr {
 namespace {
 

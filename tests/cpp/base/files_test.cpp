@@ -9,6 +9,8 @@
 
 #include "temporary_folder.hpp"
 
+#include <ktrdr/base/text.hpp>
+
 namespace ktrdr {
 namespace {
 

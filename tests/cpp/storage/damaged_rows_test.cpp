@@ -6,7 +6,7 @@
 
 #include <map>
 
-#include <ktrdr/base/files.hpp>
+#include <ktrdr/base/text.hpp>
 
 #include "store_world.hpp"
 #include "temporary_folder.hpp"

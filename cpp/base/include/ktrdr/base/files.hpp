@@ -55,8 +55,4 @@ struct FileId {
 [[nodiscard]] KTRDR_EXPORT Error file_error(std::string_view what, const std::filesystem::path& path, int number,
                                             std::string_view advice = "");
 
-[[nodiscard]] KTRDR_EXPORT bool is_utf8(std::string_view text) noexcept;
-/// The text, with `\xNN` in place of bytes that are not UTF-8.
-[[nodiscard]] KTRDR_EXPORT std::string shown_utf8(std::string_view text);
-
 }  // namespace ktrdr

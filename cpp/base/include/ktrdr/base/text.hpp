@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include <ktrdr/base/export.hpp>
 
@@ -15,6 +16,10 @@ inline constexpr std::size_t longest_text = 8 * 1024;
 inline constexpr std::size_t longest_name = 256;
 /// Most bytes, about, of the facts beside a text: an error's context, a metric, the context of a progress.
 inline constexpr std::size_t most_facts = 64 * 1024;
+
+[[nodiscard]] KTRDR_EXPORT bool is_utf8(std::string_view text) noexcept;
+/// The whole text, with `\xNN` in place of bytes that are not UTF-8.
+[[nodiscard]] KTRDR_EXPORT std::string shown_utf8(std::string_view text);
 
 /// A text from elsewhere as it may be kept: UTF-8, and at most `limit` bytes (at least 64). Bytes that are no UTF-8 are
 /// written `\xe9`. One that is longer is cut between two characters, and its end says how long it was.
