@@ -35,8 +35,24 @@ bool is_of_the_change(const SQLite::Exception& error) {
     return code == SQLITE_TOOBIG || code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH || code == SQLITE_RANGE;
 }
 
-/// Inserts or updates one row; answers why not when the row is not ours to change.
-class StepWriter final {
+Durability durability_of(const RecordChange& change) {
+    return is_terminal(change.record.status) ? Durability::synced : Durability::relaxed;
+}
+
+/// What a caller hears of a change that is kept.
+Error kept_until(Error why) {
+    why.message += "; it is kept in memory until it can be written";
+    return why;
+}
+
+/// Housekeeping is due after so many ends, or after so long.
+constexpr std::size_t house_every = 500;
+constexpr std::chrono::hours house_after{1};
+
+}  // namespace
+
+/// Inserts or updates one row; answers why not when the row is not ours to change. Its statements are compiled once.
+class SqliteStore::StepWriter final {
 public:
     StepWriter(SQLite::Database& connection, const std::string& owner, const std::filesystem::path& file)
         : connection_(connection),
@@ -145,22 +161,6 @@ private:
     SQLite::Statement undo_;
     SQLite::Statement end_;
 };
-
-Durability durability_of(const RecordChange& change) {
-    return is_terminal(change.record.status) ? Durability::synced : Durability::relaxed;
-}
-
-/// What a caller hears of a change that is kept.
-Error kept_until(Error why) {
-    why.message += "; it is kept in memory until it can be written";
-    return why;
-}
-
-/// Housekeeping is due after so many ends, or after so long.
-constexpr std::size_t house_every = 500;
-constexpr std::chrono::hours house_after{1};
-
-}  // namespace
 
 Schema SqliteStore::schema() noexcept {
     return {"operations", operation_migrations};
@@ -284,13 +284,17 @@ void SqliteStore::write_flight(Flight& flight, std::chrono::milliseconds patienc
             if (const auto entered = enter_owner(connection); !entered) {
                 return entered;
             }
-            StepWriter writer(connection, owner_, database_->file());
+            // A statement that has failed says so again at its next reset.
+            if (!std::exchange(writer_is_clean_, false)) {
+                writer_ = std::make_unique<StepWriter>(connection, owner_, database_->file());
+            }
             for (const WriteQueue::Flying& flying : flight.changes) {
-                flight.results.push_back(writer.write(*flying.change, flying.complete));
+                flight.results.push_back(writer_->write(*flying.change, flying.complete));
             }
             return {};
         },
         synced ? Durability::synced : Durability::relaxed, patience);
+    writer_is_clean_ = flight.written.has_value();
 }
 
 bool SqliteStore::write_kept(std::chrono::milliseconds patience) {

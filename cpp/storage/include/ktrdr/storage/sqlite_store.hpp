@@ -88,6 +88,7 @@ public:
 private:
     SqliteStore(std::shared_ptr<Database> database, Executor& executor, const Clock& clock);
     struct Flight;
+    class StepWriter;
     /// Write what waits; without `patience` as long as an operation waits.
     void drain(std::optional<std::chrono::milliseconds> patience);
     void write_flight(Flight& flight, std::chrono::milliseconds patience);
@@ -122,6 +123,9 @@ private:
     SteadyTime kept_house_{};
     std::size_t ended_since_{0};
     std::unique_ptr<OwnerLock> lock_{};
+    /// Of whoever is draining.
+    std::unique_ptr<StepWriter> writer_{};
+    bool writer_is_clean_{false};
     std::set<std::string> taken_{};
 };
 
