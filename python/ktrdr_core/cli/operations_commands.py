@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,8 @@ from .data_commands import data_dir_option
 from .session import FAILED, Session, command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..operations import StoreDamage
 
 
@@ -26,11 +27,11 @@ def operations() -> None:
 @command
 def verify(session: Session, data_dir: Path | None) -> None:
     """Read the whole database and list what of it is damaged; status 1 when something is."""
+    from ..data.manager import default_data_dir
     from ..errors import NotFoundError
     from ..operations import OperationsService
 
-    folder = data_dir or Path(os.environ.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
-    file = folder / "ktrdr.db"
+    file = (data_dir or default_data_dir(os.environ)) / "ktrdr.db"
     if not file.exists():
         raise NotFoundError(f"there is no {file}", context={"file": str(file)})
     check = OperationsService(file, default=False).verify()

@@ -36,6 +36,11 @@ class BarSource:
     _native: _core.BarSource
 
 
+def default_data_dir(env: Mapping[str, str]) -> Path:
+    """Give the directory of the database where nobody names one."""
+    return Path(env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
+
+
 class DataManager(CoreManager):
     """Market data of one directory, loaded from an IB host service on demand.
 
@@ -96,7 +101,7 @@ class DataManager(CoreManager):
             env=env,
         )
         if data_dir is None:
-            data_dir = env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data"
+            data_dir = default_data_dir(env)
         for name, most in (("max_connections", max_connections), ("pool_size", pool_size)):
             if most is not None and most < 1:
                 raise InvalidArgumentError(f"{name} must be at least 1, not {most}")
