@@ -318,13 +318,12 @@ class GenericProgressManager:
         InvalidArgumentError
             For a negative number.
         """
-        self._tell(
-            self._native.update_step_progress,
-            check_count("current", current),
-            check_count("total", total),
-            check_count("items_processed", items_processed),
-            detail,
-        )
+        # Called in the innermost loops: three ints need no look each.
+        if not type(current) is type(total) is type(items_processed) is int:
+            check_count("current", current)
+            check_count("total", total)
+            check_count("items_processed", items_processed)
+        self._tell(self._native.update_step_progress, current, total, items_processed, detail)
 
     @explained
     def update_progress(

@@ -1,14 +1,15 @@
 #include <ktrdr/base/ids.hpp>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <random>
-#include <utility>
+
+#include <ktrdr/base/fork.hpp>
 
 namespace ktrdr {
 namespace {
@@ -18,8 +19,8 @@ struct Sequence {
     std::mutex mutex;
     std::uint64_t last{0};
     std::mt19937_64 random{};
-    /// The process that `random` was seeded in: a fork would make its parent's ids again.
-    pid_t seeded{0};
+    /// The forks there had been when `random` was seeded: a fork would make its parent's ids again.
+    std::optional<unsigned> seeded{};
 };
 
 Sequence& sequence() {
@@ -36,7 +37,8 @@ std::string make_uuid7(const Clock& clock) {
         std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(since).count()));
     Sequence& state = sequence();
     const std::scoped_lock lock(state.mutex);
-    if (std::exchange(state.seeded, ::getpid()) != ::getpid()) {
+    if (const unsigned forks = forks_so_far(); state.seeded != forks) {
+        state.seeded = forks;
         std::random_device device;
         std::seed_seq seed{device(), device(), device(), device()};
         state.random.seed(seed);

@@ -178,6 +178,11 @@ void bind_operations(py::module_& module) {
                 return self->wait_for(std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9)));
             },
             py::arg("seconds"), py::call_guard<GilReleased>())
+        .def(
+            "add_waiter", [](const Handle& self) { self->add_waiter(); }, "Count one for whom it runs.")
+        .def(
+            "remove_waiter", [](const Handle& self) { return self->remove_waiter(); },
+            "Count one less; True for the last one that leaves.")
         .def("waiter", [](const Handle& self) { return std::make_unique<OperationWaiter>(self.operation()); })
         .def("result", [](const Handle& self) { return value_of(unwrap(self->result())); })
         .def_property_readonly("first_seq", [](const Handle& self) { return self->first_seq(); })

@@ -300,8 +300,10 @@ void Operation::settle(Result<std::any> outcome) {
     }
     record_.progress = last_states_.back();
     const OperationStatus last = final_status(outcome);
-    log(LogLevel::debug, "operations",
-        fmt::format("{} {}: {}", record_.type, to_string(last), outcome ? "done" : record_.error->message), id());
+    if (log_enabled(LogLevel::debug)) {
+        log(LogLevel::debug, "operations",
+            fmt::format("{} {}: {}", record_.type, to_string(last), outcome ? "done" : record_.error->message), id());
+    }
     if (outcome) {
         value_ = std::move(*outcome);
     }

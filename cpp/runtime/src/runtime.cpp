@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <ktrdr/base/caught.hpp>
+#include <ktrdr/base/fork.hpp>
 #include <ktrdr/bar_store/bar_store.hpp>
 
 namespace ktrdr {
@@ -48,7 +49,7 @@ Result<Runtime*> Runtime::instance() {
         }
         runtime.store(current, std::memory_order_release);
     }
-    if (current->pid_ != ::getpid()) {
+    if (current->forks_ != forks_so_far()) {
         return fail(
             Errc::shut_down,
             fmt::format("ktrdr_core was started in process {} and this is its fork {}, where its threads do not "
@@ -63,11 +64,12 @@ Result<Runtime*> Runtime::instance() {
 
 Runtime* Runtime::existing() noexcept {
     Runtime* const current = runtime.load(std::memory_order_acquire);
-    return current != nullptr && current->pid_ == ::getpid() ? current : nullptr;
+    return current != nullptr && current->forks_ == forks_so_far() ? current : nullptr;
 }
 
 Runtime::Runtime()
     : pid_(::getpid()),
+      forks_(forks_so_far()),
       compute_("ktrdr-compute", core_count()),
       store_("ktrdr-store", 1),
       trainings_("ktrdr-train", std::max<std::size_t>(4, core_count())),

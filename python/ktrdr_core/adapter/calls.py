@@ -10,7 +10,7 @@ from .._bridge.arguments import explained
 from .._bridge.foreign import ForeignToken, split_token
 from ..errors import InvalidArgumentError
 from ..http.query import with_params
-from ..operations.context import current_operation
+from ..operations.context import current, current_operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,9 +71,9 @@ def options_or_none(
     urgent: bool,
 ) -> tuple[_core.CallOptions | None, ForeignToken | None]:
     """Give what a call carries beside its data, None for nothing; and what has to watch a token of others."""
-    here = current_operation()
     given = token is not None or timeout is not None or deadline is not None
-    if here is None and not (given or idempotent or idempotency_key or urgent):
+    more = given or idempotent or idempotency_key or urgent
+    if not more and (current.get() is None or current_operation() is None):
         return None, None
     native, foreign = split_token(token)
     return call_options(native, timeout, deadline, idempotent, idempotency_key, urgent), foreign

@@ -173,6 +173,8 @@ def under_current(start: Callable[[str], T]) -> T:
 
     With nothing again where that one has ended between the look and the start.
     """
+    if current.get() is None:
+        return start("")
     parent = current_id()
     try:
         return start(parent)

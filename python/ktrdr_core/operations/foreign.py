@@ -22,6 +22,8 @@ def as_token(
     InvalidArgumentError
         For something that is no token, naming the argument.
     """
+    if token is None:
+        return None, _nothing
     native, foreign = split_token(token, argument)
     if foreign is None:
         return native, _nothing

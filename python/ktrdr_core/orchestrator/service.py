@@ -218,11 +218,11 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
             close(work)
             raise
         # For its own caller too: others who give up waiting leave the operation to this one.
-        waiter = native.waiter()
+        native.add_waiter()
         try:
             value, cause = await carry_out(native, work, keep=False)
         finally:
-            waiter.leave()
+            native.remove_waiter()
         if cause is not None and isinstance(cause, KeyboardInterrupt | SystemExit):
             Raised(cause).again()
         if callback is not None or not native.done:

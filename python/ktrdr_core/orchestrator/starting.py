@@ -42,6 +42,12 @@ def type_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "operation"
 
 
+@lru_cache(maxsize=16)
+def _plain_spec(kind: str, name: str) -> _core.OperationSpec:
+    """Of one that has only a name, as blocks of work do that are awaited again and again; the core copies it."""
+    return _core.OperationSpec({"type": kind, "name": name})
+
+
 def create(
     kind: str,
     operation_id: str,
@@ -64,10 +70,13 @@ def create(
     native_token, watch = foreign.as_token("cancellation_token", token)
 
     def make(parent: str) -> tuple[_core.Operation, bool]:
-        spec = {"type": kind, "id": operation_id, "name": name, "parent_id": parent, **again}
-        return _core.create_operation(
-            _core.OperationSpec(spec), limit, native_token, as_dict(context) or {}
-        )
+        if parent or operation_id or again:
+            asked = {"type": kind, "id": operation_id, "name": name, "parent_id": parent, **again}
+            spec = _core.OperationSpec(asked)
+        else:
+            spec = _plain_spec(kind, name)
+        facts = (context is not None and as_dict(context)) or {}
+        return _core.create_operation(spec, limit, native_token, facts)
 
     try:
         native, created = make(parent_id) if parent_id else under_current(make)

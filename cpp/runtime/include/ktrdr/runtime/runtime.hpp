@@ -63,6 +63,7 @@ private:
     void watch_writes();
 
     const int pid_;
+    const unsigned forks_;
     std::atomic<bool> closed_{false};
     LogQueue logs_{10'000};
     IoThread io_;
