@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,13 @@ def test_a_known_symbol_is_valid_and_has_first_timestamps(url: str) -> None:
     answer = call(f"{url}/data/validate", {"symbol": "MSFT", "timeframes": ["1d", "1h"]})
     assert (answer["success"], answer["is_valid"], answer["error_message"]) == (True, True, None)
     assert answer["head_timestamps"] == {"1d": "2000-03-01T00:00:00.000Z", "1h": None}
-    assert answer["contract_info"]["symbol"] == "MSFT"
+    info = answer["contract_info"]
+    # Clients of the contract make a record of it that needs these.
+    assert info["symbol"] == info["contract"]["symbol"] == "MSFT"
+    assert (info["asset_type"], info["exchange"], info["currency"]) == ("STK", "SMART", "USD")
+    assert 0 <= time.time() - info["validated_at"] < 60
+    assert info["head_timestamps"] == answer["head_timestamps"]
+    assert {"description", "trading_hours"} <= info.keys()
     assert call(f"{url}/data/symbol-info/MSFT")["is_valid"] is True
 
 

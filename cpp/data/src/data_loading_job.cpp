@@ -46,11 +46,62 @@ AskOutcome outcome_of(const Error& error) {
     return error.code == Errc::status && forbidden ? AskOutcome::denied : AskOutcome::failed;
 }
 
+/// The ledger has a place of its own for the period of each; of more the whole segment is asked for again.
+constexpr std::size_t most_dropped_rows = 16;
+
+/// So many ranges and rows are named in a warning.
+constexpr std::size_t most_named = 20;
+
 std::string text_of(TimeRange range) {
     const auto text = [](UtcTime time) {
         return time == std::chrono::floor<std::chrono::days>(time) ? format_date(time) : format_time(time);
     };
     return fmt::format("{} to {}", text(range.start), text(range.end));
+}
+
+/// What the ledger says of a part of a segment.
+struct LedgerPart {
+    TimeRange range{};
+    AskOutcome outcome{AskOutcome::bars};
+};
+
+/// What an answer proves of its segment: nothing where it may lack bars, nor for the periods of rows that were dropped.
+std::vector<LedgerPart> ledger_parts(const SourceAnswer& answer, TimeRange range, const Timeframe& timeframe) {
+    if (!answer.partial.empty() || answer.dropped.size() > most_dropped_rows) {
+        return {{range, AskOutcome::failed}};
+    }
+    const AskOutcome outcome = answer.bars.empty() ? AskOutcome::empty : AskOutcome::bars;
+    std::vector<UtcTime> holes(answer.dropped.size());
+    std::transform(answer.dropped.begin(), answer.dropped.end(), holes.begin(),
+                   [](const SourceAnswer::DroppedRow& row) { return row.start; });
+    std::sort(holes.begin(), holes.end());
+    std::vector<LedgerPart> parts;
+    UtcTime reached = range.start;
+    const auto add = [&parts](TimeRange part, AskOutcome what) {
+        if (!part.empty()) {
+            parts.push_back({part, what});
+        }
+    };
+    for (const UtcTime hole : holes) {
+        const TimeRange period{std::max(hole, reached), std::min(timeframe.close_of(hole), range.end)};
+        add({reached, period.start}, outcome);
+        add(period, AskOutcome::failed);
+        reached = std::max(reached, period.end);
+    }
+    add({reached, range.end}, outcome);
+    return parts;
+}
+
+Result<void> commit_parts(BarStore& store, const SeriesKey& key, const SourceAnswer& answer,
+                          const std::vector<LedgerPart>& parts, UtcTime asked_at) {
+    for (const LedgerPart& part : parts) {
+        const auto stored =
+            store.commit_segment(key, part.range, answer.bars.slice(part.range), part.outcome, asked_at);
+        if (!stored) {
+            return stored;
+        }
+    }
+    return {};
 }
 
 }  // namespace
@@ -62,6 +113,9 @@ struct DataLoadingJob::Segments {
     std::int64_t committed{0};
     std::int64_t bars{0};
     std::vector<TimeRange> missing{};
+    /// Those that may lack bars, and why.
+    std::vector<std::pair<TimeRange, std::string>> partial{};
+    std::vector<SourceAnswer::DroppedRow> dropped{};
     int failures_in_row{0};
     /// No further segment is begun.
     bool stopped{false};
@@ -85,6 +139,13 @@ struct DataLoadingJob::Segments {
         if (!first_error) {
             first_error = std::move(error);
         }
+    }
+
+    void note(TimeRange range, const SourceAnswer& answer) {
+        if (!answer.partial.empty()) {
+            partial.emplace_back(range, answer.partial);
+        }
+        dropped.insert(dropped.end(), answer.dropped.begin(), answer.dropped.end());
     }
 
     void lane_ended() {
@@ -138,13 +199,16 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     }
     enter(LoadStep::plan);
     std::vector<TimeRange> ranges = missing(*facts);
+    const SourceLimits limits = means_.source->describe(task_.key.timeframe);
     if (first_) {
+        // A hint, no more: it may lie inside its bar's period (14:30 of the first day), or be wrong. One request before
+        // it is made once; the ledger knows then.
+        const UtcTime earliest = std::max(*first_, UtcTime::min() + limits.max_span) - limits.max_span;
         for (TimeRange& range : ranges) {
-            range.start = std::max(range.start, *first_);
+            range.start = std::max(range.start, earliest);
         }
         std::erase_if(ranges, [](const TimeRange& range) { return range.empty(); });
     }
-    const SourceLimits limits = means_.source->describe(task_.key.timeframe);
     co_return co_await load_segments(cut_into_segments(ranges, limits.max_span));
 }
 
@@ -170,10 +234,12 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_first_timestamp(SeriesFacts 
         co_return Result<void>{};
     }
     const auto first = co_await means_.source->first_timestamp(task_.key.symbol, task_.key.timeframe, call());
-    if (!first && first.error().code == Errc::host_service) {
-        // The first bar only spares requests; a service that cannot say goes without.
-        log(LogLevel::info, "data", fmt::format("data: no first timestamp: {}", first.error().message),
-            operation_->id());
+    if (!first && is_answer(first.error().code)) {
+        // The first bar only spares requests; a service that cannot say, or says what nobody can read, goes without.
+        operation_->add_warning(
+            fmt::format("{} {}: where its bars begin is not known, and all of the range is asked "
+                        "for: {}",
+                        task_.key.symbol, task_.key.timeframe.name(), first.error().message));
         co_return Result<void>{};
     }
     if (!first) {
@@ -224,12 +290,12 @@ asio::awaitable<void> DataLoadingJob::load_one(std::shared_ptr<Segments> segment
         segments->miss(range, fetched.error());
         co_return;
     }
-    auto bars = std::make_shared<const Bars>(fetched ? std::move(*fetched) : Bars{});
-    const AskOutcome outcome = !fetched        ? outcome_of(fetched.error())
-                               : bars->empty() ? AskOutcome::empty
-                                               : AskOutcome::bars;
-    std::function<Result<void>()> commit = [store = means_.store, key = task_.key, range, bars, outcome, asked_at] {
-        return store->commit_segment(key, range, *bars, outcome, asked_at);
+    const auto answer = std::make_shared<const SourceAnswer>(fetched ? std::move(*fetched) : SourceAnswer{});
+    auto parts = std::make_shared<const std::vector<LedgerPart>>(
+        fetched ? ledger_parts(*answer, range, task_.key.timeframe)
+                : std::vector<LedgerPart>{{range, outcome_of(fetched.error())}});
+    std::function<Result<void>()> commit = [store = means_.store, key = task_.key, answer, parts, asked_at] {
+        return commit_parts(*store, key, *answer, *parts, asked_at);
     };
     if (const auto stored = co_await run_on(means_.store_executor, std::move(commit)); !stored) {
         segments->fail_with(stored.error());
@@ -241,7 +307,8 @@ asio::awaitable<void> DataLoadingJob::load_one(std::shared_ptr<Segments> segment
     }
     segments->failures_in_row = 0;
     ++segments->committed;
-    segments->bars += static_cast<std::int64_t>(bars->size());
+    segments->bars += static_cast<std::int64_t>(answer->bars.size());
+    segments->note(range, *answer);
     announce(*segments);
 }
 
@@ -252,6 +319,7 @@ Result<void> DataLoadingJob::summarise(const Segments& segments) const {
     if (const auto alive = check_alive("its segments"); !alive) {
         return alive.error();
     }
+    warn_of_shortfall(segments);
     if (!segments.first_error) {
         return {};
     }
@@ -270,6 +338,30 @@ Result<void> DataLoadingJob::summarise(const Segments& segments) const {
                     task_.key.symbol, task_.key.timeframe.name(), missing.size(), segments.ranges.size(),
                     segments.first_error->message, fmt::join(texts, ", ")));
     return {};
+}
+
+void DataLoadingJob::warn_of_shortfall(const Segments& segments) const {
+    const auto name = [this](std::string_view what, std::vector<std::string> texts) {
+        if (texts.empty()) {
+            return;
+        }
+        std::sort(texts.begin(), texts.end());
+        const std::size_t count = texts.size();
+        texts.resize(std::min(count, most_named));
+        operation_->add_warning(fmt::format("{} {}: {} {}: {}{}. Load again to ask for them", task_.key.symbol,
+                                            task_.key.timeframe.name(), count, what, fmt::join(texts, "; "),
+                                            count > most_named ? "; …" : ""));
+    };
+    std::vector<std::string> parts;
+    for (const auto& [range, why] : segments.partial) {
+        parts.push_back(fmt::format("{} ({})", text_of(range), why));
+    }
+    name(parts.size() == 1 ? "answer may lack bars" : "answers may lack bars", std::move(parts));
+    std::vector<std::string> rows;
+    for (const auto& row : segments.dropped) {
+        rows.push_back(fmt::format("{} {}", format_time(row.start), row.why));
+    }
+    name(rows.size() == 1 ? "row was left out" : "rows were left out", std::move(rows));
 }
 
 asio::awaitable<Result<BarsPtr>> DataLoadingJob::read_bars() {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
+#include <optional>
 
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/market/time_text.hpp>
@@ -60,45 +62,66 @@ struct Row {
     std::array<double, 5> values{};
 };
 
-constexpr std::array<std::string_view, 5> fields{"open", "high", "low", "close", "volume"};
+/// What came, in the order in which it came.
+struct Rows {
+    std::vector<Row> good{};
+    std::vector<SourceAnswer::DroppedRow> dropped{};
+    /// A stamp that is no time; nobody knows which bar that was.
+    std::string unreadable{};
+};
 
-Result<Row> read_row(std::string_view stamp, const json::value& value, const std::string& asked) {
-    const auto time = parse_time("stamp", stamp);
-    if (!time) {
-        return broken(asked, fmt::format("has a bar stamped {:?}, which is no time", stamp.substr(0, 64)));
-    }
-    const json::object* const bar = value.if_object();
-    if (bar == nullptr) {
-        return broken(asked, fmt::format("has a bar at {} that is not an object", stamp));
-    }
-    Row row{time->time_since_epoch().count(), {}};
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-        const json::value* const field = bar->if_contains(fields[i]);
-        if (field == nullptr || !field->is_number()) {
-            return broken(asked, fmt::format("has a bar at {} without a number `{}`", stamp, fields[i]));
-        }
-        row.values[i] = field->to_number<double>();
-        if (!std::isfinite(row.values[i])) {
-            return broken(asked, fmt::format("has a bar at {} whose `{}` is not finite", stamp, fields[i]));
-        }
-    }
-    return row;
+/// What `Bars` says where the provider gives no volume.
+constexpr double no_volume = -1;
+
+constexpr std::array<std::string_view, 4> prices{"open", "high", "low", "close"};
+
+std::optional<double> number_of(const json::object& bar, std::string_view field) {
+    const json::value* const value = bar.if_contains(field);
+    return value != nullptr && value->is_number() ? std::optional(value->to_number<double>()) : std::nullopt;
 }
 
-Result<std::vector<Row>> read_rows(const json::object& data, const std::string& asked, const CancellationToken& token) {
-    std::vector<Row> rows;
-    rows.reserve(data.size());
+/// What is wrong with the row, for a person; nothing for nothing.
+std::string read_values(const json::value& value, std::array<double, 5>& values) {
+    const json::object* const bar = value.if_object();
+    if (bar == nullptr) {
+        return "is not an object";
+    }
+    for (std::size_t i = 0; i < prices.size(); ++i) {
+        const auto price = number_of(*bar, prices[i]);
+        if (!price || !std::isfinite(*price)) {
+            return fmt::format("has no number `{}`", prices[i]);
+        }
+        values.at(i) = *price;
+    }
+    const auto volume = number_of(*bar, "volume");
+    values.back() = volume && std::isfinite(*volume) ? *volume : no_volume;
+    return {};
+}
+
+Result<Rows> read_rows(const json::object& data, const std::string& asked, const CancellationToken& token) {
+    Rows rows;
+    rows.good.reserve(data.size());
+    std::size_t read = 0;
     for (const auto& [stamp, value] : data) {
-        if (rows.size() % rows_between_polls == 0) {
+        if (read++ % rows_between_polls == 0) {
             if (const auto alive = token.check("reading bars"); !alive) {
                 return alive.error();
             }
         }
-        const auto row = read_row(stamp, value, asked);
-        if (!row) {
-            return row.error();
+        const auto time = parse_time("stamp", stamp);
+        if (!time) {
+            rows.unreadable = stamp.substr(0, 64);
+            continue;
         }
-        rows.push_back(*row);
+        Row row{time->time_since_epoch().count(), {}};
+        if (std::string wrong = read_values(value, row.values); !wrong.empty()) {
+            rows.dropped.push_back({*time, std::move(wrong)});
+        } else {
+            rows.good.push_back(row);
+        }
+    }
+    if (rows.good.empty() && rows.dropped.empty() && !rows.unreadable.empty()) {
+        return broken(asked, fmt::format("has a bar stamped {:?}, which is no time", rows.unreadable));
     }
     return rows;
 }
@@ -124,28 +147,84 @@ Result<json::object> read_table(const json::object& answer, const std::string& a
     return std::move(table.get_object());
 }
 
-/// `rows` beside `data` tells half an answer from a whole one.
-Result<void> check_count(const json::object& answer, std::size_t count, const std::string& asked) {
-    const json::value* const rows = answer.if_contains("rows");
-    if (rows != nullptr && rows->is_int64() && rows->get_int64() > static_cast<std::int64_t>(count)) {
-        return broken(asked, fmt::format("says that it has {} rows, and has {}", rows->get_int64(), count));
+/// Why more may be there than came; nothing for nothing.
+std::string shortfall(const json::object& answer, const Rows& rows) {
+    if (const std::string_view said = text_or_empty(answer, "error"); !said.empty()) {
+        return fmt::format("the service says: {}", said);
+    }
+    const json::value* const told = answer.if_contains("rows");
+    const std::size_t count = rows.good.size() + rows.dropped.size() + (rows.unreadable.empty() ? 0 : 1);
+    if (told != nullptr && told->is_int64() && told->get_int64() > static_cast<std::int64_t>(count)) {
+        return fmt::format("the answer says that it has {} rows, and has {}", told->get_int64(), count);
+    }
+    if (!rows.unreadable.empty()) {
+        return fmt::format("the answer has a bar stamped {:?}, which is no time", rows.unreadable);
     }
     return {};
 }
 
-Bars cut(std::vector<Row> rows, const BarsWanted& wanted) {
-    std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.stamp < b.stamp; });
-    Bars bars;
-    bars.reserve(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        const UtcTime start{std::chrono::nanoseconds{rows[i].stamp}};
-        const bool last_of_its_stamp = i + 1 == rows.size() || rows[i + 1].stamp != rows[i].stamp;
-        if (last_of_its_stamp && wanted.segment.contains(start) && wanted.timeframe.is_closed(start, wanted.now)) {
-            const auto& [open, high, low, close, volume] = rows[i].values;
-            bars.push_back(rows[i].stamp, open, high, low, close, volume);
+/// A failure that only says that there is nothing.
+bool says_no_data(const Error& error) {
+    const json::value* const reason = error.context.if_contains("reason");
+    if (error.code != Errc::host_service || reason == nullptr || !reason->is_string()) {
+        return false;
+    }
+    std::string said(std::string_view(reason->get_string()).substr(0, 256));
+    std::transform(said.begin(), said.end(), said.begin(), [](unsigned char c) { return std::tolower(c); });
+    const auto has = [&said](std::string_view words) { return said.find(words) != std::string::npos; };
+    const bool none = has("no data") || has("no historical data") || has("no bars");
+    return none && !has("permission") && !has("subscri") && !has("timeout") && !has("timed out");
+}
+
+UtcTime start_of(const Row& row) {
+    return UtcTime{std::chrono::nanoseconds{row.stamp}};
+}
+
+/// Providers that count backwards from the end of a range give the bar before it where it has none.
+bool ends_just_before(const Rows& rows, const BarsWanted& wanted) {
+    constexpr std::chrono::days longest_break{7};
+    const UtcTime newest = start_of(rows.good.back());
+    return newest < wanted.segment.start && wanted.segment.start - wanted.timeframe.close_of(newest) <= longest_break;
+}
+
+/// Sorts the rows. Errors: `protocol` where none lies inside the segment, nor any that was dropped.
+Result<void> check_range(Rows& rows, const BarsWanted& wanted, const std::string& asked) {
+    std::stable_sort(rows.good.begin(), rows.good.end(), [](const Row& a, const Row& b) { return a.stamp < b.stamp; });
+    const auto inside = [&wanted](const auto& start) { return wanted.segment.contains(start); };
+    const bool some =
+        std::any_of(rows.good.begin(), rows.good.end(), [&](const Row& row) { return inside(start_of(row)); }) ||
+        std::any_of(rows.dropped.begin(), rows.dropped.end(), [&](const auto& row) { return inside(row.start); });
+    if (rows.good.empty() || some || ends_just_before(rows, wanted)) {
+        return {};
+    }
+    return broken(asked,
+                  fmt::format("has bars from {} to {}, and none of the range that was asked for",
+                              format_time(start_of(rows.good.front())), format_time(start_of(rows.good.back()))));
+}
+
+SourceAnswer cut(Rows rows, const BarsWanted& wanted) {
+    const auto is_wanted = [&wanted](UtcTime start) {
+        return wanted.segment.contains(start) && wanted.timeframe.is_closed(start, wanted.now);
+    };
+    SourceAnswer answer;
+    Bars& bars = answer.bars;
+    bars.reserve(rows.good.size());
+    for (std::size_t i = 0; i < rows.good.size(); ++i) {
+        const Row& row = rows.good[i];
+        const bool last_of_its_stamp = i + 1 == rows.good.size() || rows.good[i + 1].stamp != row.stamp;
+        if (last_of_its_stamp && is_wanted(start_of(row))) {
+            const auto& [open, high, low, close, volume] = row.values;
+            bars.push_back(row.stamp, open, high, low, close, volume);
         }
     }
-    return bars;
+    for (auto& row : rows.dropped) {
+        const bool came_too =
+            std::binary_search(bars.time.begin(), bars.time.end(), row.start.time_since_epoch().count());
+        if (!came_too && is_wanted(row.start)) {
+            answer.dropped.push_back(std::move(row));
+        }
+    }
+    return answer;
 }
 
 }  // namespace
@@ -184,24 +263,30 @@ Result<std::optional<UtcTime>> read_head_timestamp(const json::value& answer, co
     return std::optional(*time);
 }
 
-Result<Bars> read_historical(const json::value& answer, const BarsWanted& wanted, const std::string& asked,
-                             const CancellationToken& token) {
+Result<SourceAnswer> read_historical(const json::value& answer, const BarsWanted& wanted, const std::string& asked,
+                                     const CancellationToken& token) {
     const auto object = succeeded(answer, asked);
     if (!object) {
-        return object.error();
+        return says_no_data(object.error()) ? Result<SourceAnswer>(SourceAnswer{}) : object.error();
     }
     const auto table = read_table(**object, asked);
     if (!table) {
         return table.error();
     }
-    if (const auto whole = check_count(**object, table->size(), asked); !whole) {
-        return whole.error();
-    }
     auto rows = read_rows(*table, asked, token);
     if (!rows) {
         return rows.error();
     }
-    return cut(std::move(*rows), wanted);
+    std::string partial = shortfall(**object, *rows);
+    if (!partial.empty() && rows->good.empty() && rows->dropped.empty()) {
+        return broken(asked, fmt::format("has no bars, and may not be whole: {}", partial));
+    }
+    if (const auto checked = check_range(*rows, wanted, asked); !checked) {
+        return checked.error();
+    }
+    SourceAnswer read = cut(std::move(*rows), wanted);
+    read.partial = std::move(partial);
+    return read;
 }
 
 }  // namespace ktrdr

@@ -87,8 +87,8 @@ asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(s
     co_return read_head_timestamp(*answer, fmt::format("GET {}/data/head-timestamp", service_->get_base_url()));
 }
 
-asio::awaitable<Result<Bars>> IbDataAdapter::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
-                                                   SourceCall call) {
+asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
+                                                           SourceCall call) {
     json::object body{{"symbol", symbol},
                       {"timeframe", timeframe.name()},
                       {"start", format_time(segment.start)},
@@ -104,10 +104,10 @@ asio::awaitable<Result<Bars>> IbDataAdapter::fetch(std::string symbol, Timeframe
                     timeframe.name(), format_time(segment.start), format_time(segment.end));
     const auto whole = std::make_shared<const json::value>(std::move(*answer));
     const CancellationToken token = call.token;
-    std::function<Result<Bars>()> decode = [whole, wanted, asked, token] {
+    std::function<Result<SourceAnswer>()> decode = [whole, wanted, asked, token] {
         return read_historical(*whole, wanted, asked, token);
     };
-    co_return co_await run_on<Bars>(compute_, std::move(decode));
+    co_return co_await run_on<SourceAnswer>(compute_, std::move(decode));
 }
 
 }  // namespace ktrdr

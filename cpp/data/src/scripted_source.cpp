@@ -71,8 +71,8 @@ asio::awaitable<Result<std::optional<UtcTime>>> ScriptedSource::first_timestamp(
     co_return std::optional(UtcTime{std::chrono::nanoseconds{series->second.time.front()}});
 }
 
-asio::awaitable<Result<Bars>> ScriptedSource::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
-                                                    SourceCall call) {
+asio::awaitable<Result<SourceAnswer>> ScriptedSource::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
+                                                            SourceCall call) {
     if (const auto gate = enter()) {
         {
             const CancelRegistration registration = call.token.on_cancel([gate](const CancelReason&) { gate->open(); });
@@ -102,13 +102,13 @@ void ScriptedSource::leave(const std::shared_ptr<Gate>& gate) {
     std::erase(held_, gate);
 }
 
-Result<Bars> ScriptedSource::answer(const Series& series, TimeRange segment) const {
+Result<SourceAnswer> ScriptedSource::answer(const Series& series, TimeRange segment) const {
     const std::scoped_lock lock(mutex_);
     if (error_) {
         return *error_;
     }
     const auto found = bars_.find(series);
-    return found == bars_.end() ? Bars{} : found->second.slice(segment);
+    return SourceAnswer(found == bars_.end() ? Bars{} : found->second.slice(segment));
 }
 
 }  // namespace ktrdr

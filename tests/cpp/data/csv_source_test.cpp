@@ -43,18 +43,19 @@ public:
         co_return std::optional<UtcTime>{};  // It cannot say; the load asks for the whole range then.
     }
 
-    boost::asio::awaitable<Result<Bars>> fetch(std::string symbol, Timeframe, TimeRange segment,
-                                               SourceCall call) override {
-        std::function<Result<Bars>()> work = [file = file_of(symbol), segment, token = call.token] {
+    boost::asio::awaitable<Result<SourceAnswer>> fetch(std::string symbol, Timeframe, TimeRange segment,
+                                                       SourceCall call) override {
+        std::function<Result<SourceAnswer>()> work = [file = file_of(symbol), segment, token = call.token] {
             return read(file, segment, token);
         };
-        co_return co_await run_on<Bars>(compute_, std::move(work));
+        co_return co_await run_on<SourceAnswer>(compute_, std::move(work));
     }
 
 private:
     std::filesystem::path file_of(const std::string& symbol) const { return folder_ / (symbol + ".csv"); }
 
-    static Result<Bars> read(const std::filesystem::path& file, TimeRange segment, const CancellationToken& token) {
+    static Result<SourceAnswer> read(const std::filesystem::path& file, TimeRange segment,
+                                     const CancellationToken& token) {
         Bars bars;
         std::ifstream lines(file);
         for (std::string line; std::getline(lines, line);) {
@@ -76,7 +77,7 @@ private:
                                values[4]);
             }
         }
-        return bars;
+        return SourceAnswer(std::move(bars));
     }
 
     const std::filesystem::path folder_;
@@ -111,13 +112,14 @@ protected:
 };
 
 TEST_F(CsvSourceTest, GivesTheBarsThatStartInsideTheSegment) {
-    const auto bars = run(source_.fetch("AAPL", day_, range("2024-01-03", "2024-01-04"), {}));
-    ASSERT_TRUE(bars) << bars.error().message;
-    ASSERT_EQ(bars->size(), 1U);
-    EXPECT_EQ(bars->start_of(0), at("2024-01-03"));
-    EXPECT_EQ(bars->close.front(), 2.5);
-    EXPECT_EQ(bars->volume.front(), 200);
-    EXPECT_TRUE(run(source_.fetch("AAPL", day_, range("2025-01-03", "2025-01-04"), {})).value().empty());
+    const auto answer = run(source_.fetch("AAPL", day_, range("2024-01-03", "2024-01-04"), {}));
+    ASSERT_TRUE(answer) << answer.error().message;
+    const Bars& bars = answer->bars;
+    ASSERT_EQ(bars.size(), 1U);
+    EXPECT_EQ(bars.start_of(0), at("2024-01-03"));
+    EXPECT_EQ(bars.close.front(), 2.5);
+    EXPECT_EQ(bars.volume.front(), 200);
+    EXPECT_TRUE(run(source_.fetch("AAPL", day_, range("2025-01-03", "2025-01-04"), {})).value().bars.empty());
 }
 
 TEST_F(CsvSourceTest, KnowsTheSymbolsThatHaveAFile) {

@@ -10,6 +10,7 @@
 namespace ktrdr {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -150,10 +151,15 @@ TEST_F(LoadingTest, StoresNothingOfAnUnknownSymbol) {
 }
 
 TEST_F(LoadingTest, AsksForNothingBeforeTheFirstBar) {
-    source_->first = at("2012-05-18");
+    source_->first = at("2012-05-18T14:30");
+    source_->bars = [](TimeRange segment) { return daily_bars(segment).slice({at("2012-05-18"), UtcTime::max()}); };
     ASSERT_TRUE(load(decade_));
-    EXPECT_THAT(source_->fetched, ElementsAre(range("2012-05-18", "2014-01-01")));
+    EXPECT_EQ(stored(), daily_bars(range("2012-05-18", "2014-01-01")));
+    // One request before the first bar, for the day that it lies in and in case that it is wrong; never a second.
+    EXPECT_THAT(source_->fetched,
+                ElementsAre(range("2010-05-19T14:30", "2012-05-18T14:30"), range("2012-05-18T14:30", "2014-01-01")));
     const int calls = source_->calls();
+    ASSERT_TRUE(load(decade_));
     const auto before = load(range("2005-01-01", "2006-01-01"));
     ASSERT_FALSE(before);
     EXPECT_EQ(before.error().code, Errc::no_data);
@@ -161,10 +167,70 @@ TEST_F(LoadingTest, AsksForNothingBeforeTheFirstBar) {
     EXPECT_EQ(source_->calls(), calls);
 }
 
-TEST_F(LoadingTest, DoesWithoutAFirstTimestampThatTheServiceCannotTell) {
-    source_->first_timestamp_error = fail(Errc::host_service, "cannot say");
-    EXPECT_TRUE(load(decade_));
-    EXPECT_FALSE(store_->facts(key_)->first_timestamp);
+TEST_F(LoadingTest, HidesNoBarBehindAFirstTimestampThatIsWrong) {
+    source_->first = at("2010-01-01");
+    const auto bars = load(range("2009-01-01", "2011-01-01"));
+    ASSERT_TRUE(bars);
+    EXPECT_EQ(**bars, daily_bars(range("2009-01-01", "2011-01-01")));
+}
+
+TEST_F(LoadingTest, DoesWithoutAFirstTimestampThatNobodyCanTell) {
+    for (const Errc code : {Errc::host_service, Errc::protocol}) {
+        source_->first_timestamp_error = fail(code, "cannot say");
+        EXPECT_TRUE(load(code == Errc::protocol ? range("2014-01-01", "2014-02-01") : decade_));
+        EXPECT_FALSE(store_->facts(key_)->first_timestamp);
+        EXPECT_THAT(operation_->record().warnings, ElementsAre(HasSubstr("cannot say")));
+    }
+}
+
+TEST_F(LoadingTest, AsksAgainForAnAnswerThatMayLackBars) {
+    source_->bars = [this](TimeRange segment) {
+        SourceAnswer answer(daily_bars(segment));
+        if (segment == segments_[1]) {
+            answer.bars = daily_bars({segment.start, segment.start + std::chrono::days{100}});
+            answer.partial = "the service says: partial";
+        }
+        return answer;
+    };
+    const auto bars = load(decade_);
+    ASSERT_TRUE(bars);
+    EXPECT_EQ((*bars)->size(), daily_bars(decade_).size() - 630);
+    EXPECT_THAT(operation_->record().warnings,
+                ElementsAre(AllOf(HasSubstr("2007-01-01 to 2008-12-31"), HasSubstr("partial"), HasSubstr("again"))));
+
+    source_->fetched.clear();
+    source_->bars = daily_bars;
+    EXPECT_EQ(**load(decade_), daily_bars(decade_));
+    EXPECT_THAT(source_->fetched, ElementsAre(segments_[1]));
+    EXPECT_THAT(operation_->record().warnings, IsEmpty());
+}
+
+TEST_F(LoadingTest, AsksAgainForTheRowsThatCouldNotBeUsedAndForNothingElse) {
+    const std::set<UtcTime> broken{at("2005-01-01"), at("2005-03-05"), at("2005-03-06"), at("2005-12-31")};
+    const TimeRange asked = range("2005-01-01", "2006-01-01");
+    source_->bars = [&](TimeRange segment) {
+        const Bars all = daily_bars(segment);
+        SourceAnswer answer;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            if (broken.contains(all.start_of(i))) {
+                answer.dropped.push_back({all.start_of(i), "has no number `open`"});
+            } else {
+                answer.bars.push_back(all.time[i], all.open[i], all.high[i], all.low[i], all.close[i], all.volume[i]);
+            }
+        }
+        return answer;
+    };
+    const auto bars = load(asked);
+    ASSERT_TRUE(bars);
+    EXPECT_EQ((*bars)->size(), 361U);
+    EXPECT_THAT(operation_->record().warnings,
+                ElementsAre(AllOf(HasSubstr("4 rows"), HasSubstr("2005-03-05"), HasSubstr("`open`"))));
+
+    source_->fetched.clear();
+    source_->bars = daily_bars;
+    EXPECT_EQ(**load(asked), daily_bars(asked));
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2005-01-01", "2005-01-02"), range("2005-03-05", "2005-03-07"),
+                                              range("2005-12-31", "2006-01-01")));
 }
 
 TEST_F(LoadingTest, KeepsFinishedSegmentsWhenCancelledAndAsksForTheRestNextTime) {

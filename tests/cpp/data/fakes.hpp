@@ -35,7 +35,7 @@ public:
     SourceLimits limits{.max_span = std::chrono::days{730}, .max_in_flight = 3};
     /// Called on the io thread when a fetch has come in; an error it answers is the fetch's.
     std::function<Result<void>(TimeRange)> on_fetch{};
-    std::function<Bars(TimeRange)> bars{daily_bars};
+    std::function<SourceAnswer(TimeRange)> bars{daily_bars};
     std::optional<Error> first_timestamp_error{};
 
     int validations{0};
@@ -69,8 +69,8 @@ public:
         co_return first;
     }
 
-    [[nodiscard]] boost::asio::awaitable<Result<Bars>> fetch(std::string, Timeframe, TimeRange segment,
-                                                             SourceCall call) override {
+    [[nodiscard]] boost::asio::awaitable<Result<SourceAnswer>> fetch(std::string, Timeframe, TimeRange segment,
+                                                                     SourceCall call) override {
         fetched.push_back(segment);
         most_in_flight = std::max(most_in_flight, ++in_flight);
         co_await give_way();

@@ -27,8 +27,13 @@ std::string bar(const std::string& stamp, double close = 2) {
            R"(,"volume":100})";
 }
 
-Result<Bars> read(const std::string& table) {
+Result<SourceAnswer> answer(const std::string& table) {
     return read_historical(answer_of(table), year, asked, {});
+}
+
+Result<Bars> read(const std::string& table) {
+    const auto read = answer(table);
+    return read ? Result<Bars>(read->bars) : Result<Bars>(read.error());
 }
 
 void expect_protocol(const Error& error, const std::string& words) {
@@ -69,13 +74,13 @@ TEST(HistoricalAnswer, DropsABarThatIsNotClosed) {
     BarsWanted wanted = year;
     wanted.now = at("2020-06-02T12:00");
     const auto table = "{" + bar("2020-06-01") + "," + bar("2020-06-02") + "}";
-    EXPECT_EQ(read_historical(answer_of(table), wanted, asked, {})->size(), 1U);
+    EXPECT_EQ(read_historical(answer_of(table), wanted, asked, {})->bars.size(), 1U);
 }
 
 TEST(HistoricalAnswer, OfNothingHasNoBars) {
     EXPECT_TRUE(read("{}")->empty());
     EXPECT_TRUE(read("")->empty());
-    EXPECT_TRUE(read_historical({{"success", true}, {"data", nullptr}}, year, asked, {})->empty());
+    EXPECT_TRUE(read_historical({{"success", true}, {"data", nullptr}}, year, asked, {})->bars.empty());
 }
 
 TEST(HistoricalAnswer, PassesOnWhatTheServiceSays) {
@@ -89,15 +94,83 @@ TEST(HistoricalAnswer, ThatBreaksTheContractIsNamed) {
     expect_protocol(read("{\"2020-01-02\":").error(), "not JSON");
     expect_protocol(read("[1]").error(), "not JSON of stamps");
     expect_protocol(read("{\"soon\":{}}").error(), "no time");
-    expect_protocol(read("{\"2020-01-02\":[1]}").error(), "not an object");
-    expect_protocol(read(R"({"2020-01-02":{"open":1,"high":1,"low":1,"volume":1}})").error(), "`close`");
-    expect_protocol(read(R"({"2020-01-02":{"open":null,"high":1,"low":1,"close":1,"volume":1}})").error(), "`open`");
-    expect_protocol(read(R"({"2020-01-02":{"open":1e999,"high":1,"low":1,"close":1,"volume":1}})").error(),
-                    "not finite");
     expect_protocol(read_historical(answer_of("{}", 3), year, asked, {}).error(), "3 rows");
     expect_protocol(read_historical({{"success", true}, {"data", 7}}, year, asked, {}).error(), "not a string");
     expect_protocol(read_historical({{"success", "yes"}}, year, asked, {}).error(), "`success`");
     expect_protocol(read_historical({1, 2}, year, asked, {}).error(), "not a JSON object");
+}
+
+TEST(HistoricalAnswer, LosesNothingButTheRowThatHasNoPrice) {
+    using Dropped = std::vector<SourceAnswer::DroppedRow>;
+    const std::string good = "," + bar("2020-01-03") + "," + bar("2020-01-04") + "}";
+    const auto dropped = [&](const std::string& row) {
+        const auto read = answer("{\"2020-01-02\":" + row + good);
+        EXPECT_TRUE(read) << read.error().message;
+        EXPECT_EQ(read->bars.size(), 2U) << row;
+        EXPECT_EQ(read->partial, "");
+        return read->dropped;
+    };
+    const auto named = [](const std::string& why) { return Dropped{{at("2020-01-02"), why}}; };
+    EXPECT_EQ(dropped("[1]"), named("is not an object"));
+    EXPECT_EQ(dropped(R"({"open":1,"high":1,"low":1,"volume":1})"), named("has no number `close`"));
+    EXPECT_EQ(dropped(R"({"open":null,"high":1,"low":1,"close":1,"volume":1})"), named("has no number `open`"));
+    EXPECT_EQ(dropped(R"({"open":1,"high":"2","low":1,"close":1,"volume":1})"), named("has no number `high`"));
+    EXPECT_EQ(dropped(R"({"open":1,"high":1,"low":1e999,"close":1,"volume":1})"), named("has no number `low`"));
+    // One that came twice, once whole, is there.
+    EXPECT_EQ(answer("{" + bar("2020-01-02") + R"(,"2020-01-02T00:00:00Z":null})")->dropped, Dropped{});
+    // Outside the segment nobody misses it.
+    EXPECT_EQ(answer(R"({"2019-01-02":null)" + good)->dropped, Dropped{});
+}
+
+TEST(HistoricalAnswer, HasNoVolumeWhereNoneIsGiven) {
+    for (const std::string volume : {R"(,"volume":null)", "", R"(,"volume":"much")", R"(,"volume":1e999)"}) {
+        const auto bars = read(R"({"2020-01-02":{"open":1,"high":1,"low":1,"close":1)" + volume + "}}");
+        ASSERT_TRUE(bars) << bars.error().message;
+        EXPECT_EQ(bars->volume, std::vector<double>{-1}) << volume;
+    }
+}
+
+TEST(HistoricalAnswer, IsPartialWhenItMayNotBeAll) {
+    const std::string two = "{" + bar("2020-01-02") + "," + bar("2020-01-03") + "}";
+    EXPECT_EQ(read_historical(answer_of(two, 2), year, asked, {})->partial, "");
+    const auto counted = read_historical(answer_of(two, 5), year, asked, {});
+    EXPECT_EQ(counted->bars.size(), 2U);
+    EXPECT_THAT(counted->partial, HasSubstr("5 rows, and has 2"));
+    const auto said =
+        read_historical({{"success", true}, {"data", two}, {"error", "partial: 3 of 9 chunks"}}, year, asked, {});
+    EXPECT_EQ(said->bars.size(), 2U);
+    EXPECT_THAT(said->partial, HasSubstr("partial: 3 of 9 chunks"));
+    const auto unread = answer("{\"soon\":{}," + bar("2020-01-03") + "}");
+    EXPECT_EQ(unread->bars.size(), 1U);
+    EXPECT_THAT(unread->partial, HasSubstr("\"soon\""));
+    expect_protocol(read_historical({{"success", true}, {"data", "{}"}, {"error", "half"}}, year, asked, {}).error(),
+                    "half");
+}
+
+TEST(HistoricalAnswer, ThatSaysThatThereIsNoDataIsEmpty) {
+    const auto says = [](const std::string& words) {
+        return read_historical({{"success", false}, {"data", nullptr}, {"error", words}}, year, asked, {});
+    };
+    for (const auto* words : {"No data", "HMDS query returned no data: AAPL@SMART Trades", "no historical data found",
+                              "Error 162: Historical Market Data Service error message: no data"}) {
+        const auto read = says(words);
+        ASSERT_TRUE(read) << words;
+        EXPECT_TRUE(read->bars.empty());
+        EXPECT_EQ(read->partial, "");
+    }
+    for (const auto* words : {"no market data permissions for NYSE", "No data subscription", "pacing violation",
+                              "no data: request timed out", ""}) {
+        EXPECT_EQ(says(words).error().code, Errc::host_service) << words;
+    }
+}
+
+TEST(HistoricalAnswer, OfAnotherRangeIsNoAnswer) {
+    expect_protocol(read("{" + bar("2021-01-01") + "," + bar("2021-03-01") + "}").error(),
+                    "from 2021-01-01T00:00:00.000Z to 2021-03-01T00:00:00.000Z");
+    expect_protocol(read("{" + bar("2018-01-02") + "}").error(), "none of the range");
+    expect_protocol(read("{" + bar("2018-01-02") + "," + bar("2022-01-02") + "}").error(), "none of the range");
+    // Counted backwards from the end, over a range without a bar.
+    EXPECT_TRUE(read("{" + bar("2019-12-30") + "}")->empty());
 }
 
 TEST(HistoricalAnswer, IsLeftWhenTheTokenIsCancelled) {

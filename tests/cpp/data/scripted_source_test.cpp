@@ -39,8 +39,8 @@ protected:
 };
 
 TEST_F(ScriptedSourceTest, HasTheBarsItWasGivenAndNoOthers) {
-    EXPECT_EQ((*begin(source_.fetch("AAPL", day_, week_, call_)))->value(), daily_bars(week_));
-    EXPECT_TRUE((*begin(source_.fetch("AAPL", Timeframe::parse("1h").value(), week_, call_)))->value().empty());
+    EXPECT_EQ((*begin(source_.fetch("AAPL", day_, week_, call_)))->value().bars, daily_bars(week_));
+    EXPECT_TRUE((*begin(source_.fetch("AAPL", Timeframe::parse("1h").value(), week_, call_)))->value().bars.empty());
     EXPECT_TRUE((*begin(source_.validate_symbol("AAPL", day_, call_)))->has_value());
     EXPECT_EQ((*begin(source_.validate_symbol("MSFT", day_, call_)))->error().code, Errc::symbol_unknown);
     EXPECT_EQ((*begin(source_.first_timestamp("AAPL", day_, call_)))->value(), month_.start);
@@ -71,8 +71,8 @@ TEST_F(ScriptedSourceTest, HoldsFetchesUntilTheyAreReleased) {
     EXPECT_FALSE(*first);
     source_.release();
     run();
-    EXPECT_EQ((*first)->value().size(), 7U);
-    EXPECT_EQ((*second)->value().size(), 31U);
+    EXPECT_EQ((*first)->value().bars.size(), 7U);
+    EXPECT_EQ((*second)->value().bars.size(), 31U);
     EXPECT_FALSE(source_.wait_until_held(std::chrono::nanoseconds{0}));
     EXPECT_TRUE(*begin(source_.fetch("AAPL", day_, week_, call_)));
 }

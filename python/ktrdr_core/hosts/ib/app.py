@@ -135,16 +135,10 @@ def _add_symbols(app: FastAPI, source: Replay, traffic: Traffic) -> None:
         if not answer["is_valid"]:
             answer["error_message"] = _unknown(symbol, source)
             return answer
-        answer["contract_info"] = {
-            "symbol": symbol,
-            "asset_type": "STK",
-            "exchange": "SMART",
-            "currency": "USD",
-            "description": source.note,
-        }
         for timeframe in timeframes:
             first = source.first_timestamp(symbol, timeframe)
             answer["head_timestamps"][timeframe] = None if first is None else _text(first)
+        answer["contract_info"] = _contract_info(symbol, source.note, answer["head_timestamps"])
         return answer
 
     @app.post("/data/validate")
@@ -166,6 +160,27 @@ def _add_symbols(app: FastAPI, source: Replay, traffic: Traffic) -> None:
             traffic.failed(error)
             return {"success": False, "timestamp": None, "error": error}
         return {"success": True, "timestamp": _text(first), "error": None}
+
+
+def _contract_info(symbol: str, note: str, head_timestamps: Answer) -> Answer:
+    """Describe a symbol with every field that clients of the contract make a record of; times in seconds since 1970."""
+    kind, exchange, currency = "STK", "SMART", "USD"
+    return {
+        "symbol": symbol,
+        "contract": {
+            "symbol": symbol,
+            "secType": kind,
+            "exchange": exchange,
+            "currency": currency,
+        },
+        "asset_type": kind,
+        "exchange": exchange,
+        "currency": currency,
+        "description": note,
+        "validated_at": time.time(),
+        "trading_hours": None,
+        "head_timestamps": head_timestamps,
+    }
 
 
 def _add_historical(

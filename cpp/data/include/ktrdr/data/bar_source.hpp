@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
@@ -33,6 +35,29 @@ struct SourceCall {
     std::weak_ptr<Operation> operation{};
 };
 
+/// What a source brought for a segment, and what that proves.
+struct SourceAnswer {
+    /// A row that came and cannot be used.
+    struct DroppedRow {
+        UtcTime start{};
+        /// What is wrong with it, for a person.
+        std::string why{};
+
+        friend bool operator==(const DroppedRow&, const DroppedRow&) = default;
+    };
+
+    SourceAnswer() = default;
+    /// All there is in the segment.
+    SourceAnswer(Bars all) : bars(std::move(all)) {}  // NOLINT(google-explicit-constructor)
+
+    /// Closed bars that start inside the segment, oldest first. None is an answer: the provider has nothing there.
+    Bars bars{};
+    /// Why there may be more than came; empty where this is all. The bars are kept, and the segment is asked for again.
+    std::string partial{};
+    /// Their periods are asked for again.
+    std::vector<DroppedRow> dropped{};
+};
+
 /// Where bars come from. A vendor is one class.
 ///
 /// Cancellation: every call ends with `cancelled` (or `timed_out`) soon after its token was cancelled.
@@ -51,9 +76,9 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
                                                                                                  Timeframe timeframe,
                                                                                                  SourceCall call) = 0;
-    /// The closed bars that start inside `segment`, oldest first. None is an answer: the provider has nothing there.
-    [[nodiscard]] virtual boost::asio::awaitable<Result<Bars>> fetch(std::string symbol, Timeframe timeframe,
-                                                                     TimeRange segment, SourceCall call) = 0;
+    /// The bars that start inside `segment`, and whether they are all.
+    [[nodiscard]] virtual boost::asio::awaitable<Result<SourceAnswer>> fetch(std::string symbol, Timeframe timeframe,
+                                                                             TimeRange segment, SourceCall call) = 0;
     /// The host service it asks; null for a source that asks none.
     [[nodiscard]] virtual std::shared_ptr<AsyncServiceAdapter> service() const { return nullptr; }
 };

@@ -31,9 +31,9 @@ struct LoadMeans {
 /// announced; the result is what the store then has of the range.
 ///
 /// Errors: an error of the source when nothing came; a storage error at once; `no_data` when the provider has nothing
-/// of the range. When some segments came and others did not, the result is what there is and the operation gets a
-/// warning. Cancellation: between segments, inside each call of the source, and before the result; segments stored stay
-/// stored. Thread safety: `run` on the io thread, once.
+/// of the range. When some segments came and others did not, or an answer may lack bars, the result is what there is,
+/// the operation gets a warning, and the next load asks for them. Cancellation: between segments, inside each call of
+/// the source, and before the result; segments stored stay stored. Thread safety: `run` on the io thread, once.
 class KTRDR_EXPORT DataLoadingJob final : private Counted<DataLoadingJob> {
 public:
     DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<Operation> operation);
@@ -55,6 +55,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> read_bars();
 
     [[nodiscard]] Result<void> summarise(const Segments& segments) const;
+    void warn_of_shortfall(const Segments& segments) const;
     void enter(LoadStep step);
     void announce(const Segments& segments);
     [[nodiscard]] Result<void> check_alive(std::string_view where) const;

@@ -7,6 +7,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/timeframe.hpp>
 
@@ -33,8 +34,13 @@ struct BarsWanted {
 };
 
 /// The bars of an answer: sorted, of two with one stamp the later, inside the segment, closed.
-/// Cancellation: polls `token` every 100 bars.
-[[nodiscard]] KTRDR_EXPORT Result<Bars> read_historical(const boost::json::value& answer, const BarsWanted& wanted,
-                                                        const std::string& asked, const CancellationToken& token);
+///
+/// A row without its prices is dropped and named, a volume that is missing is -1. An answer is partial when it says so
+/// (an error text beside `success: true`), when `rows` tells of more than came, and when a row has a stamp that is no
+/// time. A failure that says that there is no data is an answer of none. Errors: `protocol` also for rows of which none
+/// lies inside the segment. Cancellation: polls `token` every 100 bars.
+[[nodiscard]] KTRDR_EXPORT Result<SourceAnswer> read_historical(const boost::json::value& answer,
+                                                                const BarsWanted& wanted, const std::string& asked,
+                                                                const CancellationToken& token);
 
 }  // namespace ktrdr

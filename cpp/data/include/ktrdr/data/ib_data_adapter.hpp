@@ -34,8 +34,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
                                                                                          Timeframe timeframe,
                                                                                          SourceCall call) override;
-    [[nodiscard]] boost::asio::awaitable<Result<Bars>> fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
-                                                             SourceCall call) override;
+    [[nodiscard]] boost::asio::awaitable<Result<SourceAnswer>> fetch(std::string symbol, Timeframe timeframe,
+                                                                     TimeRange segment, SourceCall call) override;
     [[nodiscard]] std::shared_ptr<AsyncServiceAdapter> service() const override { return service_; }
 
 private:

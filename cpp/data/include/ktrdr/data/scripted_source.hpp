@@ -48,8 +48,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
                                                                                          Timeframe timeframe,
                                                                                          SourceCall call) override;
-    [[nodiscard]] boost::asio::awaitable<Result<Bars>> fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
-                                                             SourceCall call) override;
+    [[nodiscard]] boost::asio::awaitable<Result<SourceAnswer>> fetch(std::string symbol, Timeframe timeframe,
+                                                                     TimeRange segment, SourceCall call) override;
 
 private:
     using Series = std::pair<std::string, std::string>;
@@ -57,7 +57,7 @@ private:
     [[nodiscard]] std::shared_ptr<Gate> enter();
     void leave(const std::shared_ptr<Gate>& gate);
     /// What the series has inside `segment`.
-    [[nodiscard]] Result<Bars> answer(const Series& series, TimeRange segment) const;
+    [[nodiscard]] Result<SourceAnswer> answer(const Series& series, TimeRange segment) const;
 
     Executor& io_;
     const std::string provider_;
