@@ -22,6 +22,7 @@ ENTRIES = (
     "core_costs",
     "operations",
     "store",
+    "own_bars",
     "latencies",
     "worker",
     "streams",
@@ -29,7 +30,10 @@ ENTRIES = (
     "http_calls",
     "training_step",
 )
-_VERSIONS = ("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop", "anyio", "tqdm")
+_VERSIONS = (
+    *("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop", "anyio", "tqdm"),
+    *("pandas", "polars", "pyarrow", "duckdb"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

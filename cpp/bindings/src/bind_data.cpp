@@ -55,6 +55,44 @@ Handle load_data(DataManager& self, const LoadRequest& request, const std::optio
     return handle;
 }
 
+void bind_own_bars(py::module_& module) {
+    RequestClass<StoreRequest>(module, "StoreRequest", "Whose bars somebody brings.")
+        .field<&StoreRequest::symbol>("symbol")
+        .field<&StoreRequest::timeframe>("timeframe")
+        .field<&StoreRequest::parent_id>("parent_id")
+        .done();
+    RequestClass<ImportRequest>(module, "ImportRequest", "A CSV file that somebody brings.")
+        .field<&ImportRequest::file>("file")
+        .field<&ImportRequest::symbol>("symbol")
+        .field<&ImportRequest::timeframe>("timeframe")
+        .field<&ImportRequest::parent_id>("parent_id")
+        .done();
+}
+
+Handle store_bars(DataManager& self, const StoreRequest& request, const BarsView& bars,
+                  const std::optional<CancellationToken>& token) {
+    return Handle(unwrap(self.store_bars(request, bars, token.value_or(CancellationToken{}))));
+}
+
+Handle import_csv(DataManager& self, const ImportRequest& request, const std::optional<CancellationToken>& token) {
+    return Handle(unwrap(self.import_csv(request, token.value_or(CancellationToken{}))));
+}
+
+/// Provider, symbol, timeframe, bars, first and last start of each.
+py::list series(const DataManager& self) {
+    std::vector<StoredSeries> stored;
+    {
+        const GilReleased released;
+        stored = unwrap(self.series());
+    }
+    py::list all;
+    for (const StoredSeries& one : stored) {
+        all.append(py::make_tuple(one.key.provider, one.key.symbol, one.key.timeframe.name(), one.bars,
+                                  to_python(one.first), to_python(one.last)));
+    }
+    return all;
+}
+
 /// A column of numbers as they lie in memory.
 template <class Number>
 std::vector<Number> column_of(const py::buffer& buffer) {
@@ -114,10 +152,15 @@ void bind_scripted_source(py::module_& module) {
 void bind_data(py::module_& module) {
     bind_scripted_source(module);
     bind_request(module);
+    bind_own_bars(module);
     py::class_<DataManager, std::shared_ptr<DataManager>>(module, "DataManager", "The native side of the data manager.")
         .def(py::init(&make_data), py::arg("data_dir"), py::arg("ib_url"), py::arg("use_ib_host_service"),
              py::arg("max_connections"), py::arg("source"), py::arg("env"))
         .def("load_data", &load_data, py::arg("request"), py::arg("token"), py::call_guard<GilReleased>())
+        .def("store_bars", &store_bars, py::arg("request"), py::arg("bars"), py::arg("token"),
+             py::call_guard<GilReleased>())
+        .def("import_csv", &import_csv, py::arg("request"), py::arg("token"), py::call_guard<GilReleased>())
+        .def("series", &series, "Provider, symbol, timeframe, bars, first and last of each series.")
         .def_property_readonly("service_names", &service_names<DataManager>)
         .def_property_readonly("service", &service_calls<DataManager>)
         .def_property_readonly("database_path", &DataManager::database_path)

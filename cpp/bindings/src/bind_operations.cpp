@@ -4,7 +4,7 @@
 #include <pybind11/chrono.h>
 #include <pybind11/stl.h>
 
-#include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/operations/waiter.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
@@ -27,8 +27,8 @@ struct PythonValue {
 
 /// The kinds of value that an operation of ours can end with.
 py::object value_of(const std::any& value) {
-    if (const auto* bars = std::any_cast<BarsPtr>(&value)) {
-        return py::cast(std::const_pointer_cast<Bars>(*bars));
+    if (const auto* bars = std::any_cast<BarsView>(&value)) {
+        return py::cast(*bars);
     }
     if (const auto* object = std::any_cast<boost::json::object>(&value)) {
         return to_python(*object);

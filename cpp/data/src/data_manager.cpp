@@ -36,9 +36,13 @@ json::object progress_context(const LoadTask& task) {
             {"bars_processed", 0}};
 }
 
-boost::asio::awaitable<void> run_job(std::shared_ptr<DataLoadingJob> job, OperationDone done) {
+boost::asio::awaitable<void> run_job(std::shared_ptr<DataLoadingJob> job, SeriesKey key, OperationDone done) {
     auto bars = co_await job->run();
-    done(bars ? Result<std::any>(boost::system::in_place_value, std::move(*bars)) : failed(bars.error()));
+    if (!bars) {
+        done(failed(bars.error()));
+        co_return;
+    }
+    done(BarsView(std::move(*bars), key.symbol, std::string(key.timeframe.name())));
 }
 
 Error closed() {
@@ -105,11 +109,12 @@ DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shar
                    std::shared_ptr<Operation> operation, OperationDone done) {
         LoadMeans means{services.compute, services.store, services.clock, store, source};
         auto loading = std::make_shared<DataLoadingJob>(task, std::move(means), std::move(operation));
-        boost::asio::co_spawn(services.io, run_job(std::move(loading), done), [done](const std::exception_ptr& thrown) {
-            if (thrown) {
-                done(failed(fail(Errc::internal, "a load ended with an exception")));
-            }
-        });
+        boost::asio::co_spawn(services.io, run_job(std::move(loading), task.key, done),
+                              [done](const std::exception_ptr& thrown) {
+                                  if (thrown) {
+                                      done(failed(fail(Errc::internal, "a load ended with an exception")));
+                                  }
+                              });
     };
     return job;
 }

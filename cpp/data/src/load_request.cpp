@@ -28,11 +28,6 @@ Result<LoadMode> parse_mode(const std::string& mode) {
                            mode.substr(0, 32)));
 }
 
-Result<UtcTime> parse_end(const std::string& text) {
-    auto end = parse_time("end_date", text);
-    return end && is_date_only(text) ? Result<UtcTime>(*end + std::chrono::days{1}) : end;
-}
-
 Result<TimeRange> parse_range(const LoadRequest& request) {
     TimeRange range = always;
     if (request.start_date) {
@@ -43,7 +38,7 @@ Result<TimeRange> parse_range(const LoadRequest& request) {
         range.start = *start;
     }
     if (request.end_date) {
-        const auto end = parse_end(*request.end_date);
+        const auto end = parse_end_time("end_date", *request.end_date);
         if (!end) {
             return end.error();
         }

@@ -53,7 +53,7 @@ Bars Bars::rows(std::size_t first, std::size_t last) const {
     return Bars{{}, cut(time), cut(open), cut(high), cut(low), cut(close), cut(volume)};
 }
 
-Result<void> Bars::check() const {
+Result<void> Bars::check_lengths() const {
     struct Column {
         const char* name;
         std::size_t length;
@@ -68,6 +68,13 @@ Result<void> Bars::check() const {
                         {{"column", column.name}, {"row", std::min(column.length, size())}});
         }
     }
+    return {};
+}
+
+Result<void> Bars::check() const {
+    if (const auto checked = check_lengths(); !checked) {
+        return checked;
+    }
     const auto wrong = std::adjacent_find(time.begin(), time.end(), std::greater_equal<>());
     if (wrong != time.end()) {
         const auto row = static_cast<std::size_t>(wrong - time.begin()) + 1;
@@ -80,6 +87,9 @@ Result<void> Bars::check() const {
 }
 
 Bars merge(const Bars& older, const Bars& newer) {
+    if (older.empty() || newer.empty()) {
+        return older.empty() ? newer : older;
+    }
     Bars out;
     out.reserve(older.size() + newer.size());
     std::size_t old_row = 0;

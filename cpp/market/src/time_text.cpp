@@ -164,6 +164,11 @@ Result<UtcTime> parse_time(std::string_view field, std::string_view text) {
                 {{"field", field}, {"value", text.substr(0, 64)}});
 }
 
+Result<UtcTime> parse_end_time(std::string_view field, std::string_view text) {
+    auto end = parse_time(field, text);
+    return end && is_date_only(text) ? Result<UtcTime>(*end + std::chrono::days{1}) : end;
+}
+
 bool is_date_only(std::string_view text) noexcept {
     constexpr std::string_view shape = "dddd-dd-dd";
     if (text.size() != shape.size()) {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .data_commands import data
 from .demo_command import demo
+from .import_commands import data
 from .model_commands import models
 from .operations_commands import operations
 

@@ -1,6 +1,16 @@
-"""Market data: what is stored, and loads of what is not."""
+"""Market data: what is stored, loads of what is not, and bars of your own."""
 
-from .dates import Date
+from ..dates import Date
+from .frames import Frame
 from .manager import BarSource, DataManager, DataProgressRenderer
+from .stored import Series, Stored
 
-__all__ = ["BarSource", "DataManager", "DataProgressRenderer", "Date"]
+__all__ = [
+    "BarSource",
+    "DataManager",
+    "DataProgressRenderer",
+    "Date",
+    "Frame",
+    "Series",
+    "Stored",
+]

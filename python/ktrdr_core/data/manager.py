@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import _bridge, _core
+from .._bridge.arguments import explained
 from ..bars import Bars
+from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback, foreign
 from ..operations.context import under_current
 from ..orchestrator.core_manager import CoreManager
 from ..progress import ProgressRenderer
-from .dates import Date, iso
+from .frames import Frame, native_bars
+from .stored import Series, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import ClassVar, Literal
 
     from ..protocols import CancellationToken
@@ -78,7 +81,7 @@ class DataManager(CoreManager):
     >>> from ktrdr_core.hosts.child import HostProcess
     >>> with HostProcess(delay=0.0) as host, DataManager(data_dir="bars", ib_url=host.url) as data:
     ...     data.load_data("AAPL", "1d", "2005-01-01", "2010-01-01", mode="full").result()
-    <Bars: 1259 from 2005-01-03T00:00:00Z to 2009-12-31T00:00:00Z>
+    <Bars AAPL 1d: 1259 from 2005-01-03T00:00:00Z to 2009-12-31T00:00:00Z>
     """
 
     _native: _core.DataManager
@@ -195,6 +198,150 @@ class DataManager(CoreManager):
         )
         watch(native)
         return self._track(Operation(native, Bars, progress_callback=callback))
+
+    @explained
+    def store(
+        self,
+        symbol: str,
+        timeframe: str,
+        frame: Frame,
+        *,
+        cancellation_token: CancellationToken | None = None,
+    ) -> Operation[Stored]:
+        """Check bars of your own, start storing them and return at once; ``load_data`` and trainings then find them.
+
+        Bars that were stored before keep their place; one of the same timestamp is replaced. All are stored or none. A
+        later load in mode ``full`` asks for what lies before the first of them, after the last and in gaps of more than
+        a week; shorter gaps count as closed markets.
+
+        Parameters
+        ----------
+        symbol, timeframe : str
+            As in ``load_data``.
+        frame : Bars, DataFrame, table, mapping or structured array
+            Of pandas, polars or pyarrow, anything with ``__arrow_c_stream__``, a dict of columns, a structured numpy
+            array. Columns go by their names, whatever their case: ``timestamp`` (or ``time``, ``date``, ``datetime``, or
+            pandas' ``DatetimeIndex``), ``open``, ``high``, ``low``, ``close``, ``volume``; others are left out, with a
+            warning on the operation. Timestamps are the bars' starts, oldest first, UTC where they have no zone. A volume
+            may be missing (null, NaN, -1), or the whole column. It is copied before this returns.
+        cancellation_token : CancellationToken or anything like one, optional
+            Cancels the storing when it is cancelled; nothing is stored then.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For what is no such frame, and for the first bar that cannot be, naming row, timestamp and column: out of
+            order or there twice, at a time at which no bar of the timeframe starts, not closed yet, without a price, with
+            a high that is not the highest or a low that is not the lowest, with a negative volume; at once.
+        StorageError
+            From the operation, when the disk does not take them.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from ktrdr_core import DataManager
+        >>> frame = pd.DataFrame(
+        ...     {"open": [10.0, 11.0], "high": [12.0, 13.0], "low": [9.0, 10.0], "close": [11.0, 12.0], "volume": [100, 200]},
+        ...     index=pd.DatetimeIndex(["2024-01-02", "2024-01-03"]),
+        ... )
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     data.store("ACME", "1d", frame).result()
+        Stored(symbol='ACME', timeframe='1d', bars=2, added=2, replaced=0, first=datetime.datetime(2024, 1, 2, 0, 0, tzinfo=datetime.timezone.utc), last=datetime.datetime(2024, 1, 3, 0, 0, tzinfo=datetime.timezone.utc))
+        """
+        native, ignored = native_bars(frame)
+        operation = self._store(
+            cancellation_token,
+            lambda parent, token: self._native.store_bars(
+                _core.StoreRequest(symbol=symbol, timeframe=timeframe, parent_id=parent),
+                native,
+                token,
+            ),
+        )
+        if ignored:
+            operation._native.add_warning(
+                f"columns that no bar has are not stored: {', '.join(ignored)}"
+            )
+        return operation
+
+    @explained
+    def import_csv(
+        self,
+        file: str | os.PathLike[str],
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        *,
+        cancellation_token: CancellationToken | None = None,
+    ) -> Operation[Stored]:
+        """Start storing the bars of a CSV file and return at once; else as ``store``.
+
+        Parameters
+        ----------
+        file : path
+            Its first line names the columns as in ``store``; they are parted by commas, semicolons or tabs. Times are ISO
+            8601, in UTC where they have no offset, and may be a ``date`` beside a ``time``.
+        symbol, timeframe : str, optional
+            Else what the file's name says: ``AAPL_1d.csv``, ``BTC%2FUSDT_1h.csv``.
+        cancellation_token : CancellationToken or anything like one, optional
+            Cancels the import when it is cancelled; nothing is stored then.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such file; at once.
+        InvalidArgumentError
+            When neither the name nor an argument says symbol and timeframe: at once. For a line that cannot be read, or a
+            bar that cannot be, naming file, line and column: from the operation.
+        StorageError
+            When the file may not be read, or the disk does not take the bars.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from ktrdr_core import DataManager
+        >>> text = "timestamp,open,high,low,close,volume\\n2024-01-02T00:00:00Z,10,12,9,11,100\\n"
+        >>> _ = Path("ACME_1d.csv").write_text(text)
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     data.import_csv("ACME_1d.csv").result().bars
+        1
+        """
+        return self._store(
+            cancellation_token,
+            lambda parent, token: self._native.import_csv(
+                _core.ImportRequest(
+                    file=Path(file), symbol=symbol, timeframe=timeframe, parent_id=parent
+                ),
+                token,
+            ),
+        )
+
+    def _store(
+        self,
+        token: CancellationToken | None,
+        start: Callable[[str, _core.CancellationToken | None], _core.Operation],
+    ) -> Operation[Stored]:
+        native_token, watch = foreign.as_token("cancellation_token", token)
+        native = under_current(lambda parent: start(parent, native_token))
+        watch(native)
+        return self._track(Operation(native, Stored.of))
+
+    def series(self) -> list[Series]:
+        """List what is stored, by provider, symbol and length of the bars; reads a few numbers of each, no bars.
+
+        Raises
+        ------
+        StorageError
+            When the database cannot be read.
+        ClientClosedError
+            When the manager is closed.
+
+        Examples
+        --------
+        >>> from ktrdr_core import DataManager
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     data.series()
+        []
+        """
+        return [Series(*row) for row in self._native.series()]
 
     def _release(self) -> None:
         super()._release()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import _bridge, _core
-from ..data.dates import Date, iso
+from ..dates import Date, iso
 from ..operations import Operation, ProgressCallback, foreign
 from ..operations.context import under_current
 from ..orchestrator.core_manager import CoreManager

@@ -67,8 +67,10 @@ TEST_F(ManagerTest, LoadsWhatIsStored) {
     EXPECT_EQ(operation->record().type, "data_load");
     finish();
     ASSERT_EQ(operation->status(), OperationStatus::completed);
-    const auto bars = std::any_cast<BarsPtr>(operation->result().value());
-    EXPECT_EQ(bars->size(), 31U);
+    const auto bars = std::any_cast<BarsView>(operation->result().value());
+    EXPECT_EQ(bars.size(), 31U);
+    EXPECT_EQ(bars.symbol(), "AAPL");
+    EXPECT_EQ(bars.timeframe(), "1d");
     EXPECT_EQ(operation->record().progress->message, "Loading AAPL 1d data (local mode): done");
     EXPECT_EQ(operation->record().progress->context.at("mode"), "local");
 }
@@ -122,7 +124,7 @@ TEST_F(ManagerTest, AsksTheSourceItWasGivenForWhatIsNotStored) {
     const auto operation = manager->load_data(full_, {}).value();
     finish();
     ASSERT_EQ(operation->status(), OperationStatus::completed);
-    EXPECT_EQ(std::any_cast<BarsPtr>(operation->result().value())->size(), 31U);
+    EXPECT_EQ(std::any_cast<BarsView>(operation->result().value()).size(), 31U);
     EXPECT_THAT(source->fetched, SizeIs(1));
     EXPECT_EQ(manager->service(), nullptr);
 }

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,6 +66,26 @@ struct SeriesFacts {
     std::vector<LedgerEntry> ledger{};
 };
 
+/// What became of bars that were put over those stored.
+struct MergedRows {
+    std::size_t added{0};
+    /// Their stamps were stored before, with whatever numbers.
+    std::size_t replaced{0};
+
+    friend bool operator==(const MergedRows&, const MergedRows&) = default;
+};
+
+/// A series that has bars.
+struct StoredSeries {
+    SeriesKey key;
+    std::size_t bars{0};
+    /// The starts of its oldest and its newest bar.
+    UtcTime first{};
+    UtcTime last{};
+
+    friend bool operator==(const StoredSeries&, const StoredSeries&) = default;
+};
+
 /// Bars in chunks and the ledger of asked ranges, in the file of `storage`.
 ///
 /// A chunk holds a year of an intraday series or the whole of a longer one, as columns of little-endian numbers with a
@@ -91,6 +113,13 @@ public:
     /// of bars or empty so. `invalid_argument` for bars out of order or outside `range`.
     Result<void> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
                                 UtcTime asked_at);
+    /// Store bars that nobody was asked for, over what is there as `commit_segment` does, together or not at all; and
+    /// that `covered` need not be asked for. `poll` is told how many bars are written and undoes all by an error.
+    /// `invalid_argument` for bars out of order, or for ranges that are empty.
+    Result<MergedRows> store_own(const SeriesKey& key, const Bars& bars, std::span<const TimeRange> covered,
+                                 UtcTime stored_at, const std::function<Result<void>(std::size_t)>& poll = {});
+    /// Every series with bars, by provider, symbol and length of the bars.
+    [[nodiscard]] Result<std::vector<StoredSeries>> list();
     Result<void> remember_symbol(const SeriesKey& key, UtcTime checked_at);
     Result<void> remember_first_timestamp(const SeriesKey& key, const FirstTimestamp& first);
 

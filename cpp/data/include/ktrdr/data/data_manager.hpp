@@ -2,10 +2,12 @@
 
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <ktrdr/adapter/host_service.hpp>
 #include <ktrdr/bar_store/bar_store.hpp>
@@ -14,6 +16,8 @@
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_job_manager.hpp>
 #include <ktrdr/data/load_request.hpp>
+#include <ktrdr/data/own_bars.hpp>
+#include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/storage/storage.hpp>
 
@@ -49,14 +53,27 @@ public:
     [[nodiscard]] std::string default_host_url() const override { return host_service().names.default_host_url; }
     [[nodiscard]] std::string env_var_prefix() const override { return host_service().names.env_var_prefix; }
 
-    /// Start a load; the operation's value is a `BarsPtr`. It is recorded in the file, but for a read of what is stored
-    /// (mode local) under no id of the caller's, which leaves its record in memory.
+    /// Start a load; the operation's value is a `BarsView`. It is recorded in the file, but for a read of what is
+    /// stored (mode local) under no id of the caller's, which leaves its record in memory.
     ///
     /// Errors (at once, before any work): `invalid_argument` for a request that cannot be, `configuration` when the
     /// mode needs a source and there is none, `conflict` for an id of another request, `client_closed` after `close`.
     [[nodiscard]] Result<std::shared_ptr<Operation>> load_data(LoadRequest request, CancellationToken token);
     /// The stored bars of a series inside `range`; blocks on the disk. `no_data` when there is none.
     [[nodiscard]] Result<BarsPtr> read(const std::string& symbol, const Timeframe& timeframe, TimeRange range);
+
+    /// Start storing bars that somebody brings, under the series that loads of this manager read. The operation's value
+    /// is a JSON object: symbol, timeframe, bars, added, replaced, first, last. Its record stays in memory.
+    ///
+    /// Errors (at once, before anything is stored): `invalid_argument` for a symbol, a timeframe or bars that cannot be
+    /// (see `find_fault`), `client_closed` after `close`.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> store_bars(const StoreRequest& request, const BarsView& given,
+                                                                CancellationToken token);
+    /// The same for a CSV file. Errors at once: of the request, and of a file that cannot be opened; what is wrong
+    /// inside the file is the operation's.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> import_csv(const ImportRequest& request, CancellationToken token);
+    /// What is stored in the file, of every provider; blocks on the disk.
+    [[nodiscard]] Result<std::vector<StoredSeries>> series() const;
 
     [[nodiscard]] DataJobManager& jobs() noexcept { return jobs_; }
     [[nodiscard]] const std::filesystem::path& database_path() const noexcept { return database_path_; }
@@ -71,7 +88,12 @@ public:
     void close();
 
 private:
+    using StoreWork = std::function<boost::asio::awaitable<Result<boost::json::object>>(StoreMeans)>;
+
     [[nodiscard]] Result<std::shared_ptr<BarStore>> store() const;
+    [[nodiscard]] Result<std::shared_ptr<Operation>> start_storing(const SeriesKey& key, const std::string& parent_id,
+                                                                   std::vector<ProgressStep> steps,
+                                                                   CancellationToken token, StoreWork work);
     [[nodiscard]] DataJob job_of(const LoadRequest& request, LoadTask task, std::shared_ptr<BarStore> store,
                                  CancellationToken token) const;
     [[nodiscard]] Error no_source() const;

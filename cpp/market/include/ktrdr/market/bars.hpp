@@ -45,6 +45,8 @@ struct KTRDR_EXPORT Bars : Counted<Bars> {
     [[nodiscard]] Bars slice(TimeRange range) const;
     /// Rows `[first, last)`, copied.
     [[nodiscard]] Bars rows(std::size_t first, std::size_t last) const;
+    /// Columns of one length, or `invalid_argument` naming the column.
+    [[nodiscard]] Result<void> check_lengths() const;
     /// Columns of one length and strictly rising stamps, or `invalid_argument` naming the row.
     [[nodiscard]] Result<void> check() const;
 

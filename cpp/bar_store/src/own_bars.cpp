@@ -1,0 +1,86 @@
+// Bars that nobody was asked for, and the list of what is stored.
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <ktrdr/bar_store/bar_store.hpp>
+
+#include "series_rows.hpp"
+
+namespace ktrdr {
+namespace {
+
+std::ptrdiff_t place_of(const Timeframe& timeframe) {
+    const auto names = Timeframe::names();
+    return std::find(names.begin(), names.end(), timeframe.name()) - names.begin();
+}
+
+StoredSeries series_of(SQLite::Statement& row) {
+    const auto timeframe = Timeframe::parse(row.getColumn(2).getString());
+    if (!timeframe) {
+        throw ErrorException(timeframe.error());
+    }
+    return {{.provider = row.getColumn(0).getString(),
+             .symbol = row.getColumn(1).getString(),
+             .timeframe = *timeframe,
+             .what_to_show = row.getColumn(3).getString(),
+             .session = row.getColumn(4).getString()},
+            static_cast<std::size_t>(row.getColumn(5).getInt64()),
+            time_of(row.getColumn(6).getInt64()),
+            time_of(row.getColumn(7).getInt64())};
+}
+
+}  // namespace
+
+Result<MergedRows> BarStore::store_own(const SeriesKey& key, const Bars& bars, std::span<const TimeRange> covered,
+                                       UtcTime stored_at, const std::function<Result<void>(std::size_t)>& poll) {
+    if (const auto checked = bars.check(); !checked) {
+        return checked.error();
+    }
+    if (std::any_of(covered.begin(), covered.end(), [](const TimeRange& range) { return range.empty(); })) {
+        return fail(Errc::invalid_argument, "a range that own bars cover is empty");
+    }
+    const AfterChunk after_chunk = [&poll](std::size_t written) {
+        if (const auto goes_on = poll ? poll(written) : Result<void>{}; !goes_on) {
+            throw ErrorException(goes_on.error());
+        }
+    };
+    MergedRows rows;
+    const auto done = database_->write(fmt::format("store {} {}", key.symbol, key.timeframe.name()),
+                                       [&](SQLite::Database& connection) -> Result<void> {
+                                           const std::int64_t series = find_or_add_series(connection, key);
+                                           rows = merge_bars(connection, series, key, bars, after_chunk);
+                                           for (const TimeRange& range : covered) {
+                                               add_to_ledger(connection, series, {range, AskOutcome::bars, stored_at});
+                                           }
+                                           return {};
+                                       });
+    return done ? Result<MergedRows>(rows) : Result<MergedRows>(done.error());
+}
+
+Result<std::vector<StoredSeries>> BarStore::list() {
+    std::vector<StoredSeries> all;
+    const auto done = database_->read("list what is stored", [&](SQLite::Database& connection) -> Result<void> {
+        SQLite::Statement row(connection,
+                              "SELECT provider, symbol, timeframe, what_to_show, session, sum(rows), min(first), "
+                              "max(last) FROM chunk JOIN series ON series.id = chunk.series GROUP BY series");
+        while (row.executeStep()) {
+            all.push_back(series_of(row));
+        }
+        return {};
+    });
+    if (!done) {
+        return done.error();
+    }
+    std::sort(all.begin(), all.end(), [](const StoredSeries& a, const StoredSeries& b) {
+        return std::forward_as_tuple(a.key.provider, a.key.symbol, place_of(a.key.timeframe), a.key.what_to_show,
+                                     a.key.session) < std::forward_as_tuple(b.key.provider, b.key.symbol,
+                                                                            place_of(b.key.timeframe),
+                                                                            b.key.what_to_show, b.key.session);
+    });
+    return all;
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ktrdr/bar_store/bar_store.hpp>
+#include <ktrdr/base/executor.hpp>
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/timeframe.hpp>
+#include <ktrdr/operations/operation.hpp>
+
+namespace ktrdr {
+
+/// Whose bars somebody brings.
+struct StoreRequest {
+    std::string symbol{};
+    std::string timeframe{};
+    /// The operation that this belongs to, and is cancelled with; or empty.
+    std::string parent_id{};
+};
+
+/// A CSV file that somebody brings.
+struct ImportRequest {
+    std::filesystem::path file{};
+    /// Unset: what the file's name says, `{SYMBOL}_{timeframe}.csv`; percent signs stand as in URLs
+    /// (`BTC%2FUSDT_1h.csv`).
+    std::optional<std::string> symbol{};
+    std::optional<std::string> timeframe{};
+    std::string parent_id{};
+};
+
+/// Symbol and timeframe as a series of `provider`. Errors: `invalid_argument`.
+[[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe,
+                                                          const std::string& provider);
+/// The same, by what the request or the file's name says.
+[[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider);
+
+/// What own bars say of time: from the first to the end of the last, but for gaps of more than a week (of more than two
+/// bars, where those are longer). Nights, weekends and holidays are shorter, and without a calendar nothing else tells
+/// them from bars that are missing.
+[[nodiscard]] KTRDR_EXPORT std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe);
+
+/// A file's bars, found sound (see `find_fault`), and its columns that no bar has.
+struct CsvBars {
+    BarsPtr bars{};
+    std::vector<std::string> ignored{};
+};
+
+/// A plain file that is open for reading.
+class KTRDR_EXPORT CsvFile final {
+public:
+    /// Errors: `not_found`, `invalid_argument` for what is no plain file, `storage` for what may not be read.
+    [[nodiscard]] static Result<std::shared_ptr<CsvFile>> open(std::filesystem::path path);
+    CsvFile(const CsvFile&) = delete;
+    CsvFile& operator=(const CsvFile&) = delete;
+    ~CsvFile();
+
+    /// Bytes.
+    [[nodiscard]] std::int64_t size() const noexcept { return size_; }
+    /// Once. `on_bytes` is told how many are read; the token is looked at as often.
+    /// Errors: those of `CsvReader` and `find_fault`, naming file, line and column; `storage`; `cancelled`.
+    [[nodiscard]] Result<CsvBars> read(const Timeframe& timeframe, UtcTime now, const CancellationToken& token,
+                                       const std::function<void(std::int64_t)>& on_bytes) const;
+
+private:
+    CsvFile(std::filesystem::path path, int descriptor, std::int64_t size)
+        : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+
+    const std::filesystem::path path_;
+    const int descriptor_;
+    const std::int64_t size_;
+};
+
+/// What storing works with; executors and clock must outlive it.
+struct StoreMeans {
+    Executor& compute;
+    Executor& store_executor;
+    const Clock& clock;
+    std::shared_ptr<BarStore> store;
+    std::shared_ptr<Operation> operation;
+};
+
+/// Store bars that were found sound. The value: symbol, timeframe, bars, added, replaced, first, last.
+/// Cancellation: after each chunk, of a year for intraday bars; then nothing is stored.
+[[nodiscard]] boost::asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, SeriesKey key,
+                                                                                 BarsPtr bars);
+/// Read the file, then the same. Cancellation: between pieces of a megabyte too.
+[[nodiscard]] boost::asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, SeriesKey key,
+                                                                                  std::shared_ptr<CsvFile> file);
+
+}  // namespace ktrdr

@@ -1,0 +1,124 @@
+// What a data manager does with bars that somebody brings.
+
+#include <boost/asio/co_spawn.hpp>
+#include <fmt/format.h>
+
+#include <ktrdr/base/json.hpp>
+#include <ktrdr/data/data_manager.hpp>
+#include <ktrdr/market/bar_check.hpp>
+
+namespace ktrdr {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr const char* read_step = "read file";
+constexpr const char* store_step = "store bars";
+
+asio::awaitable<void> settle(asio::awaitable<Result<boost::json::object>> work, OperationDone done) {
+    auto stored = co_await std::move(work);
+    done(stored ? Result<std::any>(boost::system::in_place_value, std::move(*stored)) : failed(stored.error()));
+}
+
+/// `Storing AAPL 1d [500/1000]`, of bars or, while a file is read, `Reading AAPL 1d: 40 %`.
+class StoreProgressRenderer final : public ProgressRenderer {
+public:
+    [[nodiscard]] std::string render_message(const ProgressState& state) const override {
+        const bool reads = state.step_name == read_step;
+        const std::string what =
+            fmt::format("{} {} {}", reads ? "Reading" : "Storing", text_or_empty(state.context, "symbol"),
+                        text_or_empty(state.context, "timeframe"));
+        if (state.percentage >= 100) {
+            return what + ": done";
+        }
+        if (state.step_total <= 0) {
+            return what;
+        }
+        return reads ? fmt::format("{}: {} %", what, 100 * state.step_current / state.step_total)
+                     : fmt::format("{} [{}/{}]", what, state.step_current, state.step_total);
+    }
+};
+
+boost::json::object series_fields(const SeriesKey& key) {
+    return {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Operation>> DataManager::store_bars(const StoreRequest& request, const BarsView& given,
+                                                           CancellationToken token) {
+    const auto key = check_series(request.symbol, request.timeframe, provider_);
+    if (!key) {
+        return key.error();
+    }
+    if (given.empty()) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("store {} {}: there is no bar to store", key->symbol, key->timeframe.name()),
+                    {{"field", "frame"}});
+    }
+    BarsPtr bars = given.own();
+    if (const auto checked = bars->check_lengths(); !checked) {
+        return checked.error();
+    }
+    if (const auto fault = find_fault(*bars, key->timeframe, services_.clock.utc_now())) {
+        return to_error(*fault, *bars,
+                        fmt::format("store {} {}: row {}", key->symbol, key->timeframe.name(), fault->row));
+    }
+    return start_storing(
+        *key, request.parent_id, {ProgressStep{.name = store_step}}, std::move(token),
+        [key = *key, bars = std::move(bars)](StoreMeans means) { return store_own_bars(std::move(means), key, bars); });
+}
+
+Result<std::shared_ptr<Operation>> DataManager::import_csv(const ImportRequest& request, CancellationToken token) {
+    const auto key = check_series(request, provider_);
+    if (!key) {
+        return key.error();
+    }
+    auto file = CsvFile::open(request.file);
+    if (!file) {
+        return file.error();
+    }
+    return start_storing(*key, request.parent_id, {ProgressStep{.name = read_step}, ProgressStep{.name = store_step}},
+                         std::move(token), [key = *key, file = std::move(*file)](StoreMeans means) {
+                             return import_csv_file(std::move(means), key, file);
+                         });
+}
+
+Result<std::shared_ptr<Operation>> DataManager::start_storing(const SeriesKey& key, const std::string& parent_id,
+                                                              std::vector<ProgressStep> steps, CancellationToken token,
+                                                              StoreWork work) {
+    auto open_store = store();
+    if (!open_store) {
+        return open_store.error();
+    }
+    OperationSpec spec;
+    spec.type = "data_store";
+    spec.parent_id = parent_id;
+    spec.parameters = series_fields(key);
+    // Nobody can do it again by its record: the bars are not in it.
+    spec.store = services_.registry.memory();
+    ExecuteOptions options;
+    options.cancellation_token = std::move(token);
+    options.renderer = std::make_shared<StoreProgressRenderer>();
+    options.steps = std::move(steps);
+    options.context = series_fields(key);
+    options.context["operation"] = spec.type;
+    OperationWork run = [services = services_, store = std::move(*open_store), work = std::move(work)](
+                            std::shared_ptr<Operation> operation, OperationDone done) {
+        StoreMeans means{services.compute, services.store, services.clock, store, std::move(operation)};
+        asio::co_spawn(services.io, settle(work(std::move(means)), done), [done](const std::exception_ptr& thrown) {
+            if (thrown) {
+                done(failed(fail(Errc::internal, "storing bars ended with an exception")));
+            }
+        });
+    };
+    return run_operation(services_.registry, services_.io_executor, std::move(spec), std::move(run),
+                         std::move(options));
+}
+
+Result<std::vector<StoredSeries>> DataManager::series() const {
+    const auto open_store = store();
+    return open_store ? (*open_store)->list() : Result<std::vector<StoredSeries>>(open_store.error());
+}
+
+}  // namespace ktrdr

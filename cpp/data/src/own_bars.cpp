@@ -1,0 +1,92 @@
+#include <ktrdr/data/own_bars.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include <ktrdr/data/load_request.hpp>
+
+namespace ktrdr {
+namespace {
+
+/// `%2F` as the byte it stands for; nothing for a percent sign that stands for none.
+std::optional<std::string> percent_decoded(std::string_view text) {
+    std::string decoded;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            decoded.push_back(text[i]);
+            continue;
+        }
+        unsigned byte = 0;
+        const char* const digits = text.data() + i + 1;
+        if (i + 2 >= text.size() || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) {
+            return std::nullopt;
+        }
+        decoded.push_back(static_cast<char>(byte));
+        i += 2;
+    }
+    return decoded;
+}
+
+/// What a file's name says of its bars.
+struct NamedSeries {
+    std::string symbol{};
+    std::optional<std::string> timeframe{};
+};
+
+NamedSeries named_by(const std::filesystem::path& file) {
+    const std::string stem = file.stem().string();
+    const std::size_t bar = stem.rfind('_');
+    const bool has_timeframe = bar != std::string::npos && Timeframe::parse(stem.substr(bar + 1));
+    std::string symbol = has_timeframe ? stem.substr(0, bar) : stem;
+    symbol = percent_decoded(symbol).value_or(symbol);
+    return {std::move(symbol), has_timeframe ? std::optional(stem.substr(bar + 1)) : std::nullopt};
+}
+
+std::chrono::nanoseconds longest_pause(const Timeframe& timeframe, UtcTime start) {
+    const std::chrono::nanoseconds two_bars = 2 * (timeframe.close_of(start) - start);
+    return std::max<std::chrono::nanoseconds>(std::chrono::days{7}, two_bars);
+}
+
+}  // namespace
+
+Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe, const std::string& provider) {
+    if (const auto checked = check_symbol(symbol); !checked) {
+        return checked.error();
+    }
+    const auto known = Timeframe::parse(timeframe);
+    if (!known) {
+        return known.error();
+    }
+    return SeriesKey{.provider = provider, .symbol = symbol, .timeframe = *known};
+}
+
+Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider) {
+    const NamedSeries named = named_by(request.file);
+    if (!request.timeframe && !named.timeframe) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} does not say in its name which timeframe it has: name it SYMBOL_timeframe.csv, for "
+                                "example AAPL_1d.csv, or give timeframe (and symbol)",
+                                request.file.filename().string()),
+                    {{"field", "timeframe"}, {"file", request.file.string()}});
+    }
+    return check_series(request.symbol.value_or(named.symbol),
+                        request.timeframe ? *request.timeframe : *named.timeframe, provider);
+}
+
+std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe) {
+    std::vector<TimeRange> covered;
+    for (std::size_t row = 0; row < bars.size(); ++row) {
+        const UtcTime start = bars.start_of(row);
+        const UtcTime end = timeframe.close_of(start);
+        if (covered.empty() || start - covered.back().end > longest_pause(timeframe, start)) {
+            covered.push_back({start, end});
+        } else {
+            covered.back().end = std::max(covered.back().end, end);
+        }
+    }
+    return covered;
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,72 @@
+// The work of storing bars that somebody brings.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <ktrdr/coroutines/run_on.hpp>
+#include <ktrdr/data/own_bars.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+namespace asio = boost::asio;
+
+Result<boost::json::object> commit(const StoreMeans& means, const SeriesKey& key, const Bars& bars) {
+    const auto total = static_cast<std::int64_t>(bars.size());
+    const auto poll = [&](std::size_t written) {
+        const auto count = static_cast<std::int64_t>(written);
+        means.operation->progress().outer().store({.current = count, .total = total, .items = count});
+        return means.operation->token().check(fmt::format("storing {} {}", key.symbol, key.timeframe.name()));
+    };
+    if (const auto alive = poll(0); !alive) {
+        return alive.error();
+    }
+    const auto rows = means.store->store_own(key, bars, covered_by(bars, key.timeframe), means.clock.utc_now(), poll);
+    if (!rows) {
+        return rows.error();
+    }
+    return boost::json::object{{"symbol", key.symbol},
+                               {"timeframe", key.timeframe.name()},
+                               {"bars", bars.size()},
+                               {"added", rows->added},
+                               {"replaced", rows->replaced},
+                               {"first", format_time(bars.start_of(0))},
+                               {"last", format_time(bars.start_of(bars.size() - 1))}};
+}
+
+Result<CsvBars> read_file(const StoreMeans& means, const Timeframe& timeframe, const CsvFile& file) {
+    const auto tell = [&](std::int64_t bytes) {
+        means.operation->progress().outer().store({.current = bytes, .total = std::max(bytes, file.size())});
+    };
+    return file.read(timeframe, means.clock.utc_now(), means.operation->token(), tell);
+}
+
+}  // namespace
+
+asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, SeriesKey key, BarsPtr bars) {
+    std::function<Result<boost::json::object>()> work = [means, key = std::move(key), bars = std::move(bars)] {
+        return commit(means, key, *bars);
+    };
+    co_return co_await run_on(means.store_executor, std::move(work));
+}
+
+asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, SeriesKey key,
+                                                             std::shared_ptr<CsvFile> file) {
+    means.operation->progress().enter(0);
+    std::function<Result<CsvBars>()> read = [means, timeframe = key.timeframe, file = std::move(file)] {
+        return read_file(means, timeframe, *file);
+    };
+    auto given = co_await run_on(means.compute, std::move(read));
+    if (!given) {
+        co_return given.error();
+    }
+    if (!given->ignored.empty()) {
+        means.operation->add_warning(
+            fmt::format("columns that no bar has are not stored: {}", fmt::join(given->ignored, ", ")));
+    }
+    means.operation->progress().enter(1);
+    co_return co_await store_own_bars(std::move(means), std::move(key), std::move(given->bars));
+}
+
+}  // namespace ktrdr

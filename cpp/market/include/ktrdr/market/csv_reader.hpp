@@ -1,0 +1,77 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/market/bar_columns.hpp>
+#include <ktrdr/market/bars.hpp>
+
+namespace ktrdr {
+
+/// What a file may be at most.
+struct CsvLimits {
+    /// Bytes of one line. At least 1.
+    std::size_t longest_line{64 * 1024};
+    /// 20 million minutes are 38 years without a pause. At least 1.
+    std::size_t most_rows{20'000'000};
+};
+
+/// Reads bars from the text of a CSV file, handed over in pieces of any size.
+///
+/// The first line names the columns (see `plan_columns`); they are parted by commas, semicolons or tabs, whichever the
+/// first line has. UTF-8 with or without its mark, lines end with LF or CRLF, empty lines count for nothing, values may
+/// stand in double quotes. Stamps are ISO 8601, without an offset UTC; prices have a decimal point; a volume may be
+/// empty. Nothing is guessed: what cannot be read is an error.
+///
+/// Errors: `invalid_argument`, which begins with `name` and says line and column. Nothing is read after one.
+/// Cost: one pass; at most one line is kept beside the bars.
+class KTRDR_EXPORT CsvReader final {
+public:
+    /// `name` stands for the file in messages.
+    explicit CsvReader(std::string name, CsvLimits limits = {});
+
+    [[nodiscard]] Result<void> feed(std::string_view piece);
+    /// The file has ended. Without a single bar it is an error.
+    [[nodiscard]] Result<Bars> finish();
+    /// In which line of the file a bar stands, from 1.
+    [[nodiscard]] std::size_t line_of(std::size_t row) const noexcept;
+    /// The columns that no bar has.
+    [[nodiscard]] const std::vector<std::string>& ignored() const noexcept { return plan_.ignored; }
+
+private:
+    [[nodiscard]] Result<void> take_line(std::string_view line);
+    [[nodiscard]] Result<void> read_header(std::string_view line);
+    [[nodiscard]] Result<void> read_row(std::string_view line);
+    /// Part the line into `fields_`; false for quotes that do not fit.
+    [[nodiscard]] bool split(std::string_view line);
+    [[nodiscard]] Result<std::int64_t> read_stamp();
+    [[nodiscard]] Result<double> read_number(BarColumn column) const;
+    [[nodiscard]] std::string_view field(BarColumn column) const { return fields_[*plan_.at[index_of(column)]]; }
+    [[nodiscard]] Error bad(std::string_view what) const;
+    [[nodiscard]] Error bad_value(BarColumn column, std::string_view value, std::string_view what) const;
+    static std::size_t index_of(BarColumn column) { return static_cast<std::size_t>(column); }
+
+    const std::string name_;
+    const CsvLimits limits_;
+    /// The beginning of a line whose end has not come.
+    std::string rest_{};
+    std::size_t line_{0};
+    char separator_{','};
+    bool has_header_{false};
+    ColumnPlan plan_{};
+    std::size_t columns_{0};
+    std::vector<std::string_view> fields_{};
+    std::string joined_{};
+    /// The day of the row before, as text and as time: most rows share it.
+    std::string day_text_{};
+    std::int64_t day_{0};
+    Bars bars_{};
+    /// Before which rows empty lines stood, a row once for each.
+    std::vector<std::size_t> skipped_{};
+};
+
+}  // namespace ktrdr

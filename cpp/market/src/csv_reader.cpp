@@ -1,0 +1,272 @@
+#include <ktrdr/market/csv_reader.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+/// `2024-01-31`.
+constexpr std::size_t day_length = 10;
+
+bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && is_blank(text.front())) {
+        text.remove_prefix(1);
+    }
+    while (!text.empty() && is_blank(text.back())) {
+        text.remove_suffix(1);
+    }
+    return text;
+}
+
+bool is_utf16(std::string_view line) {
+    return line.starts_with("\xff\xfe") || line.starts_with("\xfe\xff") || line.find('\0') != std::string_view::npos;
+}
+
+/// Two digits, or nothing.
+int two_digits(const char* text) {
+    const auto tens = static_cast<unsigned>(text[0] - '0');
+    const auto ones = static_cast<unsigned>(text[1] - '0');
+    return tens > 9 || ones > 9 ? -1 : static_cast<int>(tens * 10 + ones);
+}
+
+/// Nanoseconds after midnight of `T09:30:00Z`, which nearly every file has; nothing for what is written otherwise.
+std::optional<std::int64_t> usual_time_of_day(std::string_view text) {
+    constexpr std::string_view shape = "T00:00:00Z";
+    if (text.size() != shape.size() || (text[0] != 'T' && text[0] != ' ') || text[3] != ':' || text[6] != ':' ||
+        text[9] != 'Z') {
+        return std::nullopt;
+    }
+    const int hour = two_digits(text.data() + 1);
+    const int minute = two_digits(text.data() + 4);
+    const int second = two_digits(text.data() + 7);
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) {
+        return std::nullopt;
+    }
+    return ((hour * 60LL + minute) * 60 + second) * 1'000'000'000;
+}
+
+}  // namespace
+
+CsvReader::CsvReader(std::string name, CsvLimits limits) : name_(std::move(name)), limits_(limits) {}
+
+Result<void> CsvReader::feed(std::string_view piece) {
+    while (!piece.empty()) {
+        const std::size_t end = piece.find('\n');
+        const std::size_t length = std::min(end, piece.size());
+        if (rest_.size() + length > limits_.longest_line) {
+            ++line_;
+            return bad(fmt::format("it is longer than {} bytes: this is no table of bars", limits_.longest_line));
+        }
+        if (end == std::string_view::npos) {
+            rest_.append(piece);
+            return {};
+        }
+        Result<void> taken;
+        if (rest_.empty()) {
+            taken = take_line(piece.substr(0, end));
+        } else {
+            rest_.append(piece.substr(0, end));
+            taken = take_line(rest_);
+            rest_.clear();
+        }
+        if (!taken) {
+            return taken;
+        }
+        piece.remove_prefix(end + 1);
+    }
+    return {};
+}
+
+Result<Bars> CsvReader::finish() {
+    if (!rest_.empty()) {
+        if (const auto taken = take_line(rest_); !taken) {
+            return taken.error();
+        }
+        rest_.clear();
+    }
+    if (bars_.empty()) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} has {}: give a file with bars in it", name_,
+                                has_header_ ? "a line of names and no bars" : "nothing in it"),
+                    {{"file", name_}});
+    }
+    return std::move(bars_);
+}
+
+std::size_t CsvReader::line_of(std::size_t row) const noexcept {
+    const auto before = std::upper_bound(skipped_.begin(), skipped_.end(), row) - skipped_.begin();
+    return row + 2 + static_cast<std::size_t>(before);
+}
+
+Result<void> CsvReader::take_line(std::string_view line) {
+    if (++line_ == 1 && line.starts_with(byte_order_mark)) {
+        line.remove_prefix(byte_order_mark.size());
+    }
+    if (!line.empty() && line.back() == '\r') {
+        line.remove_suffix(1);
+    }
+    if (trimmed(line).empty()) {
+        skipped_.push_back(bars_.size());
+        return {};
+    }
+    return has_header_ ? read_row(line) : read_header(line);
+}
+
+Result<void> CsvReader::read_header(std::string_view line) {
+    if (is_utf16(line)) {
+        return bad("the file is not UTF-8: save it as CSV UTF-8");
+    }
+    for (const char candidate : {';', '\t', ','}) {
+        if (line.find(candidate) != std::string_view::npos) {
+            separator_ = candidate;
+            break;
+        }
+    }
+    if (!split(line)) {
+        return bad("its double quotes do not fit: put them around whole values");
+    }
+    columns_ = fields_.size();
+    auto plan = plan_columns(fmt::format("{}: line {}: ", name_, line_),
+                             std::vector<std::string>(fields_.begin(), fields_.end()));
+    if (!plan) {
+        Error error = plan.error();
+        error.context["file"] = name_;
+        error.context["line"] = line_;
+        return error;
+    }
+    plan_ = std::move(*plan);
+    has_header_ = true;
+    return {};
+}
+
+Result<void> CsvReader::read_row(std::string_view line) {
+    if (bars_.size() == limits_.most_rows) {
+        return bad(fmt::format("it is the bar after {}, which is as many as one file may have: cut the file into years",
+                               limits_.most_rows));
+    }
+    if (!split(line)) {
+        return bad("its double quotes do not fit: put them around whole values");
+    }
+    if (fields_.size() != columns_) {
+        return bad(fmt::format("it has {} values, the first line names {} columns", fields_.size(), columns_));
+    }
+    const auto stamp = read_stamp();
+    if (!stamp) {
+        return stamp.error();
+    }
+    std::array<double, bar_column_count> values{};
+    for (std::size_t i = 1; i < bar_column_count; ++i) {
+        const auto number = read_number(static_cast<BarColumn>(i));
+        if (!number) {
+            return number.error();
+        }
+        values[i] = *number;
+    }
+    bars_.push_back(*stamp, values[1], values[2], values[3], values[4], values[5]);
+    return {};
+}
+
+bool CsvReader::split(std::string_view line) {
+    fields_.clear();
+    for (;;) {
+        std::string_view value;
+        const std::string_view from = separator_ == '\t' ? line : trimmed(line);
+        if (!from.empty() && from.front() == '"') {
+            const std::size_t end = from.find('"', 1);
+            if (end == std::string_view::npos) {
+                return false;
+            }
+            value = from.substr(1, end - 1);
+            line = from.substr(end + 1);
+            const std::size_t next = std::min(line.find(separator_), line.size());
+            if (!trimmed(line.substr(0, next)).empty()) {
+                return false;
+            }
+            line.remove_prefix(next);
+        } else {
+            const std::size_t next = std::min(line.find(separator_), line.size());
+            value = line.substr(0, next);
+            line.remove_prefix(next);
+        }
+        fields_.push_back(trimmed(value));
+        if (line.empty()) {
+            return true;
+        }
+        line.remove_prefix(1);
+    }
+}
+
+Result<std::int64_t> CsvReader::read_stamp() {
+    std::string_view text = field(BarColumn::time);
+    if (plan_.time_of_day) {
+        joined_.assign(text).append("T").append(fields_[*plan_.time_of_day]);
+        text = joined_;
+    }
+    const std::string_view day = text.substr(0, day_length);
+    if (!day_text_.empty() && day == day_text_) {
+        if (const auto time = usual_time_of_day(text.substr(day_length))) {
+            return day_ + *time;
+        }
+    }
+    const auto time = parse_time("value", text);
+    if (!time) {
+        return bad_value(BarColumn::time, text, "is no date: write it like 2024-01-31T09:30:00Z");
+    }
+    if (day != day_text_) {
+        if (const auto midnight = parse_time("value", day)) {
+            day_text_ = day;
+            day_ = midnight->time_since_epoch().count();
+        }
+    }
+    return time->time_since_epoch().count();
+}
+
+Result<double> CsvReader::read_number(BarColumn column) const {
+    constexpr double none = -1;
+    if (!plan_.at[index_of(column)]) {
+        return none;
+    }
+    const std::string_view text = field(column);
+    if (text.empty() && column == BarColumn::volume) {
+        return none;
+    }
+    double value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [read, error] = std::from_chars(text.data(), end, value);
+    if (text.empty() || error != std::errc{} || read != end) {
+        return bad_value(column, text,
+                         text.empty()                               ? "is empty: every bar has its four prices"
+                         : error == std::errc::result_out_of_range  ? "is out of the range of doubles"
+                         : text.find(',') != std::string_view::npos ? "is no number: write it with a decimal point"
+                                                                    : "is no number");
+    }
+    if (!std::isfinite(value)) {
+        return bad_value(column, text, "is not finite: drop the row or correct it");
+    }
+    return value;
+}
+
+Error CsvReader::bad(std::string_view what) const {
+    return fail(Errc::invalid_argument, fmt::format("{}: line {}: {}", name_, line_, what),
+                {{"file", name_}, {"line", line_}});
+}
+
+Error CsvReader::bad_value(BarColumn column, std::string_view value, std::string_view what) const {
+    const std::string_view shown = value.substr(0, 64);
+    return fail(Errc::invalid_argument,
+                fmt::format("{}: line {}, column {}: {:?} {}", name_, line_, to_string(column), shown, what),
+                {{"file", name_}, {"line", line_}, {"column", to_string(column)}, {"value", shown}});
+}
+
+}  // namespace ktrdr

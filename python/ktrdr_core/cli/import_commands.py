@@ -1,0 +1,129 @@
+"""``ktrdr-core data import`` and ``data list``: bars of one's own, and what is stored."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .data_commands import data, data_dir_option
+from .session import Session, command
+
+if TYPE_CHECKING:
+    from ..data import Series
+
+__all__ = ["data"]
+
+
+@data.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--symbol", help="Whose bars they are. [default: what the file's name says]")
+@click.option(
+    "--timeframe", help="How long each bar is, 1d for example. [default: what the file's name says]"
+)
+@data_dir_option
+@command
+def import_bars(
+    session: Session, file: Path, symbol: str | None, timeframe: str | None, data_dir: Path | None
+) -> None:
+    """Store the bars of the CSV file FILE, named SYMBOL_timeframe.csv (AAPL_1d.csv).
+
+    Its first line names the columns timestamp (or date, time), open, high, low, close and volume. Times are ISO 8601,
+    in UTC where they have no offset. Bars of the same time are replaced, others stay. All are stored or none.
+    """
+    from ..data import DataManager
+    from ..errors import NotFoundError
+
+    if not file.exists():
+        # Before there is a manager, which makes a database.
+        raise NotFoundError(f"there is no file {file}", context={"file": str(file)})
+    with DataManager(data_dir, use_ib_host_service=False) as manager:
+        operation = manager.import_csv(file, symbol, timeframe)
+        session.follow({file.name: operation})
+        stored = operation.result()
+        database = manager.database_path
+    for warning in operation.warnings:
+        session.warn(f"{file.name}: {warning}")
+    session.say(
+        f"{stored.symbol} {stored.timeframe}: {stored.bars:,} bars, {stored.first:%Y-%m-%d} to {stored.last:%Y-%m-%d}"
+    )
+    session.say(f"{stored.added:,} new, {stored.replaced:,} replaced, stored in {database}")
+    session.answer(
+        {
+            "symbol": stored.symbol,
+            "timeframe": stored.timeframe,
+            "bars": stored.bars,
+            "added": stored.added,
+            "replaced": stored.replaced,
+            "first": _stamp(stored.first),
+            "last": _stamp(stored.last),
+            "database": str(database),
+            "warnings": operation.warnings,
+        }
+    )
+
+
+@data.command("list")
+@data_dir_option
+@command
+def list_stored(session: Session, data_dir: Path | None) -> None:
+    """List the stored series."""
+    from ..data import DataManager
+    from ..data.manager import default_data_dir
+
+    database = (default_data_dir(os.environ) if data_dir is None else data_dir) / "ktrdr.db"
+    series: list[Series] = []
+    if database.exists():
+        with DataManager(data_dir, use_ib_host_service=False) as manager:
+            series = manager.series()
+    if not series:
+        session.say(
+            f"no bars are stored in {database}: `ktrdr-core data import FILE.csv` brings some"
+        )
+    for line in _table(series):
+        session.say(line)
+    session.answer(
+        [
+            {
+                "provider": one.provider,
+                "symbol": one.symbol,
+                "timeframe": one.timeframe,
+                "bars": one.bars,
+                "first": _stamp(one.first),
+                "last": _stamp(one.last),
+            }
+            for one in series
+        ]
+    )
+
+
+def _table(series: list[Series]) -> list[str]:
+    if not series:
+        return []
+    head = ("symbol", "timeframe", "bars", "first (UTC)", "last (UTC)", "provider")
+    rows = [head, *(_row(one) for one in series)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return [
+        "  ".join(
+            text.rjust(width) if column == 2 else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _row(one: Series) -> tuple[str, ...]:
+    return (
+        one.symbol,
+        one.timeframe,
+        f"{one.bars:,}",
+        f"{one.first:%Y-%m-%d %H:%M}",
+        f"{one.last:%Y-%m-%d %H:%M}",
+        one.provider,
+    )
+
+
+def _stamp(time: Any) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%S}Z"

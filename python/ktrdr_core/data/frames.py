@@ -1,0 +1,203 @@
+"""Bars as people have them, in frames and columns, for the core."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .. import _core
+from ..bars import Bars
+from ..dates import iso
+from ..errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+#: ``Bars``, a frame of pandas or polars, a table of pyarrow or anything else with ``__arrow_c_stream__``, columns by
+#: name, or a structured array of numpy.
+Frame: TypeAlias = "Any"
+
+_NUMBERS = ("open", "high", "low", "close", "volume")
+# What numpy has for days and shorter, and the core takes; others are made nanoseconds.
+_UNITS = ("D", "s", "ms", "us", "ns")
+
+
+def native_bars(frame: Frame) -> tuple[_core.Bars, list[str]]:
+    """Copy a frame's bars into the core; those of ``Bars`` are shared. Also the names of columns that no bar has.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For anything that is no frame, and for a column that is missing or cannot be what it is named, naming it.
+    """
+    if isinstance(frame, Bars):
+        return frame._native, []
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(frame, pandas.DataFrame):
+        return _of_pandas(frame)
+    if hasattr(frame, "__arrow_c_stream__"):
+        return _core.bars_of_arrow_stream(frame.__arrow_c_stream__())
+    if isinstance(frame, Mapping):
+        return _of_columns([str(name) for name in frame], list(frame.values()).__getitem__)
+    numpy = sys.modules.get("numpy")
+    names = frame.dtype.names if numpy is not None and isinstance(frame, numpy.ndarray) else None
+    if names is not None:
+        return _of_columns(list(names), lambda index: frame[names[index]])
+    raise InvalidArgumentError(
+        f"frame cannot be {type(frame).__name__}: give Bars, a DataFrame of pandas or polars, a table of pyarrow or "
+        "anything else with __arrow_c_stream__, a dict of columns, or a structured numpy array",
+        context={"field": "frame"},
+    )
+
+
+def _of_pandas(frame: Any) -> tuple[_core.Bars, list[str]]:
+    if frame.columns.nlevels > 1:
+        raise InvalidArgumentError(
+            f"frame has columns of {frame.columns.nlevels} levels: take those of one symbol, "
+            "frame.xs(symbol, axis=1, level=1) for example",
+            context={"field": "frame"},
+        )
+    columns = [str(name) for name in frame.columns]
+    if _holds_times(frame.index):
+        return _of_columns(
+            ["timestamp", *columns],
+            lambda index: frame.index if index == 0 else frame.iloc[:, index - 1],
+        )
+    return _of_columns(columns, lambda index: frame.iloc[:, index])
+
+
+def _holds_times(index: Any) -> bool:
+    pandas = sys.modules["pandas"]
+    return isinstance(index, pandas.DatetimeIndex) or index.name in (
+        "timestamp",
+        "date",
+        "datetime",
+    )
+
+
+def _of_columns(names: list[str], column: Callable[[int], Any]) -> tuple[_core.Bars, list[str]]:
+    plan, ignored = _core.plan_columns(names)
+    stamps, unit = _stamps(column(_place(plan[0])))
+    numbers = [
+        None if index is None else _numbers(name, column(index))
+        for name, index in zip(_NUMBERS, plan[1:], strict=True)
+    ]
+    return _core.bars_of_columns(stamps, unit, numbers), ignored
+
+
+def _place(index: int | None) -> int:
+    """Only the volume may be missing, says the plan."""
+    assert index is not None  # nosec B101
+    return index
+
+
+def _numbers(name: str, values: Any) -> npt.NDArray[Any]:
+    import numpy
+
+    try:
+        array = _array(values, numpy.float64)
+        if (
+            array.dtype.kind not in "iuf"
+            or array.dtype.itemsize not in (1, 2, 4, 8)
+            or array.dtype == numpy.float16
+        ):
+            array = array.astype(numpy.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"column {name} does not hold numbers: {error}", context={"column": name}
+        ) from None
+    return _one_dimension(name, array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def _array(values: Any, missing_as: type) -> npt.NDArray[Any]:
+    """Take the values as numpy has them; what pandas knows to be missing becomes no number."""
+    import numpy
+
+    if hasattr(values, "to_numpy") and hasattr(values, "isna"):
+        has_own_missing = not isinstance(values.dtype, numpy.dtype)
+        array: npt.NDArray[Any] = (
+            values.to_numpy(dtype=missing_as, na_value=numpy.nan)
+            if has_own_missing
+            else values.to_numpy()
+        )
+        return array
+    return numpy.asarray(values)
+
+
+def _stamps(values: Any) -> tuple[npt.NDArray[Any] | list[str | None], str]:
+    """Give whole numbers and their unit, or text."""
+    import numpy
+
+    if hasattr(values, "isna"):
+        return _pandas_stamps(values)
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    array = values if isinstance(values, numpy.ndarray) else _dates(values)
+    if array.dtype.kind == "M":
+        return _whole(_one_dimension("timestamp", array))
+    if array.dtype.kind in "OUT":
+        return _texts(_one_dimension("timestamp", array).tolist()), "ns"
+    raise _no_stamps(str(array.dtype))
+
+
+def _dates(values: Any) -> npt.NDArray[Any]:
+    """Make an array of a list; dates and aware times stay what they are, for numpy would drop their zone."""
+    import numpy
+
+    listed = list(values)
+    if listed and all(isinstance(value, numpy.datetime64) for value in listed):
+        return numpy.array(listed)
+    array = numpy.empty(len(listed), dtype=object)
+    array[:] = listed
+    return array
+
+
+def _pandas_stamps(values: Any) -> tuple[npt.NDArray[Any] | list[str | None], str]:
+    import pandas
+
+    kind = getattr(values.dtype, "kind", "")
+    if kind == "M":
+        index = pandas.DatetimeIndex(values)
+        naive = index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index
+        return _whole(naive.to_numpy())
+    if kind in "OUT":
+        known = values.astype(object).where(values.notna(), None)
+        return _texts(known.tolist()), "ns"
+    raise _no_stamps(str(values.dtype))
+
+
+def _whole(times: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], str]:
+    import numpy
+
+    unit, count = numpy.datetime_data(times.dtype)
+    if unit == "generic" or count != 1 or unit not in _UNITS:
+        # Hours, weeks and months are few, and whole seconds.
+        unit = "s" if unit in ("Y", "M", "W", "h", "m", "D") else "ns"
+        times = times.astype(f"M8[{unit}]")
+    times = times.astype(times.dtype.newbyteorder("="), copy=False)
+    return times.view(numpy.int64), unit
+
+
+def _texts(values: list[Any]) -> list[str | None]:
+    return [
+        None if value is None or value != value else iso("timestamp", value) for value in values
+    ]
+
+
+def _no_stamps(kind: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"column timestamp does not hold times but {kind}: give datetimes or ISO 8601 text "
+        "(of seconds since 1970, numpy.array(values).astype('M8[s]'))",
+        context={"column": "timestamp"},
+    )
+
+
+def _one_dimension(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if array.ndim != 1:
+        raise InvalidArgumentError(
+            f"column {name} has {array.ndim} dimensions: give one row of values",
+            context={"column": name},
+        )
+    return array

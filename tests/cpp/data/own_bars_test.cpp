@@ -1,0 +1,243 @@
+// Bars that somebody brings: what they cover, files and their names, and the way into the store.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include <data/fakes.hpp>
+#include <ktrdr/data/data_manager.hpp>
+#include <ktrdr/data/own_bars.hpp>
+
+#include "temporary_folder.hpp"
+#include "times.hpp"
+
+namespace ktrdr {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+Bars stamped_bars(const std::vector<std::string>& stamps) {
+    Bars bars;
+    for (const std::string& stamp : stamps) {
+        bars.push_back(at(stamp).time_since_epoch().count(), 10, 12, 9, 11, 100);
+    }
+    return bars;
+}
+
+std::vector<TimeRange> covered(const std::vector<std::string>& stamps, const char* timeframe = "1d") {
+    return covered_by(stamped_bars(stamps), Timeframe::parse(timeframe).value());
+}
+
+TEST(CoveredBy, ReachesFromTheFirstBarToTheEndOfTheLast) {
+    EXPECT_THAT(covered({"2024-01-02", "2024-01-03", "2024-01-08"}), ElementsAre(range("2024-01-02", "2024-01-09")));
+    EXPECT_THAT(covered({"2024-01-05T20:59", "2024-01-08T14:30"}, "1m"),
+                ElementsAre(range("2024-01-05T20:59", "2024-01-08T14:31")));
+    EXPECT_THAT(covered({}), SizeIs(0));
+}
+
+TEST(CoveredBy, LeavesOutWhatIsLongerThanAnyHoliday) {
+    EXPECT_THAT(covered({"2024-01-02", "2024-01-11", "2024-01-12"}),
+                ElementsAre(range("2024-01-02", "2024-01-03"), range("2024-01-11", "2024-01-13")));
+    EXPECT_THAT(covered({"2024-01-02", "2024-01-10"}), SizeIs(1));
+    EXPECT_THAT(covered({"2024-01-01", "2024-01-15"}, "1w"), SizeIs(1));
+    EXPECT_THAT(covered({"2024-01-01", "2024-01-29"}, "1w"), SizeIs(2));
+    EXPECT_THAT(covered({"2024-01-01", "2024-03-01"}, "1M"), SizeIs(1));
+    EXPECT_THAT(covered({"2024-01-01", "2024-06-01"}, "1M"), SizeIs(2));
+}
+
+TEST(ImportRequest, TakesWhatItDoesNotSayFromTheFilesName) {
+    const auto named = [](const char* file, std::optional<std::string> symbol = {},
+                          std::optional<std::string> timeframe = {}) {
+        const auto key = check_series(ImportRequest{file, std::move(symbol), std::move(timeframe)}, "IB");
+        return key ? key->symbol + " " + std::string(key->timeframe.name()) : key.error().message;
+    };
+    EXPECT_EQ(named("/bars/AAPL_1d.csv"), "AAPL 1d");
+    EXPECT_EQ(named("BTC%2FUSDT_1h.csv"), "BTC/USDT 1h");
+    EXPECT_EQ(named("ES_F_15m.csv"), "ES_F 15m");
+    EXPECT_EQ(named("AAPL.csv", {}, "1d"), "AAPL 1d");
+    EXPECT_EQ(named("prices.csv", "MSFT", "1M"), "MSFT 1M");
+    EXPECT_EQ(named("AAPL_1d.csv", "MSFT"), "MSFT 1d");
+    EXPECT_EQ(named("AAPL_1d.csv", {}, "1h"), "AAPL 1h");
+    EXPECT_THAT(named("AAPL.csv"), HasSubstr("AAPL.csv does not say in its name which timeframe"));
+    EXPECT_THAT(named("AAPL_2d.csv"), HasSubstr("SYMBOL_timeframe.csv"));
+    EXPECT_THAT(named("AAPL_1d.csv", {}, "2d"), HasSubstr("timeframe \"2d\" is not known"));
+    EXPECT_THAT(named("_1d.csv"), HasSubstr("symbol \"\" is not one"));
+}
+
+class CsvFileTest : public testing::Test {
+protected:
+    [[nodiscard]] std::filesystem::path write(const std::string& text) const {
+        const auto path = folder_.path() / "AAPL_1d.csv";
+        std::ofstream(path, std::ios::binary) << text;
+        return path;
+    }
+    [[nodiscard]] Result<CsvBars> read(const std::string& text, const CancellationToken& token = {}) {
+        return CsvFile::open(write(text)).value()->read(day_, at("2024-06-03"), token, [this](std::int64_t bytes) {
+            bytes_ = bytes;
+        });
+    }
+
+    test::TemporaryFolder folder_{};
+    const Timeframe day_ = Timeframe::parse("1d").value();
+    std::int64_t bytes_{0};
+};
+
+TEST_F(CsvFileTest, IsReadWithItsBytesCounted) {
+    const std::string text = "timestamp,open,high,low,close,volume\n2024-01-02T00:00:00Z,10,12,9,11,100\n";
+    const auto bars = read(text);
+    ASSERT_TRUE(bars) << bars.error().message;
+    EXPECT_EQ(*bars->bars, stamped_bars({"2024-01-02"}));
+    EXPECT_EQ(bytes_, static_cast<std::int64_t>(text.size()));
+}
+
+TEST_F(CsvFileTest, NamesTheLineOfABarThatCannotBe) {
+    const auto wrong = read("date,open,high,low,close,volume\n2024-01-02,10,12,9,11,1\n\n2024-01-03,10,8,9,11,1\n");
+    ASSERT_FALSE(wrong);
+    EXPECT_THAT(wrong.error().message,
+                HasSubstr("AAPL_1d.csv: line 4 (2024-01-03T00:00:00.000Z), column high: 8 is below"));
+    EXPECT_EQ(wrong.error().context.at("line").to_number<int>(), 4);
+    EXPECT_THAT(read("date,open,high,low,close\n2024-06-03,10,12,9,11\n").error().message, HasSubstr("not closed"));
+}
+
+TEST_F(CsvFileTest, IsAPlainFileThatIsThere) {
+    EXPECT_EQ(CsvFile::open(folder_.path() / "none.csv").error().code, Errc::not_found);
+    EXPECT_THAT(CsvFile::open(folder_.path()).error().message, HasSubstr("it is no plain file"));
+    const auto fifo = folder_.path() / "fifo";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    EXPECT_THAT(CsvFile::open(fifo).error().message, HasSubstr("it is no plain file"));
+}
+
+TEST_F(CsvFileTest, IsReadNoFurtherWhenItIsCancelled) {
+    boost::asio::io_context io;
+    IoExecutor executor(io);
+    ManualClock clock{at("2024-06-03T15:30")};
+    ManualTimerQueue timers{clock};
+    const auto token = CancellationToken::create(executor, timers, clock);
+    token.cancel({.text = "enough"});
+    EXPECT_EQ(read("date,open,high,low,close\n2024-01-02,10,12,9,11\n", token).error().code, Errc::cancelled);
+}
+
+class StoringTest : public testing::Test {
+protected:
+    std::shared_ptr<DataManager> open(std::shared_ptr<BarSource> source = nullptr) {
+        auto storage = Storage::open(file_, {BarStore::schema()}, store_, clock_).value();
+        registry_.attach(storage->operations());
+        return std::make_shared<DataManager>(
+            DataServices{io_, io_executor_, timers_, clock_, compute_, store_, registry_}, std::move(storage),
+            std::move(source), Env{});
+    }
+    void finish() {
+        do {
+            io_.restart();
+            io_.run_for(std::chrono::milliseconds{1});
+        } while (!registry_.live().empty());
+    }
+    static BarsView view(Bars bars) { return BarsView(std::make_shared<const Bars>(std::move(bars))); }
+
+    test::TemporaryFolder folder_{};
+    const std::filesystem::path file_ = folder_.path() / "ktrdr.db";
+    ManualClock clock_{at("2024-06-03T15:30")};
+    boost::asio::io_context io_{1};
+    IoExecutor io_executor_{io_};
+    ManualTimerQueue timers_{clock_};
+    OperationRegistry registry_{io_executor_, timers_, clock_};
+    ThreadExecutor compute_;
+    ThreadExecutor store_;
+    const StoreRequest daily_{.symbol = "AAPL", .timeframe = "1d"};
+};
+
+TEST_F(StoringTest, SaysWhatBecameOfTheBars) {
+    const auto manager = open();
+    ASSERT_TRUE(manager->store_bars(daily_, view(stamped_bars({"2024-01-02", "2024-01-03"})), {}));
+    finish();
+    const auto again = manager->store_bars(daily_, view(stamped_bars({"2024-01-03", "2024-01-04"})), {}).value();
+    finish();
+    ASSERT_EQ(again->status(), OperationStatus::completed);
+    EXPECT_EQ(again->record().type, "data_store");
+    EXPECT_EQ(again->record().progress->message, "Storing AAPL 1d: done");
+    EXPECT_EQ(std::any_cast<boost::json::object>(again->result().value()),
+              (boost::json::object{{"symbol", "AAPL"},
+                                   {"timeframe", "1d"},
+                                   {"bars", 2},
+                                   {"added", 1},
+                                   {"replaced", 1},
+                                   {"first", "2024-01-03T00:00:00.000Z"},
+                                   {"last", "2024-01-04T00:00:00.000Z"}}));
+    const auto series = manager->series().value();
+    ASSERT_THAT(series, SizeIs(1));
+    EXPECT_EQ(series[0].bars, 3U);
+}
+
+TEST_F(StoringTest, RefusesAtOnceWhatCannotBeAndStoresNothing) {
+    const auto manager = open();
+    Bars wrong = stamped_bars({"2024-01-02", "2024-01-03"});
+    wrong.low[1] = 10.5;
+    const auto refused = manager->store_bars(daily_, view(wrong), {});
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("store AAPL 1d: row 1 (2024-01-03T00:00:00.000Z), column low"));
+    EXPECT_FALSE(manager->store_bars({.symbol = "A B", .timeframe = "1d"}, view(stamped_bars({"2024-01-02"})), {}));
+    EXPECT_FALSE(manager->store_bars({.symbol = "AAPL", .timeframe = "2d"}, view(stamped_bars({"2024-01-02"})), {}));
+    EXPECT_THAT(manager->store_bars(daily_, BarsView(), {}).error().message, HasSubstr("no bar to store"));
+    EXPECT_TRUE(registry_.live().empty());
+    EXPECT_TRUE(manager->series()->empty());
+    manager->close();
+    EXPECT_EQ(manager->store_bars(daily_, view(stamped_bars({"2024-01-02"})), {}).error().code, Errc::client_closed);
+}
+
+TEST_F(StoringTest, StoresNothingOfWhatIsCancelled) {
+    const auto manager = open();
+    const auto operation = manager->store_bars(daily_, view(stamped_bars({"2024-01-02"})), {}).value();
+    operation->request_cancel({.text = "enough"});
+    finish();
+    EXPECT_EQ(operation->status(), OperationStatus::cancelled);
+    EXPECT_TRUE(manager->series()->empty());
+}
+
+TEST_F(StoringTest, IsAskedForNoMoreThanItsOwnRange) {
+    const auto source = std::make_shared<FakeSource>();
+    const auto manager = open(source);
+    ASSERT_TRUE(manager->store_bars(daily_, view(stamped_bars({"2024-01-03", "2024-01-04", "2024-02-01"})), {}));
+    finish();
+    const auto load = manager
+                          ->load_data({.symbol = "AAPL",
+                                       .timeframe = "1d",
+                                       .start_date = "2024-01-01",
+                                       .end_date = "2024-02-29",
+                                       .mode = "full"},
+                                      {})
+                          .value();
+    finish();
+    ASSERT_EQ(load->status(), OperationStatus::completed);
+    std::vector<TimeRange> asked = source->fetched;
+    std::sort(asked.begin(), asked.end());
+    EXPECT_THAT(asked, ElementsAre(range("2024-01-01", "2024-01-03"), range("2024-01-05", "2024-02-01"),
+                                   range("2024-02-02", "2024-03-01")));
+    // Those of the source are around them, and none is in their place.
+    const auto bars = std::any_cast<BarsView>(load->result().value());
+    EXPECT_EQ(bars.size(), 60U);
+    EXPECT_EQ(bars.open()[2], 10);
+    EXPECT_EQ(bars.open()[31], 10);
+}
+
+TEST_F(StoringTest, ReadsAFileAndTellsWhatItLeavesOut) {
+    const auto manager = open();
+    const auto path = folder_.path() / "AAPL_1d.csv";
+    std::ofstream(path) << "Date,Open,High,Low,Close,Adj Close,Volume\n2024-01-02,10,12,9,11,10.9,100\n";
+    const auto operation = manager->import_csv({.file = path}, {}).value();
+    finish();
+    ASSERT_EQ(operation->status(), OperationStatus::completed);
+    EXPECT_THAT(operation->record().warnings, ElementsAre(HasSubstr("Adj Close")));
+    EXPECT_THAT(manager->series().value(), SizeIs(1));
+    std::ofstream(path) << "Date,Open\n";
+    const auto broken = manager->import_csv({.file = path}, {}).value();
+    finish();
+    EXPECT_EQ(broken->status(), OperationStatus::failed);
+    EXPECT_EQ(manager->import_csv({.file = folder_.path() / "none_1d.csv"}, {}).error().code, Errc::not_found);
+}
+
+}  // namespace
+}  // namespace ktrdr
