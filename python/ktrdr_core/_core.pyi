@@ -941,6 +941,9 @@ class LoadRequest:
         resume: bool = ...,
     ) -> None: ...
 
+def check_load(request: LoadRequest, ib_url: str | None, env: dict[str, str]) -> None:
+    """Refuse what a load would refuse at once; nothing is opened, made or asked."""
+
 class DataManager:
     def __init__(
         self,
