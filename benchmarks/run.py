@@ -22,6 +22,7 @@ ENTRIES = (
     "core_costs",
     "operations",
     "store",
+    "command_line",
     "latencies",
     "worker",
     "streams",
