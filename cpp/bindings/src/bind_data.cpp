@@ -49,7 +49,8 @@ void bind_request(py::module_& module) {
         .done();
 }
 
-void refuse_load(const LoadRequest& request, std::optional<std::string> ib_url, std::map<std::string, std::string> env) {
+void refuse_load(const LoadRequest& request, std::optional<std::string> ib_url,
+                 std::map<std::string, std::string> env) {
     DataManagerOptions options;
     options.host_service.url = std::move(ib_url);
     unwrap(check_load(request, options, Env(std::move(env)), unwrap(Runtime::instance())->data_services().clock));

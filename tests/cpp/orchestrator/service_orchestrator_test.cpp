@@ -214,8 +214,7 @@ TEST_F(Orchestrator, TakesAUrlAsTheChoiceOfItsServiceUnlessTheSwitchSaysNo) {
     const auto chosen = route({{"IB_HOST_SERVICE_URL", "http://env"}}).value();
     EXPECT_TRUE(chosen.use_host_service);
     EXPECT_EQ(chosen.url, "http://env");
-    EXPECT_TRUE(
-        route({{"IB_HOST_SERVICE_URL", "http://env"}, {"USE_IB_HOST_SERVICE", ""}}).value().use_host_service);
+    EXPECT_TRUE(route({{"IB_HOST_SERVICE_URL", "http://env"}, {"USE_IB_HOST_SERVICE", ""}}).value().use_host_service);
     EXPECT_FALSE(
         route({{"IB_HOST_SERVICE_URL", "http://env"}, {"USE_IB_HOST_SERVICE", "false"}}).value().use_host_service);
     EXPECT_FALSE(route({{"IB_HOST_SERVICE_URL", "http://env"}}, false).value().use_host_service);
