@@ -23,6 +23,7 @@ ENTRIES = (
     "operations",
     "store",
     "own_bars",
+    "command_line",
     "latencies",
     "worker",
     "streams",

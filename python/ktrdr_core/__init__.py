@@ -7,9 +7,12 @@ use, so that the command line owns its signals before anything takes time.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# Not typing's own: importing that takes longer than all of this.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from . import errors
     from ._core import CancelReason, ProgressState, timeframes
     from .adapter import AsyncHostService, AsyncServiceAdapter, HostServiceConfig, ServiceCall
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from .data import DataManager
     from .errors import KtrdrError
     from .http import Client
+    from .notebook import show
     from .operations import Operation, OperationsService
     from .orchestrator import OperationContext, ServiceOrchestrator, current_operation
     from .progress import GenericProgressManager, ProgressRenderer
@@ -48,6 +52,7 @@ __all__ = [
     "__version__",
     "current_operation",
     "errors",
+    "show",
     "timeframes",
 ]
 
@@ -72,6 +77,7 @@ _HOMES = {
     "ServiceOrchestrator": "orchestrator",
     "TrainingManager": "training",
     "current_operation": "orchestrator",
+    "show": "notebook",
     "timeframes": "_core",
 }
 

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from ktrdr_core import OperationsService, errors
-from ktrdr_core.cli.shown import LONGEST
+from ktrdr_core.display.shown import LONGEST
 from ktrdr_core.fastapi import operations_router
 from ktrdr_core.guard import BODY_TIMEOUT, MAX_BODY, RefusedRequest, RequestGuard, RequestRules
 from ktrdr_core.hosts.child import HostProcess

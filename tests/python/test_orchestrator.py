@@ -618,7 +618,9 @@ def test_errors_say_what_was_being_done(domain: Domain, caplog: pytest.LogCaptur
     ("env", "url"),
     [
         ({}, None),
-        ({"DOMAIN_HOST_SERVICE_URL": "http://other:1"}, None),
+        ({"DOMAIN_HOST_SERVICE_URL": "http://other:1"}, "http://other:1"),
+        ({"DOMAIN_HOST_SERVICE_URL": ""}, None),
+        ({"USE_DOMAIN_HOST_SERVICE": "off", "DOMAIN_HOST_SERVICE_URL": "http://other:1"}, None),
         ({"USE_DOMAIN_HOST_SERVICE": "yes"}, "http://localhost:5009"),
         (
             {"USE_DOMAIN_HOST_SERVICE": "1", "DOMAIN_HOST_SERVICE_URL": "http://other:1"},

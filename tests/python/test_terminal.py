@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ktrdr_core.cli import live, reporters, terminal
-from ktrdr_core.cli.words import line_text
+from ktrdr_core.display import live, reporters, terminal
+from ktrdr_core.display.words import line_text
 
 if TYPE_CHECKING:
     from ktrdr_core import ProgressState

@@ -49,6 +49,13 @@ void bind_request(py::module_& module) {
         .done();
 }
 
+void refuse_load(const LoadRequest& request, std::optional<std::string> ib_url,
+                 std::map<std::string, std::string> env) {
+    DataManagerOptions options;
+    options.host_service.url = std::move(ib_url);
+    unwrap(check_load(request, options, Env(std::move(env)), unwrap(Runtime::instance())->data_services().clock));
+}
+
 Handle load_data(DataManager& self, const LoadRequest& request, const std::optional<CancellationToken>& token) {
     Handle handle(unwrap(self.load_data(request, token.value_or(CancellationToken{}))));
     unwrap(Runtime::instance())->wake_tender();
@@ -153,6 +160,8 @@ void bind_data(py::module_& module) {
     bind_scripted_source(module);
     bind_request(module);
     bind_own_bars(module);
+    module.def("check_load", &refuse_load, py::arg("request"), py::arg("ib_url"), py::arg("env"),
+               "Refuse what a load would refuse at once; nothing is opened, made or asked.");
     py::class_<DataManager, std::shared_ptr<DataManager>>(module, "DataManager", "The native side of the data manager.")
         .def(py::init(&make_data), py::arg("data_dir"), py::arg("ib_url"), py::arg("use_ib_host_service"),
              py::arg("max_connections"), py::arg("source"), py::arg("env"))

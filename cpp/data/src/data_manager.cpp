@@ -164,12 +164,12 @@ Result<std::shared_ptr<BarStore>> DataManager::store() const {
     return store_ ? Result<std::shared_ptr<BarStore>>(store_) : Result<std::shared_ptr<BarStore>>(closed());
 }
 
-Error DataManager::no_source() const {
+Error DataManager::no_source() {
     return fail(Errc::configuration,
-                fmt::format("mode full needs a source of bars and none is configured: give ib_url=\"{0}\" (the "
-                            "argument), or set USE_IB_HOST_SERVICE=true, with IB_HOST_SERVICE_URL for another address "
-                            "than {0}; `python -m ktrdr_core.hosts.ib --port 5001` starts a service",
-                            default_host_url()),
+                fmt::format("mode full needs a source of bars and none is configured: give ib_url=\"{0}\" or set "
+                            "IB_HOST_SERVICE_URL={0} (USE_IB_HOST_SERVICE=true means that address); "
+                            "`python -m ktrdr_core.hosts.ib --port 5001` starts a service",
+                            host_service().names.default_host_url),
                 {{"argument", "ib_url"}, {"variables", {"USE_IB_HOST_SERVICE", "IB_HOST_SERVICE_URL"}}});
 }
 

@@ -52,19 +52,21 @@ Result<ServiceRoute> resolve_route(const ServiceNames& names, const Env& env, st
     if (const auto checked = check_arguments(names, use_host_service, host_service_url); !checked) {
         return checked.error();
     }
+    const std::string variable = fmt::format("{}_HOST_SERVICE_URL", names.env_var_prefix);
+    const auto url_of_env = env.get(variable);
     bool use = use_host_service.value_or(host_service_url.has_value());
     if (!use_host_service && !host_service_url) {
         const auto from_env = env.get_bool(fmt::format("USE_{}_HOST_SERVICE", names.env_var_prefix));
         if (!from_env) {
             return from_env.error();
         }
-        use = from_env->value_or(false);
+        // Who names an address wants it used; who says no keeps the address for another day.
+        use = from_env->value_or(url_of_env.has_value());
     }
     if (!use) {
         return ServiceRoute{};
     }
-    const std::string variable = fmt::format("{}_HOST_SERVICE_URL", names.env_var_prefix);
-    std::string url = host_service_url ? *host_service_url : env.get(variable).value_or(names.default_host_url);
+    std::string url = host_service_url ? *host_service_url : url_of_env.value_or(names.default_host_url);
     if (!is_http(url)) {
         return fail(Errc::configuration,
                     url.empty() ? fmt::format("the {} host service is to be used, but no URL is set: pass one as an "

@@ -29,6 +29,23 @@ Result<std::shared_ptr<BarSource>> open_source(const DataServices& services, con
 
 }  // namespace
 
+Result<void> check_load(const LoadRequest& request, const DataManagerOptions& options, const Env& env,
+                        const Clock& clock) {
+    const auto task = check_request(request, {}, clock.utc_now());
+    if (!task) {
+        return task.error();
+    }
+    if (task->mode == LoadMode::local || options.source) {
+        return {};
+    }
+    const HostServiceArguments& asked = options.host_service;
+    const auto route = resolve_route(DataManager::host_service().names, env, asked.use_host_service, asked.url);
+    if (!route) {
+        return route.error();
+    }
+    return route->use_host_service ? Result<void>() : Result<void>(DataManager::no_source());
+}
+
 Result<std::shared_ptr<DataManager>> open_data_manager(DataServices services, const DataManagerOptions& options,
                                                        Env env) {
     if (options.data_dir.empty()) {

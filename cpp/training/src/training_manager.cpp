@@ -120,8 +120,8 @@ HostService TrainingManager::host_service() {
 Result<void> TrainingManager::check_service() const {
     if (parts_.service) {
         return fail(Errc::not_available,
-                    "training on a host service is not there yet; unset USE_TRAINING_HOST_SERVICE or pass "
-                    "use_training_host_service=False",
+                    "training on a host service is not there yet: set USE_TRAINING_HOST_SERVICE=false "
+                    "(the argument use_training_host_service=False)",
                     {{"url", parts_.service->get_base_url()}, {"variable", "USE_TRAINING_HOST_SERVICE"}});
     }
     return {};

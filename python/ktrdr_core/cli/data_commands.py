@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from .arguments import (
+    data_dir_option,
+    database_of,
+    load_command,
+    symbol_argument,
+    timeframe_argument,
+)
 from .session import Session, command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..bars import Bars
     from ..data.manager import Mode
-
-data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    help="Where the database lies. [default: $KTRDR_DATA_DIR, else ~/.ktrdr/data]",
-)
 
 
 @click.group()
 def data() -> None:
-    """Load bars, and look at those that are stored."""
+    """Load bars, bring your own, and look at those that are stored."""
 
 
 @data.command()
-@click.argument("symbol")
-@click.argument("timeframe")
+@symbol_argument
+@timeframe_argument
 @click.option("--start", help="First day or time (ISO 8601, UTC).")
 @click.option("--end", help="Last day, or the time it ends before.")
 @click.option(
     "--mode",
+    type=click.Choice(("full", "local")),
     default="full",
     show_default=True,
     help="full: ask the service for what is not stored. local: only what is stored.",
 )
 @click.option(
     "--ib-url",
-    help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL with $USE_IB_HOST_SERVICE=true]",
+    help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL, unless $USE_IB_HOST_SERVICE is false]",
 )
 @data_dir_option
 @command
@@ -54,14 +58,23 @@ def load(
     data_dir: Path | None,
 ) -> None:
     """Load the bars of SYMBOL in TIMEFRAME into the database."""
+    from .. import _core
     from ..data import DataManager
 
     began = time.monotonic()
+    asked = _core.LoadRequest(
+        symbol=symbol, timeframe=timeframe, start_date=start, end_date=end, mode=mode
+    )
+    # Before there is a manager, which makes a database: what is refused leaves nothing behind.
+    _core.check_load(asked, ib_url, dict(os.environ))
+    if mode == "local":
+        _stored(symbol, timeframe, data_dir, start, end)
     with DataManager(data_dir, ib_url) as manager:
-        # Whatever a person wrote: the core says which there are.
         operation = manager.load_data(symbol, timeframe, start, end, cast("Mode", mode))
         session.follow({f"{symbol} {timeframe}": operation})
-        bars = _some(operation.result(), symbol, timeframe, manager.database_path)
+        bars = operation.result()
+        if not len(bars):
+            raise _nothing(symbol, timeframe, data_dir, start, end)
         requests = manager.pool_stats()["requests"]
         database = manager.database_path
     seconds = time.monotonic() - began
@@ -87,8 +100,8 @@ def load(
 
 
 @data.command()
-@click.argument("symbol")
-@click.argument("timeframe")
+@symbol_argument
+@timeframe_argument
 @click.option("--start", help="First day or time (ISO 8601, UTC).")
 @click.option("--end", help="Last day, or the time it ends before.")
 @click.option(
@@ -110,32 +123,51 @@ def show(
     data_dir: Path | None,
 ) -> None:
     """Show the stored bars of SYMBOL in TIMEFRAME."""
+    from .. import _core
     from ..data import DataManager
 
-    with DataManager(data_dir) as manager:
+    asked = _core.LoadRequest(
+        symbol=symbol, timeframe=timeframe, start_date=start, end_date=end, mode="local"
+    )
+    _core.check_load(asked, None, dict(os.environ))
+    _stored(symbol, timeframe, data_dir, start, end)
+    with DataManager(data_dir, use_ib_host_service=False) as manager:
         operation = manager.load_data(symbol, timeframe, start, end, "local")
         session.follow({f"{symbol} {timeframe}": operation}, quietly=True)
-        bars = _some(operation.result(), symbol, timeframe, manager.database_path)
+        bars = operation.result()
+    if not len(bars):
+        raise _nothing(symbol, timeframe, data_dir, start, end)
     rows = _rows(bars, limit)
-    session.say(f"{symbol} {timeframe}: {_range(bars)}")
+    session.print(f"{symbol} {timeframe}: {_range(bars)}")
     if len(rows) < len(bars):
-        session.say(f"the newest {len(rows)}:")
+        session.print(f"the newest {len(rows)}:")
     names = ("open", "high", "low", "close")
-    session.say(f"{'time (UTC)':<20}" + "".join(f"{name:>12}" for name in (*names, "volume")))
+    session.print(f"{'time (UTC)':<20}" + "".join(f"{name:>12}" for name in (*names, "volume")))
     for row in rows:
         prices = "".join(f"{row[name]:>12,.4f}" for name in names)
-        session.say(f"{row['time']:<20}{prices}{row['volume']:>12,.0f}")
+        session.print(f"{row['time']:<20}{prices}{row['volume']:>12,.0f}")
     session.answer({"symbol": symbol, "timeframe": timeframe, "bars": len(bars), "rows": rows})
 
 
-def _some(bars: Bars, symbol: str, timeframe: str, database: Path) -> Bars:
+def _stored(
+    symbol: str, timeframe: str, data_dir: Path | None, start: str | None, end: str | None
+) -> None:
+    """Refuse to look into a database that is not there: opening it would make one."""
+    if not database_of(data_dir).exists():
+        raise _nothing(symbol, timeframe, data_dir, start, end)
+
+
+def _nothing(
+    symbol: str, timeframe: str, data_dir: Path | None, start: str | None, end: str | None
+) -> Exception:
     from ..errors import NoDataError
 
-    if len(bars):
-        return bars
-    raise NoDataError(
-        f"{database} has no bars of {symbol} {timeframe} in that range: "
-        f"`ktrdr-core data load {symbol} {timeframe} --start … --end … --ib-url …` brings them",
+    database = database_of(data_dir)
+    where = f"{database} has no bars of {symbol} {timeframe} in that range"
+    if not database.exists():
+        where = f"there is no {database}, so no bars of {symbol} {timeframe}"
+    return NoDataError(
+        f"{where}: `{load_command(symbol, timeframe, data_dir, start, end)}` brings them",
         context={"symbol": symbol, "timeframe": timeframe, "database": str(database)},
     )
 

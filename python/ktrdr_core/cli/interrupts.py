@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Interrupts:
         self.count = 0
         #: What the first one means, as the code of a cancel; empty before.
         self.code = ""
+        #: What standard output gets where the command is not to say anything more; empty once it has said it.
+        self.last_words = b""
         self._waiting = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
@@ -40,14 +42,26 @@ class Interrupts:
         self.count += 1
         self.code = self.code or ("shutdown" if number == signal.SIGTERM else "user")
         if self.count > 1:
-            abandon()
-        watchdog = threading.Timer(_LIMIT, abandon)
+            self.abandon()
+        watchdog = threading.Timer(_LIMIT, self.abandon)
         watchdog.daemon = True
         watchdog.start()
         if not self._waiting:
             # Not print: the interrupt may have come in the middle of one.
-            os.write(2, "cancelling…\n".encode())
+            _write(2, "cancelling…\n".encode())
             raise Cancelled
+
+    def speak(self) -> None:
+        """Say the last words, once."""
+        words, self.last_words = self.last_words, b""
+        _write(1, words)
+
+    def abandon(self) -> None:
+        """End the process now; a terminal gets its cursor back."""
+        self.speak()
+        if os.isatty(2):
+            _write(2, _SHOW_CURSOR)
+        os._exit(CANCELLED)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -67,11 +81,10 @@ class Interrupts:
                 raise Cancelled
 
 
-def abandon() -> None:
-    """End the process now; a terminal gets its cursor back."""
-    if os.isatty(2):
-        os.write(2, _SHOW_CURSOR)
-    os._exit(CANCELLED)
+def _write(number: int, text: bytes) -> None:
+    """Write where somebody reads; who does not is no reason to stop here."""
+    with suppress(OSError):
+        os.write(number, text)
 
 
 _current: list[Interrupts] = []

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .data_commands import data_dir_option
+from .arguments import data_dir_option, database_of, load_command, names
 from .session import Session, command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from ..errors import NoDataError
 
 
 @click.group()
@@ -35,8 +35,8 @@ def models() -> None:
 def train(
     session: Session,
     strategy: Path,
-    symbols: Sequence[str],
-    timeframes: Sequence[str],
+    symbols: tuple[str, ...],
+    timeframes: tuple[str, ...],
     start: str | None,
     end: str | None,
     data_dir: Path | None,
@@ -44,15 +44,33 @@ def train(
 ) -> None:
     """Train the model of the file STRATEGY on stored bars."""
     from ..data import DataManager
+    from ..errors import NoDataError
+    from ..strategies import load_strategy
     from ..training import TrainingManager
     from ..training.report import training_lines
 
-    with DataManager(data_dir) as data, TrainingManager(data, models_dir) as manager:
-        operation = manager.train_multi_symbol_strategy(
-            strategy, _names(symbols), _names(timeframes), start, end
+    said = load_strategy(strategy).training_data
+    asked = names(symbols), names(timeframes)
+    if not database_of(data_dir).exists():
+        # Opening it would make one, with nothing in it to train on.
+        symbol, timeframe = (asked[0] or said.symbols.names)[0], (
+            asked[1] or said.timeframes.names
+        )[0]
+        raise NoDataError(
+            f"there is no {database_of(data_dir)}: "
+            f"`{load_command(symbol, timeframe, data_dir, start, end)}` brings bars of {symbol}",
+            context={"symbol": symbol, "timeframe": timeframe},
         )
+    with (
+        DataManager(data_dir, use_ib_host_service=False) as data,
+        TrainingManager(data, models_dir) as manager,
+    ):
+        operation = manager.train_multi_symbol_strategy(strategy, *asked, start, end)
         session.follow({strategy.stem: operation})
-        result = operation.result()
+        try:
+            result = operation.result()
+        except NoDataError as error:
+            raise _with_advice(error, data_dir, start, end) from error
     for warning in operation.warnings:
         session.warn(warning)
     for line in training_lines(result):
@@ -60,5 +78,13 @@ def train(
     session.answer(result)
 
 
-def _names(given: Sequence[str]) -> list[str] | None:
-    return [name for text in given for name in text.split(",") if name] or None
+def _with_advice(
+    error: NoDataError, data_dir: Path | None, start: str | None, end: str | None
+) -> NoDataError:
+    """Have it name the command that brings the bars, and not the call."""
+    symbol, timeframe = (str(error.context[name]) for name in ("symbol", "timeframe"))
+    return type(error)(
+        f"no {timeframe} bars of {symbol} are stored in {database_of(data_dir)}: "
+        f"`{load_command(symbol, timeframe, data_dir, start, end)}` brings them",
+        context=error.context,
+    )

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import errors
+from ..display.kinds import KINDS
+from ..display.shown import shown
 from .interrupts import CANCELLED, Cancelled, Interrupts, installed
-from .shown import shown
-from .terminal import KINDS, follow, reporter
+from .own_words import in_own_words
+from .refusals import cancelled, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .. import errors
     from ..operations import Operation
 
 FAILED = 1
@@ -33,13 +35,28 @@ class Session:
     as_json : bool
         The command's result is one JSON value on standard output, and nothing else is there.
     progress : str
-        One of ``terminal.KINDS``; progress goes to standard error.
+        One of ``display.KINDS``; progress goes to standard error.
+    quiet : bool
+        Nothing but errors, and what the command was asked to print.
+    verbose : int
+        How much of its log is on standard error too: 1 what happens, 2 each request as well.
     """
 
-    def __init__(self, *, as_json: bool, progress: str, interrupts: Interrupts) -> None:
+    def __init__(
+        self,
+        *,
+        as_json: bool,
+        progress: str,
+        interrupts: Interrupts,
+        quiet: bool = False,
+        verbose: int = 0,
+    ) -> None:
         self.as_json = as_json
-        self._progress = progress
+        self._quiet = quiet
+        self._verbose = verbose
+        self._progress = "none" if quiet else progress
         self._interrupts = interrupts
+        self._followed: dict[str, str] = {}
 
     def follow(self, operations: Mapping[str, Operation[Any]], *, quietly: bool = False) -> None:
         """Wait until all operations have ended; their results and errors stay with them.
@@ -56,6 +73,11 @@ class Session:
         Cancelled
             After an interrupt, once they have stopped.
         """
+        from ..display.terminal import follow, reporter
+
+        self._followed = {label: operation.id for label, operation in operations.items()}
+        for label, operation_id in self._followed.items():
+            self.tell(f"{label} is operation {operation_id}")
         with (
             self._interrupts.waiting(),
             reporter("none" if quietly else self._progress, sys.stderr) as report,
@@ -63,22 +85,45 @@ class Session:
             follow(operations, report, interrupted=lambda: self._interrupts.code)
 
     def say(self, text: str = "") -> None:
-        """Print a line of the result for a person; what a terminal would obey is shown (``shown``)."""
+        """Print a line about the work for a person; what a terminal would obey is shown (``shown``)."""
+        if not self._quiet:
+            self.print(text)
+
+    def print(self, text: str = "") -> None:
+        """Print a line that was asked for, by the same rule; ``--quiet`` leaves it there."""
         if not self.as_json:
             click.echo(shown(text))
 
+    def tell(self, text: str) -> None:
+        """Print what only somebody who asks for more wants to know, on standard error."""
+        if self._verbose:
+            click.echo(f"info: {shown(text)}", err=True)
+
     def warn(self, text: str) -> None:
         """Print a warning on standard error, by the same rule."""
-        click.echo(f"warning: {shown(text)}", err=True)
+        if not self._quiet:
+            click.echo(f"warning: {shown(in_own_words(text))}", err=True)
 
     def answer(self, value: Any) -> None:
         """Print the result for a program."""
         if self.as_json:
+            # From here on there is an answer, whatever interrupts what is left.
+            self._interrupts.last_words = b""
             click.echo(json.dumps(value))
+
+    def refuse(self, code: str, message: str, context: Mapping[str, Any]) -> None:
+        """Say why there is no result, to a person and to a program."""
+        click.echo(f"error: {shown(message)}", err=True)
+        self.answer(failure(code, message, context))
+
+    def was_cancelled(self) -> None:
+        """Tell a program that its command was; a person has been told."""
+        why = "asked to end" if self._interrupts.code == "shutdown" else "interrupted"
+        self.answer(failure("cancelled", why, {"operations": self._followed}))
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``--json`` and ``--progress``, a ``Session`` as its first argument, and exit statuses."""
+    """Give a command the options that all have, a ``Session`` as its first argument, and exit statuses."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON value.")
     @click.option(
@@ -88,10 +133,29 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         show_default=True,
         help="How progress is shown on standard error.",
     )
+    @click.option(
+        "-q", "--quiet", is_flag=True, help="Print nothing but errors and what was asked for."
+    )
+    @click.option(
+        "-v", "--verbose", count=True, help="Say more on standard error; -vv names each request."
+    )
     @functools.wraps(function)
-    def run(*, as_json: bool, progress: str, **arguments: Any) -> None:
+    def run(*, as_json: bool, progress: str, quiet: bool, verbose: int, **arguments: Any) -> None:
+        if quiet and verbose:
+            raise click.UsageError("--quiet and --verbose were given together: leave one out")
+        if verbose:
+            from .everything_else import say_more
+
+            say_more(verbose)
         with installed() as interrupts:
-            session = Session(as_json=as_json, progress=progress, interrupts=interrupts)
+            session = Session(
+                as_json=as_json,
+                progress=progress,
+                interrupts=interrupts,
+                quiet=quiet,
+                verbose=verbose,
+            )
+            interrupts.last_words = cancelled() if as_json else b""
             status = _guarded(session, lambda: function(session, **arguments))
             if interrupts.count:
                 status = CANCELLED
@@ -102,26 +166,34 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _guarded(session: Session, body: Callable[[], None]) -> int:
+    from .. import errors
+
     try:
         body()
     except Cancelled:
+        session.was_cancelled()
         return CANCELLED
     except errors.KtrdrError as error:
-        click.echo(f"error: {shown(error.message)}", err=True)
-        record = {"code": error.code, "message": error.message, "context": error.context}
-        session.answer({"error": record})
+        session.refuse(error.code, in_own_words(error.message, error.context), error.context)
         return exit_status(error)
     except BrokenPipeError:
         raise
     except OSError as error:
-        click.echo(f"error: {shown(error)}", err=True)
-        session.answer({"error": {"code": "os", "message": str(error), "context": {}}})
+        session.refuse("os", str(error), {})
         return FAILED
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        # Nobody expects it, so it is told with all its lines; a program gets its one value as ever.
+        session.answer(failure("internal", f"{type(error).__name__}: {error}"))
+        raise
     return 0
 
 
 def exit_status(error: errors.KtrdrError) -> int:
     """Choose the exit status of an error."""
+    from .. import errors
+
     if isinstance(error, errors.OperationCancelledError):
         return CANCELLED
     if isinstance(error, TimeoutError):

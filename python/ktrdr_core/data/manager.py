@@ -53,8 +53,8 @@ class DataManager(CoreManager):
         Where ``ktrdr.db`` lies; made if it is not there, for its owner alone unless ``KTRDR_SHARED_FILES`` is true. Else
         ``KTRDR_DATA_DIR``, else ``~/.ktrdr/data``.
     ib_url : str, optional
-        URL of the IB host service. Else, when ``USE_IB_HOST_SERVICE`` is true, ``IB_HOST_SERVICE_URL``
-        (default ``http://localhost:5001``).
+        URL of the IB host service. Else ``IB_HOST_SERVICE_URL``, unless ``USE_IB_HOST_SERVICE`` is false; else, when that
+        is true, ``http://localhost:5001``.
     use_ib_host_service : bool, optional
         Overrides ``USE_IB_HOST_SERVICE``; giving ``ib_url`` means True.
     max_connections : int, optional

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 import sys
 from contextlib import contextmanager
@@ -65,9 +66,21 @@ async def _run(server: _Server, listener: socket.socket, until_stdin_closes: boo
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
-    if until_stdin_closes:
+    if until_stdin_closes and not _is_watchable(sys.stdin.fileno()):
+        # A file, or /dev/null: no parent holds the other end of it.
+        server.stop()
+    elif until_stdin_closes:
         await loop.connect_read_pipe(lambda: _Parent(server), sys.stdin)
     await server.serve(sockets=[listener])
+
+
+def _is_watchable(descriptor: int) -> bool:
+    with select.epoll() as poll:
+        try:
+            poll.register(descriptor)
+        except PermissionError:
+            return False
+    return True
 
 
 class _Server(uvicorn.Server):

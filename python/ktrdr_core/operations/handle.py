@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from ..cancellation import CancellationToken
+    from ..display.reporters import Reporter
     from ..progress import ProgressRenderer
 
 T = TypeVar("T")
@@ -128,8 +129,9 @@ class Operation(Awaited[T]):
         return OperationScope(self._native)
 
     def __repr__(self) -> str:
-        state = self.progress
-        return f"<Operation {self.id} {self.status} {state.percentage:.0f} % {state.message!r}>"
+        from ..notebook import figures
+
+        return f"<Operation {self.id} {self.status} {figures(self)} {self.progress.message!r}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         from ..notebook import mimebundle
@@ -237,13 +239,16 @@ class Operation(Awaited[T]):
     # ---- without asyncio
 
     @explained
-    def result(self, timeout: float | None = None) -> T:
+    def result(self, timeout: float | None = None, *, progress: bool = False) -> T:
         """Wait for the end and return the value.
 
         Parameters
         ----------
         timeout : float, optional
             Seconds to wait; the operation goes on after them.
+        progress : bool
+            Show the operation meanwhile, as ``ktrdr_core.show`` does: a bar that moves on a terminal, lines in a log, a
+            widget in a notebook.
 
         Raises
         ------
@@ -263,37 +268,66 @@ class Operation(Awaited[T]):
             raise RuntimeError(
                 "result() would stop the event loop that runs on this thread: use `await operation` instead"
             )
-        try:
-            self._block(timeout)
-        except KeyboardInterrupt:
-            if self.status == "cancelling":
-                self._block(CANCEL_GRACE)
-            raise
+        with self._drawn() if progress else nullcontext() as report:
+            try:
+                self._block(timeout, report)
+            except KeyboardInterrupt:
+                # Not its status, which changes a moment later, on another thread.
+                if self._native.token.is_cancelled():
+                    self._block(CANCEL_GRACE, report)
+                raise
         if not self.done():
             raise TimeoutError(
                 f"{self.id} is still running after {timeout} s; it goes on (cancel() stops it)"
             )
         return self._outcome()
 
-    def _block(self, timeout: float | None) -> None:
+    @contextmanager
+    def _drawn(self) -> Iterator[_Drawing | None]:
+        """Draw the operation while the body waits for it."""
+        from ..display.terminal import label_of, reporter
+        from ..notebook import has_kernel, show
+
+        if has_kernel():
+            # Below the cell; what it waits for is told inside `_block`.
+            show(self)
+            yield None
+            return
+        with reporter("auto", sys.stderr) as report:
+            drawing = _Drawing(self, report, label_of(self._native))
+            try:
+                yield drawing
+            finally:
+                if self.done():
+                    drawing.end()
+
+    def _block(self, timeout: float | None, drawing: _Drawing | None = None) -> None:
         post = _bridge.thread_post()
         ended: list[bool] = []
         callbacks = self._take_waiting()
+        hearers = [*callbacks, drawing.show] if drawing is not None else callbacks
 
         def hear(kind: str, value: Any) -> None:
             if kind == "finished":
                 ended.append(True)
-            for callback in callbacks if kind == "progress" else ():
-                callback(value)
+            for hearer in hearers if kind == "progress" else ():
+                hearer(value)
+
+        def over() -> list[bool]:
+            if drawing is not None:
+                drawing.tick()
+            return ended
 
         key = post.add(hear)
-        listener = self._native.listen(post.mailbox, key, bool(callbacks))
+        listener = self._native.listen(post.mailbox, key, bool(hearers))
         self._join()
         try:
-            post.wait_until(lambda: ended, timeout)
+            post.wait_until(over, timeout)
         except KeyboardInterrupt:
             if self._is_last_to_leave():
                 self.cancel("interrupted")
+                if drawing is not None:
+                    drawing.say("cancelling…")
             raise
         finally:
             with self._lock:
@@ -391,6 +425,23 @@ class Operation(Awaited[T]):
             error.__context__ = None
             return error
         return None
+
+
+class _Drawing:
+    """An operation as one who waits for it draws it."""
+
+    def __init__(self, operation: Operation[Any], report: Reporter, label: str) -> None:
+        self._operation = operation
+        self._label = label
+        self._report = report
+        self.tick = report.tick
+        self.say = report.say
+
+    def show(self, state: ProgressState) -> None:
+        self._report.show(self._label, self._operation._view(state))
+
+    def end(self) -> None:
+        self._report.end(self._label, self._operation.status)
 
 
 class _Beat:

@@ -85,6 +85,8 @@ class RoutedService:
     def is_using_host_service(self) -> bool:
         """Say whether the work is done by a host service: argument before environment before "no".
 
+        A URL says yes, be it an argument or a variable; a false ``USE_<PREFIX>_HOST_SERVICE`` switches the variable off.
+
         Raises
         ------
         ConfigurationError

@@ -76,7 +76,7 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
     Parameters
     ----------
     use_host_service : bool, optional
-        Overrides ``USE_<PREFIX>_HOST_SERVICE``.
+        Overrides ``USE_<PREFIX>_HOST_SERVICE``, without which a URL means True.
     host_service_url : str, optional
         Overrides ``<PREFIX>_HOST_SERVICE_URL``; giving it means that the host service is used.
     env : mapping, optional

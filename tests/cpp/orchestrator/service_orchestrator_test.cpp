@@ -207,7 +207,18 @@ TEST_F(Orchestrator, WorksHereWhenNothingIsSet) {
     const auto here = route({}).value();
     EXPECT_FALSE(here.use_host_service);
     EXPECT_EQ(here.url, "");
-    EXPECT_FALSE(route({{"IB_HOST_SERVICE_URL", "http://env"}}).value().use_host_service);
+    EXPECT_FALSE(route({{"IB_HOST_SERVICE_URL", ""}}).value().use_host_service);
+}
+
+TEST_F(Orchestrator, TakesAUrlAsTheChoiceOfItsServiceUnlessTheSwitchSaysNo) {
+    const auto chosen = route({{"IB_HOST_SERVICE_URL", "http://env"}}).value();
+    EXPECT_TRUE(chosen.use_host_service);
+    EXPECT_EQ(chosen.url, "http://env");
+    EXPECT_TRUE(route({{"IB_HOST_SERVICE_URL", "http://env"}, {"USE_IB_HOST_SERVICE", ""}}).value().use_host_service);
+    EXPECT_FALSE(
+        route({{"IB_HOST_SERVICE_URL", "http://env"}, {"USE_IB_HOST_SERVICE", "false"}}).value().use_host_service);
+    EXPECT_FALSE(route({{"IB_HOST_SERVICE_URL", "http://env"}}, false).value().use_host_service);
+    EXPECT_EQ(route({{"IB_HOST_SERVICE_URL", "env:5001"}}).error().code, Errc::configuration);
 }
 
 TEST_F(Orchestrator, TakesTheArgumentBeforeTheEnvironmentBeforeTheDefault) {

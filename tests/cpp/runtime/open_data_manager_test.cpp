@@ -80,6 +80,33 @@ TEST_F(OpenDataManagerTest, TakesASourceInPlaceOfAService) {
     EXPECT_EQ(both.error().code, Errc::invalid_argument);
 }
 
+TEST_F(OpenDataManagerTest, ChecksALoadWithoutMakingAnything) {
+    const LoadRequest full{
+        .symbol = "AAPL", .timeframe = "1d", .start_date = "2020-01-01", .end_date = "2020-01-31", .mode = "full"};
+    const auto refused = [this](LoadRequest request, const DataManagerOptions& chosen, const Env& said = {}) {
+        const auto checked = check_load(request, chosen, said, clock_);
+        return checked ? std::string("nothing") : std::string(to_string(checked.error().code));
+    };
+    const DataManagerOptions there = options({.url = "http://127.0.0.1:9"});
+    EXPECT_EQ(refused(full, there), "nothing");
+    EXPECT_EQ(refused(full, options(), env({{"IB_HOST_SERVICE_URL", "http://127.0.0.1:9"}})), "nothing");
+    EXPECT_EQ(refused(full, options()), "configuration");
+    EXPECT_EQ(refused(full, options({.url = "ftp://x"})), "configuration");
+    EXPECT_EQ(refused(full, options(), env({{"USE_IB_HOST_SERVICE", "maybe"}})), "configuration");
+    DataManagerOptions scripted = options();
+    scripted.source = std::make_shared<FakeSource>();
+    EXPECT_EQ(refused(full, scripted), "nothing");
+    LoadRequest wrong = full;
+    wrong.timeframe = "7d";
+    EXPECT_EQ(refused(wrong, there), "invalid_argument");
+    wrong = full;
+    wrong.end_date.reset();
+    EXPECT_EQ(refused(wrong, there), "invalid_argument");
+    wrong.mode = "local";
+    EXPECT_EQ(refused(wrong, options()), "nothing");
+    EXPECT_FALSE(std::filesystem::exists(folder_.path() / "data"));
+}
+
 TEST_F(OpenDataManagerTest, CancelsAFullLoadBeforeItAsksTheService) {
     const auto manager = open(options({.url = "http://127.0.0.1:9"})).value();
     const auto token = CancellationToken::create(io_executor_, timers_, clock_);

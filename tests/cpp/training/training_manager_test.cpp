@@ -289,8 +289,11 @@ TEST_F(TrainingManager_, RefusesAHostServiceThatIsNotThereYet) {
         manager({.service = host_service({}, {.use_host_service = true}).value()})->train(request(), slot, {});
     EXPECT_EQ(refused.error().code, Errc::not_available);
     EXPECT_EQ(refused.error().message,
-              "training on a host service is not there yet; unset USE_TRAINING_HOST_SERVICE or pass "
-              "use_training_host_service=False");
+              "training on a host service is not there yet: set USE_TRAINING_HOST_SERVICE=false "
+              "(the argument use_training_host_service=False)");
+    const Env by_url(std::map<std::string, std::string>{{"TRAINING_HOST_SERVICE_URL", "http://127.0.0.1:9"}});
+    EXPECT_EQ(manager({.service = host_service(by_url).value()})->train(request(), slot, {}).error().code,
+              Errc::not_available);
     const Env env(std::map<std::string, std::string>{{"USE_TRAINING_HOST_SERVICE", "true"}});
     EXPECT_EQ(manager({.service = host_service(env).value()})->train(request(), slot, {}).error().code,
               Errc::not_available);

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-import os
 import socket
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
+from typing import NoReturn
 
 from ...errors import KtrdrError
 from ...guard import RequestRules
@@ -49,8 +49,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong as every command of ours does."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f"error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m ktrdr_core.hosts.ib",
         description="An IB host service that replays the daily AAPL and MSFT bars of bokeh_sampledata.",
     )
@@ -100,9 +107,9 @@ def _seconds(text: str) -> float:
 
 
 def _announce(line: str) -> None:
-    # The reader may have gone in the meantime; a print would say so again at exit.
-    with suppress(BrokenPipeError):
-        os.write(sys.stdout.fileno(), line.encode())
+    # Who does not read it may reach the service all the same.
+    with suppress(OSError):
+        print(line, end="", flush=True)
 
 
 def _refuse(message: str) -> int:

@@ -49,6 +49,8 @@ public:
 
     /// The host service that loads ask where nobody hands in another source.
     [[nodiscard]] static HostService host_service();
+    /// Why a load cannot ask anybody; it names every way to a source.
+    [[nodiscard]] static Error no_source();
     [[nodiscard]] std::string service_name() const override { return host_service().names.service; }
     [[nodiscard]] std::string default_host_url() const override { return host_service().names.default_host_url; }
     [[nodiscard]] std::string env_var_prefix() const override { return host_service().names.env_var_prefix; }
@@ -96,7 +98,6 @@ private:
                                                                    CancellationToken token, StoreWork work);
     [[nodiscard]] DataJob job_of(const LoadRequest& request, LoadTask task, std::shared_ptr<BarStore> store,
                                  CancellationToken token) const;
-    [[nodiscard]] Error no_source() const;
 
     const DataServices services_;
     const std::filesystem::path database_path_;

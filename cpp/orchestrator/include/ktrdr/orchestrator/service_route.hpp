@@ -28,6 +28,9 @@ struct ServiceRoute {
 
 /// Argument before environment before default.
 ///
+/// A URL chooses the host service, be it an argument or a variable; `USE_<PREFIX>_HOST_SERVICE=false` switches a URL of
+/// the environment off.
+///
 /// Errors: `configuration` for a variable that cannot be read, for a URL that is missing or is no http URL, and for a
 /// prefix that no variable can have; `invalid_argument` for arguments that contradict each other.
 [[nodiscard]] KTRDR_EXPORT Result<ServiceRoute> resolve_route(const ServiceNames& names, const Env& env,

@@ -29,4 +29,11 @@ struct DataManagerOptions {
                                                                                   const DataManagerOptions& options,
                                                                                   Env env);
 
+/// What `load_data` of the manager that `options` name would refuse at once; nothing is opened, made or asked.
+///
+/// Errors: those of `check_request`, and `configuration` where the mode needs a source and neither options nor
+/// environment choose one.
+[[nodiscard]] KTRDR_EXPORT Result<void> check_load(const LoadRequest& request, const DataManagerOptions& options,
+                                                   const Env& env, const Clock& clock);
+
 }  // namespace ktrdr

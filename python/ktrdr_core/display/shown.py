@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-import traceback
 import unicodedata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 # Control characters, invisible ones that order or hide text, halves of surrogate pairs, ends of lines.
 _OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -28,7 +21,7 @@ def shown(text: object, longest: int = LONGEST) -> str:
 
     Examples
     --------
-    >>> from ktrdr_core.cli.shown import shown
+    >>> from ktrdr_core.display.shown import shown
     >>> print(shown("bars\x1b[2J of\nAAPL"))
     bars\x1b[2J of\nAAPL
     """
@@ -48,33 +41,3 @@ def _character(one: str) -> str:
     if unicodedata.category(one) not in _OBEYED or one in _JOINERS:
         return one
     return one.encode("unicode_escape").decode("ascii")
-
-
-class ShownFormatter(logging.Formatter):
-    """A log line of the command line: ``warning: ktrdr_core.http: …``, a traceback's lines below it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Make the line."""
-        line = f"{record.levelname.lower()}: {record.name}: {record.getMessage().rstrip()}"
-        trace = self.formatException(record.exc_info) if record.exc_info else ""
-        return "\n".join([shown(line), *_below(trace)])
-
-
-def _below(trace: str) -> list[str]:
-    """Indent the lines of a traceback: a text within it could begin one of them."""
-    return [f"  {shown(line)}" for line in trace.split("\n") if line]
-
-
-def show_everything_else() -> None:
-    """Show log records, warnings and what nobody has caught by the same rule: for a process that is a command."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(ShownFormatter())
-    logging.getLogger().addHandler(handler)
-    logging.captureWarnings(capture=True)
-    sys.excepthook = _report
-
-
-def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    lines = [f"error: {kind.__name__}: {shown(error)}"]
-    lines += _below("".join(traceback.format_exception(kind, error, trace)))
-    print("\n".join(lines), file=sys.stderr)

@@ -128,7 +128,8 @@ class LiveReporter(BaseReporter):
             self._lines.refresh()
 
     def say(self, text: str) -> None:
-        self._lines.console.print(shown(text), style="yellow", markup=False)
+        # A style of the call's own would be that of the bars below it too.
+        self._lines.console.print(Text(shown(text), "yellow"))
 
     def _task(self, label: str) -> TaskID:
         if label not in self._tasks:

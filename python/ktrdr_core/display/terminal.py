@@ -4,38 +4,63 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 from .. import _bridge
+from .lasting import Lasting
 from .reporters import JsonReporter, PlainReporter, Reporter, SilentReporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
-    from ..operations import Operation
+    from .. import _core
 
-#: What ``--progress`` takes.
-KINDS = ("auto", "tty", "plain", "json", "none")
 # How long the wait for news is at most, so that an interrupt is seen. Seconds.
 _SLICE = 0.05
 
 
-def reporter(kind: str, stream: TextIO) -> Reporter:
-    """Make the reporter of one of ``KINDS``; ``auto`` is live on a terminal that can move its cursor, else plain."""
+class Followed(Protocol):
+    """What an ``Operation`` has that is followed here."""
+
+    _native: _core.Operation
+
+    @property
+    def status(self) -> str:
+        """Its state, in a word."""
+
+    def _view(self, state: _core.ProgressState) -> _core.ProgressState:
+        """Give the state in the words of its domain."""
+
+
+def reporter(kind: str, stream: TextIO | None) -> Reporter:
+    """Make the reporter of one of ``KINDS``; ``auto`` is live on a terminal that can move its cursor, else plain.
+
+    What the stream does not take is not shown, and no error; None, of a process without one, shows nothing.
+    """
+    if stream is None:
+        return SilentReporter(cast("TextIO", stream))
+    lasting = cast("TextIO", Lasting(stream))
     if kind == "auto":
-        movable = stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+        movable = lasting.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
         kind = "tty" if movable else "plain"
     if kind == "tty":
         from .live import LiveReporter
 
-        return LiveReporter(stream)
+        return LiveReporter(lasting)
     if kind == "plain":
-        return PlainReporter(stream)
-    return JsonReporter(stream) if kind == "json" else SilentReporter(stream)
+        return PlainReporter(lasting)
+    return JsonReporter(lasting) if kind == "json" else SilentReporter(lasting)
+
+
+def label_of(native: _core.Operation) -> str:
+    """Give the name under which an operation is shown where nobody gives one."""
+    record = native.record()
+    return record.name or record.type.replace("_", " ")
 
 
 def follow(
-    operations: Mapping[str, Operation[Any]],
+    operations: Mapping[str, Followed],
     report: Reporter,
     *,
     interrupted: Callable[[], str] = lambda: "",
@@ -43,8 +68,8 @@ def follow(
 ) -> bool:
     """Show operations until all have ended, by the label each is given.
 
-    Once ``interrupted()`` gives the code of a cancel (user or shutdown) they are cancelled and get ``grace`` seconds. Nothing is raised for an
-    operation that fails: ask it for its result.
+    Once ``interrupted()`` gives the code of a cancel (user or shutdown) they are cancelled and get ``grace`` seconds.
+    Nothing is raised for an operation that fails: ask it for its result.
 
     Returns
     -------
@@ -77,11 +102,7 @@ def follow(
 
 class _Hearer:
     def __init__(
-        self,
-        label: str,
-        operation: Operation[Any],
-        running: dict[str, Operation[Any]],
-        report: Reporter,
+        self, label: str, operation: Followed, running: dict[str, Followed], report: Reporter
     ) -> None:
         self._label = label
         self._operation = operation
@@ -90,6 +111,6 @@ class _Hearer:
 
     def __call__(self, kind: str, value: Any) -> None:
         if kind == "progress":
-            self._report.show(self._label, value)
+            self._report.show(self._label, self._operation._view(value))
         elif kind == "finished" and self._running.pop(self._label, None) is not None:
             self._report.end(self._label, self._operation.status)

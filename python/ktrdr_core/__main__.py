@@ -1,0 +1,6 @@
+"""``python -m ktrdr_core``: the command line."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

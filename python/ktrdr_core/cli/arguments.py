@@ -1,0 +1,63 @@
+"""Arguments and options that several commands take, and what is checked of them before any work."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+DATABASE = "ktrdr.db"
+# What a load is advised for where nobody has said: what the replay service has, and any other.
+_START, _END = "2005-01-01", "2010-01-01"
+_URL = "http://localhost:5001"
+
+
+class Trimmed(click.types.StringParamType):
+    """A name without the spaces around it, which a spreadsheet or a shell variable leaves there."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take them away."""
+        return str(value).strip()
+
+
+symbol_argument = click.argument("symbol", type=Trimmed())
+timeframe_argument = click.argument("timeframe", type=Trimmed())
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where the database lies. [default: $KTRDR_DATA_DIR, else ~/.ktrdr/data]",
+)
+
+
+def names(given: tuple[str, ...]) -> list[str] | None:
+    """Take an option that may be repeated, and holds several names between commas; None where it was not given."""
+    return [name.strip() for text in given for name in text.split(",") if name.strip()] or None
+
+
+def database_of(data_dir: Path | None) -> Path:
+    """Say where the database lies, whether it is there or not."""
+    from ..data.manager import default_data_dir
+
+    return (data_dir or default_data_dir(os.environ)) / DATABASE
+
+
+def load_command(
+    symbol: str,
+    timeframe: str,
+    data_dir: Path | None,
+    start: str | None = None,
+    end: str | None = None,
+) -> str:
+    """Give the command that loads a series, as it can be pasted."""
+    words = ["ktrdr-core", "data", "load", symbol, timeframe]
+    words += ["--start", start or _START, "--end", end or _END]
+    if not os.environ.get("IB_HOST_SERVICE_URL"):
+        words += ["--ib-url", _URL]
+    if data_dir is not None:
+        words += ["--data-dir", str(data_dir)]
+    return shlex.join(words)

@@ -1,0 +1,239 @@
+"""How a load, a training and the demo look on terminals of several widths and kinds, in a pipe and into nothing.
+
+The pictures lie in ``pictures/``. What differs from run to run, times, rates, folders, is masked; ``KTRDR_PICTURES=write``
+draws them anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from ktrdr_core import DataManager
+from ktrdr_core.hosts.child import HostProcess
+from pty_command import COMMAND, PtyCommand
+from screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PICTURES = Path(__file__).parent / "pictures"
+STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
+# Of whole commands on a busy machine. Seconds.
+LIMIT = 120
+YEARS = ["--start", "2001-01-01", "--end", "2012-12-31"]
+TERMINALS: list[tuple[str, int, dict[str, str]]] = [
+    ("40", 40, {}),
+    ("80", 80, {}),
+    ("120", 120, {}),
+    ("dumb", 80, {"TERM": "dumb"}),
+    ("no_color", 80, {"NO_COLOR": "1"}),
+]
+terminals = pytest.mark.parametrize(("name", "columns", "env"), TERMINALS)
+
+# The bar takes the room that figures of changing width leave it.
+_MASKS = [
+    (r"[━╸╺]{4,} *", "━━━━ "),
+    (r" *\d+:\d\d left", " N:NN left"),
+    (r"\d[\d,]*/s", "N/s"),
+    (r"\d+\.\d+ s\b", "N s"),
+    (r"loss \d\.\d+", "loss N"),
+    (r"\d+\.\d %", "N %"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+    (r"model_\w+|\d{8}T?\d{6}\w*", "MODEL"),
+]
+
+
+# They may be over before anybody looks.
+_EARLY = tuple(
+    f": {step} …"
+    for step in ("validate symbol", "first timestamp", "read local", "plan", "initializing")
+)
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[HostProcess]:
+    # So that a load is still at it when its first line is drawn.
+    with HostProcess(delay=0.1) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def stored(host: HostProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stored")
+    with DataManager(folder, host.url, env={}) as data:
+        data.load_data("AAPL", "1d", "2001-01-01", "2012-12-31", mode="full").result(60)
+    return folder
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    """A strategy that is trained for two epochs."""
+    strategy: dict[str, Any] = yaml.safe_load(STRATEGY.read_text())
+    strategy["model"]["training"]["epochs"] = 2
+    path = tmp_path / "short.yaml"
+    path.write_text(yaml.safe_dump(strategy, sort_keys=False))
+    return path
+
+
+def masked(lines: list[str], *folders: Path) -> str:
+    text = "\n".join(lines)
+    for folder in folders:
+        # A long path is folded at the edge of a narrow terminal, wherever that falls.
+        text = re.sub("\n?".join(map(re.escape, str(folder))), "FOLDER", text)
+    for pattern, mask in _MASKS:
+        text = re.sub(pattern, mask, text)
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def compare(name: str, picture: str) -> None:
+    file = PICTURES / f"{name}.txt"
+    if os.environ.get("KTRDR_PICTURES") == "write":
+        file.write_text(picture)
+    assert file.read_text() == picture
+
+
+def on_screen(command: PtyCommand, columns: int) -> list[str]:
+    screen = Screen(columns, 60)
+    screen.feed(command.text)
+    lines = screen.lines()
+    assert all(len(line) <= columns for line in lines)
+    return lines
+
+
+def in_colour(text: str) -> bool:
+    return re.search(r"\x1b\[[0-9;]*3[0-8][0-9;]*m", text) is not None
+
+
+def steps(lines: list[str]) -> list[str]:
+    """Leave one line of each step of a log: how many there are within one, and who comes first, is a matter of time."""
+    left: list[str] = []
+    said: list[str] = []
+    for line in lines:
+        if re.match(r"[\w ]+: ", line) and (line.endswith((" %)", ": completed"))):
+            step = re.sub(r" \d+/\d+.*| · .*| \(\d+ %\)$", "", line)
+            # A training's step is its epoch, once there is one.
+            step = f"{step.replace(': epoch', ': training')} …".replace("completed …", "completed")
+            # Before the first step there may be time for a line, or none.
+            if not step.endswith(("] …", *_EARLY)) and step not in said:
+                said.append(step)
+            continue
+        left += [*sorted(said, key=lambda step: step.split(":")[0]), line]
+        said = []
+    return left + sorted(said, key=lambda step: step.split(":")[0])
+
+
+def loading(host: HostProcess, folder: Path) -> list[str | Path]:
+    return ["data", "load", "AAPL", "1d", *YEARS, "--ib-url", host.url, "--data-dir", folder]
+
+
+@terminals
+def test_a_load(
+    host: HostProcess, tmp_path: Path, name: str, columns: int, env: dict[str, str]
+) -> None:
+    command = PtyCommand(*loading(host, tmp_path), columns=columns, rows=60, env=env)
+    assert command.status(LIMIT) == 0, command.text
+    lines = on_screen(command, columns)
+    compare(f"load_{name}", masked(steps(lines) if name == "dumb" else lines, tmp_path))
+    assert in_colour(command.text) == (name not in {"dumb", "no_color"})
+    if name == "dumb":
+        assert "\x1b" not in command.text
+
+
+@terminals
+def test_a_load_half_way(tmp_path: Path, name: str, columns: int, env: dict[str, str]) -> None:
+    with HostProcess(delay=0, gate=True) as gated:
+        gated.release(2)
+        command = PtyCommand(*loading(gated, tmp_path), columns=columns, rows=60, env=env)
+        # In a log the sentence is named steps and units.
+        command.wait_for(r"(loading segments)" if name == "dumb" else r"\[(2)/\d+\]")
+        lines = on_screen(command, columns)
+        if name != "dumb":
+            # Where a sentence is folded depends on the figures before it.
+            bar, *words = lines
+            assert len(bar) <= columns
+            assert re.search(r"[━╸╺]{6,}", bar), bar
+            lines = [bar, "  " + " ".join(word.strip() for word in words)]
+        gated.release()
+        assert command.status(LIMIT) == 0
+    compare(f"load_half_way_{name}", masked(steps(lines) if name == "dumb" else lines, tmp_path))
+
+
+@pytest.mark.slow
+@terminals
+def test_a_training(
+    stored: Path, short: Path, tmp_path: Path, name: str, columns: int, env: dict[str, str]
+) -> None:
+    place: list[Any] = [
+        "--symbols",
+        "AAPL",
+        "--data-dir",
+        stored,
+        "--models-dir",
+        tmp_path / "models",
+    ]
+    command = PtyCommand("models", "train", short, *place, columns=columns, rows=60, env=env)
+    assert command.status(LIMIT) == 0, command.text
+    lines = on_screen(command, columns)
+    # What a training reports is the report's own matter.
+    end = max(number for number, line in enumerate(lines) if "completed" in line)
+    lines = lines[: end + 1]
+    compare(f"training_{name}", masked(steps(lines) if name == "dumb" else lines, tmp_path))
+
+
+@pytest.mark.slow
+@terminals
+def test_the_demo(
+    short: Path, tmp_path: Path, name: str, columns: int, env: dict[str, str]
+) -> None:
+    folder = tmp_path / "demo"
+    code = (
+        "import pathlib\n"
+        "from ktrdr_core.cli import demo, main\n"
+        f"demo.strategy_path = lambda: pathlib.Path({str(short)!r})\n"
+        "main()"
+    )
+    command = PtyCommand(
+        *("demo", "--delay", "0", "--dir", folder),
+        command=[sys.executable, "-c", code],
+        columns=columns,
+        rows=60,
+        env=env,
+    )
+    assert command.status(LIMIT) == 0, command.text
+    lines = on_screen(command, columns)
+    lines = lines[: lines.index("5/5 report") + 1]
+    if name == "dumb":
+        # A load of what is stored is over before its first line.
+        lines = [line for line in steps(lines) if not line.endswith(" …")]
+    compare(f"demo_{name}", masked(lines, tmp_path))
+
+
+def test_a_load_in_a_pipe(host: HostProcess, tmp_path: Path) -> None:
+    command = [*COMMAND, *map(str, loading(host, tmp_path))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "\x1b" not in done.stdout + done.stderr
+    lines = ["standard error:", *steps(done.stderr.splitlines())]
+    lines += ["standard output:", *done.stdout.splitlines()]
+    compare("load_pipe", masked(lines, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), [("no_error", "2>&-"), ("no_output", ">&-"), ("full_output", ">/dev/full")]
+)
+def test_a_load_with_a_stream_that_is_not_there(
+    host: HostProcess, tmp_path: Path, name: str, how: str
+) -> None:
+    command = ["sh", "-c", f'exec "$@" {how}', "sh", *COMMAND]
+    command += map(str, loading(host, tmp_path))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    lines = ["standard error:", *steps(done.stderr.splitlines())]
+    lines += ["standard output:", *done.stdout.splitlines(), f"status {done.returncode}"]
+    compare(f"load_{name}", masked(lines, tmp_path))
