@@ -59,10 +59,13 @@ class Bars:
 
         Raises
         ------
-        ImportError
-            When pandas is not installed (the extra ``notebook`` has it).
+        FeatureNotAvailableError
+            When pandas is not installed; an ImportError. The message has the command that installs it.
         """
-        import pandas
+        from ._extras import needed_by
+
+        with needed_by("to_pandas()"):
+            import pandas
 
         columns = {name: getattr(self, name) for name in ("open", "high", "low", "close", "volume")}
         index = pandas.DatetimeIndex(self.time, tz="UTC", name="timestamp")

@@ -62,10 +62,13 @@ def show(operation: Shown) -> None:
 
     Raises
     ------
-    ImportError
-        Outside IPython.
+    FeatureNotAvailableError
+        When IPython is not installed; an ImportError.
     """
-    from IPython import display as ipython
+    from ._extras import needed_by
+
+    with needed_by("show()"):
+        from IPython import display as ipython
 
     html_of: Any = ipython.HTML  # neither is typed
     display: Any = ipython.display
