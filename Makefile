@@ -1,7 +1,7 @@
 # Each target sets up what it needs. Paths are relative and quoted: the folder's name may hold a space.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test asan tsan fuzz soak coverage bench format lint docs notebook wheel clean
+.PHONY: help setup build demo test lowest asan tsan fuzz soak coverage bench format lint docs notebook wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,10 @@ demo: ## load real bars, train a model, print a report
 test: ## every check: tests in C++ and Python, floor plan, types, style, sanitizers
 	@tools/setup.sh dev
 	@tools/test.sh all
+
+lowest: ## imports and HTTP with the lowest versions that pyproject.toml promises
+	@tools/setup.sh dev
+	@tools/test.sh lowest
 
 asan: ## GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer, rooms without torch
 	@tools/setup.sh dev

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks behind `make test`, each by its name: tools/test.sh all | lint | docs | cpp | python | asan | tsan | fuzz | soak | coverage | format
+# The checks behind `make test`, each by its name: tools/test.sh all | lint | docs | cpp | python | lowest | asan | tsan | fuzz | soak | coverage | format
 # Needs what tools/setup.sh dev sets up.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -130,6 +130,7 @@ all)
     lint
     check "GoogleTest" googletest dev
     check "pytest" "$python" -m pytest
+    check "lowest versions" tools/lowest.sh
     check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" googletest asan
     check "GoogleTest under ThreadSanitizer" tsan
     check "fuzzers" fuzz
@@ -139,6 +140,7 @@ lint) lint ;;
 docs) check "docs" site ;;
 cpp) check "GoogleTest" googletest dev ;;
 python) check "pytest" "$python" -m pytest ;;
+lowest) check "lowest versions" tools/lowest.sh ;;
 asan) check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" googletest asan ;;
 tsan) check "GoogleTest under ThreadSanitizer" tsan ;;
 soak)
@@ -159,7 +161,7 @@ format)
     exit
     ;;
 *)
-    echo "test: '$1' is no check: take all, lint, docs, cpp, python, asan, tsan, fuzz, soak, coverage or format" >&2
+    echo "test: '$1' is no check: take all, lint, docs, cpp, python, lowest, asan, tsan, fuzz, soak, coverage or format" >&2
     exit 2
     ;;
 esac

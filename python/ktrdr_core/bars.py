@@ -218,20 +218,20 @@ class Bars:
 
         Raises
         ------
-        ImportError
-            When pyarrow is not installed.
+        FeatureNotAvailableError
+            When pyarrow is not installed; an ImportError. The message has the command that installs it.
         """
-        return _library("pyarrow").table(self)
+        return _library("pyarrow", "to_arrow()").table(self)
 
     def to_polars(self) -> pl.DataFrame:
         """Share the columns with a polars frame: ``Datetime("ns", "UTC")`` and five of ``Float64``, a missing volume null.
 
         Raises
         ------
-        ImportError
-            When polars is not installed.
+        FeatureNotAvailableError
+            When polars is not installed; an ImportError. The message has the command that installs it.
         """
-        frame: pl.DataFrame = _library("polars").DataFrame(self)
+        frame: pl.DataFrame = _library("polars", "to_polars()").DataFrame(self)
         return frame
 
     def to_pandas(self) -> pd.DataFrame:
@@ -239,10 +239,10 @@ class Bars:
 
         Raises
         ------
-        ImportError
-            When pandas is not installed (the extra ``notebook`` has it).
+        FeatureNotAvailableError
+            When pandas is not installed; an ImportError. The message has the command that installs it.
         """
-        pandas = _library("pandas", "ktrdr-core[notebook]")
+        pandas = _library("pandas", "to_pandas()")
         columns = {name: getattr(self, name) for name in _PRICES} | {"volume": self._known_volume()}
         index = pandas.DatetimeIndex(self.time, tz="UTC", name="timestamp")
         frame: pd.DataFrame = pandas.DataFrame(columns, index=index, copy=True)
@@ -366,18 +366,13 @@ def _no_key(key: object) -> InvalidArgumentError:
     )
 
 
-def _library(name: str, requirement: str = "") -> Any:
+def _library(name: str, what: str) -> Any:
     from importlib import import_module
 
-    try:
+    from ._extras import needed_by
+
+    with needed_by(what):
         return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise ImportError(
-            f"this needs {name}, which is not installed: pip install '{requirement or name}'",
-            name=name,
-        ) from None
 
 
 def _view(column: _core.Column) -> npt.NDArray[Any]:

@@ -5,7 +5,7 @@
     ├── NotFoundError (LookupError)            the thing named does not exist
     ├── ConflictError                          same id, other request; or the wrong state
     ├── ConfigurationError (ValueError)        a setting is missing or cannot be read
-    ├── FeatureNotAvailableError               this installation does not have it
+    ├── FeatureNotAvailableError (ImportError) this installation does not have it
     ├── OperationCancelledError                the operation was cancelled
     ├── OperationTimeoutError (TimeoutError)   the operation ran past its own timeout
     ├── OperationFailedError                   the work of an operation raised something of its own
@@ -85,8 +85,8 @@ class ConfigurationError(KtrdrError, ValueError):
     code = "configuration"
 
 
-class FeatureNotAvailableError(KtrdrError):
-    """This build or installation does not have what was asked for; the message names the extra."""
+class FeatureNotAvailableError(KtrdrError, ImportError):
+    """This build or installation does not have what was asked for; the message ends in the command that brings it."""
 
     code = "not_available"
 

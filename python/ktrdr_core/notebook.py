@@ -108,7 +108,10 @@ def has_kernel() -> bool:
 
 
 def _display(operation: Shown) -> None:
-    from IPython import display as ipython
+    from ._extras import needed_by
+
+    with needed_by("show()"):
+        from IPython import display as ipython
 
     display: Any = ipython.display  # not typed
     handle = display(mimebundle(operation), raw=True, display_id=True)

@@ -1,13 +1,20 @@
-"""Type checkers refuse the mistakes that people make, and nothing else."""
+"""Type checkers refuse the mistakes that people make, and nothing else: mypy --strict and pyright in strict mode."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+TYPED = Path(__file__).parent / "typed"
+Checker = Callable[..., list[tuple[str, int, str]]]
 
 SCRIPT = """
 from ktrdr_core import CancelReason, Client, DataManager, ServiceOrchestrator
@@ -40,21 +47,103 @@ async def main(client: Client, data: DataManager, domain: ServiceOrchestrator) -
 """
 
 
-def test_mistakes_are_refused_where_they_stand(tmp_path: Path) -> None:
-    file = tmp_path / "script.py"
-    file.write_text(SCRIPT)
+def refused_by_mypy(folder: Path, *files: Path) -> list[tuple[str, int, str]]:
+    """File, line and words of every error."""
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", file],
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", folder / "cache", *files],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
+        cwd=folder,
         env={"MYPYPATH": str(ROOT / "python")},
         timeout=120,
         check=False,
     )
-    mistakes = {
-        number for number, line in enumerate(SCRIPT.splitlines(), start=1) if "# refused" in line
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found = re.findall(r"^(\S+\.py):(\d+): error: (.*)$", done.stdout, re.MULTILINE)
+    return [(Path(name).name, int(line), words) for name, line, words in found]
+
+
+def refused_by_pyright(
+    folder: Path, *files: Path, mode: str = "standard"
+) -> list[tuple[str, int, str]]:
+    """File, line and words of every error; what strict mode adds of an unknown type is no further mistake."""
+    settings = {
+        "typeCheckingMode": mode,
+        "pythonVersion": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "extraPaths": [str(ROOT / "python")],
+        "include": [str(file) for file in files],
     }
-    refused = {int(number) for number in re.findall(r"script\.py:(\d+): error: ", done.stdout)}
-    assert len(mistakes) >= 10
-    assert refused == mistakes, done.stdout + done.stderr
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("basedpyright"),
+            "--outputjson",
+            "--pythonpath",
+            sys.executable,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["summary"]["filesAnalyzed"] == len(files)
+    return [
+        (Path(one["file"]).name, one["range"]["start"]["line"] + 1, one["message"])
+        for one in found["generalDiagnostics"]
+        if one["severity"] == "error"
+    ]
+
+
+CHECKERS = pytest.mark.parametrize(
+    "refused_by", [refused_by_mypy, refused_by_pyright], ids=["mypy", "pyright"]
+)
+STRICT_CHECKERS = pytest.mark.parametrize(
+    "refused_by",
+    [refused_by_mypy, partial(refused_by_pyright, mode="strict")],
+    ids=["mypy", "pyright"],
+)
+
+
+def marked(text: str) -> list[int]:
+    return [number for number, line in enumerate(text.splitlines(), 1) if "# refused" in line]
+
+
+@CHECKERS
+def test_ten_typical_mistakes_are_ten_errors_each_on_its_line(
+    refused_by: Checker, tmp_path: Path
+) -> None:
+    mistakes = TYPED / "mistakes.py"
+    expected = marked(mistakes.read_text())
+    assert len(expected) == 10
+    found = refused_by(tmp_path, mistakes)
+    assert [line for _, line, _ in sorted(found)] == expected, found
+
+
+@CHECKERS
+def test_mistakes_are_refused_where_they_stand(refused_by: Checker, tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    file.write_text(SCRIPT)
+    expected = marked(SCRIPT)
+    assert len(expected) >= 10
+    found = refused_by(tmp_path, file)
+    assert sorted({line for _, line, _ in found}) == expected, found
+
+
+@STRICT_CHECKERS
+def test_what_is_right_passes(refused_by: Checker, tmp_path: Path) -> None:
+    files = [TYPED / "correct.py", *sorted((ROOT / "examples").glob("*.py"))]
+    assert len(files) >= 2
+    assert refused_by(tmp_path, *files) == []
+
+
+@STRICT_CHECKERS
+def test_the_programs_of_the_readme_pass(refused_by: Checker, tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    files = [tmp_path / f"readme_{number}.py" for number in range(len(blocks))]
+    for file, code in zip(files, blocks, strict=True):
+        file.write_text(code)
+    assert refused_by(tmp_path, *files) == []

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <string_view>
 
+#include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/base/text.hpp>
 
@@ -88,16 +89,20 @@ std::string reason_in(const json::value& parsed, std::string_view body) {
 }
 
 json::object facts(const Asked& asked, const Response& response) {
-    return {{"service", asked.service},
-            {"method", asked.method},
-            {"url", asked.url},
-            {"status", response.status},
-            {"body", as_text(head_of(response.body, kept_body_bytes))},
-            {"phase", "answer"},
-            {"elapsed_ms", std::chrono::duration<double, std::milli>(response.elapsed).count()},
-            {"request_sent", "whole"},
-            {"retryable", is_passing(response.status)},
-            {"attempts", to_json(response.attempts)}};
+    json::object told{{"service", asked.service},
+                      {"method", asked.method},
+                      {"url", asked.url},
+                      {"status", response.status},
+                      {"body", as_text(head_of(response.body, kept_body_bytes))},
+                      {"phase", "answer"},
+                      {"elapsed_ms", std::chrono::duration<double, std::milli>(response.elapsed).count()},
+                      {"request_sent", "whole"},
+                      {"retryable", is_passing(response.status)},
+                      {"attempts", to_json(response.attempts)}};
+    if (const auto pause = retry_after(response, system_clock().utc_now()); pause && pause->count() > 0) {
+        told["retry_after"] = std::chrono::duration<double>(*pause).count();
+    }
+    return told;
 }
 
 }  // namespace

@@ -97,6 +97,7 @@ DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shar
     DataJob job;
     job.spec.id = request.operation_id;
     job.spec.parent_id = request.parent_id;
+    job.spec.name = fmt::format("{} {} ({})", task.key.symbol, task.key.timeframe.name(), to_string(task.mode));
     job.spec.resumable = task.mode == LoadMode::full;
     job.spec.resume = request.resume;
     job.spec.parameters = parameters_of(request);

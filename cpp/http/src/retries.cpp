@@ -4,12 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/beast/core/string.hpp>
 #include <cmath>
 
 #include <ktrdr/base/json.hpp>
-
-#include "retry_after.hpp"
 
 namespace ktrdr {
 namespace {
@@ -40,15 +37,6 @@ Attempt describe(const Result<Response>& outcome, int number, milliseconds took)
 bool may_pass(const Error& error) noexcept {
     return (error.code == Errc::service_connection || error.code == Errc::service_timeout) &&
            !error.context.contains("tls");
-}
-
-std::optional<milliseconds> asked_pause(const Response& response, UtcTime date) {
-    for (const auto& [name, value] : response.headers) {
-        if (boost::beast::iequals(name, "Retry-After")) {
-            return parse_retry_after(value, date);
-        }
-    }
-    return std::nullopt;
 }
 
 Error policy_error(std::string_view field, double value, std::string_view rule) {
@@ -102,7 +90,7 @@ std::string_view Retries::refusal(const Result<Response>& outcome) const {
 
 milliseconds Retries::pause_after(const Result<Response>& outcome, UtcTime date, double chance) const {
     const bool busy = outcome && (outcome->status == 429 || outcome->status == 503);
-    if (const auto asked = outcome ? asked_pause(*outcome, date) : std::nullopt; asked && asked->count() > 0) {
+    if (const auto asked = outcome ? retry_after(*outcome, date) : std::nullopt; asked && asked->count() > 0) {
         return std::min(*asked, policy_.longest_retry_after);
     }
     const double first = static_cast<double>((busy ? policy_.busy_pause : policy_.first_pause).count());

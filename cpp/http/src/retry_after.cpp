@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/beast/core/string.hpp>
 #include <charconv>
 #include <clocale>
 #include <ctime>
 #include <string>
+
+#include <ktrdr/http/message.hpp>
 
 namespace ktrdr {
 namespace {
@@ -60,6 +63,12 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view valu
     // In whole seconds, which cannot overflow where nanoseconds would.
     const auto from = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch());
     return std::clamp(std::chrono::seconds{*date} - from, std::chrono::seconds{0}, longest);
+}
+
+std::optional<std::chrono::milliseconds> retry_after(const Response& response, UtcTime now) {
+    const auto found = std::ranges::find_if(
+        response.headers, [](const auto& field) { return boost::beast::iequals(field.first, "Retry-After"); });
+    return found == response.headers.end() ? std::nullopt : parse_retry_after(found->second, now);
 }
 
 }  // namespace ktrdr

@@ -193,6 +193,7 @@ Result<void> Operation::start() {
                         {{"operation_id", id()}, {"status", to_string(now)}});
         }
         record_.started = clock_.utc_now();
+        progress_.work_begins();
         move_to(OperationStatus::running);
     }
     flush();

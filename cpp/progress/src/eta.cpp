@@ -6,15 +6,15 @@
 namespace ktrdr {
 namespace {
 
-using Nanoseconds = std::chrono::nanoseconds;
-
-constexpr Nanoseconds shortest_window = std::chrono::seconds{1};
-constexpr Nanoseconds quiet_time = std::chrono::seconds{3};
+constexpr double shortest_window = 1;
+constexpr double quiet_seconds = 3;
 /// The weight of an old speed is halved after this long.
 constexpr double half_life_seconds = 2;
+/// A unit in work that has taken so many times what the only one before it took shows that the latter tells nothing.
+constexpr double doubtful = 3;
 
-double seconds(Nanoseconds time) {
-    return std::chrono::duration<double>(time).count();
+double seconds(SteadyTime from, SteadyTime to) {
+    return std::chrono::duration<double>(to - from).count();
 }
 
 }  // namespace
@@ -24,64 +24,76 @@ void EtaEstimator::reset(SteadyTime now) {
     started_ = unit_started_ = speed_at_ = now;
 }
 
-void EtaEstimator::keep_unit(Nanoseconds taken) {
-    units_[unit_count_ % units_.size()] = taken;
-    ++unit_count_;
-}
-
-Nanoseconds EtaEstimator::median_unit() const {
-    auto sorted = units_;
-    const std::size_t count = std::min(unit_count_, sorted.size());
-    std::sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(count));
-    const std::size_t middle = count / 2;
-    return count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-void EtaEstimator::observe(SteadyTime now, std::int64_t done, std::int64_t total, double fraction) {
+bool EtaEstimator::observe(SteadyTime now, std::int64_t done, std::int64_t total, double fraction) {
     total_ = total;
+    fraction = std::clamp(fraction, 0.0, 1.0);
+    if (done_ == 0 && done > 1) {
+        reset(now);
+        total_ = total;
+        done_ = window_done_ = done;
+        speed_progress_ = static_cast<double>(done) + fraction;
+        return true;
+    }
     const std::int64_t count = done - window_done_;
-    const Nanoseconds taken = now - unit_started_;
+    const double taken = seconds(unit_started_, now);
     // Units much shorter than the looks at them are averaged over a while: how many fall between two looks varies.
-    if (count > 0 && (unit_count_ == 0 || taken >= shortest_window)) {
-        const auto most = static_cast<std::int64_t>(units_.size());
-        for (std::int64_t i = taken < shortest_window ? 1 : std::min(count, most); i > 0; --i) {
-            keep_unit(taken / count);
+    if (count > 0 && (units_.count() == 0 || taken >= shortest_window)) {
+        for (std::int64_t i = taken < shortest_window ? 1 : std::min<std::int64_t>(count, 5); i > 0; --i) {
+            units_.keep(taken / static_cast<double>(count));
         }
         unit_started_ = now;
         window_done_ = done;
     }
     done_ = std::max(done, done_);
-    fraction_ = std::clamp(fraction, 0.0, 1.0);
-    const double progress = static_cast<double>(done_) + fraction_;
-    const double elapsed = seconds(now - speed_at_);
+    const double progress = static_cast<double>(done_) + fraction;
+    const double elapsed = seconds(speed_at_, now);
     if (elapsed > 0 && progress > speed_progress_) {
         const double fresh = (progress - speed_progress_) / elapsed;
         const double keep = speed_ > 0 ? std::exp2(-elapsed / half_life_seconds) : 0;
         speed_ = keep * speed_ + (1 - keep) * fresh;
         speed_at_ = now;
         speed_progress_ = progress;
+        speed_gap_ = elapsed;
     }
+    return false;
 }
 
 std::optional<std::chrono::milliseconds> EtaEstimator::remaining(SteadyTime now) const {
-    if (total_ <= 0 || (done_ < 2 && now - started_ < quiet_time)) {
+    if (total_ <= 0) {
         return std::nullopt;
     }
     if (done_ >= total_) {
         return std::chrono::milliseconds{0};
     }
-    double left = 0;
-    if (unit_count_ > 0) {
-        const Nanoseconds unit = median_unit();
-        const double all = seconds(unit) * static_cast<double>(total_ - window_done_) - seconds(now - unit_started_);
-        left = std::max(all, seconds(unit) * static_cast<double>(total_ - done_ - 1));
-    } else if (speed_ > 0) {
-        left = (static_cast<double>(total_) - speed_progress_) / speed_ - seconds(now - speed_at_);
-    } else {
+    if (too_early(now)) {
         return std::nullopt;
     }
+    const double left = units_.count() > 0 ? left_by_units(now) : left_by_speed(now);
     constexpr double longest = 1e9;
     return std::chrono::milliseconds(std::llround(1000 * std::clamp(left, 0.0, longest)));
+}
+
+bool EtaEstimator::too_early(SteadyTime now) const {
+    const bool quiet = seconds(started_, now) < quiet_seconds;
+    if (units_.count() == 0) {
+        return quiet || speed_ <= 0;
+    }
+    if (units_.count() == 1) {
+        const double each = seconds(unit_started_, now) / static_cast<double>(done_ - window_done_ + 1);
+        return (quiet && done_ < 2) || each > doubtful * units_.typical();
+    }
+    return false;
+}
+
+double EtaEstimator::left_by_units(SteadyTime now) const {
+    const double unit = units_.typical();
+    const double all = unit * static_cast<double>(total_ - window_done_) - seconds(unit_started_, now);
+    return std::max(all, unit * static_cast<double>(total_ - done_ - 1));
+}
+
+// It counts down until the next movement was due. Then it stands: silence is no progress.
+double EtaEstimator::left_by_speed(SteadyTime now) const {
+    return (static_cast<double>(total_) - speed_progress_) / speed_ - std::min(seconds(speed_at_, now), speed_gap_);
 }
 
 }  // namespace ktrdr

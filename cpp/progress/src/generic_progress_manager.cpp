@@ -87,6 +87,7 @@ GenericProgressManager::Told GenericProgressManager::start_operation(std::string
     completed_ = false;
     items_ = expected_items_ = 0;
     detail_.clear();
+    tree_->work_begins();
     tree_->set_total_steps(total_steps);
     tree_->set_context(std::move(context));
     return std::optional(picture());

@@ -55,7 +55,16 @@ const DefaultProgressRenderer& default_renderer() {
 }  // namespace
 
 ProgressTree::ProgressTree(std::string_view operation_id, const Clock& clock, double unfinished_limit)
-    : operation_id_(operation_id), clock_(clock), started_(clock.utc_now()), unfinished_limit_(unfinished_limit) {}
+    : operation_id_(operation_id),
+      clock_(clock),
+      started_(clock.utc_now()),
+      work_began_(clock.now()),
+      unfinished_limit_(unfinished_limit) {}
+
+void ProgressTree::work_begins() {
+    const std::scoped_lock lock(mutex_);
+    work_began_ = clock_.now();
+}
 
 void ProgressTree::set_steps(std::vector<ProgressStep> steps) {
     double sum = 0;
@@ -142,9 +151,12 @@ void ProgressTree::begin(ProgressRange range, std::optional<std::size_t> declare
     const auto [items, total_items] = items_so_far(outer_.load(), inner_.load());
     outer_.store({.items = items, .total_items = total_items});
     inner_.store({});
-    const SteadyTime now = clock_.now();
-    place_ = std::make_unique<Place>(Place{std::move(range), declared, now, items, {}});
-    place_->eta.reset(now);
+    // Steps that are only counted are told of when they are done: the first one began with the work.
+    const bool counted = !range.number;
+    const SteadyTime began = counted ? work_began_ : clock_.now();
+    place_ = std::make_unique<Place>(Place{std::move(range), declared, {}, {}});
+    place_->eta.reset(began);
+    place_->rate.reset(began, counted ? 0 : items);
     detail_.clear();
     closing_message_.clear();
     push_edge();
@@ -271,9 +283,11 @@ void ProgressTree::describe_step(ProgressState& state, const ProgressCounts& out
         }
     }
     const SteadyTime now = clock_.now();
-    const double elapsed = std::chrono::duration<double>(now - place_->started).count();
-    state.rate = elapsed > 0 ? static_cast<double>(state.items_processed - place_->items) / elapsed : 0;
-    place_->eta.observe(now, outer.current, outer.total, inner_part(inner));
+    if (place_->eta.observe(now, outer.current, outer.total, inner_part(inner))) {
+        place_->rate.reset(now, state.items_processed);
+    }
+    place_->rate.observe(now, state.items_processed);
+    state.rate = place_->rate.rate(now);
     if (closing_message_.empty()) {
         state.estimated_remaining = place_->eta.remaining(now);
     }

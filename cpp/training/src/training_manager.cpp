@@ -2,6 +2,7 @@
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <atomic>
 
@@ -151,6 +152,7 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     options.steps = training_steps();
     options.context = context->progress_context();
     OperationSpec spec{"training", request.operation_id, request.parent_id, parameters_of(request, *context)};
+    spec.name = fmt::format("{} on {}", context->strategy.name, fmt::join(context->symbols, ", "));
     spec.store = parts_.operations;
     auto work = [&threads = services_.training_threads, &clock = services_.clock, context = *context,
                  bars = parts_.bars, slot = std::move(slot),

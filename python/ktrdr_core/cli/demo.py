@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._extras import install_extra
 from ..data import DataManager
 from ..errors import FeatureNotAvailableError
 from ..hosts.child import HostProcess
@@ -51,10 +52,10 @@ def strategy_path() -> Path:
 def check_installed() -> None:
     """Raise FeatureNotAvailableError unless everything that the extra ``demo`` brings is there."""
     needed = ("fastapi", "uvicorn", "bokeh_sampledata", "matplotlib", "torch")
-    missing = [name for name in needed if find_spec(name) is None]
-    if missing:
+    lacking = [name for name in needed if find_spec(name) is None]
+    if lacking:
         raise FeatureNotAvailableError(
-            f"the demo needs {', '.join(missing)}: pip install 'ktrdr-core[demo]'"
+            f"the demo needs {', '.join(lacking)}: {install_extra('demo')}"
         )
 
 

@@ -4,6 +4,11 @@ Every answer is ``{"success": …, "data": …, "error": {"code", "message", "de
 extra: ``pip install 'ktrdr-core[fastapi]'``.
 """
 
-from .operations import operations_router
+from .._extras import needed_by
 
-__all__ = ["operations_router"]
+with needed_by("ktrdr_core.fastapi"):
+    from .answers import ErrorAnswer, error_responses
+    from .envelope import install_error_handlers
+    from .operations import operations_router
+
+__all__ = ["ErrorAnswer", "error_responses", "install_error_handlers", "operations_router"]

@@ -4,8 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -18,19 +17,28 @@ from .._core import OperationEvent, OperationRecord
 from ..guard import RequestRules
 from ..operations import OperationsService
 from ..operations.handle import CANCEL_GRACE
-from .envelope import Envelope, Refusal, envelope_of, guarded, text_of
+from .answers import (
+    STATES,
+    Answer,
+    ApiStatus,
+    Cancelled,
+    Detail,
+    ListAnswer,
+    Metrics,
+    Results,
+    Row,
+    answer,
+    detail,
+    error_responses,
+    named,
+    row,
+    time_of,
+    word_of,
+)
+from .envelope import Refusal, guarded
 
-ApiStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
-
-# The words of the API and ours.
-_STATES: dict[str, tuple[str, ...]] = {
-    "pending": ("pending",),
-    "running": ("running", "cancelling", "resuming"),
-    "completed": ("completed",),
-    "failed": ("failed", "timed_out", "interrupted"),
-    "cancelled": ("cancelled",),
-}
-_WORDS = {state: word for word, states in _STATES.items() for state in states}
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # So many encoded events are kept.
 _RECENT = 1000
@@ -39,6 +47,20 @@ _SHUTDOWN_GRACE = 2.0
 
 # The largest number of an event that there can be: the store and the core count in 64 bits, with a sign.
 _MOST = 2**63 - 1
+
+_STOPPING: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": Answer[Cancelled],
+        "description": "It was asked to stop, and has not stopped yet",
+    }
+}
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events: `event` is the kind, `data` JSON with a `time`, `id` what Last-Event-ID takes",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "There are no more events, and there will be none"},
+}
 
 OperationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 
@@ -107,14 +129,21 @@ def operations_router(
         ),
         dependencies=list(dependencies),
     )
-    router.get("")(view.list)
-    router.get("/{operation_id}")(view.get)
-    router.delete("/{operation_id}")(view.cancel)
-    router.get("/{operation_id}/results")(view.results)
-    router.post("/{operation_id}/retry")(view.retry)
-    router.post("/{operation_id}/resume")(view.resume)
-    router.get("/{operation_id}/metrics")(view.metrics)
-    router.get("/{operation_id}/events", response_class=EventSourceResponse)(view.events)
+    read = error_responses(403, 404, 422, 500, 503)
+    changing = read | error_responses(408, 413, 415)
+    again = changing | error_responses(409, 501)
+    router.get("", responses=error_responses(403, 422, 500, 503))(view.list)
+    router.get("/{operation_id}", responses=read)(view.get)
+    router.delete("/{operation_id}", responses=changing | error_responses(400) | _STOPPING)(
+        view.cancel
+    )
+    router.get("/{operation_id}/results", responses=read | error_responses(409))(view.results)
+    router.post("/{operation_id}/retry", responses=again)(view.retry)
+    router.post("/{operation_id}/resume", responses=again)(view.resume)
+    router.get("/{operation_id}/metrics", responses=read)(view.metrics)
+    router.get(
+        "/{operation_id}/events", response_class=EventSourceResponse, responses=read | _STREAM
+    )(view.events)
     return router
 
 
@@ -143,10 +172,10 @@ class _View:
         limit: Annotated[int, Query(ge=1, le=1000)] = 10,
         offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
-    ) -> Envelope:
+    ) -> ListAnswer:
         """List operations, newest first; the answer's ``cursor`` asks for the page that follows, null on the last."""
         page = self._operations.list(
-            status=None if status is None else _STATES[status],
+            status=None if status is None else STATES[status],
             operation_type=operation_type,
             parent_id=parent_id,
             active_only=active_only,
@@ -154,19 +183,22 @@ class _View:
             offset=offset,
             cursor=cursor,
         )
-        return envelope_of([_row(record) for record in page.records]) | {
-            "total_count": page.total_count,
-            "active_count": page.active_count,
-            "cursor": page.cursor,
-        }
+        return ListAnswer(
+            success=True,
+            data=[row(record) for record in page.records],
+            error=None,
+            total_count=page.total_count,
+            active_count=page.active_count,
+            cursor=page.cursor,
+        )
 
-    def get(self, operation_id: OperationId) -> Envelope:
+    def get(self, operation_id: OperationId) -> Answer[Detail]:
         """Say what is known of an operation."""
-        return envelope_of(_detail(self._operations.get(operation_id)))
+        return answer(detail(self._operations.get(operation_id)))
 
     async def cancel(
         self, operation_id: OperationId, response: Response, asked: CancelRequest | None = None
-    ) -> Envelope:
+    ) -> Answer[Cancelled]:
         """Cancel an operation, and wait a moment for it to stop; 202 when it has not yet."""
         asked = asked or CancelRequest()
         record = await asyncio.to_thread(self._operations.get, operation_id)
@@ -180,16 +212,16 @@ class _View:
         if record.active:
             response.status_code = 202
         reason = record.reason
-        return envelope_of(
-            {
-                "success": True,
-                "operation_id": operation_id,
-                "status": "cancelling" if record.active else _WORDS[record.status],
-                "cancelled_at": text_of(record.stopped),
-                "cancellation_reason": asked.reason if reason is None else reason.text,
-                "task_cancelled": not record.active,
-                "training_session_cancelled": None,
-            }
+        return answer(
+            Cancelled(
+                success=True,
+                operation_id=operation_id,
+                status="cancelling" if record.active else word_of(record),
+                cancelled_at=time_of(record.stopped),
+                cancellation_reason=asked.reason if reason is None else reason.text,
+                task_cancelled=not record.active,
+                training_session_cancelled=None,
+            )
         )
 
     async def _stopped(self, record: OperationRecord) -> None:
@@ -200,7 +232,7 @@ class _View:
         except TimeoutError:
             return
 
-    def results(self, operation_id: OperationId) -> Envelope:
+    def results(self, operation_id: OperationId) -> Answer[Results]:
         """Give what a completed operation made, as far as it is plain JSON."""
         record = self._operations.get(operation_id)
         if record.status != "completed":
@@ -208,25 +240,25 @@ class _View:
                 f"operation {operation_id} is {record.status}: only a completed one has results",
                 context={"operation_id": operation_id, "status": record.status},
             )
-        return envelope_of(_named(record) | {"results": record.result})
+        return answer(Results(**named(record), results=record.result))
 
-    async def retry(self, operation_id: OperationId) -> Envelope:
+    async def retry(self, operation_id: OperationId) -> Answer[Row]:
         """Make the request of an ended operation once more, as a new one."""
-        return envelope_of(_row(self._operations.retry(operation_id)._native.record()))
+        return answer(row(self._operations.retry(operation_id)._native.record()))
 
-    async def resume(self, operation_id: OperationId) -> Envelope:
+    async def resume(self, operation_id: OperationId) -> Answer[Row]:
         """Let an operation that its process's end interrupted go on, under its id."""
-        return envelope_of(_row(self._operations.resume(operation_id)._native.record()))
+        return answer(row(self._operations.resume(operation_id)._native.record()))
 
     def metrics(
         self,
         operation_id: OperationId,
         cursor: Annotated[int, Query(ge=0, le=_MOST)] = 0,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-    ) -> Envelope:
+    ) -> Answer[Metrics]:
         """Give the metrics after a cursor, and the cursor for the next call."""
         page = self._operations.metrics(operation_id, cursor=cursor, limit=limit)
-        return envelope_of({"metrics": page.metrics, "cursor": page.cursor})
+        return answer(Metrics(metrics=page.metrics, cursor=page.cursor))
 
     async def events(
         self,
@@ -281,71 +313,6 @@ class _View:
         return text
 
 
-def _named(record: OperationRecord) -> Envelope:
-    return {
-        "operation_id": record.id,
-        "operation_type": record.type,
-        "operation_name": record.name,
-        "status": _WORDS[record.status],
-        "state": record.status,
-        "resumable": record.status == "interrupted" and record.resumable,
-    }
-
-
-def _row(record: OperationRecord) -> Envelope:
-    return _named(record) | {
-        "parent_id": record.parent_id or None,
-        "created_at": text_of(record.created),
-        "progress_percentage": record.progress.percentage,
-        "current_step": record.progress.message,
-        "symbol": record.parameters.get("symbol"),
-        "duration_seconds": _duration(record),
-    }
-
-
-def _duration(record: OperationRecord) -> float | None:
-    if record.started is None:
-        return None
-    end = record.stopped or datetime.now(record.started.tzinfo)
-    return (end - record.started).total_seconds()
-
-
-def _detail(record: OperationRecord) -> Envelope:
-    progress, parameters = record.progress, record.parameters
-    known = ("symbol", "timeframe", "mode", "start_date", "end_date")
-    return _row(record) | {
-        "started_at": text_of(record.started),
-        "completed_at": text_of(record.stopped),
-        "cancel_requested_at": text_of(record.cancel_requested),
-        "cancellation_reason": None if record.reason is None else record.reason.text,
-        "progress": {
-            "percentage": progress.percentage,
-            "current_step": progress.message,
-            "steps_completed": progress.current_step,
-            "steps_total": progress.total_steps,
-            "items_processed": progress.items_processed,
-            "items_total": progress.total_items or None,
-            "current_item": progress.context.get("current_item"),
-            "context": progress.context,
-        },
-        "metadata": {name: parameters.get(name) for name in known} | {"parameters": parameters},
-        "error_message": None if record.error is None else record.error["message"],
-        "warnings": record.warnings,
-        "errors": [] if record.error is None else [record.error],
-        "result_summary": _summary(record.result),
-        "attempt": record.attempt,
-        "durable": record.durable,
-        "last_seq": record.last_seq,
-    }
-
-
-def _summary(result: Any) -> Any:
-    """Give the plain values of a result; what is nested has a route of its own."""
-    if not isinstance(result, dict):
-        return None if isinstance(result, list) else result
-    return {name: value for name, value in result.items() if not isinstance(value, dict | list)}
-
-
 def _sse(event: OperationEvent) -> bytes:
-    data = json.dumps(event.data | {"time": text_of(event.time)}, separators=(",", ":"))
+    data = json.dumps(event.data | {"time": time_of(event.time)}, separators=(",", ":"))
     return f"id: {event.seq}\r\nevent: {event.kind}\r\ndata: {data}\r\n\r\n".encode()

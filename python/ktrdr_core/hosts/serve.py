@@ -9,10 +9,13 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import uvicorn
-
+from .._extras import needed_by
 from ..cancellation import CancellationSystem
-from .patience import PatientProtocol
+
+with needed_by("a host service"):
+    import uvicorn
+
+    from .patience import PatientProtocol
 
 if TYPE_CHECKING:
     import socket

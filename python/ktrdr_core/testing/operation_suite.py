@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .. import errors
+from .._extras import needed_by
 from ..cancellation import CancellationToken
 from ..operations import OperationsService
 from ..orchestrator import ServiceOrchestrator
@@ -287,9 +288,10 @@ class _Api:
     """The router in an app of its own."""
 
     def __init__(self) -> None:
-        from fastapi import FastAPI
+        with needed_by("the HTTP half of OperationSuite"):
+            from fastapi import FastAPI
 
-        from ..fastapi.operations import operations_router
+            from ..fastapi import operations_router
 
         self._app = FastAPI()
         self._app.include_router(operations_router(cancel_grace=_LIMIT), prefix="/api/v1")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._extras import needed_by
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
@@ -51,11 +53,12 @@ def save_report(result: Mapping[str, Any], path: str | os.PathLike[str]) -> Path
 
     Raises
     ------
-    ImportError
-        When matplotlib is not installed (the extra ``demo`` has it).
+    FeatureNotAvailableError
+        When matplotlib is not installed; an ImportError. The message has the command that installs it.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with needed_by("save_report()"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     # Without pyplot: no window system is asked for, and no global figure is left behind.
     figure = Figure(figsize=(13, 4), layout="constrained")

@@ -8,9 +8,9 @@ from pathlib import Path
 from threading import Lock, Thread
 
 from .. import _core
+from .._extras import install_extra, missing, pip_install, rebuild_with
 from ..errors import FeatureNotAvailableError
 
-_EXTRA = "pip install 'ktrdr-core[train]'"
 # The interpreter's exit waits this long for a load under way. Seconds.
 _EXIT_LIMIT = 2.0
 
@@ -20,13 +20,14 @@ _lock = Lock()
 def check_installed() -> None:
     """Raise FeatureNotAvailableError unless LibTorch and our module over it can be loaded."""
     if find_spec("ktrdr_core._torch") is None:
+        # What is installed beside it changes nothing: the package itself lacks the part.
         raise FeatureNotAvailableError(
-            "this ktrdr-core was built without local training (KTRDR_WITH_TORCH=0): "
-            f"install it with {_EXTRA}"
+            "this ktrdr-core was built without local training (KTRDR_WITH_TORCH=0); build it again with: "
+            f"env -u KTRDR_WITH_TORCH {rebuild_with('train')}"
         )
     spec = find_spec("torch")
     if spec is None or spec.origin is None:
-        raise FeatureNotAvailableError(f"local training needs LibTorch: {_EXTRA}")
+        raise missing("local training", "torch")
     from importlib.metadata import version
 
     from .._torch_release import RELEASE
@@ -34,7 +35,8 @@ def check_installed() -> None:
     found = version("torch")
     if found.partition("+")[0] != RELEASE:
         raise FeatureNotAvailableError(
-            f"local training was built for torch {RELEASE} and torch {found} is installed: {_EXTRA}"
+            f"local training was built for torch {RELEASE} and torch {found} is installed: "
+            f"{pip_install(f'torch=={RELEASE}')}"
         )
 
 
@@ -52,7 +54,7 @@ def _load(slot: _core.TrainerSlot) -> None:
             from .. import _torch
         slot.fulfil(_torch.make_trainer())
     except (ImportError, OSError) as error:
-        slot.fail(f"LibTorch cannot be loaded: {error}; {_EXTRA}")
+        slot.fail(f"LibTorch cannot be loaded: {error}; install it anew: {install_extra('train')}")
 
 
 def _preload() -> None:

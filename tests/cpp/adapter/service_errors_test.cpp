@@ -33,6 +33,17 @@ TEST(StatusError, SaysWhoAnsweredWhatAndWhy) {
     EXPECT_THAT(told("two\nlines").message, HasSubstr("two lines"));
 }
 
+TEST(StatusError, SaysWhenToComeBackWhereTheServiceDoes) {
+    const auto busy = [](Headers headers) {
+        return status_error({"quotes", "GET", "http://h/x"}, Response{.status = 503, .headers = std::move(headers)});
+    };
+    EXPECT_EQ(busy({{"retry-after", "7"}}).context.at("retry_after"), 7.0);
+    for (const char* const nothing : {"0", "soon", "Mon, 01 Jan 2001 00:00:00 GMT"}) {
+        EXPECT_FALSE(busy({{"Retry-After", nothing}}).context.contains("retry_after")) << nothing;
+    }
+    EXPECT_FALSE(busy({}).context.contains("retry_after"));
+}
+
 TEST(StatusError, KeepsTheRecordOfAnErrorAsTheCause) {
     const std::string record = R"({"code":"c","message":"m","context":{"a":1}})";
     EXPECT_EQ(cause_of(record), record);

@@ -42,6 +42,20 @@ TEST_F(OneOperation, StartsOnce) {
     EXPECT_EQ(operation_->status(), OperationStatus::running);
 }
 
+TEST_F(OneOperation, TakesItsWaitForNoWork) {
+    world_.clock.advance(60s);
+    ASSERT_TRUE(operation_->start());
+    for (const std::int64_t done : {1, 2}) {
+        world_.clock.advance(1500ms);
+        if (done == 1) {
+            operation_->progress().enter(ProgressRange{});
+        }
+        operation_->progress().outer().store({.current = done, .total = 10, .items = done});
+        EXPECT_NEAR(operation_->record().progress->rate, 1 / 1.5, 1e-9);
+    }
+    EXPECT_EQ(operation_->record().progress->estimated_remaining, 12s);
+}
+
 TEST_F(OneOperation, CompletesWithItsValue) {
     ASSERT_TRUE(operation_->start());
     EXPECT_EQ(operation_->result().error().code, Errc::conflict);

@@ -70,8 +70,54 @@ TEST_F(Eta, FollowsAChangeOfPaceWithinFiveUnits) {
 }
 
 TEST_F(Eta, SharesTheTimeOfUnitsItDidNotSeeOneByOne) {
+    look(1000ms, 1);
     look(6000ms, 6);
     EXPECT_THAT(left(6000ms), Optional(4000ms));
+}
+
+TEST_F(Eta, DoesNotTakeAHeadStartForWork) {
+    // Two of ten may be all that was done in a second, or what an earlier run has left.
+    look(1000ms, 2);
+    EXPECT_EQ(left(1000ms), std::nullopt);
+    EXPECT_EQ(left(9000ms), std::nullopt);
+    look(11'000ms, 3);
+    EXPECT_THAT(left(11'000ms), Optional(70'000ms));
+    look(21'000ms, 4);
+    EXPECT_THAT(left(21'000ms), Optional(60'000ms));
+}
+
+TEST_F(Eta, MeasuresTheUnitInWorkAfterAHeadStart) {
+    look(100ms, 4);
+    look(2100ms, 4, 0.2);
+    EXPECT_EQ(left(2100ms), std::nullopt);
+    look(4100ms, 4, 0.4);
+    EXPECT_THAT(left(4100ms), Optional(56'000ms));
+}
+
+TEST_F(Eta, BelievesTheSecondOfTwoUnits) {
+    // Work that counts a unit as it begins seems to need nothing for the first; another loads its libraries in it.
+    look(0ms, 1);
+    look(1500ms, 2);
+    EXPECT_THAT(left(1500ms), Optional(12'000ms));
+    eta_.reset(SteadyTime{});
+    look(20'000ms, 1);
+    look(21'500ms, 2);
+    EXPECT_THAT(left(21'500ms), Optional(12'000ms));
+}
+
+TEST_F(Eta, SaysNothingWhereTheFirstUnitWasNoneAndTheSecondIsLong) {
+    look(1ms, 1);
+    EXPECT_EQ(left(3001ms), std::nullopt);
+    look(10'000ms, 2);
+    EXPECT_THAT(left(10'000ms), Optional(79'992ms));
+}
+
+TEST_F(Eta, StandsWhileWorkThatMovedReportsNothing) {
+    look(2000ms, 0, 0.1);
+    look(4000ms, 0, 0.2);
+    // The next movement was due after two seconds: what is left is no less for silence.
+    EXPECT_THAT(left(6000ms), Optional(194'000ms));
+    EXPECT_THAT(left(600'000ms), Optional(194'000ms));
 }
 
 TEST_F(Eta, DoesNotJumpWhenTheUnitsAreShorterThanTheLooksAtThem) {

@@ -3,6 +3,8 @@
 
 #include <random>
 #include <thread>
+#include <tuple>
+#include <utility>
 
 #include <ktrdr/base/manual.hpp>
 #include <ktrdr/progress/generic_progress_manager.hpp>
@@ -153,6 +155,103 @@ TEST_F(GenericManager, TakesUpdatesOfAHundredThreads) {
     }
     EXPECT_DOUBLE_EQ(manager_.state()->percentage, 100);
     EXPECT_DOUBLE_EQ(manager_.complete_operation().value()->percentage, 100);
+}
+
+/// What is left and the rate after step `step`, which has handled as many items.
+std::pair<std::optional<std::chrono::milliseconds>, double> after(GenericProgressManager& manager, std::int64_t step) {
+    const auto state = manager.update_progress(step, std::nullopt, step).value().value();
+    return {state.estimated_remaining, state.rate};
+}
+
+TEST_F(GenericManager, BeginsTheFirstUnitWhenTheOperationStarts) {
+    ASSERT_TRUE(manager_.start_operation("op", 10));
+    for (int step = 1; step <= 9; ++step) {
+        clock_.advance(1500ms);
+        const auto [left, rate] = after(manager_, step);
+        EXPECT_NEAR(rate, 1 / 1.5, 1e-9) << step;
+        if (step >= 2) {
+            EXPECT_EQ(left, (10 - step) * 1500ms) << step;
+        }
+    }
+}
+
+TEST_F(GenericManager, BeginsTheFirstUnitOfAStepWithTheStep) {
+    ASSERT_TRUE(manager_.start_operation("op", 2));
+    clock_.advance(60s);
+    ASSERT_TRUE(manager_.start_step({.name = "Reading", .number = 1}));
+    for (int unit = 1; unit <= 9; ++unit) {
+        clock_.advance(1500ms);
+        const auto state = manager_.update_step_progress(unit, 10, unit, "").value().value();
+        EXPECT_NEAR(state.rate, 1 / 1.5, 1e-9) << unit;
+        if (unit >= 2) {
+            EXPECT_EQ(state.estimated_remaining, (10 - unit) * 1500ms) << unit;
+        }
+    }
+}
+
+TEST_F(GenericManager, IsNotMisledByStepsThatAnEarlierRunDid) {
+    for (const auto at_once : {true, false}) {
+        ASSERT_TRUE(manager_.start_operation("op", 50));
+        if (at_once) {
+            (void)after(manager_, 40);
+        }
+        clock_.advance(1500ms);
+        auto [left, rate] = after(manager_, 41);
+        for (int step = 42; step <= 49; ++step) {
+            clock_.advance(1500ms);
+            std::tie(left, rate) = after(manager_, step);
+            EXPECT_EQ(left, (50 - step) * 1500ms) << step;
+            EXPECT_NEAR(rate, 1 / 1.5, 1e-9) << step;
+        }
+    }
+}
+
+TEST_F(GenericManager, IsNotMisledByWorkThatCountsAStepAsItBegins) {
+    ASSERT_TRUE(manager_.start_operation("op", 10));
+    (void)after(manager_, 1);
+    for (int step = 2; step <= 10; ++step) {
+        clock_.advance(1500ms);
+        const auto [left, rate] = after(manager_, step);
+        EXPECT_EQ(left, (10 - step) * 1500ms) << step;
+        if (step >= 3) {
+            EXPECT_NEAR(rate, 1 / 1.5, 1e-9) << step;
+        }
+    }
+}
+
+TEST_F(GenericManager, CountsFromTheLastStartOfTheOperation) {
+    const auto tree = std::make_shared<ProgressTree>("op", clock_);
+    GenericProgressManager manager(tree, clock_);
+    clock_.advance(60s);
+    ASSERT_TRUE(manager.start_operation("op", 10));
+    clock_.advance(1500ms);
+    EXPECT_NEAR(after(manager, 1).second, 1 / 1.5, 1e-9);
+    clock_.advance(1500ms);
+    EXPECT_EQ(after(manager, 2).first, 12'000ms);
+}
+
+TEST_F(GenericManager, SaysNothingOfTheEndWithoutATotal) {
+    ASSERT_TRUE(manager_.start_operation("op", 0));
+    for (int step = 1; step <= 9; ++step) {
+        clock_.advance(1500ms);
+        const auto [left, rate] = after(manager_, step);
+        EXPECT_EQ(left, std::nullopt);
+        EXPECT_NEAR(rate, 1 / 1.5, 1e-9) << step;
+    }
+}
+
+TEST_F(GenericManager, CountsTheStepsOfWorkThatNamedItsFirstOnes) {
+    ASSERT_TRUE(manager_.start_operation("op", 10));
+    clock_.advance(30s);
+    ASSERT_TRUE(manager_.start_step({.name = "Opening", .number = 1}));
+    clock_.advance(30s);
+    (void)after(manager_, 4);
+    for (int step = 5; step <= 9; ++step) {
+        clock_.advance(1500ms);
+        const auto [left, rate] = after(manager_, step);
+        EXPECT_EQ(left, (10 - step) * 1500ms) << step;
+        EXPECT_NEAR(rate, 1 / 1.5, 1e-9) << step;
+    }
 }
 
 }  // namespace

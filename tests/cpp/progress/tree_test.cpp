@@ -261,6 +261,18 @@ TEST_F(Tree, EstimatesWhatIsLeftOfTheStep) {
     EXPECT_EQ(tree_.snapshot().estimated_remaining, std::nullopt);
 }
 
+TEST_F(Tree, CountsUnitsWithoutAStepFromTheBeginningOfTheWork) {
+    clock_.advance(60s);  // It waited for its turn.
+    tree_.work_begins();
+    clock_.advance(1500ms);
+    tree_.enter(ProgressRange{});
+    tree_.outer().store(counts(1, 10, 1));
+    EXPECT_NEAR(tree_.snapshot().rate, 1 / 1.5, 1e-9);
+    clock_.advance(1500ms);
+    tree_.outer().store(counts(2, 10, 2));
+    EXPECT_THAT(tree_.snapshot().estimated_remaining, Optional(12'000ms));
+}
+
 TEST_F(Tree, WorksWithoutDeclaredSteps) {
     ProgressTree plain("op_2", clock_);
     plain.enter(0);

@@ -8,11 +8,14 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fastapi import FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel
 
+from ..._extras import needed_by
 from ...guard import RequestGuard, RequestRules
 from ..traffic import Gate, Traffic
+
+with needed_by("the IB host service"):
+    from fastapi import FastAPI, HTTPException, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence

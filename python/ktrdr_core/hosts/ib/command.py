@@ -7,9 +7,9 @@ import ipaddress
 import socket
 import sys
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import NoReturn
 
+from ..._extras import require
 from ...errors import KtrdrError
 from ...guard import RequestRules
 from .replay import sampledata
@@ -18,10 +18,8 @@ from .replay import sampledata
 def main(arguments: list[str] | None = None) -> int:
     """Run the service; the exit status."""
     options = _parser().parse_args(arguments)
-    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
-    if missing:
-        return _refuse(f"{' and '.join(missing)} missing: pip install 'ktrdr-core[fastapi]'")
     try:
+        require("the IB host service", "fastapi", "uvicorn", "bokeh_sampledata")
         rules = RequestRules(allowed_hosts=[*options.allow_host, *_reached_by(options.host)])
         source = sampledata()
     except KtrdrError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ...errors import FeatureNotAvailableError
+from ..._extras import needed_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,14 +85,10 @@ def sampledata() -> Replay:
     Raises
     ------
     FeatureNotAvailableError
-        When the package is not installed; the message names the extra.
+        When the package is not installed; the message has the command that installs it.
     """
-    try:
+    with needed_by("the replay of daily bars"):
         from bokeh_sampledata import stocks
-    except ImportError as error:
-        raise FeatureNotAvailableError(
-            "the replay reads its bars from bokeh_sampledata: pip install 'ktrdr-core[demo]'"
-        ) from error
     series = {
         symbol: {"1d": _adjusted(columns)}
         for symbol, columns in (("AAPL", stocks.AAPL), ("MSFT", stocks.MSFT))

@@ -17,7 +17,8 @@ struct Asked {
 };
 
 /// What an answer with a status that is no success comes to: `status`, with the reason that the service gives, and in
-/// its context the status, the first 4 KiB of the body and the attempts. A record of an error in the body (an object
+/// its context the status, the first 4 KiB of the body, the attempts and, where the service says it, after how many
+/// seconds to come back as "retry_after". A record of an error in the body (an object
 /// with a "message", by itself or as its "error" or "detail") is kept as "cause": `{"code", "message", "context"}`.
 [[nodiscard]] KTRDR_EXPORT Error status_error(const Asked& asked, const Response& response);
 

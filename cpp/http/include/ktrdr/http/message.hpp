@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,5 +69,8 @@ struct Response {
     std::vector<std::string> redirects{};
     std::string url{};
 };
+
+/// How long from `now` the answer asks to wait, by its first `Retry-After`; nothing where it does not say.
+[[nodiscard]] KTRDR_EXPORT std::optional<std::chrono::milliseconds> retry_after(const Response& response, UtcTime now);
 
 }  // namespace ktrdr

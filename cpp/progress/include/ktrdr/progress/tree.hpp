@@ -13,6 +13,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/progress/eta.hpp>
 #include <ktrdr/progress/node.hpp>
+#include <ktrdr/progress/rate.hpp>
 #include <ktrdr/progress/renderer.hpp>
 #include <ktrdr/progress/state.hpp>
 
@@ -31,7 +32,8 @@ struct ProgressStep {
 /// A step that was not declared, with its own part of the bar.
 struct ProgressRange {
     std::string name{};
-    /// Its place among the steps, from 1. Unset: the units of the step are the operation's steps themselves.
+    /// Its place among the steps, from 1. Unset: the units of the step are the operation's steps themselves, counted
+    /// since the work began.
     std::optional<std::int64_t> number{};
     /// Percent of the bar where it begins and where it ends, 0 <= start <= end <= 100.
     double start{0};
@@ -47,8 +49,8 @@ struct ProgressRange {
 /// old unit with the new count would be more than there is.
 ///
 /// Errors: misuse (a weight that is not above 0, a step that was not declared) throws.
-/// Thread safety: `enter`, `set_context`, `set_detail`, `finish`, `close` from the worker; the rest from any thread;
-/// nodes as they say. The renderer runs under the tree's lock and must not call back.
+/// Thread safety: `work_begins`, `enter`, `set_context`, `set_detail`, `finish`, `close` from the worker; the rest from
+/// any thread; nodes as they say. The renderer runs under the tree's lock and must not call back.
 class KTRDR_EXPORT ProgressTree final {
 public:
     /// What work that has not said that it is done never goes beyond, in percent.
@@ -69,6 +71,9 @@ public:
     /// What the worker says of the step in work, in place of its name. Cleared by `enter`.
     void set_detail(std::string detail);
 
+    /// The work begins now, after its wait for a turn: what is counted without steps is timed from here. Until it is
+    /// called, from when the tree was made.
+    void work_begins();
     /// The work is now in step `index` (0-based). Clears both nodes but for the items, and queues an edge that is never
     /// lost. Without declared steps there is one, number 0, without a name.
     void enter(std::size_t index);
@@ -97,10 +102,8 @@ private:
         ProgressRange range{};
         /// Which of the declared ones it is.
         std::optional<std::size_t> declared{};
-        SteadyTime started{};
-        /// Items that were done when it began.
-        std::int64_t items{0};
         EtaEstimator eta{};
+        RateMeter rate{};
     };
 
     void begin(ProgressRange range, std::optional<std::size_t> declared = std::nullopt);
@@ -118,6 +121,7 @@ private:
     const std::string_view operation_id_;
     const Clock& clock_;
     const UtcTime started_;
+    SteadyTime work_began_;
     const double unfinished_limit_;
     ProgressNode outer_{};
     ProgressNode inner_{};

@@ -1,0 +1,53 @@
+#include <ktrdr/progress/rate.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+namespace ktrdr {
+namespace {
+
+constexpr double shortest_window = 1;
+/// Silence is never taken for a stop before so many seconds.
+constexpr double quiet_seconds = 3;
+
+double seconds(SteadyTime from, SteadyTime to) {
+    return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
+void RateMeter::reset(SteadyTime now, std::int64_t items) {
+    *this = RateMeter{};
+    window_started_ = moved_ = now;
+    window_items_ = items_ = items;
+}
+
+void RateMeter::observe(SteadyTime now, std::int64_t items) {
+    if (items <= items_) {
+        return;
+    }
+    items_ = items;
+    moved_ = now;
+    ++movements_;
+    const double taken = seconds(window_started_, now);
+    const bool first_of_short_work = rates_.count() == 0 && movements_ > 1 && taken > 0;
+    if (taken < shortest_window && !first_of_short_work) {
+        return;
+    }
+    const auto gain = static_cast<double>(items - window_items_);
+    rates_.keep(gain / taken);
+    seconds_.keep(taken);
+    gains_.keep(gain);
+    window_started_ = now;
+    window_items_ = items;
+}
+
+double RateMeter::rate(SteadyTime now) const {
+    if (rates_.count() == 0) {
+        return 0;
+    }
+    const double silence = seconds(moved_, now);
+    return silence > std::max(seconds_.sum(), quiet_seconds) ? gains_.sum() / silence : rates_.typical();
+}
+
+}  // namespace ktrdr
