@@ -15,6 +15,7 @@ demo: ## load real bars, train a model, print a report
 	@tools/setup.sh demo
 	@# Ctrl-C ends the demo with status 130; make then ends as one interrupted, without a word of its own.
 	@.venv/bin/ktrdr-core demo || { [ $$? -eq 130 ] && kill -INT $$PPID; }
+	@echo 'What next: `source .venv/bin/activate`, and python and ktrdr-core of this terminal are those of the project (README.md).'
 
 test: ## every check: tests in C++ and Python, floor plan, types, style, sanitizers
 	@tools/setup.sh dev
