@@ -19,6 +19,7 @@ def result(*, right: float | None, prior: float | None, rows: int = 970) -> dict
             {
                 "symbol": symbol,
                 "bars": bars,
+                "undecided": 5,
                 "first_bar": f"{first}T00:00:00.000Z",
                 "last_bar": f"{last}T00:00:00.000Z",
             }
@@ -83,8 +84,8 @@ def test_the_picture_names_them_too() -> None:
     [
         (0.40, 0.45, "(the model knows no more than that)"),
         (0.45, 0.45, "(the model knows no more than that)"),
-        # Two standard errors of 45 % on 970 rows are 3.2 points.
-        (0.48, 0.45, "(+3.0 points: chance alone gives that; the model knows no more)"),
+        # Two standard errors of 45 % on 970 rows, of which five share an answer, are 7.1 points.
+        (0.52, 0.45, "(+7.0 points: chance alone gives that; the model knows no more)"),
     ],
 )
 def test_no_knowledge_is_said_with_its_reason_and_what_to_try(
@@ -98,8 +99,8 @@ def test_no_knowledge_is_said_with_its_reason_and_what_to_try(
 
 
 def test_knowledge_is_said_in_points_beside_what_chance_gives() -> None:
-    lines = said(result(right=0.49, prior=0.45))
-    assert lines["test"].endswith("(+4.0 points; chance alone gives up to 3.2)")
+    lines = said(result(right=0.53, prior=0.45))
+    assert lines["test"].endswith("(+8.0 points; chance alone gives up to 7.1)")
     assert not {"why", "try"} & set(lines)
 
 

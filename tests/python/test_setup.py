@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -11,9 +10,9 @@ from pathlib import Path
 import pexpect  # type: ignore[import-untyped]
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PROMPT = "\nready>"
+from shell import Shell
 
+ROOT = Path(__file__).parents[2]
 # Stands for the interpreter: what takes long says what pip, ninja and the demo say, and then waits to be interrupted.
 # As pip does, it ends with status 1 at a Ctrl-C, so that nothing but the script itself makes 130 of it.
 PYTHON = """\
@@ -46,43 +45,13 @@ esac
 """
 
 
-class Terminal:
-    """A shell in a pseudo-terminal, in a tree where everything is still to do."""
-
-    def __init__(self, tree: Path, stage: str, *, columns: int = 100) -> None:
-        python = tree / "python3"
-        python.write_text(PYTHON)
-        python.chmod(0o755)
-        settings = {"PYTHON": str(python), "REAL": sys.executable, "STAGE": stage, "PS1": PROMPT}
-        self._shell = pexpect.spawn(
-            "bash",
-            ["--norc", "--noprofile", "--noediting"],
-            cwd=str(tree),
-            # Make hands its own settings on to those that it runs; this one is run by no other.
-            env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")} | settings,
-            timeout=60,
-            encoding="utf-8",
-            dimensions=(24, columns),
-            echo=False,
-        )
-        self._shell.delaybeforesend = None
-        self._shell.expect_exact(PROMPT.strip())
-
-    def start(self, line: str) -> None:
-        self._shell.sendline(line)
-
-    def wait_for(self, text: str) -> str:
-        self._shell.expect_exact(text)
-        return str(self._shell.before)
-
-    def press_ctrl_c(self) -> None:
-        self._shell.sendintr()
-
-    def rest(self) -> str:
-        return self.wait_for(PROMPT.strip())
-
-    def close(self) -> None:
-        self._shell.close(force=True)
+def shell_in(tree: Path, stage: str, *, columns: int = 100) -> Shell:
+    """A terminal in a tree where everything is still to do, and stays at a stage."""
+    python = tree / "python3"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    settings = {"PYTHON": str(python), "REAL": sys.executable, "STAGE": stage}
+    return Shell(tree, settings, columns=columns)
 
 
 @pytest.fixture
@@ -108,7 +77,7 @@ def tree(tmp_path: Path) -> Path:
 def test_it_says_what_it_takes_shows_how_far_it_is_and_ends_with_130_at_ctrl_c(
     tree: Path, stage: str, moment: str, how: str
 ) -> None:
-    terminal = Terminal(tree, stage)
+    terminal = shell_in(tree, stage)
     terminal.start(f"set -o pipefail; {how}")
     before = terminal.wait_for(moment)
     for what in ("Python packages in .venv", "compiling"):
@@ -119,27 +88,26 @@ def test_it_says_what_it_takes_shows_how_far_it_is_and_ends_with_130_at_ctrl_c(
     assert "Ctrl-C stops it at any moment" in before
     terminal.press_ctrl_c()
     said = terminal.rest()
-    assert "setup: interrupted; the next run goes on from here" in said
-    assert "failed" not in said
-    assert "Traceback" not in said
-    terminal.start("echo status $?")
-    assert "status 130" in terminal.rest()
+    assert "setup: interrupted; the next run goes on from here" in said.text
+    assert "failed" not in said.text
+    assert "Traceback" not in said.text
+    assert said.status == 130
     terminal.close()
 
 
 def test_a_download_says_how_much_has_come_and_a_terminal_s_line_is_no_longer_than_it(
     tree: Path,
 ) -> None:
-    terminal = Terminal(tree, "packages", columns=54)
+    terminal = shell_in(tree, "packages", columns=54)
     terminal.start("make demo")
     seen = terminal.wait_for("MB so far")
     assert "\r\x1b[K" in seen
     terminal.press_ctrl_c()
-    seen += terminal.rest()
-    drawn = [part for part in seen.split("\r\x1b[K")[1:] if part]
-    assert drawn
-    assert all(len(part.splitlines()[0]) <= 53 for part in drawn if part.splitlines())
+    assert terminal.rest().status == 130
     terminal.close()
+    drawn = seen.split("\r\x1b[K")[1:]
+    assert drawn
+    assert all(len(line) <= 53 for part in drawn for line in part.splitlines()[:1])
 
 
 def test_what_failed_is_shown_with_its_last_words(tmp_path: Path) -> None:

@@ -73,8 +73,7 @@ def _test_lines(result: Mapping[str, Any]) -> list[str]:
     )
     if accuracy is None or prior is None:
         return [text]
-    # Two standard errors: what a model that knows nothing reaches by luck in one case of forty.
-    luck = 2 * sqrt(prior * (1 - prior) / result["session_info"]["data_summary"]["rows"]["test"])
+    luck = _luck(prior, result["session_info"]["data_summary"])
     difference = accuracy - prior
     if difference > luck:
         return [
@@ -92,6 +91,16 @@ def _test_lines(result: Mapping[str, Any]) -> list[str]:
         "try        other indicators and fuzzy_sets, another threshold or label_lookahead in the strategy file, more",
         "           symbols or years; choose by validation, and look at test last",
     ]
+
+
+def _luck(prior: float, data: Mapping[str, Any]) -> float:
+    """Say what a model that knows nothing gains on the test rows by luck, in one case of forty: two standard errors.
+
+    A label looks some bars ahead, as many as the series' end has without one: rows so near each other share their answer,
+    and count as one.
+    """
+    shared = max(1, *(one["undecided"] for one in data["symbols"]))
+    return 2 * sqrt(prior * (1 - prior) * shared / data["rows"]["test"])
 
 
 def _percent(share: float | None) -> str:
