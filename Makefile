@@ -1,7 +1,7 @@
 # Each target sets up what it needs. Paths are relative and quoted: the folder's name may hold a space.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test asan tsan fuzz soak coverage bench format lint docs notebook wheel clean
+.PHONY: help setup build demo test asan tsan fuzz soak coverage bench format lint docs notebook outputs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -57,10 +57,13 @@ docs: ## the pages and the reference as a site in build/docs; a broken link fail
 	@tools/setup.sh dev
 	@tools/test.sh docs
 
-notebook: ## open the notebooks (installs jupyterlab into .venv)
+notebook: ## open the notebooks
 	@tools/setup.sh dev
-	@.venv/bin/python -m pip install -q jupyterlab
 	@exec .venv/bin/jupyter lab notebooks
+
+outputs: ## execute the notebooks and keep what they show
+	@tools/setup.sh dev
+	@.venv/bin/python tools/notebooks.py
 
 wheel: ## one manylinux wheel in dist/
 	@tools/setup.sh dev

@@ -242,12 +242,12 @@ package() {
 # The figures are those of Debian 12 with two compilers at once; a part that is there already is not named.
 announce() {
     local missing parts=() apt='100 MB to download, 700 MB of disk' pip='270 MB to download, 1.3 GB of disk' files minutes
-    [ "$level" = demo ] || apt='270 MB to download, 1.7 GB of disk' pip='400 MB to download, 1.9 GB of disk'
+    [ "$level" = demo ] || apt='270 MB to download, 1.7 GB of disk' pip='400 MB to download, 2 GB of disk'
     mapfile -t missing < <(missing_packages | sort -u)
     [ ${#missing[@]} -eq 0 ] || parts+=("system packages (at most $apt, 2 minutes): ${missing[*]}")
     if ! has_environment || ! has_requirements; then
-        parts+=("Python packages in .venv: $pip, 3 minutes with the CPU build of torch"
-            "    (the ordinary wheel of torch is for CUDA, several GB of both; README.md, Install, has the line that chooses)")
+        parts+=("Python packages in .venv: at most $pip, 3 minutes, with the CPU build of torch"
+            "    (the ordinary wheel of torch is for CUDA, several GB of both; the first block of README.md chooses the other)")
     fi
     if ! has_environment || ! has_package; then
         files=$(find cpp -name '*.cpp' | wc -l)
