@@ -86,8 +86,8 @@ def _test_lines(result: Mapping[str, Any]) -> list[str]:
         )
     return [
         f"{text} ({verdict})",
-        "why        the test rows come after all that it learnt from, and past prices say little about the next:",
-        "           a figure from the training rows would look better, and would be worth nothing",
+        "why        the test rows come after all that it learnt from, so no hindsight is in the figure; and past prices",
+        "           say little about the next ones",
         "try        other indicators and fuzzy_sets, another threshold or label_lookahead in the strategy file, more",
         "           symbols or years; choose by validation, and look at test last",
     ]
