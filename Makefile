@@ -1,7 +1,7 @@
 # Each target sets up what it needs. Paths are relative and quoted: the folder's name may hold a space.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lowest asan tsan fuzz soak coverage bench format lint docs notebook wheel clean
+.PHONY: help setup build demo test lowest asan tsan fuzz soak coverage bench format lint docs notebook outputs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,7 @@ demo: ## load real bars, train a model, print a report
 	@tools/setup.sh demo
 	@# Ctrl-C ends the demo with status 130; make then ends as one interrupted, without a word of its own.
 	@.venv/bin/ktrdr-core demo || { [ $$? -eq 130 ] && kill -INT $$PPID; }
+	@echo 'What next: `source .venv/bin/activate`, and python and ktrdr-core of this terminal are those of the project (README.md).'
 
 test: ## every check: tests in C++ and Python, floor plan, types, style, sanitizers
 	@tools/setup.sh dev
@@ -60,10 +61,13 @@ docs: ## the pages and the reference as a site in build/docs; a broken link fail
 	@tools/setup.sh dev
 	@tools/test.sh docs
 
-notebook: ## open the notebooks (installs jupyterlab into .venv)
+notebook: ## open the notebooks
 	@tools/setup.sh dev
-	@.venv/bin/python -m pip install -q jupyterlab
 	@exec .venv/bin/jupyter lab notebooks
+
+outputs: ## execute the notebooks and keep what they show
+	@tools/setup.sh dev
+	@.venv/bin/python tools/notebooks.py
 
 wheel: ## one manylinux wheel in dist/
 	@tools/setup.sh dev

@@ -7,6 +7,9 @@
 # 2. .venv with the build requirements, torch and the extra of that name.
 # 3. The package itself, installed editable from build/<cache tag>: what changed is compiled and installed.
 #
+# It says first what there is to do and what that takes, and shows how far it is. Ctrl-C ends it with status 130; the next run
+# goes on from there.
+#
 # tools/constraints.txt says which versions of Python packages. PYTHON chooses the interpreter; pip's own settings (PIP_INDEX_URL, PIP_FIND_LINKS, ...) are honoured.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -28,6 +31,12 @@ stop() {
     printf 'setup: %s\n' "$*" >&2
     exit 1
 }
+interrupted() {
+    printf 'setup: interrupted; the next run goes on from here\n' >&2
+    trap - INT
+    kill -INT $$
+}
+trap interrupted INT
 # Servers lie in /usr/sbin, which a user's PATH need not have.
 has() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null 2>&1; }
 
@@ -37,6 +46,9 @@ boost_package() {
     # Debian 12's libboost-dev is 1.74; 1.81 is a package of its own.
     if grep -qs bookworm /etc/os-release; then echo libboost1.81-dev; else echo libboost-dev; fi
 }
+
+# Debian's alone: Ubuntu's package fetches a snap.
+has_chromium() { ! grep -qs '^ID=debian' /etc/os-release || has chromium; }
 
 missing_headers() {
     local dev=0
@@ -79,6 +91,8 @@ missing_packages() {
     for pair in "${tools[@]}"; do
         has "${pair%%:*}" || echo "${pair#*:}"
     done
+    # The notebooks are tried in a browser.
+    [ "$level" = demo ] || has_chromium || echo chromium
     # Without a compiler nothing can be asked; apt skips what is there.
     if has g++; then
         missing_headers
@@ -122,6 +136,13 @@ if importlib.util.find_spec("ensurepip") is None:
 PY
 }
 
+# apt <package>...: status lines among its output say how far it is.
+apt() {
+    "${sudo[@]}" apt-get update &&
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y --no-install-recommends -o APT::Status-Fd=1 "$@"
+}
+
 system_packages() {
     local missing
     mapfile -t missing < <(missing_packages | sort -u)
@@ -136,22 +157,23 @@ system_packages() {
     fi
     say "installing ${missing[*]}"
     mkdir -p build
-    if ! { "${sudo[@]}" apt-get update && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y --no-install-recommends "${missing[@]}"; } >build/packages.log 2>&1; then
-        tail -n 20 build/packages.log >&2
+    logged build/packages.log apt "${missing[@]}" ||
         stop "apt-get could not install them; the whole log is build/packages.log"
-    fi
     mapfile -t missing < <(missing_packages | sort -u)
     [ ${#missing[@]} -eq 0 ] || stop "still missing after apt-get install: ${missing[*]}; Debian 12 and Ubuntu 24.04 have them"
 }
 
 # --- The virtual environment --------------------------------------------------
 
+has_environment() {
+    .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null &&
+        [ "$(cat "$stamps/place" 2>/dev/null || pwd)" = "$(pwd)" ]
+}
+
 virtual_environment() {
     local python
     python=$(find_python) || stop "no Python >= 3.11 found; install one, or name it: PYTHON=/path/to/python3.12 make setup"
-    if ! .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-        [ "$(cat "$stamps/place" 2>/dev/null || pwd)" != "$(pwd)" ]; then
+    if ! has_environment; then
         say "making .venv with $python"
         "$python" -m venv --clear .venv
     fi
@@ -162,15 +184,25 @@ virtual_environment() {
 # Names what an installation depends on; a stamp that holds it says the installation is current.
 key() { { cat pyproject.toml tools/setup.sh tools/constraints.txt && echo "${KTRDR_WITH_TORCH:-}"; } | sha256sum; }
 
-requirements() {
+has_requirements() {
     local have
     for have in dev "$level"; do
         [ "$(cat "$stamps/requirements-$have" 2>/dev/null)" != "$(key)" ] || return 0
     done
-    say "installing the Python packages of [$level] (the ordinary torch wheel is large: see docs/hacking.md)"
+    return 1
+}
+
+requirements() {
+    has_requirements && return
+    say "installing the Python packages of [$level]"
     .venv/bin/python tools/requirements.py "$level" >"$stamps/requirements.txt"
-    .venv/bin/python -m pip install -q --disable-pip-version-check -r "$stamps/requirements.txt" \
-        -c tools/constraints.txt
+    # pip loads into a folder of its own there; what has arrived is told by its size.
+    local watched=$PWD/$stamps/loading
+    rm -rf "$watched"
+    mkdir -p "$watched"
+    TMPDIR=$watched logged "$stamps/packages.log" .venv/bin/python -m pip install --progress-bar off \
+        --disable-pip-version-check -r "$stamps/requirements.txt" -c tools/constraints.txt
+    rm -rf "$watched"
     key >"$stamps/requirements-$level"
 }
 
@@ -179,13 +211,16 @@ requirements() {
 # What the installed package depends on besides: its finder knows every module by its file's name.
 package_key() { { key && find python -name '*.py' | LC_ALL=C sort; } | sha256sum; }
 
+build_folder() { .venv/bin/python -c 'import sys; print("build/" + sys.implementation.cache_tag)'; }
+
+has_package() { [ "$(cat "$stamps/package" 2>/dev/null)" = "$(package_key)" ] && [ -f "$(build_folder)/build.ninja" ]; }
+
 package() {
-    local tag build
-    tag=$(.venv/bin/python -c 'import sys; print(sys.implementation.cache_tag)')
-    build=build/$tag
+    local build
+    build=$(build_folder)
     CMAKE_BUILD_PARALLEL_LEVEL=$(jobs)
     export CMAKE_BUILD_PARALLEL_LEVEL
-    if [ "$(cat "$stamps/package" 2>/dev/null)" != "$(package_key)" ] || [ ! -f "$build/build.ninja" ]; then
+    if ! has_package; then
         say "building and installing ktrdr-core"
         logged "$stamps/build.log" .venv/bin/python -m pip install -v --disable-pip-version-check --no-deps --no-build-isolation -e .
         touch "$stamps/libraries"
@@ -202,6 +237,29 @@ package() {
     fi
 }
 
+# --- What it takes --------------------------------------------------------------
+
+# The figures are those of Debian 12 with two compilers at once; a part that is there already is not named.
+announce() {
+    local missing parts=() apt='100 MB to download, 700 MB of disk' pip='270 MB to download, 1.3 GB of disk' files minutes
+    [ "$level" = demo ] || apt='270 MB to download, 1.7 GB of disk' pip='400 MB to download, 2 GB of disk'
+    mapfile -t missing < <(missing_packages | sort -u)
+    [ ${#missing[@]} -eq 0 ] || parts+=("system packages (at most $apt, 2 minutes): ${missing[*]}")
+    if ! has_environment || ! has_requirements; then
+        parts+=("Python packages in .venv: at most $pip, 3 minutes, with the CPU build of torch"
+            "    (the ordinary wheel of torch is for CUDA, several GB of both; the first block of README.md chooses the other)")
+    fi
+    if ! has_environment || ! has_package; then
+        files=$(find cpp -name '*.cpp' | wc -l)
+        minutes=$(((files * 6 / $(jobs) + 59) / 60))
+        parts+=("compiling $files files, $(jobs) at once: $minutes minutes, less where ccache knows them; 50 MB of disk")
+    fi
+    [ ${#parts[@]} -gt 0 ] || return 0
+    say "there is to do, once:"
+    printf 'setup:   %s\n' "${parts[@]}"
+    say "Ctrl-C stops it at any moment; the next run goes on from there"
+}
+
 # part <function>: run it, and say how long it took where it did something.
 part() {
     local began=$SECONDS
@@ -209,6 +267,7 @@ part() {
     [ $((SECONDS - began)) -lt 5 ] || say "${1//_/ }: $((SECONDS - began)) s"
 }
 
+announce
 part system_packages
 part virtual_environment
 part requirements

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import ktrdr_core
 from ktrdr_core.cli import demo
 from ktrdr_core.cli.app import cli
+from ktrdr_core.hosts.child import HostProcess
 from pty_command import PtyCommand
 
 if TYPE_CHECKING:
@@ -53,7 +54,38 @@ def test_it_loads_trains_and_reports(run: Callable[..., Result], tmp_path: Path)
     assert (folder / "ktrdr.db").is_file()
     assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
     assert (Path(report["model"].split(maxsplit=1)[1]) / "model.safetensors").is_file()
-    _runs([line.strip() for line in lines if line.startswith("    ")])
+    assert report["strategy"] == "strategy   momentum_mlp"
+    assert report["symbols"] == "symbols    AAPL, MSFT; 1d"
+    assert report["dates"] == "dates      2000-03-01 to 2013-03-01, 6,540 bars"
+    assert report["rows"] == "rows       4,512 to train, 960 to validate, 970 to test"
+    code = lines[
+        lines.index(
+            "The same in Python, after `from ktrdr_core import DataManager, TrainingManager`:"
+        ) :
+    ]
+    _runs([line.strip() for line in code if line.startswith("    ")])
+
+
+def test_its_strategy_stops_by_itself_at_what_it_learnt(tmp_path: Path) -> None:
+    """With steps a hundred times larger, so that it takes a second: it is the patience that ends it, not the bound."""
+    strategy: dict[str, Any] = yaml.safe_load(demo.strategy_path().read_text())
+    training = strategy["model"]["training"]
+    assert training["early_stopping"]["patience"] <= 20
+    training["learning_rate"] *= 100
+    quick = tmp_path / "quick.yaml"
+    quick.write_text(yaml.safe_dump(strategy, sort_keys=False))
+    with (
+        HostProcess(delay=0) as host,
+        ktrdr_core.DataManager(tmp_path, host.url, env={}) as data,
+        ktrdr_core.TrainingManager(data, tmp_path / "models") as trainings,
+    ):
+        for symbol in demo.SYMBOLS:
+            data.load_data(symbol, "1d", demo.START, demo.END, "full").result(60)
+        result = trainings.train_multi_symbol_strategy(quick).result(120)
+    metrics = result["training_metrics"]
+    assert metrics["early_stopped"]
+    assert metrics["epochs_completed"] < training["epochs"] / 4
+    assert metrics["epochs_completed"] == metrics["best_epoch"] + 20
 
 
 def _runs(lines: list[str]) -> None:

@@ -12,7 +12,7 @@ from ..data import DataManager
 from ..errors import FeatureNotAvailableError
 from ..hosts.child import HostProcess
 from ..training import TrainingManager
-from ..training.report import save_report, training_lines
+from ..training.report import save_report, short_path, training_lines
 
 if TYPE_CHECKING:
     from ..bars import Bars
@@ -141,8 +141,8 @@ class Demo:
         say(f"again      {sum(second.bars.values()):,} in {second.requests} requests")
         for line in training_lines(result):
             say(line)
-        say(f"database   {database}")
-        say(f"pictures   {picture}")
+        say(f"database   {short_path(database)}")
+        say(f"pictures   {short_path(picture)}")
         say(
             f"seconds    service {seconds['start']:.1f}, load {first.seconds:.1f}, "
             f"again {second.seconds:.2f}, training {seconds['train']:.1f}"
@@ -168,7 +168,7 @@ class Demo:
         )
 
     def _python(self) -> tuple[str, str, str]:
-        folder, strategy = _short(self._folder), _short(strategy_path())
+        folder, strategy = short_path(self._folder), short_path(strategy_path())
         return (
             f'data = DataManager("{folder}")',
             f'bars = data.load_data("{SYMBOLS[0]}", "1d").result()',
@@ -180,9 +180,3 @@ class Demo:
         if number > 1:
             self._session.say()
         self._session.say(f"{number}/5 {text}")
-
-
-def _short(path: Path) -> str:
-    """Name a path below the working directory by its way from there, another one whole."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

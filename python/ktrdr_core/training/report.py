@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,32 +17,92 @@ if TYPE_CHECKING:
 
 
 def training_lines(result: Mapping[str, Any]) -> list[str]:
-    """Say the result of a training in a few lines; the accuracy stands beside what a constant answer would score."""
-    metrics, rows = result["training_metrics"], result["session_info"]["data_summary"]["rows"]
+    """Say the result of a training in a few lines; the accuracy stands beside what a constant answer would score.
+
+    Where the model does no better than that, the lines say why this is the answer, and what to try. A model below the
+    working directory is named by its way from there.
+    """
+    metrics = result["training_metrics"]
     epochs, best = metrics["epochs_completed"], metrics["best_epoch"]
     stopped = ", stopped early" if metrics["early_stopped"] else ""
     checked = result["validation_metrics"]["val_accuracy"]
     minutes = metrics["training_time_minutes"]
     seconds = "" if minutes is None else f" in {60 * minutes:.1f} s"
     return [
+        f"strategy   {result['session_info']['strategy_name']}",
+        f"symbols    {_symbols(result)}",
+        f"dates      {_dates(result)}",
+        f"rows       {_rows(result)}",
         f"trained    {result['model_info']['architecture']}, {epochs} epochs{seconds}{stopped}",
-        f"rows       {rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test",
         f"validation {_percent(checked)} right with the weights of epoch {best}, which are kept",
-        f"test       {_test_text(result)}",
-        f"model      {result['artifacts']['model_path']}",
+        *_test_lines(result),
+        f"model      {short_path(result['artifacts']['model_path'])}",
     ]
 
 
-def _test_text(result: Mapping[str, Any]) -> str:
+def short_path(path: str | os.PathLike[str]) -> str:
+    """Name a path below the working directory by its way from there, another one whole."""
+    whole, here = Path(path), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
+
+
+def _symbols(result: Mapping[str, Any]) -> str:
+    session = result["session_info"]
+    return f"{', '.join(session['symbols'])}; {', '.join(session['timeframes'])}"
+
+
+def _dates(result: Mapping[str, Any]) -> str:
+    symbols = result["session_info"]["data_summary"]["symbols"]
+    first = min(one["first_bar"] for one in symbols)
+    last = max(one["last_bar"] for one in symbols)
+    bars = sum(one["bars"] for one in symbols)
+    return f"{first[:10]} to {last[:10]}, {bars:,} bars"
+
+
+def _rows(result: Mapping[str, Any]) -> str:
+    rows = result["session_info"]["data_summary"]["rows"]
+    return (
+        f"{rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test"
+    )
+
+
+def _test_lines(result: Mapping[str, Any]) -> list[str]:
     accuracy = result["test_metrics"]["test_accuracy"]
     prior = result["baselines"]["class_prior"]
-    text = f"{_percent(accuracy)} right; always saying the most frequent class: {_percent(prior)}"
+    text = (
+        f"test       {_percent(accuracy)} right; "
+        f"always saying the most frequent class: {_percent(prior)}"
+    )
     if accuracy is None or prior is None:
-        return text
-    difference = 100 * (accuracy - prior)
-    if difference <= 0:
-        return f"{text} (the model knows no more than that)"
-    return f"{text} ({difference:+.1f} points)"
+        return [text]
+    luck = _luck(prior, result["session_info"]["data_summary"])
+    difference = accuracy - prior
+    if difference > luck:
+        return [
+            f"{text} ({100 * difference:+.1f} points; chance alone gives up to {100 * luck:.1f})"
+        ]
+    verdict = "the model knows no more than that"
+    if difference > 0:
+        verdict = (
+            f"{100 * difference:+.1f} points: chance alone gives that; the model knows no more"
+        )
+    return [
+        f"{text} ({verdict})",
+        "why        the test rows come after all that it learnt from, so no hindsight is in the figure; and past prices",
+        "           say little about the next ones",
+        "try        other indicators and fuzzy_sets, another threshold or label_lookahead in the strategy file, more",
+        "           symbols or years; choose by validation, and look at test last",
+    ]
+
+
+def _luck(prior: float, data: Mapping[str, Any]) -> float:
+    """Say what a model that knows nothing gains on the test rows by luck, in one case of forty: two standard errors.
+
+    A label looks some bars ahead, as many as the series' end has without one: rows so near each other share their answer,
+    and count as one.
+    """
+    shared = max(1, *(one["undecided"] for one in data["symbols"]))
+    return 2 * sqrt(prior * (1 - prior) * shared / data["rows"]["test"])
 
 
 def _percent(share: float | None) -> str:
@@ -75,7 +136,11 @@ def save_report(result: Mapping[str, Any], path: str | os.PathLike[str]) -> Path
 
 
 def draw_report(result: Mapping[str, Any], figure: Figure) -> None:
-    """Draw the three pictures side by side into a figure."""
+    """Draw the three pictures side by side into a figure, under what was trained on which bars."""
+    strategy = result["session_info"]["strategy_name"]
+    figure.suptitle(
+        f"{strategy}: {_symbols(result)}, {_dates(result)}; {_rows(result)}", fontsize="medium"
+    )
     loss, accuracy, confusion = figure.subplots(1, 3)
     draw_loss(result, loss)
     draw_accuracy(result, accuracy)

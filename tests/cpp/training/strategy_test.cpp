@@ -61,8 +61,8 @@ TEST(Strategy, ReadsTheExampleAsPythonWritesIt) {
     EXPECT_EQ(strategy->features.lags, 1u);
     EXPECT_EQ(strategy->features.sources[1].indicator.parameters().at("percent"), 1);
     EXPECT_EQ(strategy->history_required, 300u);
-    EXPECT_EQ(strategy->options.epochs, 850);
-    EXPECT_EQ(strategy->options.early_stopping->patience, 850);
+    EXPECT_EQ(strategy->options.epochs, 800);
+    EXPECT_EQ(strategy->options.early_stopping->patience, 20);
 }
 
 TEST(Strategy, HasTheDefaultsOfTheGrammar) {

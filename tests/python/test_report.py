@@ -1,0 +1,121 @@
+"""What is said and drawn of a training: what it was, what came out, and what to make of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from ktrdr_core.report import draw_report, training_lines
+
+
+def result(*, right: float | None, prior: float | None, rows: int = 970) -> dict[str, Any]:
+    """A result as trainings give it, with what reports read."""
+    summary = {
+        "rows": {"train": 4512, "validation": 960, "test": rows},
+        "symbols": [
+            {
+                "symbol": symbol,
+                "bars": bars,
+                "undecided": 5,
+                "first_bar": f"{first}T00:00:00.000Z",
+                "last_bar": f"{last}T00:00:00.000Z",
+            }
+            for symbol, bars, first, last in (
+                ("AAPL", 3270, "2000-03-01", "2013-03-01"),
+                ("MSFT", 1000, "2005-01-03", "2013-04-12"),
+            )
+        ],
+    }
+    epoch = {"train_loss": 1.0, "val_loss": 1.1, "train_accuracy": 0.4, "val_accuracy": 0.41}
+    return {
+        "training_metrics": {
+            "epochs_completed": 2,
+            "best_epoch": 1,
+            "early_stopped": True,
+            "training_time_minutes": 0.25,
+        },
+        "validation_metrics": {"val_accuracy": 0.46},
+        "test_metrics": {
+            "test_accuracy": right,
+            "classes": ["buy", "hold", "sell"],
+            "confusion_matrix": [[1, 2, 3], [4, 5, 6], [7, 8, 9]],
+        },
+        "baselines": {"class_prior": prior},
+        "history": [{"epoch": number, **epoch} for number in (1, 2)],
+        "artifacts": {"model_path": "/models/momentum_mlp/AAPL-MSFT_1d_v1"},
+        "session_info": {
+            "strategy_name": "momentum_mlp",
+            "symbols": ["AAPL", "MSFT"],
+            "timeframes": ["1d"],
+            "data_summary": summary,
+        },
+        "model_info": {"architecture": "mlp 22-50-25-3"},
+    }
+
+
+def said(report: dict[str, Any]) -> dict[str, str]:
+    """Its lines by their first word."""
+    lines = [line for line in training_lines(report) if not line.startswith(" ")]
+    return {line.split()[0]: line.split(maxsplit=1)[1] for line in lines}
+
+
+def test_a_report_names_strategy_symbols_dates_and_rows() -> None:
+    lines = said(result(right=0.5, prior=0.45))
+    assert lines["strategy"] == "momentum_mlp"
+    assert lines["symbols"] == "AAPL, MSFT; 1d"
+    assert lines["dates"] == "2000-03-01 to 2013-04-12, 4,270 bars"
+    assert lines["rows"] == "4,512 to train, 960 to validate, 970 to test"
+    assert lines["trained"] == "mlp 22-50-25-3, 2 epochs in 15.0 s, stopped early"
+
+
+def test_the_picture_names_them_too() -> None:
+    figure = Figure(figsize=(13, 4))
+    draw_report(result(right=0.5, prior=0.45), figure)
+    title = figure.get_suptitle()
+    for named in ("momentum_mlp", "AAPL, MSFT", "2000-03-01 to 2013-04-12", "4,512 to train"):
+        assert named in title
+
+
+@pytest.mark.parametrize(
+    ("right", "prior", "text"),
+    [
+        (0.40, 0.45, "(the model knows no more than that)"),
+        (0.45, 0.45, "(the model knows no more than that)"),
+        # Two standard errors of 45 % on 970 rows, of which five share an answer, are 7.1 points.
+        (0.52, 0.45, "(+7.0 points: chance alone gives that; the model knows no more)"),
+    ],
+)
+def test_no_knowledge_is_said_with_its_reason_and_what_to_try(
+    right: float, prior: float, text: str
+) -> None:
+    lines = said(result(right=right, prior=prior))
+    assert lines["test"].endswith(text)
+    assert "the test rows come after all" in lines["why"]
+    for key in ("indicators", "fuzzy_sets", "threshold", "label_lookahead"):
+        assert key in lines["try"]
+
+
+def test_knowledge_is_said_in_points_beside_what_chance_gives() -> None:
+    lines = said(result(right=0.53, prior=0.45))
+    assert lines["test"].endswith("(+8.0 points; chance alone gives up to 7.1)")
+    assert not {"why", "try"} & set(lines)
+
+
+@pytest.mark.parametrize(("right", "prior"), [(None, 0.45), (0.45, None), (None, None)])
+def test_what_is_not_known_is_not_judged(right: float | None, prior: float | None) -> None:
+    lines = said(result(right=right, prior=prior, rows=0))
+    assert "unknown" in lines["test"]
+    assert not {"why", "try"} & set(lines)
+
+
+def test_a_model_below_the_working_directory_is_named_by_its_way_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = result(right=0.5, prior=0.45)
+    assert said(report)["model"] == "/models/momentum_mlp/AAPL-MSFT_1d_v1"
+    report["artifacts"]["model_path"] = str(tmp_path / "models" / "m")
+    assert said(report)["model"] == str(Path("models", "m"))
