@@ -177,6 +177,41 @@ def use_an_id_again(path: Path) -> None:
     serve(test, operations)
 
 
+def test_the_id_of_an_event_of_an_earlier_run_is_none_of_this_ones(tmp_path: Path) -> None:
+    in_a_process(come_back_with_an_earlier_id, tmp_path)
+
+
+def come_back_with_an_earlier_id(path: Path) -> None:
+    operations = OperationsService(path)
+
+    async def ids_of(client: httpx.AsyncClient, last: str) -> list[str]:
+        answer = await client.get("/operations/again-1/events", headers={"Last-Event-ID": last})
+        assert answer.status_code in {200, 204}
+        lines = answer.text.splitlines()
+        return [line.removeprefix("id: ") for line in lines if line.startswith("id: ")]
+
+    async def test(client: httpx.AsyncClient) -> None:
+        runs = []
+        for number in range(2):
+            await Domain().start_operation("Again", "again", count, number, operation_id="again-1")
+            gc.collect()
+            runs.append(await ids_of(client, "0"))
+            if number == 0:
+                await Domain().start_operation("Other", "again", count, 0)
+                assert operations.forget(operation_type="again", max_count=1) >= 1
+        earlier, now = runs
+        assert len(earlier) == len(now) > 2
+        assert not set(earlier) & set(now)
+        # Whatever it had of the earlier one, this one is told from its beginning.
+        assert await ids_of(client, earlier[-1]) == await ids_of(client, earlier[0]) == now
+        assert await ids_of(client, now[1]) == now[2:]
+        assert await ids_of(client, now[-1]) == []
+        # A client that kept a number alone is taken at its word.
+        assert await ids_of(client, "2") == now[2:]
+
+    serve(test, operations)
+
+
 def test_who_follows_a_run_that_was_forgotten_does_not_hear_of_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
