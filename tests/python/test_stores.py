@@ -355,3 +355,42 @@ def run_while_it_is_locked(path: Path) -> None:
         asyncio.run(main())
     finally:
         other.close()
+
+
+HOLDER = """
+import sqlite3, sys
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.readline()
+other.execute("ROLLBACK")
+"""
+
+
+def test_what_is_asked_of_others_while_a_process_holds_the_lock_is_asked_when_it_lets_go(
+    tmp_path: Path,
+) -> None:
+    store = tmp_path / "operations.db"
+    running = [sys.executable, "-c", ELSEWHERE, str(store)]
+    with child(running) as elsewhere:
+        assert elsewhere.stdout is not None
+        assert elsewhere.stdout.readline() == "started\n"
+        operations = OperationsService(store, default=False)
+        with child([sys.executable, "-c", HOLDER, str(store)], stdin=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            assert holder.stdin is not None
+            assert holder.stdout.readline() == "locked\n"
+            assert operations.cancel("elsewhere-1", "enough") is True
+            assert operations.cancel("elsewhere-1", "enough") is False, "it was asked before"
+            kept = OperationsService(store, default=False, retention=Retention(max_count=7))
+            assert operations.get("elsewhere-1").status == "running"
+            holder.stdin.write("let go\n")
+            holder.stdin.flush()
+            assert holder.wait(30) == 0
+        assert elsewhere.wait(30) == 0
+        record = operations.get("elsewhere-1")
+        assert (record.status, record.reason and record.reason.text) == ("cancelled", "enough")
+        with sqlite3.connect(store) as other:
+            while not other.execute("SELECT max_count FROM operation_retention").fetchall():
+                time.sleep(0.01)
+        del kept
