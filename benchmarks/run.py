@@ -25,6 +25,7 @@ ENTRIES = (
     "latencies",
     "worker",
     "streams",
+    "readers",
     "http_asyncio",
     "http_calls",
     "training_step",

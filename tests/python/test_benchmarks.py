@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", ["operations", "latencies", "worker", "streams"])
+@pytest.mark.parametrize("entry", ["operations", "latencies", "worker", "streams", "readers"])
 def test_an_entry_gives_its_table(entry: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", "--quick", entry],

@@ -307,6 +307,43 @@ def test_an_operation_elsewhere_is_looked_at_once_for_all_who_follow_it_and_neve
         assert process.wait(30) == 0
 
 
+def test_many_readers_are_told_a_few_at_a_time_so_that_others_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    everyone = threading.Event()
+
+    def look(_id: str, last: int | None) -> tuple[OperationRecord, list[OperationEvent]]:
+        if last is None:
+            return OperationRecord(id="op", status="running", created=noon, last_seq=0), []
+        everyone.wait(20)
+        record = OperationRecord(id="op", status="completed", created=noon, last_seq=1)
+        return record, [OperationEvent(seq=1, kind="log", data={"message": "hello"})]
+
+    monkeypatch.setattr(follow, "_look", look)
+    monkeypatch.setattr(follow, "_POLL", 0.0)
+    told = 0
+
+    async def read() -> None:
+        nonlocal told
+        async for _ in follow.follow_stored("op", 0, asyncio.Event(), lambda: False):
+            told += 1
+
+    async def main() -> list[int]:
+        readers = [asyncio.create_task(read()) for _ in range(500)]
+        await asyncio.sleep(0)
+        everyone.set()
+        seen = []
+        while told < 500:
+            seen.append(told)
+            await asyncio.sleep(0)
+        await asyncio.gather(*readers)
+        return [*seen, told]
+
+    turns = asyncio.run(main())
+    assert max(after - before for before, after in zip(turns, turns[1:], strict=False)) < 100
+
+
 def test_an_id_that_nobody_knows_is_told_at_the_first_step() -> None:
     async def main() -> None:
         with pytest.raises(errors.NotFoundError):
