@@ -122,7 +122,7 @@ void ConnectionPool::dial_failed(Connection& connection, Error error) {
 
 void ConnectionPool::idle_lost(Connection& connection, Connection::Look why) {
     const bool spoke = why == Connection::Look::spoke;
-    carry_out(core_.lost(connection, std::chrono::steady_clock::now()),
+    carry_out(core_.lost(connection, std::chrono::steady_clock::now(), chance()),
               spoke ? CloseReason::unasked_bytes : CloseReason::peer_closed);
     if (spoke) {
         distrust();
