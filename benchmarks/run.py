@@ -27,6 +27,7 @@ ENTRIES = (
     "latencies",
     "worker",
     "streams",
+    "readers",
     "http_asyncio",
     "http_calls",
     "training_step",

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "entry", ["operations", "command_line", "latencies", "worker", "streams", "own_bars"]
+    "entry",
+    ["operations", "command_line", "latencies", "worker", "streams", "readers", "own_bars"],
 )
 def test_an_entry_gives_its_table(entry: str) -> None:
     done = subprocess.run(

@@ -305,6 +305,19 @@ def test_a_number_beyond_64_bits_is_refused_by_its_name(
     run(test)
 
 
+@pytest.mark.parametrize(
+    "odd", ["1-", "-1-2", "1-xyz", "1-2-3", f"{2**63}-1f", "1-" + "f" * 17, "1 -2", "\u0661"]
+)
+def test_what_was_never_the_id_of_an_event_is_refused_by_its_name(odd: str) -> None:
+    async def test(client: httpx.AsyncClient, _: Domain) -> None:
+        answer = await client.get(
+            "/operations/op_none/events", headers={"last-event-id": odd.encode()}
+        )
+        assert "last-event-id" in error_of(answer, 422)["message"]
+
+    run(test)
+
+
 @pytest.mark.parametrize("number", [0, 1, 2**31, 2**62, 2**63 - 1])
 def test_the_largest_number_of_an_event_is_a_number(number: int) -> None:
     async def test(client: httpx.AsyncClient, domain: Domain) -> None:
@@ -386,7 +399,7 @@ def test_dependencies_guard_every_route() -> None:
 
 def parse(block: str) -> tuple[int, str, dict[str, Any]]:
     fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
-    return int(fields["id"]), fields["event"], json.loads(fields["data"])
+    return int(fields["id"].partition("-")[0]), fields["event"], json.loads(fields["data"])
 
 
 @contextmanager
@@ -571,7 +584,7 @@ def test_a_server_that_ends_closes_its_streams(tmp_path: Path) -> None:
             client.post("/start")
             with client.stream("GET", "/operations/endless/events") as response:
                 lines = response.iter_lines()
-                assert next(lines) == "id: 1"
+                assert next(lines).startswith("id: 1-")
                 process.send_signal(signal.SIGTERM)
                 # The body ends as it should: httpx raises for one that is cut off.
                 rest = list(lines)

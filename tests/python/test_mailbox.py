@@ -259,6 +259,17 @@ class Failing(logging.Handler):
         raise self.error
 
 
+class Keeping(logging.Handler):
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
 class FailingFilter(Failing):
     """The same before its handler is reached."""
 
@@ -318,6 +329,41 @@ def test_a_log_handler_that_raises_anything_costs_its_records_and_nothing_else(
     messages = [record.getMessage() for record in handler.records]
     for number in range(3):
         assert [text for text in messages if f"enough {number}" in text], messages
+
+
+@pytest.mark.parametrize("above", [False, True])
+@pytest.mark.parametrize("kind", [Failing, FailingFilter])
+@odd
+def test_a_log_handler_that_raises_costs_the_others_none_of_their_records(
+    kind_of_error: type[BaseException],
+    kind: type[Failing],
+    above: bool,
+    at_debug: logging.Logger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_bridge.runtime, "_failed", set())
+    monkeypatch.setattr(_bridge, "report", lambda _message, _error: None)
+    before, failing, behind = Keeping(), kind(kind_of_error("odd")), Keeping()
+    at_root = Keeping()
+    handlers = [before, failing, kind(kind_of_error("odd")), behind]
+    logger = at_debug.getChild("operations") if above else at_debug
+    for handler in handlers:
+        logger.addHandler(handler)
+    logging.getLogger().addHandler(at_root)
+    try:
+        with FaultServer(ok("x")) as server:
+            fail_some(server.url)
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+        logging.getLogger().removeHandler(at_root)
+
+    def told(records: list[logging.LogRecord]) -> list[str]:
+        return [r.getMessage() for r in records if "enough" in r.getMessage()]
+
+    assert len(told(before.records)) >= 3
+    assert told(failing.records) == told(behind.records) == told(before.records)
+    assert told(at_root.records) == told(before.records), "each of them once"
 
 
 @pytest.mark.parametrize("name", ["operation_id", _bridge.runtime.OPERATION_ID])

@@ -177,6 +177,41 @@ def use_an_id_again(path: Path) -> None:
     serve(test, operations)
 
 
+def test_the_id_of_an_event_of_an_earlier_run_is_none_of_this_ones(tmp_path: Path) -> None:
+    in_a_process(come_back_with_an_earlier_id, tmp_path)
+
+
+def come_back_with_an_earlier_id(path: Path) -> None:
+    operations = OperationsService(path)
+
+    async def ids_of(client: httpx.AsyncClient, last: str) -> list[str]:
+        answer = await client.get("/operations/again-1/events", headers={"Last-Event-ID": last})
+        assert answer.status_code in {200, 204}
+        lines = answer.text.splitlines()
+        return [line.removeprefix("id: ") for line in lines if line.startswith("id: ")]
+
+    async def test(client: httpx.AsyncClient) -> None:
+        runs = []
+        for number in range(2):
+            await Domain().start_operation("Again", "again", count, number, operation_id="again-1")
+            gc.collect()
+            runs.append(await ids_of(client, "0"))
+            if number == 0:
+                await Domain().start_operation("Other", "again", count, 0)
+                assert operations.forget(operation_type="again", max_count=1) >= 1
+        earlier, now = runs
+        assert len(earlier) == len(now) > 2
+        assert not set(earlier) & set(now)
+        # Whatever it had of the earlier one, this one is told from its beginning.
+        assert await ids_of(client, earlier[-1]) == await ids_of(client, earlier[0]) == now
+        assert await ids_of(client, now[1]) == now[2:]
+        assert await ids_of(client, now[-1]) == []
+        # A client that kept a number alone is taken at its word.
+        assert await ids_of(client, "2") == now[2:]
+
+    serve(test, operations)
+
+
 def test_who_follows_a_run_that_was_forgotten_does_not_hear_of_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -272,6 +307,43 @@ def test_an_operation_elsewhere_is_looked_at_once_for_all_who_follow_it_and_neve
         assert process.wait(30) == 0
 
 
+def test_many_readers_are_told_a_few_at_a_time_so_that_others_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    everyone = threading.Event()
+
+    def look(_id: str, last: int | None) -> tuple[OperationRecord, list[OperationEvent]]:
+        if last is None:
+            return OperationRecord(id="op", status="running", created=noon, last_seq=0), []
+        everyone.wait(20)
+        record = OperationRecord(id="op", status="completed", created=noon, last_seq=1)
+        return record, [OperationEvent(seq=1, kind="log", data={"message": "hello"})]
+
+    monkeypatch.setattr(follow, "_look", look)
+    monkeypatch.setattr(follow, "_POLL", 0.0)
+    told = 0
+
+    async def read() -> None:
+        nonlocal told
+        async for _ in follow.follow_stored("op", 0, asyncio.Event(), lambda: False):
+            told += 1
+
+    async def main() -> list[int]:
+        readers = [asyncio.create_task(read()) for _ in range(500)]
+        await asyncio.sleep(0)
+        everyone.set()
+        seen = []
+        while told < 500:
+            seen.append(told)
+            await asyncio.sleep(0)
+        await asyncio.gather(*readers)
+        return [*seen, told]
+
+    turns = asyncio.run(main())
+    assert max(after - before for before, after in zip(turns, turns[1:], strict=False)) < 100
+
+
 def test_an_id_that_nobody_knows_is_told_at_the_first_step() -> None:
     async def main() -> None:
         with pytest.raises(errors.NotFoundError):
@@ -320,3 +392,42 @@ def run_while_it_is_locked(path: Path) -> None:
         asyncio.run(main())
     finally:
         other.close()
+
+
+HOLDER = """
+import sqlite3, sys
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.readline()
+other.execute("ROLLBACK")
+"""
+
+
+def test_what_is_asked_of_others_while_a_process_holds_the_lock_is_asked_when_it_lets_go(
+    tmp_path: Path,
+) -> None:
+    store = tmp_path / "operations.db"
+    running = [sys.executable, "-c", ELSEWHERE, str(store)]
+    with child(running) as elsewhere:
+        assert elsewhere.stdout is not None
+        assert elsewhere.stdout.readline() == "started\n"
+        operations = OperationsService(store, default=False)
+        with child([sys.executable, "-c", HOLDER, str(store)], stdin=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            assert holder.stdin is not None
+            assert holder.stdout.readline() == "locked\n"
+            assert operations.cancel("elsewhere-1", "enough") is True
+            assert operations.cancel("elsewhere-1", "enough") is False, "it was asked before"
+            kept = OperationsService(store, default=False, retention=Retention(max_count=7))
+            assert operations.get("elsewhere-1").status == "running"
+            holder.stdin.write("let go\n")
+            holder.stdin.flush()
+            assert holder.wait(30) == 0
+        assert elsewhere.wait(30) == 0
+        record = operations.get("elsewhere-1")
+        assert (record.status, record.reason and record.reason.text) == ("cancelled", "enough")
+        with sqlite3.connect(store) as other:
+            while not other.execute("SELECT max_count FROM operation_retention").fetchall():
+                time.sleep(0.01)
+        del kept

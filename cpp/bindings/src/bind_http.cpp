@@ -2,16 +2,19 @@
 
 #include <fmt/format.h>
 #include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
 
 #include <boost/json/serialize.hpp>
 
 #include <ktrdr/adapter/service_errors.hpp>
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/http/multipart.hpp>
 #include <ktrdr/runtime/http_calls.hpp>
 
 #include "bind.hpp"
 #include "bind_pool.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 #include "options.hpp"
 #include "request.hpp"
 #include "value.hpp"
@@ -186,6 +189,33 @@ void set_form(Request& request, const py::handle& value) {
     request.defaults.emplace_back("Content-Type", "application/x-www-form-urlencoded");
 }
 
+/// Bytes as they are, a descriptor with a name for messages, or a path.
+UploadPart content_of(const py::handle& given) {
+    if (py::isinstance<py::bytes>(given)) {
+        return {given.cast<std::string>(), nullptr};
+    }
+    const bool is_open = py::isinstance<py::tuple>(given);
+    const auto [descriptor, path] = is_open ? given.cast<std::pair<int, std::filesystem::path>>()
+                                            : std::pair(-1, given.cast<std::filesystem::path>());
+    // It may wait for a disk.
+    const auto file = [&, descriptor = descriptor, &path = path] {
+        const GilReleased released;
+        return is_open ? FileToSend::opened(descriptor, path) : FileToSend::named(path);
+    }();
+    return {{}, unwrap(file)};
+}
+
+/// Rows of a field's name, its file's name or None, content type, content. After `headers`, which may name the
+/// boundary.
+void set_files(Request& request, const py::handle& value) {
+    using Row = std::tuple<std::string, std::optional<std::string>, std::string, py::object>;
+    std::vector<FormPart> parts;
+    for (auto& [name, filename, type, content] : value.cast<std::vector<Row>>()) {
+        parts.push_back({std::move(name), std::move(filename), std::move(type), content_of(content)});
+    }
+    unwrap(set_multipart(request, std::move(parts)));
+}
+
 /// The shortest limit is 1 ms, for 0 would mean the client's own.
 void set_timeout(Request& request, const py::handle& value) {
     if (value.is_none()) {
@@ -210,6 +240,7 @@ void bind_request(py::module_& module) {
         .field("content", &set_content)
         .field("json", &set_json)
         .field("form", &set_form)
+        .field("files", &set_files)
         .field("timeout", &set_timeout)
         .field<&Request::idempotent>("idempotent")
         .field<&Request::idempotency_key>("idempotency_key")

@@ -233,7 +233,9 @@ void bind_registry(py::module_& module) {
     module.def(
         "cancel_operation",
         [](const std::string& id, Text reason) {
-            return unwrap(registry().cancel(id, {CancelCode::user, std::move(reason.utf8), "python"}));
+            const bool asked = unwrap(registry().cancel(id, {CancelCode::user, std::move(reason.utf8), "python"}));
+            unwrap(Runtime::instance())->wake_tender();
+            return asked;
         },
         py::arg("id"), py::arg("reason"), py::call_guard<GilReleased>(),
         "Cancel one of this or of another process; False when that was asked for before.");

@@ -45,6 +45,7 @@ std::size_t forget(const Storage& self, std::size_t max_count, double max_age_se
 
 void keep(const Storage& self, std::size_t max_count, double max_age_seconds, std::size_t max_bytes) {
     unwrap(self.operations()->set_retention(retention_of(max_count, max_age_seconds, max_bytes)));
+    unwrap(Runtime::instance())->wake_tender();
 }
 
 std::tuple<std::size_t, std::size_t, std::vector<std::tuple<std::string, std::uint64_t, std::string>>> verify(

@@ -33,9 +33,10 @@ PoolStats& PoolStats::operator+=(const PoolStats& other) noexcept {
 }
 
 struct HttpClient::Impl {
-    Impl(asio::io_context& context, const ClientOptions& chosen)
+    Impl(asio::io_context& context, const ClientOptions& chosen, Executor* reading)
         : io(context),
           options(chosen),
+          reads(reading),
           deadlines(context),
           in_flight(asio::use_service<CallsInFlight>(static_cast<asio::execution_context&>(context))) {}
 
@@ -56,6 +57,7 @@ struct HttpClient::Impl {
 
     asio::io_context& io;
     ClientOptions options;
+    Executor* reads;
     MetricsRecorder metrics{};
     Deadlines deadlines;
     CallsInFlight& in_flight;
@@ -98,7 +100,7 @@ Result<ConnectionPool*> HttpClient::Impl::pool_of(const Origin& origin, bool str
         own.pool.max_connections = options.pool.max_streams;
         own.pool.min_idle = 0;
     }
-    auto pool = std::make_unique<ConnectionPool>(io, origin, own, std::move(*context), metrics);
+    auto pool = std::make_unique<ConnectionPool>(io, origin, own, std::move(*context), metrics, reads);
     if (closed) {
         pool->close();
     }
@@ -145,6 +147,9 @@ Result<HttpClient::Impl::Route> HttpClient::Impl::find_route(Request& request, b
 }
 
 Result<HttpClient::Impl::Route> HttpClient::Impl::route(Request& request, bool streamed) {
+    if (request.upload && reads == nullptr) {
+        return fail(Errc::not_available, "this client was made without a thread that reads files");
+    }
     auto found = find_route(request, streamed);
     if (const auto valid = found ? ktrdr::check(request, found->target) : Result<void>{}; !valid) {
         return valid.error();
@@ -164,11 +169,12 @@ HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 HttpClient::~HttpClient() = default;
 
-Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, const ClientOptions& options) {
+Result<std::shared_ptr<HttpClient>> HttpClient::create(asio::io_context& io, const ClientOptions& options,
+                                                       Executor* reads) {
     if (const auto valid = check(options); !valid) {
         return valid.error();
     }
-    std::unique_ptr<Impl> impl(new Impl(io, options));
+    std::unique_ptr<Impl> impl(new Impl(io, options, reads));
     if (!options.base_url.empty()) {
         auto base = parse_base_url(options.base_url);
         if (!base) {

@@ -195,9 +195,14 @@ void Connection::start(Exchange& exchange, SteadyTime now) {
                     exchange.request->method == "HEAD");
     const auto left = std::chrono::floor<std::chrono::milliseconds>(exchange.deadline - now);
     write_head(head_, *exchange.request, exchange.target, settings_.origin, left);
-    written_ = 0;
+    head_sent_ = 0;
+    body_sent_ = 0;
     writing_ = true;
+    starved_ = false;
     deadline_ = SteadyTime::max();
+    if (exchange.request->upload) {
+        feed_upload();
+    }
     write();
 }
 
@@ -293,7 +298,7 @@ void Connection::end(Result<void> outcome, bool reusable) {
     }
     exchange_ = nullptr;
     used_ = true;
-    writing_ = false;
+    end_writing();
     deadline_ = SteadyTime::max();
     if (reusable) {
         release_memory();
@@ -314,6 +319,7 @@ void Connection::close() noexcept {
     state_ = State::closed;
     owner_ = nullptr;
     exchange_ = nullptr;
+    end_writing();
     deadline_ = SteadyTime::max();
     if (resolver_) {
         resolver_->cancel();

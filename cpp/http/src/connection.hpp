@@ -13,6 +13,7 @@
 
 #include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/http/body_pieces.hpp>
@@ -24,6 +25,7 @@
 #include "pool_core.hpp"
 #include "response_parser.hpp"
 #include "tls.hpp"
+#include "upload_feed.hpp"
 
 namespace ktrdr {
 
@@ -106,6 +108,8 @@ public:
         AddressCache& addresses;
         /// Null for `http://`.
         const std::shared_ptr<TlsContext>& tls;
+        /// Where uploads are read; null for a client that sends none.
+        Executor* reads;
     };
 
     Connection(boost::asio::io_context& io, Owner& owner, Settings settings);
@@ -150,7 +154,14 @@ private:
     void shake_hands();
     void open();
     void dial_error(Errc code, std::string_view phase, const std::string& what, boost::json::object facts = {});
+    /// What is left of the body, of an upload what is in hand.
+    [[nodiscard]] std::string_view body_in_hand() const;
+    void written(std::size_t bytes);
+    [[nodiscard]] bool is_written() const;
     void write();
+    void feed_upload();
+    void upload_changed();
+    void end_writing() noexcept;
     void write_plain(boost::system::error_code& error);
     void write_tls(boost::system::error_code& error);
     void flush(boost::system::error_code& error);
@@ -201,8 +212,13 @@ private:
     Exchange* exchange_{nullptr};
     std::optional<ResponseParser> parser_{};
     std::string head_{};
-    std::size_t written_{0};
+    std::size_t head_sent_{0};
+    std::size_t body_sent_{0};
     bool writing_{false};
+    /// Of a body that is read while it is sent.
+    std::shared_ptr<UploadFeed> feed_{};
+    /// All that is in hand of it is written.
+    bool starved_{false};
     /// Of a streamed body, not taken yet.
     std::size_t gathered_{0};
     /// Nothing is read until that is taken.

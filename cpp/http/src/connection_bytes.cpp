@@ -31,33 +31,54 @@ bool is_goodbye(std::string_view said) {
 
 }  // namespace
 
+std::string_view Connection::body_in_hand() const {
+    return feed_ ? feed_->in_hand() : std::string_view(exchange_->request->body).substr(body_sent_);
+}
+
+void Connection::written(std::size_t bytes) {
+    const std::size_t of_head = std::min(bytes, head_.size() - head_sent_);
+    head_sent_ += of_head;
+    if (feed_) {
+        feed_->sent(bytes - of_head);
+    } else {
+        body_sent_ += bytes - of_head;
+    }
+}
+
+bool Connection::is_written() const {
+    return head_sent_ == head_.size() && cipher_out_.empty() && (feed_ ? feed_->is_over() : body_in_hand().empty());
+}
+
 void Connection::write_plain(boost::system::error_code& error) {
-    const std::string& body = exchange_->request->body;
-    const std::size_t total = head_.size() + body.size();
-    while (written_ < total && !error) {
-        const std::size_t of_head = std::min(written_, head_.size());
-        const std::array<asio::const_buffer, 2> rest{asio::buffer(head_) + of_head,
-                                                     asio::buffer(body) + (written_ - of_head)};
-        written_ += body.empty() ? socket_.write_some(rest[0], error) : socket_.write_some(rest, error);
+    while (!error) {
+        const std::string_view head = std::string_view(head_).substr(head_sent_);
+        const std::string_view body = body_in_hand();
+        if (head.empty() && body.empty()) {
+            return;
+        }
+        const std::array<asio::const_buffer, 2> rest{asio::buffer(head), asio::buffer(body)};
+        written(body.empty() ? socket_.write_some(rest[0], error) : socket_.write_some(rest, error));
     }
 }
 
 void Connection::write_tls(boost::system::error_code& error) {
-    const std::string& body = exchange_->request->body;
     flush(error);
-    while (!error && written_ < head_.size() + body.size()) {
-        const bool in_head = written_ < head_.size();
-        const std::string& part = in_head ? head_ : body;
-        const std::size_t at = in_head ? written_ : written_ - head_.size();
-        const std::size_t size = std::min(part.size() - at, tls_piece);
-        if (const auto encrypted = tls_->write({part.data() + at, size}); !encrypted) {
+    while (!error) {
+        const bool in_head = head_sent_ < head_.size();
+        const std::string_view body = body_in_hand();
+        const std::string_view part =
+            (in_head ? std::string_view(head_).substr(head_sent_) : body).substr(0, tls_piece);
+        if (part.empty()) {
+            return;
+        }
+        if (const auto encrypted = tls_->write(part); !encrypted) {
             error = asio::error::connection_aborted;
             return;
         }
-        written_ += size;
+        written(part.size());
         tls_->take_output(cipher_out_);
         // A small head and a small body are one record each, but one call.
-        if (!in_head || body.empty() || written_ < head_.size() || cipher_out_.size() >= tls_piece) {
+        if (!in_head || body.empty() || head_sent_ < head_.size() || cipher_out_.size() >= tls_piece) {
             flush(error);
         }
     }
@@ -74,11 +95,11 @@ void Connection::flush(boost::system::error_code& error) {
 }
 
 void Connection::write() {
-    const std::size_t total = head_.size() + exchange_->request->body.size();
     boost::system::error_code error;
     tls_ ? write_tls(error) : write_plain(error);
-    if (written_ > 0) {
-        exchange_->sent = written_ == total && cipher_out_.empty() ? RequestSent::whole : RequestSent::partly;
+    const bool whole = is_written();
+    if (head_sent_ > 0) {
+        exchange_->sent = whole ? RequestSent::whole : RequestSent::partly;
     }
     const auto now = std::chrono::steady_clock::now();
     if (is_not_yet(error)) {
@@ -91,10 +112,43 @@ void Connection::write() {
                            });
         return;
     }
+    if (!error && !whole) {
+        // A slow disk is no silence of the service; the whole call's limit holds.
+        starved_ = true;
+        deadline_ = SteadyTime::max();
+        return;
+    }
     // A peer that no longer reads may have answered before it stopped; the pending read tells.
-    writing_ = false;
+    end_writing();
     exchange_->phase = Phase::first_byte;
     set_deadline(now + settings_.timeouts.first_byte);
+}
+
+void Connection::end_writing() noexcept {
+    writing_ = false;
+    starved_ = false;
+    if (const auto feed = std::exchange(feed_, nullptr)) {
+        feed->stop();
+    }
+}
+
+void Connection::feed_upload() {
+    feed_ = std::make_shared<UploadFeed>(socket_.get_executor(), *settings_.reads, exchange_->request->upload,
+                                         [weak = weak_from_this()] {
+                                             if (const auto self = weak.lock()) {
+                                                 self->guard([&] { self->upload_changed(); });
+                                             }
+                                         });
+    feed_->begin();
+}
+
+void Connection::upload_changed() {
+    if (feed_->failure()) {
+        // The service sees half a request, and nothing may follow that.
+        end(*feed_->failure(), false);
+    } else if (std::exchange(starved_, false)) {
+        write();
+    }
 }
 
 asio::mutable_buffer Connection::read_buffer() {

@@ -21,12 +21,13 @@ constexpr std::uint64_t count_mask = (std::uint64_t{1} << count_bits) - 1;
 }  // namespace
 
 ConnectionPool::ConnectionPool(boost::asio::io_context& io, Origin origin, const ClientOptions& options,
-                               std::shared_ptr<TlsContext> tls, MetricsRecorder& metrics)
+                               std::shared_ptr<TlsContext> tls, MetricsRecorder& metrics, Executor* reads)
     : io_(io),
       origin_(std::move(origin)),
       options_(options),
       tls_(std::move(tls)),
       metrics_(metrics),
+      reads_(reads),
       budget_(options.retry.budget, options.retry.budget_reserve),
       core_({.connections = options.pool.max_connections,
              .waiters = options.pool.max_waiters,
@@ -122,7 +123,7 @@ void ConnectionPool::dial_failed(Connection& connection, Error error) {
 
 void ConnectionPool::idle_lost(Connection& connection, Connection::Look why) {
     const bool spoke = why == Connection::Look::spoke;
-    carry_out(core_.lost(connection, std::chrono::steady_clock::now()),
+    carry_out(core_.lost(connection, std::chrono::steady_clock::now(), chance()),
               spoke ? CloseReason::unasked_bytes : CloseReason::peer_closed);
     if (spoke) {
         distrust();
@@ -246,9 +247,9 @@ void ConnectionPool::fail_waiter(const PoolAction& step, const Error* dial_error
 }
 
 void ConnectionPool::dial() {
-    auto connection =
-        std::make_shared<Connection>(io_, static_cast<Connection::Owner&>(*this),
-                                     Connection::Settings{origin_, options_.pool, options_.timeouts, addresses_, tls_});
+    auto connection = std::make_shared<Connection>(
+        io_, static_cast<Connection::Owner&>(*this),
+        Connection::Settings{origin_, options_.pool, options_.timeouts, addresses_, tls_, reads_});
     connection->index = connections_.size();
     connections_.push_back(connection);
     core_.dial_started(*connection);

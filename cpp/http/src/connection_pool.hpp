@@ -25,9 +25,9 @@ class Call;
 /// Lifetime: outlives its calls; closes every socket when destroyed.
 class ConnectionPool final : private Connection::Owner {
 public:
-    /// `tls` is null for `http://`. `metrics` must outlive the pool.
+    /// `tls` is null for `http://`, `reads` where no request has an upload. `metrics` must outlive the pool.
     ConnectionPool(boost::asio::io_context& io, Origin origin, const ClientOptions& options,
-                   std::shared_ptr<TlsContext> tls, MetricsRecorder& metrics);
+                   std::shared_ptr<TlsContext> tls, MetricsRecorder& metrics, Executor* reads);
     ~ConnectionPool() override;
 
     /// Grants or refuses through the call, at once or later.
@@ -94,6 +94,7 @@ private:
     ClientOptions options_;
     const std::shared_ptr<TlsContext> tls_;
     MetricsRecorder& metrics_;
+    Executor* const reads_;
     RetryBudget budget_;
     PoolCore core_;
     AddressCache addresses_{};

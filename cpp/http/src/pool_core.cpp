@@ -15,17 +15,26 @@ SteadyTime::duration spread(std::chrono::nanoseconds time, double part, double c
     return std::chrono::duration_cast<SteadyTime::duration>(std::chrono::duration<double, std::nano>(time) * factor);
 }
 
+std::chrono::nanoseconds longer(std::chrono::nanoseconds pause, const PoolCore::Limits& limits) noexcept {
+    const auto grown = std::chrono::duration_cast<std::chrono::nanoseconds>(pause * pause_growth);
+    return std::clamp(grown, limits.first_pause, limits.longest_pause);
+}
+
 }  // namespace
 
-bool PoolCore::needs_dial() const noexcept {
-    const std::size_t waiting = urgent_.size() + waiters_.size();
-    const bool wanted = waiting > dials() || idle_.size() + dials() < limits_.min_idle || open() < warm_;
-    return (wanted && open() < limits_.connections) ||
-           (urgent_.size() > dials() && open() < limits_.connections + limits_.reserve);
+std::optional<SteadyTime> PoolCore::dial_due() const noexcept {
+    const bool has_room = open() < limits_.connections;
+    const bool waited_for = urgent_.size() + waiters_.size() > dials();
+    if ((waited_for && has_room) || (urgent_.size() > dials() && open() < limits_.connections + limits_.reserve)) {
+        return dial_after_;
+    }
+    const bool short_of_ready = idle_.size() + dials() < limits_.min_idle || open() < warm_;
+    return short_of_ready && has_room ? std::optional(std::max(dial_after_, ready_after_)) : std::nullopt;
 }
 
 bool PoolCore::wants_dial(SteadyTime now) noexcept {
-    if (closed_ || now < dial_after_ || !needs_dial()) {
+    const auto due = dial_due();
+    if (closed_ || !due || now < *due) {
         return false;
     }
     ++promised_;
@@ -98,8 +107,7 @@ PoolAction PoolCore::dial_failed(PoolMember& member, SteadyTime now, double chan
     member.state = PoolMember::State::gone;
     // Dials that were under way together fail together: one pause for all of them.
     if (now >= dial_after_) {
-        const auto longer = std::chrono::duration_cast<std::chrono::nanoseconds>(pause_ * pause_growth);
-        pause_ = std::clamp(longer, limits_.first_pause, limits_.longest_pause);
+        pause_ = longer(pause_, limits_);
         dial_after_ = now + spread(pause_, pause_spread, chance);
     }
     warm_ = 0;
@@ -113,6 +121,10 @@ PoolAction PoolCore::dial_failed(PoolMember& member, SteadyTime now, double chan
 
 PoolAction PoolCore::release(PoolMember& member, bool reusable, SteadyTime now) {
     --active_;
+    member.served = true;
+    if (reusable) {
+        ready_pause_ = {};
+    }
     return keep_or_close(member, reusable && now < member.retires && now >= distrusted_until_, now);
 }
 
@@ -139,7 +151,13 @@ PoolAction PoolCore::keep_or_close(PoolMember& member, bool reusable, SteadyTime
     return {.kind = PoolAction::Kind::close, .member = &member, .dial = wants_dial(now)};
 }
 
-PoolAction PoolCore::lost(PoolMember& member, SteadyTime now) noexcept {
+PoolAction PoolCore::lost(PoolMember& member, SteadyTime now, double chance) noexcept {
+    const bool at_once = !member.served && now - member.idle_since < limits_.longest_pause;
+    // As with dials: those that were made together are lost together.
+    if (at_once && now >= ready_after_) {
+        ready_pause_ = longer(ready_pause_, limits_);
+        ready_after_ = now + spread(ready_pause_, pause_spread, chance);
+    }
     return close_idle(member, now);
 }
 
@@ -156,8 +174,8 @@ std::optional<SteadyTime> PoolCore::next_tick() const noexcept {
         const auto timeout = std::chrono::duration_cast<SteadyTime::duration>(limits_.idle_timeout);
         next = std::min(idle_.back().idle_since + timeout, idle_.back().retires);
     }
-    if (!closed_ && needs_dial()) {
-        next = next ? std::min(*next, dial_after_) : dial_after_;
+    if (const auto due = dial_due(); due && !closed_) {
+        next = next ? std::min(*next, *due) : *due;
     }
     return next;
 }

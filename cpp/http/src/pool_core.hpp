@@ -23,6 +23,8 @@ struct PoolMember : boost::intrusive::list_base_hook<> {
     SteadyTime idle_since{};
     /// Carries no new request from then on.
     SteadyTime retires{};
+    /// It has carried an exchange.
+    bool served{false};
 };
 
 /// What the driver has to do next.
@@ -53,7 +55,8 @@ struct PoolAction {
 /// Feed it events, carry out the step it answers, feed it the outcome. Newest idle connection first; urgent waiters
 /// first, else in the order they came; a dial only while waiters (or the connections to be kept ready) outnumber the
 /// dials under way and the limit allows it. A dial belongs to the pool: who asked for it may have been served or have
-/// left when it ends. After one that failed the pool waits before the next, longer each time.
+/// left when it ends. After one that failed the pool waits before the next, longer each time; so it does, where nobody
+/// waits for a connection, after one that was lost as soon as it was there.
 ///
 /// Units: `chance` is a random number in [0, 1) that the driver draws; lifetimes and pauses are spread with it.
 /// Thread safety: none; the driver confines it to the io thread.
@@ -106,7 +109,7 @@ public:
     /// Until then a connection carries one exchange and no other: this service says what it was not asked for.
     void distrust(SteadyTime until) noexcept { distrusted_until_ = std::max(distrusted_until_, until); }
     /// An idle connection died by itself.
-    [[nodiscard]] PoolAction lost(PoolMember& member, SteadyTime now) noexcept;
+    [[nodiscard]] PoolAction lost(PoolMember& member, SteadyTime now, double chance) noexcept;
     /// Have this many connections open, idle or not, once; the limit holds.
     void warm_up(std::size_t connections) noexcept { warm_ = std::min(connections, limits_.connections); }
     /// What is due by now: an idle connection to close, a dial to start. Ask until there is nothing.
@@ -126,7 +129,8 @@ private:
 
     [[nodiscard]] std::size_t dials() const noexcept { return connecting_ + promised_; }
     [[nodiscard]] std::size_t open() const noexcept { return idle_.size() + active_ + dials(); }
-    [[nodiscard]] bool needs_dial() const noexcept;
+    /// When a dial is due; none where none is needed.
+    [[nodiscard]] std::optional<SteadyTime> dial_due() const noexcept;
     [[nodiscard]] bool wants_dial(SteadyTime now) noexcept;
     [[nodiscard]] PoolAction keep_or_close(PoolMember& member, bool reusable, SteadyTime now);
     [[nodiscard]] PoolWaiter* pop_waiter(bool urgent_only) noexcept;
@@ -144,6 +148,9 @@ private:
     std::chrono::nanoseconds pause_{0};
     /// No dial before this time.
     SteadyTime dial_after_{};
+    /// The same for connections to be kept ready.
+    std::chrono::nanoseconds ready_pause_{0};
+    SteadyTime ready_after_{};
     SteadyTime distrusted_until_{};
     bool closed_{false};
 };

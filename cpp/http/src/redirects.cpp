@@ -106,6 +106,7 @@ Result<std::optional<Request>> redirected(const Request& asked, std::string_view
     if (becomes_get) {
         next.method = "GET";
         next.body.clear();
+        next.upload.reset();
         drop(next, [](const auto& field) { return is_of_body(field.first); });
     }
     if (!from || !to || from->origin.url != to->origin.url) {

@@ -113,8 +113,9 @@ void write_head(std::string& out, const Request& request, std::string_view targe
     if (request.announce_deadline && !has_header(request.headers, "X-Deadline-Ms")) {
         append_number(out, "X-Deadline-Ms", static_cast<std::uint64_t>(std::max<std::int64_t>(0, left.count())));
     }
-    if (!request.body.empty() || always_has_length(request.method)) {
-        append_number(out, "Content-Length", request.body.size());
+    const std::uint64_t size = request.upload ? request.upload->size() : request.body.size();
+    if (size > 0 || always_has_length(request.method)) {
+        append_number(out, "Content-Length", size);
     }
     out.append("\r\n");
 }

@@ -33,7 +33,7 @@ asio::awaitable<Result<void>> drain(HttpClient* client, std::chrono::millisecond
 }  // namespace
 
 Result<std::shared_ptr<HttpCalls>> HttpCalls::create(Runtime& runtime, const ClientOptions& options, Headers headers) {
-    auto client = HttpClient::create(runtime.io().context(), options);
+    auto client = HttpClient::create(runtime.io().context(), options, &runtime.compute());
     if (!client) {
         return client.error();
     }

@@ -22,6 +22,10 @@ constexpr auto tend_interval = std::chrono::milliseconds{200};
 /// How often processes are looked for that have died.
 constexpr auto watch_interval = std::chrono::seconds{2};
 
+constexpr std::string_view sampling = "looking at progress";
+constexpr std::string_view tending = "looking after the operations of a store";
+constexpr std::string_view watching = "looking for processes that have died";
+
 std::mutex making;
 std::atomic<Runtime*> runtime{nullptr};
 
@@ -30,6 +34,14 @@ std::chrono::milliseconds patience_until(SteadyTime deadline) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     return std::max(left * 3 / 4, std::chrono::milliseconds{0});
+}
+
+/// Whether a look is made again: so it says, or it failed, which the next one may not.
+template <class Look>
+bool goes_on(std::string_view what, Look look) noexcept {
+    bool again = true;
+    survive("runtime", what, [&] { again = look(); });
+    return again;
 }
 
 std::size_t core_count() {
@@ -112,14 +124,15 @@ void Runtime::wake_sampler() {
 }
 
 void Runtime::tick() {
-    bool again = registry_.sample();
+    const auto look = [this] { return registry_.sample(); };
+    bool again = goes_on(sampling, look);
     if (!again) {
         // A listener that came since saw `sampling_` set and relied on this tick: look once more.
         sampling_.store(false);
-        again = registry_.sample() && !sampling_.exchange(true);
+        again = goes_on(sampling, look) && !sampling_.exchange(true);
     }
     if (again) {
-        io_.schedule_at(std::chrono::steady_clock::now() + sample_interval, [this] { tick(); });
+        repeat(sampling_, sampling, sample_interval, &Runtime::tick);
     }
 }
 
@@ -129,11 +142,21 @@ void Runtime::wake_tender() {
     }
 }
 
+void Runtime::repeat(std::atomic<bool>& flag, std::string_view what, std::chrono::milliseconds pause,
+                     void (Runtime::*next)()) noexcept {
+    try {
+        io_.schedule_at(std::chrono::steady_clock::now() + pause, [this, next] { (this->*next)(); });
+    } catch (...) {
+        log_caught("runtime", what);
+        flag.store(false);  // The next one who needs it tries again.
+    }
+}
+
 void Runtime::post_tend() {
     try {
         store_.post([this] { tend(); });
     } catch (...) {
-        log_caught("runtime", "looking after the operations of a store");
+        log_caught("runtime", tending);
         tending_.store(false);  // The next operation tries again.
     }
     if (!watching_writes_.exchange(true)) {
@@ -143,7 +166,7 @@ void Runtime::post_tend() {
 
 // Not on the store's thread, which may be the one that waits for the disk.
 void Runtime::watch_writes() {
-    registry_.answer_late();
+    survive("runtime", tending, [this] { registry_.answer_late(); });
     bool again = tending_.load();
     if (!again) {
         // As in `tick`.
@@ -151,19 +174,20 @@ void Runtime::watch_writes() {
         again = tending_.load() && !watching_writes_.exchange(true);
     }
     if (again) {
-        io_.schedule_at(std::chrono::steady_clock::now() + tend_interval, [this] { watch_writes(); });
+        repeat(watching_writes_, tending, tend_interval, &Runtime::watch_writes);
     }
 }
 
 void Runtime::tend() {
-    bool again = registry_.tend();
+    const auto look = [this] { return registry_.tend(); };
+    bool again = goes_on(tending, look);
     if (!again) {
         // As in `tick`.
         tending_.store(false);
-        again = registry_.tend() && !tending_.exchange(true);
+        again = goes_on(tending, look) && !tending_.exchange(true);
     }
     if (again) {
-        io_.schedule_at(std::chrono::steady_clock::now() + tend_interval, [this] { post_tend(); });
+        repeat(tending_, tending, tend_interval, &Runtime::post_tend);
     }
 }
 
@@ -177,20 +201,21 @@ void Runtime::post_look() {
     try {
         store_.post([this] { look_for_dead_owners(); });
     } catch (...) {
-        log_caught("runtime", "looking for processes that have died");
+        log_caught("runtime", watching);
         watching_owners_.store(false);  // The next store tries again.
     }
 }
 
 void Runtime::look_for_dead_owners() {
-    bool again = registry_.watch_owners();
+    const auto look = [this] { return registry_.watch_owners(); };
+    bool again = goes_on(watching, look);
     if (!again) {
         // As in `tick`.
         watching_owners_.store(false);
-        again = registry_.watch_owners() && !watching_owners_.exchange(true);
+        again = goes_on(watching, look) && !watching_owners_.exchange(true);
     }
     if (again) {
-        io_.schedule_at(std::chrono::steady_clock::now() + watch_interval, [this] { post_look(); });
+        repeat(watching_owners_, watching, watch_interval, &Runtime::post_look);
     }
 }
 

@@ -176,6 +176,10 @@ void tell_damage(OperationRecord& record, std::vector<std::string> damage, bool 
 
 }  // namespace
 
+std::int64_t as_number(std::size_t value) noexcept {
+    return static_cast<std::int64_t>(std::min<std::size_t>(value, std::numeric_limits<std::int64_t>::max()));
+}
+
 std::string reason_text(const CancelReason& reason) {
     return boost::json::serialize(
         boost::json::object{{"code", to_string(reason.code)}, {"text", reason.text}, {"origin", reason.origin}});

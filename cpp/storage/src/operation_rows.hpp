@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -26,6 +27,9 @@ void bind_event(SQLite::Statement& row, const std::string& id, const OperationEv
 [[nodiscard]] OperationEvent read_event(SQLite::Statement& row, const std::string& id,
                                         const std::filesystem::path& file);
 [[nodiscard]] bool is_damaged(const OperationEvent& event);
+
+/// SQLite's numbers have a sign; what is larger is the largest.
+[[nodiscard]] std::int64_t as_number(std::size_t value) noexcept;
 
 [[nodiscard]] std::string reason_text(const CancelReason& reason);
 /// `storage` for what is no reason.

@@ -15,6 +15,7 @@
 #include "operation_rows.hpp"
 #include "operation_schema.hpp"
 #include "owner_lock.hpp"
+#include "requests.hpp"
 #include "sqlite_error.hpp"
 #include "write_queue.hpp"
 
@@ -25,9 +26,6 @@ constexpr std::string_view writing = "write an operation";
 
 /// Of a transaction; what is queued beyond it waits for the next.
 constexpr std::size_t most_steps = 256;
-
-/// A try while the file is known to be locked does not hold the store's thread up.
-constexpr std::chrono::milliseconds short_wait{20};
 
 /// The change cannot be written, now or later; of other codes the file is the reason.
 bool is_of_the_change(const SQLite::Exception& error) {
@@ -177,12 +175,14 @@ SqliteStore::SqliteStore(std::shared_ptr<Database> database, Executor& executor,
       clock_(clock),
       owner_(make_uuid7(clock)),
       queue_(std::make_unique<WriteQueue>()),
+      requests_(std::make_unique<Requests>()),
       kept_house_(clock.now()) {}
 
 SqliteStore::~SqliteStore() {
-    if (const auto left = queue_->kept(); !left.empty()) {
+    const std::size_t left = queue_->kept().size() + requests_->size();
+    if (left > 0) {
         log(LogLevel::warning, "storage",
-            fmt::format("the changes of {} operations could not be written to {} and are lost: {}", left.size(),
+            fmt::format("the changes of {} operations could not be written to {} and are lost: {}", left,
                         database_->file().string(), late_ ? late_->message : "the disk did not answer"));
     }
 }
@@ -223,55 +223,70 @@ void SqliteStore::write(RecordChange change, Done done) {
 
 void SqliteStore::drain(std::optional<std::chrono::milliseconds> patience) {
     std::unique_lock lock(mutex_);
-    bool go_on = true;
-    while (go_on && !queue_->empty()) {
-        Flight flight{.changes = queue_->take_off(most_steps)};
-        const auto wait = patience.value_or(late_ ? short_wait : longest_wait);
-        lock.unlock();
-        write_flight(flight, wait);
-        lock.lock();
-        go_on = flight.written.has_value();
-        land(flight);
-        lock.unlock();
-        for (std::size_t i = 0; i < flight.dones.size(); ++i) {
-            for (const Done& done : flight.dones[i]) {
-                done(flight.written ? flight.results[i] : flight.written);
-            }
-        }
+    bool whole = false;
+    survive("storage", "writing operations", [&] { whole = write_waiting(lock, patience); });
+    if (!lock.owns_lock()) {
         lock.lock();
     }
+    // Whatever came in the way: who waits is told of it in time, and the next one writes what this one has not.
+    queue_->put_back();
     draining_ = false;
     drained_.notify_all();
     const bool due = ended_since_ >= house_every || clock_.now() - kept_house_ >= house_after;
     lock.unlock();
-    if (go_on && due) {
+    if (whole && due) {
         keep_house();
     }
+}
+
+bool SqliteStore::write_waiting(std::unique_lock<std::mutex>& lock, std::optional<std::chrono::milliseconds> patience) {
+    while (!queue_->empty()) {
+        Flight flight{.changes = queue_->take_off(most_steps)};
+        // Once it is written nothing may fail before those who wait are known.
+        flight.results.reserve(flight.changes.size());
+        flight.dones.reserve(flight.changes.size());
+        const auto wait = patience.value_or(late_ ? kept_wait : longest_wait);
+        lock.unlock();
+        write_flight(flight, wait);
+        lock.lock();
+        const bool written = flight.written.has_value();
+        land(flight);
+        lock.unlock();
+        for (std::size_t i = 0; i < flight.dones.size(); ++i) {
+            for (const Done& done : flight.dones[i]) {
+                survive("storage", "telling that an operation is written",
+                        [&] { done(flight.written ? flight.results[i] : flight.written); });
+            }
+        }
+        lock.lock();
+        if (!written) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void SqliteStore::land(Flight& flight) {
     if (!flight.written) {
         flight.written = late_.emplace(kept_until(flight.written.error()));
-        flight.dones = {queue_->keep()};
+        flight.dones.push_back(queue_->keep());
         return;
     }
     late_.reset();
-    std::vector<std::string> refused;
     for (std::size_t i = 0; i < flight.changes.size(); ++i) {
         const OperationRecord& record = flight.changes[i].change->record;
         ended_since_ += is_terminal(record.status) ? 1 : 0;
-        refused.push_back(flight.results[i] ? std::string{} : record.id);
-    }
-    flight.dones = queue_->land();
-    for (std::size_t i = 0; i < refused.size(); ++i) {
-        if (!refused[i].empty() && flight.dones[i].empty()) {
+        if (!flight.results[i] && flight.changes[i].dones->empty()) {
             // Whoever handed it in was told that it is late, and has gone on.
-            queue_->lose(refused[i]);
-            log(LogLevel::warning, "storage",
-                fmt::format("a change that was kept cannot be written: {}", flight.results[i].error().message),
-                refused[i]);
+            survive("storage", "leaving out a change that cannot be written", [&] {
+                queue_->lose(record.id);
+                log(LogLevel::warning, "storage",
+                    fmt::format("a change that was kept cannot be written: {}", flight.results[i].error().message),
+                    record.id);
+            });
         }
     }
+    queue_->land(flight.dones);
 }
 
 void SqliteStore::write_flight(Flight& flight, std::chrono::milliseconds patience) {
@@ -298,15 +313,16 @@ void SqliteStore::write_flight(Flight& flight, std::chrono::milliseconds patienc
 }
 
 bool SqliteStore::write_kept(std::chrono::milliseconds patience) {
+    const bool asked = write_requests(patience);
     {
         const std::scoped_lock lock(mutex_);
         if (queue_->empty() || std::exchange(draining_, true)) {
-            return !queue_->empty();
+            return asked || !queue_->empty();
         }
     }
     drain(patience);
     const std::scoped_lock lock(mutex_);
-    return !queue_->empty();
+    return asked || !queue_->empty();
 }
 
 void SqliteStore::answer_late() {
@@ -368,23 +384,6 @@ Result<void> SqliteStore::enter_owner(SQLite::Database& connection) {
 void SqliteStore::flush() {
     std::unique_lock lock(mutex_);
     drained_.wait(lock, [this] { return !draining_; });
-}
-
-Result<bool> SqliteStore::request_cancel(const std::string& id, const CancelReason& reason) {
-    bool asked = false;
-    const auto done = database_->write(
-        "ask for a cancel",
-        [&](SQLite::Database& connection) -> Result<void> {
-            SQLite::Statement row(connection,
-                                  "UPDATE operation SET asked = ? WHERE id = ? AND asked IS NULL "
-                                  "AND status IN ('pending', 'running', 'resuming')");
-            row.bind(1, reason_text(reason));
-            row.bind(2, id);
-            asked = row.exec() > 0;
-            return {};
-        },
-        Durability::relaxed, longest_wait);
-    return done ? Result<bool>(asked) : Result<bool>(done.error());
 }
 
 Result<OperationRecord> SqliteStore::claim(const std::string& id) {

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <thread>
 
 #include <ktrdr/base/caught.hpp>
@@ -13,6 +12,7 @@
 #include <ktrdr/storage/sqlite_store.hpp>
 
 #include "operation_keys.hpp"
+#include "operation_rows.hpp"
 #include "write_queue.hpp"
 
 namespace ktrdr {
@@ -28,10 +28,6 @@ constexpr std::int64_t most_events = 500;
 /// Pages that are given back at once.
 constexpr std::size_t most_pages = 64;
 constexpr std::size_t newest_that_stay = 10;
-
-std::int64_t as_number(std::size_t value) {
-    return static_cast<std::int64_t>(std::min<std::size_t>(value, std::numeric_limits<std::int64_t>::max()));
-}
 
 /// One transaction of forgetting. What it has begun with one operation the next one goes on with.
 class Slice final {
@@ -183,26 +179,14 @@ Result<std::size_t> SqliteStore::forget(const Retention& retention, const std::s
     return forgotten;
 }
 
-Result<void> SqliteStore::set_retention(const Retention& retention) {
-    if (const auto checked = check(retention); !checked) {
-        return checked;
+template <class Step>
+void SqliteStore::house_step(Step step) {
+    bool goes_on = false;
+    survive("storage", "forgetting old operations", [&] { goes_on = step(); });
+    if (!goes_on) {
+        const std::scoped_lock lock(mutex_);
+        keeping_house_ = false;
     }
-    const auto done = database_->write(
-        "set the retention",
-        [&](SQLite::Database& connection) -> Result<void> {
-            SQLite::Statement row(connection, "INSERT OR REPLACE INTO operation_retention VALUES (1, ?, ?, ?)");
-            row.bind(1, as_number(retention.max_count));
-            row.bind(2, static_cast<std::int64_t>(retention.max_age.count()));
-            row.bind(3, as_number(retention.max_bytes));
-            row.exec();
-            return {};
-        },
-        Durability::synced, longest_wait);
-    if (!done) {
-        return done;
-    }
-    keep_house();
-    return {};
 }
 
 void SqliteStore::keep_house() {
@@ -214,50 +198,48 @@ void SqliteStore::keep_house() {
             return;
         }
     }
-    try {
-        executor_.post([weak = weak_from_this()] {
-            if (const auto self = weak.lock()) {
-                self->forget_on_executor();
-            }
-        });
-    } catch (...) {
-        log_caught("storage", "forgetting old operations");
-        const std::scoped_lock lock(mutex_);
-        keeping_house_ = false;
-    }
+    house_step([this] {
+        house_on(&SqliteStore::forget_on_executor);
+        return true;
+    });
 }
 
-// One slice, behind which what waits on the executor comes first.
-void SqliteStore::forget_on_executor() {
-    std::size_t forgotten = 0;
-    const auto more = forget_some(std::nullopt, "", forgotten);
-    if (!more) {
-        log(LogLevel::debug, "storage", fmt::format("old operations are forgotten later: {}", more.error().message));
-    }
-    const bool again = more && *more;
-    // Other processes get the lock meanwhile.
-    std::this_thread::sleep_for(again ? slice : 0ms);
-    executor_.post([weak = weak_from_this(), again] {
+void SqliteStore::house_on(void (SqliteStore::*next)()) {
+    executor_.post([weak = weak_from_this(), next] {
         if (const auto self = weak.lock()) {
-            again ? self->forget_on_executor() : self->give_back_on_executor();
+            (self.get()->*next)();
         }
     });
 }
 
+// One slice, behind which what waits on the executor comes first.
+void SqliteStore::forget_on_executor() {
+    house_step([this] {
+        std::size_t forgotten = 0;
+        const auto more = forget_some(std::nullopt, "", forgotten);
+        if (!more) {
+            log(LogLevel::debug, "storage",
+                fmt::format("old operations are forgotten later: {}", more.error().message));
+        }
+        const bool again = more && *more;
+        // Other processes get the lock meanwhile.
+        std::this_thread::sleep_for(again ? slice : 0ms);
+        house_on(again ? &SqliteStore::forget_on_executor : &SqliteStore::give_back_on_executor);
+        return true;
+    });
+}
+
 void SqliteStore::give_back_on_executor() {
-    const auto more = database_->give_back(most_pages);
-    if (more && *more) {
-        std::this_thread::sleep_for(slice);
-        executor_.post([weak = weak_from_this()] {
-            if (const auto self = weak.lock()) {
-                self->give_back_on_executor();
-            }
-        });
-        return;
-    }
-    (void)database_->empty_log();
-    const std::scoped_lock lock(mutex_);
-    keeping_house_ = false;
+    house_step([this] {
+        const auto more = database_->give_back(most_pages);
+        if (more && *more) {
+            std::this_thread::sleep_for(slice);
+            house_on(&SqliteStore::give_back_on_executor);
+            return true;
+        }
+        (void)database_->empty_log();
+        return false;
+    });
 }
 
 }  // namespace ktrdr

@@ -17,6 +17,7 @@ namespace ktrdr {
 /// operation: its newest record and what was logged.
 ///
 /// Thread safety: none; the store's lock guards it. A flight's changes do not move until it has ended.
+/// Errors: what runs out of memory leaves everybody who waits where he was, and every change.
 /// Cost: of what is kept at most `most_operations` records, and for each `most_events` events, of all `most_in_all`.
 class WriteQueue final {
 public:
@@ -29,6 +30,8 @@ public:
 
     struct Flying {
         const RecordChange* change{};
+        /// Who waits for it, now.
+        const Dones* dones{};
         /// Nothing of its operation was lost before.
         bool complete{true};
     };
@@ -39,8 +42,10 @@ public:
 
     /// The next changes to write, at most so many; none while others are under way.
     [[nodiscard]] std::vector<Flying> take_off(std::size_t most);
-    /// They are written, or never can be: whom to tell of each.
-    [[nodiscard]] std::vector<Dones> land();
+    /// They are written, or never can be: whom to tell of each is put into `dones`, which has room for them.
+    void land(std::vector<Dones>& dones) noexcept;
+    /// They were not written, and nobody was told: they wait again, in their place.
+    void put_back() noexcept { waiting_.splice(waiting_.begin(), flight_); }
     /// They could not be written now: all that waits is kept. Who is still to be told.
     [[nodiscard]] Dones keep();
     /// Who has waited since `since` or longer; their changes count as kept.
@@ -65,8 +70,13 @@ private:
 
     /// Add a newer change of the same operation.
     void merge(Entry& into, RecordChange&& newer);
-    void bound(RecordChange& change);
+    /// Make it the one that newer changes are added to, or add it to that; it is gone then.
+    void keep(Place entry);
+    /// Empty, with room for everybody who waits.
+    [[nodiscard]] Dones room_for_all() const;
     void index(Place entry);
+    /// Leave out what there is no room for.
+    void count_in(RecordChange& change) noexcept;
 
     std::list<Entry> flight_{};
     std::list<Entry> waiting_{};

@@ -5,8 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 from collections import deque
+from typing import TYPE_CHECKING
 
 from .. import _bridge, _core
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterator
 
 # How long the interpreter's exit waits for native threads. Seconds.
 _EXIT_LIMIT = 2.0
@@ -44,8 +49,9 @@ def ensure_started() -> None:
 def forward_logs() -> None:
     """Hand the native side's log records to ``logging.getLogger("ktrdr_core.<room>")``.
 
-    What a handler, a filter or a record factory raises costs that record and is told once; Ctrl-C and ``SystemExit`` pass,
-    and the other records come with the next call.
+    A handler that raises, or its filter, loses this record and stays where its owner put it: the others have the record,
+    and it has the next one. What a logger's filter or a record factory raises costs everybody the record. Each is told
+    once; Ctrl-C and ``SystemExit`` pass, and the other records come with the next call.
     """
     rows = _core.take_logs()
     if rows:
@@ -73,7 +79,52 @@ def _forward(level: int, room: str, message: str, operation_id: str) -> None:
             logger.name, level, __file__, 0, "%s: %s", (room, message), None, "forward_logs"
         )
         record.__dict__[OPERATION_ID] = operation_id
-        logger.handle(record)
+        try:
+            logger.handle(record)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - what a handler raises is unknown
+            _tell_once(error)
+            _hand_to_the_rest(logger, record, error)
+
+
+def _hand_to_the_rest(
+    logger: logging.Logger, record: logging.LogRecord, error: BaseException
+) -> None:
+    """Go on behind the handler that raised: logging itself stops there."""
+    handlers = list(_handlers_of(logger))
+    failed = _handler_that_raised(error)
+    rest = handlers[handlers.index(failed) + 1 :] if failed in handlers else []
+    for handler in rest:
+        if record.levelno < handler.level:
+            continue
+        try:
+            handler.handle(record)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as further:  # noqa: BLE001 - as above
+            _tell_once(further)
+
+
+def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
+    """Give those that a record of this logger goes to, in logging's order."""
+    above: logging.Logger | None = logger
+    while above is not None:
+        yield from above.handlers
+        above = above.parent if above.propagate else None
+
+
+def _handler_that_raised(error: BaseException) -> logging.Handler | None:
+    """Find the handler that logging was at; None where it was at none yet."""
+    import logging
+    import traceback
+
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        # So `Logger.callHandlers` names it.
+        handler = frame.f_locals.get("hdlr")
+        if isinstance(handler, logging.Handler):
+            return handler
+    return None
 
 
 def _tell_once(error: BaseException) -> None:

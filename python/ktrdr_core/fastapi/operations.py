@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.params import Depends as Dependency
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from sse_starlette import EventSourceResponse
 
 from .. import errors
@@ -37,13 +39,12 @@ from .answers import (
 )
 from .envelope import Refusal, guarded
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 # So many encoded events are kept.
 _RECENT = 1000
 # How long a stream may take to end by itself when the server does. Seconds.
 _SHUTDOWN_GRACE = 2.0
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # The largest number of an event that there can be: the store and the core count in 64 bits, with a sign.
 _MOST = 2**63 - 1
@@ -61,6 +62,35 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     },
     204: {"description": "There are no more events, and there will be none"},
 }
+
+# An event's number, and which run it is of; numbers alone are what clients sent that kept one of an older server.
+_EVENT_ID = re.compile(r"([0-9]{1,19})(?:-([0-9a-f]{1,16}))?")
+
+
+def _event_id(text: str) -> tuple[int, str]:
+    """Read ``Last-Event-ID``: the number, and the run where it is told.
+
+    Raises
+    ------
+    ValueError
+        For what no server of ours has sent.
+    """
+    found = _EVENT_ID.fullmatch(text)
+    if found is None or int(found[1]) > _MOST:
+        raise ValueError(f"must be the id of an event as it was sent, or a number up to {_MOST}")
+    return int(found[1]), found[2] or ""
+
+
+def _run_of(record: OperationRecord) -> str:
+    """Tell a run from others of its id, which can be used again once its operation was forgotten."""
+    microseconds = (record.created - _EPOCH) // timedelta(microseconds=1)
+    return f"{microseconds:x}"
+
+
+def _checked_event_id(text: str) -> str:
+    _event_id(text)
+    return text
+
 
 OperationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 
@@ -263,16 +293,19 @@ class _View:
     async def events(
         self,
         operation_id: OperationId,
-        last_event_id: Annotated[int, Header(ge=0, le=_MOST)] = 0,
+        last_event_id: Annotated[str, AfterValidator(_checked_event_id), Header()] = "0",
         after: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> Response:
         """Stream the event log as server-sent events, those to come too, until the operation has ended.
 
         A client that comes back with ``Last-Event-ID`` (or ``after``) goes on behind that event; one that has them all
-        gets 204, at which a browser stops coming back.
+        gets 204, at which a browser stops coming back. An id of an earlier operation of the same name is none of this
+        one's.
         """
-        after = max(after, last_event_id)
         record = await asyncio.to_thread(self._operations.get, operation_id)
+        number, run = _event_id(last_event_id)
+        if run in ("", _run_of(record)):
+            after = max(after, number)
         if not record.active and after >= record.last_seq:
             return Response(status_code=204)
         ending = anyio.Event()
@@ -309,10 +342,10 @@ class _View:
         if text is None:
             if len(self._recent) >= _RECENT:
                 self._recent.clear()
-            text = self._recent[key] = _sse(event)
+            text = self._recent[key] = _sse(event, _run_of(record))
         return text
 
 
-def _sse(event: OperationEvent) -> bytes:
+def _sse(event: OperationEvent, run: str) -> bytes:
     data = json.dumps(event.data | {"time": time_of(event.time)}, separators=(",", ":"))
-    return f"id: {event.seq}\r\nevent: {event.kind}\r\ndata: {data}\r\n\r\n".encode()
+    return f"id: {event.seq}-{run}\r\nevent: {event.kind}\r\ndata: {data}\r\n\r\n".encode()

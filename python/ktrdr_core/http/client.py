@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ..protocols import CancellationToken as AnyToken
+    from .multipart import Files
 
 
 class StreamOptions(TypedDict, total=False):
@@ -47,6 +48,7 @@ class _GetOptions(RequestOptions, total=False):
     headers: Mapping[str, str] | None
     content: bytes | str | None
     data: Mapping[str, Any] | None
+    files: Files | None
     auth: Auth | None
     cancellation_token: AnyToken | None
 
@@ -130,6 +132,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         content: bytes | str | None = None,
         data: Mapping[str, Any] | None = None,
+        files: Files | None = None,
         auth: Auth | None = None,
         cancellation_token: AnyToken | None = None,
         **options: Unpack[RequestOptions],
@@ -151,6 +154,12 @@ class Client:
         data : mapping, optional
             The body as a form (``application/x-www-form-urlencoded``); a list is one pair for each of its values, None
             sends nothing.
+        files : mapping or list of pairs, optional
+            The body as a form with files (``multipart/form-data``), the fields of ``data`` before them. A file is its
+            content, or ``(name, content)``, or ``(name, content, content_type)``; several of one name are a list, or
+            pairs. Content is bytes, a text, a path (``pathlib.Path``), or a file that is open with ``"rb"``. Paths and
+            open files are sent from their first byte, read on another thread while they are sent, so that memory does
+            not grow with them; how long they are is taken when the request is made.
         auth : (user, password) or Bearer, optional
             Sent as ``Authorization``, in place of the client's own; a field of that name in ``headers`` wins.
         cancellation_token : CancellationToken or anything like one, optional
@@ -176,12 +185,15 @@ class Client:
         ------
         InvalidArgumentError
             For arguments that cannot be sent, naming the argument.
+        StorageError
+            For a file that cannot be read; when the request is sent, for one that has become longer or shorter.
         """
         given: _GetOptions = {
             "params": params,
             "headers": headers,
             "content": content,
             "data": data,
+            "files": files,
             "auth": auth,
             "cancellation_token": cancellation_token,
             **options,
@@ -197,6 +209,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         content: bytes | str | None = None,
         data: Mapping[str, Any] | None = None,
+        files: Files | None = None,
         auth: Auth | None = None,
         cancellation_token: AnyToken | None = None,
         **options: Unpack[StreamOptions],
@@ -211,12 +224,15 @@ class Client:
         ------
         InvalidArgumentError
             For arguments that cannot be sent, naming the argument.
+        StorageError
+            For a file of ``files`` that cannot be read.
         """
         given: dict[str, Any] = {
             "params": params,
             "headers": headers,
             "content": content,
             "data": data,
+            "files": files,
             "auth": auth,
             "cancellation_token": cancellation_token,
             **options,
@@ -373,6 +389,18 @@ _Made = tuple[_core.HttpRequest, _core.CancellationToken | None, ForeignToken | 
 _BODIES = ("content", "data")
 
 
+def _file_rows(files: Any) -> list[Any]:
+    from .multipart import file_rows
+
+    return file_rows(files)
+
+
+def _field_rows(data: Any) -> list[Any]:
+    from .multipart import field_rows
+
+    return field_rows(data)
+
+
 def _made(method: str, url: str, options: _GetOptions) -> _Made:
     given: dict[str, Any] = {"method": method, "url": url}
     if not options:
@@ -388,9 +416,16 @@ def _made(method: str, url: str, options: _GetOptions) -> _Made:
     bodies = [name for name in _BODIES if given.get(name) is not None]
     if given.get("json", ...) is not ...:
         bodies.append("json")
+    files = given.pop("files", None)
+    rows = [] if files is None else _file_rows(files)
+    if rows and bodies != ["data"]:
+        bodies.append("files")
     if len(bodies) > 1:
         raise InvalidArgumentError(f"{' and '.join(bodies)} are both the body: give one of them")
     data = given.pop("data", None)
-    if data is not None:
+    if rows:
+        # Behind the headers, which may name the boundary.
+        given["files"] = _field_rows(data) + rows
+    elif data is not None:
         given["form"] = urlencode(without_none(data), doseq=True)
     return _core.HttpRequest(given), token, foreign

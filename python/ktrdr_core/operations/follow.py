@@ -23,6 +23,8 @@ _POLL = 0.5
 PAGE = 200
 # So many events are shared; who is further behind reads by itself.
 _SHARED = 1000
+# So many readers are woken at a time: whoever else is on the loop has a turn in between.
+_AT_ONCE = 20
 
 
 class _Watch:
@@ -61,12 +63,12 @@ class _Watch:
         try:
             while not self.over:
                 more = self._take(*await asyncio.to_thread(_look, self._id, self._known()))
-                self._wake()
+                await self._wake()
                 if not (more or self.over):
                     await asyncio.sleep(_POLL)
         except Exception as error:  # noqa: BLE001 - it is raised in those who follow
             self.error = error
-            self._wake()
+            await self._wake()
 
     def _known(self) -> int | None:
         return None if self._created is None else self._last
@@ -89,9 +91,11 @@ class _Watch:
         self.over = not (more or record.active)
         return more
 
-    def _wake(self) -> None:
-        for news in self.readers:
+    async def _wake(self) -> None:
+        for number, news in enumerate(list(self.readers), 1):
             news.set()
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
 
 
 def _look(operation_id: str, last: int | None) -> tuple[OperationRecord, list[OperationEvent]]:

@@ -312,7 +312,8 @@ class _Api:
         for block in answer.body.decode().split("\r\n\r\n"):
             fields = dict(line.split(": ", 1) for line in block.splitlines() if line[:1] != ":")
             if fields:
-                events.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+                number = int(fields["id"].partition("-")[0])
+                events.append((number, fields["event"], json.loads(fields["data"])))
         return events
 
 

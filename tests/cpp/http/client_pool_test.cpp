@@ -55,6 +55,25 @@ TEST_F(ClientPool, DropsAnIdleConnectionTheServerSpeaksOn) {
     EXPECT_EQ(peer->accepted(), 2U);
 }
 
+TEST_F(ClientPool, DoesNotDialAgainAndAgainWhereTheReadyOnesEndAsSoonAsTheyAreThere) {
+    for (const bool speaks : {true, false}) {
+        const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
+        make_client({.max_connections = 4, .min_idle = 2, .dial_backoff = 1h, .max_dial_backoff = 1h});
+        EXPECT_EQ(body_of(get()), "x");
+        run_until([&] { return client->stats().idle == 3; });
+        for (std::size_t i = 1; i < 3; ++i) {
+            speaks ? peer->say(i, "busy") : peer->hang_up(i);
+        }
+        run_until([&] { return client->stats().idle == (speaks ? 0U : 1U); });
+        settle();
+        EXPECT_EQ(peer->accepted(), 3U);
+        EXPECT_EQ(client->stats().connecting, 0U);
+        EXPECT_EQ(body_of(get()), "x") << "a request does not wait for that";
+        EXPECT_LE(peer->accepted(), 4U);
+        peer->close();
+    }
+}
+
 TEST_F(ClientPool, DropsAnIdleConnectionTheServerCloses) {
     const auto peer = serve([](const std::string&) { return Reply{ok("x")}; });
     make_client();

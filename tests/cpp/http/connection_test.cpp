@@ -20,7 +20,7 @@ protected:
         addresses = {std::move(endpoints), std::chrono::steady_clock::now() + std::chrono::hours{1}};
         const auto connection =
             std::make_shared<Connection>(io, static_cast<Connection::Owner&>(*this),
-                                         Connection::Settings{origin, options, timeouts, addresses, tls});
+                                         Connection::Settings{origin, options, timeouts, addresses, tls, nullptr});
         connection->dial();
         while (!open && !failed && io.run_one_for(std::chrono::seconds{20}) > 0) {
         }

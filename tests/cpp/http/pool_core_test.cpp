@@ -278,11 +278,64 @@ TEST(PoolCore, KeepsSomeConnectionsIdleAndReplacesThem) {
     core.dial_started(members[2]);
     (void)core.dial_ended(members[2], start, middle);
     EXPECT_EQ(core.release(members[1], false, start).kind, Kind::close);
-    const PoolAction lost = core.lost(members[0], start);
+    const PoolAction lost = core.lost(members[0], start + 5s, middle);
     EXPECT_EQ(lost.kind, Kind::close);
     EXPECT_TRUE(lost.dial);
     core.dial_started(members[3]);
     (void)core.dial_ended(members[3], start, middle);
+    while (!core.close().is_nothing()) {
+    }
+}
+
+/// Dials for the one that is kept ready, at the moment it is due, and loses it again `after` that; when it was due.
+SteadyTime lose_the_ready_one(PoolCore& core, PoolMember& member, std::chrono::nanoseconds after, double chance) {
+    const SteadyTime due = core.next_tick().value();
+    EXPECT_TRUE(core.tick(due - 1ns).is_nothing());
+    EXPECT_TRUE(core.tick(due).dial);
+    core.dial_started(member);
+    (void)core.dial_ended(member, due, chance);
+    EXPECT_EQ(core.lost(member, due + after, chance).kind, Kind::close);
+    return due;
+}
+
+TEST(PoolCore, WaitsLongerEachTimeForTheReadyOneWhereThatIsLostAsSoonAsItIsThere) {
+    for (const double chance : {0.0, middle, 0.99}) {
+        PoolCore core({.connections = 3, .waiters = 9, .min_idle = 1, .idle_timeout = 30s});
+        std::deque<PoolMember> members;
+        SteadyTime before = lose_the_ready_one(core, members.emplace_back(), 0ns, chance);
+        std::vector<double> pauses;
+        for (int i = 0; i < 8; ++i) {
+            const SteadyTime due = lose_the_ready_one(core, members.emplace_back(), 0ns, chance);
+            pauses.push_back(std::chrono::duration<double, std::milli>(due - before).count());
+            before = due;
+        }
+        const double part = 1 + 0.2 * (2 * chance - 1);
+        EXPECT_NEAR(pauses[0], 100 * part, 0.01);
+        EXPECT_NEAR(pauses[1], 160 * part, 0.01);
+        EXPECT_NEAR(pauses.back(), 1000 * part, 0.01) << "and not for ever longer";
+    }
+}
+
+TEST(PoolCore, MakesTheReadyOneAnewAtOnceWhereItHasServedOrLainForLong) {
+    PoolCore core({.connections = 3, .waiters = 9, .min_idle = 1, .idle_timeout = 30s});
+    std::deque<PoolMember> members;
+    const SteadyTime due = start + 5s;
+    EXPECT_TRUE(core.tick(start).dial);
+    for (const SteadyTime made : {start, due}) {
+        core.dial_started(members.emplace_back());
+        (void)core.dial_ended(members.back(), made, middle);
+        EXPECT_EQ(core.lost(members.back(), due, middle).dial, made == start) << "it has lain for long";
+    }
+    EXPECT_EQ(core.next_tick(), due + 100ms);
+    PoolWaiter waiter;
+    EXPECT_TRUE(core.acquire(waiter, due).dial) << "whoever waits for one does not wait for that";
+    core.dial_started(members.emplace_back());
+    EXPECT_EQ(core.dial_ended(members.back(), due, middle).kind, Kind::grant);
+    EXPECT_TRUE(core.release(members.back(), true, due).is_nothing());
+    EXPECT_FALSE(core.lost(members.back(), due, middle).dial) << "the pause is not over";
+    EXPECT_EQ(core.next_tick(), due + 100ms);
+    (void)lose_the_ready_one(core, members.emplace_back(), 0ns, middle);
+    EXPECT_EQ(core.next_tick(), due + 200ms) << "it begins anew after one that served";
     while (!core.close().is_nothing()) {
     }
 }
@@ -297,7 +350,7 @@ TEST(PoolCore, WarmsUpOnceAndNotPastTheLimit) {
         EXPECT_EQ(core.dial_ended(member, start, middle).dial, &member != &members.back()) << "one after the other";
     }
     EXPECT_TRUE(core.tick(start).is_nothing());
-    EXPECT_EQ(core.lost(members[0], start).dial, false) << "it was warm once";
+    EXPECT_EQ(core.lost(members[0], start, middle).dial, false) << "it was warm once";
     while (!core.close().is_nothing()) {
     }
 }
@@ -476,7 +529,7 @@ private:
     }
     void lose() {
         if (PoolMember* const member = take(idle_); member != nullptr) {
-            carry_out(core_.lost(*member, now_));
+            carry_out(core_.lost(*member, now_, static_cast<double>(random_() % 1000) / 1000));
         }
     }
     void drop() { carry_out(core_.drop_idle(now_)); }

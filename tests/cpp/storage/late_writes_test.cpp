@@ -270,6 +270,59 @@ TEST_F(LateWrites, OfOneThatSqliteRefusesDoNotHoldTheOthersUp) {
     EXPECT_TRUE(stored("better"));
 }
 
+TEST_F(LateWrites, AreTheCancelsThatAreAskedForOfOthersToo) {
+    ASSERT_TRUE(elsewhere_.write(elsewhere_.record("op_1"), {line(1)}, true));
+    ASSERT_TRUE(elsewhere_.write(elsewhere_.record("done", OperationStatus::completed), {line(1)}, true));
+    const CancelReason enough{CancelCode::user, "enough", "test"};
+    {
+        const Lock lock(file());
+        EXPECT_TRUE(world_.store->request_cancel("op_1", enough).value());
+        EXPECT_FALSE(world_.store->request_cancel("op_1", enough).value()) << "asked before";
+        EXPECT_FALSE(world_.store->request_cancel("done", enough).value()) << "nothing is there to cancel";
+        EXPECT_FALSE(world_.store->request_cancel("nobody", enough).value());
+        EXPECT_TRUE(world_.store->write_kept(1ms));
+        EXPECT_THAT(elsewhere_.store->take_cancel_requests().value(), SizeIs(0));
+    }
+    EXPECT_FALSE(world_.store->write_kept(1ms));
+    const auto asked = elsewhere_.store->take_cancel_requests().value();
+    ASSERT_THAT(asked, SizeIs(1));
+    EXPECT_EQ(asked[0].id, "op_1");
+    EXPECT_EQ(asked[0].reason, enough);
+}
+
+TEST_F(LateWrites, AreARetentionTooAndTheNewestHolds) {
+    for (int i = 0; i < 9; ++i) {
+        ASSERT_TRUE(world_.write(world_.record(std::to_string(i), OperationStatus::completed), {line(1)}, true));
+    }
+    {
+        const Lock lock(file());
+        EXPECT_TRUE(world_.store->set_retention({.max_count = 4}));
+        EXPECT_TRUE(world_.store->set_retention({.max_count = 2}));
+        EXPECT_EQ(world_.store->set_retention({.max_count = 0}).error().code, Errc::invalid_argument);
+        EXPECT_TRUE(world_.store->write_kept(1ms));
+        EXPECT_EQ(world_.store->list({}).value().total, 9U);
+    }
+    EXPECT_FALSE(world_.store->write_kept(1ms));
+    EXPECT_EQ(world_.store->list({}).value().total, 2U);
+}
+
+TEST_F(LateWrites, AreNotWhoGoesOnWithAnOperationWhichOneOfTwoMust) {
+    auto dying = std::make_unique<StoreWorld>(file());
+    auto record = dying->record("orphan", OperationStatus::interrupted);
+    record.resumable = true;
+    ASSERT_TRUE(dying->write(record, {line(1)}, true));
+    dying.reset();
+    {
+        const Lock lock(file());
+        const Error error = world_.store->claim("orphan").error();
+        EXPECT_EQ(error.code, Errc::storage);
+        EXPECT_THAT(error.message, HasSubstr("resume operation orphan"));
+        EXPECT_THAT(error.message, HasSubstr("another process keeps it locked; try again"));
+        EXPECT_FALSE(world_.store->write_kept(1ms)) << "nothing is kept of it";
+    }
+    EXPECT_EQ(world_.store->claim("orphan").value().status, OperationStatus::resuming);
+}
+
 TEST_F(LateWrites, DoNotKeepALookWaiting) {
     auto dying = std::make_unique<StoreWorld>(file());
     ASSERT_TRUE(dying->write(dying->record("orphan"), {line(1)}, true));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
@@ -68,8 +69,11 @@ private:
 class KTRDR_EXPORT HttpClient final : public std::enable_shared_from_this<HttpClient>, private Counted<HttpClient> {
 public:
     /// `configuration` for a base URL that is not `http://host[:port][/prefix]`, or options out of range.
+    /// `reads` is where uploads are read, which may wait for a disk; without it a request that has one is refused. It
+    /// must outlive the requests.
     [[nodiscard]] static Result<std::shared_ptr<HttpClient>> create(boost::asio::io_context& io,
-                                                                    const ClientOptions& options = {});
+                                                                    const ClientOptions& options = {},
+                                                                    Executor* reads = nullptr);
     ~HttpClient();
 
     /// Send one request, again where `RetryPolicy` says so, and read the whole answer. Any status is a value here.

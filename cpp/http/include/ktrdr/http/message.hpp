@@ -11,6 +11,7 @@
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/http/retry.hpp>
+#include <ktrdr/http/upload.hpp>
 
 namespace ktrdr {
 
@@ -33,6 +34,8 @@ struct Request {
     /// Sent where `headers` have no field of that name: what is put in for the caller, whose own fields win.
     Headers defaults{};
     std::string body{};
+    /// In place of `body`: what is read while it is sent, from its beginning each time. May be null.
+    std::shared_ptr<const Upload> upload{};
     /// May be sent again after a failure that leaves it open whether it was carried out. So may one whose method says
     /// so (GET, HEAD, PUT, DELETE, OPTIONS, TRACE) and one with an `idempotency_key`.
     bool idempotent{false};

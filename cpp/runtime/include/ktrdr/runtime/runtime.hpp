@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string_view>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/files.hpp>
@@ -61,6 +62,9 @@ private:
     void look_for_dead_owners();
     void post_tend();
     void watch_writes();
+    /// Come back later; where that cannot be, `flag` is let go.
+    void repeat(std::atomic<bool>& flag, std::string_view what, std::chrono::milliseconds pause,
+                void (Runtime::*next)()) noexcept;
 
     const int pid_;
     const unsigned forks_;

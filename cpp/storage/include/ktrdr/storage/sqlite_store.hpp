@@ -68,8 +68,11 @@ public:
     [[nodiscard]] Result<std::optional<OperationRecord>> find(const std::string& id) override;
     [[nodiscard]] Result<OperationPage> list(const OperationQuery& query) override;
     [[nodiscard]] Result<std::vector<OperationEvent>> events(const std::string& id, const EventQuery& query) override;
+    /// While another process keeps the file locked, or it is full, the request is kept in memory too, and written by
+    /// `write_kept`.
     [[nodiscard]] Result<bool> request_cancel(const std::string& id, const CancelReason& reason) override;
     [[nodiscard]] Result<std::vector<CancelRequest>> take_cancel_requests() override;
+    /// The one thing here that cannot be kept for later: of two processes that go on with an operation, one has it.
     [[nodiscard]] Result<OperationRecord> claim(const std::string& id) override;
     [[nodiscard]] Result<std::size_t> recover() override;
     /// In transactions of a few milliseconds, between which others write; then space is given back to the disk.
@@ -78,7 +81,7 @@ public:
     /// itself too, now and then.
     void keep_house();
     /// What `keep_house` keeps from now on, in every process: it is written into the file, which keeps what
-    /// `Retention{}` says until then. `invalid_argument` as `check` says.
+    /// `Retention{}` says until then. Kept in memory as a request for a cancel is. `invalid_argument` as `check` says.
     Result<void> set_retention(const Retention& retention);
 
     /// Read the whole file: SQLite's own check, then every record, event and request. Errors are damage too, where
@@ -91,6 +94,9 @@ private:
     class StepWriter;
     /// Write what waits; without `patience` as long as an operation waits.
     void drain(std::optional<std::chrono::milliseconds> patience);
+    /// False when something could not be written. Under the lock, which it gives back meanwhile.
+    [[nodiscard]] bool write_waiting(std::unique_lock<std::mutex>& lock,
+                                     std::optional<std::chrono::milliseconds> patience);
     void write_flight(Flight& flight, std::chrono::milliseconds patience);
     /// Under the lock: what of the flight is written, and whom to tell of it.
     void land(Flight& flight);
@@ -98,6 +104,12 @@ private:
     [[nodiscard]] std::vector<RecordChange> kept(const std::string& id = {}) const;
     /// Inside a transaction: this process is known as an owner.
     [[nodiscard]] Result<void> enter_owner(SQLite::Database& connection);
+    struct Requests;
+    /// Write what is kept of them; true while something is.
+    [[nodiscard]] bool write_requests(std::chrono::milliseconds patience);
+    /// How long one that asks may wait: not again where others have waited.
+    [[nodiscard]] std::chrono::milliseconds patience_of_request() const;
+    [[nodiscard]] Result<bool> keep_cancel(const std::string& id, const CancelReason& reason, const Error& why);
     [[nodiscard]] Result<std::size_t> interrupt(const std::string& dead, std::chrono::milliseconds patience);
     /// As `recover`, for a look that does not wait long: what cannot be marked now is marked at the next one.
     [[nodiscard]] std::size_t recover_quickly();
@@ -105,6 +117,10 @@ private:
     /// One transaction's worth, without a retention by that of the file; false when nothing is left to forget.
     [[nodiscard]] Result<bool> forget_some(std::optional<Retention> retention, const std::string& type,
                                            std::size_t& forgotten);
+    /// One step of keeping house; that is over where it answers false, or fails.
+    template <class Step>
+    void house_step(Step step);
+    void house_on(void (SqliteStore::*next)());
     void forget_on_executor();
     void give_back_on_executor();
     void refuse_request(const std::string& id, const std::string& asked);
@@ -116,6 +132,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable drained_;
     const std::unique_ptr<WriteQueue> queue_;
+    const std::unique_ptr<Requests> requests_;
     bool draining_{false};
     /// Why what is kept could not be written, until it is.
     std::optional<Error> late_{};
