@@ -99,7 +99,15 @@ def test_what_is_given_may_be_a_path_a_buffer_a_temporary_file_or_several_of_one
     ):
         for written in (unnamed, named, spooled):
             written.write(b"written and not rewound")
-        files = [path, bytearray(b"array"), memoryview(b"view"), unnamed, named, spooled, raw]
+        files: list[Any] = [
+            path,
+            bytearray(b"array"),
+            memoryview(b"view"),
+            unnamed,
+            named,
+            spooled,
+            raw,
+        ]
         client.put("/", files={"f": files}).result()
         with client.stream("POST", "/", files={"f": path}) as response:
             response.read()
@@ -171,7 +179,7 @@ def test_other_readers_find_the_same_parts(names: list[str], content: bytes) -> 
             part.get_filename("").encode("utf-8", "surrogateescape").decode(),
             part.get_payload(decode=True),
         )
-        for part in message.iter_parts()  # type: ignore[attr-defined]
+        for part in message.iter_parts()
     ]
     assert found == expected
 
@@ -179,7 +187,7 @@ def test_other_readers_find_the_same_parts(names: list[str], content: bytes) -> 
         stream = aiohttp.StreamReader(a_protocol(), 2**20, loop=asyncio.get_running_loop())
         stream.feed_data(request.body)
         stream.feed_eof()
-        reader = aiohttp.MultipartReader({"Content-Type": kind}, stream)  # type: ignore[arg-type]
+        reader = aiohttp.MultipartReader({"Content-Type": kind}, stream)
         parts = []
         while (part := await reader.next()) is not None:
             assert isinstance(part, aiohttp.BodyPartReader)
@@ -404,7 +412,7 @@ def test_a_retry_and_a_redirect_send_a_file_again_from_its_start(
     server.handler = lambda request: next(answers, ok("{}"))
     policy = RetryPolicy(attempts=2, first_pause=0, busy_pause=0)
     with Client(server.url, retry=policy) as client, open(path, "rb") as opened:
-        files = [("a", path), ("b", opened)]
+        files: list[tuple[str, Any]] = [("a", path), ("b", opened)]
         answer = client.post("/", files=files, idempotent=True, max_redirects=4).result()
     assert answer.status_code == 200
     *sent, last = server.requests
@@ -546,7 +554,8 @@ def test_a_limit_in_the_middle_ends_it(tmp_path: Path) -> None:
     path, _ = large(tmp_path, 60_000_000)
     go_on = threading.Event()
     with Sink(lambda: go_on.wait(20) and False) as sink:
-        for options in ({"timeout": 0.2}, {}):
+        given: list[dict[str, Any]] = [{"timeout": 0.2}, {}]
+        for options in given:
             limits = Timeouts(write=0.2)
             with Client(sink.url, retry=ONCE, timeouts=limits) as client:
                 with pytest.raises(errors.ServiceTimeoutError) as caught:
