@@ -1,4 +1,4 @@
-"""A raw server for bodies that are too long to keep: counts them, and stops in the middle of one where a test wants."""
+"""For tests of what is sent: a raw server that keeps no body and stops in the middle of one, and the parts of a form."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from ktrdr_core.testing import ok
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ktrdr_core.testing import FaultRequest
 
 READ = 256 * 1024
 
@@ -101,3 +103,12 @@ class Sink:
                     return
                 piece = memoryview(buffer)[:size]
             connection.sendall(self.answers.pop(0) if self.answers else ok(b"{}"))
+
+
+def parts_of(request: FaultRequest) -> list[tuple[str, bytes]]:
+    """Cut at the boundary and nothing else: each part's head, and its content."""
+    boundary = request.headers["content-type"].partition("boundary=")[2].encode()
+    first, *parts = (b"\r\n" + request.body).split(b"\r\n--" + boundary)
+    assert (first, parts.pop()) == (b"", b"--\r\n")
+    cut = [part.removeprefix(b"\r\n").partition(b"\r\n\r\n") for part in parts]
+    return [(head.decode(), content) for head, _, content in cut]

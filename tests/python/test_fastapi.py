@@ -311,7 +311,7 @@ def test_a_number_beyond_64_bits_is_refused_by_its_name(
 def test_what_was_never_the_id_of_an_event_is_refused_by_its_name(odd: str) -> None:
     async def test(client: httpx.AsyncClient, _: Domain) -> None:
         answer = await client.get(
-            "/operations/op_none/events", headers={"last-event-id": odd.encode()}
+            "/operations/op_none/events", headers=[(b"last-event-id", odd.encode())]
         )
         assert "last-event-id" in error_of(answer, 422)["message"]
 

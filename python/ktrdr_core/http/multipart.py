@@ -20,7 +20,7 @@ FileContent = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes
 File = FileContent | tuple[str | None, FileContent] | tuple[str | None, FileContent, str | None]
 
 #: Files by the name of their field; several of one name as a list, or as pairs.
-Files = Mapping[str, File | list[File]] | Sequence[tuple[str, File]]
+Files = Mapping[str, File | Sequence[File]] | Sequence[tuple[str, File]]
 
 # As bytes, as a path, or as a descriptor with a name for messages.
 _Content = bytes | os.PathLike[str] | tuple[int, str]
