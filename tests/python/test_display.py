@@ -154,7 +154,7 @@ def test_in_a_kernel_result_shows_a_bar_that_moves(tmp_path: Any) -> None:
     assert "application/vnd.jupyter.widget-view+json" in shown.data
     assert shown.data["text/plain"].startswith("<Operation op_data_load_")
     assert "HBox" not in shown.data["text/plain"]
-    states = [widget for widget in client.widget_state.values()] if client.widget_state else []
+    states = list((client.widget_state or {}).values())
     assert [
         state["value"] for state in states if state.get("_model_name") == "FloatProgressModel"
     ] == [100]

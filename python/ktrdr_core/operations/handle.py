@@ -271,8 +271,9 @@ class Operation(Awaited[T]):
         with ExitStack() as stack:
             drawing: _Drawing | None = None
             try:
-                with self._waited_for():
-                    drawing = stack.enter_context(self._drawn()) if progress else None
+                if progress:
+                    with self._waited_for():
+                        drawing = stack.enter_context(self._drawn())
                 self._block(timeout, drawing)
             except KeyboardInterrupt:
                 # Not its status, which changes a moment later, on another thread.
