@@ -95,9 +95,10 @@ def show(operation: Shown) -> None:
     elif _bridge.running_loop() is not None:
         _draw_beside_the_loop(operation)
     else:
-        from .display.terminal import follow, label_of, reporter
+        from .display.shared import SharedReporter
+        from .display.terminal import follow, label_of
 
-        with reporter("auto", sys.stderr) as report:
+        with SharedReporter(sys.stderr) as report:
             follow({label_of(operation._native): operation}, report)
 
 
@@ -122,9 +123,10 @@ def _display(operation: Shown) -> None:
 def _draw_beside_the_loop(operation: Shown) -> None:
     import asyncio
 
-    from .display.terminal import label_of, reporter
+    from .display.shared import SharedReporter
+    from .display.terminal import label_of
 
-    label, report = label_of(operation._native), reporter("auto", sys.stderr)
+    label, report = label_of(operation._native), SharedReporter(sys.stderr)
     drawing = ExitStack()
     drawing.enter_context(report)
     # A loop may end before the operation does: the terminal gets its cursor back whatever comes.

@@ -70,13 +70,14 @@ def test_a_service_that_does_not_run_is_named_with_the_command_that_starts_one(
     tmp_path: Path,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        port = taken.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
     with DataManager(tmp_path, url, env={}) as data:
         load = data.load_data("AAPL", "1d", **RANGE)
         with pytest.raises(errors.ServiceConnectionError) as caught:
             load.result(timeout=30)
         assert load.status == "failed"
-    for words in (url, "IB_HOST_SERVICE_URL", "python -m ktrdr_core.hosts.ib"):
+    for words in (url, "IB_HOST_SERVICE_URL", f"`python -m ktrdr_core.hosts.ib --port {port}`"):
         assert words in str(caught.value)
     assert isinstance(caught.value, ConnectionError)
 

@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,16 @@ def test_usage_errors_are_spelled_as_all_others() -> None:
     assert done.stderr.splitlines()[-1].startswith("error: ")
 
 
+@pytest.mark.parametrize("arguments", [[], ["data"], ["operations"]])
+def test_a_group_without_a_command_says_what_it_has(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("Usage: ktrdr-core")
+    assert "Commands:" in lines
+    assert "error:" not in done.stderr
+
+
 # ---- advice that works as pasted
 
 
@@ -229,11 +240,26 @@ def test_the_advice_of_a_missing_service_starts_one(tmp_path: Path, url: str) ->
     done = run(*LOAD, *YEARS, *more, "--data-dir", tmp_path)
     [advice] = advice_in(done.stderr)
     words = shlex.split(advice)
-    assert words[:4] == ["python", "-m", "ktrdr_core.hosts.ib", "--port"]
+    # At the address that was asked.
+    port = "1" if url else "5001"
+    assert words == ["python", "-m", "ktrdr_core.hosts.ib", "--port", port]
     # On a port that is free, so that tests can run beside each other, and not for long.
-    script = f"{advice.replace(words[4], '0')} --until-stdin-closes </dev/null"
+    script = f"{advice.removesuffix(port)}0 --until-stdin-closes </dev/null"
     done = pasted(script)
     assert (done.returncode, "IB host service" in done.stdout) == (0, True), done.stderr
+
+
+def test_every_extra_that_is_advised_is_one() -> None:
+    known = set(metadata("ktrdr-core").get_all("Provides-Extra") or [])
+    package = Path(__file__).parents[2] / "python" / "ktrdr_core"
+    advised = {
+        extra
+        for file in package.rglob("*.py")
+        for extras in re.findall(r"pip install '?ktrdr-core\[([\w,]+)\]'?", file.read_text())
+        for extra in extras.split(",")
+    }
+    assert len(advised) >= 3
+    assert advised <= known
 
 
 # ---- where the service is
@@ -399,6 +425,7 @@ def test_operations_are_listed_and_shown(stored: Path) -> None:
     shown = run("operations", "show", f" {newest['operation_id']} ", *place).stdout
     assert "completed, 100 %" in shown
     assert "symbol AAPL" in shown
+    assert "--start 2001-01-01" in shown
     whole = json.loads(run("operations", "show", newest["operation_id"], *place, "--json").stdout)
     assert whole["parameters"]["symbol"] == "AAPL"
     none = json.loads(run("operations", "list", *place, "--active", "--json").stdout)

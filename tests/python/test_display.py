@@ -135,7 +135,38 @@ def test_in_a_kernel_the_operation_shows_itself() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("waiting", ["await operation", "load.result()"])
+def test_in_a_kernel_result_shows_a_bar_that_moves(tmp_path: Any) -> None:
+    from ktrdr_core.hosts.child import HostProcess
+
+    with HostProcess(delay=0) as host:
+        book = cells(
+            f"""
+            from ktrdr_core import DataManager
+            data = DataManager({str(tmp_path)!r}, {host.url!r}, env={{}})
+            load = data.load_data("AAPL", "1d", "2000-01-01", "2010-01-01", mode="full")
+            bars = load.result(progress=True)
+            """,
+            "len(bars)",
+        )
+        client = NotebookClient(book, timeout=60)
+        client.execute()
+    (shown,) = book.cells[0].outputs
+    assert "application/vnd.jupyter.widget-view+json" in shown.data
+    assert shown.data["text/plain"].startswith("<Operation op_data_load_")
+    assert "HBox" not in shown.data["text/plain"]
+    states = list((client.widget_state or {}).values())
+    assert [
+        state["value"] for state in states if state.get("_model_name") == "FloatProgressModel"
+    ] == [100]
+    [words] = [state["value"] for state in states if state.get("_model_name") == "HTMLModel"]
+    assert words.startswith("100 % · completed: ")
+    assert int(book.cells[1].outputs[0].data["text/plain"]) > 2000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "waiting", ["await operation", "load.result()", "load.result(progress=True)"]
+)
 def test_interrupting_the_cell_cancels_the_operation(waiting: str, tmp_path: Any) -> None:
     from ktrdr_core.hosts.child import HostProcess
 

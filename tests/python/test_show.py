@@ -78,6 +78,42 @@ def test_a_script_on_a_terminal_draws_the_bar_of_the_command_line(
     assert command.text.rindex("\x1b[?25h") > command.text.rindex("\x1b[?25l")
 
 
+TOGETHER = """
+async def main():
+    first, second = start(), data.load_data("MSFT", "1d", "2001-01-01", "2012-12-31", mode="full")
+    ktrdr_core.show(first)
+    ktrdr_core.show(second)
+    print(len(await first) + len(await second), 'bars')
+asyncio.run(main())
+"""
+IN_THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+def load(symbol):
+    load = data.load_data(symbol, "1d", "2001-01-01", "2012-12-31", mode="full")
+    return len(load.result(progress=True))
+with ThreadPoolExecutor(2) as pool:
+    print(sum(pool.map(load, ["AAPL", "MSFT"])), 'bars')
+"""
+
+
+@pytest.mark.parametrize("code", [TOGETHER, IN_THREADS])
+def test_several_that_are_shown_at_once_share_one_drawing(
+    gated: HostProcess, tmp_path: Path, code: str
+) -> None:
+    command = PtyCommand(command=script(gated.url, tmp_path, code), columns=100)
+    # Both are at work, and drawn, before either may end.
+    gated.wait(held=2)
+    command.wait_for(r"(data load 2)")
+    gated.release()
+    assert command.status(60) == 0, command.text
+    screen = Screen(100)
+    screen.feed(command.text)
+    *bars, last = screen.lines()
+    assert sorted(bar.split(" ━")[0].strip() for bar in bars) == ["data load", "data load 2"]
+    assert all("100 % completed" in bar for bar in bars)
+    assert last == "6034 bars"
+
+
 @pytest.mark.parametrize("code", [RESULT, SHOW, IN_A_LOOP])
 def test_a_script_in_a_log_has_its_lines_on_standard_error(
     gated: HostProcess, tmp_path: Path, code: str

@@ -29,6 +29,18 @@ std::string_view without_query(std::string_view endpoint) {
     return endpoint.substr(0, endpoint.find('?'));
 }
 
+/// The hint with the port of an origin `http://host:port` in its place.
+std::string hint_for(std::string hint, std::string_view origin) {
+    constexpr std::string_view place = "{port}";
+    const std::size_t host = origin.find("://") + 3;
+    const std::string_view authority = origin.substr(host, origin.find('/', host) - host);
+    const std::string_view port = authority.substr(authority.rfind(':') + 1);
+    for (std::size_t at = hint.find(place); at != std::string::npos; at = hint.find(place, at + port.size())) {
+        hint.replace(at, place.size(), port);
+    }
+    return hint;
+}
+
 /// The JSON of an answer to what was `asked`, whose URL is still without the base.
 Result<json::value> decode(std::string_view base_url, Asked asked, const Response& response) try {
     const bool good = response.status >= 200 && response.status <= 299;
@@ -327,7 +339,7 @@ void AsyncServiceAdapter::decode_elsewhere(Asked asked, Response response, const
 Error AsyncServiceAdapter::no_answer(Error error) const {
     const bool unreachable = error.code == Errc::service_connection || error.context.contains("last_dial_error");
     if (unreachable && !identity_.start_hint.empty()) {
-        error.message = fmt::format("{}; {}", error.message, identity_.start_hint);
+        error.message = fmt::format("{}; {}", error.message, hint_for(identity_.start_hint, get_base_url()));
     }
     return error;
 }

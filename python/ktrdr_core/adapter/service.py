@@ -70,7 +70,7 @@ class AsyncServiceAdapter:
     service_type : str
         What kind of work it does: ``data``, ``training``.
     start_hint : str
-        How a person gets one, for the error when there is no connection.
+        How a person gets one, for the error when there is no connection; ``{port}`` in it is the URL's.
     health_endpoint : str
         What ``check_health`` asks.
     headers : mapping, optional

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .arguments import Trimmed, data_dir_option, database_of
+from .own_words import in_own_words
 from .session import FAILED, Session, command
 
 if TYPE_CHECKING:
@@ -178,6 +179,9 @@ def _plain(record: OperationRecord) -> dict[str, Any]:
 
 
 def _facts(record: OperationRecord) -> list[tuple[str, str]]:
+    asked = (f"{in_own_words(key)} {value}" for key, value in record.parameters.items())
+    wrong = "" if record.error is None else str(record.error.get("message", ""))
+    said = record.progress.message
     facts = [
         ("id", record.id),
         ("is", _about(record)),
@@ -185,14 +189,13 @@ def _facts(record: OperationRecord) -> list[tuple[str, str]]:
         ("created", _time(record.created)),
         ("started", _time(record.started)),
         ("ended", _time(record.stopped)),
-        ("says", record.progress.message),
+        ("says", said if said != wrong else ""),
         ("parent", record.parent_id),
-        ("asked for", ", ".join(f"{key} {value}" for key, value in record.parameters.items())),
+        ("asked for", ", ".join(asked)),
+        ("error", wrong),
     ]
     if record.reason is not None:
         facts.append(("cancelled", f"{record.reason.code}: {record.reason.text}"))
-    if record.error is not None:
-        facts.append(("error", str(record.error.get("message", ""))))
     facts += [("warning", warning) for warning in record.warnings]
     facts += [("damage", damage) for damage in record.damage]
     return [(name, value) for name, value in facts if value]

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from .interrupts import Interrupts
 
 
+# What a newer click raises where a group is called without a command.
+_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
 def failure(code: str, message: str, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Give what ``--json`` prints in place of a result."""
     return {"error": {"code": code, "message": message, "context": dict(context or {})}}
@@ -48,6 +52,10 @@ def run(interrupts: Interrupts) -> int:
 
 def refuse(error: click.ClickException, *, as_json: bool) -> None:
     """Say what is wrong with the arguments; it repeats what was given, which may be another program's output."""
+    if isinstance(error, _HELP):
+        # Nothing is wrong but that it ends here.
+        click.echo("\n".join(map(shown, error.format_message().splitlines())), err=True)
+        return
     said = shown(error.format_message())
     if isinstance(error, click.UsageError) and error.ctx is not None:
         context = error.ctx

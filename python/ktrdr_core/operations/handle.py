@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -268,13 +268,19 @@ class Operation(Awaited[T]):
             raise RuntimeError(
                 "result() would stop the event loop that runs on this thread: use `await operation` instead"
             )
-        with self._drawn() if progress else nullcontext() as report:
+        with ExitStack() as stack:
+            drawing: _Drawing | None = None
             try:
-                self._block(timeout, report)
+                if progress:
+                    with self._waited_for():
+                        drawing = stack.enter_context(self._drawn())
+                self._block(timeout, drawing)
             except KeyboardInterrupt:
                 # Not its status, which changes a moment later, on another thread.
                 if self._native.token.is_cancelled():
-                    self._block(CANCEL_GRACE, report)
+                    if drawing is not None:
+                        drawing.say("cancelling…")
+                    self._block(CANCEL_GRACE, drawing)
                 raise
         if not self.done():
             raise TimeoutError(
@@ -283,9 +289,24 @@ class Operation(Awaited[T]):
         return self._outcome()
 
     @contextmanager
+    def _waited_for(self) -> Iterator[None]:
+        """Count as one who waits; an interrupt of the last of them cancels the work."""
+        self._join()
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self._is_last_to_leave():
+                self.cancel("interrupted")
+            raise
+        finally:
+            with self._lock:
+                self._awaiters -= 1
+
+    @contextmanager
     def _drawn(self) -> Iterator[_Drawing | None]:
         """Draw the operation while the body waits for it."""
-        from ..display.terminal import label_of, reporter
+        from ..display.shared import SharedReporter
+        from ..display.terminal import label_of
         from ..notebook import has_kernel, show
 
         if has_kernel():
@@ -293,7 +314,7 @@ class Operation(Awaited[T]):
             show(self)
             yield None
             return
-        with reporter("auto", sys.stderr) as report:
+        with SharedReporter(sys.stderr) as report:
             drawing = _Drawing(self, report, label_of(self._native))
             try:
                 yield drawing
@@ -320,18 +341,10 @@ class Operation(Awaited[T]):
 
         key = post.add(hear)
         listener = self._native.listen(post.mailbox, key, bool(hearers))
-        self._join()
         try:
-            post.wait_until(over, timeout)
-        except KeyboardInterrupt:
-            if self._is_last_to_leave():
-                self.cancel("interrupted")
-                if drawing is not None:
-                    drawing.say("cancelling…")
-            raise
+            with self._waited_for():
+                post.wait_until(over, timeout)
         finally:
-            with self._lock:
-                self._awaiters -= 1
             post.remove(key)
             self._native.unlisten(listener)
         if ended:

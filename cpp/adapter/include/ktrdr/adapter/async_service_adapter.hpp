@@ -29,7 +29,8 @@ struct ServiceIdentity {
     std::string name{};
     /// What kind of work it does: "data", "training"; may be empty.
     std::string type{};
-    /// How a person gets one, put behind the error when there is no connection; may be empty.
+    /// How a person gets one, put behind the error when there is no connection, `{port}` in it as the port of the base
+    /// URL; may be empty.
     std::string start_hint{};
     std::string health_endpoint{"/health"};
     /// Sent with every request.

@@ -16,7 +16,7 @@ class KTRDR_EXPORT IbDataAdapter final : public BarSource {
 public:
     /// How a person gets a service, for messages.
     static constexpr const char* start_hint =
-        "start one with `python -m ktrdr_core.hosts.ib --port 5001`, or name another with ib_url= or "
+        "start one with `python -m ktrdr_core.hosts.ib --port {port}`, or name another with ib_url= or "
         "IB_HOST_SERVICE_URL";
     static constexpr const char* provider_name = "IB";
 
