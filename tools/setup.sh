@@ -267,6 +267,8 @@ part() {
     [ $((SECONDS - began)) -lt 5 ] || say "${1//_/ }: $((SECONDS - began)) s"
 }
 
+# Sourced, it does nothing but tell its functions.
+[ "${BASH_SOURCE[0]}" = "$0" ] || return 0
 announce
 part system_packages
 part virtual_environment

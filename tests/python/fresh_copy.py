@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +13,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 _SITE = Path(sysconfig.get_path("purelib"))
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$\n?", re.DOTALL | re.MULTILINE)
+# What an interactive shell says before its next prompt, of what ran in the background.
+_JOB_ENDS = re.compile(r"\[\d+\][+-]? +(Done|Terminated) ")
 _NAMED = re.compile(r"# (\w+\.py)\n")
 
 
@@ -39,13 +40,16 @@ class Block(NamedTuple):
 
 
 def blocks(page: Path) -> list[Block]:
-    """Read the blocks of a page in their order; one of kind ``text`` is what the one before it prints."""
+    """Read the blocks of a page in their order; one of kind ``text`` directly below another is what that prints."""
     found: list[Block] = []
-    for kind, code in _FENCE.findall(page.read_text()):
-        if kind == "text" and found and found[-1].prints is None:
+    text, end = page.read_text(), -1
+    for fence in _FENCE.finditer(text):
+        kind, code = fence.groups()
+        if kind == "text" and found and not text[end : fence.start()].strip():
             found[-1] = found[-1]._replace(prints=code)
         else:
             found.append(Block(f"{page.stem}-{len(found)}", kind, code, None))
+        end = fence.end()
     return found
 
 
@@ -61,7 +65,9 @@ def prints(block: Block, said: str) -> bool:
     """
     if block.prints is None:
         return block.kind != "python" or bool(said.strip())
-    said = "\n".join(line for line in said.splitlines() if not is_slow_step(line))
+    said = "\n".join(
+        line for line in said.splitlines() if not (is_slow_step(line) or _JOB_ENDS.match(line))
+    )
     parts = [re.escape(part) for part in block.prints.strip().split("…")]
     return re.fullmatch(".*?".join(parts), said.strip(), re.DOTALL) is not None
 
@@ -69,7 +75,7 @@ def prints(block: Block, said: str) -> bool:
 def fresh_copy(folder: Path) -> Path:
     """Copy what git knows or would take, and give it an environment that finds the packages of this one.
 
-    The package itself is that of the copy; its libraries are those built here, and the marks of ``tools/setup.sh`` say so.
+    The package itself is that of the copy; its libraries are those installed here.
     """
     copy = folder / "ktrdr core"
     listed = subprocess.run(
@@ -83,8 +89,8 @@ def fresh_copy(folder: Path) -> Path:
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
-    (copy / "build").symlink_to(ROOT / "build")
     _environment(copy)
+    _nothing_to_build(copy)
     return copy
 
 
@@ -109,7 +115,21 @@ def _environment(copy: Path) -> None:
         "from ktrdr_core.cli import main\n\nmain()\n"
     )
     command.chmod(0o755)
-    marks = place / ".ktrdr"
-    shutil.copytree(ROOT / ".venv" / ".ktrdr", marks)
+
+
+def _nothing_to_build(copy: Path) -> None:
+    """Make a build folder that is up to date, and the marks by which ``tools/setup.sh`` knows that everything is there."""
+    folder = copy / "build" / str(sys.implementation.cache_tag)
+    folder.mkdir(parents=True)
+    (folder / "build.ninja").write_text("build all: phony\ndefault all\n")
+    (folder / "CMakeCache.txt").write_text(
+        f"CMAKE_GENERATOR:INTERNAL=Ninja\nCMAKE_MAKE_PROGRAM:FILEPATH={shutil.which('ninja')}\n"
+        f"CMAKE_HOME_DIRECTORY:INTERNAL={copy}\nCMAKE_PROJECT_NAME:STATIC=ktrdr_core\n"
+    )
+    marks = copy / ".venv" / ".ktrdr"
+    marks.mkdir()
     (marks / "place").write_text(f"{copy}\n")
-    os.utime(marks / "libraries")
+    (marks / "libraries").touch()
+    for mark, function in (("requirements-demo", "key"), ("package", "package_key")):
+        command = f'. tools/setup.sh demo; {function} >".venv/.ktrdr/{mark}"'
+        subprocess.run(["bash", "-c", command], cwd=copy, check=True)

@@ -66,8 +66,9 @@ class Shell:
         self._shell.sendline(line)
 
     def wait_for(self, text: str) -> str:
-        """Read until a text; what came before it, escapes included."""
-        self._shell.expect_exact(text)
+        """Read until a text, which comes before the line's end; what came before it, escapes included."""
+        ended = self._shell.expect([re.escape(text), PROMPT])
+        assert not ended, f"{text!r} did not come:\n{self._shell.before}"
         return str(self._shell.before)
 
     def rest(self) -> Said:

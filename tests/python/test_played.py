@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
 
 import soak
 from fresh_copy import ROOT, Block, blocks, fresh_copy, prints
 from shell import Shell
+from test_notebook import missing, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,7 @@ GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # What compiles, installs or tests the whole of it anew: test_packaging.py and `make test` do that.
 ELSEWHERE = ("pip install ", "cmake --build ", ".venv/bin/python -m pytest ")
+OUTSIDE = {"VIRTUAL_ENV": None, "PYTHONPATH": None, "PYTHONHOME": None, "TERM": "xterm"}
 STRATEGY = Path("examples", "strategies", "momentum_mlp.yaml")
 
 
@@ -46,8 +47,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def terminal(copy: Path) -> Iterator[Shell]:
     """One terminal for all of it, as a newcomer has it: nothing of this environment is on its path."""
-    outside = {"VIRTUAL_ENV": None, "PYTHONPATH": None, "PYTHONHOME": None, "TERM": "xterm"}
-    shell = Shell(copy, outside)
+    shell = Shell(copy, OUTSIDE)
     yield shell
     shell.close()
 
@@ -77,23 +77,24 @@ def play(page: Path, copy: Path, terminal: Shell) -> Iterator[str]:
 
 
 def play_notebook(notebook: Path, terminal: Shell) -> Iterator[str]:
-    """Execute a notebook in its folder; what it shows otherwise than is stored."""
-    stored = shown(notebook)
-    run = "from nbclient.cli import main; main()"
-    said = terminal.paste(f"python -c '{run}' --inplace 'notebooks/{notebook.name}'")
+    """Execute a notebook in its folder; what it does not show as it should, and cells that show something else than is stored."""
+    stored = kinds(notebook)
+    said = terminal.paste(f"python tools/notebooks.py --in-place 'notebooks/{notebook.name}'")
     if said.status != 0:
-        yield f"{notebook.name}: {said.text}"
-    for number, (before, now) in enumerate(zip(stored, shown(notebook), strict=True)):
+        yield f"{notebook.name} fails:\n{said.text}"
+        return
+    for missed in missing(read(notebook), notebook.name):
+        yield f"{notebook.name} does not show {missed}"
+    for number, (before, now) in enumerate(zip(stored, kinds(notebook), strict=True)):
         if before != now:
-            yield f"{notebook.name}, cell {number} has stored {before} and shows {now}"
+            yield f"{notebook.name}, cell {number} has stored {before} and shows {now}: make outputs"
 
 
-def shown(notebook: Path) -> list[list[str]]:
+def kinds(notebook: Path) -> list[list[str]]:
     """The kinds of what each cell shows."""
-    read: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     return [
         [output.get("name") or ", ".join(sorted(output.data)) for output in cell.get("outputs", [])]
-        for cell in read.cells
+        for cell in read(notebook).cells
     ]
 
 
@@ -108,3 +109,18 @@ def test_readme_guide_and_notebooks_work_as_pasted(copy: Path, terminal: Shell) 
     for notebook in NOTEBOOKS:
         wrong += play_notebook(copy / notebook.relative_to(ROOT), terminal)
     assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["make demo", "make demo | cat"])
+def test_ctrl_c_in_the_demo_ends_make_with_130(copy: Path, how: str) -> None:
+    shell = Shell(copy, OUTSIDE)
+    shell.start(f"set -o pipefail; {how}")
+    shell.wait_for("2/5 loading")
+    shell.press_ctrl_c()
+    said = shell.rest()
+    shell.close()
+    assert said.status == 130, said.text
+    assert "cancelling…" in said.text
+    assert "Traceback" not in said.text
+    assert "5/5" not in said.text

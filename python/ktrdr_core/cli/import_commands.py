@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .data_commands import data, data_dir_option
+from .arguments import data_dir_option
+from .data_commands import data
 from .session import Session, command
 
 if TYPE_CHECKING:
