@@ -186,7 +186,7 @@ def test_every_answer_is_one_that_openapi_describes() -> None:
             for method in methods
         }
 
-    run(test)
+    run(test, cancel_grace=30)
 
 
 class Failing:
