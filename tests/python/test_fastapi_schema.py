@@ -264,6 +264,11 @@ def test_loads_and_trainings_say_what_they_are(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_status_that_is_not_ours_is_refused() -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="418"):
+        error_responses(404, 418)
+
+
 # ---- an app's own routes
 
 
