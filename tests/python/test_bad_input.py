@@ -172,6 +172,17 @@ def test_a_strategy_that_is_not_there_is_named(data: DataManager, tmp_path: Path
             training.train_multi_symbol_strategy(tmp_path / "nowhere.yaml")
 
 
+@pytest.mark.parametrize("field", ["symbols", "timeframes"])
+def test_one_text_in_place_of_a_list_is_named(
+    data: DataManager, tmp_path: Path, field: str
+) -> None:
+    strategy = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
+    given: Any = {field: "AAPL"}
+    with TrainingManager(data, tmp_path / "models", env={}) as training:
+        with pytest.raises(errors.InvalidArgumentError, match=rf"{field} is a list.*\['AAPL'\]"):
+            training.train_multi_symbol_strategy(strategy, **given)
+
+
 def test_a_training_without_bars_says_how_to_load_them(data: DataManager, tmp_path: Path) -> None:
     strategy = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
     with TrainingManager(data, tmp_path / "models", env={}) as training:

@@ -186,7 +186,7 @@ def test_every_answer_is_one_that_openapi_describes() -> None:
             for method in methods
         }
 
-    run(test)
+    run(test, cancel_grace=30)
 
 
 class Failing:
@@ -262,6 +262,11 @@ def test_loads_and_trainings_say_what_they_are(tmp_path: Path) -> None:
             assert detail["metadata"]["timeframes"] == ["1d"]
 
     run(test)
+
+
+def test_a_status_that_is_not_ours_is_refused() -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="418"):
+        error_responses(404, 418)
 
 
 # ---- an app's own routes

@@ -9,12 +9,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
 from ktrdr_core import OperationsService, current_operation, errors
 from ktrdr_core.fastapi import operations_router
-from ktrdr_core.fastapi.operations import _sse
 from ktrdr_core.testing import Domain
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "over-http.md").read_text()
@@ -50,6 +50,8 @@ async def every_kind() -> None:
 
 def events() -> dict[str, list[dict[str, Any]]]:
     """The data of real events, as they go over the wire, by kind."""
+    app = FastAPI()
+    app.include_router(operations_router())
 
     async def main() -> str:
         operation = Domain(env={}).start_operation("Every kind", "every_kind", every_kind)
@@ -58,13 +60,15 @@ def events() -> dict[str, list[dict[str, Any]]]:
                 operation.cancel("enough")
         with pytest.raises(errors.OperationCancelledError):
             await operation
-        return operation.id
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.get(f"/operations/{operation.id}/events")).text
 
     found: dict[str, list[dict[str, Any]]] = {}
-    for event in OperationsService().events(asyncio.run(main())):
-        data = re.search(rb"^data: (.*)\r$", _sse(event), re.MULTILINE)
-        assert data is not None
-        found.setdefault(event.kind, []).append(json.loads(data[1]))
+    for block in asyncio.run(main()).split("\r\n\r\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if line[:1] != ":")
+        if fields:
+            found.setdefault(fields["event"], []).append(json.loads(fields["data"]))
     return found
 
 

@@ -17,7 +17,20 @@ TYPED = Path(__file__).parent / "typed"
 Checker = Callable[..., list[tuple[str, int, str]]]
 
 SCRIPT = """
-from ktrdr_core import CancelReason, Client, DataManager, ServiceOrchestrator
+from functools import partial
+
+from ktrdr_core import (
+    CancelReason,
+    CancellationToken,
+    Client,
+    DataManager,
+    HostServiceConfig,
+    OperationsService,
+    ServiceOrchestrator,
+    TrainingManager,
+    current_operation,
+    errors,
+)
 from ktrdr_core.http import Timeouts
 
 
@@ -44,6 +57,44 @@ async def main(client: Client, data: DataManager, domain: ServiceOrchestrator) -
     word: str = await domain.start_operation("G", "greet", greet, ["Ada"])  # refused
     CancelReason(text="enough").text = "more"  # refused
     print(count, word)
+
+
+class Words(ServiceOrchestrator):
+    def _get_service_name(self) -> int:  # refused
+        return 5
+
+
+async def more(data: DataManager, domain: ServiceOrchestrator, token: CancellationToken) -> None:
+    # Options of ours beside keywords of the function's, which stand in a partial.
+    domain.start_operation("G", "greet", partial(greet, ["Ada"], greeting="hi"), total_steps=1)
+    domain.start_operation("G", "greet", partial(greet, ["Ada"], greting="hi"), total_steps=1)  # refused
+    domain.start_operation("G", "greet", partial(greet, 5), total_steps=1)  # refused
+    domain.start_operation("G", "greet", greet, ["Ada"], timeout="5")  # refused
+    domain.start_operation("G", "greet", greet(["Ada"]))  # refused
+    domain.start_operation("greet", greet, ["Ada"])  # refused
+    domain.start_operation("G", "greet", len, ["Ada"])  # refused
+    await domain.execute_with_progress(greet)  # refused
+    await domain.execute_with_progress(greet(["a"]), progress_callback=5)  # refused
+    await domain.execute_with_cancellation(greet(["a"]), token=token)  # refused
+    current_operation().add_metric({"a": 1})  # refused
+    data.load_data("AAPL", "1d", cancellation_token=True)  # refused
+    async with data.load_data("AAPL", "1d") as bars:  # refused
+        print(bars)
+    for bar in data.load_data("AAPL", "1d"):  # refused
+        print(bar)
+    print(len(data.load_data("AAPL", "1d")))  # refused
+    await data.load_data("AAPL", "1d").cancel()  # refused
+    state = data.load_data("AAPL", "1d").progress
+    print(state.estimated_remaining.total_seconds())  # refused
+    state.percentage = 5  # refused
+    loaded = await data.load_data("AAPL", "1d")
+    loaded.close = loaded.open  # refused
+    HostServiceConfig(base_url="http://x", timeout="5")  # refused
+    HostServiceConfig(base_url="http://x", retries=5)  # refused
+    OperationsService().list(status=5)  # refused
+    OperationsService().get(5)  # refused
+    TrainingManager("models")  # refused
+    raise errors.NotFoundError()  # refused
 """
 
 
@@ -127,7 +178,7 @@ def test_mistakes_are_refused_where_they_stand(refused_by: Checker, tmp_path: Pa
     file = tmp_path / "script.py"
     file.write_text(SCRIPT)
     expected = marked(SCRIPT)
-    assert len(expected) >= 10
+    assert len(expected) >= 30
     found = refused_by(tmp_path, file)
     assert sorted({line for _, line, _ in found}) == expected, found
 

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from .._core import OperationRecord
+from ..errors import InvalidArgumentError
 
 T = TypeVar("T")
 
@@ -218,6 +219,11 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     *statuses : int
         Those that the route may answer: 400, 403, 404, 408, 409, 413, 415, 422, 500, 501, 503 or 504.
 
+    Raises
+    ------
+    InvalidArgumentError
+        For a status that no error of this package is answered with.
+
     Examples
     --------
     >>> from fastapi import FastAPI
@@ -231,6 +237,11 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """
     described: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
+        if status not in _DESCRIPTIONS:
+            known = ", ".join(map(str, _DESCRIPTIONS))
+            raise InvalidArgumentError(
+                f"no error of ktrdr_core is answered with {status}: describe one of {known}, and your own by themselves"
+            )
         described[status] = {"model": ErrorAnswer, "description": _DESCRIPTIONS[status]}
         if status == 503:
             described[status]["headers"] = _RETRY_AFTER

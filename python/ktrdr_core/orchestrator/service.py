@@ -310,7 +310,9 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         context : mapping, optional
             What every progress state carries: plain JSON; anything else is converted or described.
         *args, **kwargs
-            For ``operation_func``; the record keeps their plain form. Of a registered type they must be plain JSON.
+            For ``operation_func``; the record keeps their plain form. Of a registered type they must be plain JSON. Type
+            checkers look at keywords of the function only where none of the options above is given: beside those, give
+            ``functools.partial(operation_func, ...)``.
 
         Raises
         ------

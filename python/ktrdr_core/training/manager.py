@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _bridge, _core
 from ..dates import Date, iso
+from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback, foreign
 from ..operations.context import under_current
 from ..orchestrator.core_manager import CoreManager
@@ -116,7 +117,7 @@ class TrainingManager(CoreManager):
         StrategyError
             When the file is missing or a key of it cannot be used; at once.
         FeatureNotAvailableError
-            When LibTorch is not installed; at once, naming the extra.
+            When LibTorch is not installed; at once, with the command that brings it.
         InvalidArgumentError
             For arguments out of range; at once.
         """
@@ -125,8 +126,8 @@ class TrainingManager(CoreManager):
         asked = {
             "strategy": load_strategy(strategy_config_path).to_json(),
             "strategy_path": os.fspath(strategy_config_path),
-            "symbols": None if symbols is None else list(symbols),
-            "timeframes": None if timeframes is None else list(timeframes),
+            "symbols": _names("symbols", symbols),
+            "timeframes": _names("timeframes", timeframes),
             "start_date": iso("start_date", start_date),
             "end_date": iso("end_date", end_date),
             "validation_split": validation_split,
@@ -160,3 +161,12 @@ class TrainingManager(CoreManager):
         watch(native)
         torch_loader.load_into(slot)
         return self._track(Operation(native, dict, progress_callback=callback))
+
+
+def _names(field: str, given: Sequence[str] | None) -> list[str] | None:
+    # One text is a sequence of texts, too: its letters.
+    if isinstance(given, str):
+        raise InvalidArgumentError(
+            f"{field} is a list of names, not one text: [{given!r}]", context={"argument": field}
+        )
+    return None if given is None else list(given)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from fastapi import FastAPI
 
 from ktrdr_core import (
     AsyncServiceAdapter,
@@ -23,6 +24,7 @@ from ktrdr_core import (
     current_operation,
     errors,
 )
+from ktrdr_core.fastapi import error_responses, install_error_handlers, operations_router
 
 
 class Anything:
@@ -104,6 +106,19 @@ def looks() -> None:
     page = OperationsService().list(status="running", limit=5)
     for record in page.records:
         print(record.id, record.progress.percentage, record.parameters.get("symbol"))
+
+
+def serves(data: DataManager) -> FastAPI:
+    app = FastAPI()
+    install_error_handlers(app, validation=False)
+    app.include_router(operations_router(allowed_hosts=["words.example"]), prefix="/api/v1")
+
+    @app.get("/bars/{symbol}", responses=error_responses(404, 503))
+    async def count(symbol: str) -> int:
+        return len(await data.load_data(symbol, "1d"))
+
+    print(count)
+    return app
 
 
 def main(work: Callable[[], Awaitable[Any]]) -> None:

@@ -42,8 +42,6 @@ async def main(
     bars: Bars = await loading.result()  # refused: result() waits by itself
     bars = await loading
     report: Bars = await training.train_multi_symbol_strategy("words.yaml")  # refused: it is a dict
-    words.start_operation(
-        "Count", "count", words.count, ["a"], longst=3
-    )  # refused: no such keyword
+    words.start_operation("C", "count", words.count, ["a"], longst=3)  # refused: no such keyword
     words.execute_with_progress(words.count(["a"]))  # refused: nobody awaits it
     print(bars, report, token.is_cancelled())
