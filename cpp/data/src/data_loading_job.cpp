@@ -47,10 +47,7 @@ AskOutcome outcome_of(const Error& error) {
 }
 
 std::string text_of(TimeRange range) {
-    const auto text = [](UtcTime time) {
-        return time == std::chrono::floor<std::chrono::days>(time) ? format_date(time) : format_time(time);
-    };
-    return fmt::format("{} to {}", text(range.start), text(range.end));
+    return fmt::format("{} to {}", format_short(range.start), format_short(range.end));
 }
 
 }  // namespace
@@ -118,7 +115,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
         co_return facts.error();
     }
     const auto missing = [this](const SeriesFacts& known) {
-        return missing_ranges(task_.range, known.ledger, task_.key.timeframe, means_.clock.utc_now());
+        return missing_ranges(task_.range, known.ledger, BarGrid(task_.key.timeframe), means_.clock.utc_now());
     };
     // A range that is stored whole needs nobody: neither the symbol nor the first bar is asked for again.
     if (!missing(*facts).empty()) {

@@ -140,7 +140,7 @@ Bars cut(std::vector<Row> rows, const BarsWanted& wanted) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
         const UtcTime start{std::chrono::nanoseconds{rows[i].stamp}};
         const bool last_of_its_stamp = i + 1 == rows.size() || rows[i + 1].stamp != rows[i].stamp;
-        if (last_of_its_stamp && wanted.segment.contains(start) && wanted.timeframe.is_closed(start, wanted.now)) {
+        if (last_of_its_stamp && wanted.segment.contains(start) && wanted.grid.is_closed(start, wanted.now)) {
             const auto& [open, high, low, close, volume] = rows[i].values;
             bars.push_back(rows[i].stamp, open, high, low, close, volume);
         }
