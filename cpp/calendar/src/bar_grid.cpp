@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "sessions_before.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -60,11 +62,6 @@ UtcTime multiple_at(UtcTime time, UtcTime anchor, nanoseconds length) noexcept {
 /// With bars cut by the exchange's clock one may lie wholly in the break.
 bool lies_in_pause(const Session& session, UtcTime stamp, nanoseconds length) noexcept {
     return session.pause.start <= stamp && stamp + length <= session.pause.end;
-}
-
-template <class Before>
-std::size_t count_of(std::span<const Session> sessions, Before before) noexcept {
-    return static_cast<std::size_t>(std::partition_point(sessions.begin(), sessions.end(), before) - sessions.begin());
 }
 
 }  // namespace
@@ -139,13 +136,18 @@ UtcTime BarGrid::closed_end(UtcTime now) const noexcept {
     }
     if (is_intraday()) {
         const UtcTime newest = floor(now);
-        return is_closed(newest, now) ? next(newest) : newest;
+        if (!is_closed(newest, now)) {
+            return newest;
+        }
+        // Behind the last session of the table nobody knows which is next.
+        const auto after = intraday_next(newest);
+        return after ? *after : plain_closed_end(now);
     }
     // In extended hours a day may end after the next one's date has begun, so the newest is not the only one in
     // question.
     const auto sessions = calendar_->sessions();
-    const std::size_t index =
-        count_of(sessions, [this, now](const Session& one) { return is_closed(UtcTime{key_of(one.date)}, now); });
+    const std::size_t index = sessions_before(
+        sessions, [this, now](const Session& one) { return is_closed(UtcTime{key_of(one.date)}, now); });
     return index == sessions.size() ? plain_closed_end(now) : UtcTime{key_of(sessions[index].date)};
 }
 
@@ -157,7 +159,7 @@ UtcTime BarGrid::stored_stamp(UtcTime providers) const noexcept {
     if (UtcTime{date} != providers) {
         const auto sessions = calendar_->sessions();
         const std::size_t index =
-            count_of(sessions, [providers](const Session& one) { return one.close() <= providers; });
+            sessions_before(sessions, [providers](const Session& one) { return one.close() <= providers; });
         if (index == sessions.size()) {
             return providers;
         }
@@ -169,7 +171,7 @@ UtcTime BarGrid::stored_stamp(UtcTime providers) const noexcept {
 TimeRange BarGrid::range_of(sys_days date) const noexcept {
     if (calendar_ && is_intraday()) {
         const auto sessions = calendar_->sessions();
-        const std::size_t index = count_of(sessions, [date](const Session& one) { return one.date < date; });
+        const std::size_t index = sessions_before(sessions, [date](const Session& one) { return one.date < date; });
         if (index < sessions.size() && sessions[index].date == date) {
             const Blocks blocks = blocks_of(index);
             return {std::min(blocks.begin()->first, sessions[index].open()), std::prev(blocks.end())->end};
@@ -262,7 +264,7 @@ BarGrid::Blocks BarGrid::blocks_of(std::size_t index) const noexcept {
 
 std::size_t BarGrid::first_ending_after(UtcTime time) const noexcept {
     const auto sessions = calendar_->sessions();
-    return count_of(sessions, [this, time](const Session& one) {
+    return sessions_before(sessions, [this, time](const Session& one) {
         return (extended_ ? one.midnight() + days{1} : one.close()) <= time;
     });
 }
@@ -378,8 +380,9 @@ std::optional<Period> BarGrid::keyed_period(UtcTime stamp) const noexcept {
         return std::nullopt;
     }
     const auto sessions = calendar_->sessions();
-    const std::size_t first = count_of(sessions, [key](const Session& one) { return one.date < key; });
-    const std::size_t after = count_of(sessions, [this, key](const Session& one) { return key_of(one.date) <= key; });
+    const std::size_t first = sessions_before(sessions, [key](const Session& one) { return one.date < key; });
+    const std::size_t after =
+        sessions_before(sessions, [this, key](const Session& one) { return key_of(one.date) <= key; });
     const auto end = first < after ? end_of_session(after - 1) : std::nullopt;
     if (!end) {
         return std::nullopt;
@@ -390,8 +393,8 @@ std::optional<Period> BarGrid::keyed_period(UtcTime stamp) const noexcept {
 std::optional<UtcTime> BarGrid::keyed_floor(UtcTime time) const noexcept {
     const auto sessions = calendar_->sessions();
     // A day has begun when its date has, or its session: that of forex opens the evening before.
-    const std::size_t index =
-        count_of(sessions, [time](const Session& one) { return std::min(one.open(), UtcTime{one.date}) <= time; });
+    const std::size_t index = sessions_before(
+        sessions, [time](const Session& one) { return std::min(one.open(), UtcTime{one.date}) <= time; });
     if (index < sessions.size() && UtcTime{key_of(sessions[index].date)} <= time) {
         return UtcTime{key_of(sessions[index].date)};
     }
@@ -401,7 +404,7 @@ std::optional<UtcTime> BarGrid::keyed_floor(UtcTime time) const noexcept {
 std::optional<UtcTime> BarGrid::keyed_next(UtcTime stamp) const noexcept {
     const auto sessions = calendar_->sessions();
     const std::size_t index =
-        count_of(sessions, [this, stamp](const Session& one) { return UtcTime{key_of(one.date)} <= stamp; });
+        sessions_before(sessions, [this, stamp](const Session& one) { return UtcTime{key_of(one.date)} <= stamp; });
     return index == sessions.size() ? std::nullopt : std::optional(UtcTime{key_of(sessions[index].date)});
 }
 

@@ -9,6 +9,7 @@
 #include <ktrdr/market/time_text.hpp>
 
 #include "calendar_table.hpp"
+#include "sessions_before.hpp"
 
 namespace ktrdr {
 namespace {
@@ -61,12 +62,6 @@ weekday week_begins(const CalendarTable& table) {
         }
     }
     return found;
-}
-
-/// Sessions before the first for which `past` does not hold; they are in order of it.
-template <class Past>
-std::size_t count_of(std::span<const Session> sessions, Past past) {
-    return static_cast<std::size_t>(std::partition_point(sessions.begin(), sessions.end(), past) - sessions.begin());
 }
 
 }  // namespace
@@ -157,8 +152,8 @@ TimeRange SessionCalendar::coverage() const noexcept {
 
 std::span<const Session> SessionCalendar::sessions(sys_days first, sys_days last) const noexcept {
     const std::span<const Session> all = sessions_;
-    const std::size_t begin = count_of(all, [first](const Session& one) { return one.date < first; });
-    const std::size_t end = count_of(all, [last](const Session& one) { return one.date <= last; });
+    const std::size_t begin = sessions_before(all, [first](const Session& one) { return one.date < first; });
+    const std::size_t end = sessions_before(all, [last](const Session& one) { return one.date <= last; });
     return all.subspan(begin, std::max(begin, end) - begin);
 }
 
@@ -168,7 +163,7 @@ std::optional<Session> SessionCalendar::session_on(sys_days date) const noexcept
 }
 
 std::optional<Session> SessionCalendar::session_at(UtcTime time) const noexcept {
-    const std::size_t index = count_of(sessions_, [time](const Session& one) { return one.close() <= time; });
+    const std::size_t index = sessions_before(sessions_, [time](const Session& one) { return one.close() <= time; });
     return index < sessions_.size() && sessions_[index].hours.contains(time) ? std::optional(sessions_[index])
                                                                              : std::nullopt;
 }
@@ -179,22 +174,22 @@ bool SessionCalendar::is_open(UtcTime time) const noexcept {
 }
 
 std::optional<UtcTime> SessionCalendar::next_open(UtcTime time) const noexcept {
-    const std::size_t index = count_of(sessions_, [time](const Session& one) { return one.open() <= time; });
+    const std::size_t index = sessions_before(sessions_, [time](const Session& one) { return one.open() <= time; });
     return index < sessions_.size() ? std::optional(sessions_[index].open()) : std::nullopt;
 }
 
 std::optional<UtcTime> SessionCalendar::next_close(UtcTime time) const noexcept {
-    const std::size_t index = count_of(sessions_, [time](const Session& one) { return one.close() <= time; });
+    const std::size_t index = sessions_before(sessions_, [time](const Session& one) { return one.close() <= time; });
     return index < sessions_.size() ? std::optional(sessions_[index].close()) : std::nullopt;
 }
 
 std::optional<UtcTime> SessionCalendar::previous_open(UtcTime time) const noexcept {
-    const std::size_t index = count_of(sessions_, [time](const Session& one) { return one.open() < time; });
+    const std::size_t index = sessions_before(sessions_, [time](const Session& one) { return one.open() < time; });
     return index > 0 ? std::optional(sessions_[index - 1].open()) : std::nullopt;
 }
 
 std::optional<UtcTime> SessionCalendar::previous_close(UtcTime time) const noexcept {
-    const std::size_t index = count_of(sessions_, [time](const Session& one) { return one.close() < time; });
+    const std::size_t index = sessions_before(sessions_, [time](const Session& one) { return one.close() < time; });
     return index > 0 ? std::optional(sessions_[index - 1].close()) : std::nullopt;
 }
 

@@ -207,6 +207,15 @@ TEST(BarGridOfStocks, OfExtendedHoursEndsNoDayBeforeItsDateDoes) {
                 ElementsAre("2024-07-03T00:00", "2024-07-05T00:00"));
 }
 
+TEST(BarGridOfStocks, AsksBehindTheLastSessionOfItsTableAsWithoutACalendar) {
+    const auto one =
+        SessionCalendar::read("calendar,X\ndates,2024-01-01,2024-03-31\nsession,2024-01-04,09:00,12:00\n", "x.csv")
+            .value();
+    EXPECT_EQ(grid("30m", one).closed_end(at("2024-01-04T11:45")), at("2024-01-04T11:30"));
+    EXPECT_EQ(grid("30m", one).closed_end(at("2024-01-04T20:00")), at("2024-01-04T19:31"));
+    EXPECT_EQ(grid("1d", one).closed_end(at("2024-01-04T20:00")), at("2024-01-03T20:01"));
+}
+
 TEST(BarGridOfForex, EndsADayWhereTheNextOpens) {
     const BarGrid day = grid("1d", test::shipped("FOREX"));
     EXPECT_EQ(day.period_of(at("2024-07-02")),
