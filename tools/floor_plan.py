@@ -11,7 +11,8 @@ Checked are:
 4. every other include is the standard library's, or a library's that the room may see;
 5. no room reads the environment: it is read once, outside, and handed in;
 6. a source without a header of its name says in its first line what it is for;
-7. JSON is read in one place, which gives the nearest doubles (`ktrdr/base/json.hpp`): nobody else calls Boost's parsers.
+7. JSON is read in one place, which gives the nearest doubles (`ktrdr/base/json.hpp`): nobody else calls Boost's parsers;
+8. a period's end is known in one place (`BarGrid`): nobody else asks how long a timeframe is, or rounds a time to a day.
 
 The second table says the same of the packages and single files of python/ktrdr_core. Every package may use the modules
 that the rooms are built into. Checked are all imports, those inside functions and those for type checkers too.
@@ -48,6 +49,19 @@ JSON_READERS = re.compile(
     r"|\bjson\s*::\s*(?:parse|parse_into|parser|parser_for|stream_parser|basic_parser)\b"
 )
 JSON_HOME = "json.cpp"
+# What a length is added to a stamp by, and what rounds one. Who may, beside the room that makes periods: the reader of
+# names and times, the years of chunks, and how much is asked of IB at once.
+PERIODS = re.compile(
+    r"\bTimeframe\s*::\s*Unit\b|\bUnit\s*::\s*(?:minute|hour|day|week|month)\b|(?:\.|->)unit\(\)"
+    r"|\b(?:floor|ceil|round)\s*<\s*(?:std::chrono::)?(?:days|weeks|months|years)\s*>|\b(?:weeks|months)\s*[({]"
+)
+PERIOD_HOMES = {
+    ("market", "timeframe.hpp"),
+    ("market", "timeframe.cpp"),
+    ("market", "time_text.cpp"),
+    ("bar_store", "chunk.cpp"),
+    ("data", "ib_data_adapter.cpp"),
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?P<how>[<"])(?P<what>[^>"]+)[>"]')
 ROW = re.compile(
     r"^\|\s*(?P<floor>\d+)\s*\|\s*`(?P<room>[\w.]+)`\s*\|[^|]*\|(?P<uses>[^|]*)\|(?P<libraries>[^|]*)\|\s*$"
@@ -238,11 +252,26 @@ def check_sources(room: Room, folder: Path, findings: Findings) -> None:
                     f"{path}:{number}",
                     "reads JSON by itself; call parse_json of <ktrdr/base/json.hpp>, whose doubles are exact",
                 )
+            if makes_periods(line) and not at_home_with_periods(room.name, path.name):
+                findings.add(
+                    f"{path}:{number}",
+                    "makes periods by itself; ask BarGrid of <ktrdr/calendar/bar_grid.hpp> when a bar ends",
+                )
 
 
 def reads_json(line: str) -> bool:
     """Say whether a line of C++ includes or names one of Boost's parsers."""
     return not line.lstrip().startswith("//") and JSON_READERS.search(line) is not None
+
+
+def makes_periods(line: str) -> bool:
+    """Say whether a line of C++ asks for a timeframe's length, or rounds a time to days or more."""
+    return not line.lstrip().startswith("//") and PERIODS.search(line) is not None
+
+
+def at_home_with_periods(room: str, file: str) -> bool:
+    """Say whether a file may."""
+    return room == "calendar" or (room, file) in PERIOD_HOMES
 
 
 def imports_of(tree: ast.AST, package: list[str]) -> Iterator[tuple[int, list[str]]]:

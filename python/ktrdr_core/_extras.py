@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXTRAS = {
     "IPython": "notebook",
     "bokeh_sampledata": "demo",
+    "exchange_calendars": "calendars",
     "fastapi": "fastapi",
     "h11": "fastapi",
     "ipywidgets": "notebook",

@@ -75,6 +75,12 @@ def test_a_tree_that_agrees_has_no_findings(tree: Path) -> None:
         ("using boost::json::parse;", "reads JSON by itself"),
         ("json::stream_parser parser;", "reads JSON by itself"),
         ("json::parse_into(row, text);", "reads JSON by itself"),
+        ("switch (timeframe.unit()) {", "makes periods by itself"),
+        ("case Timeframe::Unit::day: return 24;", "makes periods by itself"),
+        ("const auto end = start + std::chrono::weeks{1};", "makes periods by itself"),
+        ("return day + months(count);", "makes periods by itself"),
+        ("const auto day = floor<days>(stamp);", "makes periods by itself"),
+        ("std::chrono::ceil<std::chrono::days>(stamp)", "makes periods by itself"),
     ],
 )
 def test_a_forbidden_line_is_found_with_its_place(tree: Path, line: str, said: str) -> None:

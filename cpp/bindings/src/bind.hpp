@@ -9,6 +9,7 @@ void bind_base(pybind11::module_& module);
 void bind_cancellation(pybind11::module_& module);
 void bind_progress(pybind11::module_& module);
 void bind_market(pybind11::module_& module);
+void bind_calendar(pybind11::module_& module);
 void bind_features(pybind11::module_& module);
 void bind_operations(pybind11::module_& module);
 void bind_registry(pybind11::module_& module);

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, module) {
     bind_cancellation(module);
     bind_progress(module);
     bind_market(module);
+    bind_calendar(module);
     bind_features(module);
     bind_operations(module);
     bind_registry(module);

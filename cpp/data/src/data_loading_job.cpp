@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include <ktrdr/base/log.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/coroutines/gate.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/data/planner.hpp>
@@ -53,10 +54,7 @@ constexpr std::size_t most_dropped_rows = 16;
 constexpr std::size_t most_named = 20;
 
 std::string text_of(TimeRange range) {
-    const auto text = [](UtcTime time) {
-        return time == std::chrono::floor<std::chrono::days>(time) ? format_date(time) : format_time(time);
-    };
-    return fmt::format("{} to {}", text(range.start), text(range.end));
+    return fmt::format("{} to {}", format_short(range.start), format_short(range.end));
 }
 
 /// What the ledger says of a part of a segment.
@@ -66,7 +64,7 @@ struct LedgerPart {
 };
 
 /// What an answer proves of its segment: nothing where it may lack bars, nor for the periods of rows that were dropped.
-std::vector<LedgerPart> ledger_parts(const SourceAnswer& answer, TimeRange range, const Timeframe& timeframe) {
+std::vector<LedgerPart> ledger_parts(const SourceAnswer& answer, TimeRange range, const BarGrid& grid) {
     if (!answer.partial.empty() || answer.dropped.size() > most_dropped_rows) {
         return {{range, AskOutcome::failed}};
     }
@@ -83,7 +81,7 @@ std::vector<LedgerPart> ledger_parts(const SourceAnswer& answer, TimeRange range
         }
     };
     for (const UtcTime hole : holes) {
-        const TimeRange period{std::max(hole, reached), std::min(timeframe.close_of(hole), range.end)};
+        const TimeRange period{std::max(hole, reached), std::min(grid.end_of(hole), range.end)};
         add({reached, period.start}, outcome);
         add(period, AskOutcome::failed);
         reached = std::max(reached, period.end);
@@ -179,7 +177,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
         co_return facts.error();
     }
     const auto missing = [this](const SeriesFacts& known) {
-        return missing_ranges(task_.range, known.ledger, task_.key.timeframe, means_.clock.utc_now());
+        return missing_ranges(task_.range, known.ledger, BarGrid(task_.key.timeframe), means_.clock.utc_now());
     };
     // A range that is stored whole needs nobody: neither the symbol nor the first bar is asked for again.
     if (!missing(*facts).empty()) {
@@ -292,7 +290,7 @@ asio::awaitable<void> DataLoadingJob::load_one(std::shared_ptr<Segments> segment
     }
     const auto answer = std::make_shared<const SourceAnswer>(fetched ? std::move(*fetched) : SourceAnswer{});
     auto parts = std::make_shared<const std::vector<LedgerPart>>(
-        fetched ? ledger_parts(*answer, range, task_.key.timeframe)
+        fetched ? ledger_parts(*answer, range, BarGrid(task_.key.timeframe))
                 : std::vector<LedgerPart>{{range, outcome_of(fetched.error())}});
     std::function<Result<void>()> commit = [store = means_.store, key = task_.key, answer, parts, asked_at] {
         return commit_parts(*store, key, *answer, *parts, asked_at);

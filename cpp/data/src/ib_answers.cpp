@@ -184,7 +184,7 @@ UtcTime start_of(const Row& row) {
 bool ends_just_before(const Rows& rows, const BarsWanted& wanted) {
     constexpr std::chrono::days longest_break{7};
     const UtcTime newest = start_of(rows.good.back());
-    return newest < wanted.segment.start && wanted.segment.start - wanted.timeframe.close_of(newest) <= longest_break;
+    return newest < wanted.segment.start && wanted.segment.start - wanted.grid.end_of(newest) <= longest_break;
 }
 
 /// Sorts the rows. Errors: `protocol` where none lies inside the segment, nor any that was dropped.
@@ -204,7 +204,7 @@ Result<void> check_range(Rows& rows, const BarsWanted& wanted, const std::string
 
 SourceAnswer cut(Rows rows, const BarsWanted& wanted) {
     const auto is_wanted = [&wanted](UtcTime start) {
-        return wanted.segment.contains(start) && wanted.timeframe.is_closed(start, wanted.now);
+        return wanted.segment.contains(start) && wanted.grid.is_closed(start, wanted.now);
     };
     SourceAnswer answer;
     Bars& bars = answer.bars;

@@ -94,7 +94,7 @@ asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, T
                       {"start", format_time(segment.start)},
                       {"end", format_time(segment.end)}};
     // Bars that close while the answer is on its way may be half made in it.
-    const BarsWanted wanted{timeframe, segment, clock_.utc_now()};
+    const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now()};
     auto answer = co_await post("/data/historical", std::move(body), call);
     if (!answer) {
         co_return answer.error();

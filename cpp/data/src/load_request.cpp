@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <ktrdr/data/planner.hpp>
+#include <ktrdr/calendar/request_times.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
@@ -28,17 +28,17 @@ Result<LoadMode> parse_mode(const std::string& mode) {
                            mode.substr(0, 32)));
 }
 
-Result<TimeRange> parse_range(const LoadRequest& request) {
+Result<TimeRange> parse_range(const LoadRequest& request, const BarGrid& grid) {
     TimeRange range = always;
     if (request.start_date) {
-        const auto start = parse_time("start_date", *request.start_date);
+        const auto start = parse_start("start_date", *request.start_date, grid);
         if (!start) {
             return start.error();
         }
         range.start = *start;
     }
     if (request.end_date) {
-        const auto end = parse_end_time("end_date", *request.end_date);
+        const auto end = parse_end("end_date", *request.end_date, grid);
         if (!end) {
             return end.error();
         }
@@ -52,18 +52,19 @@ Result<TimeRange> parse_range(const LoadRequest& request) {
     return range;
 }
 
-Result<TimeRange> close_range(const LoadRequest& request, const Timeframe& timeframe, TimeRange range, UtcTime now) {
+Result<TimeRange> close_range(const LoadRequest& request, const BarGrid& grid, TimeRange range, UtcTime now) {
     if (!request.start_date || !request.end_date) {
         const std::string_view field = request.start_date ? "end_date" : "start_date";
         return bad(field, "", fmt::format("mode full needs both start_date and end_date: give {}", field));
     }
-    const UtcTime closed = closed_end(timeframe, now);
+    const UtcTime closed = grid.closed_end(now);
     range.end = std::min(range.end, closed);
     if (range.empty()) {
-        return bad("start_date", *request.start_date,
-                   fmt::format("start_date {} is not before {}, where the last closed {} bar ends: choose an earlier "
-                               "start",
-                               *request.start_date, format_time(closed), timeframe.name()));
+        return bad(
+            "start_date", *request.start_date,
+            fmt::format("start_date {} is not before {}: no {} bar that starts there or later is closed yet: choose "
+                        "an earlier start",
+                        *request.start_date, format_time(closed), grid.timeframe().name()));
     }
     return range;
 }
@@ -99,9 +100,10 @@ Result<LoadTask> check_request(const LoadRequest& request, const std::string& pr
     if (!mode) {
         return mode.error();
     }
-    auto range = parse_range(request);
+    const BarGrid grid(*timeframe);
+    auto range = parse_range(request, grid);
     if (range && *mode == LoadMode::full) {
-        range = close_range(request, *timeframe, *range, now);
+        range = close_range(request, grid, *range, now);
     }
     if (!range) {
         return range.error();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/data/load_request.hpp>
 
 namespace ktrdr {
@@ -75,7 +76,7 @@ Result<SeriesKey> check_series(const ImportRequest& request, const std::string& 
 }
 
 EndOf ends_of(const Timeframe& timeframe) {
-    return [timeframe](UtcTime start) { return timeframe.close_of(start); };
+    return [grid = BarGrid(timeframe)](UtcTime start) { return grid.end_of(start); };
 }
 
 std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe, UtcTime now) {

@@ -9,7 +9,7 @@ namespace {
 /// A provider may publish late: it is asked again for what it did not have on the day itself.
 constexpr std::chrono::hours session{24};
 
-std::optional<TimeRange> valid_part(const LedgerEntry& entry, const Timeframe& timeframe, UtcTime now) {
+std::optional<TimeRange> valid_part(const LedgerEntry& entry, const BarGrid& grid, UtcTime now) {
     if (entry.outcome != AskOutcome::bars && entry.outcome != AskOutcome::empty) {
         return std::nullopt;
     }
@@ -17,31 +17,17 @@ std::optional<TimeRange> valid_part(const LedgerEntry& entry, const Timeframe& t
     if (entry.outcome == AskOutcome::empty && near_then && now - entry.asked_at > session) {
         return std::nullopt;
     }
-    const TimeRange part{entry.range.start, std::min(entry.range.end, closed_end(timeframe, entry.asked_at))};
+    const TimeRange part{entry.range.start, std::min(entry.range.end, grid.closed_end(entry.asked_at))};
     return part.empty() ? std::nullopt : std::optional(part);
 }
 
 }  // namespace
 
-UtcTime closed_end(const Timeframe& timeframe, UtcTime now) {
-    using namespace std::chrono;
-    if (timeframe.unit() == Timeframe::Unit::day) {
-        return floor<days>(now);
-    }
-    nanoseconds length = timeframe.close_of(now) - now;
-    if (timeframe.unit() == Timeframe::Unit::month) {
-        // No month is longer, so what starts 31 days back is closed.
-        length = days{31};
-    }
-    // Bars start at whole minutes.
-    return floor<minutes>(now - length) + minutes{1};
-}
-
-std::vector<TimeRange> missing_ranges(TimeRange range, std::span<const LedgerEntry> ledger, const Timeframe& timeframe,
+std::vector<TimeRange> missing_ranges(TimeRange range, std::span<const LedgerEntry> ledger, const BarGrid& grid,
                                       UtcTime now) {
     std::vector<TimeRange> covered;
     for (const LedgerEntry& entry : ledger) {
-        if (const auto part = valid_part(entry, timeframe, now)) {
+        if (const auto part = valid_part(entry, grid, now)) {
             covered.push_back(*part);
         }
     }

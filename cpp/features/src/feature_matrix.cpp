@@ -29,8 +29,8 @@ std::vector<std::size_t> closed_bars(const FeatureSeries& base, const FeatureSer
     std::vector<std::size_t> found(base.bars->size(), none);
     std::size_t next = 0;
     for (std::size_t bar = 0; bar < found.size(); ++bar) {
-        const UtcTime known = base.timeframe.close_of(base.bars->start_of(bar));
-        while (next < other.bars->size() && other.timeframe.is_closed(other.bars->start_of(next), known)) {
+        const UtcTime known = base.grid.end_of(base.bars->start_of(bar));
+        while (next < other.bars->size() && other.grid.is_closed(other.bars->start_of(next), known)) {
             ++next;
         }
         found[bar] = next == 0 ? none : next - 1;
@@ -126,7 +126,7 @@ Result<FeatureMatrix> build_features(const FeaturePlan& plan, std::span<const Fe
     std::vector<std::vector<std::size_t>> bar_of;
     std::vector<Timeframe> timeframes;
     for (std::size_t i = 0; i < series.size(); ++i) {
-        timeframes.push_back(series[i].timeframe);
+        timeframes.push_back(series[i].grid.timeframe());
         if (auto added = add_columns(plan, series[i], i, check, columns); !added) {
             return added.error();
         }

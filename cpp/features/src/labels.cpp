@@ -16,7 +16,7 @@ std::int64_t label_of(double now, double later, double threshold) {
 
 }  // namespace
 
-Result<Labels> forward_return_labels(const Bars& bars, const Timeframe& timeframe, ForwardReturn rule) {
+Result<Labels> forward_return_labels(const Bars& bars, const BarGrid& grid, ForwardReturn rule) {
     if (!(rule.threshold >= 0 && rule.threshold < 1)) {
         return fail(
             Errc::invalid_argument,
@@ -32,7 +32,7 @@ Result<Labels> forward_return_labels(const Bars& bars, const Timeframe& timefram
     for (std::size_t bar = 0; bar + rule.lookahead < count; ++bar) {
         const std::size_t last = bar + rule.lookahead;
         labels.classes[bar] = label_of(bars.close[bar], bars.close[last], rule.threshold);
-        labels.ends[bar] = timeframe.close_of(bars.start_of(last));
+        labels.ends[bar] = grid.end_of(bars.start_of(last));
     }
     return labels;
 }

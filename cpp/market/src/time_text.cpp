@@ -188,6 +188,10 @@ std::string format_date(UtcTime time) {
                        static_cast<unsigned>(date.day()));
 }
 
+std::string format_short(UtcTime time) {
+    return time == std::chrono::floor<std::chrono::days>(time) ? format_date(time) : format_time(time);
+}
+
 std::string format_time(UtcTime time) {
     const auto since_midnight = time - std::chrono::floor<std::chrono::days>(time);
     const auto millis = std::chrono::floor<std::chrono::milliseconds>(since_midnight).count();

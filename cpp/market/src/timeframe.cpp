@@ -68,19 +68,4 @@ Result<Timeframe> Timeframe::parse(std::string_view name) {
     }
 }
 
-UtcTime Timeframe::close_of(UtcTime start) const {
-    using namespace std::chrono;
-    switch (unit_) {
-        case Unit::minute: return start + minutes(count_);
-        case Unit::hour: return start + hours(count_);
-        case Unit::day: return floor<days>(start) + days(count_);
-        case Unit::week: return start + weeks(count_);
-        case Unit::month: break;
-    }
-    const sys_days day = floor<days>(start);
-    const year_month_day next = year_month_day{day} + months(count_);
-    const sys_days same_day = next.ok() ? sys_days{next} : sys_days{next.year() / next.month() / last};
-    return same_day + (start - day);
-}
-
 }  // namespace ktrdr

@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <set>
 
-#include <ktrdr/market/time_text.hpp>
+#include <ktrdr/calendar/request_times.hpp>
 
 namespace ktrdr {
 namespace {
 
-using std::chrono::days;
 using std::chrono::sys_days;
 using std::chrono::year;
 
@@ -53,18 +52,18 @@ Result<void> set_timeframes(TrainingOperationContext& context, const std::vector
 
 Result<void> set_range(TrainingOperationContext& context, const TrainingRequest& request) {
     if (request.start_date) {
-        auto start = parse_time("start_date", *request.start_date);
+        auto start = parse_start("start_date", *request.start_date, BarGrid(context.base_timeframe()));
         if (!start) {
             return start.error();
         }
         context.start = *start;
     }
     if (request.end_date) {
-        auto end = parse_time("end_date", *request.end_date);
+        auto end = parse_end("end_date", *request.end_date, BarGrid(context.base_timeframe()));
         if (!end) {
             return end.error();
         }
-        context.end = *end + (is_date_only(*request.end_date) ? days{1} : days{0});
+        context.end = *end;
     }
     if (context.range().empty()) {
         return fail(Errc::invalid_argument,

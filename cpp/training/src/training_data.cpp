@@ -50,12 +50,12 @@ void to_matrix_rows(std::vector<std::size_t>& part, const std::vector<std::size_
     std::ranges::transform(part, part.begin(), [&rows](std::size_t index) { return rows[index]; });
 }
 
-SplitRows split_rows(const FeatureMatrix& features, const Labels& labels, const Bars& bars,
+SplitRows split_rows(const FeatureMatrix& features, const Labels& labels, const FeatureSeries& base,
                      const std::vector<std::size_t>& rows, SplitShares shares) {
     std::vector<UtcTime> starts;
     std::vector<UtcTime> ends;
     for (const std::size_t row : rows) {
-        starts.push_back(bars.start_of(features.bar[row]));
+        starts.push_back(base.grid.period_of(base.bars->start_of(features.bar[row])).start);
         ends.push_back(labels.ends[features.bar[row]]);
     }
     SplitRows parts = split_in_time(starts, ends, shares);
@@ -119,7 +119,7 @@ private:
             if ((*bars)->size() < needed) {
                 return too_few(context_, symbol, timeframe, (*bars)->size(), needed);
             }
-            series.push_back({timeframe, std::move(*bars)});
+            series.push_back({BarGrid(timeframe), std::move(*bars)});
         }
         return series;
     }
@@ -137,18 +137,20 @@ private:
         if (auto go = enter("labels"); !go) {
             return go;
         }
-        const Bars& bars = *(*series)[context_.base].bars;
-        const auto labels = forward_return_labels(bars, context_.base_timeframe(), context_.strategy.labels);
+        const FeatureSeries& base = (*series)[context_.base];
+        const auto labels = forward_return_labels(*base.bars, base.grid, context_.strategy.labels);
         if (!labels) {
             return labels.error();
         }
-        join(symbol, bars, *features, *labels);
+        join(symbol, base, *features, *labels);
         return {};
     }
 
-    void join(const std::string& symbol, const Bars& bars, const FeatureMatrix& features, const Labels& labels) {
+    void join(const std::string& symbol, const FeatureSeries& base, const FeatureMatrix& features,
+              const Labels& labels) {
         const std::vector<std::size_t> rows = decided_rows(features, labels);
-        const SplitRows parts = split_rows(features, labels, bars, rows, context_.split);
+        const SplitRows parts = split_rows(features, labels, base, rows, context_.split);
+        const Bars& bars = *base.bars;
         data_->feature_names = features.names;
         append(data_->rows.train, features, labels, parts.train);
         append(data_->rows.validation, features, labels, parts.validation);

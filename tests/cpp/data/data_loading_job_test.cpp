@@ -1,11 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <latch>
 
 #include <data/fakes.hpp>
 #include <ktrdr/data/data_loading_job.hpp>
+#include <ktrdr/data/load_request.hpp>
 
 namespace ktrdr {
 namespace {
@@ -371,7 +374,39 @@ TEST_F(LoadingTest, AsksForTheNewDayOnceItIsClosed) {
     clock_.advance(std::chrono::hours{9});
     source_->fetched.clear();
     ASSERT_TRUE(load(range("2024-05-01", "2024-06-04")));
-    EXPECT_THAT(source_->fetched, ElementsAre(range("2024-06-03", "2024-06-04")));
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2024-06-02T15:31", "2024-06-04")));
+}
+
+TEST_F(LoadingTest, StoresNoDayBeforeItIsOverAndEachOnceItIsWhateverTheHourDaysBeginAt) {
+    for (int hour = 0; hour < 24; ++hour) {
+        const UtcTime first = std::chrono::ceil<std::chrono::days>(clock_.utc_now()) + std::chrono::hours{hour};
+        const auto made_until = [this, first](UtcTime end) {
+            Bars made;
+            for (UtcTime stamp = first; stamp < end; stamp += std::chrono::hours{24}) {
+                // A provider answers with the day in work, too; its close is the last price so far.
+                const bool over = stamp + std::chrono::hours{24} <= clock_.utc_now();
+                made.push_back(stamp.time_since_epoch().count(), 5, 9, 1, over ? 5 : 3, 1000);
+            }
+            return made;
+        };
+        source_->bars = [made_until](TimeRange segment) { return made_until(segment.end).slice(segment); };
+        store_ = BarStore::open(folder_.path() / fmt::format("{}.db", hour)).value();
+        clock_.advance(first + std::chrono::days{3} + std::chrono::minutes{28} - clock_.utc_now());
+        for (int later = 0; later < 9; ++later) {
+            const auto task = check_request({.symbol = "AAPL",
+                                             .timeframe = "1d",
+                                             .start_date = format_date(first),
+                                             .end_date = "2199-12-31",
+                                             .mode = "full"},
+                                            "IB", clock_.utc_now());
+            ASSERT_TRUE(task) << task.error().message;
+            ASSERT_TRUE(load(task->range)) << hour;
+            Bars over = made_until(clock_.utc_now());
+            over = over.rows(0, over.size() - 1);
+            EXPECT_EQ(stored(), over) << "days begin at " << hour << ", it is " << format_time(clock_.utc_now());
+            clock_.advance(std::chrono::hours{7});
+        }
+    }
 }
 
 TEST_F(LoadingTest, EndsWithTheStoresErrorWhenThereIsNoRoom) {

@@ -1,6 +1,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <ktrdr/base/manual.hpp>
@@ -16,7 +17,7 @@ using testing::HasSubstr;
 
 const std::string asked = "POST http://localhost:5001/data/x";
 
-const BarsWanted year{Timeframe::parse("1d").value(), {at("2020-01-01"), at("2021-01-01")}, at("2024-01-01")};
+const BarsWanted year{BarGrid(Timeframe::parse("1d").value()), {at("2020-01-01"), at("2021-01-01")}, at("2024-01-01")};
 
 json::value answer_of(const std::string& table, std::int64_t rows = 0) {
     return {{"success", true}, {"data", table}, {"rows", rows}, {"error", nullptr}};
@@ -75,6 +76,23 @@ TEST(HistoricalAnswer, DropsABarThatIsNotClosed) {
     wanted.now = at("2020-06-02T12:00");
     const auto table = "{" + bar("2020-06-01") + "," + bar("2020-06-02") + "}";
     EXPECT_EQ(read_historical(answer_of(table), wanted, asked, {})->bars.size(), 1U);
+}
+
+TEST(HistoricalAnswer, DropsADayThatIsNotOverWhateverTheHourItBeganAt) {
+    for (int hour = 0; hour < 24; ++hour) {
+        BarsWanted wanted = year;
+        wanted.now = at("2020-06-02T01:28");
+        std::string table = "{";
+        std::size_t over = 0;
+        for (int day = 28; day < 32; ++day) {
+            const std::string stamp = fmt::format("2020-05-{:02}T{:02}:00:00Z", day, hour);
+            table += (day > 28 ? "," : "") + bar(stamp);
+            over += at(stamp) + std::chrono::hours{24} <= wanted.now ? 1 : 0;
+        }
+        table += "," + bar(fmt::format("2020-06-01T{:02}:00:00Z", hour)) + "}";
+        over += hour <= 1 ? 1 : 0;
+        EXPECT_EQ(read_historical(answer_of(table), wanted, asked, {})->size(), over) << hour;
+    }
 }
 
 TEST(HistoricalAnswer, OfNothingHasNoBars) {

@@ -37,7 +37,8 @@ TEST(LoadRequest, IncludesTheDayOfAnEndDateWithoutATime) {
 }
 
 TEST(LoadRequest, EndsAtTheLastClosedBar) {
-    EXPECT_EQ(check(full("2005-01-01", "2099-12-31"))->range.end, at("2024-06-03"));
+    // A day that began 24 hours ago has just ended, at whatever hour days begin.
+    EXPECT_EQ(check(full("2005-01-01", "2099-12-31"))->range.end, at("2024-06-02T15:31"));
     LoadRequest hourly = full("2005-01-01", "2024-06-03");
     hourly.timeframe = "1h";
     EXPECT_EQ(check(hourly)->range.end, at("2024-06-03T14:31"));
@@ -68,7 +69,7 @@ TEST(LoadRequest, NamesTheModesThereAre) {
 TEST(LoadRequest, RefusesRangesThatHoldNothing) {
     expect_refused(full("2006-01-02", "2006-01-01"), "start_date 2006-01-02 is not before");
     expect_refused(full("2006-01-01T10:00", "2006-01-01T10:00"), "is not before");
-    expect_refused(full("2024-06-03", "2024-06-04"), "last closed 1d bar");
+    expect_refused(full("2024-06-03", "2024-06-04"), "no 1d bar that starts there or later is closed yet");
     expect_refused(full("someday", "2006-01-01"), "start_date");
     expect_refused(full("2006-01-01", "2006-02-30"), "end_date");
 }

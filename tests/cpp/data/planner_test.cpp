@@ -12,34 +12,14 @@ namespace {
 using std::chrono::days;
 using std::chrono::hours;
 
-Timeframe timeframe(std::string_view name) {
-    return Timeframe::parse(name).value();
+BarGrid grid(std::string_view timeframe) {
+    return BarGrid(Timeframe::parse(timeframe).value());
 }
 
 const UtcTime now = at("2024-06-03T15:30:20");
 
 std::vector<TimeRange> missing(TimeRange asked, const std::vector<LedgerEntry>& ledger, std::string_view frame = "1d") {
-    return missing_ranges(asked, ledger, timeframe(frame), now);
-}
-
-TEST(ClosedEnd, OfDailyBarsIsTheMidnightBefore) {
-    EXPECT_EQ(closed_end(timeframe("1d"), now), at("2024-06-03"));
-    EXPECT_EQ(closed_end(timeframe("1d"), at("2024-06-03")), at("2024-06-03"));
-}
-
-TEST(ClosedEnd, LetsInExactlyTheBarsThatAreClosed) {
-    for (const auto name : Timeframe::names()) {
-        const Timeframe frame = timeframe(name);
-        const UtcTime end = closed_end(frame, now);
-        for (UtcTime start = now - days{70}; start < now; start += std::chrono::minutes{7}) {
-            const UtcTime minute = std::chrono::floor<std::chrono::minutes>(start);
-            if (minute < end) {
-                EXPECT_TRUE(frame.is_closed(minute, now)) << name << ' ' << format_time(minute);
-            } else if (frame.unit() != Timeframe::Unit::month) {
-                EXPECT_FALSE(frame.is_closed(minute, now)) << name << ' ' << format_time(minute);
-            }
-        }
-    }
+    return missing_ranges(asked, ledger, grid(frame), now);
 }
 
 TEST(MissingRanges, IsTheWholeRangeOfAnEmptyLedger) {
@@ -68,19 +48,21 @@ TEST(MissingRanges, AsksAgainForWhatFailedOrWasDenied) {
 TEST(MissingRanges, CountsAnEntryUpToTheLastBarThatWasClosedThen) {
     const std::vector<LedgerEntry> ledger{
         {range("2024-05-01", "2024-06-01"), AskOutcome::bars, at("2024-05-20T12:00")}};
-    EXPECT_EQ(missing(range("2024-05-01", "2024-06-01"), ledger), std::vector{range("2024-05-20", "2024-06-01")});
+    // A day that began at 12:00 on the 19th had just ended, one that began later had not.
+    EXPECT_EQ(missing(range("2024-05-01", "2024-06-01"), ledger), std::vector{range("2024-05-19T12:01", "2024-06-01")});
     EXPECT_EQ(missing(range("2024-05-01", "2024-06-01"), ledger, "1h"),
               std::vector{range("2024-05-20T11:01", "2024-06-01")});
 }
 
 TEST(MissingRanges, AsksAgainAfterADayForWhatWasEmptyOnItsOwnDay) {
-    const TimeRange days_ago = range("2024-05-28", "2024-06-01");
+    // Every day that began in it, at whatever hour, is over at the next midnight.
+    const TimeRange days_ago = range("2024-05-28", "2024-05-31T00:01");
     const UtcTime next_midnight = at("2024-06-01T00:00:01");
     EXPECT_EQ(missing(days_ago, {{days_ago, AskOutcome::empty, next_midnight}}), std::vector{days_ago});
     EXPECT_TRUE(missing(days_ago, {{days_ago, AskOutcome::empty, at("2024-06-02T01:00")}}).empty());
     EXPECT_TRUE(missing(days_ago, {{days_ago, AskOutcome::bars, next_midnight}}).empty());
     EXPECT_TRUE(missing_ranges(days_ago, std::vector{LedgerEntry{days_ago, AskOutcome::empty, next_midnight}},
-                               timeframe("1d"), at("2024-06-01T20:00"))
+                               grid("1d"), at("2024-06-01T20:00"))
                     .empty());
 }
 
@@ -128,7 +110,7 @@ TEST_P(RandomLedger, SegmentsCoverExactlyWhatIsMissing) {
     const int first = upto(length / 2);
     const int last = first + 1 + upto(length / 2 - 1);
     const std::chrono::hours span{1 + upto(30)};
-    const auto missing_runs = missing_ranges({hour(first), hour(last)}, ledger, timeframe("1h"), now);
+    const auto missing_runs = missing_ranges({hour(first), hour(last)}, ledger, grid("1h"), now);
     const auto segments = cut_into_segments(missing_runs, span);
     std::vector<bool> asked(length, false);
     UtcTime reached = hour(first);

@@ -29,7 +29,7 @@ FeaturePlan plan(std::size_t lags = 0) {
 }
 
 FeatureSeries series(const Timeframe& timeframe, Bars bars) {
-    return {timeframe, std::make_shared<const Bars>(std::move(bars))};
+    return {BarGrid(timeframe), std::make_shared<const Bars>(std::move(bars))};
 }
 
 FeatureMatrix daily_features(const FeaturePlan& features, const Bars& bars) {

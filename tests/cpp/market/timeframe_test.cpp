@@ -1,18 +1,11 @@
 #include <gtest/gtest.h>
 
-#include <ktrdr/market/time_text.hpp>
+#include <string>
+
 #include <ktrdr/market/timeframe.hpp>
 
 namespace ktrdr {
 namespace {
-
-UtcTime at(std::string_view text) {
-    return parse_time("time", text).value();
-}
-
-std::string closes(std::string_view timeframe, std::string_view start) {
-    return format_time(Timeframe::parse(timeframe).value().close_of(at(start)));
-}
 
 TEST(Timeframe, ParsesEachOfItsNames) {
     EXPECT_EQ(Timeframe::names().size(), 16U);
@@ -39,29 +32,6 @@ TEST(Timeframe, NamesTheNearestSpelling) {
     EXPECT_EQ(Timeframe::parse("fortnight").error().message.find("did you mean"), std::string::npos);
     EXPECT_FALSE(Timeframe::parse(""));
     EXPECT_FALSE(Timeframe::parse(std::string(100'000, 'x')));
-}
-
-TEST(Timeframe, ClosesAfterItsLength) {
-    EXPECT_EQ(closes("5m", "2024-01-01T09:30"), "2024-01-01T09:35:00.000Z");
-    EXPECT_EQ(closes("4h", "2024-01-01T22:00"), "2024-01-02T02:00:00.000Z");
-    EXPECT_EQ(closes("1w", "2024-02-26"), "2024-03-04T00:00:00.000Z");
-}
-
-TEST(Timeframe, ClosesADailyBarAtTheNextMidnight) {
-    EXPECT_EQ(closes("1d", "2024-02-28"), "2024-02-29T00:00:00.000Z");
-    EXPECT_EQ(closes("1d", "2024-01-01T14:30"), "2024-01-02T00:00:00.000Z");
-}
-
-TEST(Timeframe, ClosesAMonthByTheCalendar) {
-    EXPECT_EQ(closes("1M", "2024-02-01"), "2024-03-01T00:00:00.000Z");
-    EXPECT_EQ(closes("1M", "2023-12-01"), "2024-01-01T00:00:00.000Z");
-    EXPECT_EQ(closes("1M", "2024-01-31"), "2024-02-29T00:00:00.000Z");
-}
-
-TEST(Timeframe, IsClosedFromTheMomentItEnds) {
-    const Timeframe day = Timeframe::parse("1d").value();
-    EXPECT_FALSE(day.is_closed(at("2024-01-01"), at("2024-01-01T23:59:59.999")));
-    EXPECT_TRUE(day.is_closed(at("2024-01-01"), at("2024-01-02")));
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/market/bars.hpp>
-#include <ktrdr/market/timeframe.hpp>
 
 /// Reading what the IB host service answers (the wire contract), without a socket in sight.
 ///
@@ -27,7 +27,7 @@ namespace ktrdr {
 
 /// What an answer of bars has to be cut to.
 struct BarsWanted {
-    Timeframe timeframe;
+    BarGrid grid;
     TimeRange segment{};
     /// Bars that are not closed at that time are dropped.
     UtcTime now{};

@@ -5,20 +5,17 @@
 
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/market/bars.hpp>
-#include <ktrdr/market/timeframe.hpp>
 
 namespace ktrdr {
-
-/// The end of what can be asked for at `now`: no bar that starts there or later is closed.
-[[nodiscard]] KTRDR_EXPORT UtcTime closed_end(const Timeframe& timeframe, UtcTime now);
 
 /// The parts of `range` that no valid ledger entry covers, oldest first, apart from each other.
 ///
 /// Bars and empty are answers; failed and denied are asked again. An entry counts up to the last bar that was closed
 /// when it was made, and an empty one that reached into its own last day holds for a day.
 [[nodiscard]] KTRDR_EXPORT std::vector<TimeRange> missing_ranges(TimeRange range, std::span<const LedgerEntry> ledger,
-                                                                 const Timeframe& timeframe, UtcTime now);
+                                                                 const BarGrid& grid, UtcTime now);
 
 /// `ranges` cut into pieces of `span` at most, in order. Units: `span` must be positive.
 [[nodiscard]] KTRDR_EXPORT std::vector<TimeRange> cut_into_segments(std::span<const TimeRange> ranges,

@@ -9,6 +9,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/features/fuzzy.hpp>
 #include <ktrdr/features/indicator.hpp>
 #include <ktrdr/market/bars.hpp>
@@ -43,7 +44,8 @@ struct FeaturePlan {
 };
 
 struct FeatureSeries {
-    Timeframe timeframe;
+    /// Its timeframe, and when each of its bars is known.
+    BarGrid grid;
     BarsPtr bars{};
 };
 

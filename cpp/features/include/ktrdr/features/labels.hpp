@@ -7,8 +7,8 @@
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/market/bars.hpp>
-#include <ktrdr/market/timeframe.hpp>
 
 namespace ktrdr {
 
@@ -30,12 +30,12 @@ struct ForwardReturn {
 struct Labels {
     static constexpr std::int64_t undecided = -1;
     std::vector<std::int64_t> classes{};
-    /// When the label is known: the close of the last bar it looks at.
+    /// When the label is known: the end of the last bar it looks at.
     std::vector<UtcTime> ends{};
 };
 
 /// `invalid_argument` naming the field for a threshold or lookahead outside its range.
-[[nodiscard]] KTRDR_EXPORT Result<Labels> forward_return_labels(const Bars& bars, const Timeframe& timeframe,
+[[nodiscard]] KTRDR_EXPORT Result<Labels> forward_return_labels(const Bars& bars, const BarGrid& grid,
                                                                 ForwardReturn rule);
 
 }  // namespace ktrdr

@@ -20,5 +20,7 @@ namespace ktrdr {
 [[nodiscard]] KTRDR_EXPORT std::string format_time(UtcTime time);
 /// `2024-01-01`
 [[nodiscard]] KTRDR_EXPORT std::string format_date(UtcTime time);
+/// The date alone where the time of day is 00:00 UTC, else the whole time.
+[[nodiscard]] KTRDR_EXPORT std::string format_short(UtcTime time);
 
 }  // namespace ktrdr

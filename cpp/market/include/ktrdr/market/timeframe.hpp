@@ -4,13 +4,13 @@
 #include <span>
 #include <string_view>
 
-#include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 
 namespace ktrdr {
 
-/// The length of a bar: 1m 2m 3m 5m 10m 15m 20m 30m 1h 2h 3h 4h 8h 1d 1w 1M.
+/// The length of a bar by its name: 1m 2m 3m 5m 10m 15m 20m 30m 1h 2h 3h 4h 8h 1d 1w 1M. When a bar ends is no matter
+/// of its length alone: `BarGrid` says it.
 class KTRDR_EXPORT Timeframe final {
 public:
     enum class Unit { minute, hour, day, week, month };
@@ -22,11 +22,6 @@ public:
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
     [[nodiscard]] Unit unit() const noexcept { return unit_; }
     [[nodiscard]] int count() const noexcept { return count_; }
-    /// When a bar that starts at `start` is closed: start + length; a calendar month for 1M. A 1d bar closes at the
-    /// next 00:00 UTC.
-    [[nodiscard]] UtcTime close_of(UtcTime start) const;
-    /// The closed-bar rule: only such a bar may be stored or used.
-    [[nodiscard]] bool is_closed(UtcTime start, UtcTime now) const { return close_of(start) <= now; }
 
     friend bool operator==(const Timeframe&, const Timeframe&) = default;
 

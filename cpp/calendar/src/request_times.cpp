@@ -1,0 +1,28 @@
+#include <ktrdr/calendar/request_times.hpp>
+
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+Result<TimeRange> parse_bounds(std::string_view field, std::string_view text, const BarGrid& grid) {
+    const auto time = parse_time(field, text);
+    if (!time) {
+        return time.error();
+    }
+    return is_date_only(text) ? grid.range_of(std::chrono::floor<std::chrono::days>(*time)) : TimeRange{*time, *time};
+}
+
+}  // namespace
+
+Result<UtcTime> parse_start(std::string_view field, std::string_view text, const BarGrid& grid) {
+    const auto bounds = parse_bounds(field, text, grid);
+    return bounds ? Result<UtcTime>(bounds->start) : Result<UtcTime>(bounds.error());
+}
+
+Result<UtcTime> parse_end(std::string_view field, std::string_view text, const BarGrid& grid) {
+    const auto bounds = parse_bounds(field, text, grid);
+    return bounds ? Result<UtcTime>(bounds->end) : Result<UtcTime>(bounds.error());
+}
+
+}  // namespace ktrdr
