@@ -50,7 +50,8 @@ JSON_READERS = re.compile(
 )
 JSON_HOME = "json.cpp"
 # What a length is added to a stamp by, and what rounds one. Who may, beside the room that makes periods: the reader of
-# names and times, the years of chunks, and how much is asked of IB at once.
+# names and times, the steps that stamps of own bars keep, the years of chunks, how much is asked of IB at once, and dates as
+# Python has them.
 PERIODS = re.compile(
     r"\bTimeframe\s*::\s*Unit\b|\bUnit\s*::\s*(?:minute|hour|day|week|month)\b|(?:\.|->)unit\(\)"
     r"|\b(?:floor|ceil|round)\s*<\s*(?:std::chrono::)?(?:days|weeks|months|years)\s*>|\b(?:weeks|months)\s*[({]"
@@ -59,6 +60,8 @@ PERIOD_HOMES = {
     ("market", "timeframe.hpp"),
     ("market", "timeframe.cpp"),
     ("market", "time_text.cpp"),
+    ("market", "bar_check.cpp"),
+    ("bindings", "bind_market.cpp"),
     ("bar_store", "chunk.cpp"),
     ("data", "ib_data_adapter.cpp"),
 }
