@@ -247,7 +247,7 @@ announce() {
     [ ${#missing[@]} -eq 0 ] || parts+=("system packages (at most $apt, 2 minutes): ${missing[*]}")
     if ! has_environment || ! has_requirements; then
         parts+=("Python packages in .venv: at most $pip, 3 minutes, with the CPU build of torch"
-            "    (the ordinary wheel of torch is for CUDA, several GB of both; the first block of README.md chooses the other)")
+            "    (the ordinary wheel of torch is for CUDA, several GB of both; README.md says how to take the other)")
     fi
     if ! has_environment || ! has_package; then
         files=$(find cpp -name '*.cpp' | wc -l)

@@ -39,7 +39,7 @@ def test_each_program_has_a_name_is_run_and_is_said_to_print_something() -> None
 def test_nothing_of_the_project_is_run_before_its_environment_is_active() -> None:
     """`python` and `ktrdr-core` are found after `source`; before it there is what a bare system has."""
     before = SHELL[: SHELL.index("source .venv/bin/activate")]
-    assert {line.split()[0] for line in before} == {"export", "make"}
+    assert {line.split()[0] for line in before} == {"make"}
 
 
 def test_what_it_tells_to_make_and_install_is_there() -> None:
