@@ -59,6 +59,7 @@ void bind_own_bars(py::module_& module) {
     RequestClass<StoreRequest>(module, "StoreRequest", "Whose bars somebody brings.")
         .field<&StoreRequest::symbol>("symbol")
         .field<&StoreRequest::timeframe>("timeframe")
+        .field<&StoreRequest::ignored>("ignored")
         .field<&StoreRequest::parent_id>("parent_id")
         .done();
     RequestClass<ImportRequest>(module, "ImportRequest", "A CSV file that somebody brings.")

@@ -9,7 +9,6 @@
 
 #include <ktrdr/base/files.hpp>
 #include <ktrdr/data/own_bars.hpp>
-#include <ktrdr/market/bar_check.hpp>
 #include <ktrdr/market/csv_reader.hpp>
 
 namespace ktrdr {
@@ -47,7 +46,7 @@ CsvFile::~CsvFile() {
     ::close(descriptor_);
 }
 
-Result<CsvBars> CsvFile::read(const Timeframe& timeframe, UtcTime now, const CancellationToken& token,
+Result<OwnBars> CsvFile::read(const Timeframe& timeframe, UtcTime now, const CancellationToken& token,
                               const std::function<void(std::int64_t)>& on_bytes) const {
     const std::string name = path_.filename().string();
     CsvReader reader(name);
@@ -76,14 +75,14 @@ Result<CsvBars> CsvFile::read(const Timeframe& timeframe, UtcTime now, const Can
     if (!bars) {
         return bars.error();
     }
-    if (const auto fault = find_fault(*bars, timeframe, now)) {
+    if (const auto fault = fault_of_own(*bars, timeframe, now)) {
         const std::size_t line = reader.line_of(fault->row);
         Error error = to_error(*fault, *bars, fmt::format("{}: line {}", name, line));
         error.context["file"] = name;
         error.context["line"] = line;
         return error;
     }
-    return CsvBars{std::make_shared<const Bars>(std::move(*bars)), reader.ignored()};
+    return OwnBars{std::make_shared<const Bars>(std::move(*bars)), reader.ignored()};
 }
 
 }  // namespace ktrdr

@@ -5,7 +5,6 @@
 
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/data/data_manager.hpp>
-#include <ktrdr/market/bar_check.hpp>
 
 namespace ktrdr {
 namespace {
@@ -60,13 +59,14 @@ Result<std::shared_ptr<Operation>> DataManager::store_bars(const StoreRequest& r
     if (const auto checked = bars->check_lengths(); !checked) {
         return checked.error();
     }
-    if (const auto fault = find_fault(*bars, key->timeframe, services_.clock.utc_now())) {
+    if (const auto fault = fault_of_own(*bars, key->timeframe, services_.clock.utc_now())) {
         return to_error(*fault, *bars,
                         fmt::format("store {} {}: row {}", key->symbol, key->timeframe.name(), fault->row));
     }
-    return start_storing(
-        *key, request.parent_id, {ProgressStep{.name = store_step}}, std::move(token),
-        [key = *key, bars = std::move(bars)](StoreMeans means) { return store_own_bars(std::move(means), key, bars); });
+    return start_storing(*key, request.parent_id, {ProgressStep{.name = store_step}}, std::move(token),
+                         [key = *key, given = OwnBars{std::move(bars), request.ignored}](StoreMeans means) {
+                             return store_own_bars(std::move(means), key, given);
+                         });
 }
 
 Result<std::shared_ptr<Operation>> DataManager::import_csv(const ImportRequest& request, CancellationToken token) {

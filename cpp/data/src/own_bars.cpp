@@ -44,9 +44,8 @@ NamedSeries named_by(const std::filesystem::path& file) {
     return {std::move(symbol), has_timeframe ? std::optional(stem.substr(bar + 1)) : std::nullopt};
 }
 
-std::chrono::nanoseconds longest_pause(const Timeframe& timeframe, UtcTime start) {
-    const std::chrono::nanoseconds two_bars = 2 * (timeframe.close_of(start) - start);
-    return std::max<std::chrono::nanoseconds>(std::chrono::days{7}, two_bars);
+std::chrono::nanoseconds longest_pause(UtcTime start, UtcTime end) {
+    return std::max<std::chrono::nanoseconds>(std::chrono::days{7}, 2 * (end - start));
 }
 
 }  // namespace
@@ -75,12 +74,22 @@ Result<SeriesKey> check_series(const ImportRequest& request, const std::string& 
                         request.timeframe ? *request.timeframe : *named.timeframe, provider);
 }
 
+EndOf ends_of(const Timeframe& timeframe) {
+    return [timeframe](UtcTime start) { return timeframe.close_of(start); };
+}
+
+std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe, UtcTime now) {
+    auto fault = find_fault(bars, timeframe);
+    return fault ? fault : find_unclosed(bars, now, ends_of(timeframe));
+}
+
 std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe) {
+    const EndOf end_of = ends_of(timeframe);
     std::vector<TimeRange> covered;
     for (std::size_t row = 0; row < bars.size(); ++row) {
         const UtcTime start = bars.start_of(row);
-        const UtcTime end = timeframe.close_of(start);
-        if (covered.empty() || start - covered.back().end > longest_pause(timeframe, start)) {
+        const UtcTime end = end_of(start);
+        if (covered.empty() || start - covered.back().end > longest_pause(start, end)) {
             covered.push_back({start, end});
         } else {
             covered.back().end = std::max(covered.back().end, end);

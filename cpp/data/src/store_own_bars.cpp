@@ -35,7 +35,7 @@ Result<boost::json::object> commit(const StoreMeans& means, const SeriesKey& key
                                {"last", format_time(bars.start_of(bars.size() - 1))}};
 }
 
-Result<CsvBars> read_file(const StoreMeans& means, const Timeframe& timeframe, const CsvFile& file) {
+Result<OwnBars> read_file(const StoreMeans& means, const Timeframe& timeframe, const CsvFile& file) {
     const auto tell = [&](std::int64_t bytes) {
         means.operation->progress().outer().store({.current = bytes, .total = std::max(bytes, file.size())});
     };
@@ -44,8 +44,12 @@ Result<CsvBars> read_file(const StoreMeans& means, const Timeframe& timeframe, c
 
 }  // namespace
 
-asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, SeriesKey key, BarsPtr bars) {
-    std::function<Result<boost::json::object>()> work = [means, key = std::move(key), bars = std::move(bars)] {
+asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, SeriesKey key, OwnBars given) {
+    if (!given.ignored.empty()) {
+        means.operation->add_warning(
+            fmt::format("columns that no bar has are not stored: {}", fmt::join(given.ignored, ", ")));
+    }
+    std::function<Result<boost::json::object>()> work = [means, key = std::move(key), bars = std::move(given.bars)] {
         return commit(means, key, *bars);
     };
     co_return co_await run_on(means.store_executor, std::move(work));
@@ -54,19 +58,15 @@ asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, Se
 asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, SeriesKey key,
                                                              std::shared_ptr<CsvFile> file) {
     means.operation->progress().enter(0);
-    std::function<Result<CsvBars>()> read = [means, timeframe = key.timeframe, file = std::move(file)] {
+    std::function<Result<OwnBars>()> read = [means, timeframe = key.timeframe, file = std::move(file)] {
         return read_file(means, timeframe, *file);
     };
     auto given = co_await run_on(means.compute, std::move(read));
     if (!given) {
         co_return given.error();
     }
-    if (!given->ignored.empty()) {
-        means.operation->add_warning(
-            fmt::format("columns that no bar has are not stored: {}", fmt::join(given->ignored, ", ")));
-    }
     means.operation->progress().enter(1);
-    co_return co_await store_own_bars(std::move(means), std::move(key), std::move(given->bars));
+    co_return co_await store_own_bars(std::move(means), std::move(key), std::move(*given));
 }
 
 }  // namespace ktrdr

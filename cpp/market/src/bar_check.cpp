@@ -34,10 +34,6 @@ std::int64_t shortest(const Timeframe& timeframe) {
     return 28LL * 24 * 60 * minute_nanos * timeframe.count();
 }
 
-UtcTime time_of(std::int64_t stamp) {
-    return UtcTime{std::chrono::nanoseconds{stamp}};
-}
-
 /// The rules of one series, asked row by row.
 class RowCheck final {
 public:
@@ -150,23 +146,28 @@ private:
 
 }  // namespace
 
-std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe, UtcTime now) {
+std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe) {
     const RowCheck check(bars, timeframe);
     for (std::size_t row = 0; row < bars.size(); ++row) {
         if (auto fault = check.fault(row)) {
             return fault;
         }
     }
-    // Stamps rise, so the first that is not closed stands behind all that are.
-    const auto open = std::find_if(bars.time.rbegin(), bars.time.rend(),
-                                   [&](std::int64_t stamp) { return timeframe.is_closed(time_of(stamp), now); });
-    if (open == bars.time.rbegin()) {
+    return std::nullopt;
+}
+
+std::optional<BarFault> find_unclosed(const Bars& bars, UtcTime now, const EndOf& end_of) {
+    // Stamps rise, so those that have not ended are the last.
+    std::size_t closed = bars.size();
+    while (closed > 0 && end_of(bars.start_of(closed - 1)) > now) {
+        --closed;
+    }
+    if (closed == bars.size()) {
         return std::nullopt;
     }
-    const auto row = static_cast<std::size_t>(bars.time.rend() - open);
-    return BarFault{row, "timestamp",
+    return BarFault{closed, "timestamp",
                     fmt::format("the bar is not closed before {}, and now is {}: drop what is not closed",
-                                format_time(timeframe.close_of(bars.start_of(row))), format_time(now))};
+                                format_time(end_of(bars.start_of(closed))), format_time(now))};
 }
 
 Error to_error(const BarFault& fault, const Bars& bars, std::string_view place) {

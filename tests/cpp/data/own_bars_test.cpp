@@ -75,7 +75,7 @@ protected:
         std::ofstream(path, std::ios::binary) << text;
         return path;
     }
-    [[nodiscard]] Result<CsvBars> read(const std::string& text, const CancellationToken& token = {}) {
+    [[nodiscard]] Result<OwnBars> read(const std::string& text, const CancellationToken& token = {}) {
         return CsvFile::open(write(text)).value()->read(day_, at("2024-06-03"), token, [this](std::int64_t bytes) {
             bytes_ = bytes;
         });

@@ -15,8 +15,6 @@ UtcTime moment_of(std::string_view text) {
     return parse_time("time", text).value();
 }
 
-const UtcTime far_ahead = moment_of("2030-01-01");
-
 Bars stamped(std::initializer_list<std::string_view> stamps) {
     Bars bars;
     for (const std::string_view stamp : stamps) {
@@ -29,13 +27,13 @@ Bars two_days() {
     return stamped({"2024-01-02", "2024-01-03"});
 }
 
-std::optional<BarFault> fault_of(const Bars& bars, std::string_view timeframe = "1d", UtcTime now = far_ahead) {
-    return find_fault(bars, Timeframe::parse(timeframe).value(), now);
+std::optional<BarFault> fault_of(const Bars& bars, std::string_view timeframe = "1d") {
+    return find_fault(bars, Timeframe::parse(timeframe).value());
 }
 
 void expect_fault(const Bars& bars, std::size_t row, std::string_view column, std::string_view words,
-                  std::string_view timeframe = "1d", UtcTime now = far_ahead) {
-    const auto fault = fault_of(bars, timeframe, now);
+                  std::string_view timeframe = "1d") {
+    const auto fault = fault_of(bars, timeframe);
     ASSERT_TRUE(fault) << words;
     EXPECT_EQ(fault->row, row) << fault->what;
     EXPECT_EQ(fault->column, column) << fault->what;
@@ -82,10 +80,16 @@ TEST(FindFault, SeesBarsOfAShorterTimeframe) {
     EXPECT_FALSE(fault_of(stamped({"2024-03-09T05:00", "2024-03-10T05:00", "2024-03-11T04:00"}), "1d"));
 }
 
-TEST(FindFault, SeesABarThatIsNotClosed) {
-    EXPECT_FALSE(fault_of(two_days(), "1d", moment_of("2024-01-04")));
-    expect_fault(two_days(), 1, "timestamp", "not closed before 2024-01-04T00:00", "1d", moment_of("2024-01-03T23:00"));
-    expect_fault(two_days(), 0, "timestamp", "not closed", "1d", moment_of("2023-01-01"));
+TEST(FindUnclosed, SeesTheFirstBarThatHasNotEnded) {
+    const EndOf a_day = [](UtcTime start) { return start + std::chrono::days{1}; };
+    EXPECT_FALSE(find_unclosed(two_days(), moment_of("2024-01-04"), a_day));
+    EXPECT_FALSE(find_unclosed(Bars{}, moment_of("2024-01-04"), a_day));
+    const auto second = find_unclosed(two_days(), moment_of("2024-01-03T23:00"), a_day);
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second->row, 1U);
+    EXPECT_EQ(second->column, "timestamp");
+    EXPECT_THAT(second->what, HasSubstr("not closed before 2024-01-04T00:00"));
+    EXPECT_EQ(find_unclosed(two_days(), moment_of("2023-01-01"), a_day)->row, 0U);
 }
 
 TEST(FindFault, SeesPricesThatCannotBe) {

@@ -66,7 +66,7 @@ public:
     /// is a JSON object: symbol, timeframe, bars, added, replaced, first, last. Its record stays in memory.
     ///
     /// Errors (at once, before anything is stored): `invalid_argument` for a symbol, a timeframe or bars that cannot be
-    /// (see `find_fault`), `client_closed` after `close`.
+    /// (see `fault_of_own`), `client_closed` after `close`.
     [[nodiscard]] Result<std::shared_ptr<Operation>> store_bars(const StoreRequest& request, const BarsView& given,
                                                                 CancellationToken token);
     /// The same for a CSV file. Errors at once: of the request, and of a file that cannot be opened; what is wrong

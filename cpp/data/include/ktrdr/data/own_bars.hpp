@@ -14,6 +14,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/market/bar_check.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/timeframe.hpp>
 #include <ktrdr/operations/operation.hpp>
@@ -24,6 +25,8 @@ namespace ktrdr {
 struct StoreRequest {
     std::string symbol{};
     std::string timeframe{};
+    /// Columns of the frame that no bar has: the operation warns of them.
+    std::vector<std::string> ignored{};
     /// The operation that this belongs to, and is cancelled with; or empty.
     std::string parent_id{};
 };
@@ -44,13 +47,19 @@ struct ImportRequest {
 /// The same, by what the request or the file's name says.
 [[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider);
 
+/// When bars of a timeframe end: the one place for all that is done with own bars.
+[[nodiscard]] KTRDR_EXPORT EndOf ends_of(const Timeframe& timeframe);
+/// The first of own bars that cannot be, or is not closed at `now`.
+[[nodiscard]] KTRDR_EXPORT std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe,
+                                                                UtcTime now);
+
 /// What own bars say of time: from the first to the end of the last, but for gaps of more than a week (of more than two
 /// bars, where those are longer). Nights, weekends and holidays are shorter, and without a calendar nothing else tells
 /// them from bars that are missing.
 [[nodiscard]] KTRDR_EXPORT std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe);
 
-/// A file's bars, found sound (see `find_fault`), and its columns that no bar has.
-struct CsvBars {
+/// Somebody's bars, found sound (see `fault_of_own`), and the columns beside them that no bar has.
+struct OwnBars {
     BarsPtr bars{};
     std::vector<std::string> ignored{};
 };
@@ -67,8 +76,8 @@ public:
     /// Bytes.
     [[nodiscard]] std::int64_t size() const noexcept { return size_; }
     /// Once. `on_bytes` is told how many are read; the token is looked at as often.
-    /// Errors: those of `CsvReader` and `find_fault`, naming file, line and column; `storage`; `cancelled`.
-    [[nodiscard]] Result<CsvBars> read(const Timeframe& timeframe, UtcTime now, const CancellationToken& token,
+    /// Errors: those of `CsvReader` and `fault_of_own`, naming file, line and column; `storage`; `cancelled`.
+    [[nodiscard]] Result<OwnBars> read(const Timeframe& timeframe, UtcTime now, const CancellationToken& token,
                                        const std::function<void(std::int64_t)>& on_bytes) const;
 
 private:
@@ -89,10 +98,10 @@ struct StoreMeans {
     std::shared_ptr<Operation> operation;
 };
 
-/// Store bars that were found sound. The value: symbol, timeframe, bars, added, replaced, first, last.
-/// Cancellation: after each chunk, of a year for intraday bars; then nothing is stored.
+/// Store bars that were found sound, with a warning that names `ignored`. The value: symbol, timeframe, bars, added,
+/// replaced, first, last. Cancellation: after each chunk, of a year for intraday bars; then nothing is stored.
 [[nodiscard]] boost::asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, SeriesKey key,
-                                                                                 BarsPtr bars);
+                                                                                 OwnBars given);
 /// Read the file, then the same. Cancellation: between pieces of a megabyte too.
 [[nodiscard]] boost::asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, SeriesKey key,
                                                                                   std::shared_ptr<CsvFile> file);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,13 +28,16 @@ struct BarFault {
 /// - stamps rise, and none is there twice;
 /// - they are whole multiples of 15 minutes, for timeframes in minutes of what those and 15 minutes share (sessions
 ///   begin at quarters of an hour, whatever the zone), and no three bars lie within the length of one;
-/// - the last bar is closed at `now`;
 /// - prices are finite, high is the highest and low the lowest, up to a billionth, as adjusting rounds;
 /// - a volume is finite and not negative, or -1 where there is none.
 ///
 /// The columns must be of one length. Cost: one pass.
-[[nodiscard]] KTRDR_EXPORT std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe,
-                                                              UtcTime now);
+[[nodiscard]] KTRDR_EXPORT std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe);
+
+/// When a bar ends, by its stamp.
+using EndOf = std::function<UtcTime(UtcTime)>;
+/// The first of bars in order that has not ended at `now`.
+[[nodiscard]] KTRDR_EXPORT std::optional<BarFault> find_unclosed(const Bars& bars, UtcTime now, const EndOf& end_of);
 
 /// `invalid_argument` with row, stamp and column. `place` is how a person finds the row: `row 7`, `a.csv: line 9`.
 [[nodiscard]] KTRDR_EXPORT Error to_error(const BarFault& fault, const Bars& bars, std::string_view place);
