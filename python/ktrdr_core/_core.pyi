@@ -1018,7 +1018,12 @@ class LoadRequest:
 
 class StoreRequest:
     def __init__(
-        self, *, symbol: str = ..., timeframe: str = ..., parent_id: str = ...
+        self,
+        *,
+        symbol: str = ...,
+        timeframe: str = ...,
+        ignored: list[str] = ...,
+        parent_id: str = ...,
     ) -> None: ...
 
 class ImportRequest:

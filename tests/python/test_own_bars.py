@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -385,6 +386,42 @@ def test_threads_may_store_at_once(data: DataManager) -> None:
     for thread in threads:
         thread.join()
     assert data.series()[0].bars == 40
+
+
+def test_a_with_block_waits_for_what_it_has_begun_to_store(tmp_path: Path) -> None:
+    frame = columns(300_000, "2015-01-01", "m")
+
+    async def main() -> None:
+        async with DataManager(tmp_path, env={}) as data:
+            data.store("LOOP", "1m", frame)
+
+    with DataManager(tmp_path, env={}) as data:
+        data.store("ACME", "1m", frame)
+    asyncio.run(main())
+    with DataManager(tmp_path, env={}) as data:
+        assert [(one.symbol, one.bars) for one in data.series()] == [
+            ("ACME", 300_000),
+            ("LOOP", 300_000),
+        ]
+
+
+def test_a_with_block_that_fails_and_close_let_it_be_whole_or_not_at_all(tmp_path: Path) -> None:
+    frame = columns(300_000, "2015-01-01", "m")
+    with suppress(ZeroDivisionError), DataManager(tmp_path, env={}) as data:
+        failed = data.store("FAIL", "1m", frame)
+        raise ZeroDivisionError
+    manager = DataManager(tmp_path, env={})
+    closed = manager.store("CLOSE", "1m", frame)
+    manager.close()
+    for operation in (failed, closed):
+        try:
+            operation.result(30)
+        except errors.OperationCancelledError:
+            assert operation.status == "cancelled"
+    with DataManager(tmp_path, env={}) as data:
+        kept = {one.symbol: one.bars for one in data.series()}
+    done = {"FAIL": failed, "CLOSE": closed}
+    assert kept == {name: 300_000 for name, one in done.items() if one.status == "completed"}
 
 
 # ---- beside loads

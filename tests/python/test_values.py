@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ktrdr_core import CancelReason, HostServiceConfig, ProgressState, ServiceCall, _core, errors
+from ktrdr_core.data import Series, Stored
 from ktrdr_core.http import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
 from ktrdr_core.operations import (
     MetricsPage,
@@ -69,6 +70,8 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
     (Retention(max_count=7), {"max_age": timedelta(days=1)}),
     (StoreDamage("op_1", 2, "kind: 'x' is not known"), {"seq": 3}),
     (StoreCheck(1, 2, [StoreDamage("op_1", 0, "status: …")]), {"events": 3}),
+    (Stored("ACME", "1d", 3, 2, 1, NOON, NOON), {"added": 3}),
+    (Series("IB", "ACME", "1d", 3, NOON, NOON), {"bars": 4}),
     (MetricsPage([{"loss": 0.5, "seq": 3}], 3), {"cursor": 4}),
 ]
 #: Those for users; what is for tests and hosts is their own matter.

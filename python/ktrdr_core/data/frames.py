@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from .. import _core
 from ..bars import Bars
@@ -14,10 +14,19 @@ from ..errors import InvalidArgumentError
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
+
+
+class ArrowStream(Protocol):
+    """What gives its rows by Arrow's C stream interface: frames of polars, tables of pyarrow, relations of DuckDB, …"""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Give a capsule with the stream."""
+
 
 #: ``Bars``, a frame of pandas or polars, a table of pyarrow or anything else with ``__arrow_c_stream__``, columns by
 #: name, or a structured array of numpy.
-Frame: TypeAlias = "Any"
+Frame: TypeAlias = "Bars | ArrowStream | pd.DataFrame | Mapping[str, Any] | npt.NDArray[np.void]"
 
 _NUMBERS = ("open", "high", "low", "close", "volume")
 # What numpy has for days and shorter, and the core takes; others are made nanoseconds.

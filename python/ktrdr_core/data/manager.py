@@ -20,6 +20,7 @@ from .stored import Series, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import TracebackType
     from typing import ClassVar, Literal
 
     from ..protocols import CancellationToken
@@ -210,7 +211,8 @@ class DataManager(CoreManager):
     ) -> Operation[Stored]:
         """Check bars of your own, start storing them and return at once; ``load_data`` and trainings then find them.
 
-        Bars that were stored before keep their place; one of the same timestamp is replaced. All are stored or none. A
+        Wait for it with ``result()`` or ``await``; a ``with`` block of the manager that ends well waits, too, ``close()``
+        cancels it. Bars that were stored before keep their place; one of the same timestamp is replaced. All are stored or none. A
         later load in mode ``full`` asks for what lies before the first of them, after the last and in gaps of more than
         a week; shorter gaps count as closed markets.
 
@@ -249,19 +251,16 @@ class DataManager(CoreManager):
         Stored(symbol='ACME', timeframe='1d', bars=2, added=2, replaced=0, first=datetime.datetime(2024, 1, 2, 0, 0, tzinfo=datetime.timezone.utc), last=datetime.datetime(2024, 1, 3, 0, 0, tzinfo=datetime.timezone.utc))
         """
         native, ignored = native_bars(frame)
-        operation = self._store(
+        return self._store(
             cancellation_token,
             lambda parent, token: self._native.store_bars(
-                _core.StoreRequest(symbol=symbol, timeframe=timeframe, parent_id=parent),
+                _core.StoreRequest(
+                    symbol=symbol, timeframe=timeframe, ignored=ignored, parent_id=parent
+                ),
                 native,
                 token,
             ),
         )
-        if ignored:
-            operation._native.add_warning(
-                f"columns that no bar has are not stored: {', '.join(ignored)}"
-            )
-        return operation
 
     @explained
     def import_csv(
@@ -323,6 +322,34 @@ class DataManager(CoreManager):
         native = under_current(lambda parent: start(parent, native_token))
         watch(native)
         return self._track(Operation(native, Stored.of))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            for storing in self._storing() if kind is None else ():
+                storing._block(None)
+        finally:
+            super().__exit__(kind, error, trace)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            for storing in self._storing() if kind is None else ():
+                await storing._finished()
+        finally:
+            await super().__aexit__(kind, error, trace)
+
+    def _storing(self) -> list[Operation[Any]]:
+        """What is being stored: a ``with`` block that ends well waits for it, for nobody would miss it before long."""
+        return [running for running in self._running() if running._native.type == "data_store"]
 
     def series(self) -> list[Series]:
         """List what is stored, by provider, symbol and length of the bars; reads a few numbers of each, no bars.
