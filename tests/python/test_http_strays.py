@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import soak
-from ktrdr_core.http import Client, PoolOptions
+from ktrdr_core.http import Client, PoolOptions, Timeouts
 from ktrdr_core.testing import FaultRequest, ok
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ def test_an_answer_too_many_reaches_nobody(
             assert (await client.get(path)).text == path
 
     pool = PoolOptions(max_connections=connections)
+    # All wait for a few connections at once: a machine that does other things needs longer than a caller would.
+    patient = Timeouts(pool=600, total=600)
     with (
         service.serve(answer) as server,
-        Client(server.url, pool=pool, tls=service.trust) as client,
+        Client(server.url, pool=pool, timeouts=patient, tls=service.trust) as client,
     ):
         asyncio.run(main(client))
         assert client.metrics()["http.client.errors"] == {}
