@@ -112,6 +112,7 @@ Result<SeriesFacts> BarStore::facts(const SeriesKey& key) {
         facts.symbol_checked_at = read_symbol_check(connection, key);
         if (const auto series = find_series(connection, key)) {
             facts.first_timestamp = read_first_timestamp(connection, *series);
+            facts.newest_bar = newest_bar(connection, *series);
             facts.ledger = read_ledger(connection, *series);
         }
         return {};

@@ -145,6 +145,13 @@ Bars read_chunks(SQLite::Database& connection, std::int64_t series, const Series
     return all;
 }
 
+std::optional<UtcTime> newest_bar(SQLite::Database& connection, std::int64_t series) {
+    SQLite::Statement row(connection, "SELECT max(last) FROM chunk WHERE series = ?");
+    row.bind(1, series);
+    const bool there = row.executeStep() && !row.getColumn(0).isNull();
+    return there ? std::optional(UtcTime{std::chrono::nanoseconds{row.getColumn(0).getInt64()}}) : std::nullopt;
+}
+
 void write_chunk(SQLite::Database& connection, std::int64_t series, int part, const Bars& bars) {
     SQLite::Statement row(connection,
                           "INSERT OR REPLACE INTO chunk(series, part, rows, first, last, checksum, time, open, high, "

@@ -22,6 +22,9 @@ struct PartSpan {
 /// The stored chunks of a series from `parts`, in one series. Throws `ErrorException` for a damaged one.
 [[nodiscard]] Bars read_chunks(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, PartSpan parts);
 
+/// The stamp of the newest bar of a series; unset when it has none.
+[[nodiscard]] std::optional<UtcTime> newest_bar(SQLite::Database& connection, std::int64_t series);
+
 /// Replace chunk `part` by `bars`.
 void write_chunk(SQLite::Database& connection, std::int64_t series, int part, const Bars& bars);
 

@@ -151,6 +151,13 @@ UtcTime BarGrid::closed_end(UtcTime now) const noexcept {
     return index == sessions.size() ? plain_closed_end(now) : UtcTime{key_of(sessions[index].date)};
 }
 
+bool BarGrid::may_begin_in(TimeRange range, UtcTime other) const noexcept {
+    if (calendar_ || is_intraday() || range.start < first_stamp || range.end > last_stamp) {
+        return !range.empty();
+    }
+    return multiple_at(range.end - nanoseconds{1}, other, days{1}) >= range.start;
+}
+
 UtcTime BarGrid::stored_stamp(UtcTime providers) const noexcept {
     if (!calendar_ || is_intraday() || !calendar_->coverage().contains(providers)) {
         return providers;

@@ -177,7 +177,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
         co_return facts.error();
     }
     const auto missing = [this](const SeriesFacts& known) {
-        return missing_ranges(task_.range, known.ledger, BarGrid(task_.key.timeframe), means_.clock.utc_now());
+        return missing_ranges(task_.range, known, BarGrid(task_.key.timeframe), means_.clock.utc_now());
     };
     // A range that is stored whole needs nobody: neither the symbol nor the first bar is asked for again.
     if (!missing(*facts).empty()) {

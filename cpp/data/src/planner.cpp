@@ -23,10 +23,9 @@ std::optional<TimeRange> valid_part(const LedgerEntry& entry, const BarGrid& gri
 
 }  // namespace
 
-std::vector<TimeRange> missing_ranges(TimeRange range, std::span<const LedgerEntry> ledger, const BarGrid& grid,
-                                      UtcTime now) {
+std::vector<TimeRange> missing_ranges(TimeRange range, const SeriesFacts& known, const BarGrid& grid, UtcTime now) {
     std::vector<TimeRange> covered;
-    for (const LedgerEntry& entry : ledger) {
+    for (const LedgerEntry& entry : known.ledger) {
         if (const auto part = valid_part(entry, grid, now)) {
             covered.push_back(*part);
         }
@@ -40,8 +39,10 @@ std::vector<TimeRange> missing_ranges(TimeRange range, std::span<const LedgerEnt
         }
         reached = std::max(reached, part.end);
     }
-    if (reached < range.end) {
-        missing.push_back({reached, range.end});
+    const TimeRange rest{reached, range.end};
+    const bool behind_all = known.newest_bar && *known.newest_bar < rest.start;
+    if (!rest.empty() && (!behind_all || grid.may_begin_in(rest, *known.newest_bar))) {
+        missing.push_back(rest);
     }
     return missing;
 }

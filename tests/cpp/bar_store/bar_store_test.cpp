@@ -176,6 +176,16 @@ TEST_F(BarStoreTest, RemembersThatAFirstTimestampIsUnknown) {
     EXPECT_EQ(store->facts(daily_).value().first_timestamp, (FirstTimestamp{std::nullopt, now_}));
 }
 
+TEST_F(BarStoreTest, KnowsTheNewestBarOfASeries) {
+    const auto store = open();
+    EXPECT_EQ(store->facts(hourly_)->newest_bar, std::nullopt);
+    ASSERT_TRUE(store->remember_first_timestamp(hourly_, {std::nullopt, now_}));
+    EXPECT_EQ(store->facts(hourly_)->newest_bar, std::nullopt);
+    const TimeRange turn = range("2023-12-30", "2024-01-02");
+    ASSERT_TRUE(store->commit_segment(hourly_, turn, bars_in(turn, std::chrono::hours{1}), AskOutcome::bars, now_));
+    EXPECT_EQ(store->facts(hourly_)->newest_bar, at("2024-01-01T23:00"));
+}
+
 TEST_F(BarStoreTest, NamesAChunkThatIsDamaged) {
     const auto store = open();
     const TimeRange turn = range("2023-12-30", "2024-01-02");

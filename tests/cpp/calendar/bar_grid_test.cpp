@@ -58,6 +58,20 @@ TEST(BarGridWithoutCalendar, FloorsAndGoesOn) {
     EXPECT_EQ(grid("1d").stored_stamp(at("2024-01-01T22:00")), at("2024-01-01T22:00"));
 }
 
+TEST(BarGridWithoutCalendar, HasAPlaceForADayAtTheHourOfAnother) {
+    const UtcTime other = at("2024-01-01T22:00");
+    const TimeRange evening{at("2024-03-05T21:00"), at("2024-03-05T22:01")};
+    const TimeRange until{at("2024-03-05T21:00"), at("2024-03-05T22:00")};
+    for (const char* const longer : {"1d", "1w", "1M"}) {
+        EXPECT_TRUE(grid(longer).may_begin_in(evening, other)) << longer;
+        EXPECT_FALSE(grid(longer).may_begin_in(until, other)) << longer;
+        EXPECT_TRUE(grid(longer).may_begin_in({UtcTime::min(), UtcTime::max()}, other)) << longer;
+    }
+    EXPECT_TRUE(grid("1h").may_begin_in(until, other)) << "bars shorter than a day may begin anywhere";
+    EXPECT_TRUE(grid("1d", test::shipped("XNYS")).may_begin_in(until, other));
+    EXPECT_FALSE(grid("1h").may_begin_in({at("2024-03-05"), at("2024-03-05")}, other));
+}
+
 TEST(BarGridWithoutCalendar, DoesNotRunOverTheEndsOfTime) {
     for (const auto name : Timeframe::names()) {
         const BarGrid bars = grid(name);

@@ -377,6 +377,23 @@ TEST_F(LoadingTest, AsksForTheNewDayOnceItIsClosed) {
     EXPECT_THAT(source_->fetched, ElementsAre(range("2024-06-02T15:31", "2024-06-04")));
 }
 
+TEST_F(LoadingTest, AsksForTheNewestDayOnceADayAtWhateverHourItIs) {
+    const auto load_all = [this] {
+        const LoadRequest request{
+            .symbol = "AAPL", .timeframe = "1d", .start_date = "2024-05-01", .end_date = "2199-12-31", .mode = "full"};
+        ASSERT_TRUE(load(check_request(request, "IB", clock_.utc_now())->range));
+    };
+    load_all();
+    for (int day = 0; day < 3; ++day) {
+        const std::size_t asked = source_->fetched.size();
+        for (int hour = 0; hour < 24; ++hour) {
+            clock_.advance(std::chrono::hours{1});
+            load_all();
+        }
+        EXPECT_EQ(source_->fetched.size(), asked + 1) << day;
+    }
+}
+
 TEST_F(LoadingTest, StoresNoDayBeforeItIsOverAndEachOnceItIsWhateverTheHourDaysBeginAt) {
     for (int hour = 0; hour < 24; ++hour) {
         const UtcTime first = std::chrono::ceil<std::chrono::days>(clock_.utc_now()) + std::chrono::hours{hour};

@@ -19,7 +19,7 @@ BarGrid grid(std::string_view timeframe) {
 const UtcTime now = at("2024-06-03T15:30:20");
 
 std::vector<TimeRange> missing(TimeRange asked, const std::vector<LedgerEntry>& ledger, std::string_view frame = "1d") {
-    return missing_ranges(asked, ledger, grid(frame), now);
+    return missing_ranges(asked, {.ledger = ledger}, grid(frame), now);
 }
 
 TEST(MissingRanges, IsTheWholeRangeOfAnEmptyLedger) {
@@ -61,9 +61,23 @@ TEST(MissingRanges, AsksAgainAfterADayForWhatWasEmptyOnItsOwnDay) {
     EXPECT_EQ(missing(days_ago, {{days_ago, AskOutcome::empty, next_midnight}}), std::vector{days_ago});
     EXPECT_TRUE(missing(days_ago, {{days_ago, AskOutcome::empty, at("2024-06-02T01:00")}}).empty());
     EXPECT_TRUE(missing(days_ago, {{days_ago, AskOutcome::bars, next_midnight}}).empty());
-    EXPECT_TRUE(missing_ranges(days_ago, std::vector{LedgerEntry{days_ago, AskOutcome::empty, next_midnight}},
-                               grid("1d"), at("2024-06-01T20:00"))
+    EXPECT_TRUE(missing_ranges(days_ago, {.ledger = {{days_ago, AskOutcome::empty, next_midnight}}}, grid("1d"),
+                               at("2024-06-01T20:00"))
                     .empty());
+}
+
+TEST(MissingRanges, LeavesOutTheRestInWhichNoDayBegins) {
+    const TimeRange asked = range("2024-05-01", "2024-06-02T15:31");
+    const std::vector<LedgerEntry> ledger{{asked, AskOutcome::bars, at("2024-06-02T20:00")}};
+    // Counted up to 20:01 of the day before; midnight lies in the rest, 21:00 and 03:00 do too, 16:00 does not.
+    const std::vector rest{range("2024-06-01T20:01", "2024-06-02T15:31")};
+    const auto missing_after = [&](std::string_view newest, std::string_view frame) {
+        return missing_ranges(asked, {.newest_bar = at(newest), .ledger = ledger}, grid(frame), now);
+    };
+    EXPECT_EQ(missing_after("2024-06-01", "1d"), rest);
+    EXPECT_EQ(missing_after("2024-05-31T03:00", "1d"), rest);
+    EXPECT_TRUE(missing_after("2024-06-01T16:00", "1d").empty());
+    EXPECT_EQ(missing_ranges(asked, {.ledger = ledger}, grid("1d"), now), rest) << "nobody knows when days begin";
 }
 
 TEST(CutIntoSegments, KeepsToTheSpanOldestFirst) {
@@ -110,7 +124,7 @@ TEST_P(RandomLedger, SegmentsCoverExactlyWhatIsMissing) {
     const int first = upto(length / 2);
     const int last = first + 1 + upto(length / 2 - 1);
     const std::chrono::hours span{1 + upto(30)};
-    const auto missing_runs = missing_ranges({hour(first), hour(last)}, ledger, grid("1h"), now);
+    const auto missing_runs = missing_ranges({hour(first), hour(last)}, {.ledger = ledger}, grid("1h"), now);
     const auto segments = cut_into_segments(missing_runs, span);
     std::vector<bool> asked(length, false);
     UtcTime reached = hour(first);

@@ -62,6 +62,8 @@ struct SeriesFacts {
     /// When the provider last said that it knows the symbol; unset when it never did.
     std::optional<UtcTime> symbol_checked_at{};
     std::optional<FirstTimestamp> first_timestamp{};
+    /// The stamp of the newest stored bar; unset when there is none.
+    std::optional<UtcTime> newest_bar{};
     /// Oldest answer first.
     std::vector<LedgerEntry> ledger{};
 };

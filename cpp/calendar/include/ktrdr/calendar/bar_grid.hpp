@@ -83,6 +83,10 @@ public:
     /// Without a calendar for stamps at whole minutes.
     [[nodiscard]] UtcTime closed_end(UtcTime now) const noexcept;
 
+    /// Whether a bar may be stamped in `range`, by the stamp of another. Without a calendar days, weeks and months
+    /// begin at the hour at which that one did: what is shorter than a day has a place for one, or none.
+    [[nodiscard]] bool may_begin_in(TimeRange range, UtcTime other) const noexcept;
+
     /// The stamp of the last period that has begun at `time`. Without a calendar days begin at 00:00 UTC, weeks on
     /// Monday.
     [[nodiscard]] UtcTime floor(UtcTime time) const noexcept;

@@ -13,8 +13,9 @@ namespace ktrdr {
 /// The parts of `range` that no valid ledger entry covers, oldest first, apart from each other.
 ///
 /// Bars and empty are answers; failed and denied are asked again. An entry counts up to the last bar that was closed
-/// when it was made, and an empty one that reached into its own last day holds for a day.
-[[nodiscard]] KTRDR_EXPORT std::vector<TimeRange> missing_ranges(TimeRange range, std::span<const LedgerEntry> ledger,
+/// when it was made, and an empty one that reached into its own last day holds for a day. What follows the newest
+/// stored bar is missing once a bar may have begun in it.
+[[nodiscard]] KTRDR_EXPORT std::vector<TimeRange> missing_ranges(TimeRange range, const SeriesFacts& known,
                                                                  const BarGrid& grid, UtcTime now);
 
 /// `ranges` cut into pieces of `span` at most, in order. Units: `span` must be positive.
