@@ -80,11 +80,11 @@ def list_stored(session: Session, data_dir: Path | None) -> None:
         with DataManager(data_dir, use_ib_host_service=False) as manager:
             series = manager.series()
     if not series:
-        session.say(
+        session.print(
             f"no bars are stored in {database}: `ktrdr-core data import FILE.csv` brings some"
         )
     for line in _table(series):
-        session.say(line)
+        session.print(line)
     session.answer(
         [
             {
