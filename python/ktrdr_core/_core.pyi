@@ -1035,6 +1035,7 @@ class ImportRequest:
         timeframe: str | None = ...,
         parent_id: str = ...,
     ) -> None: ...
+
 def check_load(request: LoadRequest, ib_url: str | None, env: dict[str, str]) -> None:
     """Refuse what a load would refuse at once; nothing is opened, made or asked."""
 
