@@ -37,7 +37,7 @@ def complaints(stderr: str, code: str) -> list[str]:
     """Give what an example says on standard error and was not to say."""
     lines = [line for line in stderr.splitlines() if not is_slow_step(line)]
     if "progress=True" in code or "show(" in code:
-        return [line for line in lines if not re.fullmatch(r"[\w ]+: (.* %\)|completed)", line)]
+        return [line for line in lines if not re.fullmatch(r"[^:]+: (.* %\)|completed)", line)]
     return lines
 
 

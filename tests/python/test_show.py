@@ -64,7 +64,7 @@ def test_a_script_on_a_terminal_draws_the_bar_of_the_command_line(
     screen = Screen(80)
     screen.feed(command.text)
     bar, words = screen.lines()
-    assert bar.startswith("data load ━")
+    assert bar.startswith("AAPL 1d (full) ━")
     assert " % " in bar
     assert words.startswith(f"  {WORDS} [2/")
     gated.release()
@@ -103,13 +103,13 @@ def test_several_that_are_shown_at_once_share_one_drawing(
     command = PtyCommand(command=script(gated.url, tmp_path, code), columns=100)
     # Both are at work, and drawn, before either may end.
     gated.wait(held=2)
-    command.wait_for(r"(data load 2)")
+    command.wait_for(r"(MSFT 1d \(full\))")
     gated.release()
     assert command.status(60) == 0, command.text
     screen = Screen(100)
     screen.feed(command.text)
     *bars, last = screen.lines()
-    assert sorted(bar.split(" ━")[0].strip() for bar in bars) == ["data load", "data load 2"]
+    assert sorted(bar.split(" ━")[0].strip() for bar in bars) == ["AAPL 1d (full)", "MSFT 1d (full)"]
     assert all("100 % completed" in bar for bar in bars)
     assert last == "6034 bars"
 
@@ -124,8 +124,8 @@ def test_a_script_in_a_log_has_its_lines_on_standard_error(
     )
     assert done.stdout == "3017 bars\n"
     lines = done.stderr.splitlines()
-    assert any(line.startswith("data load: loading segments") for line in lines), lines
-    assert lines[-1] == "data load: completed"
+    assert any(line.startswith("AAPL 1d (full): loading segments") for line in lines), lines
+    assert lines[-1] == "AAPL 1d (full): completed"
     assert "\x1b" not in done.stderr
 
 
@@ -233,7 +233,7 @@ def test_what_is_over_is_shown_as_it_ended(tmp_path: Path, monkeypatch: pytest.M
         assert len(load.result()) == 0
         ktrdr_core.show(load)
         assert len(load.result(progress=True)) == 0
-    assert said.getvalue().splitlines().count("data load: completed") == 2
+    assert said.getvalue().splitlines().count("AAPL 1d (local): completed") == 2
 
 
 def test_a_domain_s_own_words_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,5 +325,33 @@ def test_the_widget_s_words_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         assert type(words).__name__ == "HTML"
         gate.set()
         await operation
+
+    asyncio.run(main())
+
+
+def test_a_notebook_is_told_where_result_would_wait_for_work_of_its_own_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The core's work goes on while a cell blocks; what the loop itself works on cannot."""
+    monkeypatch.setattr("ktrdr_core.operations.handle._in_ipython", lambda: True)
+
+    async def work(released: asyncio.Event) -> int:
+        await released.wait()
+        return 7
+
+    async def main() -> None:
+        released = asyncio.Event()
+        domain = Domain()
+        operation = domain.start_operation("Work", "work", work, released)
+        for begun in (False, True):
+            with pytest.raises(RuntimeError, match="await operation"):
+                operation.result(timeout=5)
+            if not begun:
+                await asyncio.sleep(0)
+        released.set()
+        assert await operation == 7
+        assert operation.result(timeout=5) == 7
+        with DataManager(tmp_path, source=FakeSource()) as data:
+            assert len(data.load_data("AAPL", "1d").result(timeout=30)) == 0
 
     asyncio.run(main())

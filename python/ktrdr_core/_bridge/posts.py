@@ -205,6 +205,11 @@ class LoopPost(Post):
         self._works[key] = native
         return key
 
+    def works_for(self, operation_id: str) -> bool:
+        """Whether the work of an operation runs on this loop: it stands still for as long as the loop does."""
+        natives = (*self._works.values(), *self._tasks.values())
+        return any(native.id == operation_id for native in natives)
+
     def lost(self) -> None:
         """The loop was closed, or let go of: nothing that ran on it goes on."""
         self._watched = False

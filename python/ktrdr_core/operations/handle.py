@@ -264,10 +264,17 @@ class Operation(Awaited[T]):
         """
         if timeout is not None and not timeout >= 0:
             raise InvalidArgumentError(f"timeout must be at least 0 seconds, not {timeout!r}")
-        if _bridge.running_loop() is not None and not _in_ipython():
-            raise RuntimeError(
-                "result() would stop the event loop that runs on this thread: use `await operation` instead"
-            )
+        if _bridge.running_loop() is not None:
+            # A notebook's loop may stand still while the core works, not while it is the loop that works.
+            if not _in_ipython():
+                raise RuntimeError(
+                    "result() would stop the event loop that runs on this thread: use `await operation` instead"
+                )
+            if _bridge.loop_post().works_for(self.id) and not self.done():
+                raise RuntimeError(
+                    "result() would stop the event loop that the operation's own work runs on, and wait for ever: use "
+                    "`await operation` instead"
+                )
         with ExitStack() as stack:
             drawing: _Drawing | None = None
             try:
