@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <ktrdr/calendar/resample.hpp>
+#include <ktrdr/market/bars_view.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -107,15 +108,18 @@ auto stamp(UtcTime (BarGrid::*question)(UtcTime) const noexcept) {
     return [question](const BarGrid& self, Nanos time) { return nanos_of((self.*question)(time_of(time))); };
 }
 
-std::tuple<std::shared_ptr<Bars>, std::size_t, std::size_t> resample_bars(
-    const Bars& bars, const BarGrid& source, const BarGrid& target, std::optional<std::pair<Nanos, Nanos>> covered) {
+std::tuple<BarsView, std::size_t, std::size_t> resample_bars(const BarsView& bars, const BarGrid& source,
+                                                             const BarGrid& target,
+                                                             std::optional<std::pair<Nanos, Nanos>> covered) {
     const GilReleased released;
     std::optional<TimeRange> range;
     if (covered) {
         range = {time_of(covered->first), time_of(covered->second)};
     }
-    Resampled made = unwrap(resample(bars, source, target, range));
-    return {std::make_shared<Bars>(std::move(made.bars)), made.outside, made.partial};
+    Resampled made = unwrap(resample(*bars.own(), source, target, range));
+    return {BarsView(std::make_shared<const Bars>(std::move(made.bars)), bars.symbol(),
+                     std::string(target.timeframe().name())),
+            made.outside, made.partial};
 }
 
 void bind_sessions(py::module_& module) {

@@ -91,7 +91,7 @@ TEST(HistoricalAnswer, DropsADayThatIsNotOverWhateverTheHourItBeganAt) {
         }
         table += "," + bar(fmt::format("2020-06-01T{:02}:00:00Z", hour)) + "}";
         over += hour <= 1 ? 1 : 0;
-        EXPECT_EQ(read_historical(answer_of(table), wanted, asked, {})->size(), over) << hour;
+        EXPECT_EQ(read_historical(answer_of(table), wanted, asked, {})->bars.size(), over) << hour;
     }
 }
 
