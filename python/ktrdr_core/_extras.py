@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # A module and the extra of pyproject.toml that brings it; a test compares the two.
 EXTRAS = {
-    "IPython": "notebook",
     "bokeh_sampledata": "demo",
     "exchange_calendars": "calendars",
     "fastapi": "fastapi",

@@ -109,10 +109,7 @@ def has_kernel() -> bool:
 
 
 def _display(operation: Shown) -> None:
-    from ._extras import needed_by
-
-    with needed_by("show()"):
-        from IPython import display as ipython
+    from IPython import display as ipython
 
     display: Any = ipython.display  # not typed
     handle = display(mimebundle(operation), raw=True, display_id=True)

@@ -21,7 +21,7 @@ from ktrdr_core._extras import EXTRAS
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "python" / "ktrdr_core"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-ALWAYS_THERE = {"numpy", "pydantic", "yaml", "click", "rich"}
+ALWAYS_THERE = {"numpy", "pydantic", "pydantic_core", "yaml", "click", "rich"}
 
 # Run where the modules named on the command line cannot be found.
 WITHOUT = """
@@ -60,7 +60,11 @@ USES = [
         "notebook",
         "from ktrdr_core.report import save_report; save_report({}, 'x.png')",
     ),
-    ("IPython", "notebook", "from ktrdr_core.notebook import show; show(None)"),
+    (
+        "exchange_calendars",
+        "calendars",
+        "from ktrdr_core.calendars import get_calendar; get_calendar('XLON')",
+    ),
     ("fastapi", "fastapi", "import ktrdr_core.fastapi"),
     ("sse_starlette", "fastapi", "import ktrdr_core.fastapi"),
     ("starlette", "fastapi", "import ktrdr_core.fastapi"),
@@ -95,8 +99,13 @@ def test_a_missing_module_names_the_command_that_brings_it(
 
 def test_every_optional_import_of_the_package_is_tried_above_or_has_another_way() -> None:
     tried = {module for module, _, _ in USES}
-    # Without ipywidgets the notebook shows HTML; anyio is looked at only where somebody else has loaded it.
-    others = {"ipywidgets": "notebook.py", "anyio": "handle.py operations.py"}
+    # Without ipywidgets a notebook shows HTML, and IPython is what it runs in; anyio is looked at only where somebody else
+    # has loaded it.
+    others = {
+        "ipywidgets": "notebook.py",
+        "IPython": "notebook.py",
+        "anyio": "handle.py operations.py",
+    }
     found: dict[str, set[str]] = {}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -111,13 +120,13 @@ def test_every_optional_import_of_the_package_is_tried_above_or_has_another_way(
     optional = {
         name for name in found if name not in sys.stdlib_module_names and name not in ALWAYS_THERE
     }
-    assert optional - {"typing_extensions"} <= tried | set(others), found
+    assert optional - {"typing_extensions"} <= tried | set(others) | _extras.BY_NAME, found
     assert found["anyio"] == set(others["anyio"].split())
 
 
 def test_each_module_is_in_the_extra_that_is_named() -> None:
-    distributions = {"sse_starlette": "sse-starlette", "IPython": "ipywidgets"}
-    brought = {"h11": "uvicorn", "starlette": "fastapi", "IPython": "ipywidgets"}
+    distributions = {"sse_starlette": "sse-starlette"}
+    brought = {"h11": "uvicorn", "starlette": "fastapi"}
     for module, extra in EXTRAS.items():
         asked = [
             re.split(r"[<>=\[]", line)[0] for line in requirements.requirements_of(PROJECT, extra)

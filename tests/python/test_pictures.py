@@ -163,7 +163,11 @@ def test_a_load_half_way(tmp_path: Path, name: str, columns: int, env: dict[str,
             lines = [bar, "  " + " ".join(word.strip() for word in words)]
         gated.release()
         assert command.status(LIMIT) == 0
-    compare(f"load_half_way_{name}", masked(steps(lines) if name == "dumb" else lines, tmp_path))
+    picture = masked(steps(lines) if name == "dumb" else lines, tmp_path)
+    # Two segments may have come too fast to say a rate; and which two it were decides how many bars.
+    picture = re.sub(r" N:NN left|, N/s", "", picture)
+    picture = re.sub(r"[\d,]+ bars", "N bars", picture)
+    compare(f"load_half_way_{name}", re.sub(r"% +N bars", "% N bars", picture))
 
 
 @pytest.mark.slow
