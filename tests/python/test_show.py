@@ -109,7 +109,10 @@ def test_several_that_are_shown_at_once_share_one_drawing(
     screen = Screen(100)
     screen.feed(command.text)
     *bars, last = screen.lines()
-    assert sorted(bar.split(" ━")[0].strip() for bar in bars) == ["AAPL 1d (full)", "MSFT 1d (full)"]
+    assert sorted(bar.split(" ━")[0].strip() for bar in bars) == [
+        "AAPL 1d (full)",
+        "MSFT 1d (full)",
+    ]
     assert all("100 % completed" in bar for bar in bars)
     assert last == "6034 bars"
 
