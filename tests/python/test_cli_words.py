@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib.metadata import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -247,19 +246,6 @@ def test_the_advice_of_a_missing_service_starts_one(tmp_path: Path, url: str) ->
     script = f"{advice.removesuffix(port)}0 --until-stdin-closes </dev/null"
     done = pasted(script)
     assert (done.returncode, "IB host service" in done.stdout) == (0, True), done.stderr
-
-
-def test_every_extra_that_is_advised_is_one() -> None:
-    known = set(metadata("ktrdr-core").get_all("Provides-Extra") or [])
-    package = Path(__file__).parents[2] / "python" / "ktrdr_core"
-    advised = {
-        extra
-        for file in package.rglob("*.py")
-        for extras in re.findall(r"pip install '?ktrdr-core\[([\w,]+)\]'?", file.read_text())
-        for extra in extras.split(",")
-    }
-    assert len(advised) >= 3
-    assert advised <= known
 
 
 # ---- where the service is
