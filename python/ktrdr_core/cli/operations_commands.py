@@ -202,9 +202,13 @@ def _facts(record: OperationRecord) -> list[tuple[str, str]]:
 
 
 def _about(record: OperationRecord) -> str:
-    words = [record.type.replace("_", " "), record.name]
-    words += [str(record.parameters.get(name, "")) for name in ("symbol", "timeframe")]
-    return " ".join(dict.fromkeys(word for word in words if word))
+    words = [record.type.replace("_", " ")]
+    # A load's name has them; work that its caller gave another name may lack them.
+    asked = [str(record.parameters.get(name, "")) for name in ("symbol", "timeframe")]
+    for word in (record.name, *asked):
+        if word and word not in " ".join(words).split():
+            words.append(word)
+    return " ".join(words)
 
 
 def _stamp(time: datetime | None) -> str | None:
