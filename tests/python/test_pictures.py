@@ -37,6 +37,13 @@ TERMINALS: list[tuple[str, int, dict[str, str]]] = [
     ("no_color", 80, {"NO_COLOR": "1"}),
 ]
 terminals = pytest.mark.parametrize(("name", "columns", "env"), TERMINALS)
+STREAMS = [
+    ("pipe", ""),
+    ("no_error", "2>&-"),
+    ("no_output", ">&-"),
+    ("full_output", ">/dev/full"),
+]
+streams = pytest.mark.parametrize(("name", "how"), STREAMS)
 
 # The bar takes the room that figures of changing width leave it.
 _MASKS = [
@@ -130,6 +137,16 @@ def steps(lines: list[str]) -> list[str]:
     return left + sorted(said, key=lambda step: step.split(":")[0])
 
 
+def demo_code(strategy: Path) -> str:
+    """Write the command line with another strategy in the demo."""
+    return (
+        "import pathlib\n"
+        "from ktrdr_core.cli import demo, main\n"
+        f"demo.strategy_path = lambda: pathlib.Path({str(strategy)!r})\n"
+        "main()"
+    )
+
+
 def loading(host: HostProcess, folder: Path) -> list[str | Path]:
     return ["data", "load", "AAPL", "1d", *YEARS, "--ib-url", host.url, "--data-dir", folder]
 
@@ -198,15 +215,9 @@ def test_the_demo(
     short: Path, tmp_path: Path, name: str, columns: int, env: dict[str, str]
 ) -> None:
     folder = tmp_path / "demo"
-    code = (
-        "import pathlib\n"
-        "from ktrdr_core.cli import demo, main\n"
-        f"demo.strategy_path = lambda: pathlib.Path({str(short)!r})\n"
-        "main()"
-    )
     command = PtyCommand(
         *("demo", "--delay", "0", "--dir", folder),
-        command=[sys.executable, "-c", code],
+        command=[sys.executable, "-c", demo_code(short)],
         columns=columns,
         rows=60,
         env=env,
@@ -220,24 +231,45 @@ def test_the_demo(
     compare(f"demo_{name}", masked(lines, tmp_path))
 
 
-def test_a_load_in_a_pipe(host: HostProcess, tmp_path: Path) -> None:
-    command = [*COMMAND, *map(str, loading(host, tmp_path))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+def with_streams(how: str, command: list[Any]) -> tuple[list[str], list[str], int]:
+    """Run a command whose streams are no terminal: what it says on standard error and output, and its status."""
+    line = ["sh", "-c", f'exec "$@" {how}', "sh", *map(str, command)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert "\x1b" not in done.stdout + done.stderr
-    lines = ["standard error:", *steps(done.stderr.splitlines())]
-    lines += ["standard output:", *done.stdout.splitlines()]
-    compare("load_pipe", masked(lines, tmp_path))
+    return steps(done.stderr.splitlines()), done.stdout.splitlines(), done.returncode
 
 
-@pytest.mark.parametrize(
-    ("name", "how"), [("no_error", "2>&-"), ("no_output", ">&-"), ("full_output", ">/dev/full")]
-)
-def test_a_load_with_a_stream_that_is_not_there(
-    host: HostProcess, tmp_path: Path, name: str, how: str
+def shown_streams(said: list[str], printed: list[str], status: int) -> list[str]:
+    return ["standard error:", *said, "standard output:", *printed, f"status {status}"]
+
+
+@streams
+def test_a_load_without_a_terminal(host: HostProcess, tmp_path: Path, name: str, how: str) -> None:
+    picture = shown_streams(*with_streams(how, [*COMMAND, *loading(host, tmp_path)]))
+    compare(f"load_{name}", masked(picture, tmp_path))
+
+
+@pytest.mark.slow
+@streams
+def test_a_training_without_a_terminal(
+    stored: Path, short: Path, tmp_path: Path, name: str, how: str
 ) -> None:
-    command = ["sh", "-c", f'exec "$@" {how}', "sh", *COMMAND]
-    command += map(str, loading(host, tmp_path))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    lines = ["standard error:", *steps(done.stderr.splitlines())]
-    lines += ["standard output:", *done.stdout.splitlines(), f"status {done.returncode}"]
-    compare(f"load_{name}", masked(lines, tmp_path))
+    models = tmp_path / "models"
+    place = ["--symbols", "AAPL", "--data-dir", stored, "--models-dir", models]
+    said, printed, status = with_streams(how, [*COMMAND, "models", "train", short, *place])
+    # What a training reports is the report's own matter.
+    printed = ["a report"] if len(printed) > 3 else printed
+    compare(f"training_{name}", masked(shown_streams(said, printed, status), tmp_path))
+
+
+@pytest.mark.slow
+@streams
+def test_the_demo_without_a_terminal(short: Path, tmp_path: Path, name: str, how: str) -> None:
+    folder = tmp_path / "demo"
+    command = [sys.executable, "-c", demo_code(short), "demo", "--delay", "0", "--dir", folder]
+    said, printed, status = with_streams(how, command)
+    # A load of what is stored is over before its first line.
+    said = [line for line in said if not line.endswith(" …")]
+    if "5/5 report" in printed:
+        printed = printed[: printed.index("5/5 report") + 1]
+    compare(f"demo_{name}", masked(shown_streams(said, printed, status), tmp_path))
