@@ -3,19 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "windows.hpp"
+
 namespace ktrdr {
 namespace {
 
-constexpr double shortest_window = 1;
-constexpr double quiet_seconds = 3;
 /// The weight of an old speed is halved after this long.
 constexpr double half_life_seconds = 2;
 /// A unit in work that has taken so many times what the only one before it took shows that the latter tells nothing.
 constexpr double doubtful = 3;
-
-double seconds(SteadyTime from, SteadyTime to) {
-    return std::chrono::duration<double>(to - from).count();
-}
 
 }  // namespace
 
@@ -35,7 +31,7 @@ bool EtaEstimator::observe(SteadyTime now, std::int64_t done, std::int64_t total
         return true;
     }
     const std::int64_t count = done - window_done_;
-    const double taken = seconds(unit_started_, now);
+    const double taken = seconds_between(unit_started_, now);
     // Units much shorter than the looks at them are averaged over a while: how many fall between two looks varies.
     if (count > 0 && (units_.count() == 0 || taken >= shortest_window)) {
         for (std::int64_t i = taken < shortest_window ? 1 : std::min<std::int64_t>(count, 5); i > 0; --i) {
@@ -46,7 +42,7 @@ bool EtaEstimator::observe(SteadyTime now, std::int64_t done, std::int64_t total
     }
     done_ = std::max(done, done_);
     const double progress = static_cast<double>(done_) + fraction;
-    const double elapsed = seconds(speed_at_, now);
+    const double elapsed = seconds_between(speed_at_, now);
     if (elapsed > 0 && progress > speed_progress_) {
         const double fresh = (progress - speed_progress_) / elapsed;
         const double keep = speed_ > 0 ? std::exp2(-elapsed / half_life_seconds) : 0;
@@ -74,12 +70,12 @@ std::optional<std::chrono::milliseconds> EtaEstimator::remaining(SteadyTime now)
 }
 
 bool EtaEstimator::too_early(SteadyTime now) const {
-    const bool quiet = seconds(started_, now) < quiet_seconds;
+    const bool quiet = seconds_between(started_, now) < quiet_seconds;
     if (units_.count() == 0) {
         return quiet || speed_ <= 0;
     }
     if (units_.count() == 1) {
-        const double each = seconds(unit_started_, now) / static_cast<double>(done_ - window_done_ + 1);
+        const double each = seconds_between(unit_started_, now) / static_cast<double>(done_ - window_done_ + 1);
         return (quiet && done_ < 2) || each > doubtful * units_.typical();
     }
     return false;
@@ -87,13 +83,14 @@ bool EtaEstimator::too_early(SteadyTime now) const {
 
 double EtaEstimator::left_by_units(SteadyTime now) const {
     const double unit = units_.typical();
-    const double all = unit * static_cast<double>(total_ - window_done_) - seconds(unit_started_, now);
+    const double all = unit * static_cast<double>(total_ - window_done_) - seconds_between(unit_started_, now);
     return std::max(all, unit * static_cast<double>(total_ - done_ - 1));
 }
 
 // It counts down until the next movement was due. Then it stands: silence is no progress.
 double EtaEstimator::left_by_speed(SteadyTime now) const {
-    return (static_cast<double>(total_) - speed_progress_) / speed_ - std::min(seconds(speed_at_, now), speed_gap_);
+    return (static_cast<double>(total_) - speed_progress_) / speed_ -
+           std::min(seconds_between(speed_at_, now), speed_gap_);
 }
 
 }  // namespace ktrdr

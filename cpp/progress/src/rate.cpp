@@ -1,21 +1,10 @@
 #include <ktrdr/progress/rate.hpp>
 
 #include <algorithm>
-#include <chrono>
+
+#include "windows.hpp"
 
 namespace ktrdr {
-namespace {
-
-constexpr double shortest_window = 1;
-/// Silence is never taken for a stop before so many seconds.
-constexpr double quiet_seconds = 3;
-
-double seconds(SteadyTime from, SteadyTime to) {
-    return std::chrono::duration<double>(to - from).count();
-}
-
-}  // namespace
-
 void RateMeter::reset(SteadyTime now, std::int64_t items) {
     *this = RateMeter{};
     window_started_ = moved_ = now;
@@ -29,7 +18,7 @@ void RateMeter::observe(SteadyTime now, std::int64_t items) {
     items_ = items;
     moved_ = now;
     ++movements_;
-    const double taken = seconds(window_started_, now);
+    const double taken = seconds_between(window_started_, now);
     const bool first_of_short_work = rates_.count() == 0 && movements_ > 1 && taken > 0;
     if (taken < shortest_window && !first_of_short_work) {
         return;
@@ -46,7 +35,7 @@ double RateMeter::rate(SteadyTime now) const {
     if (rates_.count() == 0) {
         return 0;
     }
-    const double silence = seconds(moved_, now);
+    const double silence = seconds_between(moved_, now);
     return silence > std::max(seconds_.sum(), quiet_seconds) ? gains_.sum() / silence : rates_.typical();
 }
 

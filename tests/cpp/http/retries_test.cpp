@@ -16,7 +16,7 @@ using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 
-constexpr SteadyTime start{};
+constexpr SteadyTime beginning{};
 /// Sunday, 6 November 1994, 08:49:37 UTC: the date of RFC 9110's examples.
 const UtcTime example{std::chrono::seconds{784'111'777}};
 
@@ -30,14 +30,14 @@ Result<Response> broken(Errc code, std::string_view phase, std::string_view sent
 
 class Retry : public testing::Test {
 protected:
-    void begin(bool idempotent, SteadyTime deadline = start + 60s) {
+    void begin(bool idempotent, SteadyTime deadline = beginning + 60s) {
         retries.emplace(policy, budget, idempotent, deadline);
     }
     std::optional<milliseconds> after(const Result<Response>& outcome, double chance = 1) {
         if (retries->stands(outcome)) {
             return std::nullopt;
         }
-        return retries->after(outcome, 5ms, start, example, chance);
+        return retries->after(outcome, 5ms, beginning, example, chance);
     }
     std::string_view stopped_by() { return retries->failed().back().stopped_by; }
 
@@ -120,7 +120,7 @@ TEST_F(Retry, ACancelIsNoFailedAttempt) {
 }
 
 TEST_F(Retry, NeverPassesTheDeadline) {
-    begin(true, start + 100ms);
+    begin(true, beginning + 100ms);
     EXPECT_TRUE(after(broken(Errc::service_connection, "connect", "no"), 1));
     EXPECT_FALSE(after(broken(Errc::service_connection, "connect", "no"), 1)) << "100 ms would be at the deadline";
     EXPECT_EQ(stopped_by(), "deadline");
@@ -128,7 +128,7 @@ TEST_F(Retry, NeverPassesTheDeadline) {
 
 TEST_F(Retry, WaitsAsLongAsTheServiceAsksButNotForEver) {
     const auto pause = [&](const std::string& value) {
-        begin(true, start + 24h);
+        begin(true, beginning + 24h);
         return after(answer(503, {{"retry-after", value}}), 0.25);
     };
     EXPECT_EQ(pause("7"), 7s);
@@ -137,7 +137,7 @@ TEST_F(Retry, WaitsAsLongAsTheServiceAsksButNotForEver) {
     EXPECT_EQ(pause("Sun, 06 Nov 1994 08:00:00 GMT"), 250ms) << "the past says nothing";
     EXPECT_EQ(pause("soon"), 250ms);
     EXPECT_EQ(pause(""), 250ms);
-    begin(true, start + 5s);
+    begin(true, beginning + 5s);
     EXPECT_FALSE(after(answer(503, {{"Retry-After", "7"}})));
     EXPECT_EQ(stopped_by(), "deadline");
 }
