@@ -207,7 +207,8 @@ Period BarGrid::plain_period(UtcTime stamp) const noexcept {
         case Timeframe::Unit::week: return {stamp, stamp, stamp + std::chrono::weeks{1}};
         case Timeframe::Unit::month: break;
     }
-    return {stamp, stamp, same_day_next_month(date) + (stamp - date)};
+    // Not by the time of day: before the first whole day that there is, none can be counted from.
+    return {stamp, stamp, stamp + (same_day_next_month(date) - date)};
 }
 
 UtcTime BarGrid::plain_floor(UtcTime time) const noexcept {
