@@ -4,6 +4,10 @@
 #include <string_view>
 #include <vector>
 
+#include <functional>
+#include <map>
+#include <string>
+
 #include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/market/time_text.hpp>
 
@@ -17,8 +21,12 @@ inline std::chrono::sys_days date(std::string_view text) {
     return std::chrono::floor<std::chrono::days>(at(text));
 }
 
+/// Made once: a sanitizer takes half a second for it.
 inline SessionCalendarPtr shipped(std::string_view name) {
-    return SessionCalendar::shipped(name).value();
+    static std::map<std::string, SessionCalendarPtr, std::less<>> made;
+    const auto known = made.find(name);
+    return known != made.end() ? known->second
+                               : made.emplace(name, SessionCalendar::shipped(name).value()).first->second;
 }
 
 /// Tokyo's hours with their break, for one year.
