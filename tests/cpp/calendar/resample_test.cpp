@@ -33,6 +33,10 @@ Bars walk_at(const std::vector<UtcTime>& stamps, unsigned seed) {
 
 /// The obvious way: for each longer bar that should exist look at every shorter one.
 Bars slowly(const Bars& bars, const BarGrid& from, const BarGrid& to, TimeRange covered) {
+    std::vector<UtcTime> starts(bars.size());
+    for (std::size_t row = 0; row < bars.size(); ++row) {
+        starts[row] = from.period_of(bars.start_of(row)).start;
+    }
     Bars made;
     const std::vector<UtcTime> stamps = to.expected(covered).value();
     for (const UtcTime stamp : stamps) {
@@ -41,9 +45,8 @@ Bars slowly(const Bars& bars, const BarGrid& from, const BarGrid& to, TimeRange 
             continue;
         }
         std::vector<std::size_t> inside;
-        for (std::size_t row = 0; row < bars.size(); ++row) {
-            const UtcTime start = from.period_of(bars.start_of(row)).start;
-            if (period.start <= start && start < period.end) {
+        for (std::size_t row = 0; row < starts.size(); ++row) {
+            if (period.start <= starts[row] && starts[row] < period.end) {
                 inside.push_back(row);
             }
         }
