@@ -108,14 +108,6 @@ std::string boundary_of(std::string_view content_type) {
     return {};
 }
 
-/// The caller's own, if there is one.
-const std::string* content_type_of(const Request& request) {
-    const auto found = std::find_if(request.headers.begin(), request.headers.end(), [](const auto& field) {
-        return boost::beast::iequals(field.first, "Content-Type");
-    });
-    return found == request.headers.end() ? nullptr : &found->second;
-}
-
 }  // namespace
 
 Result<Upload> multipart_form(std::vector<FormPart> parts, std::string_view boundary) {
@@ -138,7 +130,7 @@ Result<Upload> multipart_form(std::vector<FormPart> parts, std::string_view boun
 }
 
 Result<void> set_multipart(Request& request, std::vector<FormPart> parts) {
-    const std::string* const own = content_type_of(request);
+    const std::string* const own = find_header(request.headers, "Content-Type");
     const std::string boundary = own != nullptr ? boundary_of(*own) : random_boundary();
     if (boundary.empty()) {
         return fail(Errc::invalid_argument,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/beast/core/string.hpp>
 #include <charconv>
 #include <clocale>
 #include <ctime>
@@ -66,9 +65,8 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view valu
 }
 
 std::optional<std::chrono::milliseconds> retry_after(const Response& response, UtcTime now) {
-    const auto found = std::ranges::find_if(
-        response.headers, [](const auto& field) { return boost::beast::iequals(field.first, "Retry-After"); });
-    return found == response.headers.end() ? std::nullopt : parse_retry_after(found->second, now);
+    const std::string* const asked = find_header(response.headers, "Retry-After");
+    return asked == nullptr ? std::nullopt : parse_retry_after(*asked, now);
 }
 
 }  // namespace ktrdr

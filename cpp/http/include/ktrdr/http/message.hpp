@@ -18,7 +18,8 @@ namespace ktrdr {
 /// Header fields in the order given; names compare without case.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-/// Whether there is a field of this name, however it is written.
+/// The value of the first field of this name, however it is written; null where there is none.
+[[nodiscard]] KTRDR_EXPORT const std::string* find_header(const Headers& headers, std::string_view name) noexcept;
 [[nodiscard]] KTRDR_EXPORT bool has_header(const Headers& headers, std::string_view name) noexcept;
 
 constexpr std::size_t most_redirects = 5;
