@@ -22,10 +22,6 @@ constexpr auto tend_interval = std::chrono::milliseconds{200};
 /// How often processes are looked for that have died.
 constexpr auto watch_interval = std::chrono::seconds{2};
 
-constexpr std::string_view sampling = "looking at progress";
-constexpr std::string_view tending = "looking after the operations of a store";
-constexpr std::string_view watching = "looking for processes that have died";
-
 std::mutex making;
 std::atomic<Runtime*> runtime{nullptr};
 
@@ -34,14 +30,6 @@ std::chrono::milliseconds patience_until(SteadyTime deadline) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     return std::max(left * 3 / 4, std::chrono::milliseconds{0});
-}
-
-/// Whether a look is made again: so it says, or it failed, which the next one may not.
-template <class Look>
-bool goes_on(std::string_view what, Look look) noexcept {
-    bool again = true;
-    survive("runtime", what, [&] { again = look(); });
-    return again;
 }
 
 std::size_t core_count() {
@@ -85,7 +73,11 @@ Runtime::Runtime()
       compute_("ktrdr-compute", core_count()),
       store_("ktrdr-store", 1),
       trainings_("ktrdr-train", std::max<std::size_t>(4, core_count())),
-      registry_(io_, io_, system_clock()) {}
+      registry_(io_, io_, system_clock()),
+      sampling_{.what = "looking at progress", .pause = sample_interval},
+      tending_{.what = "looking after the operations of a store", .pause = tend_interval},
+      watching_owners_{.what = "looking for processes that have died", .pause = watch_interval},
+      watching_writes_{.what = "looking for writes that are late", .pause = tend_interval} {}
 
 DataServices Runtime::data_services() {
     return {io_.context(), io_, io_, system_clock(), compute_, store_, registry_};
@@ -117,106 +109,90 @@ CancellationToken Runtime::make_token(const CancellationToken& parent) {
     return parent == CancellationToken{} ? make_token() : parent.child();
 }
 
+void Runtime::give_up(Watch& watch) noexcept {
+    log_caught("runtime", watch.what);
+    watch.on.store(false);
+}
+
+void Runtime::post(Executor& executor, Watch& watch, void (Runtime::*look)()) noexcept {
+    try {
+        executor.post([this, look] { (this->*look)(); });
+    } catch (...) {
+        give_up(watch);
+    }
+}
+
+template <class Look>
+void Runtime::look_and_repeat(Watch& watch, Look look, void (Runtime::*next)()) noexcept {
+    const auto goes_on = [&] {
+        bool again = true;
+        survive("runtime", watch.what, [&] { again = look(); });
+        return again;
+    };
+    bool again = goes_on();
+    if (!again) {
+        // Whoever came since saw that it is on and relied on this look: look once more.
+        watch.on.store(false);
+        again = goes_on() && !watch.on.exchange(true);
+    }
+    if (!again) {
+        return;
+    }
+    try {
+        io_.schedule_at(std::chrono::steady_clock::now() + watch.pause, [this, next] { (this->*next)(); });
+    } catch (...) {
+        give_up(watch);
+    }
+}
+
 void Runtime::wake_sampler() {
-    if (!sampling_.exchange(true)) {
-        io_.post([this] { tick(); });
+    if (!sampling_.on.exchange(true)) {
+        post(io_, sampling_, &Runtime::tick);
     }
 }
 
 void Runtime::tick() {
-    const auto look = [this] { return registry_.sample(); };
-    bool again = goes_on(sampling, look);
-    if (!again) {
-        // A listener that came since saw `sampling_` set and relied on this tick: look once more.
-        sampling_.store(false);
-        again = goes_on(sampling, look) && !sampling_.exchange(true);
-    }
-    if (again) {
-        repeat(sampling_, sampling, sample_interval, &Runtime::tick);
-    }
+    look_and_repeat(sampling_, [this] { return registry_.sample(); }, &Runtime::tick);
 }
 
 void Runtime::wake_tender() {
-    if (!tending_.exchange(true)) {
+    if (!tending_.on.exchange(true)) {
         post_tend();
     }
 }
 
-void Runtime::repeat(std::atomic<bool>& flag, std::string_view what, std::chrono::milliseconds pause,
-                     void (Runtime::*next)()) noexcept {
-    try {
-        io_.schedule_at(std::chrono::steady_clock::now() + pause, [this, next] { (this->*next)(); });
-    } catch (...) {
-        log_caught("runtime", what);
-        flag.store(false);  // The next one who needs it tries again.
-    }
-}
-
 void Runtime::post_tend() {
-    try {
-        store_.post([this] { tend(); });
-    } catch (...) {
-        log_caught("runtime", tending);
-        tending_.store(false);  // The next operation tries again.
-    }
-    if (!watching_writes_.exchange(true)) {
-        io_.post([this] { watch_writes(); });
-    }
-}
-
-// Not on the store's thread, which may be the one that waits for the disk.
-void Runtime::watch_writes() {
-    survive("runtime", tending, [this] { registry_.answer_late(); });
-    bool again = tending_.load();
-    if (!again) {
-        // As in `tick`.
-        watching_writes_.store(false);
-        again = tending_.load() && !watching_writes_.exchange(true);
-    }
-    if (again) {
-        repeat(watching_writes_, tending, tend_interval, &Runtime::watch_writes);
+    post(store_, tending_, &Runtime::tend);
+    if (!watching_writes_.on.exchange(true)) {
+        post(io_, watching_writes_, &Runtime::watch_writes);
     }
 }
 
 void Runtime::tend() {
-    const auto look = [this] { return registry_.tend(); };
-    bool again = goes_on(tending, look);
-    if (!again) {
-        // As in `tick`.
-        tending_.store(false);
-        again = goes_on(tending, look) && !tending_.exchange(true);
-    }
-    if (again) {
-        repeat(tending_, tending, tend_interval, &Runtime::post_tend);
-    }
+    look_and_repeat(tending_, [this] { return registry_.tend(); }, &Runtime::post_tend);
+}
+
+// Not on the store's thread, which may be the one that waits for the disk.
+void Runtime::watch_writes() {
+    const auto look = [this] {
+        registry_.answer_late();
+        return tending_.on.load();
+    };
+    look_and_repeat(watching_writes_, look, &Runtime::watch_writes);
 }
 
 void Runtime::watch_owners() {
-    if (!watching_owners_.exchange(true)) {
+    if (!watching_owners_.on.exchange(true)) {
         post_look();
     }
 }
 
 void Runtime::post_look() {
-    try {
-        store_.post([this] { look_for_dead_owners(); });
-    } catch (...) {
-        log_caught("runtime", watching);
-        watching_owners_.store(false);  // The next store tries again.
-    }
+    post(store_, watching_owners_, &Runtime::look_for_dead_owners);
 }
 
 void Runtime::look_for_dead_owners() {
-    const auto look = [this] { return registry_.watch_owners(); };
-    bool again = goes_on(watching, look);
-    if (!again) {
-        // As in `tick`.
-        watching_owners_.store(false);
-        again = goes_on(watching, look) && !watching_owners_.exchange(true);
-    }
-    if (again) {
-        repeat(watching_owners_, watching, watch_interval, &Runtime::post_look);
-    }
+    look_and_repeat(watching_owners_, [this] { return registry_.watch_owners(); }, &Runtime::post_look);
 }
 
 bool Runtime::shutdown(std::chrono::milliseconds limit) {
@@ -235,7 +211,7 @@ bool Runtime::shutdown(std::chrono::milliseconds limit) {
     // Workers may still hand things to the io thread, so it goes last.
     quiet = trainings_.stop(deadline) && quiet;
     quiet = compute_.stop(deadline) && quiet;
-    if (tending_.load()) {
+    if (tending_.on.load()) {
         store_.post([this, deadline] { registry_.write_kept(patience_until(deadline)); });
     }
     quiet = store_.stop(deadline) && quiet;

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string_view>
 
+#include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/files.hpp>
 #include <ktrdr/base/result.hpp>
@@ -55,16 +57,29 @@ public:
     bool shutdown(std::chrono::milliseconds limit);
 
 private:
+    /// What is looked at again and again, as long as there is something to see.
+    struct Watch {
+        /// For the log: "looking at progress".
+        std::string_view what;
+        /// Between two looks.
+        std::chrono::milliseconds pause;
+        std::atomic<bool> on{false};
+    };
+
     Runtime();
+    /// Carry out a look on one of the threads.
+    void post(Executor& executor, Watch& watch, void (Runtime::*look)()) noexcept;
+    /// Look, and have `next` look later while that sees something or fails.
+    template <class Look>
+    void look_and_repeat(Watch& watch, Look look, void (Runtime::*next)()) noexcept;
+    /// Inside a `catch (...)` only: who needs it next tries again.
+    static void give_up(Watch& watch) noexcept;
     void tick();
     void tend();
     void post_look();
     void look_for_dead_owners();
     void post_tend();
     void watch_writes();
-    /// Come back later; where that cannot be, `flag` is let go.
-    void repeat(std::atomic<bool>& flag, std::string_view what, std::chrono::milliseconds pause,
-                void (Runtime::*next)()) noexcept;
 
     const int pid_;
     const unsigned forks_;
@@ -75,10 +90,10 @@ private:
     WorkerPool store_;
     WorkerPool trainings_;
     OperationRegistry registry_;
-    std::atomic<bool> sampling_{false};
-    std::atomic<bool> tending_{false};
-    std::atomic<bool> watching_owners_{false};
-    std::atomic<bool> watching_writes_{false};
+    Watch sampling_;
+    Watch tending_;
+    Watch watching_owners_;
+    Watch watching_writes_;
 };
 
 }  // namespace ktrdr
