@@ -24,10 +24,10 @@ bool will_pass(const Error& error) {
     return error.code == Errc::storage_full || primary == SQLITE_BUSY || primary == SQLITE_LOCKED;
 }
 
+constexpr std::string_view can_be_asked = "id = ? AND asked IS NULL AND status IN ('pending', 'running', 'resuming')";
+
 bool ask(SQLite::Database& connection, const std::string& id, const CancelReason& reason) {
-    SQLite::Statement row(connection,
-                          "UPDATE operation SET asked = ? WHERE id = ? AND asked IS NULL "
-                          "AND status IN ('pending', 'running', 'resuming')");
+    SQLite::Statement row(connection, fmt::format("UPDATE operation SET asked = ? WHERE {}", can_be_asked));
     row.bind(1, reason_text(reason));
     row.bind(2, id);
     return row.exec() > 0;
@@ -49,6 +49,12 @@ std::chrono::milliseconds SqliteStore::patience_of_request() const {
 }
 
 Result<bool> SqliteStore::request_cancel(const std::string& id, const CancelReason& reason) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (requests_->cancels.contains(id)) {
+            return false;
+        }
+    }
     bool asked = false;
     const auto done = database_->write(
         "ask for a cancel",
@@ -64,13 +70,11 @@ Result<bool> SqliteStore::request_cancel(const std::string& id, const CancelReas
 }
 
 Result<bool> SqliteStore::keep_cancel(const std::string& id, const CancelReason& reason, const Error& why) {
-    bool can_be_asked = false;
+    bool found = false;
     const auto looked = database_->read("look for an operation", [&](SQLite::Database& connection) -> Result<void> {
-        SQLite::Statement row(connection,
-                              "SELECT 1 FROM operation WHERE id = ? AND asked IS NULL "
-                              "AND status IN ('pending', 'running', 'resuming')");
+        SQLite::Statement row(connection, fmt::format("SELECT 1 FROM operation WHERE {}", can_be_asked));
         row.bind(1, id);
-        can_be_asked = row.executeStep();
+        found = row.executeStep();
         return {};
     });
     if (!looked) {
@@ -78,7 +82,7 @@ Result<bool> SqliteStore::keep_cancel(const std::string& id, const CancelReason&
     }
     {
         const std::scoped_lock lock(mutex_);
-        if (!can_be_asked || requests_->cancels.contains(id)) {
+        if (!found || requests_->cancels.contains(id)) {
             return false;
         }
         if (requests_->cancels.size() >= Requests::most_cancels) {
@@ -95,41 +99,53 @@ Result<void> SqliteStore::set_retention(const Retention& retention) {
     if (const auto checked = check(retention); !checked) {
         return checked;
     }
+    const auto patience = patience_of_request();
+    const auto newest = std::make_shared<const Retention>(retention);
+    {
+        // From here on nobody writes an older one behind it.
+        const std::scoped_lock lock(mutex_);
+        requests_->retention = newest;
+    }
     const auto done = database_->write(
         "set the retention",
         [&](SQLite::Database& connection) -> Result<void> {
             put(connection, retention);
             return {};
         },
-        Durability::synced, patience_of_request());
-    if (!done && !will_pass(done.error())) {
-        return done;
-    }
-    {
-        const std::scoped_lock lock(mutex_);
-        requests_->retention = done ? nullptr : std::make_shared<const Retention>(retention);
-    }
-    if (!done) {
+        Durability::synced, patience);
+    if (!done && will_pass(done.error())) {
         log(LogLevel::warning, "storage",
             fmt::format("the retention holds when it can be written: {}", done.error().message));
         return {};
     }
-    keep_house();
-    return {};
+    {
+        const std::scoped_lock lock(mutex_);
+        if (requests_->retention == newest) {
+            requests_->retention.reset();
+        }
+    }
+    if (done) {
+        keep_house();
+    }
+    return done;
 }
 
 bool SqliteStore::write_requests(std::chrono::milliseconds patience) {
-    Requests kept;
     {
         const std::scoped_lock lock(mutex_);
-        kept = *requests_;
+        if (requests_->size() == 0) {
+            return false;
+        }
     }
-    if (kept.size() == 0) {
-        return false;
-    }
+    Requests kept;
     const auto done = database_->write(
         "write what was asked for",
         [&](SQLite::Database& connection) -> Result<void> {
+            {
+                // Whoever asks for another retention writes it before this or after it, not in between.
+                const std::scoped_lock lock(mutex_);
+                kept = *requests_;
+            }
             for (const auto& [id, reason] : kept.cancels) {
                 (void)ask(connection, id, reason);
             }

@@ -283,6 +283,7 @@ TEST_F(LateWrites, AreTheCancelsThatAreAskedForOfOthersToo) {
         EXPECT_TRUE(world_.store->write_kept(1ms));
         EXPECT_THAT(elsewhere_.store->take_cancel_requests().value(), SizeIs(0));
     }
+    EXPECT_FALSE(world_.store->request_cancel("op_1", {CancelCode::user, "again", "test"}).value()) << "asked before";
     EXPECT_FALSE(world_.store->write_kept(1ms));
     const auto asked = elsewhere_.store->take_cancel_requests().value();
     ASSERT_THAT(asked, SizeIs(1));
