@@ -34,7 +34,8 @@ bool EtaEstimator::observe(SteadyTime now, std::int64_t done, std::int64_t total
     const double taken = seconds_between(unit_started_, now);
     // Units much shorter than the looks at them are averaged over a while: how many fall between two looks varies.
     if (count > 0 && (units_.count() == 0 || taken >= shortest_window)) {
-        for (std::int64_t i = taken < shortest_window ? 1 : std::min<std::int64_t>(count, 5); i > 0; --i) {
+        const std::int64_t told = taken < shortest_window ? 1 : std::min<std::int64_t>(count, RecentFive::most);
+        for (std::int64_t i = 0; i < told; ++i) {
             units_.keep(taken / static_cast<double>(count));
         }
         unit_started_ = now;

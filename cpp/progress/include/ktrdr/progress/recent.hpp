@@ -10,6 +10,8 @@ namespace ktrdr {
 /// The last five of what was measured again and again, and what is typical of them.
 class RecentFive final {
 public:
+    static constexpr std::size_t most = 5;
+
     void keep(double value) {
         values_[count_ % values_.size()] = value;
         ++count_;
@@ -34,7 +36,7 @@ public:
 private:
     [[nodiscard]] std::ptrdiff_t ends() const noexcept { return static_cast<std::ptrdiff_t>(count()); }
 
-    std::array<double, 5> values_{};
+    std::array<double, most> values_{};
     /// Ever kept.
     std::size_t count_{0};
 };
