@@ -22,6 +22,24 @@ bool can_be_read(const json::value& value) {
     return !error;
 }
 
+TEST(Utf8, KnowsTextsThatAre) {
+    for (const char* const good :
+         {"", "plain", "caf\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf", "\x7f"}) {
+        EXPECT_TRUE(is_utf8(good)) << good;
+        EXPECT_EQ(shown_utf8(good), good);
+    }
+}
+
+TEST(Utf8, KnowsTextsThatAreNot) {
+    // Latin-1, a lone continuation, cut short, overlong, a surrogate, beyond Unicode.
+    for (const char* const bad : {"caf\xe9", "\x80", "\xe2\x82", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80",
+                                  "\xf4\x90\x80\x80", "\xff", "\xf8\x88\x80\x80\x80"}) {
+        EXPECT_FALSE(is_utf8(bad)) << shown_utf8(bad);
+        EXPECT_TRUE(is_utf8(shown_utf8(bad)));
+    }
+    EXPECT_EQ(shown_utf8("caf\xe9.csv"), "caf\\xe9.csv");
+}
+
 TEST(KeptText, LeavesATextThatIsInOrder) {
     for (const std::string text : {"", "a", "café", "日本語", "\U0001f600", "a\n\x1b[31m\x7f", "\uffff", "\ud7ff"}) {
         EXPECT_EQ(kept_text(text), text);
