@@ -144,6 +144,8 @@ def test_a_timeout_interrupts_the_work(domain: Domain) -> None:
         ({"timeout": float("nan")}, "timeout"),
         ({"total_steps": -1}, "total_steps"),
         ({"context": 5}, "context"),
+        ({"operation_name": 5}, "operation_name must be str"),
+        ({"operation_name": ["no", "hash"]}, "operation_name must be str"),
         ({"progress_callback": sleep_for_ever}, "coroutine function"),
     ],
 )

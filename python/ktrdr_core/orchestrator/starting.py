@@ -34,11 +34,15 @@ def itself(value: Any) -> Any:
     return value
 
 
-@lru_cache
 def type_of(name: str) -> str:
     """Make the type of an operation that has only a name."""
     if not isinstance(name, str):
         raise InvalidArgumentError(f"operation_name must be str, not {name!r}")
+    return _type_of(name)
+
+
+@lru_cache
+def _type_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "operation"
 
 
@@ -75,7 +79,7 @@ def create(
             spec = _core.OperationSpec(asked)
         else:
             spec = _plain_spec(kind, name)
-        facts = (context is not None and as_dict(context)) or {}
+        facts = {} if context is None else as_dict(context) or {}
         return _core.create_operation(spec, limit, native_token, facts)
 
     try:
