@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from .errors import FeatureNotAvailableError
 
@@ -85,7 +84,7 @@ def rebuild_with(extra: str) -> str:
             pip_install("--force-reinstall", "--no-deps", "--no-cache-dir", "ktrdr-core")
             + f" && {install_extra(extra)}"
         )
-    source = Path(url2pathname(urlsplit(url).path))
+    source = Path(unquote(urlsplit(url).path))
     if not place.get("dir_info", {}).get("editable"):
         return pip_install(f"{source}[{extra}]")
     if Path(sys.prefix) == source / ".venv":
