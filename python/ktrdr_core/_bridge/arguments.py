@@ -73,7 +73,7 @@ def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Ex
             return InvalidArgumentError(
                 f"{name} must be {words}, not {described(value)}", context={"field": name}
             )
-        if not _can_be_sent(value):
+        if not can_be_sent(value):
             return InvalidArgumentError(
                 f"{name} holds half of a surrogate pair: that is no text which UTF-8 can carry",
                 context={"field": name},
@@ -118,9 +118,10 @@ def _fits(value: object, annotation: str) -> bool:
     )
 
 
-def _can_be_sent(value: object) -> bool:
+def can_be_sent(value: object) -> bool:
+    """Say whether UTF-8 can carry it, and all that a mapping holds."""
     if isinstance(value, Mapping):
-        return all(_can_be_sent(text) for item in value.items() for text in item)
+        return all(can_be_sent(text) for item in value.items() for text in item)
     if not isinstance(value, str):
         return True
     try:

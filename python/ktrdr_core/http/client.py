@@ -389,18 +389,6 @@ _Made = tuple[_core.HttpRequest, _core.CancellationToken | None, ForeignToken | 
 _BODIES = ("content", "data")
 
 
-def _file_rows(files: Any) -> list[Any]:
-    from .multipart import file_rows
-
-    return file_rows(files)
-
-
-def _field_rows(data: Any) -> list[Any]:
-    from .multipart import field_rows
-
-    return field_rows(data)
-
-
 def _made(method: str, url: str, options: _GetOptions) -> _Made:
     given: dict[str, Any] = {"method": method, "url": url}
     if not options:
@@ -417,7 +405,11 @@ def _made(method: str, url: str, options: _GetOptions) -> _Made:
     if given.get("json", ...) is not ...:
         bodies.append("json")
     files = given.pop("files", None)
-    rows = [] if files is None else _file_rows(files)
+    rows: list[Any] = []
+    if files is not None:
+        from .multipart import field_rows, file_rows
+
+        rows = file_rows(files)
     if rows and bodies != ["data"]:
         bodies.append("files")
     if len(bodies) > 1:
@@ -425,7 +417,7 @@ def _made(method: str, url: str, options: _GetOptions) -> _Made:
     data = given.pop("data", None)
     if rows:
         # Behind the headers, which may name the boundary.
-        given["files"] = _field_rows(data) + rows
+        given["files"] = field_rows(data) + rows
     elif data is not None:
         given["form"] = urlencode(without_none(data), doseq=True)
     return _core.HttpRequest(given), token, foreign

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from .._bridge.arguments import described
+from .._bridge.arguments import can_be_sent, described
 from ..errors import InvalidArgumentError
 from .query import without_none
 
@@ -80,18 +80,11 @@ def _file_row(name: str, file: Any) -> _Row:
     if content_type is None:
         content_type = _type_of(filename)
     for text in (name, filename or "", content_type, content if isinstance(content, str) else ""):
-        if not text.isascii():
-            _check_utf8(text)
+        if not (text.isascii() or can_be_sent(text)):
+            raise _wrong(
+                "a name or a text holds half of a surrogate pair: that is no text which UTF-8 can carry"
+            )
     return name, filename, content_type, _content(name, content)
-
-
-def _check_utf8(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _wrong(
-            "a name or a text holds half of a surrogate pair: that is no text which UTF-8 can carry"
-        ) from None
 
 
 def _type_of(filename: str | None) -> str:
