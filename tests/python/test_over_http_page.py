@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from ktrdr_core import OperationsService, current_operation, errors
 from ktrdr_core.fastapi import operations_router
 from ktrdr_core.testing import Domain
+from over_http import parse
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "over-http.md").read_text()
 KINDS = re.findall(r"^\| `(?!event`)(\w+)` \| [^|]* \| [^|]* \|$", PAGE, re.MULTILINE)
@@ -66,9 +67,9 @@ def events() -> dict[str, list[dict[str, Any]]]:
 
     found: dict[str, list[dict[str, Any]]] = {}
     for block in asyncio.run(main()).split("\r\n\r\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if line[:1] != ":")
-        if fields:
-            found.setdefault(fields["event"], []).append(json.loads(fields["data"]))
+        if block and not block.startswith(":"):
+            _, kind, data = parse(block)
+            found.setdefault(kind, []).append(data)
     return found
 
 
