@@ -26,10 +26,6 @@ ALWAYS_THERE = {"numpy", "pydantic", "pydantic_core", "yaml", "click", "rich"}
 # Run where the modules named on the command line cannot be found.
 WITHOUT = """
 import sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in absent:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 def hide(finder):
     class Blind:
         def find_spec(self, name, *rest):
@@ -144,9 +140,7 @@ def test_two_missing_modules_are_named_together() -> None:
     assert "'ktrdr-core[fastapi,demo]'" in said
 
 
-def test_a_module_that_does_not_fit_is_told_of_with_the_same_command(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_module_that_does_not_fit_is_told_of_with_the_same_command() -> None:
     with pytest.raises(errors.FeatureNotAvailableError, match=r"another fastapi.*\[fastapi\]"):
         with _extras.needed_by("the routes"):
             raise ImportError("cannot import name 'x' from 'fastapi'", name="fastapi")
