@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from http_service import Authority, Service
+    from ktrdr_core.http import Client
+    from ktrdr_core.testing import FaultServer
+
+# So that their assertions say what they compare.
+pytest.register_assert_rewrite("over_http", "sink")
 
 #: Stands for a secret wherever a test sends one; in no output of any test.
 MARKER = "hush-4fd1c7a2"
@@ -70,3 +75,21 @@ def service(request: pytest.FixtureRequest, authority: Authority) -> Service:
     from http_service import Service
 
     return Service(authority, tls=request.param == "tls")
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    """Give a server that answers every request with an empty object."""
+    from ktrdr_core.testing import FaultServer, ok
+
+    with FaultServer(ok("{}")) as one:
+        yield one
+
+
+@pytest.fixture
+def client(server: FaultServer) -> Iterator[Client]:
+    """Give a client of ``server`` that tries once."""
+    from ktrdr_core.http import Client, RetryPolicy
+
+    with Client(server.url, retry=RetryPolicy(attempts=1)) as one:
+        yield one

@@ -10,7 +10,7 @@ import io
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import httpx
@@ -20,28 +20,9 @@ from hypothesis import strategies as st
 
 import soak
 from ktrdr_core import errors
-from ktrdr_core.http import Client, RetryPolicy
+from ktrdr_core.http import Client
 from ktrdr_core.testing import FaultServer, ok
 from sink import parts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-ONCE = RetryPolicy(attempts=1)
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer(ok("{}")) as one:
-        yield one
-
-
-@pytest.fixture
-def client(server: FaultServer) -> Iterator[Client]:
-    with Client(server.url, retry=ONCE) as one:
-        yield one
-
 
 # ---- on the wire
 

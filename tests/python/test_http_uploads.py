@@ -10,32 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import held
 import soak
-from held import descriptors, resident
-from ktrdr_core import CancellationToken, errors
+from ktrdr_core import CancellationToken, _core, errors
 from ktrdr_core.http import Client, RetryPolicy, Timeouts
 from ktrdr_core.testing import HOLD, FaultServer, ok, status
 from sink import Sink, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from http_service import Service
 
 ONCE = RetryPolicy(attempts=1)
 SLICE = 128 * 1024
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer(ok("{}")) as one:
-        yield one
-
-
-@pytest.fixture
-def client(server: FaultServer) -> Iterator[Client]:
-    with Client(server.url, retry=ONCE) as one:
-        yield one
 
 
 # ---- read from disk
@@ -59,14 +45,14 @@ def test_memory_does_not_grow_with_a_file(tmp_path: Path) -> None:
         file.truncate(size)
     with Sink() as sink, Client(sink.url, timeouts=Timeouts(total=600)) as client:
         client.post("/", files={"f": b"warm"}).result()
-        before = resident()
+        before = held.resident()
         most = 0
 
         async def main() -> None:
             nonlocal most
             call = asyncio.create_task(client.post("/", files={"f": path}))
             while not call.done():
-                most = max(most, resident())
+                most = max(most, held.resident())
                 await asyncio.sleep(0.005)
             await call
 
@@ -105,9 +91,9 @@ def test_the_callers_file_may_be_closed_once_the_request_is_made_and_many_cost_n
     call.result()
     assert [parts_of(request)[0][1] for request in server.requests] == [b"content"] * 2
     del call
-    before = descriptors()
+    before = held.descriptors()
     waiting = [client.post("/", files={"f": path}) for _ in range(200)]
-    assert descriptors() == before
+    assert held.descriptors() == before
 
     async def main() -> None:
         await asyncio.gather(*waiting)
@@ -262,14 +248,9 @@ def test_a_cancel_in_the_middle_stops_at_once_and_closes_the_file(tmp_path: Path
 
 def wait_for_no_descriptor_of(path: Path) -> None:
     """What reads has a slice in hand yet."""
-    for _ in range(10_000):
-        if not any(
-            os.path.realpath(f"/proc/self/fd/{fd}") == str(path)
-            for fd in os.listdir("/proc/self/fd")
-        ):
-            return
-        threading.Event().wait(0.001)
-    raise AssertionError(f"{path} is still open")
+    assert not _core.wait_for_live({**_core.live_objects(), "Descriptor": 0}, held.limit)
+    still_open = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    assert str(path) not in still_open
 
 
 def test_a_limit_in_the_middle_ends_it(tmp_path: Path) -> None:
