@@ -7,7 +7,6 @@
 
 #include <algorithm>
 
-#include <ktrdr/base/log.hpp>
 #include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/coroutines/gate.hpp>
 #include <ktrdr/coroutines/run_on.hpp>

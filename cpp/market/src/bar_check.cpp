@@ -156,20 +156,6 @@ std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe)
     return std::nullopt;
 }
 
-std::optional<BarFault> find_unclosed(const Bars& bars, UtcTime now, const EndOf& end_of) {
-    // Stamps rise, so those that have not ended are the last.
-    std::size_t closed = bars.size();
-    while (closed > 0 && end_of(bars.start_of(closed - 1)) > now) {
-        --closed;
-    }
-    if (closed == bars.size()) {
-        return std::nullopt;
-    }
-    return BarFault{closed, "timestamp",
-                    fmt::format("the bar is not closed before {}, and now is {}: drop what is not closed",
-                                format_time(end_of(bars.start_of(closed))), format_time(now))};
-}
-
 Error to_error(const BarFault& fault, const Bars& bars, std::string_view place) {
     const std::string stamp = format_time(bars.start_of(fault.row));
     return fail(Errc::invalid_argument, fmt::format("{} ({}), column {}: {}", place, stamp, fault.column, fault.what),

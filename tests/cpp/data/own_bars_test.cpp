@@ -32,6 +32,19 @@ std::vector<TimeRange> covered(const std::vector<std::string>& stamps, const cha
     return covered_by(stamped_bars(stamps), Timeframe::parse(timeframe).value());
 }
 
+TEST(FaultOfOwn, IsTheFirstBarThatHasNotEnded) {
+    const Timeframe day = Timeframe::parse("1d").value();
+    const Bars two_days = stamped_bars({"2024-01-02", "2024-01-03"});
+    EXPECT_FALSE(fault_of_own(two_days, day, at("2024-01-04")));
+    EXPECT_FALSE(fault_of_own(Bars{}, day, at("2024-01-04")));
+    const auto second = fault_of_own(two_days, day, at("2024-01-03T23:00"));
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second->row, 1U);
+    EXPECT_EQ(second->column, "timestamp");
+    EXPECT_THAT(second->what, HasSubstr("not closed before 2024-01-04T00:00"));
+    EXPECT_EQ(fault_of_own(two_days, day, at("2023-01-01"))->row, 0U);
+}
+
 TEST(CoveredBy, ReachesFromTheFirstBarToTheEndOfTheLast) {
     EXPECT_THAT(covered({"2024-01-02", "2024-01-03", "2024-01-08"}), ElementsAre(range("2024-01-02", "2024-01-09")));
     EXPECT_THAT(covered({"2024-01-05T20:59", "2024-01-08T14:30"}, "1m"),

@@ -80,18 +80,6 @@ TEST(FindFault, SeesBarsOfAShorterTimeframe) {
     EXPECT_FALSE(fault_of(stamped({"2024-03-09T05:00", "2024-03-10T05:00", "2024-03-11T04:00"}), "1d"));
 }
 
-TEST(FindUnclosed, SeesTheFirstBarThatHasNotEnded) {
-    const EndOf a_day = [](UtcTime start) { return start + std::chrono::days{1}; };
-    EXPECT_FALSE(find_unclosed(two_days(), moment_of("2024-01-04"), a_day));
-    EXPECT_FALSE(find_unclosed(Bars{}, moment_of("2024-01-04"), a_day));
-    const auto second = find_unclosed(two_days(), moment_of("2024-01-03T23:00"), a_day);
-    ASSERT_TRUE(second);
-    EXPECT_EQ(second->row, 1U);
-    EXPECT_EQ(second->column, "timestamp");
-    EXPECT_THAT(second->what, HasSubstr("not closed before 2024-01-04T00:00"));
-    EXPECT_EQ(find_unclosed(two_days(), moment_of("2023-01-01"), a_day)->row, 0U);
-}
-
 TEST(FindFault, SeesPricesThatCannotBe) {
     const double none = std::numeric_limits<double>::quiet_NaN();
     const double endless = std::numeric_limits<double>::infinity();

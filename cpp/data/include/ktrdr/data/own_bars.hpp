@@ -47,8 +47,6 @@ struct ImportRequest {
 /// The same, by what the request or the file's name says.
 [[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider);
 
-/// When bars of a timeframe end: the one place for all that is done with own bars.
-[[nodiscard]] KTRDR_EXPORT EndOf ends_of(const Timeframe& timeframe);
 /// The first of own bars that cannot be, or is not closed at `now`.
 [[nodiscard]] KTRDR_EXPORT std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe,
                                                                 UtcTime now);
