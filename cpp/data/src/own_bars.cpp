@@ -67,17 +67,6 @@ std::chrono::nanoseconds longest_pause(UtcTime start, UtcTime end) {
 
 }  // namespace
 
-Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe, const std::string& provider) {
-    if (const auto checked = check_symbol(symbol); !checked) {
-        return checked.error();
-    }
-    const auto known = Timeframe::parse(timeframe);
-    if (!known) {
-        return known.error();
-    }
-    return SeriesKey{.provider = provider, .symbol = symbol, .timeframe = *known};
-}
-
 Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider) {
     const NamedSeries named = named_by(request.file);
     if (!request.timeframe && !named.timeframe) {

@@ -41,10 +41,7 @@ struct ImportRequest {
     std::string parent_id{};
 };
 
-/// Symbol and timeframe as a series of `provider`. Errors: `invalid_argument`.
-[[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe,
-                                                          const std::string& provider);
-/// The same, by what the request or the file's name says.
+/// The series of `provider` that the request or the file's name says (see the other `check_series`).
 [[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider);
 
 /// The first of own bars that cannot be, or is not closed at `now`.
