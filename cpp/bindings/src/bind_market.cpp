@@ -115,12 +115,7 @@ Given from_arrow_stream(const py::capsule& capsule) {
 
 std::tuple<std::vector<std::optional<std::size_t>>, std::vector<std::string>> plan(
     const std::vector<std::string>& names) {
-    auto found = unwrap(plan_columns("the frame: ", names));
-    if (found.time_of_day) {
-        throw ErrorException(fail(Errc::invalid_argument,
-                                  "the frame has a column date and a column time: give one with both in it",
-                                  {{"field", "columns"}, {"column", "timestamp"}}));
-    }
+    auto found = unwrap(plan_frame(names));
     return {std::vector<std::optional<std::size_t>>(found.at.begin(), found.at.end()), std::move(found.ignored)};
 }
 

@@ -151,6 +151,15 @@ Result<ColumnPlan> plan_columns(std::string_view what, std::span<const std::stri
     return plan;
 }
 
+Result<ColumnPlan> plan_frame(std::span<const std::string> names) {
+    auto plan = plan_columns("the frame: ", names);
+    if (plan && plan->time_of_day) {
+        return bad_columns("", to_string(BarColumn::time),
+                           "the frame has a column date and a column time: give one with both in it");
+    }
+    return plan;
+}
+
 void BarsBuilder::add_numbers(BarColumn column, const GivenValues& values) {
     std::vector<double>& to = column_of(bars_, column);
     const bool is_volume = column == BarColumn::volume;
