@@ -66,7 +66,7 @@ py::list rows_of(const BarsView& self, std::size_t first, std::size_t last) {
     for (std::size_t i = 0; i < part.size(); ++i) {
         const double volume = part.volume()[i];
         rows[i] = py::make_tuple(datetime_of(time[i]), part.open()[i], part.high()[i], part.low()[i], part.close()[i],
-                                 volume == -1 ? std::nan("") : volume);
+                                 volume == Bars::no_volume ? std::nan("") : volume);
     }
     return rows;
 }

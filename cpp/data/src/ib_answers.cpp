@@ -70,9 +70,6 @@ struct Rows {
     std::string unreadable{};
 };
 
-/// What `Bars` says where the provider gives no volume.
-constexpr double no_volume = -1;
-
 constexpr std::array<std::string_view, 4> prices{"open", "high", "low", "close"};
 
 std::optional<double> number_of(const json::object& bar, std::string_view field) {
@@ -94,7 +91,7 @@ std::string read_values(const json::value& value, std::array<double, 5>& values)
         values.at(i) = *price;
     }
     const auto volume = number_of(*bar, "volume");
-    values.back() = volume && std::isfinite(*volume) ? *volume : no_volume;
+    values.back() = volume && std::isfinite(*volume) ? *volume : Bars::no_volume;
     return {};
 }
 

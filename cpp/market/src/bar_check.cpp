@@ -64,7 +64,7 @@ private:
         const bool inside = low <= open && low <= close && high >= open && high >= close;
         const double volume = bars_.volume[row];
         return in_order && apart && time[row] % step_ == 0 && inside && std::isfinite(high) && std::isfinite(low) &&
-               (volume >= 0 || volume == -1) && std::isfinite(volume);
+               (volume >= 0 || volume == Bars::no_volume) && std::isfinite(volume);
     }
 
     [[nodiscard]] std::optional<BarFault> stamp_fault(std::size_t row) const {
@@ -124,7 +124,7 @@ private:
 
     [[nodiscard]] std::optional<BarFault> volume_fault(std::size_t row) const {
         const double volume = bars_.volume[row];
-        if (std::isfinite(volume) && (volume >= 0 || volume == -1)) {
+        if (std::isfinite(volume) && (volume >= 0 || volume == Bars::no_volume)) {
             return std::nullopt;
         }
         return BarFault{

@@ -186,7 +186,7 @@ void BarsBuilder::add_numbers(BarColumn column, const GivenValues& values) {
             value = no_number;
         }
         if (is_volume && std::isnan(value)) {
-            value = -1;
+            value = Bars::no_volume;
         }
     }
 }
@@ -230,7 +230,7 @@ Result<void> BarsBuilder::add_stamp_text(std::optional<std::string_view> text) {
 
 Result<Bars> BarsBuilder::finish() && {
     if (bars_.volume.empty()) {
-        bars_.volume.assign(bars_.size(), -1.0);
+        bars_.volume.assign(bars_.size(), Bars::no_volume);
     }
     if (const auto checked = bars_.check_lengths(); !checked) {
         return checked.error();
