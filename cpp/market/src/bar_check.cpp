@@ -22,23 +22,11 @@ std::int64_t stamp_step(const Timeframe& timeframe) {
            (timeframe.unit() == Timeframe::Unit::minute ? std::gcd(timeframe.count(), quarter) : quarter);
 }
 
-/// The length of the shortest bar.
-std::int64_t shortest(const Timeframe& timeframe) {
-    switch (timeframe.unit()) {
-        case Timeframe::Unit::minute: return minute_nanos * timeframe.count();
-        case Timeframe::Unit::hour: return 60 * minute_nanos * timeframe.count();
-        case Timeframe::Unit::day: return 24 * 60 * minute_nanos * timeframe.count();
-        case Timeframe::Unit::week: return 7 * 24 * 60 * minute_nanos * timeframe.count();
-        case Timeframe::Unit::month: break;
-    }
-    return 28LL * 24 * 60 * minute_nanos * timeframe.count();
-}
-
 /// The rules of one series, asked row by row.
 class RowCheck final {
 public:
     RowCheck(const Bars& bars, const Timeframe& timeframe)
-        : bars_(bars), timeframe_(timeframe), step_(stamp_step(timeframe)), shortest_(shortest(timeframe)) {}
+        : bars_(bars), timeframe_(timeframe), step_(stamp_step(timeframe)), shortest_(timeframe.shortest().count()) {}
 
     [[nodiscard]] std::optional<BarFault> fault(std::size_t row) const {
         if (is_sound(row)) {

@@ -121,7 +121,6 @@ private:
         [[nodiscard]] const Block* end() const noexcept { return block.data() + count; }
     };
 
-    [[nodiscard]] bool is_intraday() const noexcept;
     [[nodiscard]] Period plain_period(UtcTime stamp) const noexcept;
     [[nodiscard]] UtcTime plain_floor(UtcTime time) const noexcept;
     [[nodiscard]] UtcTime plain_closed_end(UtcTime now) const noexcept;
