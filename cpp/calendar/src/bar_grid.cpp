@@ -14,8 +14,7 @@ using std::chrono::days;
 using std::chrono::nanoseconds;
 using std::chrono::sys_days;
 
-constexpr std::array<std::pair<BarCut, std::string_view>, 3> cut_names{
-    {{BarCut::open_then_clock, "open_then_clock"}, {BarCut::from_open, "from_open"}, {BarCut::clock, "clock"}}};
+constexpr std::array<std::string_view, 3> cut_names{"open_then_clock", "from_open", "clock"};
 constexpr std::array<std::string_view, 7> asset_classes{"stock", "etf", "index", "future", "option", "forex", "crypto"};
 constexpr std::array<std::string_view, 2> session_types{"regular", "extended"};
 /// A maintenance break of IB's own at the beginning of each forex session.
@@ -24,11 +23,13 @@ constexpr std::chrono::minutes ib_forex_delay{15};
 constexpr UtcTime last_stamp = UtcTime::max() - days{62};
 constexpr UtcTime first_stamp = UtcTime::min() + days{62};
 
+/// Which of the choices the value is.
 template <std::size_t Count>
-Result<void> check_choice(std::string_view field, std::string_view value,
-                          const std::array<std::string_view, Count>& choices) {
-    if (std::find(choices.begin(), choices.end(), value) != choices.end()) {
-        return {};
+Result<std::size_t> choose(std::string_view field, std::string_view value,
+                           const std::array<std::string_view, Count>& choices) {
+    const auto found = std::find(choices.begin(), choices.end(), value);
+    if (found != choices.end()) {
+        return static_cast<std::size_t>(found - choices.begin());
     }
     return fail(Errc::invalid_argument,
                 fmt::format("{} {:?} is not known: use one of {}", field, value.substr(0, 32), fmt::join(choices, " ")),
@@ -70,23 +71,20 @@ bool lies_in_pause(const Session& session, UtcTime stamp, nanoseconds length) no
 }  // namespace
 
 std::string_view to_string(BarCut cut) noexcept {
-    const auto found =
-        std::find_if(cut_names.begin(), cut_names.end(), [cut](const auto& one) { return one.first == cut; });
-    return found->second;
+    return cut_names[static_cast<std::size_t>(cut)];
 }
 
-std::optional<BarCut> bar_cut_from(std::string_view name) noexcept {
-    const auto found =
-        std::find_if(cut_names.begin(), cut_names.end(), [name](const auto& one) { return one.second == name; });
-    return found == cut_names.end() ? std::nullopt : std::optional(found->first);
+Result<BarCut> parse_bar_cut(std::string_view name) {
+    const auto cut = choose("cut", name, cut_names);
+    return cut ? Result<BarCut>(static_cast<BarCut>(*cut)) : Result<BarCut>(cut.error());
 }
 
 Result<BarGrid> BarGrid::make(const Timeframe& timeframe, SessionCalendarPtr calendar, const GridOptions& options) {
-    if (auto checked = check_choice("asset_class", options.asset_class, asset_classes); !checked) {
-        return checked.error();
+    if (const auto known = choose("asset_class", options.asset_class, asset_classes); !known) {
+        return known.error();
     }
-    if (auto checked = check_choice("session", options.session, session_types); !checked) {
-        return checked.error();
+    if (const auto known = choose("session", options.session, session_types); !known) {
+        return known.error();
     }
     BarGrid grid(timeframe);
     grid.calendar_ = std::move(calendar);

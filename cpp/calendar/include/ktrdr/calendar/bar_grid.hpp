@@ -26,7 +26,8 @@ enum class BarCut {
 };
 
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(BarCut cut) noexcept;
-[[nodiscard]] KTRDR_EXPORT std::optional<BarCut> bar_cut_from(std::string_view name) noexcept;
+/// `invalid_argument` naming the cuts for any other name.
+[[nodiscard]] KTRDR_EXPORT Result<BarCut> parse_bar_cut(std::string_view name);
 
 /// What besides timeframe and calendar decides where bars begin and end.
 struct GridOptions {
