@@ -13,6 +13,8 @@
 #include <ktrdr/data/planner.hpp>
 #include <ktrdr/market/time_text.hpp>
 
+#include "spawned.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -246,7 +248,7 @@ asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRang
         for (std::size_t i = 0; i < lanes; ++i) {
             asio::co_spawn(io, lane(segments), [segments](const std::exception_ptr& thrown) {
                 if (thrown) {
-                    segments->fail_with(fail(Errc::internal, "a segment ended with an exception"));
+                    segments->fail_with(escaped(thrown, "loading a segment"));
                 }
                 segments->lane_ended();
             });
