@@ -145,14 +145,13 @@ Result<json::object> read_table(const json::object& answer, const std::string& a
 }
 
 /// Why more may be there than came; nothing for nothing.
-std::string shortfall(const json::object& answer, const Rows& rows) {
+std::string shortfall(const json::object& answer, const json::object& table, const Rows& rows) {
     if (const std::string_view said = text_or_empty(answer, "error"); !said.empty()) {
         return fmt::format("the service says: {}", said);
     }
     const json::value* const told = answer.if_contains("rows");
-    const std::size_t count = rows.good.size() + rows.dropped.size() + (rows.unreadable.empty() ? 0 : 1);
-    if (told != nullptr && told->is_int64() && told->get_int64() > static_cast<std::int64_t>(count)) {
-        return fmt::format("the answer says that it has {} rows, and has {}", told->get_int64(), count);
+    if (told != nullptr && told->is_int64() && told->get_int64() > static_cast<std::int64_t>(table.size())) {
+        return fmt::format("the answer says that it has {} rows, and has {}", told->get_int64(), table.size());
     }
     if (!rows.unreadable.empty()) {
         return fmt::format("the answer has a bar stamped {:?}, which is no time", rows.unreadable);
@@ -274,7 +273,7 @@ Result<SourceAnswer> read_historical(const json::value& answer, const BarsWanted
     if (!rows) {
         return rows.error();
     }
-    std::string partial = shortfall(**object, *rows);
+    std::string partial = shortfall(**object, *table, *rows);
     if (!partial.empty() && rows->good.empty() && rows->dropped.empty()) {
         return broken(asked, fmt::format("has no bars, and may not be whole: {}", partial));
     }
