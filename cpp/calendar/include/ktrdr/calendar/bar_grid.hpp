@@ -74,7 +74,6 @@ public:
                                               const GridOptions& options);
 
     [[nodiscard]] const Timeframe& timeframe() const noexcept { return timeframe_; }
-    [[nodiscard]] const SessionCalendarPtr& calendar() const noexcept { return calendar_; }
 
     [[nodiscard]] UtcTime end_of(UtcTime stamp) const noexcept { return period_of(stamp).end; }
     [[nodiscard]] Period period_of(UtcTime stamp) const noexcept;
