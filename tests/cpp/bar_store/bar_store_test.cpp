@@ -11,20 +11,13 @@
 #include <span>
 
 #include <ktrdr/bar_store/bar_store.hpp>
-#include <ktrdr/market/time_text.hpp>
+
+#include "times.hpp"
 
 namespace ktrdr {
 namespace {
 
 using testing::HasSubstr;
-
-UtcTime at(std::string_view text) {
-    return parse_time("time", text).value();
-}
-
-TimeRange range(std::string_view start, std::string_view end) {
-    return {at(start), at(end)};
-}
 
 constexpr TimeRange always{UtcTime::min(), UtcTime::max()};
 

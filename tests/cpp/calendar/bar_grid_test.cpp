@@ -11,7 +11,6 @@ namespace {
 using std::chrono::days;
 using std::chrono::hours;
 using std::chrono::minutes;
-using test::at;
 using test::date;
 using test::expected;
 using test::grid;

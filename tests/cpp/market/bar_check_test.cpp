@@ -4,21 +4,18 @@
 #include <limits>
 
 #include <ktrdr/market/bar_check.hpp>
-#include <ktrdr/market/time_text.hpp>
+
+#include "times.hpp"
 
 namespace ktrdr {
 namespace {
 
 using testing::HasSubstr;
 
-UtcTime moment_of(std::string_view text) {
-    return parse_time("time", text).value();
-}
-
 Bars stamped(std::initializer_list<std::string_view> stamps) {
     Bars bars;
     for (const std::string_view stamp : stamps) {
-        bars.push_back(moment_of(stamp).time_since_epoch().count(), 10, 12, 9, 11, 100);
+        bars.push_back(at(stamp).time_since_epoch().count(), 10, 12, 9, 11, 100);
     }
     return bars;
 }
