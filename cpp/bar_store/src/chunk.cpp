@@ -112,7 +112,7 @@ void append(Column& to, const Column& from) {
 }  // namespace
 
 int chunk_part(const Timeframe& timeframe, std::int64_t stamp) {
-    if (timeframe.unit() != Timeframe::Unit::minute && timeframe.unit() != Timeframe::Unit::hour) {
+    if (!timeframe.is_intraday()) {
         return 0;
     }
     const UtcTime time{std::chrono::nanoseconds{stamp}};

@@ -61,14 +61,7 @@ auto instant(std::optional<UtcTime> (SessionCalendar::*question)(UtcTime) const 
 
 BarGrid make_grid(const std::string& timeframe, SessionCalendarPtr calendar, GridOptions options,
                   const std::string& cut) {
-    const auto known = bar_cut_from(cut);
-    if (!known) {
-        throw ErrorException(
-            fail(Errc::invalid_argument,
-                 "cut \"" + cut.substr(0, 32) + "\" is not known: use one of open_then_clock from_open clock",
-                 {{"field", "cut"}}));
-    }
-    options.cut = *known;
+    options.cut = unwrap(parse_bar_cut(cut));
     return unwrap(BarGrid::make(unwrap(Timeframe::parse(timeframe)), std::move(calendar), options));
 }
 

@@ -66,7 +66,7 @@ py::list rows_of(const BarsView& self, std::size_t first, std::size_t last) {
     for (std::size_t i = 0; i < part.size(); ++i) {
         const double volume = part.volume()[i];
         rows[i] = py::make_tuple(datetime_of(time[i]), part.open()[i], part.high()[i], part.low()[i], part.close()[i],
-                                 volume == -1 ? std::nan("") : volume);
+                                 volume == Bars::no_volume ? std::nan("") : volume);
     }
     return rows;
 }
@@ -115,12 +115,7 @@ Given from_arrow_stream(const py::capsule& capsule) {
 
 std::tuple<std::vector<std::optional<std::size_t>>, std::vector<std::string>> plan(
     const std::vector<std::string>& names) {
-    auto found = unwrap(plan_columns("the frame: ", names));
-    if (found.time_of_day) {
-        throw ErrorException(fail(Errc::invalid_argument,
-                                  "the frame has a column date and a column time: give one with both in it",
-                                  {{"field", "columns"}, {"column", "timestamp"}}));
-    }
+    auto found = unwrap(plan_frame(names));
     return {std::vector<std::optional<std::size_t>>(found.at.begin(), found.at.end()), std::move(found.ignored)};
 }
 

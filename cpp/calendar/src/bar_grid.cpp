@@ -14,8 +14,7 @@ using std::chrono::days;
 using std::chrono::nanoseconds;
 using std::chrono::sys_days;
 
-constexpr std::array<std::pair<BarCut, std::string_view>, 3> cut_names{
-    {{BarCut::open_then_clock, "open_then_clock"}, {BarCut::from_open, "from_open"}, {BarCut::clock, "clock"}}};
+constexpr std::array<std::string_view, 3> cut_names{"open_then_clock", "from_open", "clock"};
 constexpr std::array<std::string_view, 7> asset_classes{"stock", "etf", "index", "future", "option", "forex", "crypto"};
 constexpr std::array<std::string_view, 2> session_types{"regular", "extended"};
 /// A maintenance break of IB's own at the beginning of each forex session.
@@ -24,27 +23,32 @@ constexpr std::chrono::minutes ib_forex_delay{15};
 constexpr UtcTime last_stamp = UtcTime::max() - days{62};
 constexpr UtcTime first_stamp = UtcTime::min() + days{62};
 
+/// Which of the choices the value is.
 template <std::size_t Count>
-Result<void> check_choice(std::string_view field, std::string_view value,
-                          const std::array<std::string_view, Count>& choices) {
-    if (std::find(choices.begin(), choices.end(), value) != choices.end()) {
-        return {};
+Result<std::size_t> choose(std::string_view field, std::string_view value,
+                           const std::array<std::string_view, Count>& choices) {
+    const auto found = std::find(choices.begin(), choices.end(), value);
+    if (found != choices.end()) {
+        return static_cast<std::size_t>(found - choices.begin());
     }
     return fail(Errc::invalid_argument,
                 fmt::format("{} {:?} is not known: use one of {}", field, value.substr(0, 32), fmt::join(choices, " ")),
                 {{"field", field}, {"value", value.substr(0, 32)}});
 }
 
-/// What one bar of a timeframe below a week lasts.
-nanoseconds length_of(const Timeframe& timeframe) noexcept {
+/// The first day of the week or month that a date is in; for shorter timeframes the date itself.
+sys_days first_day(const Timeframe& timeframe, sys_days date, std::chrono::weekday first_of_week) noexcept {
     switch (timeframe.unit()) {
-        case Timeframe::Unit::minute: return std::chrono::minutes{timeframe.count()};
-        case Timeframe::Unit::hour: return std::chrono::hours{timeframe.count()};
-        case Timeframe::Unit::day:
-        case Timeframe::Unit::week:
-        case Timeframe::Unit::month: break;
+        case Timeframe::Unit::week: return date - (std::chrono::weekday{date} - first_of_week);
+        case Timeframe::Unit::month: {
+            const std::chrono::year_month_day day{date};
+            return sys_days{day.year() / day.month() / 1};
+        }
+        case Timeframe::Unit::minute:
+        case Timeframe::Unit::hour:
+        case Timeframe::Unit::day: break;
     }
-    return days{1};
+    return date;
 }
 
 sys_days same_day_next_month(sys_days date) noexcept {
@@ -67,23 +71,20 @@ bool lies_in_pause(const Session& session, UtcTime stamp, nanoseconds length) no
 }  // namespace
 
 std::string_view to_string(BarCut cut) noexcept {
-    const auto found =
-        std::find_if(cut_names.begin(), cut_names.end(), [cut](const auto& one) { return one.first == cut; });
-    return found->second;
+    return cut_names[static_cast<std::size_t>(cut)];
 }
 
-std::optional<BarCut> bar_cut_from(std::string_view name) noexcept {
-    const auto found =
-        std::find_if(cut_names.begin(), cut_names.end(), [name](const auto& one) { return one.second == name; });
-    return found == cut_names.end() ? std::nullopt : std::optional(found->first);
+Result<BarCut> parse_bar_cut(std::string_view name) {
+    const auto cut = choose("cut", name, cut_names);
+    return cut ? Result<BarCut>(static_cast<BarCut>(*cut)) : Result<BarCut>(cut.error());
 }
 
 Result<BarGrid> BarGrid::make(const Timeframe& timeframe, SessionCalendarPtr calendar, const GridOptions& options) {
-    if (auto checked = check_choice("asset_class", options.asset_class, asset_classes); !checked) {
-        return checked.error();
+    if (const auto known = choose("asset_class", options.asset_class, asset_classes); !known) {
+        return known.error();
     }
-    if (auto checked = check_choice("session", options.session, session_types); !checked) {
-        return checked.error();
+    if (const auto known = choose("session", options.session, session_types); !known) {
+        return known.error();
     }
     BarGrid grid(timeframe);
     grid.calendar_ = std::move(calendar);
@@ -96,13 +97,9 @@ Result<BarGrid> BarGrid::make(const Timeframe& timeframe, SessionCalendarPtr cal
     return grid;
 }
 
-bool BarGrid::is_intraday() const noexcept {
-    return timeframe_.unit() == Timeframe::Unit::minute || timeframe_.unit() == Timeframe::Unit::hour;
-}
-
 Period BarGrid::period_of(UtcTime stamp) const noexcept {
     if (calendar_ && calendar_->coverage().contains(stamp)) {
-        const auto known = is_intraday() ? intraday_period(stamp) : keyed_period(stamp);
+        const auto known = timeframe_.is_intraday() ? intraday_period(stamp) : keyed_period(stamp);
         if (known) {
             return *known;
         }
@@ -112,7 +109,7 @@ Period BarGrid::period_of(UtcTime stamp) const noexcept {
 
 UtcTime BarGrid::floor(UtcTime time) const noexcept {
     if (calendar_ && calendar_->coverage().contains(time)) {
-        const auto known = is_intraday() ? intraday_floor(time) : keyed_floor(time);
+        const auto known = timeframe_.is_intraday() ? intraday_floor(time) : keyed_floor(time);
         if (known) {
             return *known;
         }
@@ -122,7 +119,7 @@ UtcTime BarGrid::floor(UtcTime time) const noexcept {
 
 UtcTime BarGrid::next(UtcTime stamp) const noexcept {
     if (calendar_ && calendar_->coverage().contains(stamp)) {
-        const auto known = is_intraday() ? intraday_next(stamp) : keyed_next(stamp);
+        const auto known = timeframe_.is_intraday() ? intraday_next(stamp) : keyed_next(stamp);
         if (known) {
             return *known;
         }
@@ -134,7 +131,7 @@ UtcTime BarGrid::closed_end(UtcTime now) const noexcept {
     if (!calendar_ || !calendar_->coverage().contains(now)) {
         return plain_closed_end(now);
     }
-    if (is_intraday()) {
+    if (timeframe_.is_intraday()) {
         const UtcTime newest = floor(now);
         if (!is_closed(newest, now)) {
             return newest;
@@ -152,14 +149,14 @@ UtcTime BarGrid::closed_end(UtcTime now) const noexcept {
 }
 
 bool BarGrid::may_begin_in(TimeRange range, UtcTime other) const noexcept {
-    if (calendar_ || is_intraday() || range.start < first_stamp || range.end > last_stamp) {
+    if (calendar_ || timeframe_.is_intraday() || range.start < first_stamp || range.end > last_stamp) {
         return !range.empty();
     }
     return multiple_at(range.end - nanoseconds{1}, other, days{1}) >= range.start;
 }
 
 UtcTime BarGrid::stored_stamp(UtcTime providers) const noexcept {
-    if (!calendar_ || is_intraday() || !calendar_->coverage().contains(providers)) {
+    if (!calendar_ || timeframe_.is_intraday() || !calendar_->coverage().contains(providers)) {
         return providers;
     }
     sys_days date = std::chrono::floor<days>(providers);
@@ -176,7 +173,7 @@ UtcTime BarGrid::stored_stamp(UtcTime providers) const noexcept {
 }
 
 TimeRange BarGrid::range_of(sys_days date) const noexcept {
-    if (calendar_ && is_intraday()) {
+    if (calendar_ && timeframe_.is_intraday()) {
         const auto sessions = calendar_->sessions();
         const std::size_t index = sessions_before(sessions, [date](const Session& one) { return one.date < date; });
         if (index < sessions.size() && sessions[index].date == date) {
@@ -188,25 +185,21 @@ TimeRange BarGrid::range_of(sys_days date) const noexcept {
 }
 
 std::optional<std::vector<UtcTime>> BarGrid::expected(TimeRange range) const {
-    if (!calendar_ || (extended_ && is_intraday()) || range.start < calendar_->coverage().start ||
+    if (!calendar_ || (extended_ && timeframe_.is_intraday()) || range.start < calendar_->coverage().start ||
         range.end > calendar_->coverage().end) {
         return std::nullopt;
     }
-    return is_intraday() ? intraday_stamps(range) : keyed_stamps(range);
+    return timeframe_.is_intraday() ? intraday_stamps(range) : keyed_stamps(range);
 }
 
 Period BarGrid::plain_period(UtcTime stamp) const noexcept {
     if (stamp > last_stamp) {
         return {stamp, stamp, UtcTime::max()};
     }
-    const sys_days date = std::chrono::floor<days>(stamp);
-    switch (timeframe_.unit()) {
-        case Timeframe::Unit::minute:
-        case Timeframe::Unit::hour:
-        case Timeframe::Unit::day: return {stamp, stamp, stamp + length_of(timeframe_)};
-        case Timeframe::Unit::week: return {stamp, stamp, stamp + std::chrono::weeks{1}};
-        case Timeframe::Unit::month: break;
+    if (timeframe_.unit() != Timeframe::Unit::month) {
+        return {stamp, stamp, stamp + timeframe_.shortest()};
     }
+    const sys_days date = std::chrono::floor<days>(stamp);
     // Not by the time of day: before the first whole day that there is, none can be counted from.
     return {stamp, stamp, stamp + (same_day_next_month(date) - date)};
 }
@@ -215,16 +208,10 @@ UtcTime BarGrid::plain_floor(UtcTime time) const noexcept {
     if (time < first_stamp) {
         return time;
     }
-    const sys_days date = std::chrono::floor<days>(time);
-    switch (timeframe_.unit()) {
-        case Timeframe::Unit::minute:
-        case Timeframe::Unit::hour:
-        case Timeframe::Unit::day: return multiple_at(time, UtcTime{}, length_of(timeframe_));
-        case Timeframe::Unit::week: return UtcTime{date - (std::chrono::weekday{date} - std::chrono::Monday)};
-        case Timeframe::Unit::month: break;
+    if (timeframe_.is_intraday()) {
+        return multiple_at(time, UtcTime{}, timeframe_.shortest());
     }
-    const std::chrono::year_month_day day{date};
-    return UtcTime{sys_days{day.year() / day.month() / 1}};
+    return UtcTime{first_day(timeframe_, std::chrono::floor<days>(time), std::chrono::Monday)};
 }
 
 UtcTime BarGrid::plain_closed_end(UtcTime now) const noexcept {
@@ -252,7 +239,7 @@ BarGrid::Blocks BarGrid::blocks_of(std::size_t index) const noexcept {
     }
     const UtcTime open = std::min(session.open() + delay_, session.close());
     if (cut_ == BarCut::clock) {
-        const nanoseconds length = length_of(timeframe_);
+        const nanoseconds length = timeframe_.shortest();
         UtcTime first = multiple_at(open, midnight, length);
         if (index > 0 && first < sessions[index - 1].close()) {
             // The session before has a bar that runs on into this one.
@@ -282,7 +269,7 @@ std::optional<Period> BarGrid::intraday_period(UtcTime stamp) const noexcept {
     if (index == calendar_->sessions().size()) {
         return std::nullopt;
     }
-    const nanoseconds length = length_of(timeframe_);
+    const nanoseconds length = timeframe_.shortest();
     for (const Block& block : blocks_of(index)) {
         if (stamp < block.first || stamp >= block.end) {
             continue;
@@ -297,7 +284,7 @@ std::optional<Period> BarGrid::intraday_period(UtcTime stamp) const noexcept {
 
 std::optional<UtcTime> BarGrid::intraday_floor(UtcTime time) const noexcept {
     const auto sessions = calendar_->sessions();
-    const nanoseconds length = length_of(timeframe_);
+    const nanoseconds length = timeframe_.shortest();
     // The session that the time is in, else the one before.
     for (std::size_t index = first_ending_after(time) + 1; index-- > 0;) {
         if (index == sessions.size()) {
@@ -317,7 +304,7 @@ std::optional<UtcTime> BarGrid::intraday_floor(UtcTime time) const noexcept {
 
 std::optional<UtcTime> BarGrid::intraday_next(UtcTime stamp) const noexcept {
     const auto sessions = calendar_->sessions();
-    const nanoseconds length = length_of(timeframe_);
+    const nanoseconds length = timeframe_.shortest();
     for (std::size_t index = first_ending_after(stamp); index < sessions.size(); ++index) {
         for (const Block& block : blocks_of(index)) {
             UtcTime found = stamp < block.first ? block.first : multiple_at(stamp, block.anchor, length) + length;
@@ -334,7 +321,7 @@ std::optional<UtcTime> BarGrid::intraday_next(UtcTime stamp) const noexcept {
 
 std::vector<UtcTime> BarGrid::intraday_stamps(TimeRange range) const {
     const auto sessions = calendar_->sessions();
-    const nanoseconds length = length_of(timeframe_);
+    const nanoseconds length = timeframe_.shortest();
     std::vector<UtcTime> stamps;
     for (std::size_t index = first_ending_after(range.start); index < sessions.size(); ++index) {
         const Session& session = sessions[index];
@@ -357,17 +344,7 @@ std::vector<UtcTime> BarGrid::intraday_stamps(TimeRange range) const {
 }
 
 sys_days BarGrid::key_of(sys_days date) const noexcept {
-    switch (timeframe_.unit()) {
-        case Timeframe::Unit::week: return date - (std::chrono::weekday{date} - calendar_->first_of_week());
-        case Timeframe::Unit::month: {
-            const std::chrono::year_month_day day{date};
-            return sys_days{day.year() / day.month() / 1};
-        }
-        case Timeframe::Unit::minute:
-        case Timeframe::Unit::hour:
-        case Timeframe::Unit::day: break;
-    }
-    return date;
+    return first_day(timeframe_, date, calendar_->first_of_week());
 }
 
 std::optional<UtcTime> BarGrid::end_of_session(std::size_t index) const noexcept {

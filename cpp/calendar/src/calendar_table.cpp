@@ -64,6 +64,12 @@ std::optional<minutes> read_minutes(std::string_view text) {
     return before ? -count : count;
 }
 
+/// A name that a message can show as it is.
+bool is_name(std::string_view text, std::size_t longest) {
+    const auto plain = [](char c) { return c > ' ' && c <= '~'; };
+    return !text.empty() && text.size() <= longest && std::all_of(text.begin(), text.end(), plain);
+}
+
 std::optional<weekday> read_weekday(std::string_view text) {
     const auto found = std::find(weekday_names.begin(), weekday_names.end(), text);
     return found == weekday_names.end() ? std::nullopt
@@ -148,8 +154,7 @@ private:
     }
 
     Result<void> read_name(const std::vector<std::string_view>& fields) {
-        const auto plain = [](char c) { return c > ' ' && c <= '~'; };
-        if (fields[1].empty() || fields[1].size() > 32 || !std::all_of(fields[1].begin(), fields[1].end(), plain)) {
+        if (!is_name(fields[1], 32)) {
             return wrong("a calendar's name is 1 to 32 printable characters");
         }
         table_.name = fields[1];
@@ -157,8 +162,7 @@ private:
     }
 
     Result<void> read_zone(const std::vector<std::string_view>& fields) {
-        const auto plain = [](char c) { return c > ' ' && c <= '~'; };
-        if (fields[1].empty() || fields[1].size() > 64 || !std::all_of(fields[1].begin(), fields[1].end(), plain)) {
+        if (!is_name(fields[1], 64)) {
             return wrong("a zone's name is 1 to 64 printable characters");
         }
         table_.zone = fields[1];

@@ -9,14 +9,12 @@
 namespace ktrdr {
 namespace {
 
-constexpr double volume_not_given = -1;
-
 void add_row(Bars& to, const Bars& from, std::size_t row) {
     to.high.back() = std::max(to.high.back(), from.high[row]);
     to.low.back() = std::min(to.low.back(), from.low[row]);
     to.close.back() = from.close[row];
-    const bool given = to.volume.back() != volume_not_given && from.volume[row] != volume_not_given;
-    to.volume.back() = given ? to.volume.back() + from.volume[row] : volume_not_given;
+    const bool given = to.volume.back() != Bars::no_volume && from.volume[row] != Bars::no_volume;
+    to.volume.back() = given ? to.volume.back() + from.volume[row] : Bars::no_volume;
 }
 
 Error reaches_over(const BarGrid& from, const BarGrid& to, UtcTime stamp, const Period& longer) {

@@ -7,12 +7,13 @@
 
 #include <algorithm>
 
-#include <ktrdr/base/log.hpp>
 #include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/coroutines/gate.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/data/planner.hpp>
 #include <ktrdr/market/time_text.hpp>
+
+#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {
@@ -57,27 +58,22 @@ std::string text_of(TimeRange range) {
     return fmt::format("{} to {}", format_short(range.start), format_short(range.end));
 }
 
-/// What the ledger says of a part of a segment.
-struct LedgerPart {
-    TimeRange range{};
-    AskOutcome outcome{AskOutcome::bars};
-};
-
 /// What an answer proves of its segment: nothing where it may lack bars, nor for the periods of rows that were dropped.
-std::vector<LedgerPart> ledger_parts(const SourceAnswer& answer, TimeRange range, const BarGrid& grid) {
+std::vector<LedgerEntry> ledger_parts(const SourceAnswer& answer, TimeRange range, const BarGrid& grid,
+                                      UtcTime asked_at) {
     if (!answer.partial.empty() || answer.dropped.size() > most_dropped_rows) {
-        return {{range, AskOutcome::failed}};
+        return {{range, AskOutcome::failed, asked_at}};
     }
     const AskOutcome outcome = answer.bars.empty() ? AskOutcome::empty : AskOutcome::bars;
     std::vector<UtcTime> holes(answer.dropped.size());
     std::transform(answer.dropped.begin(), answer.dropped.end(), holes.begin(),
                    [](const SourceAnswer::DroppedRow& row) { return row.start; });
     std::sort(holes.begin(), holes.end());
-    std::vector<LedgerPart> parts;
+    std::vector<LedgerEntry> parts;
     UtcTime reached = range.start;
-    const auto add = [&parts](TimeRange part, AskOutcome what) {
+    const auto add = [&parts, asked_at](TimeRange part, AskOutcome what) {
         if (!part.empty()) {
-            parts.push_back({part, what});
+            parts.push_back({part, what, asked_at});
         }
     };
     for (const UtcTime hole : holes) {
@@ -88,18 +84,6 @@ std::vector<LedgerPart> ledger_parts(const SourceAnswer& answer, TimeRange range
     }
     add({reached, range.end}, outcome);
     return parts;
-}
-
-Result<void> commit_parts(BarStore& store, const SeriesKey& key, const SourceAnswer& answer,
-                          const std::vector<LedgerPart>& parts, UtcTime asked_at) {
-    for (const LedgerPart& part : parts) {
-        const auto stored =
-            store.commit_segment(key, part.range, answer.bars.slice(part.range), part.outcome, asked_at);
-        if (!stored) {
-            return stored;
-        }
-    }
-    return {};
 }
 
 }  // namespace
@@ -264,7 +248,7 @@ asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRang
         for (std::size_t i = 0; i < lanes; ++i) {
             asio::co_spawn(io, lane(segments), [segments](const std::exception_ptr& thrown) {
                 if (thrown) {
-                    segments->fail_with(fail(Errc::internal, "a segment ended with an exception"));
+                    segments->fail_with(escaped(thrown, "loading a segment"));
                 }
                 segments->lane_ended();
             });
@@ -289,11 +273,11 @@ asio::awaitable<void> DataLoadingJob::load_one(std::shared_ptr<Segments> segment
         co_return;
     }
     const auto answer = std::make_shared<const SourceAnswer>(fetched ? std::move(*fetched) : SourceAnswer{});
-    auto parts = std::make_shared<const std::vector<LedgerPart>>(
-        fetched ? ledger_parts(*answer, range, BarGrid(task_.key.timeframe))
-                : std::vector<LedgerPart>{{range, outcome_of(fetched.error())}});
-    std::function<Result<void>()> commit = [store = means_.store, key = task_.key, answer, parts, asked_at] {
-        return commit_parts(*store, key, *answer, *parts, asked_at);
+    auto parts = fetched ? ledger_parts(*answer, range, BarGrid(task_.key.timeframe), asked_at)
+                         : std::vector<LedgerEntry>{{range, outcome_of(fetched.error()), asked_at}};
+    std::function<Result<void>()> commit = [store = means_.store, key = task_.key, range, answer,
+                                            parts = std::move(parts)] {
+        return store->commit_segment(key, range, answer->bars, parts);
     };
     if (const auto stored = co_await run_on(means_.store_executor, std::move(commit)); !stored) {
         segments->fail_with(stored.error());

@@ -1,12 +1,13 @@
 #include <ktrdr/data/data_manager.hpp>
 
-#include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
 #include <ktrdr/data/data_loading_job.hpp>
 #include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/data/ib_data_adapter.hpp>
 #include <ktrdr/market/time_text.hpp>
+
+#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {
@@ -36,13 +37,12 @@ json::object progress_context(const LoadTask& task) {
             {"bars_processed", 0}};
 }
 
-boost::asio::awaitable<void> run_job(std::shared_ptr<DataLoadingJob> job, SeriesKey key, OperationDone done) {
+boost::asio::awaitable<Result<BarsView>> run_job(std::shared_ptr<DataLoadingJob> job, SeriesKey key) {
     auto bars = co_await job->run();
     if (!bars) {
-        done(failed(bars.error()));
-        co_return;
+        co_return bars.error();
     }
-    done(BarsView(std::move(*bars), key.symbol, std::string(key.timeframe.name())));
+    co_return BarsView(std::move(*bars), key.symbol, std::string(key.timeframe.name()));
 }
 
 Error closed() {
@@ -110,12 +110,7 @@ DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shar
                    std::shared_ptr<Operation> operation, OperationDone done) {
         LoadMeans means{services.compute, services.store, services.clock, store, source};
         auto loading = std::make_shared<DataLoadingJob>(task, std::move(means), std::move(operation));
-        boost::asio::co_spawn(services.io, run_job(std::move(loading), task.key, done),
-                              [done](const std::exception_ptr& thrown) {
-                                  if (thrown) {
-                                      done(failed(fail(Errc::internal, "a load ended with an exception")));
-                                  }
-                              });
+        spawn_work(services.io, run_job(std::move(loading), task.key), std::move(done), "loading bars");
     };
     return job;
 }

@@ -1,23 +1,17 @@
 // What a data manager does with bars that somebody brings.
 
-#include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/data/data_manager.hpp>
 
+#include "spawned.hpp"
+
 namespace ktrdr {
 namespace {
 
-namespace asio = boost::asio;
-
 constexpr const char* read_step = "read file";
 constexpr const char* store_step = "store bars";
-
-asio::awaitable<void> settle(asio::awaitable<Result<boost::json::object>> work, OperationDone done) {
-    auto stored = co_await std::move(work);
-    done(stored ? Result<std::any>(boost::system::in_place_value, std::move(*stored)) : failed(stored.error()));
-}
 
 /// `Storing AAPL 1d [500/1000]`, of bars or, while a file is read, `Reading AAPL 1d: 40 %`.
 class StoreProgressRenderer final : public ProgressRenderer {
@@ -106,11 +100,7 @@ Result<std::shared_ptr<Operation>> DataManager::start_storing(const SeriesKey& k
     OperationWork run = [services = services_, store = std::move(*open_store), work = std::move(work)](
                             std::shared_ptr<Operation> operation, OperationDone done) {
         StoreMeans means{services.compute, services.store, services.clock, store, std::move(operation)};
-        asio::co_spawn(services.io, settle(work(std::move(means)), done), [done](const std::exception_ptr& thrown) {
-            if (thrown) {
-                done(failed(fail(Errc::internal, "storing bars ended with an exception")));
-            }
-        });
+        spawn_work(services.io, work(std::move(means)), std::move(done), "storing bars");
     };
     return run_operation(services_.registry, services_.io_executor, std::move(spec), std::move(run),
                          std::move(options));

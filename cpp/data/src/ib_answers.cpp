@@ -70,9 +70,6 @@ struct Rows {
     std::string unreadable{};
 };
 
-/// What `Bars` says where the provider gives no volume.
-constexpr double no_volume = -1;
-
 constexpr std::array<std::string_view, 4> prices{"open", "high", "low", "close"};
 
 std::optional<double> number_of(const json::object& bar, std::string_view field) {
@@ -94,7 +91,7 @@ std::string read_values(const json::value& value, std::array<double, 5>& values)
         values.at(i) = *price;
     }
     const auto volume = number_of(*bar, "volume");
-    values.back() = volume && std::isfinite(*volume) ? *volume : no_volume;
+    values.back() = volume && std::isfinite(*volume) ? *volume : Bars::no_volume;
     return {};
 }
 
@@ -148,14 +145,13 @@ Result<json::object> read_table(const json::object& answer, const std::string& a
 }
 
 /// Why more may be there than came; nothing for nothing.
-std::string shortfall(const json::object& answer, const Rows& rows) {
+std::string shortfall(const json::object& answer, const json::object& table, const Rows& rows) {
     if (const std::string_view said = text_or_empty(answer, "error"); !said.empty()) {
         return fmt::format("the service says: {}", said);
     }
     const json::value* const told = answer.if_contains("rows");
-    const std::size_t count = rows.good.size() + rows.dropped.size() + (rows.unreadable.empty() ? 0 : 1);
-    if (told != nullptr && told->is_int64() && told->get_int64() > static_cast<std::int64_t>(count)) {
-        return fmt::format("the answer says that it has {} rows, and has {}", told->get_int64(), count);
+    if (told != nullptr && told->is_int64() && told->get_int64() > static_cast<std::int64_t>(table.size())) {
+        return fmt::format("the answer says that it has {} rows, and has {}", told->get_int64(), table.size());
     }
     if (!rows.unreadable.empty()) {
         return fmt::format("the answer has a bar stamped {:?}, which is no time", rows.unreadable);
@@ -277,7 +273,7 @@ Result<SourceAnswer> read_historical(const json::value& answer, const BarsWanted
     if (!rows) {
         return rows.error();
     }
-    std::string partial = shortfall(**object, *rows);
+    std::string partial = shortfall(**object, *table, *rows);
     if (!partial.empty() && rows->good.empty() && rows->dropped.empty()) {
         return broken(asked, fmt::format("has no bars, and may not be whole: {}", partial));
     }

@@ -88,19 +88,27 @@ Result<void> check_symbol(std::string_view symbol) {
                            symbol.substr(0, 32), symbol.size()));
 }
 
-Result<LoadTask> check_request(const LoadRequest& request, const std::string& provider, UtcTime now) {
-    if (const auto symbol = check_symbol(request.symbol); !symbol) {
-        return symbol.error();
+Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe, const std::string& provider) {
+    if (const auto checked = check_symbol(symbol); !checked) {
+        return checked.error();
     }
-    const auto timeframe = Timeframe::parse(request.timeframe);
-    if (!timeframe) {
-        return timeframe.error();
+    const auto known = Timeframe::parse(timeframe);
+    if (!known) {
+        return known.error();
+    }
+    return SeriesKey{.provider = provider, .symbol = symbol, .timeframe = *known};
+}
+
+Result<LoadTask> check_request(const LoadRequest& request, const std::string& provider, UtcTime now) {
+    const auto key = check_series(request.symbol, request.timeframe, provider);
+    if (!key) {
+        return key.error();
     }
     const auto mode = parse_mode(request.mode);
     if (!mode) {
         return mode.error();
     }
-    const BarGrid grid(*timeframe);
+    const BarGrid grid(key->timeframe);
     auto range = parse_range(request, grid);
     if (range && *mode == LoadMode::full) {
         range = close_range(request, grid, *range, now);
@@ -108,7 +116,7 @@ Result<LoadTask> check_request(const LoadRequest& request, const std::string& pr
     if (!range) {
         return range.error();
     }
-    return LoadTask{{.provider = provider, .symbol = request.symbol, .timeframe = *timeframe}, *mode, *range};
+    return LoadTask{*key, *mode, *range};
 }
 
 }  // namespace ktrdr

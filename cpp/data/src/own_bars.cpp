@@ -7,6 +7,7 @@
 
 #include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/data/load_request.hpp>
+#include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -45,22 +46,26 @@ NamedSeries named_by(const std::filesystem::path& file) {
     return {std::move(symbol), has_timeframe ? std::optional(stem.substr(bar + 1)) : std::nullopt};
 }
 
+/// The first of bars in order that is not closed at `now`.
+std::optional<BarFault> find_unclosed(const Bars& bars, const BarGrid& grid, UtcTime now) {
+    // Stamps rise, so those that are not closed are the last.
+    std::size_t closed = bars.size();
+    while (closed > 0 && !grid.is_closed(bars.start_of(closed - 1), now)) {
+        --closed;
+    }
+    if (closed == bars.size()) {
+        return std::nullopt;
+    }
+    return BarFault{closed, "timestamp",
+                    fmt::format("the bar is not closed before {}, and now is {}: drop what is not closed",
+                                format_time(grid.end_of(bars.start_of(closed))), format_time(now))};
+}
+
 std::chrono::nanoseconds longest_pause(UtcTime start, UtcTime end) {
     return std::max<std::chrono::nanoseconds>(std::chrono::days{7}, 2 * (end - start));
 }
 
 }  // namespace
-
-Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe, const std::string& provider) {
-    if (const auto checked = check_symbol(symbol); !checked) {
-        return checked.error();
-    }
-    const auto known = Timeframe::parse(timeframe);
-    if (!known) {
-        return known.error();
-    }
-    return SeriesKey{.provider = provider, .symbol = symbol, .timeframe = *known};
-}
 
 Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider) {
     const NamedSeries named = named_by(request.file);
@@ -75,21 +80,17 @@ Result<SeriesKey> check_series(const ImportRequest& request, const std::string& 
                         request.timeframe ? *request.timeframe : *named.timeframe, provider);
 }
 
-EndOf ends_of(const Timeframe& timeframe) {
-    return [grid = BarGrid(timeframe)](UtcTime start) { return grid.end_of(start); };
-}
-
 std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe, UtcTime now) {
     auto fault = find_fault(bars, timeframe);
-    return fault ? fault : find_unclosed(bars, now, ends_of(timeframe));
+    return fault ? fault : find_unclosed(bars, BarGrid(timeframe), now);
 }
 
 std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe) {
-    const EndOf end_of = ends_of(timeframe);
+    const BarGrid grid(timeframe);
     std::vector<TimeRange> covered;
     for (std::size_t row = 0; row < bars.size(); ++row) {
         const UtcTime start = bars.start_of(row);
-        const UtcTime end = end_of(start);
+        const UtcTime end = grid.end_of(start);
         if (covered.empty() || start - covered.back().end > longest_pause(start, end)) {
             covered.push_back({start, end});
         } else {

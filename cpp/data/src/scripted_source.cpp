@@ -68,7 +68,7 @@ asio::awaitable<Result<std::optional<UtcTime>>> ScriptedSource::first_timestamp(
     if (series == bars_.end() || series->second.empty()) {
         co_return std::optional<UtcTime>{};
     }
-    co_return std::optional(UtcTime{std::chrono::nanoseconds{series->second.time.front()}});
+    co_return std::optional(series->second.start_of(0));
 }
 
 asio::awaitable<Result<SourceAnswer>> ScriptedSource::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,

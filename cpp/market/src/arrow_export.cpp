@@ -92,14 +92,14 @@ void release_table(ArrowArray* array) {
 /// A bit for each volume that there is; null where there are all.
 std::shared_ptr<const std::vector<std::uint8_t>> valid_bits(std::span<const double> volume, std::int64_t& missing) {
     for (const double one : volume) {
-        missing += one == -1 ? 1 : 0;
+        missing += one == Bars::no_volume ? 1 : 0;
     }
     if (missing == 0) {
         return nullptr;
     }
     auto bits = std::make_shared<std::vector<std::uint8_t>>((volume.size() + 7) / 8, std::uint8_t{0});
     for (std::size_t i = 0; i < volume.size(); ++i) {
-        if (volume[i] != -1) {
+        if (volume[i] != Bars::no_volume) {
             (*bits)[i / 8] = static_cast<std::uint8_t>((*bits)[i / 8] | (1U << (i % 8)));
         }
     }

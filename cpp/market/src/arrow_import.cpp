@@ -206,13 +206,9 @@ Result<Reading> plan_reading(const ArrowSchema& schema) {
     if (!names) {
         return names.error();
     }
-    auto plan = plan_columns("the frame: ", *names);
+    auto plan = plan_frame(*names);
     if (!plan) {
         return plan.error();
-    }
-    if (plan->time_of_day) {
-        return fail(Errc::invalid_argument, "the frame has a column date and a column time: give one with both in it",
-                    {{"field", "columns"}, {"column", "timestamp"}});
     }
     Reading reading{std::move(*plan), {}};
     for (std::size_t i = 0; i < bar_column_count; ++i) {

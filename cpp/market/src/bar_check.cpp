@@ -22,23 +22,11 @@ std::int64_t stamp_step(const Timeframe& timeframe) {
            (timeframe.unit() == Timeframe::Unit::minute ? std::gcd(timeframe.count(), quarter) : quarter);
 }
 
-/// The length of the shortest bar.
-std::int64_t shortest(const Timeframe& timeframe) {
-    switch (timeframe.unit()) {
-        case Timeframe::Unit::minute: return minute_nanos * timeframe.count();
-        case Timeframe::Unit::hour: return 60 * minute_nanos * timeframe.count();
-        case Timeframe::Unit::day: return 24 * 60 * minute_nanos * timeframe.count();
-        case Timeframe::Unit::week: return 7 * 24 * 60 * minute_nanos * timeframe.count();
-        case Timeframe::Unit::month: break;
-    }
-    return 28LL * 24 * 60 * minute_nanos * timeframe.count();
-}
-
 /// The rules of one series, asked row by row.
 class RowCheck final {
 public:
     RowCheck(const Bars& bars, const Timeframe& timeframe)
-        : bars_(bars), timeframe_(timeframe), step_(stamp_step(timeframe)), shortest_(shortest(timeframe)) {}
+        : bars_(bars), timeframe_(timeframe), step_(stamp_step(timeframe)), shortest_(timeframe.shortest().count()) {}
 
     [[nodiscard]] std::optional<BarFault> fault(std::size_t row) const {
         if (is_sound(row)) {
@@ -64,7 +52,7 @@ private:
         const bool inside = low <= open && low <= close && high >= open && high >= close;
         const double volume = bars_.volume[row];
         return in_order && apart && time[row] % step_ == 0 && inside && std::isfinite(high) && std::isfinite(low) &&
-               (volume >= 0 || volume == -1) && std::isfinite(volume);
+               (volume >= 0 || volume == Bars::no_volume) && std::isfinite(volume);
     }
 
     [[nodiscard]] std::optional<BarFault> stamp_fault(std::size_t row) const {
@@ -124,7 +112,7 @@ private:
 
     [[nodiscard]] std::optional<BarFault> volume_fault(std::size_t row) const {
         const double volume = bars_.volume[row];
-        if (std::isfinite(volume) && (volume >= 0 || volume == -1)) {
+        if (std::isfinite(volume) && (volume >= 0 || volume == Bars::no_volume)) {
             return std::nullopt;
         }
         return BarFault{
@@ -154,20 +142,6 @@ std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe)
         }
     }
     return std::nullopt;
-}
-
-std::optional<BarFault> find_unclosed(const Bars& bars, UtcTime now, const EndOf& end_of) {
-    // Stamps rise, so those that have not ended are the last.
-    std::size_t closed = bars.size();
-    while (closed > 0 && end_of(bars.start_of(closed - 1)) > now) {
-        --closed;
-    }
-    if (closed == bars.size()) {
-        return std::nullopt;
-    }
-    return BarFault{closed, "timestamp",
-                    fmt::format("the bar is not closed before {}, and now is {}: drop what is not closed",
-                                format_time(end_of(bars.start_of(closed))), format_time(now))};
 }
 
 Error to_error(const BarFault& fault, const Bars& bars, std::string_view place) {

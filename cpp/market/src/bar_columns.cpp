@@ -151,6 +151,15 @@ Result<ColumnPlan> plan_columns(std::string_view what, std::span<const std::stri
     return plan;
 }
 
+Result<ColumnPlan> plan_frame(std::span<const std::string> names) {
+    auto plan = plan_columns("the frame: ", names);
+    if (plan && plan->time_of_day) {
+        return bad_columns("", to_string(BarColumn::time),
+                           "the frame has a column date and a column time: give one with both in it");
+    }
+    return plan;
+}
+
 void BarsBuilder::add_numbers(BarColumn column, const GivenValues& values) {
     std::vector<double>& to = column_of(bars_, column);
     const bool is_volume = column == BarColumn::volume;
@@ -177,7 +186,7 @@ void BarsBuilder::add_numbers(BarColumn column, const GivenValues& values) {
             value = no_number;
         }
         if (is_volume && std::isnan(value)) {
-            value = -1;
+            value = Bars::no_volume;
         }
     }
 }
@@ -221,7 +230,7 @@ Result<void> BarsBuilder::add_stamp_text(std::optional<std::string_view> text) {
 
 Result<Bars> BarsBuilder::finish() && {
     if (bars_.volume.empty()) {
-        bars_.volume.assign(bars_.size(), -1.0);
+        bars_.volume.assign(bars_.size(), Bars::no_volume);
     }
     if (const auto checked = bars_.check_lengths(); !checked) {
         return checked.error();

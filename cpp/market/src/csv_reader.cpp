@@ -233,13 +233,12 @@ Result<std::int64_t> CsvReader::read_stamp() {
 }
 
 Result<double> CsvReader::read_number(BarColumn column) const {
-    constexpr double none = -1;
     if (!plan_.at[index_of(column)]) {
-        return none;
+        return Bars::no_volume;
     }
     const std::string_view text = field(column);
     if (text.empty() && column == BarColumn::volume) {
-        return none;
+        return Bars::no_volume;
     }
     double value = 0;
     const char* const end = text.data() + text.size();

@@ -68,4 +68,15 @@ Result<Timeframe> Timeframe::parse(std::string_view name) {
     }
 }
 
+std::chrono::nanoseconds Timeframe::shortest() const noexcept {
+    switch (unit_) {
+        case Unit::minute: return std::chrono::minutes{count_};
+        case Unit::hour: return std::chrono::hours{count_};
+        case Unit::day: return std::chrono::days{count_};
+        case Unit::week: return std::chrono::weeks{count_};
+        case Unit::month: break;
+    }
+    return std::chrono::days{28} * count_;
+}
+
 }  // namespace ktrdr

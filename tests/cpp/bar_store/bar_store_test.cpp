@@ -11,20 +11,13 @@
 #include <span>
 
 #include <ktrdr/bar_store/bar_store.hpp>
-#include <ktrdr/market/time_text.hpp>
+
+#include "times.hpp"
 
 namespace ktrdr {
 namespace {
 
 using testing::HasSubstr;
-
-UtcTime at(std::string_view text) {
-    return parse_time("time", text).value();
-}
-
-TimeRange range(std::string_view start, std::string_view end) {
-    return {at(start), at(end)};
-}
 
 constexpr TimeRange always{UtcTime::min(), UtcTime::max()};
 
@@ -148,6 +141,21 @@ TEST_F(BarStoreTest, NeverLetsAFailureReplaceAnAnswer) {
     EXPECT_EQ(store->facts(daily_).value().ledger,
               (std::vector<LedgerEntry>{{january_, AskOutcome::bars, now_}, {january_, AskOutcome::denied, now_}}));
     EXPECT_EQ(store->read(daily_, always).value(), days_in(january_));
+}
+
+TEST_F(BarStoreTest, SaysOfEachPartOfASegmentWhatCameOfIt) {
+    const std::vector<LedgerEntry> parts{{range("2024-01-01", "2024-01-10"), AskOutcome::bars, now_},
+                                         {range("2024-01-10", "2024-01-11"), AskOutcome::failed, now_},
+                                         {range("2024-01-11", "2024-02-01"), AskOutcome::bars, now_}};
+    const auto store = open();
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), parts));
+    EXPECT_EQ(store->facts(daily_).value().ledger, parts);
+    EXPECT_EQ(store->read(daily_, always).value(), days_in(january_));
+    std::vector<LedgerEntry> broken = parts;
+    broken[1].range.end = broken[1].range.start;
+    EXPECT_FALSE(store->commit_segment(daily_, january_, days_in(january_, 500), broken));
+    EXPECT_EQ(store->facts(daily_).value().ledger, parts);
+    EXPECT_EQ(store->read(daily_, always).value(), days_in(january_)) << "all of a segment, or nothing";
 }
 
 TEST_F(BarStoreTest, RefusesBarsThatAreOutsideTheSegmentOrOutOfOrder) {

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <ktrdr/bar_store/bar_store.hpp>
-#include <ktrdr/market/time_text.hpp>
 
 #include "temporary_folder.hpp"
+#include "times.hpp"
 
 namespace ktrdr {
 namespace {
@@ -14,12 +14,8 @@ using testing::ElementsAre;
 
 constexpr TimeRange all_time{UtcTime::min(), UtcTime::max()};
 
-UtcTime moment(std::string_view text) {
-    return parse_time("time", text).value();
-}
-
 TimeRange days_from(std::string_view start, int count) {
-    return {moment(start), moment(start) + std::chrono::days{count}};
+    return {at(start), at(start) + std::chrono::days{count}};
 }
 
 Bars daily(TimeRange within, double price = 100) {
@@ -35,7 +31,7 @@ protected:
     test::TemporaryFolder folder_{};
     std::shared_ptr<BarStore> store_ = BarStore::open(folder_.path() / "ktrdr.db").value();
     const SeriesKey aapl_{.provider = "IB", .symbol = "AAPL", .timeframe = Timeframe::parse("1d").value()};
-    const UtcTime now_ = moment("2024-06-01T12:00");
+    const UtcTime now_ = at("2024-06-01T12:00");
     const TimeRange week_ = days_from("2024-01-01", 7);
     const std::array<TimeRange, 1> covered_{week_};
 };

@@ -11,7 +11,6 @@ namespace {
 using std::chrono::days;
 using std::chrono::hours;
 using std::chrono::minutes;
-using test::at;
 using test::date;
 using test::expected;
 using test::grid;
@@ -307,9 +306,10 @@ TEST(GridOptions, AreCheckedByName) {
                 HasSubstr("asset_class \"stonk\" is not known: use one of stock etf"));
     EXPECT_THAT(BarGrid::make(day, nullptr, {.session = "night"}).error().message, HasSubstr("regular extended"));
     for (const BarCut cut : {BarCut::open_then_clock, BarCut::from_open, BarCut::clock}) {
-        EXPECT_EQ(bar_cut_from(to_string(cut)), cut);
+        EXPECT_EQ(parse_bar_cut(to_string(cut)).value(), cut);
     }
-    EXPECT_EQ(bar_cut_from("open"), std::nullopt);
+    EXPECT_EQ(parse_bar_cut("open").error().message,
+              "cut \"open\" is not known: use one of open_then_clock from_open clock");
 }
 
 }  // namespace

@@ -1,21 +1,16 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <functional>
-#include <map>
-#include <string>
-
 #include <ktrdr/calendar/bar_grid.hpp>
-#include <ktrdr/market/time_text.hpp>
+
+#include "times.hpp"
 
 namespace ktrdr::test {
-
-inline UtcTime at(std::string_view text) {
-    return parse_time("time", text).value();
-}
 
 inline std::chrono::sys_days date(std::string_view text) {
     return std::chrono::floor<std::chrono::days>(at(text));

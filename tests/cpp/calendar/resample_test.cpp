@@ -12,7 +12,6 @@ namespace {
 
 using std::chrono::days;
 using std::chrono::minutes;
-using test::at;
 using test::grid;
 using testing::ElementsAre;
 using testing::HasSubstr;

@@ -9,7 +9,6 @@ namespace ktrdr {
 namespace {
 
 using std::chrono::days;
-using test::at;
 using test::date;
 using testing::HasSubstr;
 

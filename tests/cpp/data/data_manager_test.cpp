@@ -3,8 +3,7 @@
 
 #include <latch>
 
-#include <data/fakes.hpp>
-#include <ktrdr/data/data_manager.hpp>
+#include <data/manager_fixture.hpp>
 
 namespace ktrdr {
 namespace {
@@ -12,17 +11,8 @@ namespace {
 using testing::HasSubstr;
 using testing::SizeIs;
 
-class ManagerTest : public testing::Test {
+class ManagerTest : public ManagerFixture {
 protected:
-    std::shared_ptr<DataManager> open(std::shared_ptr<BarSource> source = nullptr) {
-        auto storage =
-            Storage::open(folder_.path() / "data" / "ktrdr.db", {BarStore::schema()}, store_, clock_).value();
-        registry_.attach(storage->operations());
-        return std::make_shared<DataManager>(
-            DataServices{io_, io_executor_, timers_, clock_, compute_, store_, registry_}, std::move(storage),
-            std::move(source), Env{});
-    }
-
     /// Put a month of bars into the store, as a load would.
     void store_a_month() {
         const TimeRange month = range("2020-01-01", "2020-02-01");
@@ -31,28 +21,6 @@ protected:
         ASSERT_TRUE(store->commit_segment(key, month, daily_bars(month), AskOutcome::bars, clock_.utc_now()));
     }
 
-    /// Run the I/O thread's work until this holds: edges come from the store's thread.
-    template <typename Holds>
-    void run_until(Holds holds) {
-        do {
-            io_.restart();
-            io_.run_for(std::chrono::milliseconds{1});
-        } while (!holds());
-    }
-
-    /// Run until every load has ended.
-    void finish() {
-        run_until([this] { return registry_.live().empty(); });
-    }
-
-    test::TemporaryFolder folder_{};
-    ManualClock clock_{at("2024-06-03T15:30")};
-    boost::asio::io_context io_{1};
-    IoExecutor io_executor_{io_};
-    ManualTimerQueue timers_{clock_};
-    OperationRegistry registry_{io_executor_, timers_, clock_};
-    ThreadExecutor compute_;
-    ThreadExecutor store_;
     const Timeframe day_ = Timeframe::parse("1d").value();
     const LoadRequest local_{.symbol = "AAPL", .timeframe = "1d"};
     const LoadRequest full_{

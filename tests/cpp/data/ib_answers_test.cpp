@@ -161,6 +161,8 @@ TEST(HistoricalAnswer, IsPartialWhenItMayNotBeAll) {
     const auto unread = answer("{\"soon\":{}," + bar("2020-01-03") + "}");
     EXPECT_EQ(unread->bars.size(), 1U);
     EXPECT_THAT(unread->partial, HasSubstr("\"soon\""));
+    const std::string neither = "{\"soon\":{},\"later\":{}," + bar("2020-01-03") + "}";
+    EXPECT_THAT(read_historical(answer_of(neither, 3), year, asked, {})->partial, HasSubstr("\"later\""));
     expect_protocol(read_historical({{"success", true}, {"data", "{}"}, {"error", "half"}}, year, asked, {}).error(),
                     "half");
 }

@@ -6,12 +6,8 @@
 
 #include <fstream>
 
-#include <data/fakes.hpp>
-#include <ktrdr/data/data_manager.hpp>
+#include <data/manager_fixture.hpp>
 #include <ktrdr/data/own_bars.hpp>
-
-#include "temporary_folder.hpp"
-#include "times.hpp"
 
 namespace ktrdr {
 namespace {
@@ -30,6 +26,19 @@ Bars stamped_bars(const std::vector<std::string>& stamps) {
 
 std::vector<TimeRange> covered(const std::vector<std::string>& stamps, const char* timeframe = "1d") {
     return covered_by(stamped_bars(stamps), Timeframe::parse(timeframe).value());
+}
+
+TEST(FaultOfOwn, IsTheFirstBarThatHasNotEnded) {
+    const Timeframe day = Timeframe::parse("1d").value();
+    const Bars two_days = stamped_bars({"2024-01-02", "2024-01-03"});
+    EXPECT_FALSE(fault_of_own(two_days, day, at("2024-01-04")));
+    EXPECT_FALSE(fault_of_own(Bars{}, day, at("2024-01-04")));
+    const auto second = fault_of_own(two_days, day, at("2024-01-03T23:00"));
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second->row, 1U);
+    EXPECT_EQ(second->column, "timestamp");
+    EXPECT_THAT(second->what, HasSubstr("not closed before 2024-01-04T00:00"));
+    EXPECT_EQ(fault_of_own(two_days, day, at("2023-01-01"))->row, 0U);
 }
 
 TEST(CoveredBy, ReachesFromTheFirstBarToTheEndOfTheLast) {
@@ -121,32 +130,10 @@ TEST_F(CsvFileTest, IsReadNoFurtherWhenItIsCancelled) {
     EXPECT_EQ(read("date,open,high,low,close\n2024-01-02,10,12,9,11\n", token).error().code, Errc::cancelled);
 }
 
-class StoringTest : public testing::Test {
+class StoringTest : public ManagerFixture {
 protected:
-    std::shared_ptr<DataManager> open(std::shared_ptr<BarSource> source = nullptr) {
-        auto storage = Storage::open(file_, {BarStore::schema()}, store_, clock_).value();
-        registry_.attach(storage->operations());
-        return std::make_shared<DataManager>(
-            DataServices{io_, io_executor_, timers_, clock_, compute_, store_, registry_}, std::move(storage),
-            std::move(source), Env{});
-    }
-    void finish() {
-        do {
-            io_.restart();
-            io_.run_for(std::chrono::milliseconds{1});
-        } while (!registry_.live().empty());
-    }
     static BarsView view(Bars bars) { return BarsView(std::make_shared<const Bars>(std::move(bars))); }
 
-    test::TemporaryFolder folder_{};
-    const std::filesystem::path file_ = folder_.path() / "ktrdr.db";
-    ManualClock clock_{at("2024-06-03T15:30")};
-    boost::asio::io_context io_{1};
-    IoExecutor io_executor_{io_};
-    ManualTimerQueue timers_{clock_};
-    OperationRegistry registry_{io_executor_, timers_, clock_};
-    ThreadExecutor compute_;
-    ThreadExecutor store_;
     const StoreRequest daily_{.symbol = "AAPL", .timeframe = "1d"};
 };
 

@@ -6,10 +6,10 @@
 #include <ktrdr/features/feature_matrix.hpp>
 #include <ktrdr/features/labels.hpp>
 #include <ktrdr/features/split.hpp>
-#include <ktrdr/market/time_text.hpp>
 
 #include "series.hpp"
 #include "soak.hpp"
+#include "times.hpp"
 
 namespace ktrdr {
 namespace {
@@ -19,10 +19,6 @@ using std::chrono::hours;
 using std::chrono::sys_days;
 
 const Timeframe an_hour = Timeframe::parse("1h").value();
-
-UtcTime time_of(std::string_view text) {
-    return parse_time("time", text).value();
-}
 
 /// The close itself as a feature, scaled so that no two closes of a walk are told alike.
 FeaturePlan the_rsi() {
@@ -110,9 +106,9 @@ Series hourly(UtcTime first, UtcTime end) {
 class DaysThatBeginAt : public testing::TestWithParam<int> {};
 
 TEST_P(DaysThatBeginAt, ShowNoHourWhatTheyWillCloseWith) {
-    const Series base = hourly(time_of("2024-02-20"), time_of("2024-03-20"));
+    const Series base = hourly(at("2024-02-20"), at("2024-03-20"));
     Series other{BarGrid(test::day),
-                 walk_at(every(days{1}, time_of("2024-02-20") + hours{GetParam()}, time_of("2024-03-20")), 2)};
+                 walk_at(every(days{1}, at("2024-02-20") + hours{GetParam()}, at("2024-03-20")), 2)};
     for (std::size_t i = 0; i < other.bars.size(); ++i) {
         other.known.push_back(other.bars.start_of(i) + hours{24});
     }
@@ -120,9 +116,9 @@ TEST_P(DaysThatBeginAt, ShowNoHourWhatTheyWillCloseWith) {
 }
 
 TEST_P(DaysThatBeginAt, AreUsedByTheHourThatEndsWithThem) {
-    const Series base = hourly(time_of("2024-02-20"), time_of("2024-03-20"));
-    const UtcTime first = time_of("2024-02-20") + hours{GetParam()};
-    const Bars bars = walk_at(every(days{1}, first, time_of("2024-03-20")), 2);
+    const Series base = hourly(at("2024-02-20"), at("2024-03-20"));
+    const UtcTime first = at("2024-02-20") + hours{GetParam()};
+    const Bars bars = walk_at(every(days{1}, first, at("2024-03-20")), 2);
     const Series other{BarGrid(test::day), bars};
     const FeatureMatrix joined = build_features(the_rsi(), both(base, other, bars), 0).value();
     // The first value of a day needs two before it.
@@ -140,7 +136,7 @@ INSTANTIATE_TEST_SUITE_P(EachHour, DaysThatBeginAt, testing::Range(0, 24));
 /// A week or month as IB stamps it: with the last day that traded. It is known when that day's session has closed.
 TEST(IbSWeeksAndMonths, ShowNoHourWhatTheyWillCloseWith) {
     const auto xnys = SessionCalendar::shipped("XNYS").value();
-    const Series base = hourly(time_of("2023-01-01"), time_of("2023-12-31"));
+    const Series base = hourly(at("2023-01-01"), at("2023-12-31"));
     for (const char* const name : {"1w", "1M"}) {
         const Timeframe timeframe = Timeframe::parse(name).value();
         const BarGrid keyed = BarGrid::make(timeframe, xnys, {.provider = "IB"}).value();
@@ -173,7 +169,7 @@ TEST(IbSWeeksAndMonths, ShowNoHourWhatTheyWillCloseWith) {
 TEST(SessionsWithHalfDays, ShowNoHourWhatTheyWillCloseWith) {
     const auto xnys = SessionCalendar::shipped("XNYS").value();
     const BarGrid hour = BarGrid::make(an_hour, xnys, {.provider = "IB"}).value();
-    const TimeRange range{time_of("2023-11-01"), time_of("2024-01-10")};
+    const TimeRange range{at("2023-11-01"), at("2024-01-10")};
     Series base{hour, walk_at(hour.expected(range).value(), 1)};
     for (std::size_t i = 0; i < base.bars.size(); ++i) {
         // 09:30 to 10:00, then whole hours; the last of a half day ends at 13:00, as its session does.
@@ -190,7 +186,7 @@ TEST(SessionsWithHalfDays, ShowNoHourWhatTheyWillCloseWith) {
     // Of a half day, too, the hour that ends with the session knows the day.
     const FeatureMatrix joined = build_features(the_rsi(), both(base, other, other.bars), 0).value();
     Bars changed = other.bars;
-    const auto half = std::find(other.known.begin(), other.known.end(), time_of("2023-11-24T18:00"));
+    const auto half = std::find(other.known.begin(), other.known.end(), at("2023-11-24T18:00"));
     ASSERT_NE(half, other.known.end());
     const auto changed_day = static_cast<std::size_t>(half - other.known.begin());
     const double before = changed.close[changed_day - 1];
@@ -198,7 +194,7 @@ TEST(SessionsWithHalfDays, ShowNoHourWhatTheyWillCloseWith) {
     const FeatureMatrix after = build_features(the_rsi(), both(base, other, changed), 0).value();
     for (std::size_t row = 0; row < joined.bar.size(); ++row) {
         if (joined.values[row * 2 + 1] != after.values[row * 2 + 1]) {
-            EXPECT_EQ(base.bars.start_of(joined.bar[row]), time_of("2023-11-24T17:00"));
+            EXPECT_EQ(base.bars.start_of(joined.bar[row]), at("2023-11-24T17:00"));
             return;
         }
     }
@@ -207,8 +203,7 @@ TEST(SessionsWithHalfDays, ShowNoHourWhatTheyWillCloseWith) {
 
 TEST(ThePurge, LeavesNoRowWhoseLabelIsKnownOnlyWithTheNextPart) {
     for (int hour = 0; hour < 24; ++hour) {
-        const Bars bars =
-            walk_at(every(days{1}, time_of("2024-01-01") + std::chrono::hours{hour}, time_of("2024-06-01")), 4);
+        const Bars bars = walk_at(every(days{1}, at("2024-01-01") + std::chrono::hours{hour}, at("2024-06-01")), 4);
         const BarGrid grid(test::day);
         const Labels labels = forward_return_labels(bars, grid, {0.01, 3}).value();
         std::vector<UtcTime> starts;

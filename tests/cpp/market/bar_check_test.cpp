@@ -4,21 +4,18 @@
 #include <limits>
 
 #include <ktrdr/market/bar_check.hpp>
-#include <ktrdr/market/time_text.hpp>
+
+#include "times.hpp"
 
 namespace ktrdr {
 namespace {
 
 using testing::HasSubstr;
 
-UtcTime moment_of(std::string_view text) {
-    return parse_time("time", text).value();
-}
-
 Bars stamped(std::initializer_list<std::string_view> stamps) {
     Bars bars;
     for (const std::string_view stamp : stamps) {
-        bars.push_back(moment_of(stamp).time_since_epoch().count(), 10, 12, 9, 11, 100);
+        bars.push_back(at(stamp).time_since_epoch().count(), 10, 12, 9, 11, 100);
     }
     return bars;
 }
@@ -78,18 +75,6 @@ TEST(FindFault, SeesBarsOfAShorterTimeframe) {
     EXPECT_FALSE(fault_of(stamped({"2024-02-01", "2024-03-01", "2024-04-01"}), "1M"));
     // A day of 23 hours, where clocks change.
     EXPECT_FALSE(fault_of(stamped({"2024-03-09T05:00", "2024-03-10T05:00", "2024-03-11T04:00"}), "1d"));
-}
-
-TEST(FindUnclosed, SeesTheFirstBarThatHasNotEnded) {
-    const EndOf a_day = [](UtcTime start) { return start + std::chrono::days{1}; };
-    EXPECT_FALSE(find_unclosed(two_days(), moment_of("2024-01-04"), a_day));
-    EXPECT_FALSE(find_unclosed(Bars{}, moment_of("2024-01-04"), a_day));
-    const auto second = find_unclosed(two_days(), moment_of("2024-01-03T23:00"), a_day);
-    ASSERT_TRUE(second);
-    EXPECT_EQ(second->row, 1U);
-    EXPECT_EQ(second->column, "timestamp");
-    EXPECT_THAT(second->what, HasSubstr("not closed before 2024-01-04T00:00"));
-    EXPECT_EQ(find_unclosed(two_days(), moment_of("2023-01-01"), a_day)->row, 0U);
 }
 
 TEST(FindFault, SeesPricesThatCannotBe) {

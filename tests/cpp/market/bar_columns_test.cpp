@@ -55,6 +55,8 @@ TEST(PlanColumns, TakesADayBesideATimeAsBothHalvesOfAStamp) {
         EXPECT_EQ(found->at[0], day_first ? 0U : 1U);
         EXPECT_EQ(found->time_of_day, day_first ? 1U : 0U);
         EXPECT_FALSE(found->at[5]);
+        EXPECT_THAT(plan_frame(names).error().message,
+                    HasSubstr("a column date and a column time: give one with both"));
     }
 }
 

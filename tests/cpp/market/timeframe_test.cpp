@@ -19,6 +19,17 @@ TEST(Timeframe, ParsesEachOfItsNames) {
     EXPECT_EQ(Timeframe::parse("1m")->unit(), Timeframe::Unit::minute);
 }
 
+TEST(Timeframe, KnowsHowLittleABarOfItLasts) {
+    const auto shortest = [](const char* name) { return Timeframe::parse(name)->shortest(); };
+    EXPECT_EQ(shortest("20m"), std::chrono::minutes{20});
+    EXPECT_EQ(shortest("8h"), std::chrono::hours{8});
+    EXPECT_EQ(shortest("1d"), std::chrono::days{1});
+    EXPECT_EQ(shortest("1w"), std::chrono::days{7});
+    EXPECT_EQ(shortest("1M"), std::chrono::days{28});
+    EXPECT_TRUE(Timeframe::parse("8h")->is_intraday());
+    EXPECT_FALSE(Timeframe::parse("1d")->is_intraday());
+}
+
 TEST(Timeframe, ListsWhatThereIsForAnUnknownName) {
     const auto wrong = Timeframe::parse("7x");
     ASSERT_FALSE(wrong);

@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include <data/fakes.hpp>
+#include <data/manager_fixture.hpp>
 #include <ktrdr/runtime/open_data_manager.hpp>
 
 namespace ktrdr {
@@ -11,25 +11,15 @@ namespace {
 
 using testing::HasSubstr;
 
-class OpenDataManagerTest : public testing::Test {
+class OpenDataManagerTest : public ManagerFixture {
 protected:
     Result<std::shared_ptr<DataManager>> open(const DataManagerOptions& options, Env env = {}) {
-        return open_data_manager({io_, io_executor_, timers_, clock_, compute_, store_, registry_}, options,
-                                 std::move(env));
+        return open_data_manager(services(), options, std::move(env));
     }
     [[nodiscard]] DataManagerOptions options(HostServiceArguments host_service = {}) const {
         return {.data_dir = folder_.path() / "data", .host_service = std::move(host_service)};
     }
     static Env env(std::map<std::string, std::string> variables) { return Env(std::move(variables)); }
-
-    test::TemporaryFolder folder_{};
-    ManualClock clock_{at("2024-06-03T15:30")};
-    boost::asio::io_context io_{1};
-    IoExecutor io_executor_{io_};
-    ManualTimerQueue timers_{clock_};
-    OperationRegistry registry_{io_executor_, timers_, clock_};
-    ThreadExecutor compute_;
-    ThreadExecutor store_;
 };
 
 TEST_F(OpenDataManagerTest, MakesTheFileAndAsksNobodyByDefault) {
@@ -114,10 +104,7 @@ TEST_F(OpenDataManagerTest, CancelsAFullLoadBeforeItAsksTheService) {
         .symbol = "AAPL", .timeframe = "1d", .start_date = "2020-01-01", .end_date = "2020-01-31", .mode = "full"};
     const auto operation = manager->load_data(full, token).value();
     token.cancel({.text = "enough"});
-    while (!registry_.live().empty()) {
-        io_.restart();
-        io_.run_for(std::chrono::milliseconds{1});
-    }
+    finish();
     EXPECT_EQ(operation->status(), OperationStatus::cancelled);
     EXPECT_EQ(manager->pool_stats().connections_created, 0U);
 }

@@ -110,9 +110,12 @@ public:
     [[nodiscard]] Result<Bars> read(const SeriesKey& key, TimeRange range);
     [[nodiscard]] Result<SeriesFacts> facts(const SeriesKey& key);
 
-    /// Store an answer: bars (merged over what is there, which keeps its rows where the answer has none) and the ledger
-    /// entry of `range`, together or not at all. An entry makes those it covers obsolete, but a failure never makes one
-    /// of bars or empty so. `invalid_argument` for bars out of order or outside `range`.
+    /// Store an answer: bars (merged over what is there, which keeps its rows where the answer has none) and what the
+    /// ledger says of the parts of `range`, together or not at all. An entry makes those it covers obsolete, but a
+    /// failure never makes one of bars or empty so. `invalid_argument` for bars out of order or outside `range`.
+    Result<void> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars,
+                                std::span<const LedgerEntry> parts);
+    /// The same with one entry for all of `range`.
     Result<void> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
                                 UtcTime asked_at);
     /// Store bars that nobody was asked for, over what is there as `commit_segment` does, together or not at all; and

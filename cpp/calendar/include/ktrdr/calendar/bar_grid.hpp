@@ -26,7 +26,8 @@ enum class BarCut {
 };
 
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(BarCut cut) noexcept;
-[[nodiscard]] KTRDR_EXPORT std::optional<BarCut> bar_cut_from(std::string_view name) noexcept;
+/// `invalid_argument` naming the cuts for any other name.
+[[nodiscard]] KTRDR_EXPORT Result<BarCut> parse_bar_cut(std::string_view name);
 
 /// What besides timeframe and calendar decides where bars begin and end.
 struct GridOptions {
@@ -73,7 +74,6 @@ public:
                                               const GridOptions& options);
 
     [[nodiscard]] const Timeframe& timeframe() const noexcept { return timeframe_; }
-    [[nodiscard]] const SessionCalendarPtr& calendar() const noexcept { return calendar_; }
 
     [[nodiscard]] UtcTime end_of(UtcTime stamp) const noexcept { return period_of(stamp).end; }
     [[nodiscard]] Period period_of(UtcTime stamp) const noexcept;
@@ -121,7 +121,6 @@ private:
         [[nodiscard]] const Block* end() const noexcept { return block.data() + count; }
     };
 
-    [[nodiscard]] bool is_intraday() const noexcept;
     [[nodiscard]] Period plain_period(UtcTime stamp) const noexcept;
     [[nodiscard]] UtcTime plain_floor(UtcTime time) const noexcept;
     [[nodiscard]] UtcTime plain_closed_end(UtcTime now) const noexcept;

@@ -51,4 +51,8 @@ struct LoadTask {
 /// `[A-Za-z0-9._^/=-]{1,32}`, else `invalid_argument`.
 [[nodiscard]] KTRDR_EXPORT Result<void> check_symbol(std::string_view symbol);
 
+/// Symbol and timeframe as a series of `provider`. Errors: `invalid_argument`.
+[[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe,
+                                                          const std::string& provider);
+
 }  // namespace ktrdr

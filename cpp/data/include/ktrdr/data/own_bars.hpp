@@ -41,14 +41,9 @@ struct ImportRequest {
     std::string parent_id{};
 };
 
-/// Symbol and timeframe as a series of `provider`. Errors: `invalid_argument`.
-[[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe,
-                                                          const std::string& provider);
-/// The same, by what the request or the file's name says.
+/// The series of `provider` that the request or the file's name says (see the other `check_series`).
 [[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider);
 
-/// When bars of a timeframe end: the one place for all that is done with own bars.
-[[nodiscard]] KTRDR_EXPORT EndOf ends_of(const Timeframe& timeframe);
 /// The first of own bars that cannot be, or is not closed at `now`.
 [[nodiscard]] KTRDR_EXPORT std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe,
                                                                 UtcTime now);

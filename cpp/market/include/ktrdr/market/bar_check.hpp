@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,11 +32,6 @@ struct BarFault {
 ///
 /// The columns must be of one length. Cost: one pass.
 [[nodiscard]] KTRDR_EXPORT std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe);
-
-/// When a bar ends, by its stamp.
-using EndOf = std::function<UtcTime(UtcTime)>;
-/// The first of bars in order that has not ended at `now`.
-[[nodiscard]] KTRDR_EXPORT std::optional<BarFault> find_unclosed(const Bars& bars, UtcTime now, const EndOf& end_of);
 
 /// `invalid_argument` with row, stamp and column. `place` is how a person finds the row: `row 7`, `a.csv: line 9`.
 [[nodiscard]] KTRDR_EXPORT Error to_error(const BarFault& fault, const Bars& bars, std::string_view place);

@@ -37,6 +37,8 @@ struct ColumnPlan {
 ///
 /// Errors: `invalid_argument` naming what is missing or there twice; `what` begins the message.
 [[nodiscard]] KTRDR_EXPORT Result<ColumnPlan> plan_columns(std::string_view what, std::span<const std::string> names);
+/// The same for a frame, whose stamps must stand in one column.
+[[nodiscard]] KTRDR_EXPORT Result<ColumnPlan> plan_frame(std::span<const std::string> names);
 
 /// What a stamp counts from 1970 on.
 enum class StampUnit { day, second, milli, micro, nano };

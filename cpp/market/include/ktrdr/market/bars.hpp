@@ -26,8 +26,10 @@ struct TimeRange {
 /// Price bars as columns of equal length, oldest first, no stamp twice.
 ///
 /// Units: `time` nanoseconds since 1970 UTC at the bar's start; prices in the instrument's currency; volume in units
-/// traded, -1 where the provider gives none.
+/// traded, `no_volume` where the provider gives none.
 struct KTRDR_EXPORT Bars : Counted<Bars> {
+    static constexpr double no_volume{-1};
+
     std::vector<std::int64_t> time{};
     std::vector<double> open{};
     std::vector<double> high{};

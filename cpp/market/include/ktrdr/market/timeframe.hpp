@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <span>
 #include <string_view>
@@ -22,6 +23,10 @@ public:
     [[nodiscard]] std::string_view name() const noexcept { return name_; }
     [[nodiscard]] Unit unit() const noexcept { return unit_; }
     [[nodiscard]] int count() const noexcept { return count_; }
+    /// Shorter than a day.
+    [[nodiscard]] bool is_intraday() const noexcept { return unit_ == Unit::minute || unit_ == Unit::hour; }
+    /// What its shortest bar lasts that no session cuts: of a month 28 days, of the others every one.
+    [[nodiscard]] std::chrono::nanoseconds shortest() const noexcept;
 
     friend bool operator==(const Timeframe&, const Timeframe&) = default;
 
