@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from commands import run
 from own_bars import columns, stored
-from test_cli import run
 
 if TYPE_CHECKING:
     from pathlib import Path
