@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import get_args
 
 from commands import COMMAND, environment, loading, only_value, run
 from ktrdr_core import OperationsService
+from ktrdr_core.cli.operations_commands import _STATES
+from ktrdr_core.fastapi.answers import State
 from ktrdr_core.hosts.child import HostProcess
 
-if TYPE_CHECKING:
-    from pathlib import Path
+STATUS = Path(__file__).parents[2] / "cpp" / "operations" / "src" / "status.cpp"
 
 
 def test_operations_are_listed_and_shown(stored: Path) -> None:
@@ -34,6 +37,12 @@ def test_operations_are_listed_and_shown(stored: Path) -> None:
     failed = run("operations", "list", *place, "--status", "failed", "--type", "training")
     assert failed.returncode == 0
     assert run("operations", "list", *place, "--status", "gone").returncode == 2
+
+
+def test_every_state_may_be_asked_for_here_and_over_http() -> None:
+    states = set(re.findall(r'case \w+: return "(\w+)"', STATUS.read_text()))
+    assert len(states) > 5
+    assert set(_STATES) == set(get_args(State)) == states
 
 
 def test_an_operation_of_another_process_is_cancelled(tmp_path: Path) -> None:
