@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import data_dir_option, database_of
+from .arguments import Trimmed, data_dir_option, database_of
 from .data_commands import data
 from .session import Session, command
 
@@ -19,9 +19,13 @@ __all__ = ["data"]
 
 @data.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--symbol", help="Whose bars they are. [default: what the file's name says]")
 @click.option(
-    "--timeframe", help="How long each bar is, 1d for example. [default: what the file's name says]"
+    "--symbol", type=Trimmed(), help="Whose bars they are. [default: what the file's name says]"
+)
+@click.option(
+    "--timeframe",
+    type=Trimmed(),
+    help="How long each bar is, 1d for example. [default: what the file's name says]",
 )
 @data_dir_option
 @command
