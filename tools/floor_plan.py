@@ -57,7 +57,6 @@ PERIODS = re.compile(
     r"|\b(?:floor|ceil|round)\s*<\s*(?:std::chrono::)?(?:days|weeks|months|years)\s*>|\b(?:weeks|months)\s*[({]"
 )
 PERIOD_HOMES = {
-    ("market", "timeframe.hpp"),
     ("market", "timeframe.cpp"),
     ("market", "time_text.cpp"),
     ("market", "bar_check.cpp"),

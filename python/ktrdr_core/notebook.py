@@ -168,22 +168,25 @@ def mimebundle(operation: Shown) -> dict[str, Any]:
     return bundle | {"text/plain": repr(operation), "text/html": as_html(operation)}
 
 
-def figures(operation: Shown) -> str:
+def figures(operation: Shown, state: ProgressState) -> str:
     """Say how far it is: ``54 % · 0:03 left``."""
     from .display.words import left_text
 
-    state = operation.progress
     left = "" if operation.done() else left_text(state)
     return f"{state.percentage:.0f} % · {left}" if left else f"{state.percentage:.0f} %"
+
+
+def _words(operation: Shown, state: ProgressState) -> str:
+    """Say in HTML how far it is, and what it does."""
+    return html.escape(f"{figures(operation, state)} · {operation.status}: {state.message}")
 
 
 def as_html(operation: Shown) -> str:
     """Draw the operation as it stands."""
     state = operation.progress
-    words = html.escape(f"{figures(operation)} · {operation.status}: {state.message}")
     return (
         f'<div><progress value="{state.percentage:.1f}" max="100" style="width: 20em"></progress> '
-        f"{words} <code>{html.escape(operation.id)}</code></div>"
+        f"{_words(operation, state)} <code>{html.escape(operation.id)}</code></div>"
     )
 
 
@@ -200,7 +203,7 @@ def _widget(operation: Shown) -> Any:
     def update() -> None:
         state = operation.progress
         bar.value = state.percentage
-        words.value = html.escape(f"{figures(operation)} · {operation.status}: {state.message}")
+        words.value = _words(operation, state)
         if operation.done():
             bar.bar_style = _COLOURS.get(operation.status, "")
             button.disabled = True

@@ -12,8 +12,10 @@ import held
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from http_service import Authority, Service
+    from ktrdr_core.hosts.child import HostProcess
     from ktrdr_core.http import Client
     from ktrdr_core.testing import FaultServer
 
@@ -93,3 +95,37 @@ def client(server: FaultServer) -> Iterator[Client]:
 
     with Client(server.url, retry=RetryPolicy(attempts=1)) as one:
         yield one
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[HostProcess]:
+    """A service that answers at once; a module may have its own."""
+    from ktrdr_core.hosts.child import HostProcess
+
+    with HostProcess(delay=0) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def stored(host: HostProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with 3017 daily bars of AAPL in it, loaded from the module's service."""
+    from ktrdr_core import DataManager
+
+    folder = tmp_path_factory.mktemp("stored")
+    with DataManager(folder, host.url, env={}) as data:
+        data.load_data("AAPL", "1d", "2001-01-01", "2012-12-31", mode="full").result(60)
+    return folder
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    """A strategy that is trained for two epochs."""
+    import yaml
+
+    from commands import STRATEGY
+
+    strategy: dict[str, Any] = yaml.safe_load(STRATEGY.read_text())
+    strategy["model"]["training"]["epochs"] = 2
+    path = tmp_path / "short.yaml"
+    path.write_text(yaml.safe_dump(strategy, sort_keys=False))
+    return path

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import pexpect  # type: ignore[import-untyped]
 
+from commands import COMMAND, environment
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMAND = [sys.executable, "-m", "ktrdr_core.cli"]
 # Generous: the machine may be busy. The figure that is promised is 2 seconds.
 LIMIT = 10
 
@@ -40,7 +39,7 @@ class PtyCommand:
         env: dict[str, str] | None = None,
     ) -> None:
         # What a person's terminal says of itself; the one that the tests run in may say anything.
-        around = {key: value for key, value in os.environ.items() if "HOST_SERVICE" not in key}
+        around = environment()
         for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
             around.pop(name, None)
         wanted = {**around, "TERM": "xterm-256color", **(env or {})}

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import exchange_calendars
 import numpy as np
+import pandas as pd
 import pytest
 
 import calendar_tables
@@ -218,8 +219,14 @@ def test_times_are_taken_in_every_form(given: Any) -> None:
 
 def test_a_time_far_away_is_a_time_and_nonsense_is_none() -> None:
     assert get_calendar("XNYS").session_at("9999-12-31") is None
-    assert BarGrid("1d").end_of("9999-12-31") > datetime(2262, 1, 1, tzinfo=UTC)
-    assert BarGrid("1M").floor("0001-01-01") < datetime(1700, 1, 1, tzinfo=UTC)
+    forms: list[Any] = [str, np.datetime64]
+    for form in forms:
+        assert BarGrid("1d").end_of(form("9999-12-31")) > datetime(2262, 1, 1, tzinfo=UTC)
+        assert BarGrid("1M").floor(form("0001-01-01")) < datetime(1700, 1, 1, tzinfo=UTC)
+    nothing: list[Any] = [np.datetime64("NaT"), pd.NaT]
+    for no_time in nothing:
+        with pytest.raises(errors.InvalidArgumentError, match="time must be a time, not NaT"):
+            get_calendar("XNYS").is_open(no_time)
     with pytest.raises(errors.InvalidArgumentError, match="time 'soon' is not a date"):
         get_calendar("XNYS").is_open("soon")
     with pytest.raises(errors.InvalidArgumentError, match="stamp must be a str, date"):

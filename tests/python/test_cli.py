@@ -3,84 +3,40 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import pytest
 import yaml
 from click.testing import CliRunner
 
+from commands import COMMAND, STRATEGY, YEARS, loading, run
 from ktrdr_core import DataManager, OperationsService, errors
 from ktrdr_core.cli.app import cli
 from ktrdr_core.cli.session import exit_status
 from ktrdr_core.hosts.child import HostProcess
-from pty_command import COMMAND, LIMIT, PtyCommand
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
-YEARS = ["--start", "2001-01-01", "--end", "2012-12-31"]
+from pty_command import LIMIT, PtyCommand
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[HostProcess]:
-    with HostProcess(delay=0) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def stored(host: HostProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stored(stored: Path, host: HostProcess) -> Path:
     """A data directory with AAPL and MSFT in it."""
-    folder = tmp_path_factory.mktemp("stored")
-    with DataManager(folder, host.url, env={}) as data:
-        for symbol in ("AAPL", "MSFT"):
-            data.load_data(symbol, "1d", "2001-01-01", "2012-12-31", mode="full").result(60)
-    return folder
-
-
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if "HOST_SERVICE" not in key}
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=environment,
-    )
-
-
-def loading(symbol: str, url: str, data_dir: Path) -> list[str]:
-    return ["data", "load", symbol, "1d", *YEARS, "--ib-url", url, "--data-dir", str(data_dir)]
+    with DataManager(stored, host.url, env={}) as data:
+        data.load_data("MSFT", "1d", "2001-01-01", "2012-12-31", mode="full").result(60)
+    return stored
 
 
 # ---- results
 
 
-def test_help_loads_nothing_heavy() -> None:
-    code = (
-        "import sys\n"
-        "from ktrdr_core.cli import main\n"
-        "sys.argv = ['ktrdr-core', '--help']\n"
-        "try:\n    main()\n"
-        "except SystemExit as end:\n    assert end.code == 0\n"
-        "print('loaded:', *{'torch', 'numpy', 'pandas', 'asyncio', 'rich', 'yaml'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Usage: ktrdr-core" in done.stdout
-    assert done.stdout.splitlines()[-1] == "loaded:"
-
-
 def test_a_load_says_what_came_and_a_second_one_asks_nothing(
     host: HostProcess, tmp_path: Path
 ) -> None:
-    load = loading("AAPL", host.url, tmp_path)
+    load = loading(host, tmp_path)
     first = run(*load)
     assert (first.returncode, first.stdout.splitlines()[0]) == (
         0,
@@ -107,7 +63,7 @@ def test_show_prints_the_newest_stored_bars(stored: Path) -> None:
 
 
 def test_progress_as_json_lines_goes_to_standard_error(host: HostProcess, tmp_path: Path) -> None:
-    done = run(*loading("MSFT", host.url, tmp_path), "--json", "--progress", "json")
+    done = run(*loading(host, tmp_path, symbol="MSFT"), "--json", "--progress", "json")
     assert json.loads(done.stdout)["symbol"] == "MSFT"
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert lines[-1] == {"label": "MSFT 1d", "status": "completed"}
@@ -214,7 +170,7 @@ def endless_training(folder: Path, data_dir: Path) -> list[str]:
 def test_ctrl_c_during_a_load_keeps_what_is_finished(tmp_path: Path, presses: int) -> None:
     with HostProcess(delay=0, gate=True) as gated:
         gated.release(2)
-        load = loading("AAPL", gated.url, tmp_path)
+        load = loading(gated, tmp_path)
         terminal = PtyCommand(*load)
         segments = int(terminal.wait_for(r"\[2/(\d+)\]"))
         gated.wait(held=1)

@@ -10,71 +10,29 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import pytest
 
-from ktrdr_core import DataManager, OperationsService, _core
+from commands import COMMAND, STRATEGY, YEARS, loading, only_value, run
+from ktrdr_core import _core
 from ktrdr_core.cli.app import cli
-from ktrdr_core.cli.help import COMMANDS, OPTIONS, root_help
 from ktrdr_core.cli.own_words import in_own_words
 from ktrdr_core.hosts.child import HostProcess
 from ktrdr_core.testing import FaultServer, ok
-from pty_command import COMMAND, PtyCommand
+from pty_command import PtyCommand
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
-YEARS = ["--start", "2001-01-01", "--end", "2012-12-31"]
 # Names of Python's side, and its calls.
 PYTHONS = re.compile(
     r"\w+_date\b|\bib_url\b|\bdata_dir\b|\bmodels_dir\b|\w+\(|=False|=True(?! means)"
 )
 
 
-@pytest.fixture(scope="module")
-def host() -> Iterator[HostProcess]:
-    with HostProcess(delay=0) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def stored(host: HostProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("stored")
-    with DataManager(folder, host.url, env={}) as data:
-        data.load_data("AAPL", "1d", "2001-01-01", "2012-12-31", mode="full").result(60)
-    return folder
-
-
-def environment(**more: str) -> dict[str, str]:
-    around = {key: value for key, value in os.environ.items() if "HOST_SERVICE" not in key}
-    # What is pasted finds the command where an activated environment has it.
-    around["PATH"] = f"{Path(sys.executable).parent}:{around['PATH']}"
-    return {**around, **more}
-
-
-def run(*arguments: Any, command: Any = COMMAND, **env: Any) -> Any:
-    return subprocess.run(
-        [*command, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=environment(**env),
-    )
-
-
 def pasted(advice: str, **env: str) -> Any:
-    return subprocess.run(
-        ["bash", "-c", advice],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=environment(**env),
-    )
+    # The command is found where an activated environment has it.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return run(command=["bash", "-c", advice], PATH=path, **env)
 
 
 def advice_in(text: str) -> list[str]:
@@ -196,6 +154,13 @@ def test_a_group_without_a_command_says_what_it_has(arguments: list[str]) -> Non
     assert "error:" not in done.stderr
 
 
+def test_a_service_s_words_are_not_taken_for_ours(tmp_path: Path) -> None:
+    answer = ok(json.dumps({"success": False, "data": None, "rows": 0, "error": 'no "start_date"'}))
+    with FaultServer(lambda _: answer) as server:
+        done = run(*LOAD, *YEARS, "--ib-url", server.url, "--data-dir", tmp_path)
+    assert "start_date" in done.stderr
+
+
 # ---- advice that works as pasted
 
 
@@ -302,8 +267,7 @@ def test_the_modes_of_a_load_are_those_of_the_manager() -> None:
 def test_quiet_prints_what_was_asked_for_and_nothing_else(
     host: HostProcess, tmp_path: Path
 ) -> None:
-    load = [*LOAD, *YEARS, "--ib-url", host.url, "--data-dir", tmp_path, "-q"]
-    done = run(*load)
+    done = run(*loading(host, tmp_path, "-q"))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     show = run("data", "show", "AAPL", "1d", "--data-dir", tmp_path, "--quiet")
     assert show.stdout.startswith("AAPL 1d: 3,017 bars")
@@ -314,23 +278,16 @@ def test_quiet_prints_what_was_asked_for_and_nothing_else(
 def test_verbose_names_the_operation_and_twice_each_request(
     host: HostProcess, tmp_path: Path
 ) -> None:
-    load = [*LOAD, *YEARS, "--ib-url", host.url, "--data-dir"]
-    once = run(*load, tmp_path / "1", "-v").stderr
+    once = run(*loading(host, tmp_path / "1", "-v")).stderr
     assert re.search(r"^info: AAPL 1d is operation op_data_load_", once, re.MULTILINE)
     assert "debug: " not in once
-    twice = run(*load, tmp_path / "2", "-vv").stderr
+    twice = run(*loading(host, tmp_path / "2", "-vv")).stderr
     assert "debug: ktrdr_core.http: " in twice
-    both = run(*load, tmp_path / "3", "-q", "-v")
+    both = run(*loading(host, tmp_path / "3", "-q", "-v"))
     assert (both.returncode, "--quiet and --verbose" in both.stderr) == (2, True)
 
 
 # ---- JSON, whatever happens
-
-
-def only_value(text: str) -> Any:
-    lines = text.strip().splitlines()
-    assert len(lines) == 1, text
-    return json.loads(lines[0])
 
 
 @pytest.mark.parametrize(
@@ -356,10 +313,9 @@ def test_a_program_that_asks_wrongly_gets_one_value(arguments: list[str]) -> Non
 @pytest.mark.parametrize("presses", [1, 2])
 def test_a_program_whose_load_is_cancelled_gets_one_value(tmp_path: Path, presses: int) -> None:
     with HostProcess(delay=0, gate=True) as gated:
-        load = [*LOAD, *YEARS, "--ib-url", gated.url, "--data-dir", str(tmp_path), "--json"]
         out = tmp_path / "out"
         command = ["sh", "-c", f'exec "$@" >{shlex.quote(str(out))}', "sh", *COMMAND]
-        terminal = PtyCommand(*load, command=command)
+        terminal = PtyCommand(*loading(gated, tmp_path, "--json"), command=command)
         gated.wait(held=1)
         for _ in range(presses):
             terminal.press_ctrl_c()
@@ -394,113 +350,3 @@ main()
         "context": {},
     }
     assert done.stderr.startswith("error: ZeroDivisionError: a defect")
-
-
-# ---- operations
-
-
-def test_operations_are_listed_and_shown(stored: Path) -> None:
-    place = ["--data-dir", stored]
-    listed = json.loads(run("operations", "list", *place, "--json").stdout)
-    assert listed["total_count"] >= 1
-    newest = listed["operations"][-1]
-    assert (newest["operation_type"], newest["status"]) == ("data_load", "completed")
-    text = run("operations", "list", *place).stdout
-    assert newest["operation_id"] in text
-    assert "data load AAPL 1d" in text
-    shown = run("operations", "show", f" {newest['operation_id']} ", *place).stdout
-    assert "completed, 100 %" in shown
-    assert "symbol AAPL" in shown
-    assert "--start 2001-01-01" in shown
-    whole = json.loads(run("operations", "show", newest["operation_id"], *place, "--json").stdout)
-    assert whole["parameters"]["symbol"] == "AAPL"
-    none = json.loads(run("operations", "list", *place, "--active", "--json").stdout)
-    assert none["operations"] == []
-    failed = run("operations", "list", *place, "--status", "failed", "--type", "training")
-    assert failed.returncode == 0
-    assert run("operations", "list", *place, "--status", "gone").returncode == 2
-
-
-def test_an_operation_of_another_process_is_cancelled(tmp_path: Path) -> None:
-    with HostProcess(delay=0, gate=True) as gated:
-        load = [*LOAD, *YEARS, "--ib-url", gated.url, "--data-dir", str(tmp_path), "--json"]
-        with subprocess.Popen(
-            [*COMMAND, *load], stdout=subprocess.PIPE, text=True, env=environment()
-        ) as process:
-            gated.wait(held=1)
-            place = ["--data-dir", tmp_path]
-            [running] = json.loads(run("operations", "list", *place, "--active", "--json").stdout)[
-                "operations"
-            ]
-            assert running["status"] == "running"
-            cancel = ["operations", "cancel", running["operation_id"], *place]
-            done = run(*cancel, "--reason", "enough for today")
-            assert (done.returncode, "is asked to stop" in done.stdout) == (0, True), done.stderr
-            out, _ = process.communicate(timeout=60)
-            assert process.returncode == 130
-            assert only_value(out)["error"]["code"] == "cancelled"
-        ended = run(*cancel)
-        assert (ended.returncode, "error: " in ended.stderr) == (1, True)
-    record = OperationsService(tmp_path / "ktrdr.db", default=False).get(running["operation_id"])
-    assert record.status == "cancelled"
-    assert record.reason is not None
-    assert record.reason.text == "enough for today"
-
-
-# ---- the command itself
-
-
-def test_it_is_known_by_the_name_of_the_package() -> None:
-    done = run("--version", command=[sys.executable, "-m", "ktrdr_core"])
-    assert done.stdout.startswith("ktrdr-core, version ")
-
-
-@pytest.mark.parametrize("columns", [30, 40, 80, 120, 500])
-def test_the_help_fits_and_says_what_the_commands_say(columns: int) -> None:
-    text = root_help(columns)
-    assert max(map(len, text.splitlines())) <= max(columns, 45)
-    context = click.Context(cli, info_name="ktrdr-core", **cli.context_settings)
-    assert sorted(COMMANDS) == cli.list_commands(context)
-    for name, (_, line) in COMMANDS.items():
-        command = cli.get_command(context, name)
-        assert command is not None
-        assert command.help is not None
-        assert command.help.splitlines()[0] == line
-        assert name in text
-    assert [", ".join(one.opts) for one in cli.get_params(context)] == list(OPTIONS)
-
-
-def test_the_help_is_the_same_with_and_without_click() -> None:
-    alone = run("--help", COLUMNS="60").stdout
-    code = "from ktrdr_core.cli.app import cli; cli.main(['--help'], prog_name='ktrdr-core')"
-    by_click = run(command=[sys.executable, "-c", code], COLUMNS="60").stdout
-    assert alone == by_click
-    assert alone.startswith("Usage: ktrdr-core ")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "absent"),
-    [
-        (["--help"], {"click", "logging", "inspect", "ktrdr_core._core", "ktrdr_core.errors"}),
-        (["data", "--help"], {"ktrdr_core._core", "numpy", "asyncio", "ktrdr_core.cli.demo"}),
-        (["data", "load", "--help"], {"ktrdr_core._core", "numpy", "asyncio", "rich"}),
-    ],
-)
-def test_help_imports_no_more_than_it_needs(arguments: list[str], absent: set[str]) -> None:
-    code = (
-        "import sys\n"
-        "from ktrdr_core.cli import main\n"
-        f"sys.argv = ['ktrdr-core', *{arguments!r}]\n"
-        "try:\n    main()\n"
-        "except SystemExit as end:\n    assert not end.code\n"
-        "print('loaded:', *sorted(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert absent & set(done.stdout.splitlines()[-1].split()) == set()
-
-
-def test_a_service_s_words_are_not_taken_for_ours(tmp_path: Path) -> None:
-    answer = ok(json.dumps({"success": False, "data": None, "rows": 0, "error": 'no "start_date"'}))
-    with FaultServer(lambda _: answer) as server:
-        done = run(*LOAD, *YEARS, "--ib-url", server.url, "--data-dir", tmp_path)
-    assert "start_date" in done.stderr

@@ -138,12 +138,6 @@ class Training:
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[HostProcess]:
-    with HostProcess(delay=0) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def held_host() -> Iterator[HostProcess]:
     with HostProcess(delay=0, gate=True) as service:
         yield service

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from commands import COMMAND
 from ktrdr_core import DataManager, OperationsService, errors
 from ktrdr_core.operations import StoreDamage
-from pty_command import COMMAND
 
 if TYPE_CHECKING:
     from pathlib import Path

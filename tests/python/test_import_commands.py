@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from commands import run
 from own_bars import columns, stored
-from test_cli import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +81,10 @@ def test_symbol_and_timeframe_may_be_given(file: Path, tmp_path: Path) -> None:
         "data", "import", other, "--symbol", "X", "--timeframe", "1d", "--data-dir", tmp_path
     )
     assert done.stdout.startswith("X 1d: 2 bars")
+    typed = ["--symbol", " X\t", "--timeframe", "1d "]
+    assert (
+        "0 new, 2 replaced" in run("data", "import", other, *typed, "--data-dir", tmp_path).stdout
+    )
 
 
 def test_a_column_that_is_left_out_is_a_warning(file: Path, tmp_path: Path) -> None:

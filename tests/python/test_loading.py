@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 FULL: dict[str, Any] = {"start_date": "2000-01-01", "end_date": "2013-12-31", "mode": "full"}
 
 
-@pytest.fixture(scope="module")
-def host() -> Any:
-    with HostProcess(delay=0) as service:
-        yield service
-
-
 def test_a_load_brings_every_bar_and_a_second_one_asks_nothing(
     host: HostProcess, tmp_path: Path
 ) -> None:

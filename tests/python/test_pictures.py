@@ -14,21 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
-from ktrdr_core import DataManager
+from commands import COMMAND, LIMIT, loading
 from ktrdr_core.hosts.child import HostProcess
-from pty_command import COMMAND, PtyCommand
+from pty_command import PtyCommand
 from screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PICTURES = Path(__file__).parent / "pictures"
-STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
-# Of whole commands on a busy machine. Seconds.
-LIMIT = 120
-YEARS = ["--start", "2001-01-01", "--end", "2012-12-31"]
 TERMINALS: list[tuple[str, int, dict[str, str]]] = [
     ("40", 40, {}),
     ("80", 80, {}),
@@ -70,24 +65,6 @@ def host() -> Iterator[HostProcess]:
     # So that a load is still at it when its first line is drawn.
     with HostProcess(delay=0.1) as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def stored(host: HostProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("stored")
-    with DataManager(folder, host.url, env={}) as data:
-        data.load_data("AAPL", "1d", "2001-01-01", "2012-12-31", mode="full").result(60)
-    return folder
-
-
-@pytest.fixture
-def short(tmp_path: Path) -> Path:
-    """A strategy that is trained for two epochs."""
-    strategy: dict[str, Any] = yaml.safe_load(STRATEGY.read_text())
-    strategy["model"]["training"]["epochs"] = 2
-    path = tmp_path / "short.yaml"
-    path.write_text(yaml.safe_dump(strategy, sort_keys=False))
-    return path
 
 
 def masked(lines: list[str], *folders: Path) -> str:
@@ -145,10 +122,6 @@ def demo_code(strategy: Path) -> str:
         f"demo.strategy_path = lambda: pathlib.Path({str(strategy)!r})\n"
         "main()"
     )
-
-
-def loading(host: HostProcess, folder: Path) -> list[str | Path]:
-    return ["data", "load", "AAPL", "1d", *YEARS, "--ib-url", host.url, "--data-dir", folder]
 
 
 @terminals

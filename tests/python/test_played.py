@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import pytest
 
 import soak
 from fresh_copy import ROOT, Block, blocks, fresh_copy, prints
+from real_servers import free_port
 from shell import Shell
 from test_notebook import missing, read
 
@@ -22,13 +22,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ELSEWHERE = ("pip install ", "cmake --build ", ".venv/bin/python -m pytest ")
 OUTSIDE = {"VIRTUAL_ENV": None, "PYTHONPATH": None, "PYTHONHOME": None, "TERM": "xterm"}
 STRATEGY = Path("examples", "strategies", "momentum_mlp.yaml")
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from commands import COMMAND, LIMIT, environment
 from ktrdr_core import cli
 from ktrdr_core.display import live, reporters, terminal
 from ktrdr_core.display.shown import shown
 from ktrdr_core.testing import FaultServer, ok
-from pty_command import COMMAND
 from test_terminal import State
 
 if TYPE_CHECKING:
@@ -151,9 +150,8 @@ def test_json_lines_are_whole_and_tame() -> None:
 
 def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-c", code] if code else COMMAND
-    environment = {key: value for key, value in os.environ.items() if "HOST_SERVICE" not in key}
     return subprocess.run(
-        [*command, *arguments], capture_output=True, timeout=120, check=False, env=environment
+        [*command, *arguments], capture_output=True, timeout=LIMIT, check=False, env=environment()
     )
 
 

@@ -9,24 +9,20 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
+from commands import COMMAND, LIMIT, environment, loading
 from ktrdr_core import DataManager
 from ktrdr_core.display.kinds import KINDS
 from ktrdr_core.hosts.child import HostProcess
-from pty_command import COMMAND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
-STRATEGY = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
-YEARS = ["--start", "2001-01-01", "--end", "2012-12-31"]
 BARS = 3017
-LIMIT = 120
 
 # How a shell hands the streams over, and what becomes of the status of work that is done.
 HANDED = [
@@ -38,24 +34,6 @@ HANDED = [
     (">/dev/full 2>/dev/full", 1),
 ]
 handed = pytest.mark.parametrize(("how", "status"), HANDED)
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[HostProcess]:
-    with HostProcess(delay=0) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def stored(host: HostProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("stored")
-    with DataManager(folder, host.url, env={}) as data:
-        data.load_data("AAPL", "1d", "2001-01-01", "2012-12-31", mode="full").result(60)
-    return folder
-
-
-def environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if "HOST_SERVICE" not in key}
 
 
 def run(how: str, *arguments: Any, module: str = "") -> subprocess.CompletedProcess[str]:
@@ -81,10 +59,6 @@ def run_unread(stream: str, *arguments: str | Path) -> tuple[int, str, str]:
         os.close(writing)
         out, err = process.communicate(timeout=LIMIT)
     return process.returncode, out or "", err or ""
-
-
-def loading(host: HostProcess, folder: Path, *more: str) -> list[str | Path]:
-    return ["data", "load", "AAPL", "1d", *YEARS, "--ib-url", host.url, "--data-dir", folder, *more]
 
 
 def loaded(folder: Path) -> int:
@@ -155,12 +129,8 @@ def test_a_failure_keeps_its_status(
 @pytest.mark.slow
 @handed
 def test_so_are_a_training_and_the_demo(
-    stored: Path, tmp_path: Path, how: str, status: int
+    stored: Path, short: Path, tmp_path: Path, how: str, status: int
 ) -> None:
-    strategy: dict[str, Any] = yaml.safe_load(STRATEGY.read_text())
-    strategy["model"]["training"]["epochs"] = 2
-    short = tmp_path / "short.yaml"
-    short.write_text(yaml.safe_dump(strategy, sort_keys=False))
     place = ["--symbols", "AAPL", "--data-dir", stored, "--models-dir", tmp_path / "models"]
     done = run(how, "models", "train", short, *place)
     assert done.returncode == status, done.stderr
@@ -199,7 +169,7 @@ def test_a_reader_that_wants_one_line_of_many_is_no_error(stored: Path) -> None:
 
 def test_no_file_of_the_command_gets_the_number_of_a_standard_stream(tmp_path: Path) -> None:
     with HostProcess(delay=0, gate=True) as gated:
-        command = [*COMMAND, *map(str, loading(gated, tmp_path))]
+        command = [*COMMAND, *loading(gated, tmp_path)]
         with subprocess.Popen(
             ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command], env=environment()
         ) as process:

@@ -126,6 +126,16 @@ def test_auto_is_plain_where_there_is_no_terminal_and_none_is_silent() -> None:
     assert stream.getvalue() == ""
 
 
+def test_a_process_without_the_stream_shows_nothing_anywhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with terminal.reporter("auto", None) as report:
+        report.show("x", cast("ProgressState", LOADING))
+        report.say("cancelling…")
+        report.end("x", "cancelled")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_once_thirty_plain_lines_are_there_one_comes_in_five_seconds() -> None:
     now = [0.0]
     stream = io.StringIO()

@@ -22,8 +22,10 @@ _LEAST, _MOST = -(2**63), 2**63 - 1
 
 def nanos(field: str, value: Instant) -> int:
     """Give nanoseconds since 1970 UTC; what 64 bits do not hold is the nearest that they do."""
+    if value != value:  # what numpy and pandas have for no time
+        raise InvalidArgumentError(f"{field} must be a time, not NaT")
     if type(value).__name__ == "datetime64":
-        return int(_scalar(value))
+        return _of_numpy(value)
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
@@ -37,7 +39,7 @@ def nanos(field: str, value: Instant) -> int:
             f"{field} must be a str, date, datetime or datetime64, not {type(value).__name__}"
         )
     since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
-    return min(max(since // _MICROSECOND * 1000, _LEAST), _MOST)
+    return _held(since // _MICROSECOND * 1000)
 
 
 def days(field: str, value: Instant) -> int:
@@ -55,5 +57,13 @@ def date_of(since: int) -> date:
     return _EPOCH.date() + timedelta(days=since)
 
 
-def _scalar(value: Any) -> Any:
-    return value.astype("datetime64[ns]").astype("int64")
+def _of_numpy(value: Any) -> int:
+    whole = int(value.astype("datetime64[us]").astype("int64")) * 1000
+    if _held(whole) != whole:
+        # Asked for its nanoseconds numpy would give those of some other time.
+        return _held(whole)
+    return int(value.astype("datetime64[ns]").astype("int64"))
+
+
+def _held(since: int) -> int:
+    return min(max(since, _LEAST), _MOST)

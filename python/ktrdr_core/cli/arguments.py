@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-DATABASE = "ktrdr.db"
 # What a load is advised for where nobody has said: what the replay service has, and any other.
 _START, _END = "2005-01-01", "2010-01-01"
 _URL = "http://localhost:5001"
@@ -43,7 +42,7 @@ def database_of(data_dir: Path | None) -> Path:
     """Say where the database lies, whether it is there or not."""
     from ..data.manager import default_data_dir
 
-    return (data_dir or default_data_dir(os.environ)) / DATABASE
+    return (data_dir or default_data_dir(os.environ)) / "ktrdr.db"
 
 
 def load_command(

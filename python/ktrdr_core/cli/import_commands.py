@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import data_dir_option
+from .arguments import Trimmed, data_dir_option, database_of
 from .data_commands import data
 from .session import Session, command
 
@@ -20,9 +19,13 @@ __all__ = ["data"]
 
 @data.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--symbol", help="Whose bars they are. [default: what the file's name says]")
 @click.option(
-    "--timeframe", help="How long each bar is, 1d for example. [default: what the file's name says]"
+    "--symbol", type=Trimmed(), help="Whose bars they are. [default: what the file's name says]"
+)
+@click.option(
+    "--timeframe",
+    type=Trimmed(),
+    help="How long each bar is, 1d for example. [default: what the file's name says]",
 )
 @data_dir_option
 @command
@@ -72,18 +75,14 @@ def import_bars(
 def list_stored(session: Session, data_dir: Path | None) -> None:
     """List the stored series."""
     from ..data import DataManager
-    from ..data.manager import default_data_dir
 
-    database = (default_data_dir(os.environ) if data_dir is None else data_dir) / "ktrdr.db"
+    database = database_of(data_dir)
     series: list[Series] = []
     if database.exists():
         with DataManager(data_dir, use_ib_host_service=False) as manager:
             series = manager.series()
-    if not series:
-        session.print(
-            f"no bars are stored in {database}: `ktrdr-core data import FILE.csv` brings some"
-        )
-    for line in _table(series):
+    nothing = f"no bars are stored in {database}: `ktrdr-core data import FILE.csv` brings some"
+    for line in _table(series) if series else [nothing]:
         session.print(line)
     session.answer(
         [
@@ -101,8 +100,6 @@ def list_stored(session: Session, data_dir: Path | None) -> None:
 
 
 def _table(series: list[Series]) -> list[str]:
-    if not series:
-        return []
     head = ("symbol", "timeframe", "bars", "first (UTC)", "last (UTC)", "provider")
     rows = [head, *(_row(one) for one in series)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]

@@ -51,13 +51,13 @@ def train(
 
     said = load_strategy(strategy).training_data
     asked = names(symbols), names(timeframes)
-    if not database_of(data_dir).exists():
+    database = database_of(data_dir)
+    if not database.exists():
         # Opening it would make one, with nothing in it to train on.
-        symbol, timeframe = (asked[0] or said.symbols.names)[0], (
-            asked[1] or said.timeframes.names
-        )[0]
+        symbol = (asked[0] or said.symbols.names)[0]
+        timeframe = (asked[1] or said.timeframes.names)[0]
         raise NoDataError(
-            f"there is no {database_of(data_dir)}: "
+            f"there is no {database}: "
             f"`{load_command(symbol, timeframe, data_dir, start, end)}` brings bars of {symbol}",
             context={"symbol": symbol, "timeframe": timeframe},
         )

@@ -106,7 +106,7 @@ def _numbers(name: str, values: Any) -> npt.NDArray[Any]:
     import numpy
 
     try:
-        array = _array(values, numpy.float64)
+        array = _array(values)
         if (
             array.dtype.kind not in "iuf"
             or array.dtype.itemsize not in (1, 2, 4, 8)
@@ -120,14 +120,14 @@ def _numbers(name: str, values: Any) -> npt.NDArray[Any]:
     return _one_dimension(name, array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
-def _array(values: Any, missing_as: type) -> npt.NDArray[Any]:
+def _array(values: Any) -> npt.NDArray[Any]:
     """Take the values as numpy has them; what pandas knows to be missing becomes no number."""
     import numpy
 
     if hasattr(values, "to_numpy") and hasattr(values, "isna"):
         has_own_missing = not isinstance(values.dtype, numpy.dtype)
         array: npt.NDArray[Any] = (
-            values.to_numpy(dtype=missing_as, na_value=numpy.nan)
+            values.to_numpy(dtype=numpy.float64, na_value=numpy.nan)
             if has_own_missing
             else values.to_numpy()
         )

@@ -16,7 +16,6 @@ from .words import figures_text, left_text, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
     from rich.console import RenderableType
     from rich.progress import TaskID
@@ -107,12 +106,7 @@ class LiveReporter(BaseReporter):
         self._lines.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._lines.stop()
 
     def show(self, label: str, state: ProgressState) -> None:

@@ -11,7 +11,6 @@ from .words import line_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from .._core import ProgressState
 
@@ -27,12 +26,7 @@ class Reporter(Protocol):
 
     def __enter__(self) -> Reporter: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def show(self, label: str, state: ProgressState) -> None:
         """Take a new state."""
@@ -56,12 +50,7 @@ class BaseReporter:
     def __enter__(self) -> Reporter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def show(self, label: str, state: ProgressState) -> None:

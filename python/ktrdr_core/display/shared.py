@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from .terminal import reporter
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import TextIO
 
     from .._core import ProgressState
@@ -72,12 +71,7 @@ class SharedReporter:
             self._report = _drawing.join(self._stream)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with _drawing.lock:
             if self._report is not None:
                 self._report = None

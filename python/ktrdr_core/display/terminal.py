@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
@@ -39,7 +40,8 @@ def reporter(kind: str, stream: TextIO | None) -> Reporter:
     What the stream does not take is not shown, and no error; None, of a process without one, shows nothing.
     """
     if stream is None:
-        return SilentReporter(cast("TextIO", stream))
+        # To print into None is to print on standard output.
+        return SilentReporter(io.StringIO())
     lasting = cast("TextIO", Lasting(stream))
     if kind == "auto":
         movable = lasting.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")

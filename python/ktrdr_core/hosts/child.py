@@ -9,12 +9,9 @@ import subprocess  # nosec B404
 import sys
 import time
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import HostServiceError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 # Seconds.
 _START_LIMIT = 60.0
@@ -119,10 +116,5 @@ class HostProcess:
     def __enter__(self) -> HostProcess:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

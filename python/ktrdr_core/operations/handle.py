@@ -131,7 +131,8 @@ class Operation(Awaited[T]):
     def __repr__(self) -> str:
         from ..notebook import figures
 
-        return f"<Operation {self.id} {self.status} {figures(self)} {self.progress.message!r}>"
+        state = self.progress
+        return f"<Operation {self.id} {self.status} {figures(self, state)} {state.message!r}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         from ..notebook import mimebundle
