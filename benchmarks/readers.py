@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import resource
-import socket
 import statistics
 import subprocess  # nosec B404
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
 from ktrdr_core import OperationsService
 from ktrdr_core.fastapi import operations_router
+
+from .serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +73,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "operations.db"
-        with _process(_WORK, str(store)), _serving(OperationsService(store)) as port:
+        with _process(_WORK, str(store)), serving(_app(OperationsService(store))) as port:
             alone = _ping(port, pings)
             with _process(_READERS, str(port), str(readers)):
                 among = _ping(port, pings)
@@ -115,8 +114,7 @@ def _process(code: str, *arguments: str) -> Iterator[None]:
             process.kill()
 
 
-@contextlib.contextmanager
-def _serving(operations: OperationsService) -> Iterator[int]:
+def _app(operations: OperationsService) -> FastAPI:
     app = FastAPI()
     app.include_router(operations_router(operations))
 
@@ -124,14 +122,4 @@ def _serving(operations: OperationsService) -> Iterator[int]:
     async def ping() -> str:
         return "pong"
 
-    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        thread.join()
-        listener.close()
+    return app

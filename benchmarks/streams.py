@@ -6,20 +6,19 @@ The server is this process: uvicorn on a thread of its own. The readers are anot
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess  # nosec B404
 import sys
-import threading
 import time
 from typing import Any
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
 from ktrdr_core import current_operation
 from ktrdr_core.fastapi import operations_router
 from ktrdr_core.testing import Domain
+
+from .serving import serving
 
 _READERS = """
 import selectors, socket, sys
@@ -62,32 +61,22 @@ def run(quick: bool) -> list[dict[str, Any]]:
         Fewer readers, and shorter.
     """
     readers, seconds = (10, 1.0) if quick else (100, 10.0)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    port = listener.getsockname()[1]
-    app = _app(seconds)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            operation_id = client.post("/start").json()
-            path = f"/operations/{operation_id}/events"
-            command = [sys.executable, "-c", _READERS, str(port), path, str(readers)]
-            with subprocess.Popen(
-                command, stdout=subprocess.PIPE, text=True
-            ) as process:  # nosec B603
-                if process.stdout is None:
-                    raise RuntimeError("the readers have no output")
-                process.stdout.readline()
-                time.sleep(1)  # the streams are open and at rest
-                cpu, began = time.process_time(), time.perf_counter()
-                client.post("/begin")
-                events = int(process.stdout.readline())
-                spent, took = time.process_time() - cpu, time.perf_counter() - began
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+    with (
+        serving(_app(seconds)) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
+        operation_id = client.post("/start").json()
+        path = f"/operations/{operation_id}/events"
+        command = [sys.executable, "-c", _READERS, str(port), path, str(readers)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # nosec B603
+            if process.stdout is None:
+                raise RuntimeError("the readers have no output")
+            process.stdout.readline()
+            time.sleep(1)  # the streams are open and at rest
+            cpu, began = time.process_time(), time.perf_counter()
+            client.post("/begin")
+            events = int(process.stdout.readline())
+            spent, took = time.process_time() - cpu, time.perf_counter() - began
     if events != readers * int(seconds * 10):
         raise RuntimeError(f"{events} events instead of {readers * int(seconds * 10)}")
     share = spent / took * 100
