@@ -111,10 +111,10 @@ HEAD = """
     async def work():
         domain.update_operation_progress(1, "Half way")
         await asyncio.Event().wait()
-    def say_when_in_result():
+    def say_when_blocked():
         cell = threading.get_ident()
         def watch():
-            while "in result" not in "".join(traceback.format_stack(sys._current_frames()[cell])):
+            while "in _block" not in "".join(traceback.format_stack(sys._current_frames()[cell])):
                 time.sleep(0.01)
             print("waiting", flush=True)
         threading.Thread(target=watch).start()
@@ -178,7 +178,7 @@ def test_interrupting_the_cell_cancels_the_operation(waiting: str, tmp_path: Any
         data = DataManager({str(tmp_path)!r}, URL, env={{}})
         load = data.load_data("AAPL", "1d", "2000-01-01", "2001-01-01", mode="full")
         # So that the interrupt meets the wait and not a line before it.
-        {'say_when_in_result()' if "result" in waiting else 'print("waiting", flush=True)'}
+        {'say_when_blocked()' if "result" in waiting else 'print("waiting", flush=True)'}
         {waiting}
         """,
         f"print({waiting.removeprefix('await ').split('.')[0]}.status)",

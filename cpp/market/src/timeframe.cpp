@@ -68,6 +68,10 @@ Result<Timeframe> Timeframe::parse(std::string_view name) {
     }
 }
 
+bool Timeframe::is_intraday() const noexcept {
+    return unit_ == Unit::minute || unit_ == Unit::hour;
+}
+
 std::chrono::nanoseconds Timeframe::shortest() const noexcept {
     switch (unit_) {
         case Unit::minute: return std::chrono::minutes{count_};

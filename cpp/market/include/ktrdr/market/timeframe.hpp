@@ -24,7 +24,7 @@ public:
     [[nodiscard]] Unit unit() const noexcept { return unit_; }
     [[nodiscard]] int count() const noexcept { return count_; }
     /// Shorter than a day.
-    [[nodiscard]] bool is_intraday() const noexcept { return unit_ == Unit::minute || unit_ == Unit::hour; }
+    [[nodiscard]] bool is_intraday() const noexcept;
     /// What its shortest bar lasts that no session cuts: of a month 28 days, of the others every one.
     [[nodiscard]] std::chrono::nanoseconds shortest() const noexcept;
 
