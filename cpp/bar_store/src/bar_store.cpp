@@ -8,7 +8,8 @@
 
 #include <ktrdr/market/time_text.hpp>
 
-#include "chunk.hpp"
+#include "blocks.hpp"
+#include "merge_rows.hpp"
 #include "schema.hpp"
 #include "series_rows.hpp"
 
@@ -98,8 +99,8 @@ Result<std::shared_ptr<BarStore>> BarStore::open(std::filesystem::path file, Dat
 Result<Bars> BarStore::read(const SeriesKey& key, TimeRange range) {
     Bars bars;
     const auto done = database_->read(phrase("read", key), [&](SQLite::Database& connection) -> Result<void> {
-        if (const auto series = find_series(connection, key); series && !range.empty()) {
-            bars = read_chunks(connection, *series, key, chunk_parts(key.timeframe, range)).slice(range);
+        if (const auto series = find_series(connection, key)) {
+            bars = read_range(connection, *series, key, range);
         }
         return {};
     });

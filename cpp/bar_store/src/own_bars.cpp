@@ -7,6 +7,7 @@
 
 #include <ktrdr/bar_store/bar_store.hpp>
 
+#include "merge_rows.hpp"
 #include "series_rows.hpp"
 
 namespace ktrdr {
@@ -65,7 +66,9 @@ Result<std::vector<StoredSeries>> BarStore::list() {
     const auto done = database_->read("list what is stored", [&](SQLite::Database& connection) -> Result<void> {
         SQLite::Statement row(connection,
                               "SELECT provider, symbol, timeframe, what_to_show, session, sum(rows), min(first), "
-                              "max(last) FROM chunk JOIN series ON series.id = chunk.series GROUP BY series");
+                              "max(last) FROM (SELECT series, rows, first, last FROM chunk UNION ALL "
+                              "SELECT series, rows, first, last FROM block) AS piece "
+                              "JOIN series ON series.id = piece.series GROUP BY series");
         while (row.executeStep()) {
             all.push_back(series_of(row));
         }

@@ -73,6 +73,8 @@ struct MergedRows {
     std::size_t added{0};
     /// Their stamps were stored before, with whatever numbers.
     std::size_t replaced{0};
+    /// Of those, with other numbers.
+    std::size_t revised{0};
 
     friend bool operator==(const MergedRows&, const MergedRows&) = default;
 };
@@ -90,9 +92,10 @@ struct StoredSeries {
 
 /// Bars in chunks and the ledger of asked ranges, in the file of `storage`.
 ///
-/// A chunk holds a year of an intraday series or the whole of a longer one, as columns of little-endian numbers with a
-/// checksum. Bars and ledger of a segment change in one transaction, so neither a crash nor a full disk leaves one
-/// without the other.
+/// A chunk holds a month of a series of 1m to 5m, a year of a longer intraday one or the whole of any other. It is
+/// stored in blocks of at most 1,024 bars, each columns of little-endian numbers with a checksum, so that a further bar
+/// writes one block. Bars and ledger of a segment change in one transaction, so neither a crash nor a full disk leaves
+/// one without the other.
 ///
 /// Errors: those of `Database`; a chunk that is damaged is `storage`, naming series and chunk.
 /// Thread safety: every member from any thread; each blocks on the disk. Writers of one series may overlap: each merges
