@@ -121,23 +121,26 @@ Result<SeriesFacts> BarStore::facts(const SeriesKey& key) {
     return done ? Result<SeriesFacts>(std::move(facts)) : Result<SeriesFacts>(done.error());
 }
 
-Result<void> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars,
-                                      std::span<const LedgerEntry> parts) {
+Result<MergedRows> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars,
+                                            std::span<const LedgerEntry> parts) {
     if (const auto checked = check_segment(range, bars); !checked) {
         return checked.error();
     }
-    return database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
+    const UtcTime at = parts.empty() ? system_clock().utc_now() : parts.front().asked_at;
+    MergedRows rows;
+    const auto done = database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
         const std::int64_t series = find_or_add_series(connection, key);
-        merge_bars(connection, series, key, bars);
+        rows = merge_bars(connection, series, key, bars, {range, ChangeCause::loaded, at});
         for (const LedgerEntry& part : parts) {
             add_to_ledger(connection, series, part);
         }
         return {};
     });
+    return done ? Result<MergedRows>(rows) : Result<MergedRows>(done.error());
 }
 
-Result<void> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
-                                      UtcTime asked_at) {
+Result<MergedRows> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
+                                            UtcTime asked_at) {
     const LedgerEntry whole{range, outcome, asked_at};
     return commit_segment(key, range, bars, std::span(&whole, 1));
 }

@@ -6,6 +6,7 @@
 #include "chunk.hpp"
 #include "columns.hpp"
 #include "series_rows.hpp"
+#include "versions.hpp"
 
 namespace ktrdr {
 namespace {
@@ -24,11 +25,11 @@ bool same_row(const Bars& a, std::size_t i, const Bars& b, std::size_t j) {
                       [i, j](const auto* x, const auto* y) { return same_number((*x)[i], (*y)[j]); });
 }
 
-/// What becomes of `bars` over `stored`.
-MergedRows compare(const Bars& stored, const Bars& bars) {
+/// What becomes of rows `[first, last)` of `bars` over `stored`.
+MergedRows compare(const Bars& stored, const Bars& bars, std::size_t first, std::size_t last) {
     MergedRows rows;
     auto place = stored.time.begin();
-    for (std::size_t i = 0; i < bars.size(); ++i) {
+    for (std::size_t i = first; i < last; ++i) {
         place = std::lower_bound(place, stored.time.end(), bars.time[i]);
         if (place == stored.time.end() || *place != bars.time[i]) {
             ++rows.added;
@@ -113,43 +114,68 @@ private:
     const int part_;
 };
 
-MergedRows merge_chunk(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, int part,
-                       const Bars& bars) {
-    const std::vector<BlockHead> blocks = blocks_of(connection, series, part);
-    const Run run = run_of(blocks, bars.time.front(), bars.time.back());
-    Bars stored;
-    for (std::size_t i = run.begin; i < run.end; ++i) {
-        append(stored, read_block(connection, blocks[i].id, key, part));
+/// What is to become of one chunk.
+struct ChunkPlan {
+    int part;
+    /// Of the bars that come, `[first, last)`.
+    std::size_t first;
+    std::size_t last;
+    std::vector<BlockHead> blocks{};
+    Run run{};
+    /// The bars of the run.
+    Bars stored{};
+    MergedRows rows{};
+};
+
+ChunkPlan plan_chunk(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, const Bars& bars,
+                     std::size_t first) {
+    ChunkPlan plan{.part = chunk_part(key.timeframe, bars.time[first]), .first = first, .last = first + 1};
+    while (plan.last < bars.size() && chunk_part(key.timeframe, bars.time[plan.last]) == plan.part) {
+        ++plan.last;
     }
-    const MergedRows rows = compare(stored, bars);
-    if (rows.added + rows.revised > 0) {
-        RunWriter(connection, series, part).write(blocks, run, stored, merge(stored, bars));
+    plan.blocks = blocks_of(connection, series, plan.part);
+    plan.run = run_of(plan.blocks, bars.time[first], bars.time[plan.last - 1]);
+    for (std::size_t i = plan.run.begin; i < plan.run.end; ++i) {
+        append(plan.stored, read_block(connection, plan.blocks[i].id, key, plan.part));
     }
-    return rows;
+    plan.rows = compare(plan.stored, bars, plan.first, plan.last);
+    return plan;
 }
 
 }  // namespace
 
 MergedRows merge_bars(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, const Bars& bars,
-                      const AfterChunk& after_chunk) {
+                      const WriteNote& note, const AfterChunk& after_chunk) {
     if (bars.empty()) {
         return {};
     }
     divide_first_chunks(connection, series, key, {bars.start_of(0), time_of(bars.time.back() + 1)});
+    std::vector<ChunkPlan> plans;
+    std::vector<int> parts;
     MergedRows rows;
-    for (std::size_t first = 0; first < bars.size();) {
-        const int part = chunk_part(key.timeframe, bars.time[first]);
-        std::size_t last = first + 1;
-        while (last < bars.size() && chunk_part(key.timeframe, bars.time[last]) == part) {
-            ++last;
+    for (std::size_t first = 0; first < bars.size(); first = plans.back().last) {
+        plans.push_back(plan_chunk(connection, series, key, bars, first));
+        const ChunkPlan& plan = plans.back();
+        parts.push_back(plan.part);
+        rows.added += plan.rows.added;
+        rows.replaced += plan.rows.replaced;
+        rows.revised += plan.rows.revised;
+    }
+    if (rows.revised > 0) {
+        keep_versions(connection, series, parts,
+                      {.range = note.range,
+                       .cause = note.cause,
+                       .changed_at = note.at,
+                       .added = rows.added,
+                       .revised = rows.revised});
+    }
+    for (const ChunkPlan& plan : plans) {
+        if (plan.rows.added + plan.rows.revised > 0) {
+            const Bars merged = merge(plan.stored, bars.rows(plan.first, plan.last));
+            RunWriter(connection, series, plan.part).write(plan.blocks, plan.run, plan.stored, merged);
         }
-        const MergedRows of_chunk = merge_chunk(connection, series, key, part, bars.rows(first, last));
-        rows.added += of_chunk.added;
-        rows.replaced += of_chunk.replaced;
-        rows.revised += of_chunk.revised;
-        first = last;
         if (after_chunk) {
-            after_chunk(first);
+            after_chunk(plan.last);
         }
     }
     return rows;

@@ -18,6 +18,18 @@ std::ptrdiff_t place_of(const Timeframe& timeframe) {
     return std::find(names.begin(), names.end(), timeframe.name()) - names.begin();
 }
 
+/// From the first to the last that is said.
+TimeRange reach_of(const Bars& bars, std::span<const TimeRange> covered) {
+    TimeRange reach{UtcTime::max(), UtcTime::min()};
+    if (!bars.empty()) {
+        reach = {bars.start_of(0), time_of(bars.time.back() + 1)};
+    }
+    for (const TimeRange& range : covered) {
+        reach = {std::min(reach.start, range.start), std::max(reach.end, range.end)};
+    }
+    return reach;
+}
+
 StoredSeries series_of(SQLite::Statement& row) {
     const auto timeframe = Timeframe::parse(row.getColumn(2).getString());
     if (!timeframe) {
@@ -48,11 +60,13 @@ Result<MergedRows> BarStore::store_own(const SeriesKey& key, const Bars& bars, s
             throw ErrorException(goes_on.error());
         }
     };
+    const TimeRange reach = reach_of(bars, covered);
     MergedRows rows;
     const auto done = database_->write(fmt::format("store {} {}", key.symbol, key.timeframe.name()),
                                        [&](SQLite::Database& connection) -> Result<void> {
                                            const std::int64_t series = find_or_add_series(connection, key);
-                                           rows = merge_bars(connection, series, key, bars, after_chunk);
+                                           rows = merge_bars(connection, series, key, bars,
+                                                             {reach, ChangeCause::stored, stored_at}, after_chunk);
                                            for (const TimeRange& range : covered) {
                                                add_to_ledger(connection, series, {range, AskOutcome::bars, stored_at});
                                            }

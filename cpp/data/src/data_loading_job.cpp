@@ -277,7 +277,8 @@ asio::awaitable<void> DataLoadingJob::load_one(std::shared_ptr<Segments> segment
                          : std::vector<LedgerEntry>{{range, outcome_of(fetched.error()), asked_at}};
     std::function<Result<void>()> commit = [store = means_.store, key = task_.key, range, answer,
                                             parts = std::move(parts)] {
-        return store->commit_segment(key, range, answer->bars, parts);
+        const auto stored = store->commit_segment(key, range, answer->bars, parts);
+        return stored ? Result<void>{} : Result<void>(stored.error());
     };
     if (const auto stored = co_await run_on(means_.store_executor, std::move(commit)); !stored) {
         segments->fail_with(stored.error());

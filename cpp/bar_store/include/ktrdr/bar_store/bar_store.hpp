@@ -79,6 +79,31 @@ struct MergedRows {
     friend bool operator==(const MergedRows&, const MergedRows&) = default;
 };
 
+/// What made a change.
+enum class ChangeCause {
+    /// An answer of a provider.
+    loaded,
+    /// Bars that somebody brought.
+    stored,
+    /// Somebody had them forgotten.
+    forgotten,
+};
+
+[[nodiscard]] KTRDR_EXPORT std::string_view to_string(ChangeCause cause) noexcept;
+
+/// A write that changed or removed bars, and can be undone.
+struct SeriesChange {
+    TimeRange range{};
+    ChangeCause cause{ChangeCause::loaded};
+    UtcTime changed_at{};
+    std::size_t added{0};
+    /// Their numbers became others.
+    std::size_t revised{0};
+    std::size_t removed{0};
+
+    friend bool operator==(const SeriesChange&, const SeriesChange&) = default;
+};
+
 /// A series that has bars.
 struct StoredSeries {
     SeriesKey key;
@@ -116,11 +141,11 @@ public:
     /// Store an answer: bars (merged over what is there, which keeps its rows where the answer has none) and what the
     /// ledger says of the parts of `range`, together or not at all. An entry makes those it covers obsolete, but a
     /// failure never makes one of bars or empty so. `invalid_argument` for bars out of order or outside `range`.
-    Result<void> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars,
-                                std::span<const LedgerEntry> parts);
+    Result<MergedRows> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars,
+                                      std::span<const LedgerEntry> parts);
     /// The same with one entry for all of `range`.
-    Result<void> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
-                                UtcTime asked_at);
+    Result<MergedRows> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
+                                      UtcTime asked_at);
     /// Store bars that nobody was asked for, over what is there as `commit_segment` does, together or not at all; and
     /// that `covered` need not be asked for. `poll` is told how many bars are written and undoes all by an error.
     /// `invalid_argument` for bars out of order, or for ranges that are empty.
@@ -130,6 +155,19 @@ public:
     [[nodiscard]] Result<std::vector<StoredSeries>> list();
     Result<void> remember_symbol(const SeriesKey& key, UtcTime checked_at);
     Result<void> remember_first_timestamp(const SeriesKey& key, const FirstTimestamp& first);
+
+    /// The writes that can be undone, the newest first. One that changed or removed bars keeps what was in the chunks
+    /// that it touched, the last three versions of each; one that only adds bars keeps nothing.
+    [[nodiscard]] Result<std::vector<SeriesChange>> changes(const SeriesKey& key);
+    /// Put back what was in the range of the newest of `changes` before it, bars and ledger; bars that came later and
+    /// lie beside that range stay. A chunk that is damaged becomes what it was then, and what came since is not in the
+    /// ledger any more, so that the next load asks for it. `not_found` when there is no such change.
+    Result<SeriesChange> undo(const SeriesKey& key);
+    /// Drop the bars that start inside `range`, and what the ledger says of it; how many bars that were. It can be
+    /// undone, but for damaged chunks. `invalid_argument` for an empty range.
+    Result<std::size_t> forget(const SeriesKey& key, TimeRange range, UtcTime at);
+    /// Drop all of a series, its versions too; how many bars that were. `not_found` when there is nothing of it.
+    Result<std::size_t> remove(const SeriesKey& key);
 
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return database_->file(); }
 
