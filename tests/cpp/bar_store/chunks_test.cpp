@@ -187,7 +187,7 @@ private:
 };
 
 TEST_F(ChunksTest, HoldWhatAPlainMapHoldsWhateverIsMergedInWhateverOrder) {
-    const int rounds = soak_count(2, 40);
+    const int rounds = soak_count(2, 15);
     for (const std::string_view timeframe : Timeframe::names()) {
         for (int round = 0; round < rounds; ++round) {
             const SeriesKey key = key_of(timeframe, fmt::format("S{}", round));

@@ -242,7 +242,7 @@ Rows rows_of(const Bars& bars) {
 /// After any mix of loads, forgetting and undoing: no hour that the ledger calls covered lacks its bar, and an undo
 /// that directly follows a change leads back to the bars of before.
 TEST_F(VersionsTest, NeverLeaveARangeCoveredThatLacksItsBars) {
-    const int rounds = soak_count(20, 1000);
+    const int rounds = soak_count(20, 200);
     for (int round = 0; round < rounds; ++round) {
         std::mt19937 random(static_cast<unsigned>(round));
         const auto below = [&random](int count) { return std::uniform_int_distribution<int>(0, count - 1)(random); };

@@ -13,6 +13,7 @@
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/timeframe.hpp>
 #include <ktrdr/storage/database.hpp>
+#include <ktrdr/storage/file_lease.hpp>
 
 namespace ktrdr {
 
@@ -115,6 +116,34 @@ struct StoredSeries {
     friend bool operator==(const StoredSeries&, const StoredSeries&) = default;
 };
 
+/// Something in the file that cannot be what was written.
+struct BarDamage {
+    /// Unset where it is of no one series.
+    std::optional<SeriesKey> series{};
+    /// As messages name it: `the chunk of 2024-01`. Empty where it is none of one chunk.
+    std::string chunk{};
+    std::string what{};
+};
+
+/// What was read, and what of it is damaged: of that the first 1000.
+struct BarCheck {
+    std::size_t series{0};
+    std::size_t chunks{0};
+    std::size_t bars{0};
+    std::size_t ledger_entries{0};
+    /// Earlier ones, of chunks.
+    std::size_t versions{0};
+    std::vector<BarDamage> damage{};
+};
+
+/// What a file took on the disk before its old versions and empty pages went, and takes since, its log too.
+struct Compacted {
+    std::uintmax_t bytes_before{0};
+    std::uintmax_t bytes_after{0};
+    /// Changes that cannot be undone any more.
+    std::size_t changes_freed{0};
+};
+
 /// Bars in chunks and the ledger of asked ranges, in the file of `storage`.
 ///
 /// A chunk holds a month of a series of 1m to 5m, a year of a longer intraday one or the whole of any other. It is
@@ -168,6 +197,20 @@ public:
     Result<std::size_t> forget(const SeriesKey& key, TimeRange range, UtcTime at);
     /// Drop all of a series, its versions too; how many bars that were. `not_found` when there is nothing of it.
     Result<std::size_t> remove(const SeriesKey& key);
+
+    /// Keep others, in this process and in every other, from asking for bars of `range` at the same time, while the
+    /// lease lives. Null while another has a lease on any of it: who waits for that looks again, and then reads the
+    /// ledger anew, for the other has stored what it asked for. A holder that dies has let go. Nothing is written, and
+    /// no other call of this class minds leases. Ranges are held in whole seconds.
+    [[nodiscard]] Result<std::unique_ptr<FileLease>> lease(const SeriesKey& key, TimeRange range);
+
+    /// Read the whole file: SQLite's own check, then every chunk and version (checksum, order, count, ends), and the
+    /// ledger against the bars. Errors are damage too, where something could be read before them. Cost: the size of the
+    /// file.
+    [[nodiscard]] Result<BarCheck> verify();
+    /// Free the earlier versions, after which nothing can be undone, and give the space to the disk. Needs room for a
+    /// copy of the file meanwhile; `storage` while another process writes to it.
+    Result<Compacted> compact();
 
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return database_->file(); }
 
