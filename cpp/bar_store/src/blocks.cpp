@@ -16,10 +16,11 @@ OnDamage damage_of(const SeriesKey& key, int part) {
 }
 
 /// Bars of rows whose first column is the part.
-Bars read_rows(SQLite::Statement& row, const SeriesKey& key) {
+Bars read_rows(SQLite::Statement& row, const SeriesKey& key, std::size_t expected = 0) {
     Bars all;
+    all.reserve(expected);
     while (row.executeStep()) {
-        append(all, stored_bars(row, 1, damage_of(key, row.getColumn(0).getInt())));
+        append_stored(all, row, 1, damage_of(key, row.getColumn(0).getInt()));
     }
     return all;
 }
@@ -104,21 +105,34 @@ Bars read_range(SQLite::Database& connection, std::int64_t series, const SeriesK
         return {};
     }
     const PartSpan parts = chunk_parts(key.timeframe, range);
-    SQLite::Statement row(connection,
-                          fmt::format("SELECT part, {} FROM block WHERE series = ? AND part BETWEEN ? AND ? "
-                                      "AND first < ? AND last >= ? ORDER BY part, first",
-                                      stored_columns));
-    row.bind(1, series);
-    row.bind(2, parts.first);
-    row.bind(3, parts.last);
-    row.bind(4, nanos(range.end));
-    row.bind(5, nanos(range.start));
-    const Bars bars = read_rows(row, key);
+    const auto of_range = [&](const std::string& columns) {
+        SQLite::Statement row(connection, fmt::format("SELECT {} FROM block WHERE series = ? AND part BETWEEN ? AND ? "
+                                                      "AND first < ? AND last >= ? ORDER BY part, first",
+                                                      columns));
+        row.bind(1, series);
+        row.bind(2, parts.first);
+        row.bind(3, parts.last);
+        row.bind(4, nanos(range.end));
+        row.bind(5, nanos(range.start));
+        return row;
+    };
+    SQLite::Statement count = of_range(fmt::format("total(min(rows, {}))", largest_block));
+    const double expected = count.executeStep() ? count.getColumn(0).getDouble() : 0;
+    SQLite::Statement row = of_range(fmt::format("part, {}", stored_columns));
+    Bars bars = read_rows(row, key, static_cast<std::size_t>(std::max(0.0, expected)));
     const Bars first =
         read_first_chunks(connection, series, key,
                           {first_chunk_part(key.timeframe, nanos(range.start)),
                            first_chunk_part(key.timeframe, std::max(nanos(range.start), nanos(range.end) - 1))});
-    return (first.empty() ? bars : merge(first, bars)).slice(range);
+    if (!first.empty()) {
+        bars = merge(first, bars);
+    }
+    const bool all =
+        bars.empty() || (range.contains(bars.start_of(0)) && range.contains(bars.start_of(bars.size() - 1)));
+    if (!all) {
+        return bars.slice(range);
+    }
+    return bars;
 }
 
 Bars read_chunk(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, int part) {

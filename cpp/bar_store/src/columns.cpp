@@ -34,9 +34,9 @@ std::int64_t checksum(const Bars& bars, std::size_t first, std::size_t last) {
 
 /// The sum of chunks that the first files hold: FNV-1a (Fowler, Noll, Vo), 64 bits. They are read as they are, and get
 /// the other sum when something is added to them.
-std::int64_t first_checksum(const Bars& bars) {
+std::int64_t first_checksum(const Bars& bars, std::size_t first, std::size_t last) {
     std::uint64_t sum = 0xcbf29ce484222325ULL;
-    for_each_column(bars, 0, bars.size(), [&sum](const unsigned char* bytes, std::size_t size) {
+    for_each_column(bars, first, last, [&sum](const unsigned char* bytes, std::size_t size) {
         for (std::size_t i = 0; i < size; ++i) {
             sum = (sum ^ bytes[i]) * 0x100000001b3ULL;
         }
@@ -44,19 +44,19 @@ std::int64_t first_checksum(const Bars& bars) {
     return std::bit_cast<std::int64_t>(sum);
 }
 
+/// Behind what is in `column`, straight from SQLite's memory.
 template <class Number>
-std::vector<Number> read_column(SQLite::Statement& row, int index, std::size_t rows, const OnDamage& on_damage) {
-    const SQLite::Column column = row.getColumn(index);
-    const void* const data = column.getBlob();
-    const auto size = static_cast<std::size_t>(column.getBytes());
+void append_column(std::vector<Number>& column, SQLite::Statement& row, int index, std::size_t rows,
+                   const OnDamage& on_damage) {
+    const SQLite::Column stored = row.getColumn(index);
+    const void* const data = stored.getBlob();
+    const auto size = static_cast<std::size_t>(stored.getBytes());
     if (size != rows * sizeof(Number)) {
-        on_damage(fmt::format("column {} has {} bytes for {} rows", column.getName(), size, rows));
+        on_damage(fmt::format("column {} has {} bytes for {} rows", stored.getName(), size, rows));
     }
-    std::vector<Number> numbers(rows);
-    if (size > 0) {
-        std::memcpy(numbers.data(), data, size);
-    }
-    return numbers;
+    const std::size_t before = column.size();
+    column.resize(before + rows);
+    std::memcpy(column.data() + before, data, size);
 }
 
 }  // namespace
@@ -79,30 +79,37 @@ void append(Bars& to, const Bars& from) {
 }
 
 Bars stored_bars(SQLite::Statement& row, int index, const OnDamage& on_damage) {
+    Bars bars;
+    append_stored(bars, row, index, on_damage);
+    return bars;
+}
+
+void append_stored(Bars& bars, SQLite::Statement& row, int index, const OnDamage& on_damage) {
     const std::int64_t rows = row.getColumn(index).getInt64();
     // The bytes are there or not: what a damaged count says is never allocated.
     if (rows < 1 || rows > row.getColumn(index + 4).getBytes() / static_cast<int>(sizeof(std::int64_t))) {
         on_damage(fmt::format("it says that it has {} rows", rows));
     }
     const auto count = static_cast<std::size_t>(rows);
-    Bars bars;
-    bars.time = read_column<std::int64_t>(row, index + 4, count, on_damage);
+    const std::size_t first = bars.size();
+    const std::size_t last = first + count;
+    append_column(bars.time, row, index + 4, count, on_damage);
     int column_index = index + 5;
     for (auto* column : price_columns(bars)) {
-        *column = read_column<double>(row, column_index++, count, on_damage);
+        append_column(*column, row, column_index++, count, on_damage);
     }
     const std::int64_t sum = row.getColumn(index + 3).getInt64();
-    if (sum != checksum(bars, 0, count) && sum != first_checksum(bars)) {
+    if (sum != checksum(bars, first, last) && sum != first_checksum(bars, first, last)) {
         on_damage("its checksum does not fit");
     }
-    if (bars.time.front() != row.getColumn(index + 1).getInt64() ||
-        bars.time.back() != row.getColumn(index + 2).getInt64()) {
+    if (bars.time[first] != row.getColumn(index + 1).getInt64() ||
+        bars.time[last - 1] != row.getColumn(index + 2).getInt64()) {
         on_damage("its first or last stamp does not fit");
     }
-    if (!bars.check()) {
+    const auto begin = bars.time.begin() + static_cast<std::ptrdiff_t>(first - (first > 0 ? 1 : 0));
+    if (std::adjacent_find(begin, bars.time.end(), std::greater_equal<>()) != bars.time.end()) {
         on_damage("its bars are out of order");
     }
-    return bars;
 }
 
 void bind_bars(SQLite::Statement& row, int index, const Bars& bars, std::size_t first, std::size_t last) {

@@ -25,6 +25,8 @@ void append(Bars& to, const Bars& from);
 using OnDamage = std::function<void(const std::string& how)>;
 /// The bars of a row whose `stored_columns` begin at column `index`, checked: checksum, order, count and ends.
 [[nodiscard]] Bars stored_bars(SQLite::Statement& row, int index, const OnDamage& on_damage);
+/// The same behind those that are there, which must be older.
+void append_stored(Bars& bars, SQLite::Statement& row, int index, const OnDamage& on_damage);
 /// Bind rows `[first, last)` of the bars, which must live until it has run, from parameter `index` on.
 void bind_bars(SQLite::Statement& row, int index, const Bars& bars, std::size_t first, std::size_t last);
 
