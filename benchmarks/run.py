@@ -23,6 +23,7 @@ ENTRIES = (
     "operations",
     "store",
     "own_bars",
+    "bytes_written",
     "command_line",
     "latencies",
     "worker",
