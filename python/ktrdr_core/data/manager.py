@@ -13,9 +13,9 @@ from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback, foreign
 from ..operations.context import under_current
-from ..orchestrator.core_manager import CoreManager
 from ..progress import ProgressRenderer
 from .frames import Frame, native_bars
+from .keeping import Keeping
 from .stored import Series, Stored
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def default_data_dir(env: Mapping[str, str]) -> Path:
     return Path(env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
 
 
-class DataManager(CoreManager):
+class DataManager(Keeping):
     """Market data of one directory, loaded from an IB host service on demand.
 
     Parameters

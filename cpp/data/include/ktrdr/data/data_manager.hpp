@@ -77,6 +77,19 @@ public:
     /// What is stored in the file, of every provider; blocks on the disk.
     [[nodiscard]] Result<std::vector<StoredSeries>> series() const;
 
+    /// The changes of a series that can be undone, the newest first (see `BarStore::changes`); each of these blocks on
+    /// the disk. Errors of all: `invalid_argument`, `client_closed` after `close`, `storage`.
+    [[nodiscard]] Result<std::vector<SeriesChange>> changes(const std::string& symbol,
+                                                            const std::string& timeframe) const;
+    /// `not_found` when there is nothing to undo.
+    Result<SeriesChange> undo(const std::string& symbol, const std::string& timeframe);
+    /// Drop bars and ledger of the range that the request names, its mode does not matter; how many bars.
+    Result<std::size_t> forget(const LoadRequest& request);
+    /// Drop all of a series; how many bars. `not_found` when there is nothing of it.
+    Result<std::size_t> remove(const std::string& symbol, const std::string& timeframe);
+    [[nodiscard]] Result<BarCheck> verify() const;
+    Result<Compacted> compact();
+
     [[nodiscard]] DataJobManager& jobs() noexcept { return jobs_; }
     [[nodiscard]] const std::filesystem::path& database_path() const noexcept { return database_path_; }
     /// Where its operations are kept; null after `close`.
