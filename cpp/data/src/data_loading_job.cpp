@@ -90,7 +90,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
         co_return grid.error();
     }
     // A range that is stored whole needs nobody: neither the symbol nor the first bar is asked for again.
-    const auto known_range = range_to_ask(*facts);
+    const auto known_range = range_to_ask(*facts, *grid);
     if (!known_range || task_.refresh ||
         !missing_ranges(*known_range, *facts, *grid, means_.clock.utc_now()).empty()) {
         if (const auto known = co_await learn_symbol(*facts); !known) {
@@ -111,7 +111,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     if (!grid) {
         co_return grid.error();
     }
-    const auto range = range_to_ask(*facts);
+    const auto range = range_to_ask(*facts, *grid);
     if (!range) {
         co_return range.error();
     }
@@ -120,7 +120,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     co_return co_await load_segments(missing_of(*range, *facts, *grid), *grid);
 }
 
-Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts) const {
+Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts, const BarGrid& grid) const {
     TimeRange range = task_.range;
     const bool open = range.start == UtcTime::min();
     if (task_.mode == LoadMode::tail) {
@@ -137,7 +137,7 @@ Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts) const {
                     {{"field", "start_date"}});
     }
     if (open) {
-        range.start = *first_;
+        range.start = grid.floor(*first_);
     }
     if (task_.mode == LoadMode::backfill && facts.newest_bar) {
         range.end = std::min(range.end, *facts.newest_bar);

@@ -1,7 +1,6 @@
 #include "proof.hpp"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <optional>
 
@@ -68,12 +67,15 @@ std::vector<TimeRange> outside(const std::vector<UtcTime>& came, TimeRange range
         return {range};
     }
     std::vector<TimeRange> ends;
-    const std::array<TimeRange, 2> both{TimeRange{range.start, std::min(came.front(), range.end)},
-                                        TimeRange{std::max(range.start, grid.end_of(came.back())), range.end}};
-    for (const TimeRange& part : both) {
-        if (!part.empty() && grid.may_begin_in(part, came.front())) {
-            ends.push_back(part);
-        }
+    const TimeRange head{range.start, std::min(came.front(), range.end)};
+    if (!head.empty() && grid.may_begin_in(head, came.front())) {
+        ends.push_back(head);
+    }
+    const TimeRange tail{std::max(range.start, grid.end_of(came.back())), range.end};
+    if (!tail.empty() && grid.may_begin_in(tail, came.back())) {
+        // A session's first bar may be shorter than its length says, and another begin inside of what that says.
+        const UtcTime soonest = grid.timeframe().is_intraday() ? came.back() + std::chrono::minutes{1} : tail.start;
+        ends.push_back({std::min(std::max(range.start, soonest), tail.start), tail.end});
     }
     return ends;
 }

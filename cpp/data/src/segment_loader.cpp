@@ -51,12 +51,28 @@ Result<SourceAnswer> checked(Result<SourceAnswer> answer, TimeRange asked, const
     return answer;
 }
 
+/// The bars of its range, and of those beside it what is not stored.
+void take_bars(const AskedSegment& asked, const Bars& came, Segment& segment) {
+    const auto is_stored = [&asked](std::int64_t stamp) {
+        return std::binary_search(asked.before.time.begin(), asked.before.time.end(), stamp) ||
+               std::binary_search(asked.behind.time.begin(), asked.behind.time.end(), stamp);
+    };
+    segment.range = asked.asked;
+    for (std::size_t i = 0; i < came.size(); ++i) {
+        if (asked.range.contains(came.start_of(i)) || !is_stored(came.time[i])) {
+            segment.bars.push_back(came.time[i], came.open[i], came.high[i], came.low[i], came.close[i],
+                                   came.volume[i]);
+        }
+    }
+}
+
 /// Breaks of the basis at the ends of what is stored now, and where there are none any more.
 void judge_basis(const AskedSegment& asked, const Seam& before, const Seam& behind, UtcTime now, Segment& segment) {
-    if (segment.bars.empty()) {
+    const Bars fresh = segment.bars.slice(asked.range);
+    if (fresh.empty()) {
         return;
     }
-    const UtcTime first = segment.bars.start_of(0);
+    const UtcTime first = fresh.start_of(0);
     const bool start_unknown = !asked.before.empty() && before.kind == Seam::Kind::unknown;
     segment.one_basis.start = start_unknown ? first + std::chrono::nanoseconds{1} : asked.range.start;
     segment.one_basis.end = asked.range.end;
@@ -143,7 +159,7 @@ asio::awaitable<void> SegmentLoader::load_one(AskedSegment asked) {
         for (const Seam& seam : {before, behind}) {
             loaded_.revised += seam.kind == Seam::Kind::revised ? seam.different : 0;
         }
-        segment->bars = fetched->bars.slice(segment->range);
+        take_bars(asked, fetched->bars, *segment);
         judge_basis(asked, before, behind, asked_at, *segment);
         Proof proof = prove(*fetched, asked.range, means_.grid, asked_at);
         segment->entries = std::move(proof.entries);

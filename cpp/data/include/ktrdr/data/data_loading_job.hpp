@@ -60,7 +60,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> read_bars();
 
     /// What the mode asks for. `invalid_argument` where only a first timestamp could say it.
-    [[nodiscard]] Result<TimeRange> range_to_ask(const SeriesFacts& facts) const;
+    [[nodiscard]] Result<TimeRange> range_to_ask(const SeriesFacts& facts, const BarGrid& grid) const;
     [[nodiscard]] std::vector<TimeRange> missing_of(TimeRange range, const SeriesFacts& facts,
                                                     const BarGrid& grid) const;
     [[nodiscard]] Result<void> summarise(const LoadedSegments& loaded, const BarGrid& grid) const;
