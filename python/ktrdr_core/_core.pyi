@@ -1011,6 +1011,7 @@ class LoadRequest:
         start_date: str | None = ...,
         end_date: str | None = ...,
         mode: str = ...,
+        refresh: bool = ...,
         operation_id: str = ...,
         parent_id: str = ...,
         resume: bool = ...,

@@ -48,8 +48,8 @@ std::vector<BasisBreak> read_breaks(SQLite::Database& connection, std::int64_t s
     row.bind(1, series);
     std::vector<BasisBreak> breaks;
     while (row.executeStep()) {
-        breaks.push_back({time_of(row.getColumn(0).getInt64()), row.getColumn(1).getDouble(),
-                          time_of(row.getColumn(2).getInt64())});
+        breaks.push_back(
+            {time_of(row.getColumn(0).getInt64()), row.getColumn(1).getDouble(), time_of(row.getColumn(2).getInt64())});
     }
     return breaks;
 }

@@ -57,7 +57,7 @@ CREATE TABLE first_timestamp(
     asked_at INTEGER NOT NULL
 ) STRICT;
 )sql",
-                                                                    R"sql(
+                                                                      R"sql(
 -- What earlier versions called covered was what was asked for, not what came: it is asked for again.
 ALTER TABLE ledger RENAME TO first_ledger;
 CREATE TABLE ledger(

@@ -41,8 +41,7 @@ void clear_doubts(SQLite::Database& connection, std::int64_t series, TimeRange r
         const LedgerEntry old{{time_of(row.getColumn(0).getInt64()), time_of(row.getColumn(1).getInt64())},
                               outcome_of(row.getColumn(2).getString()),
                               time_of(row.getColumn(3).getInt64())};
-        for (const TimeRange& rest :
-             {TimeRange{old.range.start, range.start}, TimeRange{range.end, old.range.end}}) {
+        for (const TimeRange& rest : {TimeRange{old.range.start, range.start}, TimeRange{range.end, old.range.end}}) {
             if (!rest.empty()) {
                 cut.push_back({rest, old.outcome, old.asked_at});
             }

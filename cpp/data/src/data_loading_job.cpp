@@ -91,8 +91,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     }
     // A range that is stored whole needs nobody: neither the symbol nor the first bar is asked for again.
     const auto known_range = range_to_ask(*facts, *grid);
-    if (!known_range || task_.refresh ||
-        !missing_ranges(*known_range, *facts, *grid, means_.clock.utc_now()).empty()) {
+    if (!known_range || task_.refresh || !missing_ranges(*known_range, *facts, *grid, means_.clock.utc_now()).empty()) {
         if (const auto known = co_await learn_symbol(*facts); !known) {
             co_return known.error();
         }
@@ -124,17 +123,16 @@ Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts, const B
     TimeRange range = task_.range;
     const bool open = range.start == UtcTime::min();
     if (task_.mode == LoadMode::tail) {
-        range.start = facts.newest_bar ? *facts.newest_bar
-                                       : (open ? means_.clock.utc_now() - first_tail : range.start);
+        range.start = facts.newest_bar ? *facts.newest_bar : (open ? means_.clock.utc_now() - first_tail : range.start);
         return range;
     }
     if (open && !first_) {
-        return fail(Errc::invalid_argument,
-                    fmt::format("mode {} without start_date needs a source that says where its bars begin, and {} does "
-                                "not for {} {}: give start_date",
-                                to_string(task_.mode), task_.key.provider, task_.key.symbol,
-                                task_.key.timeframe.name()),
-                    {{"field", "start_date"}});
+        return fail(
+            Errc::invalid_argument,
+            fmt::format("mode {} without start_date needs a source that says where its bars begin, and {} does "
+                        "not for {} {}: give start_date",
+                        to_string(task_.mode), task_.key.provider, task_.key.symbol, task_.key.timeframe.name()),
+            {{"field", "start_date"}});
     }
     if (open) {
         range.start = grid.floor(*first_);
@@ -216,9 +214,8 @@ asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRang
         .grid = grid,
         .call = call(),
         .most_in_flight = limits.max_in_flight,
-        .plan = [this, grid, limits](std::vector<TimeRange> ranges) {
-            return plan_segments(std::move(ranges), grid, limits.max_span);
-        },
+        .plan = [this, grid, limits](
+                    std::vector<TimeRange> ranges) { return plan_segments(std::move(ranges), grid, limits.max_span); },
         .announce = [this](const LoadedSegments& loaded) { announce(loaded); }});
     announce(loader->loaded());
     co_await loader->load(std::move(missing));
@@ -232,15 +229,15 @@ asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRang
 asio::awaitable<Result<std::vector<AskedSegment>>> DataLoadingJob::plan_segments(std::vector<TimeRange> missing,
                                                                                  BarGrid grid,
                                                                                  std::chrono::nanoseconds span) {
-    const auto around = std::min<std::chrono::nanoseconds>(neighbourhood + 10 * task_.key.timeframe.shortest(), span / 4);
-    std::function<Result<std::vector<AskedSegment>>()> plan =
-        [store = means_.store, key = task_.key, missing = std::move(missing), grid, span,
-         around]() -> Result<std::vector<AskedSegment>> {
+    const auto around =
+        std::min<std::chrono::nanoseconds>(neighbourhood + 10 * task_.key.timeframe.shortest(), span / 4);
+    std::function<Result<std::vector<AskedSegment>>()> plan = [store = means_.store, key = task_.key,
+                                                               missing = std::move(missing), grid, span,
+                                                               around]() -> Result<std::vector<AskedSegment>> {
         std::vector<MissingRun> runs;
         for (const TimeRange& range : missing) {
-            const auto stored =
-                store->read(key, {std::max(range.start, UtcTime::min() + around) - around,
-                                  std::min(range.end, UtcTime::max() - around) + around});
+            const auto stored = store->read(key, {std::max(range.start, UtcTime::min() + around) - around,
+                                                  std::min(range.end, UtcTime::max() - around) + around});
             if (!stored) {
                 return stored.error();
             }
@@ -294,19 +291,25 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
                          loaded.brought_late));
     }
     if (loaded.revised > 0) {
-        warn(fmt::format("{} stored bars beside what was missing have other numbers at the provider. Nothing stored was "
-                         "changed; load with refresh=True to take the provider's",
-                         loaded.revised));
+        warn(
+            fmt::format("{} stored bars beside what was missing have other numbers at the provider. Nothing stored was "
+                        "changed; load with refresh=True to take the provider's",
+                        loaded.revised));
     }
     if (!loaded.off_grid.empty()) {
-        warn(fmt::format("{} bars begin where the calendar of {} has none, the first at {}: what is missing beside "
-                         "them was told without it",
-                         loaded.off_grid.size(), task_.key.symbol,
-                         format_time(*std::min_element(loaded.off_grid.begin(), loaded.off_grid.end()))));
+        warn(
+            fmt::format("{} bars begin where the calendar of {} has none, the first at {}: what is missing beside "
+                        "them was told without it",
+                        loaded.off_grid.size(), task_.key.symbol,
+                        format_time(*std::min_element(loaded.off_grid.begin(), loaded.off_grid.end()))));
     }
-    // Without a calendar nobody knows whether anything should be there.
+    // Without a calendar nobody knows whether anything should be there, nor does anybody before the first bar.
+    const UtcTime begin = first_ ? grid.floor(*first_) : UtcTime::min();
     std::vector<TimeRange> absent = loaded.unconfirmed;
-    std::erase_if(absent, [&grid](TimeRange range) { return !grid.expected(range); });
+    for (TimeRange& range : absent) {
+        range.start = std::max(range.start, begin);
+    }
+    std::erase_if(absent, [&grid](TimeRange range) { return range.empty() || !grid.expected(range); });
     if (!absent.empty()) {
         warn(fmt::format("bars that should exist did not come: {}. The next load asks for them again",
                          listed(texts_of(absent))));
@@ -321,10 +324,11 @@ asio::awaitable<Result<void>> DataLoadingJob::warn_of_breaks() {
     }
     for (const BasisBreak& one : facts->breaks) {
         if (task_.range.contains(one.at)) {
-            warn(fmt::format("prices from {} on are {:.6g} times what those before are on: the provider has re-based its "
-                             "history (a split, a dividend). Nothing stored was changed; load the whole range with "
-                             "refresh=True to have it on one basis",
-                             format_time(one.at), one.ratio));
+            warn(fmt::format(
+                "prices from {} on are {:.6g} times what those before are on: the provider has re-based its "
+                "history (a split, a dividend). Nothing stored was changed; load the whole range with "
+                "refresh=True to have it on one basis",
+                format_time(one.at), one.ratio));
         }
     }
     co_return Result<void>{};
@@ -363,12 +367,10 @@ void DataLoadingJob::enter(LoadStep step) {
 }
 
 void DataLoadingJob::announce(const LoadedSegments& loaded) {
-    operation_->progress().set_context({{"current_segment", loaded.committed},
-                                        {"total_segments", loaded.planned},
-                                        {"bars_processed", loaded.bars}});
-    operation_->progress().outer().store({.current = loaded.committed,
-                                          .total = static_cast<std::int64_t>(loaded.planned),
-                                          .items = loaded.bars});
+    operation_->progress().set_context(
+        {{"current_segment", loaded.committed}, {"total_segments", loaded.planned}, {"bars_processed", loaded.bars}});
+    operation_->progress().outer().store(
+        {.current = loaded.committed, .total = static_cast<std::int64_t>(loaded.planned), .items = loaded.bars});
 }
 
 Result<void> DataLoadingJob::check_alive(std::string_view where) const {

@@ -23,10 +23,11 @@ Result<LoadMode> parse_mode(const std::string& mode) {
     if (found != mode_names.end()) {
         return static_cast<LoadMode>(found - mode_names.begin());
     }
-    return bad("mode", mode,
-               fmt::format("mode {:?} is not known: use local (what is stored), tail (what is newer), backfill (what is "
-                           "older, and holes) or full (all that is not stored)",
-                           mode.substr(0, 32)));
+    return bad(
+        "mode", mode,
+        fmt::format("mode {:?} is not known: use local (what is stored), tail (what is newer), backfill (what is "
+                    "older, and holes) or full (all that is not stored)",
+                    mode.substr(0, 32)));
 }
 
 Result<TimeRange> parse_range(const LoadRequest& request, const BarGrid& grid) {

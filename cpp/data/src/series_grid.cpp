@@ -6,8 +6,9 @@
 namespace ktrdr {
 namespace {
 
-/// Where stocks are traded in New York's hours. `SMART` is Interactive Brokers' own router, of dollars those of New York.
-constexpr std::array<std::string_view, 14> new_york{"NYSE", "NASDAQ", "ISLAND", "ARCA",  "AMEX", "BATS",  "IEX",
+/// Where stocks are traded in New York's hours. `SMART` is Interactive Brokers' own router, of dollars those of New
+/// York.
+constexpr std::array<std::string_view, 14> new_york{"NYSE", "NASDAQ", "ISLAND",   "ARCA", "AMEX",  "BATS", "IEX",
                                                     "BYX",  "EDGEA",  "DRCTEDGE", "MEMX", "PEARL", "LTSE", "SMART"};
 
 std::string_view calendar_of(const Contract& contract) {
@@ -33,9 +34,8 @@ Result<BarGrid> grid_of(const SeriesKey& key, const Contract& contract) {
     if (!calendar) {
         return calendar.error();
     }
-    return BarGrid::make(
-        key.timeframe, std::move(*calendar),
-        {.provider = key.provider, .asset_class = contract.asset_class, .session = key.session});
+    return BarGrid::make(key.timeframe, std::move(*calendar),
+                         {.provider = key.provider, .asset_class = contract.asset_class, .session = key.session});
 }
 
 }  // namespace ktrdr

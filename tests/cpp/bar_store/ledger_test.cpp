@@ -16,7 +16,8 @@ class LedgerTest : public testing::Test {
 protected:
     /// An answer of one load, of all of `range`, that brought nothing.
     CommittedSegment nothing_in(TimeRange range, UtcTime asked_at, UtcTime load_began) {
-        return store_->commit_segment(key_, {range, {}, {{range, AskOutcome::unconfirmed, asked_at}}, {}, {}}, load_began)
+        return store_
+            ->commit_segment(key_, {range, {}, {{range, AskOutcome::unconfirmed, asked_at}}, {}, {}}, load_began)
             .value();
     }
     CommittedSegment nothing_in(TimeRange range, UtcTime asked_at) { return nothing_in(range, asked_at, asked_at); }
@@ -71,12 +72,12 @@ TEST_F(LedgerTest, TakesAdjoiningEntriesForOne) {
 TEST_F(LedgerTest, ConfirmsNothingByAnAnswerThatBringsABar) {
     const TimeRange rest = range("2020-01-02", "2020-02-01");
     nothing_in(month_, first_load_);
-    const Segment some{month_,
-                       bar_at(month_.start),
-                       {{{month_.start, rest.start}, AskOutcome::bars, second_load_},
-                        {rest, AskOutcome::unconfirmed, second_load_}},
-                       {},
-                       {}};
+    const Segment some{
+        month_,
+        bar_at(month_.start),
+        {{{month_.start, rest.start}, AskOutcome::bars, second_load_}, {rest, AskOutcome::unconfirmed, second_load_}},
+        {},
+        {}};
     EXPECT_EQ(store_->commit_segment(key_, some, second_load_)->unconfirmed, std::vector{rest});
     // The same answer again: a bar that is stored is not new.
     EXPECT_TRUE(store_->commit_segment(key_, some, second_load_ + hours{1})->unconfirmed.empty());
@@ -146,8 +147,8 @@ TEST_F(LedgerTest, AsksAgainForWhatTheFirstVersionCalledCovered) {
     for (const LedgerEntry& entry : facts.ledger) {
         outcomes.push_back(entry.outcome);
     }
-    EXPECT_EQ(outcomes, (std::vector{AskOutcome::unconfirmed, AskOutcome::unconfirmed, AskOutcome::failed,
-                                     AskOutcome::denied}));
+    EXPECT_EQ(outcomes,
+              (std::vector{AskOutcome::unconfirmed, AskOutcome::unconfirmed, AskOutcome::failed, AskOutcome::denied}));
     EXPECT_EQ(facts.contract, Contract{});
     EXPECT_TRUE(facts.symbol_checked_at);
 }

@@ -142,8 +142,9 @@ TEST_F(LoadingTest, AsksAgainForAnAnswerThatMayLackBars) {
     source_->bars = daily_bars;
     EXPECT_EQ(**load(decade_), daily_bars(decade_));
     // A hundred days of it are stored.
-    EXPECT_THAT(source_->fetched, UnorderedElementsAre(TimeRange{segments_[1].start - std::chrono::days{3}, at("2008-12-28")},
-                                                       range("2008-12-28", "2009-01-03")));
+    EXPECT_THAT(source_->fetched,
+                UnorderedElementsAre(TimeRange{segments_[1].start - std::chrono::days{3}, at("2008-12-28")},
+                                     range("2008-12-28", "2009-01-03")));
     EXPECT_THAT(operation_->record().warnings, IsEmpty());
 }
 

@@ -51,7 +51,7 @@ public:
     [[nodiscard]] SourceLimits describe(const Timeframe&) const override { return limits; }
 
     [[nodiscard]] boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol, Timeframe,
-                                                                       SourceCall) override {
+                                                                           SourceCall) override {
         ++validations;
         co_await give_way();
         if (!symbols.contains(symbol)) {

@@ -67,9 +67,7 @@ protected:
     }
 
     /// The dates of each load: what a person asks for who wants everything up to now.
-    [[nodiscard]] TimeRange asked() const {
-        return {start_, BarGrid(key_.timeframe).closed_end(clock_.utc_now())};
-    }
+    [[nodiscard]] TimeRange asked() const { return {start_, BarGrid(key_.timeframe).closed_end(clock_.utc_now())}; }
 
     SourceAnswer good(TimeRange segment) { return closed().slice(segment); }
 

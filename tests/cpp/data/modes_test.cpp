@@ -32,7 +32,8 @@ protected:
                 break;
             }
             const double price = factor * (400 + 4 * static_cast<double>((stamp.time_since_epoch() / days{1}) % 7));
-            bars.push_back(stamp.time_since_epoch().count(), price, price + factor * 4, price - factor * 4, price, 1000);
+            bars.push_back(stamp.time_since_epoch().count(), price, price + factor * 4, price - factor * 4, price,
+                           1000);
         }
         return bars;
     }
@@ -68,6 +69,14 @@ TEST_F(ModesTest, SaysWhichBarsShouldExistAndDidNotCome) {
     source_->bars = [this](TimeRange segment) { return truth(segment); };
     EXPECT_EQ(**load(range("2023-01-01", "2024-01-01")), truth(range("2023-01-01", "2024-01-01")));
     EXPECT_THAT(warnings(), IsEmpty());
+}
+
+TEST_F(ModesTest, ExpectsNothingBeforeTheFirstBar) {
+    source_->first = at("2023-05-10T13:30");
+    source_->bars = [this](TimeRange segment) { return truth(segment).slice({at("2023-05-10"), UtcTime::max()}); };
+    ASSERT_TRUE(load(range("2020-01-01", "2024-01-01")));
+    EXPECT_THAT(warnings(), IsEmpty());
+    EXPECT_EQ(stored(), truth(range("2023-05-10", "2024-01-01")));
 }
 
 TEST_F(ModesTest, DoesWithoutACalendarThatDoesNotFit) {

@@ -156,8 +156,9 @@ public:
     /// answer has none), its entries and its breaks. An entry takes the place of what was said of its range, but one of
     /// bars or empty stays until another covers it.
     ///
-    /// An unconfirmed entry is stored as empty where answers from before `load_began` said the same of all of it, this one
-    /// brought no bar that was not stored, and the range was over for a day: a feed may lag, or have nothing for a while. `invalid_argument` for bars out of order or outside the range.
+    /// An unconfirmed entry is stored as empty where answers from before `load_began` said the same of all of it, this
+    /// one brought no bar that was not stored, and the range was over for a day: a feed may lag, or have nothing for a
+    /// while. `invalid_argument` for bars out of order or outside the range.
     Result<CommittedSegment> commit_segment(const SeriesKey& key, const Segment& segment,
                                             UtcTime load_began = UtcTime::min());
     /// The same with one entry for all of `range`.

@@ -12,14 +12,14 @@ namespace ktrdr {
 
 /// The parts of `range` that no valid ledger entry covers, oldest first, apart from each other.
 ///
-/// Bars and empty are answers; the others are asked for again, but where the calendar has nothing. An entry counts up to the last bar that was closed
-/// when it was made, and an empty one that reached into its own last day holds for a day. What follows the newest
-/// stored bar is missing once a bar may have begun in it.
+/// Bars and empty are answers; the others are asked for again, but where the calendar has nothing. An entry counts up
+/// to the last bar that was closed when it was made, and an empty one that reached into its own last day holds for a
+/// day. What follows the newest stored bar is missing once a bar may have begun in it.
 [[nodiscard]] KTRDR_EXPORT std::vector<TimeRange> missing_ranges(TimeRange range, const SeriesFacts& known,
                                                                  const BarGrid& grid, UtcTime now);
 
-/// A range that is missing, and what is asked for it: a few bars more at each end that is stored, by which is seen whether
-/// the provider's history is still the one that is stored.
+/// A range that is missing, and what is asked for it: a few bars more at each end that is stored, by which is seen
+/// whether the provider's history is still the one that is stored.
 struct MissingRun {
     TimeRange missing{};
     TimeRange asked{};
