@@ -84,10 +84,10 @@ def test_dollar_signs_of_symbols_are_no_formulas_in_the_picture() -> None:
     report = result(right=0.5, prior=0.45)
     for config in (report, *report.values()):
         if isinstance(config, dict) and "symbols" in config:
-            config["symbols"] = ["$SPX", "$NDX_{"]
+            config["symbols"] = ["$A_{", "$B"]
     draw_report(report, figure)
     figure.draw_without_rendering()
-    assert "$SPX, $NDX_{" in figure.get_suptitle()
+    assert "$A_{, $B" in figure.get_suptitle()
 
 
 @pytest.mark.parametrize(
