@@ -151,7 +151,7 @@ def _add_symbols(app: FastAPI, source: Replay, traffic: Traffic) -> None:
         )
         return look_up(asked.symbol, timeframes)
 
-    @app.get("/data/symbol-info/{symbol}")
+    @app.get("/data/symbol-info/{symbol:path}")
     async def symbol_info(symbol: str) -> Answer:
         return look_up(symbol, source.timeframes(symbol))
 
