@@ -142,8 +142,8 @@ class SourceCalls:
         answer = await self._ask("fetch", symbol, timeframe, *edges, token=cancellation_token)
         return SourceAnswer(
             Bars(answer.bars),
-            answer.partial,
-            tuple(DroppedRow(moment(stamp), why) for stamp, why in answer.dropped),
+            partial=answer.partial,
+            dropped=tuple(DroppedRow(moment(stamp), why) for stamp, why in answer.dropped),
         )
 
     async def _ask(
