@@ -16,6 +16,7 @@ from ..operations.context import under_current
 from ..orchestrator.core_manager import CoreManager
 from ..progress import ProgressRenderer
 from .frames import Frame, native_bars
+from .sources import BarSource
 from .stored import Series, Stored
 
 if TYPE_CHECKING:
@@ -32,12 +33,6 @@ class DataProgressRenderer(ProgressRenderer):
     """``Loading AAPL 1h data (backfill mode) [3/5]``, from symbol, timeframe and mode of the context."""
 
     _native: ClassVar[_core.ProgressRenderer] = _core.DataProgressRenderer()
-
-
-class BarSource:
-    """Where a ``DataManager`` may get bars in place of a host service; base of those that are made in C++."""
-
-    _native: _core.BarSource
 
 
 def default_data_dir(env: Mapping[str, str]) -> Path:
@@ -61,7 +56,8 @@ class DataManager(CoreManager):
     max_connections : int, optional
         Most connections to the service at once. Else ``IB_HOST_SERVICE_POOL_LIMIT``, else 10.
     source : BarSource, optional
-        Asked in place of the service: a ``ktrdr_core.testing.FakeSource``.
+        Asked in place of the service: one of yours, ``ktrdr_core.data.CsvSource`` or ``ReplaySource``, a
+        ``ktrdr_core.testing.FakeSource``.
     env : mapping, optional
         Read in place of ``os.environ``.
     pool_size : int, optional
@@ -72,7 +68,7 @@ class DataManager(CoreManager):
     ConfigurationError
         When a setting cannot be read.
     InvalidArgumentError
-        For ``max_connections`` below 1, and a source beside a service.
+        For ``max_connections`` below 1, what is no source, and a source beside a service.
     StorageError
         When the directory or the database cannot be made or opened.
 
@@ -109,13 +105,19 @@ class DataManager(CoreManager):
         for name, most in (("max_connections", max_connections), ("pool_size", pool_size)):
             if most is not None and most < 1:
                 raise InvalidArgumentError(f"{name} must be at least 1, not {most}")
+        if not isinstance(source, BarSource | None):
+            raise InvalidArgumentError(
+                f"source must be a BarSource, not {type(source).__name__}: subclass ktrdr_core.BarSource",
+                context={"field": "source"},
+            )
         _bridge.start()
+        self._source = source
         self._native = _core.DataManager(
             Path(data_dir),
             ib_url,
             use_ib_host_service,
             pool_size if max_connections is None else max_connections,
-            None if source is None else source._native,
+            None if source is None else source._opened(),
             env,
         )
         self._register_starter("data_load", DataManager._load_again)
@@ -204,6 +206,8 @@ class DataManager(CoreManager):
         callback: ProgressCallback | None = None,
     ) -> Operation[Bars]:
         native_token, watch = foreign.as_token("cancellation_token", token)
+        if self._source is not None:
+            self._source._asked_here()
         native = under_current(
             lambda parent: self._native.load_data(
                 _core.LoadRequest(**asked, parent_id=parent), native_token
