@@ -14,6 +14,7 @@ COMMANDS = {
     "data": ("keeping_commands", "Load bars, bring your own, and look at those that are stored."),
     "demo": ("demo_command", "Load real bars, train a model on them and report, in one go."),
     "models": ("model_commands", "Train models."),
+    "serve": ("serve_commands", "Run a host service that others load from."),
     "operations": ("operations_commands", "List, show and cancel the operations that are stored."),
 }
 ABOUT = "Load market data and train neuro-fuzzy models on it."

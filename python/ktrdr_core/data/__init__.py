@@ -1,9 +1,12 @@
-"""Market data: what is stored, loads of what is not, and bars of your own."""
+"""Market data: what is stored, loads of what is not, sources to load from, and bars of your own."""
 
 from ..dates import Date
 from .frames import Frame
 from .keeping import BarCheck, BarDamage, Change, Compacted
-from .manager import BarSource, DataManager, DataProgressRenderer
+from .manager import DataManager, DataProgressRenderer
+from .own_sources import CsvSource, ReplaySource
+from .source_calls import SourceCalls
+from .sources import BarSource, DroppedRow, SourceAnswer, SourceLimits
 from .stored import Series, Stored
 
 __all__ = [
@@ -12,10 +15,16 @@ __all__ = [
     "BarSource",
     "Change",
     "Compacted",
+    "CsvSource",
     "DataManager",
     "DataProgressRenderer",
     "Date",
+    "DroppedRow",
     "Frame",
+    "ReplaySource",
     "Series",
+    "SourceAnswer",
+    "SourceCalls",
+    "SourceLimits",
     "Stored",
 ]
