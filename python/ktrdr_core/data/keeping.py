@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .. import _core
@@ -12,6 +11,7 @@ from ..dates import Date, iso
 from ..orchestrator.core_manager import CoreManager
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Literal
 
 
