@@ -23,6 +23,7 @@ ENTRIES = (
     "operations",
     "store",
     "own_bars",
+    "quality",
     "command_line",
     "latencies",
     "worker",

@@ -1,7 +1,7 @@
 """Market data: what is stored, loads of what is not, and bars of your own."""
 
+from .._frames import Frame
 from ..dates import Date
-from .frames import Frame
 from .manager import BarSource, DataManager, DataProgressRenderer
 from .stored import Series, Stored
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _bridge, _core
 from .._bridge.arguments import explained
+from .._frames import Frame, native_bars
 from ..bars import Bars
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
@@ -15,7 +16,7 @@ from ..operations import Operation, ProgressCallback, foreign
 from ..operations.context import under_current
 from ..orchestrator.core_manager import CoreManager
 from ..progress import ProgressRenderer
-from .frames import Frame, native_bars
+from .checked import StoredChecks
 from .stored import Series, Stored
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def default_data_dir(env: Mapping[str, str]) -> Path:
     return Path(env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
 
 
-class DataManager(CoreManager):
+class DataManager(StoredChecks, CoreManager):
     """Market data of one directory, loaded from an IB host service on demand.
 
     Parameters
