@@ -121,13 +121,18 @@ TEST(Clock, ThatIsAheadByHoursAllYearIsFoundAndUndone) {
     EXPECT_EQ(to_string(ClockChange{2, hours{0}}), "converted to UTC 2 times too often");
 }
 
-/// As forex has been recorded: each Sunday from an hour before the market opens on.
+/// As forex has been recorded: on one Sunday of three from three hours before the market opens on. (Where it is every
+/// Sunday, a week is as long as one that is ahead by those hours, and nothing tells.)
 Bars with_strays(const Bars& bars, const SessionCalendar& calendar, TimeRange when) {
     std::vector<UtcTime> strays;
     UtcTime before{};
     for (const Session& session : calendar.sessions()) {
         if (when.contains(session.open()) && session.open() - before > hours{30}) {
-            strays.push_back(session.open() - hours{1});
+            for (const int early : {3, 2, 1}) {
+                if (session.date.time_since_epoch().count() / 7 % 3 == 0) {
+                    strays.push_back(session.open() - hours{early});
+                }
+            }
         }
         before = session.close();
     }
