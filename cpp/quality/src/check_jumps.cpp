@@ -20,6 +20,8 @@ constexpr std::size_t block_moves = 64;
 constexpr double near_split = 0.04;
 /// So much of a move has to come back for it to be a spike.
 constexpr double comes_back = 0.25;
+/// A high or low so far from open and close is hardly one.
+constexpr double far_wick = 0.5;
 
 struct Split {
     int shares;
@@ -179,10 +181,12 @@ private:
         const double usual = usual_[row];
         const double reach = distance(extreme, body);
         if (reach >= std::max(options_.jump * usual, options_.least_jump)) {
-            found_.mark(QualityRule::jump, Severity::note, row, column, extreme / body, [&] {
-                return fmt::format("{} {} is {:.1f} % from {}, the nearer of open and close{}", to_string(column),
-                                   extreme, 100 * reach, body,
-                                   usual > 0 ? fmt::format(", {:.0f} times the usual move", reach / usual) : "");
+            // No price comes back from there within one bar.
+            const Severity severity = reach >= far_wick ? Severity::warning : Severity::note;
+            found_.mark(QualityRule::jump, severity, row, column, extreme / body, [&] {
+                return fmt::format("{} {} is {:.1f} % {} {}, the nearer of open and close{}", to_string(column),
+                                   extreme, 100 * std::abs(extreme / body - 1), extreme > body ? "above" : "below",
+                                   body, usual > 0 ? fmt::format(", {:.0f} times the usual move", reach / usual) : "");
             });
         }
     }

@@ -1,7 +1,7 @@
 """Market data: what is stored, loads of what is not, sources to load from, and bars of your own."""
 
+from .._frames import Frame
 from ..dates import Date
-from .frames import Frame
 from .keeping import BarCheck, BarDamage, Change, Compacted
 from .manager import DataManager, DataProgressRenderer
 from .own_sources import CsvSource, ReplaySource

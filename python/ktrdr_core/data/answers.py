@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import errors
 from .._bridge.texts import readable, said, shown
 from ..dates import iso
-from .frames import native_bars
+from .._frames import native_bars
 from .sources import SourceAnswer
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _bridge, _core
 from .._bridge.arguments import explained
+from .._frames import Frame, native_bars
 from ..bars import Bars
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback, foreign
 from ..operations.context import under_current
 from ..progress import ProgressRenderer
-from .frames import Frame, native_bars
+from .checked import StoredChecks
 from .keeping import Keeping
 from .sources import BarSource
 from .stored import Series, Stored
@@ -40,7 +41,7 @@ def default_data_dir(env: Mapping[str, str]) -> Path:
     return Path(env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
 
 
-class DataManager(Keeping):
+class DataManager(StoredChecks, Keeping):
     """Market data of one directory, loaded from an IB host service on demand.
 
     Parameters

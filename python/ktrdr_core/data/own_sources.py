@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from .. import _bridge, _core
 from .._bridge.arguments import explained
-from .frames import native_bars
+from .._frames import native_bars
 from .sources import NativeSource
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from .frames import Frame
+    from .._frames import Frame
 
 
 class CsvSource(NativeSource):

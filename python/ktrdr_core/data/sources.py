@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Self, TypeAlias
 
     from ..dates import Date
-    from .frames import Frame
+    from .._frames import Frame
 
     #: What ``BarSource.fetch`` may answer; an empty list stands for no bars.
     Answer: TypeAlias = "SourceAnswer | Frame | list[Any]"

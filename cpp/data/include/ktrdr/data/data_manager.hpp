@@ -13,10 +13,12 @@
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_job_manager.hpp>
 #include <ktrdr/data/load_request.hpp>
 #include <ktrdr/data/own_bars.hpp>
+#include <ktrdr/data/series_check.hpp>
 #include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/storage/storage.hpp>
@@ -74,6 +76,13 @@ public:
     /// The same for a CSV file. Errors at once: of the request, and of a file that cannot be opened; what is wrong
     /// inside the file is the operation's.
     [[nodiscard]] Result<std::shared_ptr<Operation>> import_csv(const ImportRequest& request, CancellationToken token);
+    /// A stored series and its ledger, for a check; blocks on the disk. The bars' length is the grid's.
+    /// Errors: `invalid_argument` for a symbol or dates that cannot be, `no_data` when nothing is stored.
+    [[nodiscard]] Result<SeriesToCheck> series_to_check(const CheckRequest& request, const BarGrid& grid) const;
+    /// Put rows in the place of others of the same stamps, all or none, and leave the ledger as it is; blocks on the
+    /// disk, and on what is written before. `conflict` where what is stored is not `before`, to the byte.
+    [[nodiscard]] Result<void> exchange_rows(const std::string& symbol, const std::string& timeframe,
+                                             const Bars& before, const Bars& after) const;
     /// What is stored in the file, of every provider; blocks on the disk.
     [[nodiscard]] Result<std::vector<StoredSeries>> series() const;
 
