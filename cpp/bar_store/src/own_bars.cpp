@@ -83,4 +83,17 @@ Result<std::vector<StoredSeries>> BarStore::list() {
     return all;
 }
 
+Result<void> BarStore::delete_series(const SeriesKey& key) {
+    return database_->write(fmt::format("delete {} {}", key.symbol, key.timeframe.name()),
+                            [&](SQLite::Database& connection) -> Result<void> {
+                                if (const auto series = find_series(connection, key)) {
+                                    // What belongs to it goes with it.
+                                    SQLite::Statement row(connection, "DELETE FROM series WHERE id = ?");
+                                    row.bind(1, *series);
+                                    row.exec();
+                                }
+                                return {};
+                            });
+}
+
 }  // namespace ktrdr

@@ -6,7 +6,7 @@
 namespace ktrdr {
 
 /// How the file came to be what it is; what is released is never changed, only added to.
-inline constexpr std::array<std::string_view, 1> bar_store_migrations{R"sql(
+inline constexpr std::array<std::string_view, 2> bar_store_migrations{R"sql(
 CREATE TABLE series(
     id INTEGER PRIMARY KEY,
     provider TEXT NOT NULL,
@@ -55,6 +55,14 @@ CREATE TABLE first_timestamp(
     series INTEGER PRIMARY KEY REFERENCES series(id) ON DELETE CASCADE,
     time INTEGER,
     asked_at INTEGER NOT NULL
+) STRICT;
+)sql",
+                                                                      R"sql(
+-- How the CSV file that was imported last writes numbers. without_point: bits by column, open to volume.
+CREATE TABLE csv_style(
+    series INTEGER PRIMARY KEY REFERENCES series(id) ON DELETE CASCADE,
+    without_point INTEGER NOT NULL,
+    minus_one INTEGER NOT NULL
 ) STRICT;
 )sql"};
 

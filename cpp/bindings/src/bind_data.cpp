@@ -11,6 +11,7 @@
 #include <ktrdr/runtime/runtime.hpp>
 
 #include "bind.hpp"
+#include "bind_data_face.hpp"
 #include "bind_pool.hpp"
 #include "convert.hpp"
 #include "gil.hpp"
@@ -163,7 +164,8 @@ void bind_data(py::module_& module) {
     bind_own_bars(module);
     module.def("check_load", &refuse_load, py::arg("request"), py::arg("ib_url"), py::arg("env"),
                "Refuse what a load would refuse at once; nothing is opened, made or asked.");
-    py::class_<DataManager, std::shared_ptr<DataManager>>(module, "DataManager", "The native side of the data manager.")
+    DataManagerClass manager(module, "DataManager", "The native side of the data manager.");
+    manager
         .def(py::init(&make_data), py::arg("data_dir"), py::arg("ib_url"), py::arg("use_ib_host_service"),
              py::arg("max_connections"), py::arg("source"), py::arg("env"))
         .def("load_data", &load_data, py::arg("request"), py::arg("token"), py::call_guard<GilReleased>())
@@ -176,6 +178,7 @@ void bind_data(py::module_& module) {
         .def_property_readonly("database_path", &DataManager::database_path)
         .def("pool_stats", [](const DataManager& self) { return pool_dict(self.pool_stats()); })
         .def("close", &DataManager::close, py::call_guard<GilReleased>());
+    bind_data_face(module, manager);
     py::class_<DataProgressRenderer, ProgressRenderer, std::shared_ptr<DataProgressRenderer>>(
         module, "DataProgressRenderer", "Says what a load of bars does.")
         .def(py::init<>());

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import _bridge, _core
 from .._bridge.arguments import explained
@@ -13,10 +13,11 @@ from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback, foreign
 from ..operations.context import under_current
-from ..orchestrator.core_manager import CoreManager
 from ..progress import ProgressRenderer
+from .files import Files
 from .frames import Frame, native_bars
-from .stored import Series, Stored
+from .reading import Reading
+from .stored import Series, Stored, StoredFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +46,7 @@ def default_data_dir(env: Mapping[str, str]) -> Path:
     return Path(env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
 
 
-class DataManager(CoreManager):
+class DataManager(Files, Reading):
     """Market data of one directory, loaded from an IB host service on demand.
 
     Parameters
@@ -275,6 +276,8 @@ class DataManager(CoreManager):
     ) -> Operation[Stored]:
         """Start storing the bars of a CSV file and return at once; else as ``store``.
 
+        Of a folder it is ``import_folder``, and its result that one's (which type checkers learn by that name only).
+
         Parameters
         ----------
         file : path
@@ -305,6 +308,10 @@ class DataManager(CoreManager):
         ...     data.import_csv("ACME_1d.csv").result().bars
         1
         """
+        if Path(file).is_dir():
+            return cast(
+                "Operation[Stored]", self._import_all(file, symbol, timeframe, cancellation_token)
+            )
         return self._store(
             cancellation_token,
             lambda parent, token: self._native.import_csv(
@@ -314,6 +321,20 @@ class DataManager(CoreManager):
                 token,
             ),
         )
+
+    def _import_all(
+        self,
+        folder: str | os.PathLike[str],
+        symbol: str | None,
+        timeframe: str | None,
+        token: CancellationToken | None,
+    ) -> Operation[StoredFolder]:
+        if symbol is not None:
+            raise InvalidArgumentError(
+                f"{os.fspath(folder)} is a folder: the symbol is what each file's name says, so leave it out",
+                context={"field": "symbol"},
+            )
+        return self.import_folder(folder, timeframe, cancellation_token=token)
 
     def _store(
         self,
