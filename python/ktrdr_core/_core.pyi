@@ -1116,6 +1116,68 @@ class ImportRequest:
         parent_id: str = ...,
     ) -> None: ...
 
+class ExportRequest:
+    def __init__(
+        self,
+        *,
+        symbol: str = ...,
+        timeframe: str = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        path: PathLike[str] = ...,
+        overwrite: bool = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
+class ImportFolderRequest:
+    def __init__(
+        self,
+        *,
+        folder: PathLike[str] = ...,
+        timeframe: str | None = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
+class ResampleRequest:
+    def __init__(
+        self,
+        *,
+        symbol: str = ...,
+        from_timeframe: str = ...,
+        to_timeframe: str = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        calendar: SessionCalendar | None = ...,
+        asset_class: str = ...,
+        cut: str = ...,
+        store: bool = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
+class LoadManyRequest:
+    def __init__(
+        self,
+        *,
+        symbols: list[str] = ...,
+        timeframes: list[str] = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        mode: str = ...,
+        at_once: int = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
+class NewFile:
+    @property
+    def hidden(self) -> Path: ...
+    @property
+    def path(self) -> Path: ...
+    def commit(self) -> None:
+        """Give it its name."""
+
+    def discard(self) -> None:
+        """It goes now, unless it was committed."""
+
 def check_load(request: LoadRequest, ib_url: str | None, env: dict[str, str]) -> None:
     """Refuse what a load would refuse at once; nothing is opened, made or asked."""
 
@@ -1142,11 +1204,40 @@ class DataManager:
         self, symbol: str, timeframe: str
     ) -> list[tuple[datetime, datetime, str, datetime, int, int, int]]: ...
     def forget(self, request: LoadRequest) -> int: ...
-    def remove(self, symbol: str, timeframe: str) -> int: ...
     def verify(
         self,
     ) -> tuple[int, int, int, int, int, list[tuple[str, str, str, str, str]]]: ...
     def compact(self) -> tuple[int, int, int]: ...
+    def export_csv(self, request: ExportRequest, token: CancellationToken | None) -> Operation: ...
+    def place_of_export(self, request: ExportRequest, extension: str) -> Path:
+        """Where an export's file is to be; refused where it cannot."""
+
+    def new_file(self, path: PathLike[str], overwrite: bool) -> NewFile: ...
+    def import_folder(
+        self, request: ImportFolderRequest, token: CancellationToken | None
+    ) -> Operation: ...
+    def resample(self, request: ResampleRequest, token: CancellationToken | None) -> Operation: ...
+    def load_many(self, request: LoadManyRequest, token: CancellationToken | None) -> Operation: ...
+    def get_data(self, request: LoadRequest, limit: int | None) -> Bars: ...
+    def get_summary(self, symbol: str, timeframe: str) -> tuple[
+        str,
+        str,
+        str,
+        int,
+        datetime,
+        datetime,
+        float,
+        float,
+        float,
+        float | None,
+        int,
+        list[tuple[datetime, datetime]],
+    ]: ...
+    def delete_series(
+        self, provider: str, symbol: str, timeframe: str, what_to_show: str, session: str
+    ) -> int:
+        """How many bars went."""
+
     @property
     def service_names(self) -> tuple[str, str, str]: ...
     @property

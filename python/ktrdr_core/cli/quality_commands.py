@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .arguments import data_dir_option, database_of, symbol_argument, timeframe_argument
-from .import_commands import data
+from .data_commands import data
 from .session import Session, command
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from ..calendars import BarGrid
     from ..data import DataManager
-
-__all__ = ["data"]
 
 _RANGE = "[default: all that is stored]"
 

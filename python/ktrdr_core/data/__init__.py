@@ -7,7 +7,15 @@ from .manager import DataManager, DataProgressRenderer
 from .own_sources import CsvSource, ReplaySource
 from .source_calls import SourceCalls
 from .sources import BarSource, DroppedRow, SourceAnswer, SourceLimits
-from .stored import Series, Stored
+from .stored import (
+    Exported,
+    FailedFile,
+    LoadedMany,
+    Series,
+    Stored,
+    StoredFolder,
+    Summary,
+)
 
 __all__ = [
     "BarCheck",
@@ -20,11 +28,16 @@ __all__ = [
     "DataProgressRenderer",
     "Date",
     "DroppedRow",
+    "Exported",
+    "FailedFile",
     "Frame",
+    "LoadedMany",
     "ReplaySource",
     "Series",
     "SourceAnswer",
     "SourceCalls",
     "SourceLimits",
     "Stored",
+    "StoredFolder",
+    "Summary",
 ]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from .._bridge.texts import readable, said, shown
-from ..dates import iso
 from .._frames import native_bars
+from ..dates import iso
 from .sources import SourceAnswer
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Self, TypeAlias
 
-    from ..dates import Date
     from .._frames import Frame
+    from ..dates import Date
 
     #: What ``BarSource.fetch`` may answer; an empty list stands for no bars.
     Answer: TypeAlias = "SourceAnswer | Frame | list[Any]"
