@@ -1035,8 +1035,8 @@ class SourceAsk:
     def asked(self) -> str: ...
     @property
     def token(self) -> CancellationToken: ...
-    def answer_known(self) -> None:
-        """The provider knows the symbol."""
+    def answer_known(self, asset_class: str, exchange: str, currency: str) -> None:
+        """The provider knows the symbol, and what it stands for, where it says."""
 
     def answer_first(self, time: str | None) -> None:
         """The oldest bar's start, ISO 8601, or None."""
@@ -1090,6 +1090,7 @@ class LoadRequest:
         start_date: str | None = ...,
         end_date: str | None = ...,
         mode: str = ...,
+        refresh: bool = ...,
         operation_id: str = ...,
         parent_id: str = ...,
         resume: bool = ...,

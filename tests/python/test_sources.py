@@ -443,7 +443,7 @@ def test_an_answer_that_cannot_be_is_an_error_that_names_the_question(
 @pytest.mark.parametrize(
     ("method", "value", "said"),
     [
-        ("validate_symbol", "yes", "answered 'yes': answer True, False"),
+        ("validate_symbol", "yes", "answered 'yes': answer a Contract, True, False"),
         ("first_timestamp", 5, "not int"),
         ("first_timestamp", "soon", "soon"),
         ("first_timestamp", pd.NaT, "NaT"),

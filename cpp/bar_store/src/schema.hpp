@@ -6,7 +6,7 @@
 namespace ktrdr {
 
 /// How the file came to be what it is; what is released is never changed, only added to.
-inline constexpr std::array<std::string_view, 1> bar_store_migrations{R"sql(
+inline constexpr std::array<std::string_view, 2> bar_store_migrations{R"sql(
 CREATE TABLE series(
     id INTEGER PRIMARY KEY,
     provider TEXT NOT NULL,
@@ -55,6 +55,34 @@ CREATE TABLE first_timestamp(
     series INTEGER PRIMARY KEY REFERENCES series(id) ON DELETE CASCADE,
     time INTEGER,
     asked_at INTEGER NOT NULL
+) STRICT;
+)sql",
+                                                                      R"sql(
+-- What earlier versions called covered was what was asked for, not what came: it is asked for again.
+ALTER TABLE ledger RENAME TO first_ledger;
+CREATE TABLE ledger(
+    id INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL REFERENCES series(id) ON DELETE CASCADE,
+    range_start INTEGER NOT NULL,
+    range_end INTEGER NOT NULL CHECK(range_start < range_end),
+    outcome TEXT NOT NULL CHECK(outcome IN ('bars', 'empty', 'unconfirmed', 'failed', 'denied')),
+    asked_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO ledger SELECT id, series, range_start, range_end,
+    CASE WHEN outcome IN ('bars', 'empty') THEN 'unconfirmed' ELSE outcome END, asked_at FROM first_ledger;
+DROP TABLE first_ledger;
+CREATE INDEX ledger_of_series ON ledger(series, range_start);
+
+ALTER TABLE symbol_check ADD COLUMN asset_class TEXT NOT NULL DEFAULT '';
+ALTER TABLE symbol_check ADD COLUMN exchange TEXT NOT NULL DEFAULT '';
+ALTER TABLE symbol_check ADD COLUMN currency TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE basis_break(
+    series INTEGER NOT NULL REFERENCES series(id) ON DELETE CASCADE,
+    at INTEGER NOT NULL,
+    ratio REAL NOT NULL,
+    found_at INTEGER NOT NULL,
+    PRIMARY KEY(series, at)
 ) STRICT;
 )sql"};
 

@@ -43,6 +43,7 @@ void bind_request(py::module_& module) {
         .field<&LoadRequest::start_date>("start_date")
         .field<&LoadRequest::end_date>("end_date")
         .field<&LoadRequest::mode>("mode")
+        .field<&LoadRequest::refresh>("refresh")
         .field<&LoadRequest::operation_id>("operation_id")
         .field<&LoadRequest::parent_id>("parent_id")
         .field<&LoadRequest::resume>("resume")

@@ -123,8 +123,13 @@ void bind_ask(py::module_& module) {
         .def_property_readonly("asked", [](const SourceAsk& self) { return self.question().asked; })
         .def_property_readonly("token", [](const SourceAsk& self) { return self.token(); })
         .def(
-            "answer_known", [](SourceAsk& self) { self.answer(SourceAsk::Value()); }, py::call_guard<GilReleased>(),
-            "The provider knows the symbol.")
+            "answer_known",
+            [](SourceAsk& self, std::string asset_class, std::string exchange, std::string currency) {
+                self.answer(
+                    SourceAsk::Value(Contract{std::move(asset_class), std::move(exchange), std::move(currency)}));
+            },
+            py::arg("asset_class"), py::arg("exchange"), py::arg("currency"), py::call_guard<GilReleased>(),
+            "The provider knows the symbol, and what it stands for, where it says.")
         .def("answer_first", &answer_first, py::arg("time"), py::call_guard<GilReleased>(),
              "The oldest bar's start, ISO 8601, or None.")
         .def("answer_bars", &answer_bars, py::arg("bars"), py::arg("partial"), py::arg("dropped"),

@@ -102,12 +102,16 @@ SourceLimits CsvSource::describe(const Timeframe&) const {
     return {.max_span = whole_file, .max_in_flight = 2};
 }
 
-asio::awaitable<Result<void>> CsvSource::validate_symbol(std::string symbol, Timeframe timeframe, SourceCall) {
-    std::function<Result<void>()> look = [folder = folder_, symbol = std::move(symbol), timeframe]() -> Result<void> {
+asio::awaitable<Result<Contract>> CsvSource::validate_symbol(std::string symbol, Timeframe timeframe, SourceCall) {
+    std::function<Result<Contract>()> look = [folder = folder_, symbol = std::move(symbol),
+                                              timeframe]() -> Result<Contract> {
         const auto file = open_file(folder, symbol, timeframe);
-        return file ? Result<void>() : Result<void>(file.error());
+        if (!file) {
+            return file.error();
+        }
+        return Contract{};
     };
-    co_return co_await run_on<void>(compute_, std::move(look));
+    co_return co_await run_on<Contract>(compute_, std::move(look));
 }
 
 asio::awaitable<Result<std::optional<UtcTime>>> CsvSource::first_timestamp(std::string symbol, Timeframe timeframe,

@@ -52,7 +52,7 @@ std::size_t ScriptedSource::fetches() const {
     return fetches_;
 }
 
-asio::awaitable<Result<void>> ScriptedSource::validate_symbol(std::string symbol, Timeframe, SourceCall) {
+asio::awaitable<Result<Contract>> ScriptedSource::validate_symbol(std::string symbol, Timeframe, SourceCall) {
     const std::scoped_lock lock(mutex_);
     const auto known = [&symbol](const auto& series) { return series.first.first == symbol; };
     if (!std::any_of(bars_.begin(), bars_.end(), known)) {
@@ -61,7 +61,7 @@ asio::awaitable<Result<void>> ScriptedSource::validate_symbol(std::string symbol
                                    provider_, symbol, contents()),
                        {{"symbol", symbol}});
     }
-    co_return Result<void>{};
+    co_return Contract{};
 }
 
 asio::awaitable<Result<std::optional<UtcTime>>> ScriptedSource::first_timestamp(std::string symbol, Timeframe timeframe,

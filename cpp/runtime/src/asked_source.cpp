@@ -166,10 +166,14 @@ asio::awaitable<Result<SourceAsk::Value>> AskedSource::ask(SourceQuestion questi
     co_return std::move(*pending->outcome);
 }
 
-asio::awaitable<Result<void>> AskedSource::validate_symbol(std::string symbol, Timeframe timeframe, SourceCall call) {
-    const auto answer = co_await ask(question(SourceQuestion::Kind::validate_symbol, std::move(symbol), timeframe, {}),
-                                     std::move(call));
-    co_return answer ? Result<void>() : Result<void>(answer.error());
+asio::awaitable<Result<Contract>> AskedSource::validate_symbol(std::string symbol, Timeframe timeframe,
+                                                               SourceCall call) {
+    auto answer = co_await ask(question(SourceQuestion::Kind::validate_symbol, std::move(symbol), timeframe, {}),
+                               std::move(call));
+    if (!answer) {
+        co_return answer.error();
+    }
+    co_return std::get<Contract>(std::move(*answer));
 }
 
 asio::awaitable<Result<std::optional<UtcTime>>> AskedSource::first_timestamp(std::string symbol, Timeframe timeframe,

@@ -36,11 +36,12 @@ def data() -> None:
 @click.option("--end", help="Last day, or the time it ends before.")
 @click.option(
     "--mode",
-    type=click.Choice(("full", "local")),
+    type=click.Choice(("full", "tail", "backfill", "local")),
     default="full",
     show_default=True,
-    help="full: ask the service for what is not stored. local: only what is stored.",
+    help="full: all that is not stored. tail: what is newer. backfill: what is older, and holes. local: no service.",
 )
+@click.option("--refresh", is_flag=True, help="Ask for what is stored, too, and take what comes.")
 @click.option(
     "--ib-url",
     help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL, unless $USE_IB_HOST_SERVICE is false]",
@@ -54,6 +55,7 @@ def load(
     start: str | None,
     end: str | None,
     mode: str,
+    refresh: bool,
     ib_url: str | None,
     data_dir: Path | None,
 ) -> None:
@@ -63,14 +65,21 @@ def load(
 
     began = time.monotonic()
     asked = _core.LoadRequest(
-        symbol=symbol, timeframe=timeframe, start_date=start, end_date=end, mode=mode
+        symbol=symbol,
+        timeframe=timeframe,
+        start_date=start,
+        end_date=end,
+        mode=mode,
+        refresh=refresh,
     )
     # Before there is a manager, which makes a database: what is refused leaves nothing behind.
     _core.check_load(asked, ib_url, dict(os.environ))
     if mode == "local":
         _stored(symbol, timeframe, data_dir, start, end)
     with DataManager(data_dir, ib_url) as manager:
-        operation = manager.load_data(symbol, timeframe, start, end, cast("Mode", mode))
+        operation = manager.load_data(
+            symbol, timeframe, start, end, cast("Mode", mode), refresh=refresh
+        )
         session.follow({f"{symbol} {timeframe}": operation})
         bars = operation.result()
         if not len(bars):

@@ -5,11 +5,12 @@ from .frames import Frame
 from .manager import DataManager, DataProgressRenderer
 from .own_sources import CsvSource, ReplaySource
 from .source_calls import SourceCalls
-from .sources import BarSource, DroppedRow, SourceAnswer, SourceLimits
+from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
 from .stored import Series, Stored
 
 __all__ = [
     "BarSource",
+    "Contract",
     "CsvSource",
     "DataManager",
     "DataProgressRenderer",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..protocols import CancellationToken
 
-    Mode = Literal["local", "full"]
+    Mode = Literal["local", "tail", "backfill", "full"]
 
 
 class DataProgressRenderer(ProgressRenderer):
@@ -139,11 +139,15 @@ class DataManager(CoreManager):
         end_date: Date | None = None,
         mode: Mode = "local",
         *,
+        refresh: bool = False,
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
         operation_id: str = "",
     ) -> Operation[Bars]:
         """Start loading bars and return at once.
+
+        What an answer proves is stored with its bars: what was asked for and did not come is asked for again, and taken
+        for nothing only when another load is told the same. What a load knows of that is in the operation's warnings.
 
         Parameters
         ----------
@@ -155,7 +159,11 @@ class DataManager(CoreManager):
             ISO 8601; without an offset UTC. An end that is a date without a time includes that day.
         mode : str
             ``local``: only what is stored, which may be nothing; nothing is written, no record either, unless
-            ``operation_id`` is given. ``full``: ask the service for what the store lacks (both dates needed).
+            ``operation_id`` is given. ``tail``: from the newest stored bar on, of a series without bars the last 30 days.
+            ``backfill``: up to the newest stored bar, and every hole. ``full``: all that is not stored. Without a start
+            ``backfill`` and ``full`` begin at the provider's first bar, without an end all end at the last closed one.
+        refresh : bool
+            Ask for all of the range, what is stored too; bars that come take the place of those stored.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels the load when it is cancelled.
         progress_callback : callable, optional
@@ -166,7 +174,8 @@ class DataManager(CoreManager):
         Raises
         ------
         InvalidArgumentError
-            For an unknown timeframe or mode, an impossible symbol or date, ``start_date >= end_date``; at once.
+            For an unknown timeframe or mode, an impossible symbol or date, ``start_date >= end_date``, ``refresh`` in
+            mode ``local``; at once. In the operation: without a start, when the provider cannot say where bars begin.
         ConfigurationError
             When the mode needs a service and none is configured; at once.
         ConflictError
@@ -178,6 +187,7 @@ class DataManager(CoreManager):
             "start_date": iso("start_date", start_date),
             "end_date": iso("end_date", end_date),
             "mode": mode,
+            "refresh": refresh,
             "operation_id": operation_id,
         }
         return self._load(asked, cancellation_token, progress_callback)

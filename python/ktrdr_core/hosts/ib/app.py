@@ -262,9 +262,7 @@ class _Historical:
                 self._traffic.held -= 1
         await asyncio.sleep(self._delay)
 
-    def _outcome(
-        self, working: asyncio.Task[None], running: Running, found: Found
-    ) -> str | None:
+    def _outcome(self, working: asyncio.Task[None], running: Running, found: Found) -> str | None:
         """Say in words why there may be more than came; nothing for nothing."""
         if working.cancelled():
             return running.stopped or "the request was stopped"

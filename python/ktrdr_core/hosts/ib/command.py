@@ -52,9 +52,11 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
     _log_as(options.log)
     app = create_app(
         source,
-        delay=(0.15 if options.source == "replay" else 0.0)
-        if options.delay is None
-        else options.delay,
+        delay=(
+            (0.15 if options.source == "replay" else 0.0)
+            if options.delay is None
+            else options.delay
+        ),
         gate=Gate() if options.gate else None,
         rules=rules,
         limits=HostLimits(options.max_requests, options.max_parts),

@@ -329,9 +329,7 @@ def time_of(name: str, text: str) -> datetime:
     except ValueError:
         raise Refused(f"{name} {text!r} is no ISO 8601 time") from None
     try:
-        return (
-            value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        )
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
         raise Refused(f"{name} {text!r} lies outside of all calendars") from None
 

@@ -34,8 +34,8 @@ public:
     [[nodiscard]] std::string provider() const override { return provider_; }
     /// A file is read whole, so the whole of it is asked for at once.
     [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const override;
-    [[nodiscard]] boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe timeframe,
-                                                                       SourceCall call) override;
+    [[nodiscard]] boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol, Timeframe timeframe,
+                                                                           SourceCall call) override;
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
                                                                                          Timeframe timeframe,
                                                                                          SourceCall call) override;

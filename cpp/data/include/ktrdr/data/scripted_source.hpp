@@ -44,8 +44,8 @@ public:
 
     [[nodiscard]] std::string provider() const override { return provider_; }
     [[nodiscard]] SourceLimits describe(const Timeframe&) const override { return {}; }
-    [[nodiscard]] boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe timeframe,
-                                                                       SourceCall call) override;
+    [[nodiscard]] boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol, Timeframe timeframe,
+                                                                           SourceCall call) override;
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
                                                                                          Timeframe timeframe,
                                                                                          SourceCall call) override;

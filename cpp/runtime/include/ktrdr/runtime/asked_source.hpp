@@ -44,8 +44,8 @@ struct SourceQuestion {
 /// answer: nobody waits for ever. Cancellation: `token` is cancelled when nobody waits for the answer any more.
 class KTRDR_EXPORT SourceAsk final : private Counted<SourceAsk> {
 public:
-    /// Nothing for a known symbol, the oldest bar's start or none, bars.
-    using Value = std::variant<std::monostate, std::optional<UtcTime>, SourceAnswer>;
+    /// What a known symbol stands for, the oldest bar's start or none, bars.
+    using Value = std::variant<Contract, std::optional<UtcTime>, SourceAnswer>;
     /// What the asking coroutine waits for.
     struct Pending {
         std::mutex mutex{};
@@ -118,8 +118,8 @@ public:
 
     [[nodiscard]] std::string provider() const override { return profile_.provider; }
     [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const override;
-    [[nodiscard]] boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe timeframe,
-                                                                       SourceCall call) override;
+    [[nodiscard]] boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol, Timeframe timeframe,
+                                                                           SourceCall call) override;
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
                                                                                          Timeframe timeframe,
                                                                                          SourceCall call) override;
