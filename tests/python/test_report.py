@@ -79,6 +79,17 @@ def test_the_picture_names_them_too() -> None:
         assert named in title
 
 
+def test_dollar_signs_of_symbols_are_no_formulas_in_the_picture() -> None:
+    figure = Figure(figsize=(13, 4))
+    report = result(right=0.5, prior=0.45)
+    for config in (report, *report.values()):
+        if isinstance(config, dict) and "symbols" in config:
+            config["symbols"] = ["$A_{", "$B"]
+    draw_report(report, figure)
+    figure.draw_without_rendering()
+    assert "$A_{, $B" in figure.get_suptitle()
+
+
 @pytest.mark.parametrize(
     ("right", "prior", "text"),
     [

@@ -8,7 +8,8 @@
 
 #include <ktrdr/market/time_text.hpp>
 
-#include "chunk.hpp"
+#include "blocks.hpp"
+#include "merge_rows.hpp"
 #include "schema.hpp"
 #include "series_rows.hpp"
 
@@ -133,8 +134,8 @@ Result<std::shared_ptr<BarStore>> BarStore::open(std::filesystem::path file, Dat
 Result<Bars> BarStore::read(const SeriesKey& key, TimeRange range) {
     Bars bars;
     const auto done = database_->read(phrase("read", key), [&](SQLite::Database& connection) -> Result<void> {
-        if (const auto series = find_series(connection, key); series && !range.empty()) {
-            bars = read_chunks(connection, *series, key, chunk_parts(key.timeframe, range)).slice(range);
+        if (const auto series = find_series(connection, key)) {
+            bars = read_range(connection, *series, key, range);
         }
         return {};
     });
@@ -163,7 +164,8 @@ Result<CommittedSegment> BarStore::commit_segment(const SeriesKey& key, const Se
     CommittedSegment committed;
     const auto done = database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
         const std::int64_t series = find_or_add_series(connection, key);
-        committed.rows = merge_bars(connection, series, key, segment.bars);
+        const UtcTime at = segment.entries.empty() ? system_clock().utc_now() : segment.entries.front().asked_at;
+        committed.rows = merge_bars(connection, series, key, segment.bars, {segment.range, ChangeCause::loaded, at});
         for (LedgerEntry entry : segment.entries) {
             if (entry.outcome == AskOutcome::unconfirmed) {
                 const bool again = committed.rows.added == 0 && entry.asked_at - publishing >= entry.range.end &&
@@ -181,10 +183,10 @@ Result<CommittedSegment> BarStore::commit_segment(const SeriesKey& key, const Se
     return done ? Result<CommittedSegment>(std::move(committed)) : Result<CommittedSegment>(done.error());
 }
 
-Result<void> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
-                                      UtcTime asked_at) {
+Result<MergedRows> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
+                                            UtcTime asked_at) {
     const auto done = commit_segment(key, {range, bars, {{range, outcome, asked_at}}, {}, {}});
-    return done ? Result<void>{} : Result<void>(done.error());
+    return done ? Result<MergedRows>(done->rows) : Result<MergedRows>(done.error());
 }
 
 Result<void> BarStore::remember_symbol(const SeriesKey& key, UtcTime checked_at, const Contract& contract) {

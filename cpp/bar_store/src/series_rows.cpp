@@ -1,9 +1,5 @@
 #include "series_rows.hpp"
 
-#include <algorithm>
-
-#include "chunk.hpp"
-
 namespace ktrdr {
 namespace {
 
@@ -72,30 +68,6 @@ std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& k
     bind_key(add, key);
     add.exec();
     return connection.getLastInsertRowid();
-}
-
-MergedRows merge_bars(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, const Bars& bars,
-                      const AfterChunk& after_chunk) {
-    MergedRows rows;
-    std::size_t first = 0;
-    while (first < bars.size()) {
-        const int part = chunk_part(key.timeframe, bars.time[first]);
-        std::size_t last = first + 1;
-        while (last < bars.size() && chunk_part(key.timeframe, bars.time[last]) == part) {
-            ++last;
-        }
-        const Bars stored = read_chunks(connection, series, key, {part, part});
-        const Bars merged = merge(stored, bars.rows(first, last));
-        write_chunk(connection, series, part, merged);
-        const std::size_t added = merged.size() - stored.size();
-        rows.added += added;
-        rows.replaced += last - first - added;
-        first = last;
-        if (after_chunk) {
-            after_chunk(first);
-        }
-    }
-    return rows;
 }
 
 void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry) {

@@ -81,6 +81,8 @@ Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, C
     if (!task) {
         return task.error();
     }
+    // Two spellings of one symbol are one request.
+    request.symbol = task->key.symbol;
     if (task->mode != LoadMode::local && !source_) {
         return no_source();
     }

@@ -6,6 +6,7 @@
 #include <array>
 
 #include <ktrdr/calendar/request_times.hpp>
+#include <ktrdr/market/symbol.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
@@ -74,28 +75,16 @@ std::string_view to_string(LoadMode mode) noexcept {
     return mode_names[static_cast<std::size_t>(mode)];
 }
 
-Result<void> check_symbol(std::string_view symbol) {
-    const auto allowed = [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-               std::string_view("._^/=-").find(c) != std::string_view::npos;
-    };
-    if (!symbol.empty() && symbol.size() <= 32 && std::all_of(symbol.begin(), symbol.end(), allowed)) {
-        return {};
-    }
-    return bad("symbol", symbol.substr(0, 32),
-               fmt::format("symbol {:?} is not one: use 1 to 32 letters, digits or ._^/=- (it has {} characters)",
-                           symbol.substr(0, 32), symbol.size()));
-}
-
 Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe, const std::string& provider) {
-    if (const auto checked = check_symbol(symbol); !checked) {
-        return checked.error();
+    auto named = parse_symbol(symbol);
+    if (!named) {
+        return named.error();
     }
     const auto known = Timeframe::parse(timeframe);
     if (!known) {
         return known.error();
     }
-    return SeriesKey{.provider = provider, .symbol = symbol, .timeframe = *known};
+    return SeriesKey{.provider = provider, .symbol = std::move(*named), .timeframe = *known};
 }
 
 Result<LoadTask> check_request(const LoadRequest& request, const std::string& provider, UtcTime now) {

@@ -3,33 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include <ktrdr/base/file_names.hpp>
 #include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/data/load_request.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
 namespace {
-
-/// `%2F` as the byte it stands for; nothing for a percent sign that stands for none.
-std::optional<std::string> percent_decoded(std::string_view text) {
-    std::string decoded;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            decoded.push_back(text[i]);
-            continue;
-        }
-        unsigned byte = 0;
-        const char* const digits = text.data() + i + 1;
-        if (i + 2 >= text.size() || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) {
-            return std::nullopt;
-        }
-        decoded.push_back(static_cast<char>(byte));
-        i += 2;
-    }
-    return decoded;
-}
 
 /// What a file's name says of its bars.
 struct NamedSeries {

@@ -5,22 +5,23 @@
 
 #include <algorithm>
 
-#include <ktrdr/data/load_request.hpp>
 #include <ktrdr/data/source_check.hpp>
+#include <ktrdr/market/symbol.hpp>
 
 namespace ktrdr {
 
 namespace asio = boost::asio;
 
 Result<void> ScriptedSource::set_bars(const std::string& symbol, const Timeframe& timeframe, Bars bars) {
-    if (const auto checked = check_symbol(symbol); !checked) {
-        return checked;
+    auto named = parse_symbol(symbol);
+    if (!named) {
+        return named.error();
     }
     if (const auto checked = bars.check(); !checked) {
         return checked;
     }
     const std::scoped_lock lock(mutex_);
-    bars_.insert_or_assign({symbol, std::string(timeframe.name())}, std::move(bars));
+    bars_.insert_or_assign({std::move(*named), std::string(timeframe.name())}, std::move(bars));
     return {};
 }
 

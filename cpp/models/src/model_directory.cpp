@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include <ktrdr/base/file_names.hpp>
 #include <ktrdr/base/ids.hpp>
 
 #include "posix_folder.hpp"
@@ -16,8 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_plain(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+/// How much of a text is left where a `%2F` that it was cut in is left out.
+std::size_t whole_codes(std::string_view encoded) {
+    constexpr std::size_t code = 3;
+    const std::size_t last = encoded.rfind('%');
+    return last != std::string_view::npos && encoded.size() - last < code ? last : encoded.size();
 }
 
 /// FNV-1a, 32 bits.
@@ -208,16 +212,16 @@ Result<SavedModel> publish(TemporaryModel& model, const Writing& to, const std::
 std::string model_stem(const ModelName& name) {
     std::string symbols;
     for (const std::string& symbol : name.symbols) {
-        symbols += symbols.empty() ? symbol : "-" + symbol;
+        symbols += (symbols.empty() ? "" : "-") + percent_encoded(symbol);
     }
     constexpr std::size_t most = 100;
     if (symbols.size() > most) {
-        symbols = fmt::format("{}-and-{}-more-{:08x}", name.symbols.front().substr(0, 40), name.symbols.size() - 1,
+        constexpr std::size_t most_of_first = 40;
+        const std::string first = percent_encoded(name.symbols.front()).substr(0, most_of_first);
+        symbols = fmt::format("{}-and-{}-more-{:08x}", first.substr(0, whole_codes(first)), name.symbols.size() - 1,
                               checksum(symbols));
     }
-    std::string stem = fmt::format("{}_{}", symbols, name.timeframe);
-    std::ranges::replace_if(stem, [](char c) { return !is_plain(c); }, '-');
-    return stem;
+    return fmt::format("{}_{}", symbols, percent_encoded(name.timeframe));
 }
 
 Result<void> ModelDirectory::check_place() const {

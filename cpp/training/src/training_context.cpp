@@ -7,6 +7,7 @@
 #include <set>
 
 #include <ktrdr/calendar/request_times.hpp>
+#include <ktrdr/market/symbol.hpp>
 
 namespace ktrdr {
 namespace {
@@ -31,6 +32,17 @@ Result<void> check_names(std::string_view field, const std::vector<std::string>&
         return fail(Errc::invalid_argument, fmt::format("{}: one is named twice", field), {{"field", field}});
     }
     return {};
+}
+
+Result<void> set_symbols(TrainingOperationContext& context, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+        auto symbol = parse_symbol(name, "symbols");
+        if (!symbol) {
+            return symbol.error();
+        }
+        context.symbols.push_back(std::move(*symbol));
+    }
+    return check_names("symbols", context.symbols);
 }
 
 Result<void> set_timeframes(TrainingOperationContext& context, const std::vector<std::string>& names) {
@@ -117,9 +129,8 @@ Result<TrainingOperationContext> build_training_context(const TrainingRequest& r
     TrainingOperationContext context;
     context.strategy = std::move(*strategy);
     context.strategy_path = request.strategy_path;
-    context.symbols = request.symbols.value_or(context.strategy.symbols);
-    if (auto checked = check_names("symbols", context.symbols); !checked) {
-        return checked.error();
+    if (auto set = set_symbols(context, request.symbols.value_or(context.strategy.symbols)); !set) {
+        return set.error();
     }
     if (auto set = set_timeframes(context, request.timeframes.value_or(context.strategy.timeframes)); !set) {
         return set.error();

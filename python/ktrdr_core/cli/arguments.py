@@ -21,7 +21,12 @@ class Trimmed(click.types.StringParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Take them away."""
-        return str(value).strip()
+        text = str(value).strip()
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text!r} is not UTF-8", param, ctx)
+        return text
 
 
 symbol_argument = click.argument("symbol", type=Trimmed())

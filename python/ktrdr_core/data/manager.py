@@ -131,6 +131,7 @@ class DataManager(CoreManager):
         """Count the connections to the service and the requests sent so far."""
         return self._native.pool_stats()
 
+    @explained
     def load_data(
         self,
         symbol: str,
@@ -152,7 +153,8 @@ class DataManager(CoreManager):
         Parameters
         ----------
         symbol : str
-            As the provider names it, for example ``AAPL``.
+            As the provider names it: ``AAPL``, ``BRK B``, ``BTC/USDT:USDT``, an option's ``AAPL  250117C00150000``. Any
+            printable text of at most 128 bytes; blanks around it are left out.
         timeframe : str
             1m 2m 3m 5m 10m 15m 20m 30m 1h 2h 3h 4h 8h 1d 1w or 1M.
         start_date, end_date : str, date or datetime, optional

@@ -138,9 +138,11 @@ def save_report(result: Mapping[str, Any], path: str | os.PathLike[str]) -> Path
 def draw_report(result: Mapping[str, Any], figure: Figure) -> None:
     """Draw the three pictures side by side into a figure, under what was trained on which bars."""
     strategy = result["session_info"]["strategy_name"]
-    figure.suptitle(
+    title = figure.suptitle(
         f"{strategy}: {_symbols(result)}, {_dates(result)}; {_rows(result)}", fontsize="medium"
     )
+    # A symbol may hold dollar signs, between which matplotlib reads formulas.
+    title.set_parse_math(False)
     loss, accuracy, confusion = figure.subplots(1, 3)
     draw_loss(result, loss)
     draw_accuracy(result, accuracy)

@@ -66,6 +66,10 @@ TEST(ImportRequest, TakesWhatItDoesNotSayFromTheFilesName) {
     };
     EXPECT_EQ(named("/bars/AAPL_1d.csv"), "AAPL 1d");
     EXPECT_EQ(named("BTC%2FUSDT_1h.csv"), "BTC/USDT 1h");
+    EXPECT_EQ(named("BRK%20B_1d.csv"), "BRK B 1d");
+    EXPECT_EQ(named("AAPL  250117C00150000_1d.csv"), "AAPL  250117C00150000 1d");
+    EXPECT_EQ(named("100%_1d.csv"), "100% 1d");
+    EXPECT_THAT(named("A%0AB_1d.csv"), HasSubstr("U+000A at byte 1"));
     EXPECT_EQ(named("ES_F_15m.csv"), "ES_F 15m");
     EXPECT_EQ(named("AAPL.csv", {}, "1d"), "AAPL 1d");
     EXPECT_EQ(named("prices.csv", "MSFT", "1M"), "MSFT 1M");
@@ -166,7 +170,7 @@ TEST_F(StoringTest, RefusesAtOnceWhatCannotBeAndStoresNothing) {
     const auto refused = manager->store_bars(daily_, view(wrong), {});
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().message, HasSubstr("store AAPL 1d: row 1 (2024-01-03T00:00:00.000Z), column low"));
-    EXPECT_FALSE(manager->store_bars({.symbol = "A B", .timeframe = "1d"}, view(stamped_bars({"2024-01-02"})), {}));
+    EXPECT_FALSE(manager->store_bars({.symbol = "A\nB", .timeframe = "1d"}, view(stamped_bars({"2024-01-02"})), {}));
     EXPECT_FALSE(manager->store_bars({.symbol = "AAPL", .timeframe = "2d"}, view(stamped_bars({"2024-01-02"})), {}));
     EXPECT_THAT(manager->store_bars(daily_, BarsView(), {}).error().message, HasSubstr("no bar to store"));
     EXPECT_TRUE(registry_.live().empty());

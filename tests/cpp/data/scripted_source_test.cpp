@@ -52,7 +52,7 @@ TEST_F(ScriptedSourceTest, RefusesBarsThatNoSeriesCanHave) {
     Bars bars = daily_bars(week_);
     std::swap(bars.time[0], bars.time[1]);
     EXPECT_FALSE(source_.set_bars("AAPL", day_, bars));
-    EXPECT_EQ(source_.set_bars("a b", day_, {}).error().code, Errc::invalid_argument);
+    EXPECT_EQ(source_.set_bars("a\nb", day_, {}).error().code, Errc::invalid_argument);
 }
 
 TEST_F(ScriptedSourceTest, FailsAsItIsTold) {

@@ -16,6 +16,7 @@
 #include <sstream>
 #include <thread>
 
+#include <ktrdr/base/file_names.hpp>
 #include <ktrdr/base/manual.hpp>
 
 #include "temporary_folder.hpp"
@@ -262,8 +263,9 @@ TEST_F(ModelDirectory_, IsItsOwnersAloneWhateverTheUmask) {
 }
 
 TEST(ModelStem, KeepsFoldersInTheirPlace) {
-    EXPECT_EQ(model_stem({"s", {"EUR/USD", "BRK.B"}, "1h"}), "EUR-USD-BRK.B_1h");
-    EXPECT_EQ(model_stem({"s", {"../../etc"}, "1d"}), "..-..-etc_1d");
+    EXPECT_EQ(model_stem({"s", {"EUR/USD", "BRK.B"}, "1h"}), "EUR%2FUSD-BRK.B_1h");
+    EXPECT_EQ(model_stem({"s", {"../../etc"}, "1d"}), "%2E.%2F..%2Fetc_1d");
+    EXPECT_EQ(model_stem({"s", {".."}, "1d"}), "%2E._1d");
     std::vector<std::string> many;
     for (int i = 0; i < 200; ++i) {
         many.push_back("SYM" + std::to_string(i));
@@ -272,6 +274,11 @@ TEST(ModelStem, KeepsFoldersInTheirPlace) {
     const std::string before = model_stem({"s", many, "1d"});
     many.back() = "OTHER";
     EXPECT_NE(model_stem({"s", many, "1d"}), before);
+    for (std::size_t bytes = 1; bytes <= 128; ++bytes) {
+        const std::string cut = model_stem({"s", {std::string(bytes, '/')}, "1d"});
+        EXPECT_LT(cut.size(), 120u);
+        EXPECT_TRUE(percent_decoded(cut)) << cut;
+    }
 }
 
 }  // namespace

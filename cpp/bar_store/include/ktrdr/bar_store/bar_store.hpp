@@ -13,6 +13,7 @@
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/timeframe.hpp>
 #include <ktrdr/storage/database.hpp>
+#include <ktrdr/storage/file_lease.hpp>
 
 namespace ktrdr {
 
@@ -97,6 +98,8 @@ struct MergedRows {
     std::size_t added{0};
     /// Their stamps were stored before, with whatever numbers.
     std::size_t replaced{0};
+    /// Of those, with other numbers.
+    std::size_t revised{0};
 
     friend bool operator==(const MergedRows&, const MergedRows&) = default;
 };
@@ -119,6 +122,31 @@ struct CommittedSegment {
     std::vector<TimeRange> unconfirmed{};
 };
 
+/// What made a change.
+enum class ChangeCause {
+    /// An answer of a provider.
+    loaded,
+    /// Bars that somebody brought.
+    stored,
+    /// Somebody had them forgotten.
+    forgotten,
+};
+
+[[nodiscard]] KTRDR_EXPORT std::string_view to_string(ChangeCause cause) noexcept;
+
+/// A write that changed or removed bars, and can be undone.
+struct SeriesChange {
+    TimeRange range{};
+    ChangeCause cause{ChangeCause::loaded};
+    UtcTime changed_at{};
+    std::size_t added{0};
+    /// Their numbers became others.
+    std::size_t revised{0};
+    std::size_t removed{0};
+
+    friend bool operator==(const SeriesChange&, const SeriesChange&) = default;
+};
+
 /// A series that has bars.
 struct StoredSeries {
     SeriesKey key;
@@ -130,11 +158,40 @@ struct StoredSeries {
     friend bool operator==(const StoredSeries&, const StoredSeries&) = default;
 };
 
+/// Something in the file that cannot be what was written.
+struct BarDamage {
+    /// Unset where it is of no one series.
+    std::optional<SeriesKey> series{};
+    /// As messages name it: `the chunk of 2024-01`. Empty where it is none of one chunk.
+    std::string chunk{};
+    std::string what{};
+};
+
+/// What was read, and what of it is damaged: of that the first 1000.
+struct BarCheck {
+    std::size_t series{0};
+    std::size_t chunks{0};
+    std::size_t bars{0};
+    std::size_t ledger_entries{0};
+    /// Earlier ones, of chunks.
+    std::size_t versions{0};
+    std::vector<BarDamage> damage{};
+};
+
+/// What a file took on the disk before its old versions and empty pages went, and takes since, its log too.
+struct Compacted {
+    std::uintmax_t bytes_before{0};
+    std::uintmax_t bytes_after{0};
+    /// Changes that cannot be undone any more.
+    std::size_t changes_freed{0};
+};
+
 /// Bars in chunks and the ledger of asked ranges, in the file of `storage`.
 ///
-/// A chunk holds a year of an intraday series or the whole of a longer one, as columns of little-endian numbers with a
-/// checksum. Bars and ledger of a segment change in one transaction, so neither a crash nor a full disk leaves one
-/// without the other.
+/// A chunk holds a month of a series of 1m to 5m, a year of a longer intraday one or the whole of any other. It is
+/// stored in blocks of at most 1,024 bars, each columns of little-endian numbers with a checksum, so that a further bar
+/// writes one block. Bars and ledger of a segment change in one transaction, so neither a crash nor a full disk leaves
+/// one without the other.
 ///
 /// Errors: those of `Database`; a chunk that is damaged is `storage`, naming series and chunk.
 /// Thread safety: every member from any thread; each blocks on the disk. Writers of one series may overlap: each merges
@@ -162,8 +219,8 @@ public:
     Result<CommittedSegment> commit_segment(const SeriesKey& key, const Segment& segment,
                                             UtcTime load_began = UtcTime::min());
     /// The same with one entry for all of `range`.
-    Result<void> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
-                                UtcTime asked_at);
+    Result<MergedRows> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
+                                      UtcTime asked_at);
     /// Store bars that nobody was asked for, over what is there as `commit_segment` does, together or not at all; and
     /// that `covered` need not be asked for. `poll` is told how many bars are written and undoes all by an error.
     /// `invalid_argument` for bars out of order, or for ranges that are empty.
@@ -173,6 +230,33 @@ public:
     [[nodiscard]] Result<std::vector<StoredSeries>> list();
     Result<void> remember_symbol(const SeriesKey& key, UtcTime checked_at, const Contract& contract = {});
     Result<void> remember_first_timestamp(const SeriesKey& key, const FirstTimestamp& first);
+
+    /// The writes that can be undone, the newest first. One that changed or removed bars keeps what was in the chunks
+    /// that it touched, the last three versions of each; one that only adds bars keeps nothing.
+    [[nodiscard]] Result<std::vector<SeriesChange>> changes(const SeriesKey& key);
+    /// Put back what was in the range of the newest of `changes` before it, bars and ledger; bars that came later and
+    /// lie beside that range stay. A chunk that is damaged becomes what it was then, and what came since is not in the
+    /// ledger any more, so that the next load asks for it. `not_found` when there is no such change.
+    Result<SeriesChange> undo(const SeriesKey& key);
+    /// Drop the bars that start inside `range`, and what the ledger says of it; how many bars that were. It can be
+    /// undone, but for damaged chunks. `invalid_argument` for an empty range.
+    Result<std::size_t> forget(const SeriesKey& key, TimeRange range, UtcTime at);
+    /// Drop all of a series, its versions too; how many bars that were. `not_found` when there is nothing of it.
+    Result<std::size_t> remove(const SeriesKey& key);
+
+    /// Keep others, in this process and in every other, from asking for bars of `range` at the same time, while the
+    /// lease lives. Null while another has a lease on any of it: who waits for that looks again, and then reads the
+    /// ledger anew, for the other has stored what it asked for. A holder that dies has let go. Nothing is written, and
+    /// no other call of this class minds leases. Ranges are held in whole seconds.
+    [[nodiscard]] Result<std::unique_ptr<FileLease>> lease(const SeriesKey& key, TimeRange range);
+
+    /// Read the whole file: SQLite's own check, then every chunk and version (checksum, order, count, ends), and the
+    /// ledger against the bars. Errors are damage too, where something could be read before them. Cost: the size of the
+    /// file.
+    [[nodiscard]] Result<BarCheck> verify();
+    /// Free the earlier versions, after which nothing can be undone, and give the space to the disk. Needs room for a
+    /// copy of the file meanwhile; `storage` while another process writes to it.
+    Result<Compacted> compact();
 
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return database_->file(); }
 

@@ -55,10 +55,7 @@ struct LoadTask {
 [[nodiscard]] KTRDR_EXPORT Result<LoadTask> check_request(const LoadRequest& request, const std::string& provider,
                                                           UtcTime now);
 
-/// `[A-Za-z0-9._^/=-]{1,32}`, else `invalid_argument`.
-[[nodiscard]] KTRDR_EXPORT Result<void> check_symbol(std::string_view symbol);
-
-/// Symbol and timeframe as a series of `provider`. Errors: `invalid_argument`.
+/// Symbol (see `parse_symbol`) and timeframe as a series of `provider`. Errors: `invalid_argument`.
 [[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe,
                                                           const std::string& provider);
 

@@ -65,8 +65,7 @@ private:
     FileAccess access_;
 };
 
-/// `AAPL-MSFT_1d`: letters that a folder should not have become '-', many symbols become the first, their number and a
-/// checksum.
+/// `AAPL-MSFT_1d`: symbols percent-encoded (`BRK%20B_1d`); many of them become the first, their number and a checksum.
 [[nodiscard]] KTRDR_EXPORT std::string model_stem(const ModelName& name);
 
 }  // namespace ktrdr
