@@ -1005,6 +1005,11 @@ class ScriptedSource(BarSource):
     @property
     def fetches(self) -> int: ...
 
+def open_ib_source(
+    url: str | None, use_host_service: bool | None, env: dict[str, str]
+) -> BarSource | None:
+    """The source behind the IB host service; None where none is named."""
+
 class CsvSource(BarSource):
     def __init__(self, folder: PathLike[str], provider: str) -> None: ...
 

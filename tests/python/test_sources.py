@@ -16,7 +16,7 @@ import pytest
 
 from child import child
 from ktrdr_core import Bars, BarSource, CancellationToken, DataManager, errors
-from ktrdr_core.data import DroppedRow, SourceAnswer, SourceCalls, SourceLimits
+from ktrdr_core.data import Contract, DroppedRow, SourceAnswer, SourceCalls, SourceLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -273,6 +273,31 @@ def test_a_symbol_may_be_unknown_by_answer_or_by_error(tmp_path: Path) -> None:
             load(Knowing(), tmp_path, symbol)
     assert len(load(Knowing(), tmp_path)) == 31
     assert len(load(Knowing(), tmp_path, "NONE")) == 31
+
+
+def test_what_a_symbol_stands_for_decides_when_bars_are_expected(tmp_path: Path) -> None:
+    asked: list[tuple[datetime, datetime]] = []
+
+    class Stocks(Ramp):
+        def validate_symbol(self, symbol: str, timeframe: str) -> Contract:
+            return Contract("stock", "NASDAQ", "USD")
+
+        def fetch(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> Any:
+            asked.append((start, end))
+            given = pd.DataFrame(columns(start, end))
+            return given[given["timestamp"].dt.dayofweek < 5]
+
+    source = Stocks()
+    assert asyncio.run(SourceCalls(source).validate_symbol("AAPL", "1d")) == Contract(
+        "stock", "NASDAQ", "USD"
+    )
+    with DataManager(tmp_path, source=source, env={}) as data:
+        data.load_data("AAPL", "1d", "2024-02-05", "2024-02-09", mode="full").result(30)
+        count = len(asked)
+        # A Saturday and a Sunday: nothing is expected.
+        with pytest.raises(errors.NoDataError):
+            data.load_data("AAPL", "1d", "2024-02-10", "2024-02-11", mode="full").result(30)
+        assert len(asked) == count
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ HANDLES = {
     "EventStream",
     "GenericProgressManager",
     "Headers",
+    "IbDataAdapter",
     "Operation",
     "OperationContext",
     "OperationScope",

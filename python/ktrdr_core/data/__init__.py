@@ -3,7 +3,7 @@
 from ..dates import Date
 from .frames import Frame
 from .manager import DataManager, DataProgressRenderer
-from .own_sources import CsvSource, ReplaySource
+from .own_sources import CsvSource, IbDataAdapter, ReplaySource
 from .source_calls import SourceCalls
 from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
 from .stored import Series, Stored
@@ -17,6 +17,7 @@ __all__ = [
     "Date",
     "DroppedRow",
     "Frame",
+    "IbDataAdapter",
     "ReplaySource",
     "Series",
     "SourceAnswer",

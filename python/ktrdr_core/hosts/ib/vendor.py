@@ -251,7 +251,7 @@ class Vendor:
                 found.parts.append(bars)
             if answer.partial:
                 missing.append(answer.partial)
-            missing += [f"{row.start:%Y-%m-%dT%H:%M:%SZ} {row.why}" for row in answer.dropped[:20]]  # type: ignore[union-attr, misc]
+            missing += [f"{row.start:%Y-%m-%dT%H:%M:%SZ} {row.why}" for row in answer.dropped[:20]]
             told(number + 1, found.rows)
         found.partial = "; ".join(missing[:20])
 
