@@ -1005,6 +1005,11 @@ class ScriptedSource(BarSource):
     @property
     def fetches(self) -> int: ...
 
+def open_ib_source(
+    url: str | None, use_host_service: bool | None, env: dict[str, str]
+) -> BarSource | None:
+    """The source behind the IB host service; None where none is named."""
+
 class CsvSource(BarSource):
     def __init__(self, folder: PathLike[str], provider: str) -> None: ...
 
@@ -1035,8 +1040,8 @@ class SourceAsk:
     def asked(self) -> str: ...
     @property
     def token(self) -> CancellationToken: ...
-    def answer_known(self) -> None:
-        """The provider knows the symbol."""
+    def answer_known(self, asset_class: str, exchange: str, currency: str) -> None:
+        """The provider knows the symbol, and what it stands for, where it says."""
 
     def answer_first(self, time: str | None) -> None:
         """The oldest bar's start, ISO 8601, or None."""

@@ -14,20 +14,24 @@
 namespace ktrdr {
 namespace {
 
-EvidenceKind kind_of(AskOutcome outcome) {
+/// Unset where an answer proved nothing.
+std::optional<EvidenceKind> kind_of(AskOutcome outcome) {
     switch (outcome) {
         case AskOutcome::bars: return EvidenceKind::bars;
         case AskOutcome::empty: return EvidenceKind::empty;
         case AskOutcome::failed: return EvidenceKind::failed;
-        case AskOutcome::denied: break;
+        case AskOutcome::denied: return EvidenceKind::denied;
+        case AskOutcome::unconfirmed: break;
     }
-    return EvidenceKind::denied;
+    return std::nullopt;
 }
 
 std::vector<Evidence> evidence_of(const std::vector<LedgerEntry>& ledger) {
     std::vector<Evidence> evidence;
     for (const LedgerEntry& entry : ledger) {
-        evidence.push_back({entry.range, kind_of(entry.outcome), entry.asked_at});
+        if (const auto kind = kind_of(entry.outcome)) {
+            evidence.push_back({entry.range, *kind, entry.asked_at});
+        }
     }
     return evidence;
 }
@@ -96,7 +100,8 @@ Result<void> exchange(BarStore& store, const SeriesKey& key, const Bars& before,
                                 key.symbol, key.timeframe.name()),
                     {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}});
     }
-    return store.commit_segment(key, range, after, std::span<const LedgerEntry>{});
+    const auto done = store.commit_segment(key, {range, after, {}, {}, {}});
+    return done ? Result<void>{} : Result<void>(done.error());
 }
 
 }  // namespace

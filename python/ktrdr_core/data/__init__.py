@@ -4,9 +4,9 @@ from .._frames import Frame
 from ..dates import Date
 from .keeping import BarCheck, BarDamage, Change, Compacted
 from .manager import DataManager, DataProgressRenderer
-from .own_sources import CsvSource, ReplaySource
+from .own_sources import CsvSource, IbDataAdapter, ReplaySource
 from .source_calls import SourceCalls
-from .sources import BarSource, DroppedRow, SourceAnswer, SourceLimits
+from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
 from .stored import (
     Exported,
     FailedFile,
@@ -23,6 +23,7 @@ __all__ = [
     "BarSource",
     "Change",
     "Compacted",
+    "Contract",
     "CsvSource",
     "DataManager",
     "DataProgressRenderer",
@@ -31,6 +32,7 @@ __all__ = [
     "Exported",
     "FailedFile",
     "Frame",
+    "IbDataAdapter",
     "LoadedMany",
     "ReplaySource",
     "Series",
