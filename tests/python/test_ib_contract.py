@@ -63,9 +63,9 @@ class Days(BarSource):
         return "2020-01-01"
 
     async def fetch(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> Any:
-        self.asked.set()
         # The first part comes; the others wait.
         if self.hold is not None and start.day != 1:
+            self.asked.set()
             try:
                 await self.hold.wait()
             except asyncio.CancelledError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
@@ -61,9 +62,12 @@ class QualityReport:
 
     def __init__(self, native: _core.QualityReport) -> None:
         self._native = native
-        self._findings = [
+
+    @cached_property
+    def _findings(self) -> list[Finding]:
+        return [
             Finding(rule, severity, index, rows, time_of(time), column, value, evidence)
-            for rule, severity, index, rows, time, column, value, evidence in native.findings
+            for rule, severity, index, rows, time, column, value, evidence in self._native.findings
         ]
 
     @property

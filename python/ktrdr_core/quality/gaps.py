@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
@@ -79,9 +80,12 @@ class GapReport:
 
     def __init__(self, native: _core.GapReport) -> None:
         self._native = native
-        self._gaps = [
+
+    @cached_property
+    def _gaps(self) -> list[Gap]:
+        return [
             Gap(time_of(start), time_of(end), kind, bars, index, label, evidence)
-            for start, end, kind, bars, index, label, evidence in native.gaps
+            for start, end, kind, bars, index, label, evidence in self._native.gaps
         ]
 
     @property
