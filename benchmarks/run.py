@@ -24,6 +24,7 @@ ENTRIES = (
     "store",
     "own_bars",
     "bytes_written",
+    "quality",
     "command_line",
     "latencies",
     "worker",

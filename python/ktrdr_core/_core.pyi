@@ -1005,6 +1005,11 @@ class ScriptedSource(BarSource):
     @property
     def fetches(self) -> int: ...
 
+def open_ib_source(
+    url: str | None, use_host_service: bool | None, env: dict[str, str]
+) -> BarSource | None:
+    """The source behind the IB host service; None where none is named."""
+
 class CsvSource(BarSource):
     def __init__(self, folder: PathLike[str], provider: str) -> None: ...
 
@@ -1035,8 +1040,8 @@ class SourceAsk:
     def asked(self) -> str: ...
     @property
     def token(self) -> CancellationToken: ...
-    def answer_known(self) -> None:
-        """The provider knows the symbol."""
+    def answer_known(self, asset_class: str, exchange: str, currency: str) -> None:
+        """The provider knows the symbol, and what it stands for, where it says."""
 
     def answer_first(self, time: str | None) -> None:
         """The oldest bar's start, ISO 8601, or None."""
@@ -1116,6 +1121,68 @@ class ImportRequest:
         parent_id: str = ...,
     ) -> None: ...
 
+class ExportRequest:
+    def __init__(
+        self,
+        *,
+        symbol: str = ...,
+        timeframe: str = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        path: PathLike[str] = ...,
+        overwrite: bool = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
+class ImportFolderRequest:
+    def __init__(
+        self,
+        *,
+        folder: PathLike[str] = ...,
+        timeframe: str | None = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
+class ResampleRequest:
+    def __init__(
+        self,
+        *,
+        symbol: str = ...,
+        from_timeframe: str = ...,
+        to_timeframe: str = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        calendar: SessionCalendar | None = ...,
+        asset_class: str = ...,
+        cut: str = ...,
+        store: bool = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
+class LoadManyRequest:
+    def __init__(
+        self,
+        *,
+        symbols: list[str] = ...,
+        timeframes: list[str] = ...,
+        start_date: str | None = ...,
+        end_date: str | None = ...,
+        mode: str = ...,
+        at_once: int = ...,
+        parent_id: str = ...,
+    ) -> None: ...
+
+class NewFile:
+    @property
+    def hidden(self) -> Path: ...
+    @property
+    def path(self) -> Path: ...
+    def commit(self) -> None:
+        """Give it its name."""
+
+    def discard(self) -> None:
+        """It goes now, unless it was committed."""
+
 def check_load(request: LoadRequest, ib_url: str | None, env: dict[str, str]) -> None:
     """Refuse what a load would refuse at once; nothing is opened, made or asked."""
 
@@ -1142,11 +1209,40 @@ class DataManager:
         self, symbol: str, timeframe: str
     ) -> list[tuple[datetime, datetime, str, datetime, int, int, int]]: ...
     def forget(self, request: LoadRequest) -> int: ...
-    def remove(self, symbol: str, timeframe: str) -> int: ...
     def verify(
         self,
     ) -> tuple[int, int, int, int, int, list[tuple[str, str, str, str, str]]]: ...
     def compact(self) -> tuple[int, int, int]: ...
+    def export_csv(self, request: ExportRequest, token: CancellationToken | None) -> Operation: ...
+    def place_of_export(self, request: ExportRequest, extension: str) -> Path:
+        """Where an export's file is to be; refused where it cannot."""
+
+    def new_file(self, path: PathLike[str], overwrite: bool) -> NewFile: ...
+    def import_folder(
+        self, request: ImportFolderRequest, token: CancellationToken | None
+    ) -> Operation: ...
+    def resample(self, request: ResampleRequest, token: CancellationToken | None) -> Operation: ...
+    def load_many(self, request: LoadManyRequest, token: CancellationToken | None) -> Operation: ...
+    def get_data(self, request: LoadRequest, limit: int | None) -> Bars: ...
+    def get_summary(self, symbol: str, timeframe: str) -> tuple[
+        str,
+        str,
+        str,
+        int,
+        datetime,
+        datetime,
+        float,
+        float,
+        float,
+        float | None,
+        int,
+        list[tuple[datetime, datetime]],
+    ]: ...
+    def delete_series(
+        self, provider: str, symbol: str, timeframe: str, what_to_show: str, session: str
+    ) -> int:
+        """How many bars went."""
+
     @property
     def service_names(self) -> tuple[str, str, str]: ...
     @property
@@ -1244,6 +1340,81 @@ def resample(
     bars: Bars, source: BarGrid, target: BarGrid, covered: tuple[int, int] | None
 ) -> tuple[Bars, int, int]: ...
 def timeframes() -> list[str]: ...
+
+class QualityOptions:
+    def __init__(
+        self,
+        *,
+        evidence: list[tuple[int, int, str, int]] = ...,
+        now: int = ...,
+        range: tuple[int, int] = ...,
+        longer: tuple[Bars, BarGrid] = ...,
+        negative_prices: bool = ...,
+        jump: float = ...,
+        least_jump: float = ...,
+        equal_bars: int = ...,
+        still_bars: int = ...,
+        stale_bars: int = ...,
+        most_of_a_rule: int = ...,
+    ) -> None: ...
+
+class GapReport:
+    @property
+    def range(self) -> tuple[int, int]: ...
+    @property
+    def known(self) -> tuple[int, int]: ...
+    @property
+    def expected(self) -> int: ...
+    @property
+    def present(self) -> int: ...
+    @property
+    def absent(self) -> int: ...
+    @property
+    def gaps(self) -> list[tuple[int, int, str, int, int, str, str]]: ...
+    def __eq__(self, other: object) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+class QualityReport:
+    @property
+    def bars(self) -> int: ...
+    @property
+    def range(self) -> tuple[int, int]: ...
+    @property
+    def findings(self) -> list[tuple[str, str, int, int, int, str | None, float, str]]: ...
+    @property
+    def left_out(self) -> dict[str, int]: ...
+    @property
+    def gaps(self) -> GapReport: ...
+    def __eq__(self, other: object) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+class Repair:
+    @property
+    def changes(self) -> list[tuple[str, int, str, float, float, int, str]]: ...
+    def undone(self, like: Bars) -> Bars:
+        """The bars as they were given, as those of the same series."""
+
+def quality_rules() -> list[str]: ...
+def gap_classes() -> list[str]: ...
+def find_gaps(
+    bars: Bars,
+    grid: BarGrid,
+    range: tuple[int, int] | None,
+    evidence: list[tuple[int, int, str, int]],
+    closed: bool,
+) -> GapReport: ...
+def check_quality(bars: Bars, grid: BarGrid, options: QualityOptions) -> QualityReport: ...
+def repair(bars: Bars, report: QualityReport) -> tuple[Bars, Repair]: ...
+def diagnose_clock(
+    bars: Bars, grid: BarGrid
+) -> tuple[float, tuple[int, int] | None, list[tuple[int, int, float]], str]: ...
+def undo_clock(bars: Bars, calendar: SessionCalendar, change: tuple[int, int]) -> Bars: ...
+def clock_text(change: tuple[int, int]) -> str: ...
+def series_to_check(
+    manager: DataManager, symbol: str, grid: BarGrid, start: str | None, end: str | None
+) -> tuple[Bars, tuple[int, int], list[tuple[int, int, str, int]]]: ...
+def exchange_rows(manager: DataManager, before: Bars, after: Bars) -> None: ...
+def rows_at(bars: Bars, rows: list[int]) -> Bars: ...
 def indicator_specs() -> dict[str, Any]: ...
 def strategy_options() -> dict[str, dict[str, Any]]: ...
 def refuse_strategy_option(path: str, value: Any) -> str | None: ...

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
         "readers",
         "own_bars",
         "bytes_written",
+        "quality",
     ],
 )
 def test_an_entry_gives_its_table(entry: str) -> None:

@@ -69,7 +69,7 @@ REFUSED: list[tuple[list[str], str]] = [
     ([*LOAD, *YEARS, "--mode", "x"], "--mode"),
     ([*LOAD, *YEARS], "--ib-url http://localhost:5001"),
     (["data", "load", "AAPL", "7d", *YEARS], "7d"),
-    (["data", "load", "A B", "1d", *YEARS], "A B"),
+    (["data", "load", "A\tB", "1d", *YEARS], "A\\tB"),
     (["data", "show", "AAPL", "7d"], "7d"),
     (["data", "show", "AAPL", "1d", "--start", "x"], "--start"),
     (["data", "show", "AAPL", "1d"], "AAPL"),

@@ -76,9 +76,9 @@ def test_a_range_is_forgotten_and_brought_back(folder: Path) -> None:
 
 def test_a_series_is_deleted_by_its_exact_key(folder: Path) -> None:
     with DataManager(folder, env={}) as data:
-        assert data.delete("ACME", "1d") == 5
+        assert data.delete("ACME", "1d", provider="IB") == 5
         with pytest.raises(errors.NotFoundError, match="nothing of ACME 1d is stored"):
-            data.delete("ACME", "1d")
+            data.delete("ACME", "1d", provider="IB")
         assert [one.timeframe for one in data.series()] == ["1h"]
 
 
@@ -109,7 +109,7 @@ def test_a_closed_manager_keeps_nothing(folder: Path) -> None:
 
 def test_compacting_says_what_it_gave_back(folder: Path) -> None:
     with DataManager(folder, env={}) as data:
-        data.delete("ACME", "1h")
+        data.delete("ACME", "1h", provider="IB")
         compacted = data.compact()
         assert compacted.changes_freed == 1
         assert compacted.bytes_after < compacted.bytes_before

@@ -502,5 +502,7 @@ def test_a_file_that_is_not_there_or_does_not_say_what_it_is_is_refused_at_once(
     (tmp_path / "ACME.csv").write_text("")
     with pytest.raises(errors.InvalidArgumentError, match="does not say in its name"):
         data.import_csv(tmp_path / "ACME.csv")
-    with pytest.raises(errors.InvalidArgumentError, match="no plain file"):
+    with pytest.raises(errors.InvalidArgumentError, match="is a folder"):
         data.import_csv(tmp_path, "ACME", "1d")
+    with pytest.raises(errors.InvalidArgumentError, match="no plain file"):
+        data.import_csv("/dev/null", "ACME", "1d")

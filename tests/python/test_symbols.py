@@ -43,7 +43,7 @@ SYMBOLS = [
     "a+b?c#d",
     "[bold]X[/bold]",
     "<b>X</b>",
-    "\"quoted\"'",
+    '"quoted"\'',
     "..",
     "-X",
     "7203.T",

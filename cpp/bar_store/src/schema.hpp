@@ -6,7 +6,7 @@
 namespace ktrdr {
 
 /// How the file came to be what it is; what is released is never changed, only added to.
-inline constexpr std::array<std::string_view, 3> bar_store_migrations{R"sql(
+inline constexpr std::array<std::string_view, 4> bar_store_migrations{R"sql(
 CREATE TABLE series(
     id INTEGER PRIMARY KEY,
     provider TEXT NOT NULL,
@@ -85,7 +85,7 @@ CREATE TABLE basis_break(
     PRIMARY KEY(series, at)
 ) STRICT;
 )sql",
-                                                                    R"sql(
+                                                                      R"sql(
 -- Some bars of a chunk. part: the month (2024 * 100 + 1), the year, or 0 for the whole, by timeframe. Blocks of a series
 -- do not overlap, and its parts are either in chunk or here.
 CREATE TABLE block(
@@ -141,6 +141,14 @@ CREATE TABLE old_block(
     volume BLOB NOT NULL
 ) STRICT;
 CREATE INDEX old_block_of_change ON old_block(change, part);
+)sql",
+                                                                      R"sql(
+-- How the CSV file that was imported last writes numbers. without_point: bits by column, open to volume.
+CREATE TABLE csv_style(
+    series INTEGER PRIMARY KEY REFERENCES series(id) ON DELETE CASCADE,
+    without_point INTEGER NOT NULL,
+    minus_one INTEGER NOT NULL
+) STRICT;
 )sql"};
 
 }  // namespace ktrdr

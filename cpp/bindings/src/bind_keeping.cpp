@@ -72,12 +72,6 @@ void bind_keeping(DataManagerClass& manager) {
         .def(
             "forget", [](DataManager& self, const LoadRequest& request) { return unwrap(self.forget(request)); },
             py::arg("request"), py::call_guard<GilReleased>(), "How many bars were dropped.")
-        .def(
-            "remove",
-            [](DataManager& self, const std::string& symbol, const std::string& timeframe) {
-                return unwrap(self.remove(symbol, timeframe));
-            },
-            py::arg("symbol"), py::arg("timeframe"), py::call_guard<GilReleased>(), "How many bars were dropped.")
         .def("verify", &verify_bars,
              "Counts of series, chunks, bars, ledger entries and versions, and of each damage its provider, symbol, "
              "timeframe, chunk and words.")

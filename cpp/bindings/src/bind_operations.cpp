@@ -10,6 +10,7 @@
 #include <ktrdr/runtime/runtime.hpp>
 
 #include "bind.hpp"
+#include "bind_data_face.hpp"
 #include "convert.hpp"
 #include "gil.hpp"
 #include "handle.hpp"
@@ -29,6 +30,9 @@ struct PythonValue {
 py::object value_of(const std::any& value) {
     if (const auto* bars = std::any_cast<BarsView>(&value)) {
         return py::cast(*bars);
+    }
+    if (const auto* loaded = std::any_cast<LoadedMany>(&value)) {
+        return to_python(*loaded);
     }
     if (const auto* object = std::any_cast<boost::json::object>(&value)) {
         return to_python(*object);

@@ -82,7 +82,7 @@ Result<OwnBars> CsvFile::read(const Timeframe& timeframe, UtcTime now, const Can
         error.context["line"] = line;
         return error;
     }
-    return OwnBars{std::make_shared<const Bars>(std::move(*bars)), reader.ignored()};
+    return OwnBars{std::make_shared<const Bars>(std::move(*bars)), reader.ignored(), reader.style()};
 }
 
 }  // namespace ktrdr

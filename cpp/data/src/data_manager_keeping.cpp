@@ -44,11 +44,6 @@ Result<std::size_t> DataManager::forget(const LoadRequest& request) {
                        [&](BarStore& stored, const SeriesKey&) { return stored.forget(task->key, task->range, now); });
 }
 
-Result<std::size_t> DataManager::remove(const std::string& symbol, const std::string& timeframe) {
-    return with_series(store(), symbol, timeframe, provider_,
-                       [](BarStore& stored, const SeriesKey& key) { return stored.remove(key); });
-}
-
 Result<BarCheck> DataManager::verify() const {
     const auto open_store = store();
     return open_store ? (*open_store)->verify() : Result<BarCheck>(open_store.error());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/data/data_manager.hpp>
 
 #include "spawned.hpp"
@@ -32,11 +33,31 @@ public:
     }
 };
 
-boost::json::object series_fields(const SeriesKey& key) {
-    return {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}};
-}
+/// `Importing bars/ [3/35]: MSFT_1d.csv`, of files.
+class FolderProgressRenderer final : public ProgressRenderer {
+public:
+    [[nodiscard]] std::string render_message(const ProgressState& state) const override {
+        const std::string what = fmt::format("Importing {}", text_or_empty(state.context, "folder"));
+        if (state.percentage >= 100) {
+            return what + ": done";
+        }
+        return state.step_total > 0 ? fmt::format("{} [{}/{}]: {}", what, state.step_current, state.step_total,
+                                                  text_or_empty(state.context, "file"))
+                                    : what;
+    }
+};
 
 }  // namespace
+
+DataManager::StoreJob DataManager::job_of_series(const SeriesKey& key, std::string parent_id,
+                                                 std::vector<ProgressStep> steps) {
+    StoreJob job;
+    job.parent_id = std::move(parent_id);
+    job.facts = {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}};
+    job.renderer = std::make_shared<StoreProgressRenderer>();
+    job.steps = std::move(steps);
+    return job;
+}
 
 Result<std::shared_ptr<Operation>> DataManager::store_bars(const StoreRequest& request, const BarsView& given,
                                                            CancellationToken token) {
@@ -57,10 +78,11 @@ Result<std::shared_ptr<Operation>> DataManager::store_bars(const StoreRequest& r
         return to_error(*fault, *bars,
                         fmt::format("store {} {}: row {}", key->symbol, key->timeframe.name(), fault->row));
     }
-    return start_storing(*key, request.parent_id, {ProgressStep{.name = store_step}}, std::move(token),
-                         [key = *key, given = OwnBars{std::move(bars), request.ignored}](StoreMeans means) {
-                             return store_own_bars(std::move(means), key, given);
-                         });
+    StoreJob job = job_of_series(*key, request.parent_id, {ProgressStep{.name = store_step}});
+    job.work = [key = *key, given = OwnBars{std::move(bars), request.ignored, {}}](StoreMeans means) {
+        return store_own_bars(std::move(means), key, given);
+    };
+    return start_storing(std::move(job), std::move(token));
 }
 
 Result<std::shared_ptr<Operation>> DataManager::import_csv(const ImportRequest& request, CancellationToken token) {
@@ -72,32 +94,54 @@ Result<std::shared_ptr<Operation>> DataManager::import_csv(const ImportRequest& 
     if (!file) {
         return file.error();
     }
-    return start_storing(*key, request.parent_id, {ProgressStep{.name = read_step}, ProgressStep{.name = store_step}},
-                         std::move(token), [key = *key, file = std::move(*file)](StoreMeans means) {
-                             return import_csv_file(std::move(means), key, file);
-                         });
+    StoreJob job =
+        job_of_series(*key, request.parent_id, {ProgressStep{.name = read_step}, ProgressStep{.name = store_step}});
+    job.work = [key = *key, file = std::move(*file)](StoreMeans means) {
+        return import_csv_file(std::move(means), key, file);
+    };
+    return start_storing(std::move(job), std::move(token));
 }
 
-Result<std::shared_ptr<Operation>> DataManager::start_storing(const SeriesKey& key, const std::string& parent_id,
-                                                              std::vector<ProgressStep> steps, CancellationToken token,
-                                                              StoreWork work) {
+Result<std::shared_ptr<Operation>> DataManager::import_folder(const ImportFolderRequest& request,
+                                                              CancellationToken token) {
+    if (request.timeframe) {
+        if (const auto known = Timeframe::parse(*request.timeframe); !known) {
+            return known.error();
+        }
+    }
+    auto files = csv_files_of(request.folder);
+    if (!files) {
+        return files.error();
+    }
+    StoreJob job;
+    job.parent_id = request.parent_id;
+    job.facts = {{"folder", shown_utf8(request.folder.native())}, {"files", files->size()}};
+    job.renderer = std::make_shared<FolderProgressRenderer>();
+    job.steps = {ProgressStep{.name = "import files"}};
+    job.work = [request, files = std::move(*files), provider = provider_](StoreMeans means) {
+        return import_csv_files(std::move(means), request, files, provider);
+    };
+    return start_storing(std::move(job), std::move(token));
+}
+
+Result<std::shared_ptr<Operation>> DataManager::start_storing(StoreJob job, CancellationToken token) {
     auto open_store = store();
     if (!open_store) {
         return open_store.error();
     }
     OperationSpec spec;
     spec.type = "data_store";
-    spec.parent_id = parent_id;
-    spec.parameters = series_fields(key);
+    spec.parent_id = std::move(job.parent_id);
+    spec.parameters = job.facts;
     // Nobody can do it again by its record: the bars are not in it.
     spec.store = services_.registry.memory();
     ExecuteOptions options;
     options.cancellation_token = std::move(token);
-    options.renderer = std::make_shared<StoreProgressRenderer>();
-    options.steps = std::move(steps);
-    options.context = series_fields(key);
+    options.renderer = std::move(job.renderer);
+    options.steps = std::move(job.steps);
+    options.context = std::move(job.facts);
     options.context["operation"] = spec.type;
-    OperationWork run = [services = services_, store = std::move(*open_store), work = std::move(work)](
+    OperationWork run = [services = services_, store = std::move(*open_store), work = std::move(job.work)](
                             std::shared_ptr<Operation> operation, OperationDone done) {
         StoreMeans means{services.compute, services.store, services.clock, store, std::move(operation)};
         spawn_work(services.io, work(std::move(means)), std::move(done), "storing bars");

@@ -7,32 +7,19 @@
 #include <ktrdr/data/own_bars.hpp>
 #include <ktrdr/market/time_text.hpp>
 
+#include "commit_own.hpp"
+
 namespace ktrdr {
 namespace {
 
 namespace asio = boost::asio;
 
-Result<boost::json::object> commit(const StoreMeans& means, const SeriesKey& key, const Bars& bars) {
-    const auto total = static_cast<std::int64_t>(bars.size());
-    const auto poll = [&](std::size_t written) {
+Result<boost::json::object> commit(const StoreMeans& means, const SeriesKey& key, const OwnBars& given) {
+    const auto total = static_cast<std::int64_t>(given.bars->size());
+    return commit_own(means, key, given, [&](std::size_t written) {
         const auto count = static_cast<std::int64_t>(written);
         means.operation->progress().outer().store({.current = count, .total = total, .items = count});
-        return means.operation->token().check(fmt::format("storing {} {}", key.symbol, key.timeframe.name()));
-    };
-    if (const auto alive = poll(0); !alive) {
-        return alive.error();
-    }
-    const auto rows = means.store->store_own(key, bars, covered_by(bars, key.timeframe), means.clock.utc_now(), poll);
-    if (!rows) {
-        return rows.error();
-    }
-    return boost::json::object{{"symbol", key.symbol},
-                               {"timeframe", key.timeframe.name()},
-                               {"bars", bars.size()},
-                               {"added", rows->added},
-                               {"replaced", rows->replaced},
-                               {"first", format_time(bars.start_of(0))},
-                               {"last", format_time(bars.start_of(bars.size() - 1))}};
+    });
 }
 
 Result<OwnBars> read_file(const StoreMeans& means, const Timeframe& timeframe, const CsvFile& file) {
@@ -44,13 +31,43 @@ Result<OwnBars> read_file(const StoreMeans& means, const Timeframe& timeframe, c
 
 }  // namespace
 
+Result<boost::json::object> commit_own(const StoreMeans& means, const SeriesKey& key, const OwnBars& given,
+                                       const std::function<void(std::size_t)>& on_rows) {
+    const Bars& bars = *given.bars;
+    const auto poll = [&](std::size_t written) {
+        on_rows(written);
+        return means.operation->token().check(fmt::format("storing {} {}", key.symbol, key.timeframe.name()));
+    };
+    if (const auto alive = poll(0); !alive) {
+        return alive.error();
+    }
+    const auto rows = means.store->store_own(key, bars, covered_by(bars, key.timeframe), means.clock.utc_now(), poll);
+    if (!rows) {
+        return rows.error();
+    }
+    if (given.style) {
+        // The bars are stored; how they were written is worth no failure.
+        if (const auto kept = means.store->remember_csv_style(key, *given.style); !kept) {
+            means.operation->add_warning(
+                fmt::format("an export may write numbers otherwise: {}", kept.error().message));
+        }
+    }
+    return boost::json::object{{"symbol", key.symbol},
+                               {"timeframe", key.timeframe.name()},
+                               {"bars", bars.size()},
+                               {"added", rows->added},
+                               {"replaced", rows->replaced},
+                               {"first", format_time(bars.start_of(0))},
+                               {"last", format_time(bars.start_of(bars.size() - 1))}};
+}
+
 asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, SeriesKey key, OwnBars given) {
     if (!given.ignored.empty()) {
         means.operation->add_warning(
             fmt::format("columns that no bar has are not stored: {}", fmt::join(given.ignored, ", ")));
     }
-    std::function<Result<boost::json::object>()> work = [means, key = std::move(key), bars = std::move(given.bars)] {
-        return commit(means, key, *bars);
+    std::function<Result<boost::json::object>()> work = [means, key = std::move(key), given = std::move(given)] {
+        return commit(means, key, given);
     };
     co_return co_await run_on(means.store_executor, std::move(work));
 }

@@ -232,12 +232,32 @@ Result<std::int64_t> CsvReader::read_stamp() {
     return time->time_since_epoch().count();
 }
 
-Result<double> CsvReader::read_number(BarColumn column) const {
+void CsvReader::note_style(std::size_t index, std::string_view text, double value) noexcept {
+    constexpr double most_whole = 1e15;
+    SeenNumbers& seen = seen_[index];
+    if (text.ends_with(".0")) {
+        seen.with_point = true;
+    } else if (!seen.without_point && value < most_whole && value > -most_whole) {
+        seen.without_point = static_cast<double>(static_cast<std::int64_t>(value)) == value;
+    }
+}
+
+CsvStyle CsvReader::style() const noexcept {
+    CsvStyle style;
+    for (std::size_t i = 0; i < style.without_point.size(); ++i) {
+        style.without_point[i] = seen_[i + 1].without_point && !seen_[i + 1].with_point;
+    }
+    style.minus_one = saw_minus_one_ && !saw_no_volume_;
+    return style;
+}
+
+Result<double> CsvReader::read_number(BarColumn column) {
     if (!plan_.at[index_of(column)]) {
         return Bars::no_volume;
     }
     const std::string_view text = field(column);
     if (text.empty() && column == BarColumn::volume) {
+        saw_no_volume_ = true;
         return Bars::no_volume;
     }
     double value = 0;
@@ -253,6 +273,8 @@ Result<double> CsvReader::read_number(BarColumn column) const {
     if (!std::isfinite(value)) {
         return bad_value(column, text, "is not finite: drop the row or correct it");
     }
+    note_style(index_of(column), text, value);
+    saw_minus_one_ = saw_minus_one_ || (column == BarColumn::volume && value == Bars::no_volume);
     return value;
 }
 

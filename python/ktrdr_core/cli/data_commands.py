@@ -15,6 +15,7 @@ from .arguments import (
     symbol_argument,
     timeframe_argument,
 )
+from .pictures import check_plot, draw, plot_option
 from .session import Session, command
 
 if TYPE_CHECKING:
@@ -24,16 +25,20 @@ if TYPE_CHECKING:
     from ..data.manager import Mode
 
 
+start_option = click.option("--start", help="First day or time (ISO 8601, UTC).")
+end_option = click.option("--end", help="Last day, or the time it ends before.")
+
+
 @click.group()
 def data() -> None:
-    """Load bars, bring your own, and look at those that are stored."""
+    """Load bars, bring your own, look at those that are stored, and take them away."""
 
 
 @data.command()
 @symbol_argument
 @timeframe_argument
-@click.option("--start", help="First day or time (ISO 8601, UTC).")
-@click.option("--end", help="Last day, or the time it ends before.")
+@start_option
+@end_option
 @click.option(
     "--mode",
     type=click.Choice(("full", "tail", "backfill", "local")),
@@ -46,6 +51,7 @@ def data() -> None:
     "--ib-url",
     help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL, unless $USE_IB_HOST_SERVICE is false]",
 )
+@plot_option
 @data_dir_option
 @command
 def load(
@@ -57,12 +63,14 @@ def load(
     mode: str,
     refresh: bool,
     ib_url: str | None,
+    plot: Path | None,
     data_dir: Path | None,
 ) -> None:
     """Load the bars of SYMBOL in TIMEFRAME into the database."""
     from .. import _core
     from ..data import DataManager
 
+    check_plot(plot)
     began = time.monotonic()
     asked = _core.LoadRequest(
         symbol=symbol,
@@ -75,7 +83,7 @@ def load(
     # Before there is a manager, which makes a database: what is refused leaves nothing behind.
     _core.check_load(asked, ib_url, dict(os.environ))
     if mode == "local":
-        _stored(symbol, timeframe, data_dir, start, end)
+        check_stored(symbol, timeframe, data_dir, start, end)
     with DataManager(data_dir, ib_url) as manager:
         operation = manager.load_data(
             symbol, timeframe, start, end, cast("Mode", mode), refresh=refresh
@@ -83,14 +91,15 @@ def load(
         session.follow({f"{symbol} {timeframe}": operation})
         bars = operation.result()
         if not len(bars):
-            raise _nothing(symbol, timeframe, data_dir, start, end)
+            raise nothing(symbol, timeframe, data_dir, start, end)
         requests = manager.pool_stats()["requests"]
         database = manager.database_path
     seconds = time.monotonic() - began
     for warning in operation.warnings:
         session.warn(warning)
-    session.say(f"{symbol} {timeframe}: {_range(bars)}")
+    session.say(f"{symbol} {timeframe}: {range_of(bars)}")
     session.say(f"{requests} requests, {seconds:.1f} s, stored in {database}")
+    draw(session, bars, plot)
     session.answer(
         {
             "operation_id": operation.id,
@@ -111,8 +120,8 @@ def load(
 @data.command()
 @symbol_argument
 @timeframe_argument
-@click.option("--start", help="First day or time (ISO 8601, UTC).")
-@click.option("--end", help="Last day, or the time it ends before.")
+@start_option
+@end_option
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -120,6 +129,7 @@ def load(
     show_default=True,
     help="Show only the newest; 0 shows all.",
 )
+@plot_option
 @data_dir_option
 @command
 def show(
@@ -129,25 +139,22 @@ def show(
     start: str | None,
     end: str | None,
     limit: int,
+    plot: Path | None,
     data_dir: Path | None,
 ) -> None:
     """Show the stored bars of SYMBOL in TIMEFRAME."""
-    from .. import _core
     from ..data import DataManager
 
-    asked = _core.LoadRequest(
-        symbol=symbol, timeframe=timeframe, start_date=start, end_date=end, mode="local"
-    )
-    _core.check_load(asked, None, dict(os.environ))
-    _stored(symbol, timeframe, data_dir, start, end)
+    check_plot(plot)
+    check_stored(symbol, timeframe, data_dir, start, end)
     with DataManager(data_dir, use_ib_host_service=False) as manager:
         operation = manager.load_data(symbol, timeframe, start, end, "local")
         session.follow({f"{symbol} {timeframe}": operation}, quietly=True)
         bars = operation.result()
     if not len(bars):
-        raise _nothing(symbol, timeframe, data_dir, start, end)
+        raise nothing(symbol, timeframe, data_dir, start, end)
     rows = _rows(bars, limit)
-    session.print(f"{symbol} {timeframe}: {_range(bars)}")
+    session.print(f"{symbol} {timeframe}: {range_of(bars)}")
     if len(rows) < len(bars):
         session.print(f"the newest {len(rows)}:")
     names = ("open", "high", "low", "close")
@@ -155,20 +162,28 @@ def show(
     for row in rows:
         prices = "".join(f"{row[name]:>12,.4f}" for name in names)
         session.print(f"{row['time']:<20}{prices}{row['volume']:>12,.0f}")
+    draw(session, bars, plot)
     session.answer({"symbol": symbol, "timeframe": timeframe, "bars": len(bars), "rows": rows})
 
 
-def _stored(
+def check_stored(
     symbol: str, timeframe: str, data_dir: Path | None, start: str | None, end: str | None
 ) -> None:
-    """Refuse to look into a database that is not there: opening it would make one."""
+    """Refuse what cannot be, and a database that is not there: opening it would make one."""
+    from .. import _core
+
+    asked = _core.LoadRequest(
+        symbol=symbol, timeframe=timeframe, start_date=start, end_date=end, mode="local"
+    )
+    _core.check_load(asked, None, dict(os.environ))
     if not database_of(data_dir).exists():
-        raise _nothing(symbol, timeframe, data_dir, start, end)
+        raise nothing(symbol, timeframe, data_dir, start, end)
 
 
-def _nothing(
+def nothing(
     symbol: str, timeframe: str, data_dir: Path | None, start: str | None, end: str | None
 ) -> Exception:
+    """Say that there are no such bars, and how they come."""
     from ..errors import NoDataError
 
     database = database_of(data_dir)
@@ -198,6 +213,7 @@ def _stamp(bars: Bars, index: int) -> str:
     return f"{bars.time[index].astype('M8[s]')}Z"
 
 
-def _range(bars: Bars) -> str:
+def range_of(bars: Bars) -> str:
+    """Say how many there are, and from when to when."""
     days = (str(bars.time[index].astype("M8[D]")) for index in (0, -1))
     return f"{len(bars):,} bars, {' to '.join(days)}"

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 #: Each command: the module that has it under its name, and what it does.
 COMMANDS = {
-    "data": ("keeping_commands", "Load bars, bring your own, and look at those that are stored."),
+    "data": (
+        "data_group",
+        "Load bars, bring your own, look at those that are stored, and take them away.",
+    ),
     "demo": ("demo_command", "Load real bars, train a model on them and report, in one go."),
     "models": ("model_commands", "Train models."),
     "serve": ("serve_commands", "Run a host service that others load from."),

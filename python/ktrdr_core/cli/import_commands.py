@@ -9,10 +9,10 @@ import click
 
 from .arguments import Trimmed, data_dir_option, database_of
 from .data_commands import data
-from .session import Session, command
+from .session import FAILED, Session, command
 
 if TYPE_CHECKING:
-    from ..data import Series
+    from ..data import Series, Stored
 
 __all__ = ["data"]
 
@@ -32,10 +32,11 @@ __all__ = ["data"]
 def import_bars(
     session: Session, file: Path, symbol: str | None, timeframe: str | None, data_dir: Path | None
 ) -> None:
-    """Store the bars of the CSV file FILE, named SYMBOL_timeframe.csv (AAPL_1d.csv).
+    """Store the bars of the CSV file FILE, named SYMBOL_timeframe.csv (AAPL_1d.csv), or of each in the folder FILE.
 
-    Its first line names the columns timestamp (or date, time), open, high, low, close and volume. Times are ISO 8601,
-    in UTC where they have no offset. Bars of the same time are replaced, others stay. All are stored or none.
+    Of a folder what is wrong with one file does not keep the others from being stored; the status is 1 then. A file's
+    first line names the columns timestamp (or date, time), open, high, low, close and volume. Times are ISO 8601,
+    in UTC where they have no offset. Bars of the same time are replaced, others stay. All of a file are stored or none.
     """
     from ..data import DataManager
     from ..errors import NotFoundError
@@ -43,6 +44,9 @@ def import_bars(
     if not file.exists():
         # Before there is a manager, which makes a database.
         raise NotFoundError(f"there is no file {file}", context={"file": str(file)})
+    if file.is_dir():
+        _import_folder(session, file, symbol, timeframe, data_dir)
+        return
     with DataManager(data_dir, use_ib_host_service=False) as manager:
         operation = manager.import_csv(file, symbol, timeframe)
         session.follow({file.name: operation})
@@ -50,23 +54,56 @@ def import_bars(
         database = manager.database_path
     for warning in operation.warnings:
         session.warn(f"{file.name}: {warning}")
-    session.say(
-        f"{stored.symbol} {stored.timeframe}: {stored.bars:,} bars, {stored.first:%Y-%m-%d} to {stored.last:%Y-%m-%d}"
-    )
+    session.say(f"{stored.symbol} {stored.timeframe}: {stored.bars:,} bars, {_days(stored)}")
     session.say(f"{stored.added:,} new, {stored.replaced:,} replaced, stored in {database}")
+    session.answer({**_facts(stored), "database": str(database), "warnings": operation.warnings})
+
+
+def _import_folder(
+    session: Session, folder: Path, symbol: str | None, timeframe: str | None, data_dir: Path | None
+) -> None:
+    from ..data import DataManager
+
+    if symbol is not None:
+        raise click.UsageError("--symbol: of a folder each file's name says it, so leave it out")
+    with DataManager(data_dir, use_ib_host_service=False) as manager:
+        operation = manager.import_folder(folder, timeframe)
+        session.follow({folder.name or str(folder): operation})
+        imported = operation.result()
+        database = manager.database_path
+    for warning in operation.warnings:
+        session.warn(warning)
+    files = len(imported.stored) + len(imported.failed)
+    for stored in imported.stored:
+        session.say(f"{stored.symbol} {stored.timeframe}: {stored.bars:,} bars, {_days(stored)}")
+    session.say(
+        f"{len(imported.stored)} of {files} files: {imported.bars:,} bars, {imported.added:,} new, "
+        f"{imported.replaced:,} replaced, stored in {database}"
+    )
+    for failed in imported.failed:
+        session.fault(failed.message)
     session.answer(
         {
-            "symbol": stored.symbol,
-            "timeframe": stored.timeframe,
-            "bars": stored.bars,
-            "added": stored.added,
-            "replaced": stored.replaced,
-            "first": _stamp(stored.first),
-            "last": _stamp(stored.last),
+            "folder": imported.folder,
+            "bars": imported.bars,
+            "added": imported.added,
+            "replaced": imported.replaced,
+            "stored": [_facts(one) for one in imported.stored],
+            "failed": [vars(one) for one in imported.failed],
             "database": str(database),
             "warnings": operation.warnings,
         }
     )
+    if imported.failed:
+        click.get_current_context().exit(FAILED)
+
+
+def _facts(stored: Stored) -> dict[str, Any]:
+    return {**vars(stored), "first": _stamp(stored.first), "last": _stamp(stored.last)}
+
+
+def _days(stored: Stored) -> str:
+    return f"{stored.first:%Y-%m-%d} to {stored.last:%Y-%m-%d}"
 
 
 @data.command("list")

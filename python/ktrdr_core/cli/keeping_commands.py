@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from .arguments import data_dir_option, database_of
-from .import_commands import data
+from .data_commands import data
 from .session import FAILED, Session, command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..data import BarDamage, DataManager
-
-__all__ = ["data"]
 
 
 @data.command()

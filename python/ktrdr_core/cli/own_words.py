@@ -46,6 +46,7 @@ def in_own_words(message: str, context: Mapping[str, Any] | None = None) -> str:
     field = (context or {}).get("field")
     if field in _FIELDS and message.startswith(field):
         message = _FIELDS[field] + message.removeprefix(field)
+    message = message.replace("give overwrite=True", "give --overwrite")
     return _TEXT.sub(_own, message)
 
 

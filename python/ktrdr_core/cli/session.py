@@ -104,6 +104,10 @@ class Session:
         if not self._quiet:
             click.echo(f"warning: {shown(in_own_words(text))}", err=True)
 
+    def fault(self, text: str) -> None:
+        """Say on standard error what of the work failed where the rest did not; ``--quiet`` does not hide it."""
+        click.echo(f"error: {shown(text)}", err=True)
+
     def answer(self, value: Any) -> None:
         """Print the result for a program."""
         if self.as_json:

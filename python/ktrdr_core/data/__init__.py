@@ -1,13 +1,21 @@
 """Market data: what is stored, loads of what is not, sources to load from, and bars of your own."""
 
+from .._frames import Frame
 from ..dates import Date
-from .frames import Frame
 from .keeping import BarCheck, BarDamage, Change, Compacted
 from .manager import DataManager, DataProgressRenderer
-from .own_sources import CsvSource, ReplaySource
+from .own_sources import CsvSource, IbDataAdapter, ReplaySource
 from .source_calls import SourceCalls
-from .sources import BarSource, DroppedRow, SourceAnswer, SourceLimits
-from .stored import Series, Stored
+from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
+from .stored import (
+    Exported,
+    FailedFile,
+    LoadedMany,
+    Series,
+    Stored,
+    StoredFolder,
+    Summary,
+)
 
 __all__ = [
     "BarCheck",
@@ -15,16 +23,23 @@ __all__ = [
     "BarSource",
     "Change",
     "Compacted",
+    "Contract",
     "CsvSource",
     "DataManager",
     "DataProgressRenderer",
     "Date",
     "DroppedRow",
+    "Exported",
+    "FailedFile",
     "Frame",
+    "IbDataAdapter",
+    "LoadedMany",
     "ReplaySource",
     "Series",
     "SourceAnswer",
     "SourceCalls",
     "SourceLimits",
     "Stored",
+    "StoredFolder",
+    "Summary",
 ]

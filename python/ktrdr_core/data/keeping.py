@@ -190,36 +190,6 @@ class Keeping(CoreManager):
             )
         )
 
-    @explained
-    def delete(self, symbol: str, timeframe: str) -> int:
-        """Drop all of a series, what can be undone of it too, and say how many bars that were. It cannot be undone.
-
-        Parameters
-        ----------
-        symbol, timeframe : str
-            Exactly those of the series.
-
-        Raises
-        ------
-        InvalidArgumentError
-            For an impossible symbol or an unknown timeframe.
-        NotFoundError
-            When nothing of the series is stored.
-        StorageError
-            When the database cannot be written.
-
-        Examples
-        --------
-        >>> from ktrdr_core import DataManager, errors
-        >>> with DataManager(data_dir="bars", env={}) as data:
-        ...     try:
-        ...         data.delete("ACME", "1d")
-        ...     except errors.NotFoundError:
-        ...         print("nothing there")
-        nothing there
-        """
-        return self._native.remove(symbol, timeframe)
-
     def verify(self) -> BarCheck:
         """Read all stored bars and say what of them is damaged; nothing is changed.
 

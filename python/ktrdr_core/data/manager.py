@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import _bridge, _core
 from .._bridge.arguments import explained
+from .._frames import Frame, native_bars
 from ..bars import Bars
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback, foreign
 from ..operations.context import under_current
 from ..progress import ProgressRenderer
-from .frames import Frame, native_bars
+from .checked import StoredChecks
+from .files import Files
 from .keeping import Keeping
+from .reading import Reading
 from .sources import BarSource
-from .stored import Series, Stored
+from .stored import Series, Stored, StoredFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +43,7 @@ def default_data_dir(env: Mapping[str, str]) -> Path:
     return Path(env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
 
 
-class DataManager(Keeping):
+class DataManager(Files, Reading, StoredChecks, Keeping):
     """Market data of one directory, loaded from an IB host service on demand.
 
     Parameters
@@ -289,6 +292,8 @@ class DataManager(Keeping):
     ) -> Operation[Stored]:
         """Start storing the bars of a CSV file and return at once; else as ``store``.
 
+        Of a folder it is ``import_folder``, and its result that one's (which type checkers learn by that name only).
+
         Parameters
         ----------
         file : path
@@ -319,6 +324,10 @@ class DataManager(Keeping):
         ...     data.import_csv("ACME_1d.csv").result().bars
         1
         """
+        if Path(file).is_dir():
+            return cast(
+                "Operation[Stored]", self._import_all(file, symbol, timeframe, cancellation_token)
+            )
         return self._store(
             cancellation_token,
             lambda parent, token: self._native.import_csv(
@@ -328,6 +337,20 @@ class DataManager(Keeping):
                 token,
             ),
         )
+
+    def _import_all(
+        self,
+        folder: str | os.PathLike[str],
+        symbol: str | None,
+        timeframe: str | None,
+        token: CancellationToken | None,
+    ) -> Operation[StoredFolder]:
+        if symbol is not None:
+            raise InvalidArgumentError(
+                f"{os.fspath(folder)} is a folder: the symbol is what each file's name says, so leave it out",
+                context={"field": "symbol"},
+            )
+        return self.import_folder(folder, timeframe, cancellation_token=token)
 
     def _store(
         self,

@@ -11,6 +11,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/csv_style.hpp>
 #include <ktrdr/market/timeframe.hpp>
 #include <ktrdr/storage/database.hpp>
 #include <ktrdr/storage/file_lease.hpp>
@@ -228,6 +229,10 @@ public:
                                  UtcTime stored_at, const std::function<Result<void>(std::size_t)>& poll = {});
     /// Every series with bars, by provider, symbol and length of the bars.
     [[nodiscard]] Result<std::vector<StoredSeries>> list();
+    /// How the file of the series' bars that was imported last writes numbers; the default where none was.
+    [[nodiscard]] Result<CsvStyle> csv_style(const SeriesKey& key);
+    /// Of a series that is stored; else nothing is kept.
+    Result<void> remember_csv_style(const SeriesKey& key, const CsvStyle& style);
     Result<void> remember_symbol(const SeriesKey& key, UtcTime checked_at, const Contract& contract = {});
     Result<void> remember_first_timestamp(const SeriesKey& key, const FirstTimestamp& first);
 

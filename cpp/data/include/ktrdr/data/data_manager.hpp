@@ -13,10 +13,17 @@
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_job_manager.hpp>
+#include <ktrdr/data/export_bars.hpp>
+#include <ktrdr/data/import_folder.hpp>
+#include <ktrdr/data/load_many.hpp>
 #include <ktrdr/data/load_request.hpp>
 #include <ktrdr/data/own_bars.hpp>
+#include <ktrdr/data/resample_bars.hpp>
+#include <ktrdr/data/series_check.hpp>
+#include <ktrdr/data/series_summary.hpp>
 #include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/storage/storage.hpp>
@@ -74,6 +81,13 @@ public:
     /// The same for a CSV file. Errors at once: of the request, and of a file that cannot be opened; what is wrong
     /// inside the file is the operation's.
     [[nodiscard]] Result<std::shared_ptr<Operation>> import_csv(const ImportRequest& request, CancellationToken token);
+    /// A stored series and its ledger, for a check; blocks on the disk. The bars' length is the grid's.
+    /// Errors: `invalid_argument` for a symbol or dates that cannot be, `no_data` when nothing is stored.
+    [[nodiscard]] Result<SeriesToCheck> series_to_check(const CheckRequest& request, const BarGrid& grid) const;
+    /// Put rows in the place of others of the same stamps, all or none, and leave the ledger as it is; blocks on the
+    /// disk, and on what is written before. `conflict` where what is stored is not `before`, to the byte.
+    [[nodiscard]] Result<void> exchange_rows(const std::string& symbol, const std::string& timeframe,
+                                             const Bars& before, const Bars& after) const;
     /// What is stored in the file, of every provider; blocks on the disk.
     [[nodiscard]] Result<std::vector<StoredSeries>> series() const;
 
@@ -85,10 +99,34 @@ public:
     Result<SeriesChange> undo(const std::string& symbol, const std::string& timeframe);
     /// Drop bars and ledger of the range that the request names, its mode does not matter; how many bars.
     Result<std::size_t> forget(const LoadRequest& request);
-    /// Drop all of a series; how many bars. `not_found` when there is nothing of it.
-    Result<std::size_t> remove(const std::string& symbol, const std::string& timeframe);
     [[nodiscard]] Result<BarCheck> verify() const;
     Result<Compacted> compact();
+    /// The same for the CSV files of a folder, under one operation; its value is that of `import_csv_files`. Errors at
+    /// once: those of `csv_files_of`, `invalid_argument` for a timeframe that is not known.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> import_folder(const ImportFolderRequest& request,
+                                                                   CancellationToken token);
+
+    /// The newest `limit` stored bars of a range, all of them where it is unset; blocks on the disk.
+    /// Errors: `invalid_argument` of the request (its mode does not matter) and for a limit of 0, `no_data`.
+    [[nodiscard]] Result<BarsView> get_data(const LoadRequest& request, std::optional<std::size_t> limit);
+    /// What is known of a stored series; blocks on the disk. `invalid_argument`, `no_data`.
+    [[nodiscard]] Result<SeriesSummary> get_summary(const std::string& symbol, const std::string& timeframe);
+    /// Forget a series whole: its bars, and what was asked for. What it held. `key` must be exactly that of a stored
+    /// one, else `not_found`; blocks on the disk.
+    [[nodiscard]] Result<StoredSeries> delete_series(const SeriesKey& key);
+    /// Start making longer bars of stored ones; the operation's value is a `BarsView` of them (see `resample_stored`).
+    /// Its record stays in memory. Errors at once: `invalid_argument`, `client_closed`.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> resample(const ResampleRequest& request, CancellationToken token);
+    /// Start the loads of a watch list; the operation's value is `LoadedMany`. Errors at once: those of each load.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> load_many(LoadManyRequest request, CancellationToken token);
+
+    static constexpr const char* export_type = "data_export";
+    /// Start writing stored bars into a CSV file; the operation's value is what `ktrdr::export_csv` says. Its record
+    /// stays in memory. Errors at once: those of `check_export`, `client_closed` after `close`.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> export_csv(const ExportRequest& request, CancellationToken token);
+    /// For who writes the file by itself: where it is to be (see `check_export`), and a file there.
+    [[nodiscard]] Result<NewFilePlace> place_of_export(const ExportRequest& request, std::string_view extension) const;
+    [[nodiscard]] Result<std::unique_ptr<NewFile>> new_file(NewFilePlace place) const;
 
     [[nodiscard]] DataJobManager& jobs() noexcept { return jobs_; }
     [[nodiscard]] const std::filesystem::path& database_path() const noexcept { return database_path_; }
@@ -103,12 +141,20 @@ public:
     void close();
 
 private:
-    using StoreWork = std::function<boost::asio::awaitable<Result<boost::json::object>>(StoreMeans)>;
+    /// What storing bars that somebody brings is started with.
+    struct StoreJob {
+        std::string parent_id{};
+        /// Parameters of the record, and what every progress state carries.
+        boost::json::object facts{};
+        std::shared_ptr<const ProgressRenderer> renderer{};
+        std::vector<ProgressStep> steps{};
+        std::function<boost::asio::awaitable<Result<boost::json::object>>(StoreMeans)> work{};
+    };
 
     [[nodiscard]] Result<std::shared_ptr<BarStore>> store() const;
-    [[nodiscard]] Result<std::shared_ptr<Operation>> start_storing(const SeriesKey& key, const std::string& parent_id,
-                                                                   std::vector<ProgressStep> steps,
-                                                                   CancellationToken token, StoreWork work);
+    [[nodiscard]] static StoreJob job_of_series(const SeriesKey& key, std::string parent_id,
+                                                std::vector<ProgressStep> steps);
+    [[nodiscard]] Result<std::shared_ptr<Operation>> start_storing(StoreJob job, CancellationToken token);
     [[nodiscard]] DataJob job_of(const LoadRequest& request, LoadTask task, std::shared_ptr<BarStore> store,
                                  CancellationToken token) const;
 

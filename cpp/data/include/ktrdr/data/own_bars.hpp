@@ -16,6 +16,7 @@
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/market/bar_check.hpp>
 #include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/csv_style.hpp>
 #include <ktrdr/market/timeframe.hpp>
 #include <ktrdr/operations/operation.hpp>
 
@@ -57,6 +58,8 @@ struct ImportRequest {
 struct OwnBars {
     BarsPtr bars{};
     std::vector<std::string> ignored{};
+    /// How the file that they are from writes numbers; an export writes them so again.
+    std::optional<CsvStyle> style{};
 };
 
 /// A plain file that is open for reading.

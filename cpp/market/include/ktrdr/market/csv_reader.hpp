@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/market/bar_columns.hpp>
 #include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/csv_style.hpp>
 
 namespace ktrdr {
 
@@ -39,6 +41,8 @@ public:
     [[nodiscard]] Result<Bars> finish();
     /// In which line of the file a bar stands, from 1.
     [[nodiscard]] std::size_t line_of(std::size_t row) const noexcept;
+    /// How the file writes numbers, as far as it writes them alike; else the default.
+    [[nodiscard]] CsvStyle style() const noexcept;
     /// The columns that no bar has.
     [[nodiscard]] const std::vector<std::string>& ignored() const noexcept { return plan_.ignored; }
 
@@ -49,7 +53,8 @@ private:
     /// Part the line into `fields_`; false for quotes that do not fit.
     [[nodiscard]] bool split(std::string_view line);
     [[nodiscard]] Result<std::int64_t> read_stamp();
-    [[nodiscard]] Result<double> read_number(BarColumn column) const;
+    [[nodiscard]] Result<double> read_number(BarColumn column);
+    void note_style(std::size_t index, std::string_view text, double value) noexcept;
     [[nodiscard]] std::string_view field(BarColumn column) const { return fields_[*plan_.at[index_of(column)]]; }
     [[nodiscard]] Error bad(std::string_view what) const;
     [[nodiscard]] Error bad_value(BarColumn column, std::string_view value, std::string_view what) const;
@@ -70,6 +75,14 @@ private:
     std::string day_text_{};
     std::int64_t day_{0};
     Bars bars_{};
+    /// By column: whole numbers came without a point, with `.0`, or otherwise.
+    struct SeenNumbers {
+        bool without_point{false};
+        bool with_point{false};
+    };
+    std::array<SeenNumbers, bar_column_count> seen_{};
+    bool saw_minus_one_{false};
+    bool saw_no_volume_{false};
     /// Before which rows empty lines stood, a row once for each.
     std::vector<std::size_t> skipped_{};
 };

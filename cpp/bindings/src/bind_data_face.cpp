@@ -1,0 +1,157 @@
+// Room data: what a manager does with bars that are stored.
+
+#include "bind_data_face.hpp"
+
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <ktrdr/runtime/runtime.hpp>
+
+#include "convert.hpp"
+#include "gil.hpp"
+#include "handle.hpp"
+#include "request.hpp"
+
+namespace ktrdr::bindings {
+namespace {
+
+using Token = std::optional<CancellationToken>;
+
+void bind_requests(py::module_& module) {
+    RequestClass<ExportRequest>(module, "ExportRequest", "Which stored bars are to be written where.")
+        .field<&ExportRequest::symbol>("symbol")
+        .field<&ExportRequest::timeframe>("timeframe")
+        .field<&ExportRequest::start_date>("start_date")
+        .field<&ExportRequest::end_date>("end_date")
+        .field<&ExportRequest::path>("path")
+        .field<&ExportRequest::overwrite>("overwrite")
+        .field<&ExportRequest::parent_id>("parent_id")
+        .done();
+    RequestClass<ImportFolderRequest>(module, "ImportFolderRequest", "A folder of CSV files that somebody brings.")
+        .field<&ImportFolderRequest::folder>("folder")
+        .field<&ImportFolderRequest::timeframe>("timeframe")
+        .field<&ImportFolderRequest::parent_id>("parent_id")
+        .done();
+    RequestClass<ResampleRequest>(module, "ResampleRequest", "Which stored bars longer ones are made of.")
+        .field<&ResampleRequest::symbol>("symbol")
+        .field<&ResampleRequest::from>("from_timeframe")
+        .field<&ResampleRequest::to>("to_timeframe")
+        .field<&ResampleRequest::start_date>("start_date")
+        .field<&ResampleRequest::end_date>("end_date")
+        .field("calendar",
+               [](ResampleRequest& request, const py::handle& value) {
+                   request.calendar = value.cast<std::shared_ptr<SessionCalendar>>();
+               })
+        .field("asset_class", [](ResampleRequest& request,
+                                 const py::handle& value) { request.grid.asset_class = value.cast<std::string>(); })
+        .field("cut",
+               [](ResampleRequest& request, const py::handle& value) {
+                   request.grid.cut = unwrap(parse_bar_cut(value.cast<std::string>()));
+               })
+        .field<&ResampleRequest::store>("store")
+        .field<&ResampleRequest::parent_id>("parent_id")
+        .done();
+    RequestClass<LoadManyRequest>(module, "LoadManyRequest", "A watch list.")
+        .field<&LoadManyRequest::symbols>("symbols")
+        .field<&LoadManyRequest::timeframes>("timeframes")
+        .field<&LoadManyRequest::start_date>("start_date")
+        .field<&LoadManyRequest::end_date>("end_date")
+        .field<&LoadManyRequest::mode>("mode")
+        .field<&LoadManyRequest::at_once>("at_once")
+        .field<&LoadManyRequest::parent_id>("parent_id")
+        .done();
+}
+
+void bind_new_file(py::module_& module) {
+    py::class_<NewFile>(module, "NewFile", "A file that nobody sees before it is whole.")
+        .def_property_readonly("hidden", &NewFile::hidden)
+        .def_property_readonly("path", &NewFile::path)
+        .def(
+            "commit", [](NewFile& self) { unwrap(self.commit()); }, py::call_guard<GilReleased>(), "Give it its name.")
+        .def("discard", &NewFile::discard, py::call_guard<GilReleased>(), "It goes now, unless it was committed.");
+}
+
+template <auto start, class Request>
+Handle started(DataManager& self, const Request& request, const Token& token) {
+    Handle handle(unwrap((self.*start)(request, token.value_or(CancellationToken{}))));
+    unwrap(Runtime::instance())->wake_tender();
+    return handle;
+}
+
+py::tuple summary(DataManager& self, const std::string& symbol, const std::string& timeframe) {
+    const SeriesSummary known = [&] {
+        const GilReleased released;
+        return unwrap(self.get_summary(symbol, timeframe));
+    }();
+    py::list ranges;
+    for (const TimeRange& range : known.known) {
+        ranges.append(py::make_tuple(to_python(range.start), to_python(range.end)));
+    }
+    const StoredSeries& series = known.series;
+    return py::make_tuple(series.key.provider, series.key.symbol, series.key.timeframe.name(), series.bars,
+                          to_python(series.first), to_python(series.last), known.lowest, known.highest,
+                          known.last_close, known.volume, known.without_volume, ranges);
+}
+
+std::size_t delete_series(DataManager& self, std::string provider, std::string symbol, const std::string& timeframe,
+                          std::string what_to_show, std::string session) {
+    return unwrap(self.delete_series({.provider = std::move(provider),
+                                      .symbol = std::move(symbol),
+                                      .timeframe = unwrap(Timeframe::parse(timeframe)),
+                                      .what_to_show = std::move(what_to_show),
+                                      .session = std::move(session)}))
+        .bars;
+}
+
+}  // namespace
+
+py::list to_python(const LoadedMany& loaded) {
+    py::list all;
+    for (const LoadedOne& one : loaded) {
+        const py::object bars = one.bars ? py::cast(*one.bars) : py::object(py::none());
+        const py::object error = one.bars ? py::object(py::none())
+                                          : py::make_tuple(to_string(one.bars.error().code), one.bars.error().message,
+                                                           to_python(one.bars.error().context));
+        all.append(py::make_tuple(one.symbol, one.timeframe, one.operation_id, bars, error));
+    }
+    return all;
+}
+
+void bind_data_face(py::module_& module, DataManagerClass& manager) {
+    bind_requests(module);
+    bind_new_file(module);
+    manager
+        .def("export_csv", &started<&DataManager::export_csv, ExportRequest>, py::arg("request"), py::arg("token"),
+             py::call_guard<GilReleased>())
+        .def(
+            "place_of_export",
+            [](const DataManager& self, const ExportRequest& request, const std::string& extension) {
+                return unwrap(self.place_of_export(request, extension)).path;
+            },
+            py::arg("request"), py::arg("extension"), "Where an export's file is to be; refused where it cannot.")
+        .def(
+            "new_file",
+            [](const DataManager& self, std::filesystem::path path, bool overwrite) {
+                return unwrap(self.new_file({std::move(path), overwrite}));
+            },
+            py::arg("path"), py::arg("overwrite"), py::call_guard<GilReleased>())
+        .def("import_folder", &started<&DataManager::import_folder, ImportFolderRequest>, py::arg("request"),
+             py::arg("token"), py::call_guard<GilReleased>())
+        .def("resample", &started<&DataManager::resample, ResampleRequest>, py::arg("request"), py::arg("token"),
+             py::call_guard<GilReleased>())
+        .def("load_many", &started<&DataManager::load_many, LoadManyRequest>, py::arg("request"), py::arg("token"),
+             py::call_guard<GilReleased>())
+        .def(
+            "get_data",
+            [](DataManager& self, const LoadRequest& request, std::optional<std::size_t> limit) {
+                return unwrap(self.get_data(request, limit));
+            },
+            py::arg("request"), py::arg("limit"), py::call_guard<GilReleased>())
+        .def("get_summary", &summary, py::arg("symbol"), py::arg("timeframe"),
+             "Provider, symbol, timeframe, bars, first, last, lowest, highest, last close, volume, bars without one, "
+             "known ranges.")
+        .def("delete_series", &delete_series, py::arg("provider"), py::arg("symbol"), py::arg("timeframe"),
+             py::arg("what_to_show"), py::arg("session"), py::call_guard<GilReleased>(), "How many bars went.");
+}
+
+}  // namespace ktrdr::bindings

@@ -1,0 +1,175 @@
+#include <ktrdr/data/import_folder.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include <ktrdr/base/text.hpp>
+#include <ktrdr/coroutines/run_on.hpp>
+
+#include "commit_own.hpp"
+
+namespace ktrdr {
+namespace {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+bool is_csv(const fs::path& file) {
+    std::string extension = file.extension().string();
+    std::ranges::transform(extension, extension.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return extension == ".csv" && !file.filename().string().starts_with('.');
+}
+
+std::string name_of(const fs::path& file) {
+    return shown_utf8(file.filename().native());
+}
+
+/// The timeframe is for files whose names say none.
+ImportRequest named(const fs::path& file, const std::optional<std::string>& timeframe, const std::string& provider) {
+    ImportRequest request{.file = file};
+    if (timeframe && !check_series(request, provider)) {
+        request.timeframe = timeframe;
+    }
+    return request;
+}
+
+/// A file that was read and found sound.
+struct ReadFile {
+    SeriesKey key;
+    OwnBars bars{};
+};
+
+Result<ReadFile> read_one(const StoreMeans& means, const ImportRequest& request, const std::string& provider) {
+    const auto key = check_series(request, provider);
+    if (!key) {
+        return key.error();
+    }
+    const auto file = CsvFile::open(request.file);
+    if (!file) {
+        return file.error();
+    }
+    auto bars = (*file)->read(key->timeframe, means.clock.utc_now(), means.operation->token(), [](std::int64_t) {});
+    return bars ? Result<ReadFile>(ReadFile{*key, std::move(*bars)}) : Result<ReadFile>(bars.error());
+}
+
+json::object failure_of(const fs::path& file, const Error& error) {
+    json::object failed{{"file", name_of(file)}, {"code", to_string(error.code)}, {"message", error.message}};
+    for (const std::string_view fact : {"line", "column"}) {
+        const json::value* const known = error.context.if_contains(fact);
+        failed[fact] = known != nullptr ? *known : json::value();
+    }
+    return failed;
+}
+
+/// What has become of the files so far.
+struct Tally {
+    json::array stored{};
+    json::array failed{};
+    std::set<std::string> ignored{};
+    std::int64_t bars{0};
+    std::int64_t added{0};
+    std::int64_t replaced{0};
+
+    void add(const fs::path& file, json::object one) {
+        bars += one.at("bars").to_number<std::int64_t>();
+        added += one.at("added").to_number<std::int64_t>();
+        replaced += one.at("replaced").to_number<std::int64_t>();
+        one["file"] = name_of(file);
+        stored.push_back(std::move(one));
+    }
+};
+
+Result<json::object> outcome_of(const StoreMeans& means, const fs::path& folder, Tally tally) {
+    const std::size_t files = tally.stored.size() + tally.failed.size();
+    const std::string shown = shown_utf8(folder.native());
+    if (!tally.ignored.empty()) {
+        means.operation->add_warning(
+            fmt::format("columns that no bar has are not stored: {}", fmt::join(tally.ignored, ", ")));
+    }
+    if (tally.stored.empty()) {
+        std::string words = fmt::format("not one of the {} files of {} could be stored; the first: {}", files, shown,
+                                        std::string_view(tally.failed.front().at("message").get_string()));
+        return fail(Errc::invalid_argument, std::move(words), {{"folder", shown}, {"failed", tally.failed}});
+    }
+    if (!tally.failed.empty()) {
+        means.operation->add_warning(fmt::format("{} of {} files are not stored", tally.failed.size(), files));
+    }
+    return json::object{{"folder", shown},
+                        {"files", files},
+                        {"bars", tally.bars},
+                        {"added", tally.added},
+                        {"replaced", tally.replaced},
+                        {"stored", std::move(tally.stored)},
+                        {"failed", std::move(tally.failed)}};
+}
+
+}  // namespace
+
+Result<std::vector<fs::path>> csv_files_of(const fs::path& folder) {
+    const std::string shown = shown_utf8(folder.native());
+    std::error_code error;
+    if (!fs::is_directory(folder, error)) {
+        return fail(Errc::not_found, fmt::format("cannot import {}: there is no such folder", shown),
+                    {{"folder", shown}});
+    }
+    std::vector<fs::path> files;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+        std::error_code unknown;
+        if (is_csv(entry->path()) && !entry->is_directory(unknown)) {
+            files.push_back(entry->path());
+        }
+    }
+    if (error) {
+        return file_error("import the folder", folder, error.value());
+    }
+    if (files.empty()) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("cannot import {}: it has no CSV file; name them SYMBOL_timeframe.csv, for example "
+                                "AAPL_1d.csv",
+                                shown),
+                    {{"folder", shown}});
+    }
+    std::ranges::sort(files);
+    return files;
+}
+
+asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportFolderRequest request,
+                                                       std::vector<fs::path> files, std::string provider) {
+    Tally tally;
+    means.operation->progress().enter(0);
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        const fs::path& file = files[i];
+        const auto done = static_cast<std::int64_t>(i);
+        means.operation->progress().set_context({{"file", name_of(file)}});
+        means.operation->progress().outer().store(
+            {.current = done, .total = static_cast<std::int64_t>(files.size()), .items = done});
+        std::function<Result<ReadFile>()> read = [means, one = named(file, request.timeframe, provider), provider] {
+            return read_one(means, one, provider);
+        };
+        auto came = co_await run_on(means.compute, std::move(read));
+        if (const auto alive = means.operation->token().check("importing"); !alive) {
+            co_return alive.error();
+        }
+        if (!came) {
+            tally.failed.push_back(failure_of(file, came.error()));
+            continue;
+        }
+        tally.ignored.insert(came->bars.ignored.begin(), came->bars.ignored.end());
+        std::function<Result<json::object>()> store = [means, one = std::move(*came)] {
+            return commit_own(means, one.key, one.bars, [](std::size_t) {});
+        };
+        auto stored = co_await run_on(means.store_executor, std::move(store));
+        if (!stored) {
+            co_return stored.error();
+        }
+        tally.add(file, std::move(*stored));
+    }
+    co_return outcome_of(means, request.folder, std::move(tally));
+}
+
+}  // namespace ktrdr
