@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/market/time_text.hpp>
@@ -12,6 +13,7 @@
 #include "answer_errors.hpp"
 #include "proof.hpp"
 #include "seam.hpp"
+#include "segment_lease.hpp"
 #include "spawned.hpp"
 
 namespace ktrdr {
@@ -138,6 +140,49 @@ asio::awaitable<void> SegmentLoader::lane() {
 }
 
 asio::awaitable<void> SegmentLoader::load_one(AskedSegment asked) {
+    auto turn = co_await lease_segment(means_.load.store, means_.task.key, asked.range, means_.call.token);
+    if (!turn) {
+        // What was cancelled is told by the job.
+        if (!is_stop(turn.error().code)) {
+            fail_with(turn.error());
+        }
+        co_return;
+    }
+    if (!means_.task.refresh) {
+        std::function<Result<SeriesFacts>()> read = [store = means_.load.store, key = means_.task.key] {
+            return store->facts(key);
+        };
+        const auto facts = co_await run_on(means_.load.compute, std::move(read));
+        if (!facts) {
+            fail_with(facts.error());
+            co_return;
+        }
+        auto missing = missing_ranges(asked.range, *facts, means_.grid, means_.load.clock.utc_now());
+        if (missing != std::vector{asked.range}) {
+            turn->lease.reset();
+            co_await plan_rest(std::move(missing));
+            co_return;
+        }
+    }
+    co_await ask(std::move(asked));
+}
+
+asio::awaitable<void> SegmentLoader::plan_rest(std::vector<TimeRange> missing) {
+    auto planned = co_await means_.plan(std::move(missing));
+    if (!planned) {
+        fail_with(planned.error());
+        co_return;
+    }
+    if (planned->empty()) {
+        ++loaded_.committed;
+    } else {
+        loaded_.planned += planned->size() - 1;
+    }
+    std::move(planned->begin(), planned->end(), std::back_inserter(segments_));
+    means_.announce(loaded_);
+}
+
+asio::awaitable<void> SegmentLoader::ask(AskedSegment asked) {
     const SeriesKey& key = means_.task.key;
     const UtcTime asked_at = means_.load.clock.utc_now();
     const auto source = means_.load.source;

@@ -39,7 +39,8 @@ struct LoadedSegments {
 
 /// Asks for segments, a few at the same time, and stores what each brought before it is announced.
 ///
-/// What an answer brought a part of is asked for once more, without what came, as long as that brings bars.
+/// What an answer brought a part of is asked for once more, without what came, as long as that brings bars. What another
+/// load asks for meanwhile, in whatever process, is waited for and not asked for again.
 /// Cancellation: no further segment is begun. Thread safety: the io thread.
 class SegmentLoader final : public std::enable_shared_from_this<SegmentLoader> {
 public:
@@ -65,7 +66,10 @@ public:
 private:
     [[nodiscard]] boost::asio::awaitable<void> load_all(std::vector<AskedSegment> segments);
     [[nodiscard]] boost::asio::awaitable<void> lane();
+    /// Once nobody else asks for any of it, and but for what another load has stored of it since it was planned.
     [[nodiscard]] boost::asio::awaitable<void> load_one(AskedSegment asked);
+    [[nodiscard]] boost::asio::awaitable<void> plan_rest(std::vector<TimeRange> missing);
+    [[nodiscard]] boost::asio::awaitable<void> ask(AskedSegment asked);
     void fail_with(Error error);
     void miss(TimeRange range, Error error);
     void note(const AskedSegment& asked, const SourceAnswer& answer, const Segment& stored,

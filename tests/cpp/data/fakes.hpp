@@ -42,6 +42,8 @@ public:
     int validations{0};
     int first_timestamps{0};
     std::vector<TimeRange> fetched{};
+    /// No fetch ends before so many were in flight.
+    std::size_t wait_for{0};
     std::size_t in_flight{0};
     std::size_t most_in_flight{0};
 
@@ -74,7 +76,9 @@ public:
                                                                      SourceCall call) override {
         fetched.push_back(segment);
         most_in_flight = std::max(most_in_flight, ++in_flight);
-        co_await give_way();
+        do {
+            co_await give_way();
+        } while (most_in_flight < wait_for);
         Result<void> allowed = on_fetch ? on_fetch(segment) : Result<void>{};
         --in_flight;
         if (allowed) {
