@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .adapter import AsyncHostService, AsyncServiceAdapter, HostServiceConfig, ServiceCall
     from .bars import Bars
     from .cancellation import CancellationSystem, CancellationToken
-    from .data import DataManager
+    from .data import BarSource, DataManager
     from .errors import KtrdrError
     from .http import Client
     from .notebook import show
@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncHostService",
     "AsyncServiceAdapter",
+    "BarSource",
     "Bars",
     "CancelReason",
     "CancellationSystem",
@@ -59,6 +60,7 @@ __all__ = [
 _HOMES = {
     "AsyncHostService": "adapter",
     "AsyncServiceAdapter": "adapter",
+    "BarSource": "data",
     "Bars": "bars",
     "CancelReason": "_core",
     "CancellationSystem": "cancellation",

@@ -1,9 +1,9 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field
 from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -995,12 +995,91 @@ class ScriptedSource(BarSource):
         time: npt.NDArray[np.int64],
         prices: Sequence[npt.NDArray[np.float64]],
     ) -> None: ...
+    def give(self, symbol: str, timeframe: str, bars: Bars) -> None:
+        """What it has of a series, in place of what it had."""
+
     def fail_with(self, code: str | None, message: str) -> None: ...
     def hold(self) -> None: ...
     def release(self) -> None: ...
     def wait_until_held(self, limit: float) -> bool: ...
     @property
     def fetches(self) -> int: ...
+
+class CsvSource(BarSource):
+    def __init__(self, folder: PathLike[str], provider: str) -> None: ...
+
+class AskedSource(BarSource):
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        key: int,
+        provider: str,
+        name: str,
+        limits: Mapping[str, tuple[float, int]],
+        refused: Mapping[str, tuple[str, str, dict[str, Any]]],
+        patience: float,
+    ) -> None: ...
+
+class SourceAsk:
+    @property
+    def kind(self) -> Literal["validate_symbol", "first_timestamp", "fetch"]: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def timeframe(self) -> str: ...
+    @property
+    def start(self) -> int | None: ...
+    @property
+    def end(self) -> int | None: ...
+    @property
+    def asked(self) -> str: ...
+    @property
+    def token(self) -> CancellationToken: ...
+    def answer_known(self) -> None:
+        """The provider knows the symbol."""
+
+    def answer_first(self, time: str | None) -> None:
+        """The oldest bar's start, ISO 8601, or None."""
+
+    def answer_bars(
+        self, bars: Bars | None, partial: str, dropped: Sequence[tuple[str, str]]
+    ) -> None:
+        """Bars, why there may be more, and rows that cannot be used."""
+
+    def fail(self, code: str, message: str, context: dict[str, Any]) -> None:
+        """An error in place of an answer."""
+
+class SourceReply:
+    @property
+    def bars(self) -> Bars: ...
+    @property
+    def partial(self) -> str: ...
+    @property
+    def dropped(self) -> list[tuple[int, str]]: ...
+
+class SourceCalls:
+    def __init__(self, source: BarSource) -> None: ...
+    @property
+    def provider(self) -> str: ...
+    def describe(self, timeframe: str) -> tuple[float, int]:
+        """Seconds of the longest range, and fetches at once."""
+
+    def validate_symbol(
+        self, symbol: str, timeframe: str, token: CancellationToken, mailbox: Mailbox, key: int
+    ) -> CancellationToken: ...
+    def first_timestamp(
+        self, symbol: str, timeframe: str, token: CancellationToken, mailbox: Mailbox, key: int
+    ) -> CancellationToken: ...
+    def fetch(
+        self,
+        symbol: str,
+        timeframe: str,
+        start: str,
+        end: str,
+        token: CancellationToken,
+        mailbox: Mailbox,
+        key: int,
+    ) -> CancellationToken: ...
 
 class LoadRequest:
     def __init__(
@@ -1011,6 +1090,7 @@ class LoadRequest:
         start_date: str | None = ...,
         end_date: str | None = ...,
         mode: str = ...,
+        refresh: bool = ...,
         operation_id: str = ...,
         parent_id: str = ...,
         resume: bool = ...,

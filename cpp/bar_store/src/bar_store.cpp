@@ -8,19 +8,15 @@
 
 #include <ktrdr/market/time_text.hpp>
 
-#include "chunk.hpp"
+#include "blocks.hpp"
+#include "merge_rows.hpp"
 #include "schema.hpp"
 #include "series_rows.hpp"
 
 namespace ktrdr {
 namespace {
 
-constexpr std::array<std::string_view, 4> outcome_names{"bars", "empty", "failed", "denied"};
-
-AskOutcome outcome_of(const std::string& name) {
-    const auto found = std::find(outcome_names.begin(), outcome_names.end(), name);
-    return static_cast<AskOutcome>(found - outcome_names.begin());
-}
+constexpr std::array<std::string_view, 5> outcome_names{"bars", "empty", "unconfirmed", "failed", "denied"};
 
 std::vector<LedgerEntry> read_ledger(SQLite::Database& connection, std::int64_t series) {
     SQLite::Statement row(connection,
@@ -36,12 +32,47 @@ std::vector<LedgerEntry> read_ledger(SQLite::Database& connection, std::int64_t 
     return ledger;
 }
 
-std::optional<UtcTime> read_symbol_check(SQLite::Database& connection, const SeriesKey& key) {
-    SQLite::Statement row(connection, "SELECT checked_at FROM symbol_check WHERE provider = ? AND symbol = ?");
+void read_symbol_check(SQLite::Database& connection, const SeriesKey& key, SeriesFacts& facts) {
+    SQLite::Statement row(connection,
+                          "SELECT checked_at, asset_class, exchange, currency FROM symbol_check WHERE provider = ? AND "
+                          "symbol = ?");
     row.bind(1, key.provider);
     row.bind(2, key.symbol);
-    return row.executeStep() ? std::optional(time_of(row.getColumn(0).getInt64())) : std::nullopt;
+    if (row.executeStep()) {
+        facts.symbol_checked_at = time_of(row.getColumn(0).getInt64());
+        facts.contract = {row.getColumn(1).getString(), row.getColumn(2).getString(), row.getColumn(3).getString()};
+    }
 }
+
+std::vector<BasisBreak> read_breaks(SQLite::Database& connection, std::int64_t series) {
+    SQLite::Statement row(connection, "SELECT at, ratio, found_at FROM basis_break WHERE series = ? ORDER BY at");
+    row.bind(1, series);
+    std::vector<BasisBreak> breaks;
+    while (row.executeStep()) {
+        breaks.push_back(
+            {time_of(row.getColumn(0).getInt64()), row.getColumn(1).getDouble(), time_of(row.getColumn(2).getInt64())});
+    }
+    return breaks;
+}
+
+void replace_breaks(SQLite::Database& connection, std::int64_t series, const Segment& segment) {
+    SQLite::Statement healed(connection, "DELETE FROM basis_break WHERE series = ? AND at >= ? AND at < ?");
+    healed.bind(1, series);
+    healed.bind(2, nanos(segment.one_basis.start));
+    healed.bind(3, nanos(segment.one_basis.end));
+    healed.exec();
+    for (const BasisBreak& found : segment.breaks) {
+        SQLite::Statement add(connection, "INSERT OR REPLACE INTO basis_break VALUES (?, ?, ?, ?)");
+        add.bind(1, series);
+        add.bind(2, nanos(found.at));
+        add.bind(3, found.ratio);
+        add.bind(4, nanos(found.found_at));
+        add.exec();
+    }
+}
+
+/// A provider may publish late: what it did not have on the day itself says nothing.
+constexpr std::chrono::hours publishing{24};
 
 std::optional<FirstTimestamp> read_first_timestamp(SQLite::Database& connection, std::int64_t series) {
     SQLite::Statement row(connection, "SELECT time, asked_at FROM first_timestamp WHERE series = ?");
@@ -79,6 +110,11 @@ std::string phrase(std::string_view verb, const SeriesKey& key) {
 
 }  // namespace
 
+AskOutcome outcome_of(const std::string& name) {
+    const auto* const found = std::find(outcome_names.begin(), outcome_names.end(), name);
+    return static_cast<AskOutcome>(found - outcome_names.begin());
+}
+
 std::string_view to_string(AskOutcome outcome) noexcept {
     return outcome_names[static_cast<std::size_t>(outcome)];
 }
@@ -98,8 +134,8 @@ Result<std::shared_ptr<BarStore>> BarStore::open(std::filesystem::path file, Dat
 Result<Bars> BarStore::read(const SeriesKey& key, TimeRange range) {
     Bars bars;
     const auto done = database_->read(phrase("read", key), [&](SQLite::Database& connection) -> Result<void> {
-        if (const auto series = find_series(connection, key); series && !range.empty()) {
-            bars = read_chunks(connection, *series, key, chunk_parts(key.timeframe, range)).slice(range);
+        if (const auto series = find_series(connection, key)) {
+            bars = read_range(connection, *series, key, range);
         }
         return {};
     });
@@ -109,44 +145,59 @@ Result<Bars> BarStore::read(const SeriesKey& key, TimeRange range) {
 Result<SeriesFacts> BarStore::facts(const SeriesKey& key) {
     SeriesFacts facts;
     const auto done = database_->read(phrase("read", key), [&](SQLite::Database& connection) -> Result<void> {
-        facts.symbol_checked_at = read_symbol_check(connection, key);
+        read_symbol_check(connection, key, facts);
         if (const auto series = find_series(connection, key)) {
             facts.first_timestamp = read_first_timestamp(connection, *series);
             facts.newest_bar = newest_bar(connection, *series);
             facts.ledger = read_ledger(connection, *series);
+            facts.breaks = read_breaks(connection, *series);
         }
         return {};
     });
     return done ? Result<SeriesFacts>(std::move(facts)) : Result<SeriesFacts>(done.error());
 }
 
-Result<void> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars,
-                                      std::span<const LedgerEntry> parts) {
-    if (const auto checked = check_segment(range, bars); !checked) {
+Result<CommittedSegment> BarStore::commit_segment(const SeriesKey& key, const Segment& segment, UtcTime load_began) {
+    if (const auto checked = check_segment(segment.range, segment.bars); !checked) {
         return checked.error();
     }
-    return database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
+    CommittedSegment committed;
+    const auto done = database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
         const std::int64_t series = find_or_add_series(connection, key);
-        merge_bars(connection, series, key, bars);
-        for (const LedgerEntry& part : parts) {
-            add_to_ledger(connection, series, part);
+        const UtcTime at = segment.entries.empty() ? system_clock().utc_now() : segment.entries.front().asked_at;
+        committed.rows = merge_bars(connection, series, key, segment.bars, {segment.range, ChangeCause::loaded, at});
+        for (LedgerEntry entry : segment.entries) {
+            if (entry.outcome == AskOutcome::unconfirmed) {
+                const bool again = committed.rows.added == 0 && entry.asked_at - publishing >= entry.range.end &&
+                                   was_unconfirmed(connection, series, entry.range, load_began);
+                entry.outcome = again ? AskOutcome::empty : AskOutcome::unconfirmed;
+            }
+            if (entry.outcome == AskOutcome::unconfirmed) {
+                committed.unconfirmed.push_back(entry.range);
+            }
+            add_to_ledger(connection, series, entry);
         }
+        replace_breaks(connection, series, segment);
         return {};
     });
+    return done ? Result<CommittedSegment>(std::move(committed)) : Result<CommittedSegment>(done.error());
 }
 
-Result<void> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
-                                      UtcTime asked_at) {
-    const LedgerEntry whole{range, outcome, asked_at};
-    return commit_segment(key, range, bars, std::span(&whole, 1));
+Result<MergedRows> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
+                                            UtcTime asked_at) {
+    const auto done = commit_segment(key, {range, bars, {{range, outcome, asked_at}}, {}, {}});
+    return done ? Result<MergedRows>(done->rows) : Result<MergedRows>(done.error());
 }
 
-Result<void> BarStore::remember_symbol(const SeriesKey& key, UtcTime checked_at) {
+Result<void> BarStore::remember_symbol(const SeriesKey& key, UtcTime checked_at, const Contract& contract) {
     return database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
-        SQLite::Statement row(connection, "INSERT OR REPLACE INTO symbol_check VALUES (?, ?, ?)");
+        SQLite::Statement row(connection, "INSERT OR REPLACE INTO symbol_check VALUES (?, ?, ?, ?, ?, ?)");
         row.bind(1, key.provider);
         row.bind(2, key.symbol);
         row.bind(3, nanos(checked_at));
+        row.bind(4, contract.asset_class);
+        row.bind(5, contract.exchange);
+        row.bind(6, contract.currency);
         row.exec();
         return {};
     });

@@ -7,6 +7,7 @@
 
 #include <ktrdr/bar_store/bar_store.hpp>
 
+#include "merge_rows.hpp"
 #include "series_rows.hpp"
 
 namespace ktrdr {
@@ -15,6 +16,18 @@ namespace {
 std::ptrdiff_t place_of(const Timeframe& timeframe) {
     const auto names = Timeframe::names();
     return std::find(names.begin(), names.end(), timeframe.name()) - names.begin();
+}
+
+/// From the first to the last that is said.
+TimeRange reach_of(const Bars& bars, std::span<const TimeRange> covered) {
+    TimeRange reach{UtcTime::max(), UtcTime::min()};
+    if (!bars.empty()) {
+        reach = {bars.start_of(0), time_of(bars.time.back() + 1)};
+    }
+    for (const TimeRange& range : covered) {
+        reach = {std::min(reach.start, range.start), std::max(reach.end, range.end)};
+    }
+    return reach;
 }
 
 StoredSeries series_of(SQLite::Statement& row) {
@@ -47,11 +60,13 @@ Result<MergedRows> BarStore::store_own(const SeriesKey& key, const Bars& bars, s
             throw ErrorException(goes_on.error());
         }
     };
+    const TimeRange reach = reach_of(bars, covered);
     MergedRows rows;
     const auto done = database_->write(fmt::format("store {} {}", key.symbol, key.timeframe.name()),
                                        [&](SQLite::Database& connection) -> Result<void> {
                                            const std::int64_t series = find_or_add_series(connection, key);
-                                           rows = merge_bars(connection, series, key, bars, after_chunk);
+                                           rows = merge_bars(connection, series, key, bars,
+                                                             {reach, ChangeCause::stored, stored_at}, after_chunk);
                                            for (const TimeRange& range : covered) {
                                                add_to_ledger(connection, series, {range, AskOutcome::bars, stored_at});
                                            }
@@ -65,7 +80,9 @@ Result<std::vector<StoredSeries>> BarStore::list() {
     const auto done = database_->read("list what is stored", [&](SQLite::Database& connection) -> Result<void> {
         SQLite::Statement row(connection,
                               "SELECT provider, symbol, timeframe, what_to_show, session, sum(rows), min(first), "
-                              "max(last) FROM chunk JOIN series ON series.id = chunk.series GROUP BY series");
+                              "max(last) FROM (SELECT series, rows, first, last FROM chunk UNION ALL "
+                              "SELECT series, rows, first, last FROM block) AS piece "
+                              "JOIN series ON series.id = piece.series GROUP BY series");
         while (row.executeStep()) {
             all.push_back(series_of(row));
         }
@@ -81,19 +98,6 @@ Result<std::vector<StoredSeries>> BarStore::list() {
                                                                             b.key.what_to_show, b.key.session);
     });
     return all;
-}
-
-Result<void> BarStore::delete_series(const SeriesKey& key) {
-    return database_->write(fmt::format("delete {} {}", key.symbol, key.timeframe.name()),
-                            [&](SQLite::Database& connection) -> Result<void> {
-                                if (const auto series = find_series(connection, key)) {
-                                    // What belongs to it goes with it.
-                                    SQLite::Statement row(connection, "DELETE FROM series WHERE id = ?");
-                                    row.bind(1, *series);
-                                    row.exec();
-                                }
-                                return {};
-                            });
 }
 
 }  // namespace ktrdr

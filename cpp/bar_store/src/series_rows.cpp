@@ -1,9 +1,5 @@
 #include "series_rows.hpp"
 
-#include <algorithm>
-
-#include "chunk.hpp"
-
 namespace ktrdr {
 namespace {
 
@@ -13,6 +9,43 @@ void bind_key(SQLite::Statement& statement, const SeriesKey& key) {
     statement.bind(3, std::string(key.timeframe.name()));
     statement.bind(4, key.what_to_show);
     statement.bind(5, key.session);
+}
+
+void insert_entry(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry) {
+    SQLite::Statement add(connection,
+                          "INSERT INTO ledger(series, range_start, range_end, outcome, asked_at) "
+                          "VALUES (?, ?, ?, ?, ?)");
+    add.bind(1, series);
+    add.bind(2, nanos(entry.range.start));
+    add.bind(3, nanos(entry.range.end));
+    add.bind(4, std::string(to_string(entry.outcome)));
+    add.bind(5, nanos(entry.asked_at));
+    add.exec();
+}
+
+/// Of entries that are no answer only what lies outside of `range` stays.
+void clear_doubts(SQLite::Database& connection, std::int64_t series, TimeRange range) {
+    SQLite::Statement row(connection,
+                          "DELETE FROM ledger WHERE series = ? AND range_start < ? AND range_end > ? AND "
+                          "outcome IN ('unconfirmed', 'failed', 'denied') RETURNING range_start, range_end, outcome, "
+                          "asked_at");
+    row.bind(1, series);
+    row.bind(2, nanos(range.end));
+    row.bind(3, nanos(range.start));
+    std::vector<LedgerEntry> cut;
+    while (row.executeStep()) {
+        const LedgerEntry old{{time_of(row.getColumn(0).getInt64()), time_of(row.getColumn(1).getInt64())},
+                              outcome_of(row.getColumn(2).getString()),
+                              time_of(row.getColumn(3).getInt64())};
+        for (const TimeRange& rest : {TimeRange{old.range.start, range.start}, TimeRange{range.end, old.range.end}}) {
+            if (!rest.empty()) {
+                cut.push_back({rest, old.outcome, old.asked_at});
+            }
+        }
+    }
+    for (const LedgerEntry& rest : cut) {
+        insert_entry(connection, series, rest);
+    }
 }
 
 }  // namespace
@@ -37,49 +70,31 @@ std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& k
     return connection.getLastInsertRowid();
 }
 
-MergedRows merge_bars(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, const Bars& bars,
-                      const AfterChunk& after_chunk) {
-    MergedRows rows;
-    std::size_t first = 0;
-    while (first < bars.size()) {
-        const int part = chunk_part(key.timeframe, bars.time[first]);
-        std::size_t last = first + 1;
-        while (last < bars.size() && chunk_part(key.timeframe, bars.time[last]) == part) {
-            ++last;
-        }
-        const Bars stored = read_chunks(connection, series, key, {part, part});
-        const Bars merged = merge(stored, bars.rows(first, last));
-        write_chunk(connection, series, part, merged);
-        const std::size_t added = merged.size() - stored.size();
-        rows.added += added;
-        rows.replaced += last - first - added;
-        first = last;
-        if (after_chunk) {
-            after_chunk(first);
-        }
+void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry) {
+    clear_doubts(connection, series, entry.range);
+    if (entry.outcome == AskOutcome::bars || entry.outcome == AskOutcome::empty) {
+        SQLite::Statement obsolete(connection,
+                                   "DELETE FROM ledger WHERE series = ? AND range_start >= ? AND range_end <= ?");
+        obsolete.bind(1, series);
+        obsolete.bind(2, nanos(entry.range.start));
+        obsolete.bind(3, nanos(entry.range.end));
+        obsolete.exec();
     }
-    return rows;
+    insert_entry(connection, series, entry);
 }
 
-void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry) {
-    const bool answered = entry.outcome == AskOutcome::bars || entry.outcome == AskOutcome::empty;
-    SQLite::Statement obsolete(connection,
-                               "DELETE FROM ledger WHERE series = ? AND range_start >= ? AND range_end <= ? "
-                               "AND (? OR outcome IN ('failed', 'denied'))");
-    obsolete.bind(1, series);
-    obsolete.bind(2, nanos(entry.range.start));
-    obsolete.bind(3, nanos(entry.range.end));
-    obsolete.bind(4, answered ? 1 : 0);
-    obsolete.exec();
-    SQLite::Statement add(connection,
-                          "INSERT INTO ledger(series, range_start, range_end, outcome, asked_at) "
-                          "VALUES (?, ?, ?, ?, ?)");
-    add.bind(1, series);
-    add.bind(2, nanos(entry.range.start));
-    add.bind(3, nanos(entry.range.end));
-    add.bind(4, std::string(to_string(entry.outcome)));
-    add.bind(5, nanos(entry.asked_at));
-    add.exec();
+bool was_unconfirmed(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before) {
+    SQLite::Statement row(connection,
+                          "SELECT range_start, range_end FROM ledger WHERE series = ? AND outcome = 'unconfirmed' AND "
+                          "asked_at < ? AND range_end > ? ORDER BY range_start");
+    row.bind(1, series);
+    row.bind(2, nanos(before));
+    row.bind(3, nanos(range.start));
+    UtcTime reached = range.start;
+    while (reached < range.end && row.executeStep() && time_of(row.getColumn(0).getInt64()) <= reached) {
+        reached = std::max(reached, time_of(row.getColumn(1).getInt64()));
+    }
+    return reached >= range.end;
 }
 
 }  // namespace ktrdr

@@ -3,7 +3,6 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 
 #include <ktrdr/bar_store/bar_store.hpp>
@@ -21,12 +20,11 @@ namespace ktrdr {
 [[nodiscard]] std::optional<std::int64_t> find_series(SQLite::Database& connection, const SeriesKey& key);
 [[nodiscard]] std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& key);
 
-/// Told how many of the bars are written; what it throws undoes the transaction.
-using AfterChunk = std::function<void(std::size_t)>;
-/// Put the bars over those that are stored, which keep their rows where these have none.
-MergedRows merge_bars(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, const Bars& bars,
-                      const AfterChunk& after_chunk = {});
-/// Write the entry; those that it covers are obsolete, but a failure never makes one of bars or empty so.
+[[nodiscard]] AskOutcome outcome_of(const std::string& name);
+/// Write the entry. What was said of its range before and was no answer is obsolete; an answer is so where another
+/// covers it.
 void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry);
+/// Whether answers from before `before` left all of `range` unconfirmed.
+[[nodiscard]] bool was_unconfirmed(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before);
 
 }  // namespace ktrdr

@@ -19,6 +19,7 @@ void bind_runtime(pybind11::module_& module);
 void bind_http(pybind11::module_& module);
 void bind_adapter(pybind11::module_& module);
 void bind_data(pybind11::module_& module);
+void bind_sources(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 
 }  // namespace ktrdr::bindings

@@ -44,6 +44,7 @@ void bind_request(py::module_& module) {
         .field<&LoadRequest::start_date>("start_date")
         .field<&LoadRequest::end_date>("end_date")
         .field<&LoadRequest::mode>("mode")
+        .field<&LoadRequest::refresh>("refresh")
         .field<&LoadRequest::operation_id>("operation_id")
         .field<&LoadRequest::parent_id>("parent_id")
         .field<&LoadRequest::resume>("resume")
@@ -124,6 +125,10 @@ void set_bars(ScriptedSource& self, const std::string& symbol, const std::string
     unwrap(self.set_bars(symbol, unwrap(Timeframe::parse(timeframe)), std::move(bars)));
 }
 
+void give_bars(ScriptedSource& self, const std::string& symbol, const std::string& timeframe, const BarsView& bars) {
+    unwrap(self.set_bars(symbol, unwrap(Timeframe::parse(timeframe)), Bars(*bars.own())));
+}
+
 void fail_with(ScriptedSource& self, const std::optional<std::string>& code, std::string message) {
     if (!code) {
         self.fail_with(std::nullopt);
@@ -142,10 +147,14 @@ void bind_scripted_source(py::module_& module) {
     py::class_<ScriptedSource, BarSource, std::shared_ptr<ScriptedSource>>(
         module, "ScriptedSource", "A source of bars for tests, without a service.")
         .def(py::init([](std::string provider) {
-                 return std::make_shared<ScriptedSource>(unwrap(Runtime::instance())->io(), std::move(provider));
+                 Runtime* const runtime = unwrap(Runtime::instance());
+                 return std::make_shared<ScriptedSource>(runtime->io(), std::move(provider),
+                                                         &runtime->data_services().clock);
              }),
              py::arg("provider"))
         .def("set_bars", &set_bars, py::arg("symbol"), py::arg("timeframe"), py::arg("time"), py::arg("prices"))
+        .def("give", &give_bars, py::arg("symbol"), py::arg("timeframe"), py::arg("bars"),
+             "What it has of a series, in place of what it had.")
         .def("fail_with", &fail_with, py::arg("code"), py::arg("message"))
         .def("hold", &ScriptedSource::hold, py::call_guard<GilReleased>())
         .def("release", &ScriptedSource::release, py::call_guard<GilReleased>())

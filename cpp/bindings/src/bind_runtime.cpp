@@ -9,9 +9,11 @@
 #include <cstdlib>
 
 #include <ktrdr/base/text.hpp>
+#include <ktrdr/runtime/asked_source.hpp>
 #include <ktrdr/runtime/http_calls.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
+#include <ktrdr/runtime/source_calls.hpp>
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -92,6 +94,12 @@ py::object reply_to_python(Reply reply) {
     }
     if (auto* const pieces = std::get_if<std::shared_ptr<BodyPieces>>(&reply)) {
         return py::cast(std::move(*pieces));
+    }
+    if (auto* const ask = std::get_if<std::shared_ptr<SourceAsk>>(&reply)) {
+        return py::cast(std::move(*ask));
+    }
+    if (auto* const answer = std::get_if<std::shared_ptr<SourceReply>>(&reply)) {
+        return py::cast(std::move(*answer));
     }
     if (const auto* const outcomes = std::get_if<std::vector<Result<boost::json::value>>>(&reply)) {
         return batch_to_python(*outcomes);

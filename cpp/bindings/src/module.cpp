@@ -19,5 +19,6 @@ PYBIND11_MODULE(_core, module) {
     bind_runtime(module);
     bind_adapter(module);
     bind_data(module);
+    bind_sources(module);
     bind_training(module);
 }

@@ -138,6 +138,10 @@ const std::string& SessionCalendar::zone() const noexcept {
     return table_->zone;
 }
 
+std::chrono::minutes SessionCalendar::offset_at(UtcTime time) const noexcept {
+    return table_->ahead_at(time);
+}
+
 sys_days SessionCalendar::first_date() const noexcept {
     return *table_->first;
 }

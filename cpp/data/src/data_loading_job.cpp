@@ -1,19 +1,18 @@
 #include <ktrdr/data/data_loading_job.hpp>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include <ktrdr/calendar/bar_grid.hpp>
-#include <ktrdr/coroutines/gate.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/data/planner.hpp>
 #include <ktrdr/market/time_text.hpp>
 
-#include "spawned.hpp"
+#include "answer_errors.hpp"
+#include "segment_loader.hpp"
+#include "series_grid.hpp"
 
 namespace ktrdr {
 namespace {
@@ -34,22 +33,11 @@ bool is_storage(Errc code) {
     return code == Errc::storage || code == Errc::storage_full || code == Errc::storage_schema;
 }
 
-/// The service answered, and the answer was no good: worth a ledger entry, and the next segment may do better. With any
-/// other error of a source there is no point in going on.
-bool is_answer(Errc code) {
-    return code == Errc::host_service || code == Errc::status || code == Errc::protocol ||
-           code == Errc::response_too_large;
-}
+/// What a tail of a series without bars begins with.
+constexpr std::chrono::days first_tail{30};
 
-AskOutcome outcome_of(const Error& error) {
-    const boost::json::value* const status = error.context.if_contains("status");
-    const bool forbidden =
-        status != nullptr && status->is_int64() && ((status->get_int64() == 401 || status->get_int64() == 403));
-    return error.code == Errc::status && forbidden ? AskOutcome::denied : AskOutcome::failed;
-}
-
-/// The ledger has a place of its own for the period of each; of more the whole segment is asked for again.
-constexpr std::size_t most_dropped_rows = 16;
+/// Bars that are stored are looked for so far before and behind what is missing.
+constexpr std::chrono::days neighbourhood{10};
 
 /// So many ranges and rows are named in a warning.
 constexpr std::size_t most_named = 20;
@@ -58,84 +46,21 @@ std::string text_of(TimeRange range) {
     return fmt::format("{} to {}", format_short(range.start), format_short(range.end));
 }
 
-/// What an answer proves of its segment: nothing where it may lack bars, nor for the periods of rows that were dropped.
-std::vector<LedgerEntry> ledger_parts(const SourceAnswer& answer, TimeRange range, const BarGrid& grid,
-                                      UtcTime asked_at) {
-    if (!answer.partial.empty() || answer.dropped.size() > most_dropped_rows) {
-        return {{range, AskOutcome::failed, asked_at}};
-    }
-    const AskOutcome outcome = answer.bars.empty() ? AskOutcome::empty : AskOutcome::bars;
-    std::vector<UtcTime> holes(answer.dropped.size());
-    std::transform(answer.dropped.begin(), answer.dropped.end(), holes.begin(),
-                   [](const SourceAnswer::DroppedRow& row) { return row.start; });
-    std::sort(holes.begin(), holes.end());
-    std::vector<LedgerEntry> parts;
-    UtcTime reached = range.start;
-    const auto add = [&parts, asked_at](TimeRange part, AskOutcome what) {
-        if (!part.empty()) {
-            parts.push_back({part, what, asked_at});
-        }
-    };
-    for (const UtcTime hole : holes) {
-        const TimeRange period{std::max(hole, reached), std::min(grid.end_of(hole), range.end)};
-        add({reached, period.start}, outcome);
-        add(period, AskOutcome::failed);
-        reached = std::max(reached, period.end);
-    }
-    add({reached, range.end}, outcome);
-    return parts;
+template <class Texts>
+std::string listed(Texts texts) {
+    std::sort(texts.begin(), texts.end());
+    const std::size_t count = texts.size();
+    texts.resize(std::min(count, most_named));
+    return fmt::format("{}{}", fmt::join(texts, "; "), count > most_named ? "; …" : "");
+}
+
+std::vector<std::string> texts_of(const std::vector<TimeRange>& ranges) {
+    std::vector<std::string> texts(ranges.size());
+    std::transform(ranges.begin(), ranges.end(), texts.begin(), text_of);
+    return texts;
 }
 
 }  // namespace
-
-/// The segments of one load: which is next, what came of them, and who waits for the end.
-struct DataLoadingJob::Segments {
-    std::vector<TimeRange> ranges{};
-    std::size_t next{0};
-    std::int64_t committed{0};
-    std::int64_t bars{0};
-    std::vector<TimeRange> missing{};
-    /// Those that may lack bars, and why.
-    std::vector<std::pair<TimeRange, std::string>> partial{};
-    std::vector<SourceAnswer::DroppedRow> dropped{};
-    int failures_in_row{0};
-    /// No further segment is begun.
-    bool stopped{false};
-    std::optional<Error> first_error{};
-    /// The store or the code failed: whatever else came, the load ends with this.
-    std::optional<Error> fatal{};
-    std::size_t lanes{0};
-    Gate all_done{};
-
-    void fail_with(Error error) {
-        stopped = true;
-        if (!fatal) {
-            fatal = std::move(error);
-        }
-    }
-
-    void miss(TimeRange range, Error error) {
-        missing.push_back(range);
-        ++failures_in_row;
-        stopped = stopped || !is_answer(error.code) || failures_in_row >= most_failures_in_row;
-        if (!first_error) {
-            first_error = std::move(error);
-        }
-    }
-
-    void note(TimeRange range, const SourceAnswer& answer) {
-        if (!answer.partial.empty()) {
-            partial.emplace_back(range, answer.partial);
-        }
-        dropped.insert(dropped.end(), answer.dropped.begin(), answer.dropped.end());
-    }
-
-    void lane_ended() {
-        if (--lanes == 0) {
-            all_done.open();
-        }
-    }
-};
 
 DataLoadingJob::DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<Operation> operation)
     : task_(std::move(task)), means_(std::move(means)), operation_(std::move(operation)) {}
@@ -143,7 +68,7 @@ DataLoadingJob::DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<O
 DataLoadingJob::~DataLoadingJob() = default;
 
 asio::awaitable<Result<BarsPtr>> DataLoadingJob::run() {
-    if (task_.mode == LoadMode::full) {
+    if (task_.mode != LoadMode::local) {
         if (const auto asked = co_await ask_for_missing(); !asked) {
             co_return asked.error();
         }
@@ -160,11 +85,13 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     if (!facts) {
         co_return facts.error();
     }
-    const auto missing = [this](const SeriesFacts& known) {
-        return missing_ranges(task_.range, known, BarGrid(task_.key.timeframe), means_.clock.utc_now());
-    };
+    auto grid = grid_of(task_.key, facts->contract);
+    if (!grid) {
+        co_return grid.error();
+    }
     // A range that is stored whole needs nobody: neither the symbol nor the first bar is asked for again.
-    if (!missing(*facts).empty()) {
+    const auto known_range = range_to_ask(*facts, *grid);
+    if (!known_range || task_.refresh || !missing_ranges(*known_range, *facts, *grid, means_.clock.utc_now()).empty()) {
         if (const auto known = co_await learn_symbol(*facts); !known) {
             co_return known.error();
         }
@@ -179,19 +106,62 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     if (!facts) {
         co_return facts.error();
     }
+    grid = grid_of(task_.key, facts->contract);
+    if (!grid) {
+        co_return grid.error();
+    }
+    const auto range = range_to_ask(*facts, *grid);
+    if (!range) {
+        co_return range.error();
+    }
+    asked_ = *range;
     enter(LoadStep::plan);
-    std::vector<TimeRange> ranges = missing(*facts);
-    const SourceLimits limits = means_.source->describe(task_.key.timeframe);
+    co_return co_await load_segments(missing_of(*range, *facts, *grid), *grid);
+}
+
+Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts, const BarGrid& grid) const {
+    TimeRange range = task_.range;
+    const bool open = range.start == UtcTime::min();
+    if (task_.mode == LoadMode::tail) {
+        range.start = facts.newest_bar ? *facts.newest_bar : (open ? means_.clock.utc_now() - first_tail : range.start);
+        return range;
+    }
+    if (open && !first_) {
+        return fail(
+            Errc::invalid_argument,
+            fmt::format("mode {} without start_date needs a source that says where its bars begin, and {} does "
+                        "not for {} {}: give start_date",
+                        to_string(task_.mode), task_.key.provider, task_.key.symbol, task_.key.timeframe.name()),
+            {{"field", "start_date"}});
+    }
+    if (open) {
+        range.start = grid.floor(*first_);
+    }
+    if (task_.mode == LoadMode::backfill && facts.newest_bar) {
+        range.end = std::min(range.end, *facts.newest_bar);
+    }
+    return range;
+}
+
+std::vector<TimeRange> DataLoadingJob::missing_of(TimeRange range, const SeriesFacts& facts,
+                                                  const BarGrid& grid) const {
+    std::vector<TimeRange> ranges;
+    if (!task_.refresh) {
+        ranges = missing_ranges(range, facts, grid, means_.clock.utc_now());
+    } else if (!range.empty()) {
+        ranges = {range};
+    }
     if (first_) {
         // A hint, no more: it may lie inside its bar's period (14:30 of the first day), or be wrong. One request before
         // it is made once; the ledger knows then.
-        const UtcTime earliest = std::max(*first_, UtcTime::min() + limits.max_span) - limits.max_span;
-        for (TimeRange& range : ranges) {
-            range.start = std::max(range.start, earliest);
+        const auto span = means_.source->describe(task_.key.timeframe).max_span;
+        const UtcTime earliest = std::max(*first_, UtcTime::min() + span) - span;
+        for (TimeRange& one : ranges) {
+            one.start = std::max(one.start, earliest);
         }
-        std::erase_if(ranges, [](const TimeRange& range) { return range.empty(); });
+        std::erase_if(ranges, [](const TimeRange& one) { return one.empty(); });
     }
-    co_return co_await load_segments(cut_into_segments(ranges, limits.max_span));
+    return ranges;
 }
 
 asio::awaitable<Result<void>> DataLoadingJob::learn_symbol(SeriesFacts facts) {
@@ -199,12 +169,13 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_symbol(SeriesFacts facts) {
     if (facts.symbol_checked_at && is_fresh(*facts.symbol_checked_at, now)) {
         co_return Result<void>{};
     }
-    const auto valid = co_await means_.source->validate_symbol(task_.key.symbol, task_.key.timeframe, call());
+    auto valid = co_await means_.source->validate_symbol(task_.key.symbol, task_.key.timeframe, call());
     if (!valid) {
         co_return valid.error();
     }
-    std::function<Result<void>()> remember = [store = means_.store, key = task_.key, now] {
-        return store->remember_symbol(key, now);
+    std::function<Result<void>()> remember = [store = means_.store, key = task_.key, now,
+                                              contract = std::move(*valid)] {
+        return store->remember_symbol(key, now, contract);
     };
     co_return co_await run_on(means_.store_executor, std::move(remember));
 }
@@ -218,10 +189,8 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_first_timestamp(SeriesFacts 
     const auto first = co_await means_.source->first_timestamp(task_.key.symbol, task_.key.timeframe, call());
     if (!first && is_answer(first.error().code)) {
         // The first bar only spares requests; a service that cannot say, or says what nobody can read, goes without.
-        operation_->add_warning(
-            fmt::format("{} {}: where its bars begin is not known, and all of the range is asked "
-                        "for: {}",
-                        task_.key.symbol, task_.key.timeframe.name(), first.error().message));
+        warn(fmt::format("where its bars begin is not known, and all of the range is asked for: {}",
+                         first.error().message));
         co_return Result<void>{};
     }
     if (!first) {
@@ -235,115 +204,138 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_first_timestamp(SeriesFacts 
     co_return co_await run_on(means_.store_executor, std::move(remember));
 }
 
-asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRange> ranges) {
+asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRange> missing, BarGrid grid) {
     enter(LoadStep::segments);
-    const auto segments = std::make_shared<Segments>();
-    segments->ranges = std::move(ranges);
-    announce(*segments);
-    const std::size_t limit = means_.source->describe(task_.key.timeframe).max_in_flight;
-    segments->lanes = std::min(std::max<std::size_t>(limit, 1), segments->ranges.size());
-    if (segments->lanes > 0) {
-        const auto io = co_await asio::this_coro::executor;
-        const std::size_t lanes = segments->lanes;
-        for (std::size_t i = 0; i < lanes; ++i) {
-            asio::co_spawn(io, lane(segments), [segments](const std::exception_ptr& thrown) {
-                if (thrown) {
-                    segments->fail_with(escaped(thrown, "loading a segment"));
-                }
-                segments->lane_ended();
-            });
+    const SourceLimits limits = means_.source->describe(task_.key.timeframe);
+    const auto loader = std::make_shared<SegmentLoader>(SegmentLoader::Means{
+        .task = task_,
+        .load = means_,
+        .operation = operation_,
+        .grid = grid,
+        .call = call(),
+        .most_in_flight = limits.max_in_flight,
+        .plan = [this, grid, limits](
+                    std::vector<TimeRange> ranges) { return plan_segments(std::move(ranges), grid, limits.max_span); },
+        .announce = [this](const LoadedSegments& loaded) { announce(loaded); }});
+    announce(loader->loaded());
+    co_await loader->load(std::move(missing));
+    segment_error_ = loader->loaded().first_error;
+    if (auto ended = summarise(loader->loaded(), grid); !ended) {
+        co_return ended;
+    }
+    co_return co_await warn_of_breaks();
+}
+
+asio::awaitable<Result<std::vector<AskedSegment>>> DataLoadingJob::plan_segments(std::vector<TimeRange> missing,
+                                                                                 BarGrid grid,
+                                                                                 std::chrono::nanoseconds span) {
+    const auto around =
+        std::min<std::chrono::nanoseconds>(neighbourhood + 10 * task_.key.timeframe.shortest(), span / 4);
+    std::function<Result<std::vector<AskedSegment>>()> plan = [store = means_.store, key = task_.key,
+                                                               missing = std::move(missing), grid, span,
+                                                               around]() -> Result<std::vector<AskedSegment>> {
+        std::vector<MissingRun> runs;
+        for (const TimeRange& range : missing) {
+            const auto stored = store->read(key, {std::max(range.start, UtcTime::min() + around) - around,
+                                                  std::min(range.end, UtcTime::max() - around) + around});
+            if (!stored) {
+                return stored.error();
+            }
+            runs.push_back(run_of(range, *stored, grid));
         }
-        co_await segments->all_done.wait();
-    }
-    segment_error_ = segments->first_error;
-    co_return summarise(*segments);
-}
-
-asio::awaitable<void> DataLoadingJob::lane(std::shared_ptr<Segments> segments) {
-    while (!segments->stopped && segments->next < segments->ranges.size() && !operation_->token().is_cancelled()) {
-        co_await load_one(segments, segments->ranges[segments->next++]);
-    }
-}
-
-asio::awaitable<void> DataLoadingJob::load_one(std::shared_ptr<Segments> segments, TimeRange range) {
-    const UtcTime asked_at = means_.clock.utc_now();
-    auto fetched = co_await means_.source->fetch(task_.key.symbol, task_.key.timeframe, range, call());
-    if (!fetched && !is_answer(fetched.error().code)) {
-        segments->miss(range, fetched.error());
-        co_return;
-    }
-    const auto answer = std::make_shared<const SourceAnswer>(fetched ? std::move(*fetched) : SourceAnswer{});
-    auto parts = fetched ? ledger_parts(*answer, range, BarGrid(task_.key.timeframe), asked_at)
-                         : std::vector<LedgerEntry>{{range, outcome_of(fetched.error()), asked_at}};
-    std::function<Result<void>()> commit = [store = means_.store, key = task_.key, range, answer,
-                                            parts = std::move(parts)] {
-        return store->commit_segment(key, range, answer->bars, parts);
+        return cut_into_segments(runs, span);
     };
-    if (const auto stored = co_await run_on(means_.store_executor, std::move(commit)); !stored) {
-        segments->fail_with(stored.error());
-        co_return;
-    }
-    if (!fetched) {
-        segments->miss(range, fetched.error());
-        co_return;
-    }
-    segments->failures_in_row = 0;
-    ++segments->committed;
-    segments->bars += static_cast<std::int64_t>(answer->bars.size());
-    segments->note(range, *answer);
-    announce(*segments);
+    co_return co_await run_on(means_.compute, std::move(plan));
 }
 
-Result<void> DataLoadingJob::summarise(const Segments& segments) const {
-    if (segments.fatal) {
-        return *segments.fatal;
+Result<void> DataLoadingJob::summarise(const LoadedSegments& loaded, const BarGrid& grid) const {
+    if (loaded.fatal) {
+        return *loaded.fatal;
     }
     if (const auto alive = check_alive("its segments"); !alive) {
         return alive.error();
     }
-    warn_of_shortfall(segments);
-    if (!segments.first_error) {
+    warn_of_shortfall(loaded, grid);
+    if (!loaded.first_error) {
         return {};
     }
-    if (segments.committed == 0 || is_storage(segments.first_error->code) || is_stop(segments.first_error->code)) {
-        return *segments.first_error;
+    if (loaded.committed == 0 || is_storage(loaded.first_error->code) || is_stop(loaded.first_error->code)) {
+        return *loaded.first_error;
     }
-    std::vector<TimeRange> missing = segments.missing;
-    missing.insert(missing.end(), segments.ranges.begin() + static_cast<std::ptrdiff_t>(segments.next),
-                   segments.ranges.end());
+    std::vector<TimeRange> missing = loaded.missing;
     std::sort(missing.begin(), missing.end());
-    std::vector<std::string> texts(missing.size());
-    std::transform(missing.begin(), missing.end(), texts.begin(), text_of);
-    operation_->add_warning(
-        fmt::format("{} {}: {} of {} segments did not come ({}); missing: {}. Load again to ask for "
-                    "them",
-                    task_.key.symbol, task_.key.timeframe.name(), missing.size(), segments.ranges.size(),
-                    segments.first_error->message, fmt::join(texts, ", ")));
+    warn(fmt::format("{} of {} segments did not come ({}); missing: {}. Load again to ask for them", missing.size(),
+                     loaded.planned, loaded.first_error->message, fmt::join(texts_of(missing), ", ")));
     return {};
 }
 
-void DataLoadingJob::warn_of_shortfall(const Segments& segments) const {
-    const auto name = [this](std::string_view what, std::vector<std::string> texts) {
-        if (texts.empty()) {
-            return;
+void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGrid& grid) const {
+    if (!loaded.partial.empty()) {
+        std::vector<std::string> parts;
+        for (const auto& [range, why] : loaded.partial) {
+            parts.push_back(fmt::format("{} ({})", text_of(range), why));
         }
-        std::sort(texts.begin(), texts.end());
-        const std::size_t count = texts.size();
-        texts.resize(std::min(count, most_named));
-        operation_->add_warning(fmt::format("{} {}: {} {}: {}{}. Load again to ask for them", task_.key.symbol,
-                                            task_.key.timeframe.name(), count, what, fmt::join(texts, "; "),
-                                            count > most_named ? "; …" : ""));
-    };
-    std::vector<std::string> parts;
-    for (const auto& [range, why] : segments.partial) {
-        parts.push_back(fmt::format("{} ({})", text_of(range), why));
+        warn(fmt::format("{} {}: {}. Load again to ask for them", parts.size(),
+                         parts.size() == 1 ? "answer may lack bars" : "answers may lack bars", listed(parts)));
     }
-    name(parts.size() == 1 ? "answer may lack bars" : "answers may lack bars", std::move(parts));
-    std::vector<std::string> rows;
-    for (const auto& row : segments.dropped) {
-        rows.push_back(fmt::format("{} {}", format_time(row.start), row.why));
+    if (!loaded.dropped.empty()) {
+        std::vector<std::string> rows;
+        for (const auto& row : loaded.dropped) {
+            rows.push_back(fmt::format("{} {}", format_time(row.start), row.why));
+        }
+        warn(fmt::format("{} {}: {}. Load again to ask for them", rows.size(),
+                         rows.size() == 1 ? "row was left out" : "rows were left out", listed(rows)));
     }
-    name(rows.size() == 1 ? "row was left out" : "rows were left out", std::move(rows));
+    if (loaded.brought_late > 0) {
+        warn(fmt::format("answers came short of what was asked for: {} bars came by further requests for the rest",
+                         loaded.brought_late));
+    }
+    if (loaded.revised > 0) {
+        warn(
+            fmt::format("{} stored bars beside what was missing have other numbers at the provider. Nothing stored was "
+                        "changed; load with refresh=True to take the provider's",
+                        loaded.revised));
+    }
+    if (!loaded.off_grid.empty()) {
+        warn(
+            fmt::format("{} bars begin where the calendar of {} has none, the first at {}: what is missing beside "
+                        "them was told without it",
+                        loaded.off_grid.size(), task_.key.symbol,
+                        format_time(*std::min_element(loaded.off_grid.begin(), loaded.off_grid.end()))));
+    }
+    // Without a calendar nobody knows whether anything should be there, nor does anybody before the first bar.
+    const UtcTime begin = first_ ? grid.floor(*first_) : UtcTime::min();
+    std::vector<TimeRange> absent = loaded.unconfirmed;
+    for (TimeRange& range : absent) {
+        range.start = std::max(range.start, begin);
+    }
+    std::erase_if(absent, [&grid](TimeRange range) { return range.empty() || !grid.expected(range); });
+    if (!absent.empty()) {
+        warn(fmt::format("bars that should exist did not come: {}. The next load asks for them again",
+                         listed(texts_of(absent))));
+    }
+}
+
+asio::awaitable<Result<void>> DataLoadingJob::warn_of_breaks() {
+    std::function<Result<SeriesFacts>()> read = [store = means_.store, key = task_.key] { return store->facts(key); };
+    const auto facts = co_await run_on(means_.compute, std::move(read));
+    if (!facts) {
+        co_return facts.error();
+    }
+    for (const BasisBreak& one : facts->breaks) {
+        if (task_.range.contains(one.at)) {
+            warn(fmt::format(
+                "prices from {} on are {:.6g} times what those before are on: the provider has re-based its "
+                "history (a split, a dividend). Nothing stored was changed; load the whole range with "
+                "refresh=True to have it on one basis",
+                format_time(one.at), one.ratio));
+        }
+    }
+    co_return Result<void>{};
+}
+
+void DataLoadingJob::warn(const std::string& text) const {
+    operation_->add_warning(fmt::format("{} {}: {}", task_.key.symbol, task_.key.timeframe.name(), text));
 }
 
 asio::awaitable<Result<BarsPtr>> DataLoadingJob::read_bars() {
@@ -361,7 +353,7 @@ asio::awaitable<Result<BarsPtr>> DataLoadingJob::read_bars() {
     if (const auto alive = check_alive("its bars"); !alive) {
         co_return alive.error();
     }
-    if (bars->empty() && task_.mode == LoadMode::full) {
+    if (bars->empty() && task_.mode != LoadMode::local) {
         co_return segment_error_.value_or(no_data());
     }
     const auto count = static_cast<std::int64_t>(bars->size());
@@ -374,13 +366,11 @@ void DataLoadingJob::enter(LoadStep step) {
     operation_->progress().enter(task_.mode == LoadMode::local ? 0 : static_cast<std::size_t>(step));
 }
 
-void DataLoadingJob::announce(const Segments& segments) {
-    operation_->progress().set_context({{"current_segment", segments.committed},
-                                        {"total_segments", segments.ranges.size()},
-                                        {"bars_processed", segments.bars}});
-    operation_->progress().outer().store({.current = segments.committed,
-                                          .total = static_cast<std::int64_t>(segments.ranges.size()),
-                                          .items = segments.bars});
+void DataLoadingJob::announce(const LoadedSegments& loaded) {
+    operation_->progress().set_context(
+        {{"current_segment", loaded.committed}, {"total_segments", loaded.planned}, {"bars_processed", loaded.bars}});
+    operation_->progress().outer().store(
+        {.current = loaded.committed, .total = static_cast<std::int64_t>(loaded.planned), .items = loaded.bars});
 }
 
 Result<void> DataLoadingJob::check_alive(std::string_view where) const {
@@ -396,11 +386,11 @@ Error DataLoadingJob::no_data() const {
     const std::string first = first_ ? fmt::format("; its first bar starts at {}", format_time(*first_)) : "";
     return fail(Errc::no_data,
                 fmt::format("{} has no {} bars of {} from {}{}: choose other dates", task_.key.provider,
-                            task_.key.timeframe.name(), task_.key.symbol, text_of(task_.range), first),
+                            task_.key.timeframe.name(), task_.key.symbol, text_of(asked_), first),
                 {{"symbol", task_.key.symbol},
                  {"timeframe", task_.key.timeframe.name()},
-                 {"start", format_time(task_.range.start)},
-                 {"end", format_time(task_.range.end)}});
+                 {"start", format_time(asked_.start)},
+                 {"end", format_time(asked_.end)}});
 }
 
 }  // namespace ktrdr

@@ -20,11 +20,15 @@ json::value text_or_null(const std::optional<std::string>& text) {
 
 /// What makes two requests the same one.
 json::object parameters_of(const LoadRequest& request) {
-    return {{"symbol", request.symbol},
-            {"timeframe", request.timeframe},
-            {"start_date", text_or_null(request.start_date)},
-            {"end_date", text_or_null(request.end_date)},
-            {"mode", request.mode}};
+    json::object parameters{{"symbol", request.symbol},
+                            {"timeframe", request.timeframe},
+                            {"start_date", text_or_null(request.start_date)},
+                            {"end_date", text_or_null(request.end_date)},
+                            {"mode", request.mode}};
+    if (request.refresh) {
+        parameters["refresh"] = true;
+    }
+    return parameters;
 }
 
 json::object progress_context(const LoadTask& task) {
@@ -100,7 +104,7 @@ DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shar
     job.spec.id = request.operation_id;
     job.spec.parent_id = request.parent_id;
     job.spec.name = fmt::format("{} {} ({})", task.key.symbol, task.key.timeframe.name(), to_string(task.mode));
-    job.spec.resumable = task.mode == LoadMode::full;
+    job.spec.resumable = task.mode != LoadMode::local;
     job.spec.resume = request.resume;
     job.spec.parameters = parameters_of(request);
     job.options.cancellation_token = std::move(token);

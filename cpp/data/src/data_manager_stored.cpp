@@ -179,7 +179,7 @@ Result<StoredSeries> DataManager::delete_series(const SeriesKey& key) {
                         database_path_.string(), words_of(key)),
             {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}});
     }
-    if (const auto gone = (*open_store)->delete_series(key); !gone) {
+    if (const auto gone = (*open_store)->remove(key); !gone) {
         return gone.error();
     }
     return **series;

@@ -52,6 +52,25 @@ Error unknown_symbol(const json::object& answer, const std::string& symbol, cons
                 {{"asked", asked}, {"symbol", symbol}});
 }
 
+/// IB's names of what is traded; others are ours in small letters, or no name that we know.
+std::string asset_class_of(std::string_view kind) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 7> of_ib{{{"STK", "stock"},
+                                                                                  {"ETF", "etf"},
+                                                                                  {"IND", "index"},
+                                                                                  {"CASH", "forex"},
+                                                                                  {"CRYPTO", "crypto"},
+                                                                                  {"FUT", "future"},
+                                                                                  {"OPT", "option"}}};
+    const auto* const found =
+        std::find_if(of_ib.begin(), of_ib.end(), [kind](const auto& one) { return one.first == kind; });
+    return std::string(found == of_ib.end() ? kind.substr(0, 32) : found->second);
+}
+
+Contract contract_of(const json::object& info) {
+    return {asset_class_of(text_or_empty(info, "asset_type")), std::string(text_or_empty(info, "exchange")),
+            std::string(text_or_empty(info, "currency"))};
+}
+
 bool says_invalid(const json::object& answer) {
     const json::value* const valid = answer.if_contains("is_valid");
     return valid != nullptr && valid->is_bool() && !valid->get_bool();
@@ -225,7 +244,7 @@ SourceAnswer cut(Rows rows, const BarsWanted& wanted) {
 
 }  // namespace
 
-Result<void> read_validation(const json::value& answer, const std::string& symbol, const std::string& asked) {
+Result<Contract> read_validation(const json::value& answer, const std::string& symbol, const std::string& asked) {
     const auto object = succeeded(answer, asked);
     if (!object) {
         const bool refused = answer.is_object() && says_invalid(answer.get_object()) &&
@@ -239,7 +258,8 @@ Result<void> read_validation(const json::value& answer, const std::string& symbo
     if (!valid->get_bool()) {
         return unknown_symbol(**object, symbol, asked);
     }
-    return {};
+    const json::value* const info = (*object)->if_contains("contract_info");
+    return info != nullptr && info->is_object() ? contract_of(info->get_object()) : Contract{};
 }
 
 Result<std::optional<UtcTime>> read_head_timestamp(const json::value& answer, const std::string& asked) {

@@ -68,7 +68,8 @@ asio::awaitable<Result<json::value>> IbDataAdapter::post(std::string endpoint, j
     co_return co_await service_->call_post(std::move(endpoint), std::move(body), options_of(call));
 }
 
-asio::awaitable<Result<void>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe, SourceCall call) {
+asio::awaitable<Result<Contract>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe,
+                                                                 SourceCall call) {
     json::object body{{"symbol", symbol}, {"timeframes", json::array{timeframe.name()}}};
     const auto answer = co_await post("/data/validate", std::move(body), call);
     if (!answer) {

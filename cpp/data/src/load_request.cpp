@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include <ktrdr/calendar/request_times.hpp>
 #include <ktrdr/market/symbol.hpp>
@@ -12,21 +13,22 @@ namespace ktrdr {
 namespace {
 
 constexpr TimeRange always{UtcTime::min(), UtcTime::max()};
+constexpr std::array<std::string_view, 4> mode_names{"local", "tail", "backfill", "full"};
 
 Error bad(std::string_view field, std::string_view value, std::string message) {
     return fail(Errc::invalid_argument, std::move(message), {{"field", field}, {"value", value}});
 }
 
 Result<LoadMode> parse_mode(const std::string& mode) {
-    for (const LoadMode known : {LoadMode::local, LoadMode::full}) {
-        if (mode == to_string(known)) {
-            return known;
-        }
+    const auto* const found = std::find(mode_names.begin(), mode_names.end(), mode);
+    if (found != mode_names.end()) {
+        return static_cast<LoadMode>(found - mode_names.begin());
     }
-    return bad("mode", mode,
-               fmt::format("mode {:?} is not known: use local (what is stored) or full (ask the source for "
-                           "what is not)",
-                           mode.substr(0, 32)));
+    return bad(
+        "mode", mode,
+        fmt::format("mode {:?} is not known: use local (what is stored), tail (what is newer), backfill (what is "
+                    "older, and holes) or full (all that is not stored)",
+                    mode.substr(0, 32)));
 }
 
 Result<TimeRange> parse_range(const LoadRequest& request, const BarGrid& grid) {
@@ -54,18 +56,15 @@ Result<TimeRange> parse_range(const LoadRequest& request, const BarGrid& grid) {
 }
 
 Result<TimeRange> close_range(const LoadRequest& request, const BarGrid& grid, TimeRange range, UtcTime now) {
-    if (!request.start_date || !request.end_date) {
-        const std::string_view field = request.start_date ? "end_date" : "start_date";
-        return bad(field, "", fmt::format("mode full needs both start_date and end_date: give {}", field));
-    }
     const UtcTime closed = grid.closed_end(now);
     range.end = std::min(range.end, closed);
     if (range.empty()) {
+        const std::string start = request.start_date.value_or("");
         return bad(
-            "start_date", *request.start_date,
+            "start_date", start,
             fmt::format("start_date {} is not before {}: no {} bar that starts there or later is closed yet: choose "
                         "an earlier start",
-                        *request.start_date, format_time(closed), grid.timeframe().name()));
+                        start, format_time(closed), grid.timeframe().name()));
     }
     return range;
 }
@@ -73,7 +72,7 @@ Result<TimeRange> close_range(const LoadRequest& request, const BarGrid& grid, T
 }  // namespace
 
 std::string_view to_string(LoadMode mode) noexcept {
-    return mode == LoadMode::local ? "local" : "full";
+    return mode_names[static_cast<std::size_t>(mode)];
 }
 
 Result<SeriesKey> check_series(const std::string& symbol, const std::string& timeframe, const std::string& provider) {
@@ -99,13 +98,16 @@ Result<LoadTask> check_request(const LoadRequest& request, const std::string& pr
     }
     const BarGrid grid(key->timeframe);
     auto range = parse_range(request, grid);
-    if (range && *mode == LoadMode::full) {
+    if (*mode == LoadMode::local && request.refresh) {
+        return bad("refresh", "true", "refresh asks the source, and mode local asks nobody: use mode full");
+    }
+    if (range && *mode != LoadMode::local) {
         range = close_range(request, grid, *range, now);
     }
     if (!range) {
         return range.error();
     }
-    return LoadTask{*key, *mode, *range};
+    return LoadTask{*key, *mode, *range, request.refresh};
 }
 
 }  // namespace ktrdr

@@ -1,9 +1,11 @@
 #include <ktrdr/data/scripted_source.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include <ktrdr/data/source_check.hpp>
 #include <ktrdr/market/symbol.hpp>
 
 namespace ktrdr {
@@ -51,15 +53,16 @@ std::size_t ScriptedSource::fetches() const {
     return fetches_;
 }
 
-asio::awaitable<Result<void>> ScriptedSource::validate_symbol(std::string symbol, Timeframe, SourceCall) {
+asio::awaitable<Result<Contract>> ScriptedSource::validate_symbol(std::string symbol, Timeframe, SourceCall) {
     const std::scoped_lock lock(mutex_);
     const auto known = [&symbol](const auto& series) { return series.first.first == symbol; };
     if (!std::any_of(bars_.begin(), bars_.end(), known)) {
         co_return fail(Errc::symbol_unknown,
-                       fmt::format("the scripted source has no bars of {}: give it some in the test", symbol),
+                       fmt::format("the source {} was given no bars of {}: give it some, or ask for what it has ({})",
+                                   provider_, symbol, contents()),
                        {{"symbol", symbol}});
     }
-    co_return Result<void>{};
+    co_return Contract{};
 }
 
 asio::awaitable<Result<std::optional<UtcTime>>> ScriptedSource::first_timestamp(std::string symbol, Timeframe timeframe,
@@ -84,7 +87,7 @@ asio::awaitable<Result<SourceAnswer>> ScriptedSource::fetch(std::string symbol, 
     if (const auto alive = call.token.check("a scripted fetch"); !alive) {
         co_return alive.error();
     }
-    co_return answer({symbol, std::string(timeframe.name())}, segment);
+    co_return answer({symbol, std::string(timeframe.name())}, timeframe, segment);
 }
 
 std::shared_ptr<Gate> ScriptedSource::enter() {
@@ -103,13 +106,31 @@ void ScriptedSource::leave(const std::shared_ptr<Gate>& gate) {
     std::erase(held_, gate);
 }
 
-Result<SourceAnswer> ScriptedSource::answer(const Series& series, TimeRange segment) const {
+Result<SourceAnswer> ScriptedSource::answer(const Series& series, const Timeframe& timeframe, TimeRange segment) const {
     const std::scoped_lock lock(mutex_);
     if (error_) {
         return *error_;
     }
     const auto found = bars_.find(series);
-    return SourceAnswer(found == bars_.end() ? Bars{} : found->second.slice(segment));
+    if (found == bars_.end()) {
+        return SourceAnswer();
+    }
+    Bars bars = found->second.slice(segment);
+    return SourceAnswer(clock_ == nullptr ? std::move(bars)
+                                          : closed_part(std::move(bars), BarGrid(timeframe), clock_->utc_now()));
+}
+
+std::string ScriptedSource::contents() const {
+    constexpr std::size_t most_series = 10;
+    std::vector<std::string> names;
+    for (const auto& [series, bars] : bars_) {
+        names.push_back(fmt::format("{} {}", series.first, series.second));
+        if (names.size() == most_series) {
+            names.emplace_back("…");
+            break;
+        }
+    }
+    return names.empty() ? "nothing" : fmt::format("{}", fmt::join(names, ", "));
 }
 
 }  // namespace ktrdr

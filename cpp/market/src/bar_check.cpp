@@ -12,21 +12,14 @@
 namespace ktrdr {
 namespace {
 
-constexpr std::int64_t minute_nanos = 60'000'000'000;
-
-/// What every stamp of a timeframe is a multiple of, whatever the session: offsets of zones and openings are quarters
-/// of an hour.
-std::int64_t stamp_step(const Timeframe& timeframe) {
-    constexpr int quarter = 15;
-    return minute_nanos *
-           (timeframe.unit() == Timeframe::Unit::minute ? std::gcd(timeframe.count(), quarter) : quarter);
-}
-
 /// The rules of one series, asked row by row.
 class RowCheck final {
 public:
     RowCheck(const Bars& bars, const Timeframe& timeframe)
-        : bars_(bars), timeframe_(timeframe), step_(stamp_step(timeframe)), shortest_(timeframe.shortest().count()) {}
+        : bars_(bars),
+          timeframe_(timeframe),
+          step_(stamp_step(timeframe).count()),
+          shortest_(timeframe.shortest().count()) {}
 
     [[nodiscard]] std::optional<BarFault> fault(std::size_t row) const {
         if (is_sound(row)) {
@@ -69,7 +62,8 @@ private:
             return wrong(
                 fmt::format("no {} bar starts there: their stamps are multiples of {} minutes; give each bar "
                             "the stamp of its start, in UTC, or another timeframe",
-                            timeframe_.name(), step_ / minute_nanos));
+                            timeframe_.name(),
+                            std::chrono::duration_cast<std::chrono::minutes>(std::chrono::nanoseconds{step_}).count()));
         }
         if (row >= 2 && time - bars_.time[row - 2] < shortest_) {
             return wrong(
@@ -133,6 +127,12 @@ private:
 };
 
 }  // namespace
+
+std::chrono::nanoseconds stamp_step(const Timeframe& timeframe) {
+    constexpr int quarter = 15;
+    return std::chrono::minutes{timeframe.unit() == Timeframe::Unit::minute ? std::gcd(timeframe.count(), quarter)
+                                                                            : quarter};
+}
 
 std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe) {
     const RowCheck check(bars, timeframe);

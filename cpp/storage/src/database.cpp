@@ -364,6 +364,14 @@ Result<bool> Database::give_back(std::size_t pages) {
     return done ? Result<bool>(more) : Result<bool>(done.error());
 }
 
+Result<void> Database::vacuum() {
+    return on_writer("write the file anew", Durability::synced, writer_->longest,
+                     [](SQLite::Database& connection) -> Result<void> {
+                         connection.exec("VACUUM");
+                         return {};
+                     });
+}
+
 Result<void> Database::empty_log() {
     // It answers a row that says whether others were in the way; then the next one does it.
     return on_writer("empty the write-ahead log", Durability::relaxed, std::chrono::milliseconds{0},

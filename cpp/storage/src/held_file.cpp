@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <set>
@@ -18,7 +19,7 @@ namespace {
 constexpr std::int64_t range_size = std::int64_t{1} << 60;
 
 constexpr std::int64_t first_of(HeldFile::Range range) {
-    return range_size * (range == HeldFile::Range::owners ? 2 : 4);
+    return range_size * (2 + 2 * static_cast<std::int64_t>(range));
 }
 
 /// FNV-1a, 64 bits.
@@ -115,7 +116,10 @@ std::int64_t HeldFile::byte_of(Range range, std::string_view name) noexcept {
 }
 
 Result<bool> HeldFile::lock(std::int64_t byte, bool shared) {
-    auto range = bytes(byte, 1, shared ? F_RDLCK : F_WRLCK);
+    return lock_bytes(bytes(byte, 1, shared ? F_RDLCK : F_WRLCK));
+}
+
+Result<bool> HeldFile::lock_bytes(struct flock range) const {
     if (::fcntl(descriptor_, F_OFD_SETLK, &range) == 0) {
         return true;
     }
@@ -127,6 +131,26 @@ Result<bool> HeldFile::lock(std::int64_t byte, bool shared) {
 
 void HeldFile::unlock(std::int64_t byte) {
     auto range = bytes(byte, 1, F_UNLCK);
+    (void)::fcntl(descriptor_, F_OFD_SETLK, &range);
+}
+
+Result<bool> HeldFile::hold_run(std::int64_t first, std::int64_t last) {
+    const std::scoped_lock lock(runs_mutex_);
+    const auto next = runs_.lower_bound(last);
+    if (next != runs_.begin() && std::prev(next)->second > first) {
+        return false;
+    }
+    const auto locked = lock_bytes(bytes(first_of(Range::leases) + first, last - first, F_WRLCK));
+    if (locked && *locked) {
+        runs_.emplace(first, last);
+    }
+    return locked;
+}
+
+void HeldFile::let_go_of_run(std::int64_t first, std::int64_t last) {
+    const std::scoped_lock lock(runs_mutex_);
+    runs_.erase(first);
+    auto range = bytes(first_of(Range::leases) + first, last - first, F_UNLCK);
     (void)::fcntl(descriptor_, F_OFD_SETLK, &range);
 }
 

@@ -2,12 +2,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
 
 #include <ktrdr/base/files.hpp>
 #include <ktrdr/base/result.hpp>
+
+struct flock;
 
 namespace ktrdr {
 
@@ -28,8 +32,8 @@ public:
     ~HeldFile();
 
     [[nodiscard]] const FileId& id() const noexcept { return id_; }
-    /// A byte for a name, in one of the two ranges of bytes.
-    enum class Range : std::uint8_t { owners, places };
+    /// A byte for a name, in one of the ranges of bytes.
+    enum class Range : std::uint8_t { owners, places, leases };
     [[nodiscard]] static std::int64_t byte_of(Range range, std::string_view name) noexcept;
     /// Hold a byte alone, or with others who share it. False when others hold it otherwise, an errno when the system
     /// has no such locks.
@@ -40,13 +44,23 @@ public:
     /// Whether others hold this byte; nothing when the system does not say.
     [[nodiscard]] std::optional<bool> others_hold(std::int64_t byte) const;
 
+    /// Hold bytes `[first, last)` of the range of leases alone. False while others hold any of them, through this very
+    /// descriptor too, which the system does not tell from us.
+    [[nodiscard]] Result<bool> hold_run(std::int64_t first, std::int64_t last);
+    void let_go_of_run(std::int64_t first, std::int64_t last);
+
 private:
     HeldFile(int descriptor, FileId id, std::filesystem::path file);
     [[nodiscard]] std::optional<bool> held_within(std::int64_t first, std::int64_t count) const;
 
+    [[nodiscard]] Result<bool> lock_bytes(struct flock range) const;
+
     const int descriptor_;
     const FileId id_;
     const std::filesystem::path file_;
+    std::mutex runs_mutex_{};
+    /// First to last.
+    std::map<std::int64_t, std::int64_t> runs_{};
 };
 
 }  // namespace ktrdr

@@ -41,11 +41,12 @@ def data() -> None:
 @end_option
 @click.option(
     "--mode",
-    type=click.Choice(("full", "local")),
+    type=click.Choice(("full", "tail", "backfill", "local")),
     default="full",
     show_default=True,
-    help="full: ask the service for what is not stored. local: only what is stored.",
+    help="full: all that is not stored. tail: what is newer. backfill: what is older, and holes. local: no service.",
 )
+@click.option("--refresh", is_flag=True, help="Ask for what is stored, too, and take what comes.")
 @click.option(
     "--ib-url",
     help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL, unless $USE_IB_HOST_SERVICE is false]",
@@ -60,25 +61,76 @@ def load(
     start: str | None,
     end: str | None,
     mode: str,
+    refresh: bool,
     ib_url: str | None,
     plot: Path | None,
     data_dir: Path | None,
 ) -> None:
     """Load the bars of SYMBOL in TIMEFRAME into the database."""
+    load_bars(session, (symbol, timeframe, start, end), mode, refresh, ib_url, plot, data_dir)
+
+
+@data.command()
+@symbol_argument
+@timeframe_argument
+@click.option("--start", required=True, help="First day or time (ISO 8601, UTC).")
+@click.option("--end", required=True, help="Last day, or the time it ends before.")
+@click.option(
+    "--ib-url",
+    help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL, unless $USE_IB_HOST_SERVICE is false]",
+)
+@plot_option
+@data_dir_option
+@command
+def refresh(
+    session: Session,
+    symbol: str,
+    timeframe: str,
+    start: str,
+    end: str,
+    ib_url: str | None,
+    plot: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Ask for the bars of SYMBOL in TIMEFRAME anew, those that are stored too, and take what comes.
+
+    Heals a series whose provider has changed its history, after a split for example. The same as `data load --refresh`.
+    """
+    load_bars(session, (symbol, timeframe, start, end), "full", True, ib_url, plot, data_dir)
+
+
+def load_bars(
+    session: Session,
+    asked_for: tuple[str, str, str | None, str | None],
+    mode: str,
+    refresh: bool,
+    ib_url: str | None,
+    plot: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Load symbol, timeframe, from start to end, and say what came."""
+    symbol, timeframe, start, end = asked_for
     from .. import _core
     from ..data import DataManager
 
     check_plot(plot)
     began = time.monotonic()
     asked = _core.LoadRequest(
-        symbol=symbol, timeframe=timeframe, start_date=start, end_date=end, mode=mode
+        symbol=symbol,
+        timeframe=timeframe,
+        start_date=start,
+        end_date=end,
+        mode=mode,
+        refresh=refresh,
     )
     # Before there is a manager, which makes a database: what is refused leaves nothing behind.
     _core.check_load(asked, ib_url, dict(os.environ))
     if mode == "local":
         check_stored(symbol, timeframe, data_dir, start, end)
     with DataManager(data_dir, ib_url) as manager:
-        operation = manager.load_data(symbol, timeframe, start, end, cast("Mode", mode))
+        operation = manager.load_data(
+            symbol, timeframe, start, end, cast("Mode", mode), refresh=refresh
+        )
         session.follow({f"{symbol} {timeframe}": operation})
         bars = operation.result()
         if not len(bars):

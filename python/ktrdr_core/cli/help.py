@@ -17,6 +17,7 @@ COMMANDS = {
     ),
     "demo": ("demo_command", "Load real bars, train a model on them and report, in one go."),
     "models": ("model_commands", "Train models."),
+    "serve": ("serve_commands", "Run a host service that others load from."),
     "operations": ("operations_commands", "List, show and cancel the operations that are stored."),
 }
 ABOUT = "Load market data and train neuro-fuzzy models on it."

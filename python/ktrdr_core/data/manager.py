@@ -17,6 +17,7 @@ from ..progress import ProgressRenderer
 from .files import Files
 from .frames import Frame, native_bars
 from .reading import Reading
+from .sources import BarSource
 from .stored import Series, Stored, StoredFolder
 
 if TYPE_CHECKING:
@@ -26,19 +27,13 @@ if TYPE_CHECKING:
 
     from ..protocols import CancellationToken
 
-    Mode = Literal["local", "full"]
+    Mode = Literal["local", "tail", "backfill", "full"]
 
 
 class DataProgressRenderer(ProgressRenderer):
     """``Loading AAPL 1h data (backfill mode) [3/5]``, from symbol, timeframe and mode of the context."""
 
     _native: ClassVar[_core.ProgressRenderer] = _core.DataProgressRenderer()
-
-
-class BarSource:
-    """Where a ``DataManager`` may get bars in place of a host service; base of those that are made in C++."""
-
-    _native: _core.BarSource
 
 
 def default_data_dir(env: Mapping[str, str]) -> Path:
@@ -62,7 +57,8 @@ class DataManager(Files, Reading):
     max_connections : int, optional
         Most connections to the service at once. Else ``IB_HOST_SERVICE_POOL_LIMIT``, else 10.
     source : BarSource, optional
-        Asked in place of the service: a ``ktrdr_core.testing.FakeSource``.
+        Asked in place of the service: one of yours, ``ktrdr_core.data.CsvSource`` or ``ReplaySource``, a
+        ``ktrdr_core.testing.FakeSource``.
     env : mapping, optional
         Read in place of ``os.environ``.
     pool_size : int, optional
@@ -73,7 +69,7 @@ class DataManager(Files, Reading):
     ConfigurationError
         When a setting cannot be read.
     InvalidArgumentError
-        For ``max_connections`` below 1, and a source beside a service.
+        For ``max_connections`` below 1, what is no source, and a source beside a service.
     StorageError
         When the directory or the database cannot be made or opened.
 
@@ -110,13 +106,19 @@ class DataManager(Files, Reading):
         for name, most in (("max_connections", max_connections), ("pool_size", pool_size)):
             if most is not None and most < 1:
                 raise InvalidArgumentError(f"{name} must be at least 1, not {most}")
+        if not isinstance(source, BarSource | None):
+            raise InvalidArgumentError(
+                f"source must be a BarSource, not {type(source).__name__}: subclass ktrdr_core.BarSource",
+                context={"field": "source"},
+            )
         _bridge.start()
+        self._source = source
         self._native = _core.DataManager(
             Path(data_dir),
             ib_url,
             use_ib_host_service,
             pool_size if max_connections is None else max_connections,
-            None if source is None else source._native,
+            None if source is None else source._opened(),
             env,
         )
         self._register_starter("data_load", DataManager._load_again)
@@ -139,11 +141,15 @@ class DataManager(Files, Reading):
         end_date: Date | None = None,
         mode: Mode = "local",
         *,
+        refresh: bool = False,
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
         operation_id: str = "",
     ) -> Operation[Bars]:
         """Start loading bars and return at once.
+
+        What an answer proves is stored with its bars: what was asked for and did not come is asked for again, and taken
+        for nothing only when another load is told the same. What a load knows of that is in the operation's warnings.
 
         Parameters
         ----------
@@ -156,7 +162,11 @@ class DataManager(Files, Reading):
             ISO 8601; without an offset UTC. An end that is a date without a time includes that day.
         mode : str
             ``local``: only what is stored, which may be nothing; nothing is written, no record either, unless
-            ``operation_id`` is given. ``full``: ask the service for what the store lacks (both dates needed).
+            ``operation_id`` is given. ``tail``: from the newest stored bar on, of a series without bars the last 30 days.
+            ``backfill``: up to the newest stored bar, and every hole. ``full``: all that is not stored. Without a start
+            ``backfill`` and ``full`` begin at the provider's first bar, without an end all end at the last closed one.
+        refresh : bool
+            Ask for all of the range, what is stored too; bars that come take the place of those stored.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels the load when it is cancelled.
         progress_callback : callable, optional
@@ -167,7 +177,8 @@ class DataManager(Files, Reading):
         Raises
         ------
         InvalidArgumentError
-            For an unknown timeframe or mode, an impossible symbol or date, ``start_date >= end_date``; at once.
+            For an unknown timeframe or mode, an impossible symbol or date, ``start_date >= end_date``, ``refresh`` in
+            mode ``local``; at once. In the operation: without a start, when the provider cannot say where bars begin.
         ConfigurationError
             When the mode needs a service and none is configured; at once.
         ConflictError
@@ -179,6 +190,7 @@ class DataManager(Files, Reading):
             "start_date": iso("start_date", start_date),
             "end_date": iso("end_date", end_date),
             "mode": mode,
+            "refresh": refresh,
             "operation_id": operation_id,
         }
         return self._load(asked, cancellation_token, progress_callback)
@@ -195,6 +207,8 @@ class DataManager(Files, Reading):
         callback: ProgressCallback | None = None,
     ) -> Operation[Bars]:
         native_token, watch = foreign.as_token("cancellation_token", token)
+        if self._source is not None:
+            self._source._asked_here()
         native = under_current(
             lambda parent: self._native.load_data(
                 _core.LoadRequest(**asked, parent_id=parent), native_token

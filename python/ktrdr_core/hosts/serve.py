@@ -43,7 +43,7 @@ def serve(
     Parameters
     ----------
     app : FastAPI
-        Made by ``create_app``.
+        Made by ``create_app``; its ``state.stopping``, if it has one, is called when the end begins.
     listener : socket
         Bound; its port is the announced one.
     announce : callable
@@ -61,7 +61,8 @@ def serve(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE,
     )
-    server = _Server(config, lambda: announce(_url(listener)))
+    stopping = getattr(app.state, "stopping", None)
+    server = _Server(config, lambda: announce(_url(listener)), stopping)
     asyncio.run(_run(server, listener, until_stdin_closes))
 
 
@@ -87,13 +88,18 @@ def _is_watchable(descriptor: int) -> bool:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None] | None
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     def stop(self) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
+        if self._stopping is not None:
+            self._stopping()
         CancellationSystem().cancel_all("the service was asked to end", code="shutdown")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,7 +1,7 @@
 """For the tests of those who use the package.
 
-What every kind of operation must do, ready to run against yours; a server that breaks off where you want; a
-source of bars without a server; a plain domain.
+What every kind of operation, and every source of bars, must do, ready to run against yours; a server that breaks off where
+you want; a source of bars without a server; a plain domain.
 """
 
 from .domain import Domain
@@ -19,6 +19,7 @@ from .fault_server import (
     status,
 )
 from .operation_suite import OperationKind, OperationSuite, until_running
+from .source_suite import SourceCase, SourceSuite
 
 __all__ = [
     "CLOSE",
@@ -32,6 +33,8 @@ __all__ = [
     "FaultServer",
     "OperationKind",
     "OperationSuite",
+    "SourceCase",
+    "SourceSuite",
     "Step",
     "ok",
     "status",

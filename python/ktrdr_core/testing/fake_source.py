@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import _bridge, _core
-from ..data import BarSource
+from ..data.sources import NativeSource
 from ..errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PRICES = ("open", "high", "low", "close", "volume")
 
 
-class FakeSource(BarSource):
+class FakeSource(NativeSource):
     """Bars for a ``DataManager`` in tests: no server, no network, and failures when you want them.
 
     Loads go the whole way, from the plan over segments to the database; only who answers is made up.

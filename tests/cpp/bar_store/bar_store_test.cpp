@@ -5,13 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <bit>
-#include <cstddef>
 #include <future>
-#include <span>
 
 #include <ktrdr/bar_store/bar_store.hpp>
 
+#include "first_files.hpp"
 #include "times.hpp"
 
 namespace ktrdr {
@@ -113,8 +111,9 @@ TEST_F(BarStoreTest, SplitsIntradayBarsByYear) {
     const TimeRange night = range("2023-12-31T20:00", "2024-01-01T04:00");
     EXPECT_EQ(store->read(hourly_, night).value(), bars.slice(night));
     SQLite::Database raw(file().string());
-    EXPECT_EQ(raw.execAndGet("SELECT group_concat(part) FROM (SELECT part FROM chunk ORDER BY part)").getString(),
-              "2022,2023,2024");
+    EXPECT_EQ(
+        raw.execAndGet("SELECT group_concat(part) FROM (SELECT DISTINCT part FROM block ORDER BY part)").getString(),
+        "2022,2023,2024");
 }
 
 TEST_F(BarStoreTest, WritesTheLedgerEntryOfAnEmptySegment) {
@@ -148,12 +147,12 @@ TEST_F(BarStoreTest, SaysOfEachPartOfASegmentWhatCameOfIt) {
                                          {range("2024-01-10", "2024-01-11"), AskOutcome::failed, now_},
                                          {range("2024-01-11", "2024-02-01"), AskOutcome::bars, now_}};
     const auto store = open();
-    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), parts));
+    ASSERT_TRUE(store->commit_segment(daily_, {january_, days_in(january_), parts, {}, {}}));
     EXPECT_EQ(store->facts(daily_).value().ledger, parts);
     EXPECT_EQ(store->read(daily_, always).value(), days_in(january_));
     std::vector<LedgerEntry> broken = parts;
     broken[1].range.end = broken[1].range.start;
-    EXPECT_FALSE(store->commit_segment(daily_, january_, days_in(january_, 500), broken));
+    EXPECT_FALSE(store->commit_segment(daily_, {january_, days_in(january_, 500), broken, {}, {}}));
     EXPECT_EQ(store->facts(daily_).value().ledger, parts);
     EXPECT_EQ(store->read(daily_, always).value(), days_in(january_)) << "all of a segment, or nothing";
 }
@@ -200,8 +199,8 @@ TEST_F(BarStoreTest, NamesAChunkThatIsDamaged) {
     ASSERT_TRUE(store->commit_segment(hourly_, turn, bars_in(turn, std::chrono::hours{1}), AskOutcome::bars, now_));
     SQLite::Database raw(file().string(), SQLite::OPEN_READWRITE);
     for (const char* damage :
-         {"UPDATE chunk SET close = zeroblob(length(close)) WHERE part = 2024",
-          "UPDATE chunk SET close = x'00' WHERE part = 2024", "UPDATE chunk SET rows = -1 WHERE part = 2024"}) {
+         {"UPDATE block SET close = zeroblob(length(close)) WHERE part = 2024",
+          "UPDATE block SET close = x'00' WHERE part = 2024", "UPDATE block SET rows = -1 WHERE part = 2024"}) {
         raw.exec(damage);
         const auto read = store->read(hourly_, always);
         ASSERT_FALSE(read);
@@ -211,27 +210,16 @@ TEST_F(BarStoreTest, NamesAChunkThatIsDamaged) {
     EXPECT_EQ(store->read(hourly_, range("2023-12-30", "2024-01-01")).value().size(), 48U);
 }
 
-TEST_F(BarStoreTest, ReadsChunksWithTheSumOfTheFirstFiles) {
+TEST_F(BarStoreTest, ReadsChunksOfTheFirstFilesAndTheirSum) {
     const Bars bars = days_in(january_);
-    ASSERT_TRUE(open()->commit_segment(daily_, january_, bars, AskOutcome::bars, now_));
-    // FNV-1a over the columns in their order, as those files have it.
-    std::uint64_t sum = 0xcbf29ce484222325ULL;
-    const auto add = [&sum](const auto& column) {
-        for (const std::byte byte : std::as_bytes(std::span(column))) {
-            sum = (sum ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3ULL;
-        }
-    };
-    add(bars.time);
-    for (const auto* const column : {&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume}) {
-        add(*column);
-    }
-    SQLite::Database(file(), SQLite::OPEN_READWRITE)
-        .exec(fmt::format("UPDATE chunk SET checksum = {}", std::bit_cast<std::int64_t>(sum)));
+    const auto store = open();
+    test::write_first_chunks(file(), daily_, bars);
     EXPECT_EQ(open()->read(daily_, always).value(), bars);
-    ASSERT_TRUE(open()->commit_segment(daily_, february_, days_in(february_, 200), AskOutcome::bars, now_));
+    ASSERT_TRUE(store->commit_segment(daily_, february_, days_in(february_, 200), AskOutcome::bars, now_));
     EXPECT_EQ(open()->read(daily_, january_).value(), bars);
+    test::write_first_chunks(file(), hourly_, bars);
     SQLite::Database(file(), SQLite::OPEN_READWRITE).exec("UPDATE chunk SET checksum = checksum + 1");
-    EXPECT_EQ(open()->read(daily_, always).error().code, Errc::storage);
+    EXPECT_EQ(open()->read(hourly_, always).error().code, Errc::storage);
 }
 
 TEST_F(BarStoreTest, LeavesBarsAndLedgerAsTheyWereWhenThereIsNoRoom) {

@@ -47,7 +47,7 @@ TEST_F(OwnBarsTest, ReplaceThoseOfTheSameStampAndLeaveTheOthers) {
     const TimeRange later = days_from("2024-01-05", 5);
     const std::array covers{later};
     EXPECT_EQ(store_->store_own(aapl_, daily(later, 500), covers, now_).value(),
-              (MergedRows{.added = 2, .replaced = 3}));
+              (MergedRows{.added = 2, .replaced = 3, .revised = 3}));
     const Bars merged = store_->read(aapl_, all_time).value();
     EXPECT_THAT(merged.open, ElementsAre(100, 100, 100, 100, 500, 500, 500, 500, 500));
 }

@@ -3,12 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <latch>
 
-#include <data/fakes.hpp>
-#include <ktrdr/data/data_loading_job.hpp>
-#include <ktrdr/data/load_request.hpp>
+#include <data/loading_fixture.hpp>
 
 namespace ktrdr {
 namespace {
@@ -18,73 +15,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
-
-constexpr TimeRange always{UtcTime::min(), UtcTime::max()};
-
-class LoadingTest : public testing::Test {
-protected:
-    struct Load {
-        std::shared_ptr<Operation> operation;
-        std::unique_ptr<DataLoadingJob> job;
-        std::optional<Result<BarsPtr>> result;
-    };
-
-    /// Begin a load on the io context; `finish` runs it.
-    std::shared_ptr<Load> begin(TimeRange asked, LoadMode mode = LoadMode::full, std::string symbol = "AAPL") {
-        auto load = std::make_shared<Load>();
-        load->operation = Operation::make(OperationSpec{.type = "data_load", .id = "op_" + std::to_string(++loads_)},
-                                          CancellationToken::create(io_executor_, timers_, clock_), clock_);
-        SeriesKey key = key_;
-        key.symbol = std::move(symbol);
-        ProgressTree& progress = load->operation->progress();
-        progress.set_renderer(std::make_shared<DataProgressRenderer>());
-        progress.set_steps(load_steps(mode));
-        progress.set_context({{"symbol", key.symbol}, {"timeframe", "1d"}, {"mode", to_string(mode)}});
-        EXPECT_TRUE(load->operation->start());
-        load->job = std::make_unique<DataLoadingJob>(
-            LoadTask{key, mode, asked},
-            LoadMeans{compute_, store_executor_, clock_, store_, mode == LoadMode::full ? source_ : nullptr},
-            load->operation);
-        boost::asio::co_spawn(io_, load->job->run(), [load](const std::exception_ptr& thrown, Result<BarsPtr> result) {
-            EXPECT_FALSE(thrown);
-            load->result.emplace(std::move(result));
-        });
-        operation_ = load->operation;
-        return load;
-    }
-
-    void finish() {
-        io_.restart();
-        io_.run();
-    }
-
-    Result<BarsPtr> load(TimeRange asked, LoadMode mode = LoadMode::full, std::string symbol = "AAPL") {
-        const auto one = begin(asked, mode, std::move(symbol));
-        finish();
-        return *one->result;
-    }
-
-    [[nodiscard]] Bars stored() const { return store_->read(key_, always).value(); }
-    [[nodiscard]] std::vector<LedgerEntry> ledger() const { return store_->facts(key_).value().ledger; }
-
-    test::TemporaryFolder folder_{};
-    ManualClock clock_{at("2024-06-03T15:30")};
-    boost::asio::io_context io_{1};
-    IoExecutor io_executor_{io_};
-    ManualTimerQueue timers_{clock_};
-    std::shared_ptr<BarStore> store_ = BarStore::open(folder_.path() / "ktrdr.db").value();
-    std::shared_ptr<FakeSource> source_ = std::make_shared<FakeSource>();
-    ThreadExecutor compute_;
-    ThreadExecutor store_executor_;
-    const SeriesKey key_{.provider = "IB", .symbol = "AAPL", .timeframe = Timeframe::parse("1d").value()};
-    /// Nine years and a bit: five segments of two years at most.
-    const TimeRange decade_ = range("2005-01-01", "2014-01-01");
-    const std::vector<TimeRange> segments_{range("2005-01-01", "2007-01-01"), range("2007-01-01", "2008-12-31"),
-                                           range("2008-12-31", "2010-12-31"), range("2010-12-31", "2012-12-30"),
-                                           range("2012-12-30", "2014-01-01")};
-    std::shared_ptr<Operation> operation_;
-    int loads_{0};
-};
 
 TEST_F(LoadingTest, ReadsWhatIsStoredWhileTheThreadThatCommitsIsBusy) {
     const TimeRange month = range("2020-01-01", "2020-02-01");
@@ -128,7 +58,8 @@ TEST_F(LoadingTest, AsksOnlyForWhatIsMissing) {
     source_->fetched.clear();
     const TimeRange wider = range("2005-06-01", "2007-06-01");
     EXPECT_EQ(**load(wider), daily_bars(wider));
-    EXPECT_THAT(source_->fetched, ElementsAre(range("2005-06-01", "2006-01-01"), range("2007-01-01", "2007-06-01")));
+    // And for three bars that are stored, at each end.
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2005-06-01", "2006-01-04"), range("2006-12-29", "2007-06-01")));
     EXPECT_EQ(source_->validations, 1);
     EXPECT_EQ(source_->first_timestamps, 1);
 }
@@ -158,9 +89,15 @@ TEST_F(LoadingTest, AsksForNothingBeforeTheFirstBar) {
     source_->bars = [](TimeRange segment) { return daily_bars(segment).slice({at("2012-05-18"), UtcTime::max()}); };
     ASSERT_TRUE(load(decade_));
     EXPECT_EQ(stored(), daily_bars(range("2012-05-18", "2014-01-01")));
-    // One request before the first bar, for the day that it lies in and in case that it is wrong; never a second.
+    // One request before the first bar, for the day that it lies in and in case that it is wrong; and what it left out
+    // is asked for once more.
     EXPECT_THAT(source_->fetched,
-                ElementsAre(range("2010-05-19T14:30", "2012-05-18T14:30"), range("2012-05-18T14:30", "2014-01-01")));
+                ElementsAre(range("2010-05-19T14:30", "2012-05-18T14:30"), range("2012-05-18T14:30", "2014-01-01"),
+                            range("2010-05-19T14:30", "2012-05-18T14:30")));
+    source_->fetched.clear();
+    clock_.advance(std::chrono::hours{1});
+    ASSERT_TRUE(load(decade_));
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2010-05-19T14:30", "2012-05-18T14:30")));
     const int calls = source_->calls();
     ASSERT_TRUE(load(decade_));
     const auto before = load(range("2005-01-01", "2006-01-01"));
@@ -204,7 +141,10 @@ TEST_F(LoadingTest, AsksAgainForAnAnswerThatMayLackBars) {
     source_->fetched.clear();
     source_->bars = daily_bars;
     EXPECT_EQ(**load(decade_), daily_bars(decade_));
-    EXPECT_THAT(source_->fetched, ElementsAre(segments_[1]));
+    // A hundred days of it are stored.
+    EXPECT_THAT(source_->fetched,
+                UnorderedElementsAre(TimeRange{segments_[1].start - std::chrono::days{3}, at("2008-12-28")},
+                                     range("2008-12-28", "2009-01-03")));
     EXPECT_THAT(operation_->record().warnings, IsEmpty());
 }
 
@@ -232,8 +172,8 @@ TEST_F(LoadingTest, AsksAgainForTheRowsThatCouldNotBeUsedAndForNothingElse) {
     source_->fetched.clear();
     source_->bars = daily_bars;
     EXPECT_EQ(**load(asked), daily_bars(asked));
-    EXPECT_THAT(source_->fetched, ElementsAre(range("2005-01-01", "2005-01-02"), range("2005-03-05", "2005-03-07"),
-                                              range("2005-12-31", "2006-01-01")));
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2005-01-01", "2005-01-05"), range("2005-03-02", "2005-03-10"),
+                                              range("2005-12-28", "2006-01-01")));
 }
 
 TEST_F(LoadingTest, KeepsFinishedSegmentsWhenCancelledAndAsksForTheRestNextTime) {
@@ -254,7 +194,9 @@ TEST_F(LoadingTest, KeepsFinishedSegmentsWhenCancelledAndAsksForTheRestNextTime)
     source_->fetched.clear();
     source_->on_fetch = nullptr;
     EXPECT_EQ(**load(decade_), daily_bars(decade_));
-    EXPECT_EQ(source_->fetched, std::vector(segments_.begin() + 2, segments_.end()));
+    // Three bars that are stored move the cuts.
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2008-12-28", "2010-12-28"), range("2010-12-28", "2012-12-27"),
+                                              range("2012-12-27", "2014-01-01")));
 }
 
 TEST_F(LoadingTest, BeginsNothingWhenCancelledBefore) {
@@ -324,7 +266,7 @@ TEST_F(LoadingTest, AnswersWhatCameAndWarnsOfWhatDidNot) {
     source_->fetched.clear();
     source_->on_fetch = nullptr;
     EXPECT_EQ(**load(decade_), daily_bars(decade_));
-    EXPECT_THAT(source_->fetched, ElementsAre(segments_[1]));
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2006-12-29", "2008-12-28"), range("2008-12-28", "2009-01-03")));
 }
 
 TEST_F(LoadingTest, WarnsOfSegmentsItNoLongerAskedForWhenTheServiceWentAway) {
@@ -355,14 +297,19 @@ TEST_F(LoadingTest, RemembersThatAccessWasDenied) {
     EXPECT_EQ(ledger().at(0).outcome, AskOutcome::denied);
 }
 
-TEST_F(LoadingTest, SaysThatThereIsNoDataAndDoesNotAskAgain) {
+TEST_F(LoadingTest, SaysThatThereIsNoDataAndDoesNotAskAThirdTime) {
     source_->bars = [](TimeRange) { return Bars{}; };
     const TimeRange month = range("2005-01-01", "2005-02-01");
     const auto bars = load(month);
     ASSERT_FALSE(bars);
     EXPECT_EQ(bars.error().code, Errc::no_data);
     EXPECT_THAT(bars.error().message, HasSubstr("2005-01-01 to 2005-02-01"));
+    EXPECT_THAT(ledger(), ElementsAre(LedgerEntry{month, AskOutcome::unconfirmed, clock_.utc_now()}));
+    EXPECT_THAT(source_->fetched, ElementsAre(month));
+    clock_.advance(std::chrono::hours{1});
+    EXPECT_EQ(load(month).error().code, Errc::no_data);
     EXPECT_THAT(ledger(), ElementsAre(LedgerEntry{month, AskOutcome::empty, clock_.utc_now()}));
+    EXPECT_THAT(source_->fetched, ElementsAre(month, month));
     const int calls = source_->calls();
     EXPECT_EQ(load(month).error().code, Errc::no_data);
     EXPECT_EQ(source_->calls(), calls);
@@ -374,7 +321,7 @@ TEST_F(LoadingTest, AsksForTheNewDayOnceItIsClosed) {
     clock_.advance(std::chrono::hours{9});
     source_->fetched.clear();
     ASSERT_TRUE(load(range("2024-05-01", "2024-06-04")));
-    EXPECT_THAT(source_->fetched, ElementsAre(range("2024-06-02T15:31", "2024-06-04")));
+    EXPECT_THAT(source_->fetched, ElementsAre(range("2024-05-31", "2024-06-04")));
 }
 
 TEST_F(LoadingTest, AsksForTheNewestDayOnceADayAtWhateverHourItIs) {

@@ -31,6 +31,7 @@ inline Bars daily_bars(TimeRange within) {
 class FakeSource final : public BarSource {
 public:
     std::set<std::string> symbols{"AAPL", "MSFT"};
+    Contract contract{};
     std::optional<UtcTime> first{};
     SourceLimits limits{.max_span = std::chrono::days{730}, .max_in_flight = 3};
     /// Called on the io thread when a fetch has come in; an error it answers is the fetch's.
@@ -49,14 +50,14 @@ public:
     [[nodiscard]] std::string provider() const override { return "IB"; }
     [[nodiscard]] SourceLimits describe(const Timeframe&) const override { return limits; }
 
-    [[nodiscard]] boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe,
-                                                                       SourceCall) override {
+    [[nodiscard]] boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol, Timeframe,
+                                                                           SourceCall) override {
         ++validations;
         co_await give_way();
         if (!symbols.contains(symbol)) {
             co_return fail(Errc::symbol_unknown, "the provider does not know the symbol " + symbol);
         }
-        co_return Result<void>{};
+        co_return contract;
     }
 
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string, Timeframe,

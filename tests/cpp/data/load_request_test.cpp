@@ -50,20 +50,30 @@ TEST(LoadRequest, WithoutDatesIsEverythingThatIsStored) {
     EXPECT_EQ(task.range, (TimeRange{UtcTime::min(), UtcTime::max()}));
 }
 
-TEST(LoadRequest, InFullModeNeedsBothDates) {
-    LoadRequest request = full("2005-01-01", "2006-01-01");
-    request.end_date.reset();
-    expect_refused(request, "give end_date");
-    request.start_date.reset();
-    expect_refused(request, "give start_date");
+TEST(LoadRequest, WithoutDatesAsksFromTheBeginningToTheLastClosedBar) {
+    for (const std::string mode : {"tail", "backfill", "full"}) {
+        const LoadTask task = check({.symbol = "AAPL", .timeframe = "1d", .mode = mode}).value();
+        EXPECT_EQ(to_string(task.mode), mode);
+        EXPECT_EQ(task.range, (TimeRange{UtcTime::min(), at("2024-06-02T15:31")}));
+    }
 }
 
 TEST(LoadRequest, NamesTheModesThereAre) {
-    for (const std::string mode : {"tail", "backfill", "Full", ""}) {
+    for (const std::string mode : {"Full", "ful", "tails", ""}) {
         LoadRequest request = full("2005-01-01", "2006-01-01");
         request.mode = mode;
-        expect_refused(request, "use local");
+        for (const std::string known : {"local", "tail", "backfill", "full"}) {
+            expect_refused(request, known);
+        }
     }
+}
+
+TEST(LoadRequest, RefusesToAskNobodyAnew) {
+    LoadRequest request = full("2005-01-01", "2006-01-01");
+    request.refresh = true;
+    EXPECT_TRUE(check(request)->refresh);
+    request.mode = "local";
+    expect_refused(request, "mode full");
 }
 
 TEST(LoadRequest, RefusesRangesThatHoldNothing) {

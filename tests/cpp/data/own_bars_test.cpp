@@ -205,8 +205,10 @@ TEST_F(StoringTest, IsAskedForNoMoreThanItsOwnRange) {
     ASSERT_EQ(load->status(), OperationStatus::completed);
     std::vector<TimeRange> asked = source->fetched;
     std::sort(asked.begin(), asked.end());
-    EXPECT_THAT(asked, ElementsAre(range("2024-01-01", "2024-01-03"), range("2024-01-05", "2024-02-01"),
-                                   range("2024-02-02", "2024-03-01")));
+    // And for the bars beside it, by which is seen whether they are the provider's.
+    EXPECT_THAT(asked, ElementsAre(range("2024-01-01", "2024-01-05"), range("2024-01-03", "2024-02-02"),
+                                   range("2024-02-01", "2024-03-01")));
+    EXPECT_THAT(load->record().warnings, ElementsAre(HasSubstr("other numbers at the provider")));
     // Those of the source are around them, and none is in their place.
     const auto bars = std::any_cast<BarsView>(load->result().value());
     EXPECT_EQ(bars.size(), 60U);

@@ -80,17 +80,31 @@ TEST(MissingRanges, LeavesOutTheRestInWhichNoDayBegins) {
     EXPECT_EQ(missing_ranges(asked, {.ledger = ledger}, grid("1d"), now), rest) << "nobody knows when days begin";
 }
 
+/// What is asked for ranges that have no neighbours.
+std::vector<TimeRange> cut(const std::vector<TimeRange>& ranges, std::chrono::nanoseconds span) {
+    std::vector<MissingRun> runs;
+    for (const TimeRange& one : ranges) {
+        runs.push_back(run_of(one, {}, grid("1h")));
+    }
+    std::vector<TimeRange> asked;
+    for (const AskedSegment& segment : cut_into_segments(runs, span)) {
+        EXPECT_EQ(segment.asked, segment.range);
+        asked.push_back(segment.asked);
+    }
+    return asked;
+}
+
 TEST(CutIntoSegments, KeepsToTheSpanOldestFirst) {
     const std::vector<TimeRange> ranges{range("2020-01-01", "2020-01-10"), range("2020-02-01", "2020-02-03")};
-    EXPECT_EQ(cut_into_segments(ranges, days{4}),
+    EXPECT_EQ(cut(ranges, days{4}),
               (std::vector{range("2020-01-01", "2020-01-05"), range("2020-01-05", "2020-01-09"),
                            range("2020-01-09", "2020-01-10"), range("2020-02-01", "2020-02-03")}));
 }
 
 TEST(CutIntoSegments, LeavesARangeOfExactlyOneSpanWhole) {
     const std::vector ranges{range("2020-01-01", "2020-01-05")};
-    EXPECT_EQ(cut_into_segments(ranges, days{4}), ranges);
-    EXPECT_TRUE(cut_into_segments({}, days{4}).empty());
+    EXPECT_EQ(cut(ranges, days{4}), ranges);
+    EXPECT_TRUE(cut({}, days{4}).empty());
 }
 
 /// Random ledgers over 200 hours, judged hour by hour against a plain table.
@@ -108,7 +122,7 @@ protected:
         for (int i = upto(12); i > 0; --i) {
             const int first = upto(length - 2);
             const int last = first + 1 + upto(length - first - 2);
-            const auto outcome = static_cast<AskOutcome>(upto(3));
+            const auto outcome = static_cast<AskOutcome>(upto(4));
             ledger.push_back({{hour(first), hour(last)}, outcome, at("2024-01-01")});
             for (int h = first; h < last && outcome <= AskOutcome::empty; ++h) {
                 covered[static_cast<std::size_t>(h)] = true;
@@ -125,7 +139,7 @@ TEST_P(RandomLedger, SegmentsCoverExactlyWhatIsMissing) {
     const int last = first + 1 + upto(length / 2 - 1);
     const std::chrono::hours span{1 + upto(30)};
     const auto missing_runs = missing_ranges({hour(first), hour(last)}, {.ledger = ledger}, grid("1h"), now);
-    const auto segments = cut_into_segments(missing_runs, span);
+    const auto segments = cut(missing_runs, span);
     std::vector<bool> asked(length, false);
     UtcTime reached = hour(first);
     for (const TimeRange& segment : segments) {

@@ -1,30 +1,54 @@
-"""The IB host service's wire contract over recorded bars."""
+"""The IB host service's wire contract over any source of bars."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 import time
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel
-
+from ... import errors
 from ..._extras import needed_by
 from ...guard import RequestGuard, RequestRules
 from ..traffic import Gate, Traffic
+from .contract import (
+    About,
+    CancelAnswer,
+    DetailedHealth,
+    HeadTimestampAnswer,
+    Health,
+    HistoricalAnswer,
+    HistoricalRequest,
+    ReleaseRequest,
+    ValidateAnswer,
+    ValidateRequest,
+)
+from .running import Requests, Running
+from .vendor import Found, HostLimits, Refused, Vendor, table, text_of, time_of
 
 with needed_by("the IB host service"):
     from fastapi import FastAPI, HTTPException, Request, Response
+    from fastapi.responses import StreamingResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from .replay import Bar, Replay
+    from ...bars import Bars
+    from ...data import BarSource
+    from .replay import Replay
 
 Answer = dict[str, Any]
+
+_log = logging.getLogger("ktrdr_core.hosts.ib")
+_VERSION = version("ktrdr-core")
+_ARROW = "application/vnd.apache.arrow.stream"
 
 
 class Opening(Protocol):
@@ -34,84 +58,81 @@ class Opening(Protocol):
         """Return when the request may go on."""
 
 
-class HistoricalRequest(BaseModel):
-    """``POST /data/historical``. Times are ISO 8601, without an offset UTC; the range is ``[start, end)``."""
-
-    symbol: str
-    timeframe: str
-    start: str
-    end: str
-    instrument_type: str | None = None
-
-
-class ValidateRequest(BaseModel):
-    """``POST /data/validate``."""
-
-    symbol: str
-    timeframes: list[str] | None = None
-
-
-class ReleaseRequest(BaseModel):
-    """``POST /control/release``: how many requests may pass; None opens the gate."""
-
-    count: int | None = None
-
-
 def create_app(
-    source: Replay,
+    source: BarSource | Replay,
     *,
     delay: float = 0.0,
     gate: Opening | None = None,
     rules: RequestRules | None = None,
+    limits: HostLimits | None = None,
 ) -> FastAPI:
     """Build the service.
 
     Parameters
     ----------
-    source : Replay
+    source : BarSource or Replay
         The bars it answers from.
     delay : float
-        Seconds that each answer of ``/data/historical`` takes.
+        Seconds that each answer of ``/data/historical`` takes beside the source's own.
     gate : Gate or asyncio.Event, optional
         Holds the requests of ``/data/historical`` in front of the delay. With a ``Gate`` the app has the routes
         ``/control/…`` that work it.
     rules : RequestRules, optional
         Which requests are let in; by default those for a server that is reached from this machine.
+    limits : HostLimits, optional
+        How many requests for bars are worked on at once, and how long one may be.
     """
-    app = FastAPI(title="IB host service (replay)", docs_url=None, redoc_url=None, openapi_url=None)
-    traffic = Traffic()
+    limits = limits or HostLimits()
+    app = FastAPI(title="IB host service", version=_VERSION, docs_url=None, redoc_url=None)
+    traffic, requests = Traffic(), Requests(limits.max_requests)
+    vendor = Vendor(source, limits)
     app.state.traffic = traffic
+    # The server's end: what is under way answers with what is there.
+    app.state.stopping = lambda: requests.close("the service is shutting down")
     app.add_middleware(_Counting, traffic=traffic)
     # Added last, so it stands in front.
     app.add_middleware(RequestGuard, rules=rules)
-    _add_health(app, traffic)
-    _add_symbols(app, source, traffic)
-    _add_historical(app, source, traffic, delay, gate)
+    _add_health(app, vendor, traffic)
+    _add_symbols(app, vendor, traffic)
+    _add_historical(app, _Historical(vendor, traffic, requests, delay, gate))
+    _add_operations(app, requests)
     if isinstance(gate, Gate):
         _add_control(app, traffic, gate)
     return app
 
 
-def _add_health(app: FastAPI, traffic: Traffic) -> None:
+def _add_health(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
     started = time.monotonic()
 
-    @app.get("/health")
+    @app.get("/", response_model=About)
+    async def about() -> Answer:
+        return {
+            "service": "ib-connector",
+            "version": _VERSION,
+            "source": vendor.note,
+            "endpoints": sorted(app.openapi()["paths"]),
+        }
+
+    @app.get("/health", response_model=Health)
     async def health() -> Answer:
         return {
             "healthy": True,
             "service": "ib-connector",
-            "timestamp": _text(datetime.now(UTC)),
-            "status": "replay",
-            "ib_status": {"connected": True, "connection_count": 1},
+            "timestamp": text_of(datetime.now(UTC)),
+            "status": vendor.source.provider,
+            "ib_status": {
+                "connected": vendor.connected,
+                "connection_count": int(vendor.connected),
+            },
         }
 
-    @app.get("/health/detailed")
+    @app.get("/health/detailed", response_model=DetailedHealth)
     async def detailed() -> Answer:
         return {
             "healthy": True,
             "service": "ib-connector",
-            "timestamp": _text(datetime.now(UTC)),
-            "ib_gateway_connected": True,
+            "timestamp": text_of(datetime.now(UTC)),
+            "ib_gateway_connected": vendor.connected,
             "active_connections": len(traffic.open),
             "max_connections": traffic.max_connections,
             "total_requests": traffic.requests.total(),
@@ -125,106 +146,233 @@ def _add_health(app: FastAPI, traffic: Traffic) -> None:
         }
 
 
-def _add_symbols(app: FastAPI, source: Replay, traffic: Traffic) -> None:
-    def look_up(symbol: str, timeframes: Sequence[str]) -> Answer:
+def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
+    async def look_up(symbol: str, asked: Sequence[str] | None) -> Answer:
         answer: Answer = {
             "success": True,
-            "is_valid": source.knows(symbol),
+            "is_valid": False,
             "error_message": None,
             "contract_info": None,
             "head_timestamps": {},
             "error": None,
         }
-        if not answer["is_valid"]:
-            answer["error_message"] = _unknown(symbol, source)
+        try:
+            name = await vendor.spelt(symbol, *(asked or ()))
+            for timeframe in vendor.timeframes(name) if asked is None else asked:
+                first = await vendor.first(name, timeframe)
+                answer["head_timestamps"][timeframe] = None if first is None else text_of(first)
+        except Refused as error:
+            answer["error_message"] = str(error)
             return answer
-        for timeframe in timeframes:
-            first = source.first_timestamp(symbol, timeframe)
-            answer["head_timestamps"][timeframe] = None if first is None else _text(first)
-        answer["contract_info"] = _contract_info(symbol, source.note, answer["head_timestamps"])
-        return answer
+        except errors.KtrdrError as error:
+            traffic.failed(error.message)
+            return {**answer, "success": False, "error": error.message}
+        info = await vendor.contract_info(name, answer["head_timestamps"], time.time())
+        return {**answer, "is_valid": True, "contract_info": info}
 
-    @app.post("/data/validate")
-    async def validate(asked: ValidateRequest) -> Answer:
-        timeframes = (
-            source.timeframes(asked.symbol) if asked.timeframes is None else asked.timeframes
-        )
-        return look_up(asked.symbol, timeframes)
+    @app.post("/data/validate", response_model=ValidateAnswer)
+    async def validate(asked: ValidateRequest, request: Request) -> Any:
+        return await _or_gone(request, look_up(asked.symbol, asked.timeframes), traffic)
 
-    @app.get("/data/symbol-info/{symbol:path}")
-    async def symbol_info(symbol: str) -> Answer:
-        return look_up(symbol, source.timeframes(symbol))
+    @app.get("/data/symbol-info/{symbol:path}", response_model=ValidateAnswer)
+    async def symbol_info(symbol: str, request: Request) -> Any:
+        return await _or_gone(request, look_up(symbol, None), traffic)
 
-    @app.get("/data/head-timestamp")
-    async def head_timestamp(symbol: str, timeframe: str) -> Answer:
-        first = source.first_timestamp(symbol, timeframe)
+    async def first_of(symbol: str, timeframe: str) -> Answer:
+        try:
+            name = await vendor.spelt(symbol, timeframe)
+            first = await vendor.first(name, timeframe)
+            error = f"there is no first timestamp of {timeframe} for {name}"
+        except Refused as refused:
+            first, error = None, str(refused)
+        except errors.KtrdrError as failed:
+            first, error = None, failed.message
         if first is None:
-            error = _missing(symbol, timeframe, source)
             traffic.failed(error)
             return {"success": False, "timestamp": None, "error": error}
-        return {"success": True, "timestamp": _text(first), "error": None}
+        return {"success": True, "timestamp": text_of(first), "error": None}
+
+    @app.get("/data/head-timestamp", response_model=HeadTimestampAnswer)
+    async def head_timestamp(symbol: str, timeframe: str, request: Request) -> Any:
+        return await _or_gone(request, first_of(symbol, timeframe), traffic)
 
 
-def _contract_info(symbol: str, note: str, head_timestamps: Answer) -> Answer:
-    """Describe a symbol with every field that clients of the contract make a record of; times in seconds since 1970."""
-    kind, exchange, currency = "STK", "SMART", "USD"
-    return {
-        "symbol": symbol,
-        "contract": {
-            "symbol": symbol,
-            "secType": kind,
-            "exchange": exchange,
-            "currency": currency,
-        },
-        "asset_type": kind,
-        "exchange": exchange,
-        "currency": currency,
-        "description": note,
-        "validated_at": time.time(),
-        "trading_hours": None,
-        "head_timestamps": head_timestamps,
-    }
+class _Historical:
+    """Answers ``POST /data/historical``."""
 
+    def __init__(
+        self,
+        vendor: Vendor,
+        traffic: Traffic,
+        requests: Requests,
+        delay: float,
+        gate: Opening | None,
+    ) -> None:
+        self._vendor, self._traffic, self._requests = vendor, traffic, requests
+        self._delay, self._gate = delay, gate
 
-def _add_historical(
-    app: FastAPI, source: Replay, traffic: Traffic, delay: float, gate: Opening | None
-) -> None:
-    async def held() -> None:
-        if gate is not None:
-            traffic.held += 1
-            traffic.changed()
-            try:
-                await gate.wait()
-            finally:
-                traffic.held -= 1
-        await asyncio.sleep(delay)
-
-    @app.post("/data/historical")
-    async def historical(asked: HistoricalRequest, request: Request) -> Response:
-        if not await _while_connected(request, held()):
-            traffic.cancelled_requests += 1
-            traffic.changed()
-            return Response(status_code=499)
+    async def answer(self, asked: HistoricalRequest, request: Request) -> Response:
+        began = time.monotonic()
+        running = self._requests.begin(asked.operation_id)
+        if isinstance(running, str):
+            return self._failed(running)
+        found = Found([])
+        error: str | None = None
+        working = running.task = asyncio.ensure_future(self._work(asked, running, found))
         try:
-            bars = _bars(asked, source)
-        except ValueError as error:
-            traffic.failed(str(error))
-            return _json({"success": False, "data": None, "rows": 0, "error": str(error)})
-        return _json({"success": True, "data": _table(bars), "rows": len(bars), "error": None})
+            here = await _while_connected(request, working)
+            if here:
+                error = self._outcome(working, running, found)
+        finally:
+            running.ended(_status(working, error, found), error, found.rows)
+            working.cancel()
+            self._requests.end(running)
+            self._note(asked, running, found, time.monotonic() - began)
+        if not here:
+            self._traffic.cancelled_requests += 1
+            self._traffic.changed()
+            return Response(status_code=499)
+        if error is not None and not found.rows:
+            return self._failed(error)
+        return await self._bars(found, error, request)
+
+    async def _work(self, asked: HistoricalRequest, running: Running, found: Found) -> None:
+        await self._held()
+        start, end = time_of("start", asked.start), time_of("end", asked.end)
+        if start >= end:
+            raise Refused(f"start {asked.start!r} must lie before end {asked.end!r}")
+        async with self._requests.turn():
+            parts = self._vendor.parts(asked.timeframe, start, end)
+            name = await self._vendor.spelt(asked.symbol, asked.timeframe)
+            await self._vendor.fetch(
+                name,
+                asked.timeframe,
+                parts,
+                found,
+                lambda part, rows: running.told(part, len(parts), rows),
+            )
+
+    async def _held(self) -> None:
+        if self._gate is not None:
+            self._traffic.held += 1
+            self._traffic.changed()
+            try:
+                await self._gate.wait()
+            finally:
+                self._traffic.held -= 1
+        await asyncio.sleep(self._delay)
+
+    def _outcome(
+        self, working: asyncio.Task[None], running: Running, found: Found
+    ) -> str | None:
+        """Say in words why there may be more than came; nothing for nothing."""
+        if working.cancelled():
+            return running.stopped or "the request was stopped"
+        raised = working.exception()
+        if raised is None:
+            return found.partial or None
+        if isinstance(raised, errors.KtrdrError):
+            return raised.message
+        if isinstance(raised, Refused):
+            return str(raised)
+        raise raised
+
+    def _failed(self, error: str) -> Response:
+        self._traffic.failed(error)
+        return _json({"success": False, "data": None, "rows": 0, "error": error})
+
+    async def _bars(self, found: Found, error: str | None, request: Request) -> Response:
+        partial = None if error is None else f"partial: {error}"
+        if error is None and _ARROW in request.headers.get("accept", ""):
+            stream = await asyncio.to_thread(_arrow, found.parts)
+            if stream is not None:
+                return Response(stream, media_type=_ARROW)
+        data = await table(found)
+        return _json({"success": True, "data": data, "rows": found.rows, "error": partial})
+
+    def _note(
+        self, asked: HistoricalRequest, running: Running, found: Found, seconds: float
+    ) -> None:
+        facts = {
+            "symbol": asked.symbol,
+            "timeframe": asked.timeframe,
+            "start": asked.start,
+            "end": asked.end,
+            "operation_id": running.operation_id,
+            "status": running.status,
+            "rows": found.rows,
+            "seconds": round(seconds, 3),
+        }
+        shown = " ".join(f"{name}={str(value)[:200]!r}" for name, value in facts.items())
+        _log.info("hosts.ib: historical: %s", shown, extra={"facts": facts})
+
+
+def _status(working: asyncio.Task[None], error: str | None, found: Found) -> str:
+    if not working.done() or working.cancelled():
+        return "cancelled"
+    if working.exception() is not None or (error is not None and not found.rows):
+        return "failed"
+    return "completed"
+
+
+def _add_historical(app: FastAPI, historical: _Historical) -> None:
+    arrow = {200: {"content": {_ARROW: {"schema": {"type": "string", "format": "binary"}}}}}
+
+    @app.post("/data/historical", response_model=HistoricalAnswer, responses=arrow)  # type: ignore[arg-type]
+    async def bars(asked: HistoricalRequest, request: Request) -> Response:
+        return await historical.answer(asked, request)
+
+
+def _add_operations(app: FastAPI, requests: Requests) -> None:
+    @app.delete(
+        "/operations/{operation_id}",
+        response_model=CancelAnswer,
+        responses={404: {"model": CancelAnswer}},
+    )
+    async def cancel(operation_id: str) -> Response:
+        running = requests.find(operation_id)
+        if running is None:
+            error = f"no request for bars has the id {operation_id}"
+            answer = {"success": False, "operation_id": operation_id}
+            return _json({**answer, "status": None, "error": error}, 404)
+        stopped = running.status == "running"
+        running.stop("cancelled by DELETE")
+        status = "cancelled" if stopped else running.status
+        answer = {"success": stopped, "operation_id": operation_id, "status": status}
+        return _json({**answer, "error": None if stopped else "it has ended already"})
+
+    @app.get(
+        "/operations/{operation_id}/events",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {}}}, 404: {"model": CancelAnswer}},
+    )
+    async def events(operation_id: str, request: Request) -> Response:
+        running = requests.find(operation_id)
+        if running is None:
+            error = f"no request for bars has the id {operation_id}"
+            answer = {"success": False, "operation_id": operation_id}
+            return _json({**answer, "status": None, "error": error}, 404)
+        after = request.headers.get("last-event-id", "0")
+        number = int(after) if after.isdecimal() and len(after) < 10 else 0
+        return StreamingResponse(
+            running.events(number),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store"},
+        )
 
 
 def _add_control(app: FastAPI, traffic: Traffic, gate: Gate) -> None:
-    @app.post("/control/release")
+    @app.post("/control/release", include_in_schema=False)
     async def release(asked: ReleaseRequest) -> Answer:
         gate.release(asked.count)
         return {"held": traffic.held}
 
-    @app.post("/control/hold")
+    @app.post("/control/hold", include_in_schema=False)
     async def hold() -> Answer:
         gate.hold()
         return {"held": traffic.held}
 
-    @app.get("/control/wait")
+    @app.get("/control/wait", include_in_schema=False)
     async def wait(
         held: int = 0, cancelled: int = 0, closed: bool = False, seconds: float = 30.0
     ) -> Answer:
@@ -251,21 +399,40 @@ class _Counting:
             path: str = scope["path"]
             if path.startswith("/data/symbol-info/"):
                 path = "/data/symbol-info"
+            if path.startswith("/operations/"):
+                path = "/operations"
             if path != "/health/detailed" and not path.startswith("/control/"):
                 client = scope.get("client")
                 self._traffic.came(path, None if client is None else tuple(client))
         await self._app(scope, receive, send)
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, None]) -> bool:
-    """Finish ``work`` unless the client closes first; say whether it was finished."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_disconnected(request))
-    try:
+async def _while_connected(request: Request, working: asyncio.Future[Any]) -> bool:
+    """Wait for work to end, or the client to close; say whether it was the work."""
+    async with _leaving(request) as leaving:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         return working.done()
+
+
+async def _or_gone(request: Request, work: Any, traffic: Traffic) -> Any:
+    """Give what the work gives, unless the client closes first: the source is asked no further then."""
+    working = asyncio.ensure_future(work)
+    try:
+        if await _while_connected(request, working):
+            return working.result()
     finally:
         working.cancel()
+    traffic.cancelled_requests += 1
+    traffic.changed()
+    return Response(status_code=499)
+
+
+@asynccontextmanager
+async def _leaving(request: Request) -> AsyncIterator[asyncio.Future[None]]:
+    leaving = asyncio.ensure_future(_disconnected(request))
+    try:
+        yield leaving
+    finally:
         leaving.cancel()
 
 
@@ -274,56 +441,21 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _bars(asked: HistoricalRequest, source: Replay) -> Sequence[Bar]:
-    start, end = _time("start", asked.start), _time("end", asked.end)
-    if start >= end:
-        raise ValueError(f"start {asked.start!r} must lie before end {asked.end!r}")
+def _arrow(parts: Sequence[Bars]) -> bytes | None:
+    """Write an Arrow stream; nothing where pyarrow is not installed, or there is no bar."""
     try:
-        return source.between(asked.symbol, asked.timeframe, start, end)
-    except KeyError:
-        raise ValueError(_missing(asked.symbol, asked.timeframe, source)) from None
+        import pyarrow as pa  # type: ignore[import-untyped]
+    except ImportError:
+        return None
+    if not parts:
+        return None
+    tables = [pa.table(bars) for bars in parts]
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, tables[0].schema) as writer:
+        for each in tables:
+            writer.write_table(each)
+    return sink.getvalue()
 
 
-def _time(name: str, text: str) -> datetime:
-    try:
-        value = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{name} {text!r} is no ISO 8601 time") from None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
-
-
-def _missing(symbol: str, timeframe: str, source: Replay) -> str:
-    if not source.knows(symbol):
-        return _unknown(symbol, source)
-    has = ", ".join(source.timeframes(symbol))
-    return f"unsupported timeframe {timeframe!r} for {symbol}: this replay has {has}"
-
-
-def _unknown(symbol: str, source: Replay) -> str:
-    has = ", ".join(source.series)
-    return (
-        f"No security definition has been found for the request: {symbol!r} (this replay has {has})"
-    )
-
-
-def _table(bars: Sequence[Bar]) -> str:
-    return json.dumps(
-        {
-            _text(bar.time): {
-                "open": bar.open,
-                "high": bar.high,
-                "low": bar.low,
-                "close": bar.close,
-                "volume": bar.volume,
-            }
-            for bar in bars
-        }
-    )
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _json(answer: Answer) -> Response:
-    return Response(json.dumps(answer), media_type="application/json")
+def _json(answer: Answer, status: int = 200) -> Response:
+    return Response(json.dumps(answer), status, media_type="application/json")

@@ -1,27 +1,40 @@
-"""The command ``python -m ktrdr_core.hosts.ib``: its options, and what it announces."""
+"""The commands ``ktrdr-core serve ib`` and ``python -m ktrdr_core.hosts.ib``: their options, and what they announce."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import ipaddress
+import json
+import logging
+import os
 import socket
 import sys
+import time
 from contextlib import suppress
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..._extras import require
-from ...errors import KtrdrError
+from ...errors import ConfigurationError, KtrdrError
 from ...guard import RequestRules
 from .replay import sampledata
 
+if TYPE_CHECKING:
+    from ...data import BarSource
+    from .replay import Replay
 
-def main(arguments: list[str] | None = None) -> int:
+
+def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.hosts.ib") -> int:
     """Run the service; the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser(prog)
+    options = parser.parse_args(arguments)
+    if options.source == "csv" and options.folder is None:
+        parser.error("--source csv needs --folder")
     try:
-        require("the IB host service", "fastapi", "uvicorn", "bokeh_sampledata")
+        require("the IB host service", "fastapi", "uvicorn")
         rules = RequestRules(allowed_hosts=[*options.allow_host, *_reached_by(options.host)])
-        source = sampledata()
+        source, note = _source(options.source, options.folder)
     except KtrdrError as error:
         return _refuse(error.message)
     try:
@@ -34,17 +47,66 @@ def main(arguments: list[str] | None = None) -> int:
     from ..serve import serve
     from ..traffic import Gate
     from .app import create_app
+    from .vendor import HostLimits
 
+    _log_as(options.log)
     app = create_app(
-        source, delay=options.delay, gate=Gate() if options.gate else None, rules=rules
+        source,
+        delay=(0.15 if options.source == "replay" else 0.0)
+        if options.delay is None
+        else options.delay,
+        gate=Gate() if options.gate else None,
+        rules=rules,
+        limits=HostLimits(options.max_requests, options.max_parts),
     )
     serve(
         app,
         listener,
-        announce=lambda url: _announce(f"IB host service (replay: {source.note}) at {url}\n"),
+        announce=lambda url: _announce(f"IB host service ({note}) at {url}\n"),
         until_stdin_closes=options.until_stdin_closes,
     )
     return 0
+
+
+def _source(name: str, folder: Path | None) -> tuple[BarSource | Replay, str]:
+    """Make the source that was named, and say in words what it is.
+
+    Raises
+    ------
+    ConfigurationError
+        For a class that cannot be made a source.
+    """
+    if name == "replay":
+        require("the replay of daily bars", "bokeh_sampledata")
+        replay = sampledata()
+        return replay, f"replay: {replay.note}"
+    from ...data import CsvSource
+
+    if name == "csv":
+        csv = CsvSource(folder or Path())
+        return csv, f"csv: {folder}"
+    source = _of_class(name.removeprefix("python:"))
+    return source, f"{name.removeprefix('python:')}: {source.provider}"
+
+
+def _of_class(path: str) -> BarSource:
+    from ...data import BarSource
+
+    module, _, name = path.rpartition(".")
+    # As `python -m` does: what lies where one is.
+    sys.path.insert(0, os.getcwd())
+    try:
+        thing: Any = getattr(importlib.import_module(module), name)
+        made = thing if isinstance(thing, BarSource) else thing()
+    except Exception as error:
+        raise ConfigurationError(
+            f"--source python:{path} cannot be made: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(made, BarSource):
+        raise ConfigurationError(
+            f"--source python:{path} is no source: subclass ktrdr_core.BarSource"
+        )
+    return made
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,10 +116,21 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m ktrdr_core.hosts.ib",
-        description="An IB host service that replays the daily AAPL and MSFT bars of bokeh_sampledata.",
+        prog=prog,
+        description="An IB host service over recorded bars, a folder of CSV files, or a source of yours.",
+    )
+    parser.add_argument(
+        "--source",
+        type=_source_name,
+        default="replay",
+        metavar="replay|csv|python:module.Class",
+        help="replay: daily bars of AAPL and MSFT of bokeh_sampledata (default); csv: the files of --folder; "
+        "python:module.Class: a BarSource that is made without arguments",
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="of --source csv: where {SYMBOL}_{timeframe}.csv lie"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=5001, help="0 takes a free one (default: 5001)")
@@ -69,11 +142,31 @@ def _parser() -> argparse.ArgumentParser:
         help="also answer requests for this name, *.example for all below it, * for any; may be repeated",
     )
     parser.add_argument(
+        "--max-requests",
+        type=_at_least_one,
+        default=32,
+        metavar="N",
+        help="requests for bars that are worked on at once; as many others wait (default: 32)",
+    )
+    parser.add_argument(
+        "--max-parts",
+        type=_at_least_one,
+        default=100,
+        metavar="N",
+        help="into how many of the source's longest ranges one request may be cut (default: 100)",
+    )
+    parser.add_argument(
+        "--log",
+        choices=("none", "text", "json"),
+        default="none",
+        help="a line for each request for bars, on standard error (default: none)",
+    )
+    parser.add_argument(
         "--delay",
         type=_seconds,
-        default=0.15,
+        default=None,
         metavar="SECONDS",
-        help="how long each answer of /data/historical takes (default: 0.15)",
+        help="how long each answer of /data/historical takes besides (default: 0.15 for the replay, else 0)",
     )
     parser.add_argument(
         "--gate",
@@ -86,6 +179,20 @@ def _parser() -> argparse.ArgumentParser:
         help="end when standard input closes, so that the service does not outlive its parent",
     )
     return parser
+
+
+def _source_name(text: str) -> str:
+    module, _, name = text.removeprefix("python:").rpartition(".")
+    if text in ("replay", "csv") or (text.startswith("python:") and module and name):
+        return text
+    raise argparse.ArgumentTypeError(f"must be replay, csv or python:module.Class, not {text!r}")
+
+
+def _at_least_one(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    return value
 
 
 def _reached_by(host: str) -> list[str]:
@@ -102,6 +209,35 @@ def _seconds(text: str) -> float:
     if not 0 <= value < 3600:
         raise argparse.ArgumentTypeError(f"must be 0 to 3600 seconds, not {text}")
     return value
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a record; the facts of a request are its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Make the line."""
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def _log_as(form: str) -> None:
+    if form == "none":
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    plain = logging.Formatter("%(levelname)s: %(name)s: %(message)s")
+    handler.setFormatter(_JsonLines() if form == "json" else plain)
+    logger = logging.getLogger("ktrdr_core")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
 
 
 def _announce(line: str) -> None:

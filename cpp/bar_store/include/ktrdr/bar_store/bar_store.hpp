@@ -14,6 +14,7 @@
 #include <ktrdr/market/csv_style.hpp>
 #include <ktrdr/market/timeframe.hpp>
 #include <ktrdr/storage/database.hpp>
+#include <ktrdr/storage/file_lease.hpp>
 
 namespace ktrdr {
 
@@ -31,8 +32,10 @@ struct SeriesKey {
 /// What came of asking a provider for a range.
 enum class AskOutcome {
     bars,
-    /// Asked, and the provider confirmed that there is nothing.
+    /// Asked, and the provider confirmed that there is nothing, or no more than is stored.
     empty,
+    /// Asked, and what should or could be there did not come. It is asked for again; a second same answer confirms it.
+    unconfirmed,
     /// The provider answered, but with an error.
     failed,
     /// The provider said that this account may not have it.
@@ -41,7 +44,7 @@ enum class AskOutcome {
 
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(AskOutcome outcome) noexcept;
 
-/// One entry of the ledger of asked ranges.
+/// What the ledger says of a range. Of one answer there may be several: of what it proves, and of what it does not.
 struct LedgerEntry {
     TimeRange range{};
     AskOutcome outcome{AskOutcome::bars};
@@ -58,15 +61,37 @@ struct FirstTimestamp {
     friend bool operator==(const FirstTimestamp&, const FirstTimestamp&) = default;
 };
 
+/// What a provider says of what a symbol stands for, in the words of data.md: `stock`, `forex`, `crypto`, …; each empty
+/// where it does not say.
+struct Contract {
+    std::string asset_class{};
+    std::string exchange{};
+    std::string currency{};
+
+    friend bool operator==(const Contract&, const Contract&) = default;
+};
+
+/// The provider has re-based its history: prices from `at` on are `ratio` times what the bars stored before would be.
+struct BasisBreak {
+    UtcTime at{};
+    double ratio{1.0};
+    UtcTime found_at{};
+
+    friend bool operator==(const BasisBreak&, const BasisBreak&) = default;
+};
+
 /// All that is known of a series beside its bars, in one snapshot.
 struct SeriesFacts {
     /// When the provider last said that it knows the symbol; unset when it never did.
     std::optional<UtcTime> symbol_checked_at{};
+    Contract contract{};
     std::optional<FirstTimestamp> first_timestamp{};
     /// The stamp of the newest stored bar; unset when there is none.
     std::optional<UtcTime> newest_bar{};
     /// Oldest answer first.
     std::vector<LedgerEntry> ledger{};
+    /// By place.
+    std::vector<BasisBreak> breaks{};
 };
 
 /// What became of bars that were put over those stored.
@@ -74,8 +99,53 @@ struct MergedRows {
     std::size_t added{0};
     /// Their stamps were stored before, with whatever numbers.
     std::size_t replaced{0};
+    /// Of those, with other numbers.
+    std::size_t revised{0};
 
     friend bool operator==(const MergedRows&, const MergedRows&) = default;
+};
+
+/// What an answer brought and proved, ready to be stored.
+struct Segment {
+    /// Bars lie in it, and entries.
+    TimeRange range{};
+    Bars bars{};
+    std::vector<LedgerEntry> entries{};
+    /// Breaks of the basis that lie there are none any more, but for those found now.
+    TimeRange one_basis{};
+    std::vector<BasisBreak> breaks{};
+};
+
+/// What became of a segment.
+struct CommittedSegment {
+    MergedRows rows{};
+    /// Of its entries those that stayed unconfirmed.
+    std::vector<TimeRange> unconfirmed{};
+};
+
+/// What made a change.
+enum class ChangeCause {
+    /// An answer of a provider.
+    loaded,
+    /// Bars that somebody brought.
+    stored,
+    /// Somebody had them forgotten.
+    forgotten,
+};
+
+[[nodiscard]] KTRDR_EXPORT std::string_view to_string(ChangeCause cause) noexcept;
+
+/// A write that changed or removed bars, and can be undone.
+struct SeriesChange {
+    TimeRange range{};
+    ChangeCause cause{ChangeCause::loaded};
+    UtcTime changed_at{};
+    std::size_t added{0};
+    /// Their numbers became others.
+    std::size_t revised{0};
+    std::size_t removed{0};
+
+    friend bool operator==(const SeriesChange&, const SeriesChange&) = default;
 };
 
 /// A series that has bars.
@@ -89,11 +159,40 @@ struct StoredSeries {
     friend bool operator==(const StoredSeries&, const StoredSeries&) = default;
 };
 
+/// Something in the file that cannot be what was written.
+struct BarDamage {
+    /// Unset where it is of no one series.
+    std::optional<SeriesKey> series{};
+    /// As messages name it: `the chunk of 2024-01`. Empty where it is none of one chunk.
+    std::string chunk{};
+    std::string what{};
+};
+
+/// What was read, and what of it is damaged: of that the first 1000.
+struct BarCheck {
+    std::size_t series{0};
+    std::size_t chunks{0};
+    std::size_t bars{0};
+    std::size_t ledger_entries{0};
+    /// Earlier ones, of chunks.
+    std::size_t versions{0};
+    std::vector<BarDamage> damage{};
+};
+
+/// What a file took on the disk before its old versions and empty pages went, and takes since, its log too.
+struct Compacted {
+    std::uintmax_t bytes_before{0};
+    std::uintmax_t bytes_after{0};
+    /// Changes that cannot be undone any more.
+    std::size_t changes_freed{0};
+};
+
 /// Bars in chunks and the ledger of asked ranges, in the file of `storage`.
 ///
-/// A chunk holds a year of an intraday series or the whole of a longer one, as columns of little-endian numbers with a
-/// checksum. Bars and ledger of a segment change in one transaction, so neither a crash nor a full disk leaves one
-/// without the other.
+/// A chunk holds a month of a series of 1m to 5m, a year of a longer intraday one or the whole of any other. It is
+/// stored in blocks of at most 1,024 bars, each columns of little-endian numbers with a checksum, so that a further bar
+/// writes one block. Bars and ledger of a segment change in one transaction, so neither a crash nor a full disk leaves
+/// one without the other.
 ///
 /// Errors: those of `Database`; a chunk that is damaged is `storage`, naming series and chunk.
 /// Thread safety: every member from any thread; each blocks on the disk. Writers of one series may overlap: each merges
@@ -111,14 +210,18 @@ public:
     [[nodiscard]] Result<Bars> read(const SeriesKey& key, TimeRange range);
     [[nodiscard]] Result<SeriesFacts> facts(const SeriesKey& key);
 
-    /// Store an answer: bars (merged over what is there, which keeps its rows where the answer has none) and what the
-    /// ledger says of the parts of `range`, together or not at all. An entry makes those it covers obsolete, but a
-    /// failure never makes one of bars or empty so. `invalid_argument` for bars out of order or outside `range`.
-    Result<void> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars,
-                                std::span<const LedgerEntry> parts);
+    /// Store an answer, together or not at all: its bars (merged over what is there, which keeps its rows where the
+    /// answer has none), its entries and its breaks. An entry takes the place of what was said of its range, but one of
+    /// bars or empty stays until another covers it.
+    ///
+    /// An unconfirmed entry is stored as empty where answers from before `load_began` said the same of all of it, this
+    /// one brought no bar that was not stored, and the range was over for a day: a feed may lag, or have nothing for a
+    /// while. `invalid_argument` for bars out of order or outside the range.
+    Result<CommittedSegment> commit_segment(const SeriesKey& key, const Segment& segment,
+                                            UtcTime load_began = UtcTime::min());
     /// The same with one entry for all of `range`.
-    Result<void> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
-                                UtcTime asked_at);
+    Result<MergedRows> commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
+                                      UtcTime asked_at);
     /// Store bars that nobody was asked for, over what is there as `commit_segment` does, together or not at all; and
     /// that `covered` need not be asked for. `poll` is told how many bars are written and undoes all by an error.
     /// `invalid_argument` for bars out of order, or for ranges that are empty.
@@ -126,14 +229,39 @@ public:
                                  UtcTime stored_at, const std::function<Result<void>(std::size_t)>& poll = {});
     /// Every series with bars, by provider, symbol and length of the bars.
     [[nodiscard]] Result<std::vector<StoredSeries>> list();
-    /// Forget a series: its bars, its ledger and all else that is known of it. One that is not there is none.
-    Result<void> delete_series(const SeriesKey& key);
     /// How the file of the series' bars that was imported last writes numbers; the default where none was.
     [[nodiscard]] Result<CsvStyle> csv_style(const SeriesKey& key);
     /// Of a series that is stored; else nothing is kept.
     Result<void> remember_csv_style(const SeriesKey& key, const CsvStyle& style);
-    Result<void> remember_symbol(const SeriesKey& key, UtcTime checked_at);
+    Result<void> remember_symbol(const SeriesKey& key, UtcTime checked_at, const Contract& contract = {});
     Result<void> remember_first_timestamp(const SeriesKey& key, const FirstTimestamp& first);
+
+    /// The writes that can be undone, the newest first. One that changed or removed bars keeps what was in the chunks
+    /// that it touched, the last three versions of each; one that only adds bars keeps nothing.
+    [[nodiscard]] Result<std::vector<SeriesChange>> changes(const SeriesKey& key);
+    /// Put back what was in the range of the newest of `changes` before it, bars and ledger; bars that came later and
+    /// lie beside that range stay. A chunk that is damaged becomes what it was then, and what came since is not in the
+    /// ledger any more, so that the next load asks for it. `not_found` when there is no such change.
+    Result<SeriesChange> undo(const SeriesKey& key);
+    /// Drop the bars that start inside `range`, and what the ledger says of it; how many bars that were. It can be
+    /// undone, but for damaged chunks. `invalid_argument` for an empty range.
+    Result<std::size_t> forget(const SeriesKey& key, TimeRange range, UtcTime at);
+    /// Drop all of a series, its versions too; how many bars that were. `not_found` when there is nothing of it.
+    Result<std::size_t> remove(const SeriesKey& key);
+
+    /// Keep others, in this process and in every other, from asking for bars of `range` at the same time, while the
+    /// lease lives. Null while another has a lease on any of it: who waits for that looks again, and then reads the
+    /// ledger anew, for the other has stored what it asked for. A holder that dies has let go. Nothing is written, and
+    /// no other call of this class minds leases. Ranges are held in whole seconds.
+    [[nodiscard]] Result<std::unique_ptr<FileLease>> lease(const SeriesKey& key, TimeRange range);
+
+    /// Read the whole file: SQLite's own check, then every chunk and version (checksum, order, count, ends), and the
+    /// ledger against the bars. Errors are damage too, where something could be read before them. Cost: the size of the
+    /// file.
+    [[nodiscard]] Result<BarCheck> verify();
+    /// Free the earlier versions, after which nothing can be undone, and give the space to the disk. Needs room for a
+    /// copy of the file meanwhile; `storage` while another process writes to it.
+    Result<Compacted> compact();
 
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return database_->file(); }
 

@@ -74,6 +74,10 @@ public:
                                               const GridOptions& options);
 
     [[nodiscard]] const Timeframe& timeframe() const noexcept { return timeframe_; }
+    /// When the market trades; null where nobody said.
+    [[nodiscard]] const SessionCalendarPtr& calendar() const noexcept { return calendar_; }
+    /// Whether bars lie outside of the sessions' hours, too; never of a market that trades around the clock.
+    [[nodiscard]] bool extended() const noexcept { return extended_; }
 
     [[nodiscard]] UtcTime end_of(UtcTime stamp) const noexcept { return period_of(stamp).end; }
     [[nodiscard]] Period period_of(UtcTime stamp) const noexcept;
@@ -92,6 +96,8 @@ public:
     [[nodiscard]] UtcTime floor(UtcTime time) const noexcept;
     /// The stamp of the period after. Without a calendar that is where this one ends, so days keep their hour.
     [[nodiscard]] UtcTime next(UtcTime stamp) const noexcept;
+    /// The stamp of the period after, were the market never closed.
+    [[nodiscard]] UtcTime next_unbroken(UtcTime stamp) const noexcept { return plain_period(stamp).end; }
     /// The stamp under which a bar is stored that its provider stamps otherwise: by a local midnight, any time inside
     /// the period, the last day of a week or month (as IB does). Bars shorter than a day, and all without a calendar,
     /// keep theirs.

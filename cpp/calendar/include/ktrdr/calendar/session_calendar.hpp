@@ -62,6 +62,8 @@ public:
     [[nodiscard]] TimeRange coverage() const noexcept;
     /// A market whose session opens where the one before it closes: forex, crypto.
     [[nodiscard]] bool around_the_clock() const noexcept { return around_the_clock_; }
+    /// How far the exchange's clock is ahead of UTC.
+    [[nodiscard]] std::chrono::minutes offset_at(UtcTime time) const noexcept;
     /// On which weekday its weeks begin: the first that trades after the longest run of days that do not.
     [[nodiscard]] std::chrono::weekday first_of_week() const noexcept { return first_of_week_; }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
@@ -69,9 +70,10 @@ public:
     /// The short name under which its bars are stored.
     [[nodiscard]] virtual std::string provider() const = 0;
     [[nodiscard]] virtual SourceLimits describe(const Timeframe& timeframe) const = 0;
-    /// `symbol_unknown` when the provider does not know it.
-    [[nodiscard]] virtual boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe timeframe,
-                                                                               SourceCall call) = 0;
+    /// What the symbol stands for, as far as the provider says. `symbol_unknown` when it does not know it.
+    [[nodiscard]] virtual boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol,
+                                                                                   Timeframe timeframe,
+                                                                                   SourceCall call) = 0;
     /// The start of the oldest bar there is, unset when the provider cannot say.
     [[nodiscard]] virtual boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
                                                                                                  Timeframe timeframe,

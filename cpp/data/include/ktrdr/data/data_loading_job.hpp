@@ -8,12 +8,16 @@
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/data/load_request.hpp>
 #include <ktrdr/operations/operation.hpp>
 
 namespace ktrdr {
+
+struct AskedSegment;
+struct LoadedSegments;
 
 /// What a load works with. The executors and the clock must outlive it.
 struct LoadMeans {
@@ -31,8 +35,9 @@ struct LoadMeans {
 /// announced; the result is what the store then has of the range.
 ///
 /// Errors: an error of the source when nothing came; a storage error at once; `no_data` when the provider has nothing
-/// of the range. When some segments came and others did not, or an answer may lack bars, the result is what there is,
-/// the operation gets a warning, and the next load asks for them. Cancellation: between segments, inside each call of
+/// of the range; `invalid_argument` where the request has no start and the source cannot say where its bars begin. When
+/// some segments came and others did not, or an answer may lack bars, the result is what there is, the operation gets a
+/// warning, and the next load asks for them. Cancellation: between segments, inside each call of
 /// the source, and before the result; segments stored stay stored. Thread safety: `run` on the io thread, once.
 class KTRDR_EXPORT DataLoadingJob final : private Counted<DataLoadingJob> {
 public:
@@ -44,20 +49,24 @@ public:
     [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> run();
 
 private:
-    struct Segments;
-
     [[nodiscard]] boost::asio::awaitable<Result<void>> ask_for_missing();
     [[nodiscard]] boost::asio::awaitable<Result<void>> learn_symbol(SeriesFacts facts);
     [[nodiscard]] boost::asio::awaitable<Result<void>> learn_first_timestamp(SeriesFacts facts);
-    [[nodiscard]] boost::asio::awaitable<Result<void>> load_segments(std::vector<TimeRange> ranges);
-    [[nodiscard]] boost::asio::awaitable<void> lane(std::shared_ptr<Segments> segments);
-    [[nodiscard]] boost::asio::awaitable<void> load_one(std::shared_ptr<Segments> segments, TimeRange range);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> load_segments(std::vector<TimeRange> missing, BarGrid grid);
+    [[nodiscard]] boost::asio::awaitable<Result<std::vector<AskedSegment>>> plan_segments(
+        std::vector<TimeRange> missing, BarGrid grid, std::chrono::nanoseconds span);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> warn_of_breaks();
     [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> read_bars();
 
-    [[nodiscard]] Result<void> summarise(const Segments& segments) const;
-    void warn_of_shortfall(const Segments& segments) const;
+    /// What the mode asks for. `invalid_argument` where only a first timestamp could say it.
+    [[nodiscard]] Result<TimeRange> range_to_ask(const SeriesFacts& facts, const BarGrid& grid) const;
+    [[nodiscard]] std::vector<TimeRange> missing_of(TimeRange range, const SeriesFacts& facts,
+                                                    const BarGrid& grid) const;
+    [[nodiscard]] Result<void> summarise(const LoadedSegments& loaded, const BarGrid& grid) const;
+    void warn_of_shortfall(const LoadedSegments& loaded, const BarGrid& grid) const;
+    void warn(const std::string& text) const;
     void enter(LoadStep step);
-    void announce(const Segments& segments);
+    void announce(const LoadedSegments& loaded);
     [[nodiscard]] Result<void> check_alive(std::string_view where) const;
     [[nodiscard]] SourceCall call() const;
     [[nodiscard]] Error no_data() const;
@@ -66,6 +75,7 @@ private:
     const LoadMeans means_;
     const std::shared_ptr<Operation> operation_;
     std::optional<UtcTime> first_{};
+    TimeRange asked_{};
     std::optional<Error> segment_error_{};
 };
 

@@ -17,9 +17,9 @@
 /// Errors: `host_service` when the service says that it failed, `protocol` for an answer that breaks the contract.
 namespace ktrdr {
 
-/// `symbol_unknown` when the answer says that the symbol is not valid.
-[[nodiscard]] KTRDR_EXPORT Result<void> read_validation(const boost::json::value& answer, const std::string& symbol,
-                                                        const std::string& asked);
+/// What the answer's `contract_info` says, in our words; `symbol_unknown` when the symbol is not valid.
+[[nodiscard]] KTRDR_EXPORT Result<Contract> read_validation(const boost::json::value& answer, const std::string& symbol,
+                                                            const std::string& asked);
 
 /// Unset when the service does not know it.
 [[nodiscard]] KTRDR_EXPORT Result<std::optional<UtcTime>> read_head_timestamp(const boost::json::value& answer,

@@ -17,8 +17,10 @@ struct LoadRequest {
     /// ISO 8601, without an offset UTC. An end that is a date without a time includes that day.
     std::optional<std::string> start_date{};
     std::optional<std::string> end_date{};
-    /// local or full.
+    /// local, tail, backfill or full.
     std::string mode{"local"};
+    /// Ask for all of the range, what is stored too.
+    bool refresh{false};
     /// The caller's own id, or empty.
     std::string operation_id{};
     /// The operation that the load belongs to, and is cancelled with; or empty.
@@ -30,7 +32,11 @@ struct LoadRequest {
 enum class LoadMode {
     /// Only what is stored; no network.
     local,
-    /// What the store lacks of the range is asked for.
+    /// From the newest stored bar on; of a series without bars the last 30 days.
+    tail,
+    /// Up to the newest stored bar, holes among them; of a series without bars the whole range.
+    backfill,
+    /// What the store lacks of the range.
     full,
 };
 
@@ -40,8 +46,9 @@ enum class LoadMode {
 struct LoadTask {
     SeriesKey key;
     LoadMode mode{LoadMode::local};
-    /// In full mode it ends no later than the last closed bar.
+    /// From the start of time where the request has none. But in local mode it ends no later than the last closed bar.
     TimeRange range{};
+    bool refresh{false};
 };
 
 /// Errors: `invalid_argument` naming the argument, its value and what is allowed. Nothing is asked or stored.

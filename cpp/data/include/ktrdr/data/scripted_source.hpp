@@ -17,16 +17,17 @@
 
 namespace ktrdr {
 
-/// A source that has the bars it was given: for tests of what loads, without a service.
+/// A source that has the bars it was given: for demonstrations, and tests of what loads, without a service.
 ///
 /// Errors: `symbol_unknown` for a symbol without bars; what `fail_with` said.
 /// Cancellation: a fetch that is held ends with `cancelled` (or `timed_out`).
 /// Thread safety: every member from any thread.
-/// Lifetime: `io` must outlive it.
+/// Lifetime: `io` and the clock must outlive it.
 class KTRDR_EXPORT ScriptedSource final : public BarSource {
 public:
-    /// `provider`: under which its bars are stored.
-    ScriptedSource(Executor& io, std::string provider) : io_(io), provider_(std::move(provider)) {}
+    /// `provider`: under which its bars are stored. With a clock it gives only bars that are closed by then.
+    ScriptedSource(Executor& io, std::string provider, const Clock* clock = nullptr)
+        : io_(io), provider_(std::move(provider)), clock_(clock) {}
 
     /// What it has of a series from now on, in place of what it had. `invalid_argument` for bars that cannot be (see
     /// `Bars::check`) and a symbol that nobody could ask for.
@@ -43,8 +44,8 @@ public:
 
     [[nodiscard]] std::string provider() const override { return provider_; }
     [[nodiscard]] SourceLimits describe(const Timeframe&) const override { return {}; }
-    [[nodiscard]] boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe timeframe,
-                                                                       SourceCall call) override;
+    [[nodiscard]] boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol, Timeframe timeframe,
+                                                                           SourceCall call) override;
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
                                                                                          Timeframe timeframe,
                                                                                          SourceCall call) override;
@@ -57,10 +58,14 @@ private:
     [[nodiscard]] std::shared_ptr<Gate> enter();
     void leave(const std::shared_ptr<Gate>& gate);
     /// What the series has inside `segment`.
-    [[nodiscard]] Result<SourceAnswer> answer(const Series& series, TimeRange segment) const;
+    [[nodiscard]] Result<SourceAnswer> answer(const Series& series, const Timeframe& timeframe,
+                                              TimeRange segment) const;
+    /// Its series, for an error.
+    [[nodiscard]] std::string contents() const;
 
     Executor& io_;
     const std::string provider_;
+    const Clock* const clock_;
     mutable std::mutex mutex_;
     std::condition_variable held_one_;
     std::map<Series, Bars> bars_{};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,10 @@ struct BarFault {
 ///
 /// The columns must be of one length. Cost: one pass.
 [[nodiscard]] KTRDR_EXPORT std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe);
+
+/// What every stamp of a timeframe is a multiple of, whatever the session: offsets of zones and openings are quarters
+/// of an hour.
+[[nodiscard]] KTRDR_EXPORT std::chrono::nanoseconds stamp_step(const Timeframe& timeframe);
 
 /// `invalid_argument` with row, stamp and column. `place` is how a person finds the row: `row 7`, `a.csv: line 9`.
 [[nodiscard]] KTRDR_EXPORT Error to_error(const BarFault& fault, const Bars& bars, std::string_view place);

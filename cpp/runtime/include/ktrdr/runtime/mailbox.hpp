@@ -24,10 +24,14 @@
 namespace ktrdr {
 
 class HttpStream;
+class SourceAsk;
+struct SourceReply;
 
-/// What a call brings: JSON, the outcomes of a batch of calls, an answer, a stream, pieces of one, or events.
+/// What a call brings: JSON, the outcomes of a batch of calls, an answer, a stream, pieces of one, events, what a
+/// source is asked, or what one has answered.
 using Reply = std::variant<boost::json::value, std::vector<Result<boost::json::value>>, Response,
-                           std::shared_ptr<HttpStream>, std::shared_ptr<BodyPieces>, std::vector<ServerEvent>>;
+                           std::shared_ptr<HttpStream>, std::shared_ptr<BodyPieces>, std::vector<ServerEvent>,
+                           std::shared_ptr<SourceAsk>, std::shared_ptr<SourceReply>>;
 
 /// One thing that Python has to hear, as plain data. `key` is the listener's own number.
 struct Mail {

@@ -91,6 +91,9 @@ public:
     /// Give pages that nothing uses back to the file system, at most so many; true while there are more. A file that
     /// was made before this was possible keeps them for what is written next.
     [[nodiscard]] Result<bool> give_back(std::size_t pages);
+    /// Write the file anew without what nothing uses, which takes room for a copy of it. `storage` while another
+    /// process writes to it.
+    Result<void> vacuum();
     /// Put the write-ahead log into the file and make it empty, as far as readers and others let it.
     Result<void> empty_log();
     /// From the root, without links.

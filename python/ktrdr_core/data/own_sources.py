@@ -1,0 +1,123 @@
+"""Sources that need no vendor: a folder of CSV files, and bars that are there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import _bridge, _core
+from .._bridge.arguments import explained
+from .frames import native_bars
+from .sources import NativeSource
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from .frames import Frame
+
+
+class CsvSource(NativeSource):
+    """Bars from a folder of CSV files, one a series: ``{SYMBOL}_{timeframe}.csv``.
+
+    They are read as ``DataManager.import_csv`` reads them, on the core's threads, when a load asks for them; what a
+    file's name cannot hold stands in it as in a URL (``BTC%2FUSDT_1h.csv``). A file that was replaced is seen by the next
+    load that asks; a last bar that is not closed yet is left out.
+
+    Parameters
+    ----------
+    folder : path
+        Where the files lie.
+    provider : str
+        Under which name the bars are stored.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such folder.
+    InvalidArgumentError
+        For a provider that cannot be. From a load, for a file that is broken anywhere, naming file, line and column.
+    SymbolNotFoundError
+        From a load, when there is no file of the series, naming those that there are.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ktrdr_core import DataManager
+    >>> from ktrdr_core.data import CsvSource
+    >>> Path("files").mkdir()
+    >>> text = "timestamp,open,high,low,close,volume\\n2024-01-02T00:00:00Z,10,12,9,11,100\\n"
+    >>> _ = Path("files/ACME_1d.csv").write_text(text)
+    >>> with DataManager(data_dir="bars", source=CsvSource("files"), env={}) as data:
+    ...     data.load_data("ACME", "1d", "2024-01-01", "2024-01-31", mode="full").result()
+    <Bars ACME 1d: 1 from 2024-01-02T00:00:00Z to 2024-01-02T00:00:00Z>
+    """
+
+    _native: _core.CsvSource
+
+    @explained
+    def __init__(self, folder: str | os.PathLike[str], provider: str = "csv") -> None:
+        _bridge.start()
+        self._native = _core.CsvSource(Path(folder), provider)
+        self._folder = Path(folder)
+
+    def __repr__(self) -> str:
+        return f"<CsvSource {self._folder}>"
+
+
+class ReplaySource(NativeSource):
+    """Bars that are there already, given as a source: for demonstrations and tests.
+
+    Parameters
+    ----------
+    bars : mapping
+        ``{(symbol, timeframe): frame}``, each in any form that ``DataManager.store`` takes, oldest first. They are copied
+        (``Bars`` are shared). One that is not closed yet is given when it is.
+    provider : str
+        Under which name the bars are stored.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For what is no frame, an impossible symbol or timeframe, and bars out of order.
+
+    Examples
+    --------
+    >>> from ktrdr_core import DataManager
+    >>> from ktrdr_core.data import ReplaySource
+    >>> days = {"timestamp": ["2024-01-02", "2024-01-03"], "open": [1, 2], "high": [2, 3], "low": [1, 1], "close": [2, 2]}
+    >>> with DataManager(data_dir="bars", source=ReplaySource({("ACME", "1d"): days}), env={}) as data:
+    ...     data.load_data("ACME", "1d", "2024-01-01", "2024-01-31", mode="full").result()
+    <Bars ACME 1d: 2 from 2024-01-02T00:00:00Z to 2024-01-03T00:00:00Z>
+    """
+
+    _native: _core.ScriptedSource
+
+    def __init__(
+        self, bars: Mapping[tuple[str, str], Frame] | None = None, *, provider: str = "replay"
+    ) -> None:
+        _bridge.start()
+        self._native = _core.ScriptedSource(provider)
+        self._series: list[tuple[str, str]] = []
+        for (symbol, timeframe), frame in (bars or {}).items():
+            self.give(symbol, timeframe, frame)
+
+    def give(self, symbol: str, timeframe: str, frame: Frame) -> None:
+        """Give a series its bars, in place of what it had.
+
+        Raises
+        ------
+        InvalidArgumentError
+            As when it is made.
+        """
+        self._native.give(symbol, timeframe, native_bars(frame)[0])
+        if (symbol, timeframe) not in self._series:
+            self._series.append((symbol, timeframe))
+
+    @property
+    def series(self) -> list[tuple[str, str]]:
+        """What it has, as (symbol, timeframe)."""
+        return list(self._series)
+
+    def __repr__(self) -> str:
+        return f"<ReplaySource {len(self._series)} series>"

@@ -1,0 +1,143 @@
+"""The wire contract of the IB host service: what is asked and answered, as its OpenAPI says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class HistoricalRequest(BaseModel):
+    """``POST /data/historical``. Times are ISO 8601, without an offset UTC; the range is ``[start, end)``."""
+
+    symbol: str
+    timeframe: str
+    start: str
+    end: str
+    instrument_type: str | None = None
+    operation_id: str | None = Field(None, min_length=1, max_length=128)
+
+
+class ValidateRequest(BaseModel):
+    """``POST /data/validate``."""
+
+    symbol: str
+    timeframes: list[str] | None = None
+
+
+class ReleaseRequest(BaseModel):
+    """``POST /control/release``: how many requests may pass; None opens the gate."""
+
+    count: int | None = None
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class About(_Answer):
+    """``GET /``."""
+
+    service: str
+    version: str
+    source: str
+    endpoints: list[str]
+
+
+class IbStatus(_Answer):
+    """How the way to the provider is."""
+
+    connected: bool
+    connection_count: int
+
+
+class Health(_Answer):
+    """``GET /health``."""
+
+    healthy: bool
+    service: str
+    timestamp: str
+    status: str
+    ib_status: IbStatus
+
+
+class DetailedHealth(_Answer):
+    """``GET /health/detailed``; the figures that the contract does not name are additions."""
+
+    healthy: bool
+    service: str
+    timestamp: str
+    ib_gateway_connected: bool
+    active_connections: int
+    max_connections: int
+    total_requests: int
+    requests: dict[str, int]
+    cancelled_requests: int
+    held_requests: int
+    error_count: int
+    last_error: str | None
+    uptime_seconds: float
+    connection_pool_status: dict[str, Any]
+
+
+class HistoricalAnswer(_Answer):
+    """``data`` is JSON in a string: ``{"2024-01-01T00:00:00.000Z": {"open": …}}``.
+
+    ``success`` with an ``error`` that begins with ``partial:`` says that there may be more than came.
+    """
+
+    success: bool
+    data: str | None
+    rows: int
+    error: str | None
+
+
+class Contract(_Answer):
+    """The instrument, in IB's own words."""
+
+    symbol: str
+    sec_type: str = Field(alias="secType")
+    exchange: str
+    currency: str
+
+
+class ContractInfo(_Answer):
+    """A symbol, with every field of which clients of the contract make a record; ``validated_at`` in seconds since 1970."""
+
+    symbol: str
+    contract: Contract
+    asset_type: str
+    exchange: str
+    currency: str
+    description: str
+    validated_at: float
+    trading_hours: dict[str, Any] | None
+    head_timestamps: dict[str, str | None]
+
+
+class ValidateAnswer(_Answer):
+    """Of ``POST /data/validate`` and ``GET /data/symbol-info/{symbol}``."""
+
+    success: bool
+    is_valid: bool
+    error_message: str | None
+    contract_info: ContractInfo | None
+    head_timestamps: dict[str, str | None]
+    error: str | None
+
+
+class HeadTimestampAnswer(_Answer):
+    """``GET /data/head-timestamp``."""
+
+    success: bool
+    timestamp: str | None
+    error: str | None
+
+
+class CancelAnswer(_Answer):
+    """``DELETE /operations/{id}``; ``status`` is where the request stood."""
+
+    success: bool
+    operation_id: str
+    status: str | None
+    error: str | None

@@ -1,0 +1,119 @@
+"""Requests for bars that are worked on: how far each is, and how it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+# Ended requests whose events can still be read, and events that are kept of one.
+_MOST_ENDED, _MOST_EVENTS = 100, 1000
+
+
+class Running:
+    """One request for bars. Confined to the service's loop."""
+
+    def __init__(self, operation_id: str) -> None:
+        self.operation_id = operation_id
+        #: running, completed, failed or cancelled.
+        self.status = "running"
+        self.task: asyncio.Task[Any] | None = None
+        #: Why it was stopped; empty where nobody stopped it.
+        self.stopped = ""
+        self._events: list[dict[str, Any]] = []
+        self._changed = asyncio.Event()
+
+    def told(self, part: int, parts: int, rows: int) -> None:
+        """Tell how far it is."""
+        self._tell(
+            {
+                "status": self.status,
+                "part": part,
+                "parts": parts,
+                "rows": rows,
+                "percentage": 100.0 * part / max(parts, 1),
+            }
+        )
+
+    def ended(self, status: str, error: str | None, rows: int) -> None:
+        """Tell how it ended."""
+        if self.status == "running":
+            self.status = status
+            self._tell({"status": status, "rows": rows, "error": error})
+
+    def stop(self, why: str) -> None:
+        """Have it end with what is there."""
+        if self.status == "running" and not self.stopped:
+            self.stopped = why
+            if self.task is not None:
+                self.task.cancel()
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        if len(self._events) < _MOST_EVENTS or self.status != "running":
+            self._events.append(event)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def events(self, after: int) -> AsyncIterator[str]:
+        """Give its events behind a number, as server-sent events, up to its end."""
+        sent = max(after, 0)
+        while True:
+            changed = self._changed
+            for number, event in enumerate(self._events[sent:], start=sent + 1):
+                sent = number
+                name = "progress" if "part" in event else "state"
+                yield f"id: {number}\r\nevent: {name}\r\ndata: {json.dumps(event)}\r\n\r\n"
+            if self.status != "running":
+                return
+            await changed.wait()
+
+
+class Requests:
+    """Those that are worked on, and the last that have ended. Confined to the service's loop."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._turns = asyncio.Semaphore(most)
+        self._under_way: set[Running] = set()
+        self._known: OrderedDict[str, Running] = OrderedDict()
+        self.closing = ""
+
+    def begin(self, operation_id: str | None) -> Running | str:
+        """Take a request on; in words why not."""
+        if self.closing:
+            return self.closing
+        if len(self._under_way) >= 2 * self._most:
+            return f"busy: {len(self._under_way)} requests are under way or wait, the limit: ask again later"
+        known = None if operation_id is None else self._known.get(operation_id)
+        if known is not None and known.status == "running":
+            return f"operation {operation_id} is under way already: give each request its own id"
+        running = Running(operation_id or "")
+        self._under_way.add(running)
+        if operation_id is not None:
+            self._known[operation_id] = running
+        return running
+
+    def turn(self) -> asyncio.Semaphore:
+        """Give what lets only so many through at once."""
+        return self._turns
+
+    def end(self, running: Running) -> None:
+        """Forget one that has ended, but for its events."""
+        self._under_way.discard(running)
+        ended = [name for name, each in self._known.items() if each.status != "running"]
+        for name in ended[: max(0, len(ended) - _MOST_ENDED)]:
+            del self._known[name]
+
+    def find(self, operation_id: str) -> Running | None:
+        """Look for one by its id."""
+        return self._known.get(operation_id)
+
+    def close(self, why: str) -> None:
+        """Have all of them answer with what is there, and take on no more."""
+        self.closing = why
+        for running in list(self._under_way):
+            running.stop(why)
