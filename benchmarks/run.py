@@ -23,6 +23,8 @@ ENTRIES = (
     "operations",
     "store",
     "own_bars",
+    "bytes_written",
+    "quality",
     "command_line",
     "latencies",
     "worker",

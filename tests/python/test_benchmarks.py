@@ -14,7 +14,17 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "entry",
-    ["operations", "command_line", "latencies", "worker", "streams", "readers", "own_bars"],
+    [
+        "operations",
+        "command_line",
+        "latencies",
+        "worker",
+        "streams",
+        "readers",
+        "own_bars",
+        "bytes_written",
+        "quality",
+    ],
 )
 def test_an_entry_gives_its_table(entry: str) -> None:
     done = subprocess.run(

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ktrdr_core import BarSource, Client
-from ktrdr_core.data import CsvSource, ReplaySource, SourceAnswer, SourceLimits
+from ktrdr_core import BarSource, Client, errors
+from ktrdr_core.data import CsvSource, IbDataAdapter, ReplaySource, SourceAnswer, SourceLimits
 from ktrdr_core.testing import FakeSource, SourceCase, SourceSuite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ktrdr_core.hosts.child import HostProcess
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PRICES = ("open", "high", "low", "close", "volume")
@@ -69,6 +71,29 @@ class TestCsvSource(SourceSuite):
         lines = [",".join(map(str, row)) for row in rows]
         (tmp_path / "AAPL_1d.csv").write_text(f"timestamp,{','.join(PRICES)}\n" + "\n".join(lines))
         return case_of(CsvSource(tmp_path))
+
+
+class TestIbDataAdapter(SourceSuite):
+    """Over a service that answers from recorded bars, which is itself asked by the same suite's rules."""
+
+    @pytest.fixture
+    def case(self, host: HostProcess) -> SourceCase:
+        year = ("2005-01-03", "2005-12-30")
+        return SourceCase(
+            IbDataAdapter(host.url, env={}),
+            "AAPL",
+            "1d",
+            *year,
+            "NOPE",
+            ("1980-01-01", "1980-02-01"),
+        )
+
+
+def test_an_adapter_without_a_service_is_refused() -> None:
+    with pytest.raises(errors.ConfigurationError, match="no IB host service is named"):
+        IbDataAdapter(env={})
+    with pytest.raises(errors.ConfigurationError):
+        IbDataAdapter("ftp://localhost", env={})
 
 
 class TestSpreadsheetSource(SourceSuite):

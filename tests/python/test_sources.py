@@ -16,7 +16,7 @@ import pytest
 
 from child import child
 from ktrdr_core import Bars, BarSource, CancellationToken, DataManager, errors
-from ktrdr_core.data import DroppedRow, SourceAnswer, SourceCalls, SourceLimits
+from ktrdr_core.data import Contract, DroppedRow, SourceAnswer, SourceCalls, SourceLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -275,6 +275,32 @@ def test_a_symbol_may_be_unknown_by_answer_or_by_error(tmp_path: Path) -> None:
     assert len(load(Knowing(), tmp_path, "NONE")) == 31
 
 
+def test_what_a_symbol_stands_for_decides_when_bars_are_expected(tmp_path: Path) -> None:
+    asked: list[tuple[datetime, datetime]] = []
+
+    class Stocks(Ramp):
+        def validate_symbol(self, symbol: str, timeframe: str) -> Contract:
+            return Contract("stock", "NASDAQ", "USD")
+
+        def fetch(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> Any:
+            asked.append((start, end))
+            given = columns(start, end)
+            traded = np.is_busday(given["timestamp"])
+            return {name: values[traded] for name, values in given.items()}
+
+    source = Stocks()
+    assert asyncio.run(SourceCalls(source).validate_symbol("AAPL", "1d")) == Contract(
+        "stock", "NASDAQ", "USD"
+    )
+    with DataManager(tmp_path, source=source, env={}) as data:
+        data.load_data("AAPL", "1d", "2024-02-05", "2024-02-09", mode="full").result(30)
+        count = len(asked)
+        # A Saturday and a Sunday: nothing is expected.
+        with pytest.raises(errors.NoDataError):
+            data.load_data("AAPL", "1d", "2024-02-10", "2024-02-11", mode="full").result(30)
+        assert len(asked) == count
+
+
 @pytest.mark.parametrize(
     "first",
     [
@@ -339,10 +365,13 @@ def test_no_bars_are_an_answer_and_not_asked_for_again(nothing: Any, tmp_path: P
             raise errors.NoDataError("none")
         return nothing
 
-    for _ in range(2):
+    counts = []
+    for _ in range(3):
         with pytest.raises(errors.NoDataError):
             load(answering(give), tmp_path)
-    assert len(asked) == 1
+        counts.append(len(asked))
+    # The second same answer confirms the first.
+    assert counts[0] < counts[1] == counts[2]
 
 
 def test_rows_without_a_price_are_left_out_named_and_asked_for_again(tmp_path: Path) -> None:
@@ -365,7 +394,9 @@ def test_rows_without_a_price_are_left_out_named_and_asked_for_again(tmp_path: P
         assert "close" in warning
         broken = False
         assert len(data.load_data("AAPL", "1d", **MONTH).result(30)) == 31
-    assert asked[1] == (datetime(2024, 1, 8, tzinfo=UTC), datetime(2024, 1, 9, tzinfo=UTC))
+    start, end = asked[-1]
+    assert start <= datetime(2024, 1, 8, tzinfo=UTC) < end
+    assert end - start < timedelta(days=10)
 
 
 def test_a_partial_answer_is_kept_told_and_asked_for_again(tmp_path: Path) -> None:
@@ -443,7 +474,7 @@ def test_an_answer_that_cannot_be_is_an_error_that_names_the_question(
 @pytest.mark.parametrize(
     ("method", "value", "said"),
     [
-        ("validate_symbol", "yes", "answered 'yes': answer True, False"),
+        ("validate_symbol", "yes", "answered 'yes': answer a Contract, True, False"),
         ("first_timestamp", 5, "not int"),
         ("first_timestamp", "soon", "soon"),
         ("first_timestamp", pd.NaT, "NaT"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ktrdr_core import CancelReason, HostServiceConfig, ProgressState, ServiceCall, _core, errors
-from ktrdr_core.data import Series, SourceAnswer, SourceLimits, Stored
+from ktrdr_core.data import Contract, Series, SourceAnswer, SourceLimits, Stored
 from ktrdr_core.http import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
 from ktrdr_core.operations import (
     MetricsPage,
@@ -72,6 +72,7 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
     (StoreCheck(1, 2, [StoreDamage("op_1", 0, "status: …")]), {"events": 3}),
     (Stored("ACME", "1d", 3, 2, 1, NOON, NOON), {"added": 3}),
     (Series("IB", "ACME", "1d", 3, NOON, NOON), {"bars": 4}),
+    (Contract("etf", "ARCA"), {"currency": "USD"}),
     (SourceLimits(timedelta(days=7), 1), {"max_in_flight": 2}),
     (SourceAnswer(partial="capped", dropped=(("2024-01-02", "is smudged"),)), {"partial": ""}),
     (MetricsPage([{"loss": 0.5, "seq": 3}], 3), {"cursor": 4}),
@@ -99,6 +100,7 @@ HANDLES = {
     "EventStream",
     "GenericProgressManager",
     "Headers",
+    "IbDataAdapter",
     "Operation",
     "OperationContext",
     "OperationScope",

@@ -10,6 +10,7 @@ void bind_cancellation(pybind11::module_& module);
 void bind_progress(pybind11::module_& module);
 void bind_market(pybind11::module_& module);
 void bind_calendar(pybind11::module_& module);
+void bind_quality(pybind11::module_& module);
 void bind_features(pybind11::module_& module);
 void bind_operations(pybind11::module_& module);
 void bind_registry(pybind11::module_& module);
@@ -20,6 +21,7 @@ void bind_http(pybind11::module_& module);
 void bind_adapter(pybind11::module_& module);
 void bind_data(pybind11::module_& module);
 void bind_sources(pybind11::module_& module);
+void bind_series_check(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 
 }  // namespace ktrdr::bindings

@@ -12,6 +12,7 @@
 
 #include "bind.hpp"
 #include "bind_data_face.hpp"
+#include "bind_keeping.hpp"
 #include "bind_pool.hpp"
 #include "convert.hpp"
 #include "gil.hpp"
@@ -187,6 +188,7 @@ void bind_data(py::module_& module) {
         .def_property_readonly("database_path", &DataManager::database_path)
         .def("pool_stats", [](const DataManager& self) { return pool_dict(self.pool_stats()); })
         .def("close", &DataManager::close, py::call_guard<GilReleased>());
+    bind_keeping(manager);
     bind_data_face(module, manager);
     py::class_<DataProgressRenderer, ProgressRenderer, std::shared_ptr<DataProgressRenderer>>(
         module, "DataProgressRenderer", "Says what a load of bars does.")

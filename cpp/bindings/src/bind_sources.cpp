@@ -13,6 +13,7 @@
 #include <ktrdr/data/csv_source.hpp>
 #include <ktrdr/market/time_text.hpp>
 #include <ktrdr/runtime/asked_source.hpp>
+#include <ktrdr/runtime/open_data_manager.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 #include <ktrdr/runtime/source_calls.hpp>
 
@@ -123,8 +124,13 @@ void bind_ask(py::module_& module) {
         .def_property_readonly("asked", [](const SourceAsk& self) { return self.question().asked; })
         .def_property_readonly("token", [](const SourceAsk& self) { return self.token(); })
         .def(
-            "answer_known", [](SourceAsk& self) { self.answer(SourceAsk::Value()); }, py::call_guard<GilReleased>(),
-            "The provider knows the symbol.")
+            "answer_known",
+            [](SourceAsk& self, std::string asset_class, std::string exchange, std::string currency) {
+                self.answer(
+                    SourceAsk::Value(Contract{std::move(asset_class), std::move(exchange), std::move(currency)}));
+            },
+            py::arg("asset_class"), py::arg("exchange"), py::arg("currency"), py::call_guard<GilReleased>(),
+            "The provider knows the symbol, and what it stands for, where it says.")
         .def("answer_first", &answer_first, py::arg("time"), py::call_guard<GilReleased>(),
              "The oldest bar's start, ISO 8601, or None.")
         .def("answer_bars", &answer_bars, py::arg("bars"), py::arg("partial"), py::arg("dropped"),
@@ -198,11 +204,21 @@ std::shared_ptr<CsvSource> open_csv(std::filesystem::path folder, std::string pr
         CsvSource::open(std::move(folder), std::move(provider), runtime->compute(), runtime->data_services().clock));
 }
 
+/// None where neither URL nor environment name a service.
+std::shared_ptr<BarSource> open_ib(std::optional<std::string> url, std::optional<bool> use_host_service,
+                                   std::map<std::string, std::string> env) {
+    const GilReleased released;
+    return unwrap(open_ib_source(unwrap(Runtime::instance())->data_services(),
+                                 {use_host_service, std::move(url), std::nullopt}, Env(std::move(env))));
+}
+
 }  // namespace
 
 void bind_sources(py::module_& module) {
     bind_ask(module);
     bind_calls(module);
+    module.def("open_ib_source", &open_ib, py::arg("url"), py::arg("use_host_service"), py::arg("env"),
+               "The source behind the IB host service; None where none is named.");
     py::class_<AskedSource, BarSource, std::shared_ptr<AskedSource>>(module, "AskedSource",
                                                                      "A source whose questions come as mail.")
         .def(py::init(&make_asked), py::arg("mailbox"), py::arg("key"), py::arg("provider"), py::arg("name"),

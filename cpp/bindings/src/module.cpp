@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module) {
     bind_progress(module);
     bind_market(module);
     bind_calendar(module);
+    bind_quality(module);
     bind_features(module);
     bind_operations(module);
     bind_registry(module);
@@ -20,5 +21,6 @@ PYBIND11_MODULE(_core, module) {
     bind_adapter(module);
     bind_data(module);
     bind_sources(module);
+    bind_series_check(module);
     bind_training(module);
 }

@@ -106,7 +106,10 @@ asio::awaitable<Result<Contract>> CsvSource::validate_symbol(std::string symbol,
     std::function<Result<Contract>()> look = [folder = folder_, symbol = std::move(symbol),
                                               timeframe]() -> Result<Contract> {
         const auto file = open_file(folder, symbol, timeframe);
-        return file ? Result<Contract>(Contract{}) : Result<Contract>(file.error());
+        if (!file) {
+            return file.error();
+        }
+        return Contract{};
     };
     co_return co_await run_on<Contract>(compute_, std::move(look));
 }

@@ -205,7 +205,8 @@ bool ends_just_before(const Rows& rows, const BarsWanted& wanted) {
 /// Sorts the rows. Errors: `protocol` where none lies inside the segment, nor any that was dropped.
 Result<void> check_range(Rows& rows, const BarsWanted& wanted, const std::string& asked) {
     std::stable_sort(rows.good.begin(), rows.good.end(), [](const Row& a, const Row& b) { return a.stamp < b.stamp; });
-    const auto inside = [&wanted](const auto& start) { return wanted.segment.contains(start); };
+    const TimeRange range = wanted.asked.empty() ? wanted.segment : wanted.asked;
+    const auto inside = [&range](const auto& start) { return range.contains(start); };
     const bool some =
         std::any_of(rows.good.begin(), rows.good.end(), [&](const Row& row) { return inside(start_of(row)); }) ||
         std::any_of(rows.dropped.begin(), rows.dropped.end(), [&](const auto& row) { return inside(row.start); });

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <ktrdr/data/ib_answers.hpp>
 #include <ktrdr/market/time_text.hpp>
 
@@ -37,6 +39,13 @@ std::chrono::days request_span(const Timeframe& timeframe) {
         case Timeframe::Unit::month: break;
     }
     return 10 * year;
+}
+
+/// Services hand IB a duration counted back from the end, and the shorter ones of them count hours, which IB does not
+/// know: it refuses these with error 321. What lies before the segment is cut off again.
+TimeRange at_least_a_day(TimeRange segment) {
+    constexpr std::chrono::days day{1};
+    return {std::min(segment.start, segment.end - day), segment.end};
 }
 
 }  // namespace
@@ -90,12 +99,13 @@ asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(s
 
 asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
                                                            SourceCall call) {
+    const TimeRange range = at_least_a_day(segment);
     json::object body{{"symbol", symbol},
                       {"timeframe", timeframe.name()},
-                      {"start", format_time(segment.start)},
-                      {"end", format_time(segment.end)}};
+                      {"start", format_time(range.start)},
+                      {"end", format_time(range.end)}};
     // Bars that close while the answer is on its way may be half made in it.
-    const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now()};
+    const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now(), range};
     auto answer = co_await post("/data/historical", std::move(body), call);
     if (!answer) {
         co_return answer.error();

@@ -7,19 +7,21 @@
 #include <cmath>
 #include <limits>
 #include <set>
-#include <span>
 
 #include "rules.hpp"
 
 namespace ktrdr {
 namespace {
 
-/// Over so many moves the usual one is taken, and as many on both sides.
-constexpr std::size_t block_moves = 64;
+/// For so many bars the usual move is taken together, with half as many on both sides; of many moves every second.
+constexpr std::size_t block_rows = 128;
+constexpr std::size_t beside = block_rows / 2;
 /// A ratio so near that of a split is named as one.
 constexpr double near_split = 0.04;
 /// So much of a move has to come back for it to be a spike.
 constexpr double comes_back = 0.25;
+/// A high or low so far from open and close is hardly one.
+constexpr double far_wick = 0.5;
 
 struct Split {
     int shares;
@@ -35,15 +37,11 @@ double distance(double one, double other) noexcept {
     return one > 0 && other > 0 && ratio <= std::numeric_limits<double>::max() ? ratio - 1 : std::nan("");
 }
 
-/// Moves of one kind, in their order: from bar to bar, or over a pause.
-struct Moves {
-    std::vector<std::size_t> row{};
-    std::vector<float> size{};
-
-    void add(std::size_t at, double moved) {
-        row.push_back(at);
-        size.push_back(static_cast<float>(moved));
-    }
+/// A bar behind a pause, and how far it opened from the close before.
+struct Opening {
+    std::size_t row;
+    double moved;
+    double usual;
 };
 
 class JumpChecker final {
@@ -56,54 +54,83 @@ public:
                                                 : std::numeric_limits<std::int64_t>::max()) {}
 
     void check() {
-        usual_.assign(bars_.size(), 0);
-        Moves inside;
-        Moves over_pauses;
-        inside.row.reserve(bars_.size());
-        inside.size.reserve(bars_.size());
-        for (std::size_t i = 1; i < bars_.size(); ++i) {
-            const bool paused = is_behind_a_pause(i);
-            const double moved = distance(bars_.close[i - 1], paused ? bars_.open[i] : bars_.close[i]);
-            if (!std::isnan(moved)) {
-                (paused ? over_pauses : inside).add(i, moved);
-            }
-        }
-        check_moves(over_pauses);
-        check_moves(inside);
-        if (usual_.size() > 1) {
-            usual_[0] = usual_[1];
+        collect_openings();
+        check_openings();
+        usual_.reserve(bars_.size() / block_rows + 1);
+        for (std::size_t first = 0; first < bars_.size(); first += block_rows) {
+            check_block(first, std::min(bars_.size(), first + block_rows));
         }
         check_wicks();
     }
 
 private:
+    void collect_openings() {
+        for (std::size_t row = 1; row < bars_.size(); ++row) {
+            if (is_behind_a_pause(row)) {
+                openings_.push_back({row, distance(bars_.close[row - 1], bars_.open[row]), 0});
+            }
+        }
+    }
+
     [[nodiscard]] bool is_behind_a_pause(std::size_t row) const noexcept {
         const auto [before, now] = std::pair(bars_.time[row - 1], bars_.time[row]);
         return now > before && static_cast<std::uint64_t>(now) - static_cast<std::uint64_t>(before) >
                                    static_cast<std::uint64_t>(pause_);
     }
 
-    void check_moves(const Moves& moves) {
-        const std::size_t count = moves.size.size();
-        for (std::size_t first = 0; first < count; first += block_moves) {
-            const std::size_t last = std::min(count, first + block_moves);
-            const std::size_t from = first - std::min(first, block_moves);
-            const std::size_t to = std::min(count, last + block_moves);
-            const double usual = usual_move(std::span(moves.size).subspan(from, to - from));
-            const double most = std::max(options_.jump * usual, options_.least_jump);
+    void check_openings() {
+        for (std::size_t first = 0; first < openings_.size(); first += block_rows) {
+            const std::size_t last = std::min(openings_.size(), first + block_rows);
+            scratch_.clear();
+            for (std::size_t i = first - std::min(first, beside); i < std::min(openings_.size(), last + beside); ++i) {
+                add_move(openings_[i].moved);
+            }
+            const double usual = usual_move();
             for (std::size_t i = first; i < last; ++i) {
-                usual_[moves.row[i]] = usual;
-                // The way back from a spike is no jump of its own.
-                if (moves.size[i] >= most && !ways_back_.contains(moves.row[i]) && mark_jump(moves.row[i], usual)) {
-                    ways_back_.insert(moves.row[i] + 1);
-                }
+                openings_[i].usual = usual;
+                check_move(openings_[i].row, openings_[i].moved, usual);
             }
         }
     }
 
+    void check_block(std::size_t first, std::size_t last) {
+        const std::size_t from = first - std::min(first, beside);
+        const std::size_t to = std::min(bars_.size(), last + beside);
+        const std::size_t step = to - from > block_rows ? 2 : 1;
+        scratch_.clear();
+        for (std::size_t row = from; row < to; row += step) {
+            if (row > 0 && !is_behind_a_pause(row)) {
+                add_move(distance(bars_.close[row - 1], bars_.close[row]));
+            }
+        }
+        const double usual = usual_move();
+        usual_.push_back(usual);
+        for (std::size_t row = std::max<std::size_t>(1, first); row < last; ++row) {
+            if (!is_behind_a_pause(row)) {
+                check_move(row, distance(bars_.close[row - 1], bars_.close[row]), usual);
+            }
+        }
+    }
+
+    void add_move(double moved) {
+        if (!std::isnan(moved)) {
+            scratch_.push_back(static_cast<float>(moved));
+        }
+    }
+
+    void check_move(std::size_t row, double moved, double usual) {
+        // The way back from a spike is no jump of its own. What is no number is no jump.
+        if (moved >= std::max(options_.jump * usual, options_.least_jump) && !ways_back_.contains(row) &&
+            !std::isnan(distance(bars_.close[row - 1], bars_.close[row])) && mark_jump(row, usual)) {
+            ways_back_.insert(row + 1);
+        }
+    }
+
     /// The median, or the smallest step where that is larger: prices of few digits stand still or jump by one.
-    double usual_move(std::span<const float> around) {
-        scratch_.assign(around.begin(), around.end());
+    double usual_move() {
+        if (scratch_.empty()) {
+            return 0;
+        }
         float smallest = std::numeric_limits<float>::max();
         std::size_t steps = 0;
         for (const float move : scratch_) {
@@ -175,14 +202,23 @@ private:
         }
     }
 
+    /// Behind a pause a bar is measured by others that are.
+    [[nodiscard]] double usual_at(std::size_t row) const {
+        const auto opening = std::lower_bound(openings_.begin(), openings_.end(), row,
+                                              [](const Opening& one, std::size_t at) { return one.row < at; });
+        return opening != openings_.end() && opening->row == row ? opening->usual : usual_[row / block_rows];
+    }
+
     void check_wick(std::size_t row, BarColumn column, double extreme, double body) {
-        const double usual = usual_[row];
+        const double usual = usual_at(row);
         const double reach = distance(extreme, body);
         if (reach >= std::max(options_.jump * usual, options_.least_jump)) {
-            found_.mark(QualityRule::jump, Severity::note, row, column, extreme / body, [&] {
-                return fmt::format("{} {} is {:.1f} % from {}, the nearer of open and close{}", to_string(column),
-                                   extreme, 100 * reach, body,
-                                   usual > 0 ? fmt::format(", {:.0f} times the usual move", reach / usual) : "");
+            // No price comes back from there within one bar.
+            const Severity severity = reach >= far_wick ? Severity::warning : Severity::note;
+            found_.mark(QualityRule::jump, severity, row, column, extreme / body, [&] {
+                return fmt::format("{} {} is {:.1f} % {} {}, the nearer of open and close{}", to_string(column),
+                                   extreme, 100 * std::abs(extreme / body - 1), extreme > body ? "above" : "below",
+                                   body, usual > 0 ? fmt::format(", {:.0f} times the usual move", reach / usual) : "");
             });
         }
     }
@@ -192,7 +228,8 @@ private:
     FindingList& found_;
     /// Nanoseconds between two stamps behind which the market was closed.
     const std::int64_t pause_;
-    /// By row.
+    std::vector<Opening> openings_{};
+    /// By block, of bars that follow the one before.
     std::vector<double> usual_{};
     std::vector<float> scratch_{};
     /// Rows behind a spike.

@@ -20,8 +20,11 @@ constexpr std::size_t looked_at = 50'000;
 constexpr std::size_t block_bars = 1'000;
 /// So much outside of sessions is no matter of a clock.
 constexpr double stray = 0.005;
-constexpr double least_fit = 0.9;
-constexpr double most_left = 0.1;
+constexpr double least_fit = 0.8;
+/// Of what lies outside of sessions so much may be left when a conversion is undone, or a shift, of which more are
+/// tried: a vendor's own strays stay where they are.
+constexpr double left_by_conversion = 0.5;
+constexpr double left_by_shift = 0.1;
 /// Two explanations this near, of what there is to explain, are as good as each other.
 constexpr double as_good = 0.05;
 constexpr int most_conversions = 3;
@@ -144,8 +147,9 @@ private:
         const double best = 1 - report.scores.front().fit;
         const auto explains = [&](const ClockScore& score) {
             const double left = 1 - score.fit;
-            return score.change != ClockChange{} && score.fit >= least_fit && left <= most_left * outside &&
-                   left <= best + as_good * outside;
+            const double most = score.change.conversions != 0 ? left_by_conversion : left_by_shift;
+            return score.change != ClockChange{} && score.fit >= least_fit && left <= most * outside &&
+                   outside - left >= stray && left <= best + as_good * outside;
         };
         std::vector<ClockScore> good;
         std::copy_if(report.scores.begin(), report.scores.end(), std::back_inserter(good), explains);

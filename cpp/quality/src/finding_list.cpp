@@ -56,8 +56,10 @@ void FindingList::move_to(QualityReport& report) {
                          [](const Finding& one, const Finding& other) { return one.index < other.index; });
         for (Finding& finding : of_rule) {
             if (finding.rows > 1 && !counts_itself(finding.rule)) {
-                finding.evidence += fmt::format("; so are {} rows after it, to {}", finding.rows - 1,
-                                                format_time(bars_.start_of(finding.index + finding.rows - 1)));
+                const std::string last = format_time(bars_.start_of(finding.index + finding.rows - 1));
+                finding.evidence += finding.rows == 2
+                                        ? "; so is the row after it, " + last
+                                        : fmt::format("; so are {} rows after it, to {}", finding.rows - 1, last);
             }
             report.findings.push_back(std::move(finding));
         }

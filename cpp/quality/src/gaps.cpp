@@ -309,7 +309,7 @@ std::size_t GapReport::absent(GapClass kind) const noexcept {
 std::size_t GapReport::absent() const noexcept {
     std::size_t count = 0;
     for (const Gap& gap : gaps) {
-        count += gap.bars;
+        count += gap.kind == GapClass::no_trade ? 0 : gap.bars;
     }
     return count;
 }

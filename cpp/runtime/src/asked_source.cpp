@@ -168,9 +168,12 @@ asio::awaitable<Result<SourceAsk::Value>> AskedSource::ask(SourceQuestion questi
 
 asio::awaitable<Result<Contract>> AskedSource::validate_symbol(std::string symbol, Timeframe timeframe,
                                                                SourceCall call) {
-    const auto answer = co_await ask(question(SourceQuestion::Kind::validate_symbol, std::move(symbol), timeframe, {}),
-                                     std::move(call));
-    co_return answer ? Result<Contract>(Contract{}) : Result<Contract>(answer.error());
+    auto answer = co_await ask(question(SourceQuestion::Kind::validate_symbol, std::move(symbol), timeframe, {}),
+                               std::move(call));
+    if (!answer) {
+        co_return answer.error();
+    }
+    co_return std::get<Contract>(std::move(*answer));
 }
 
 asio::awaitable<Result<std::optional<UtcTime>>> AskedSource::first_timestamp(std::string symbol, Timeframe timeframe,

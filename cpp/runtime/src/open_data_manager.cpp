@@ -16,6 +16,13 @@ Result<std::shared_ptr<BarSource>> open_source(const DataServices& services, con
         }
         return options.source;
     }
+    return open_ib_source(services, asked, env);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<BarSource>> open_ib_source(const DataServices& services, const HostServiceArguments& asked,
+                                                  const Env& env) {
     auto service = open_host_service({services.io, {services.io_executor, services.compute}},
                                      DataManager::host_service(), env, asked);
     if (!service) {
@@ -26,8 +33,6 @@ Result<std::shared_ptr<BarSource>> open_source(const DataServices& services, con
     }
     return std::make_shared<IbDataAdapter>(std::move(*service), services.compute, services.clock);
 }
-
-}  // namespace
 
 Result<void> check_load(const LoadRequest& request, const DataManagerOptions& options, const Env& env,
                         const Clock& clock) {

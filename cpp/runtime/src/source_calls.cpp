@@ -12,6 +12,16 @@ namespace {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
+asio::awaitable<Result<json::value>> contract_of(BarSource* source, std::string symbol, Timeframe timeframe,
+                                                 SourceCall call) {
+    const auto contract = co_await source->validate_symbol(std::move(symbol), timeframe, std::move(call));
+    if (!contract) {
+        co_return contract.error();
+    }
+    co_return json::value{
+        {"asset_class", contract->asset_class}, {"exchange", contract->exchange}, {"currency", contract->currency}};
+}
+
 asio::awaitable<Result<json::value>> first_of(BarSource* source, std::string symbol, Timeframe timeframe,
                                               SourceCall call) {
     const auto first = co_await source->first_timestamp(std::move(symbol), timeframe, std::move(call));
@@ -33,13 +43,6 @@ asio::awaitable<Result<std::shared_ptr<SourceReply>>> bars_of(BarSource* source,
                     std::move(answer->partial), std::move(answer->dropped)});
 }
 
-/// What the symbol stands for is the core's to know.
-boost::asio::awaitable<Result<void>> is_known(BarSource* source, std::string symbol, Timeframe timeframe,
-                                              SourceCall call) {
-    const auto contract = co_await source->validate_symbol(std::move(symbol), timeframe, std::move(call));
-    co_return contract ? Result<void>{} : Result<void>(contract.error());
-}
-
 }  // namespace
 
 CancellationToken SourceCalls::validate_symbol(std::string symbol, const Timeframe& timeframe,
@@ -48,7 +51,7 @@ CancellationToken SourceCalls::validate_symbol(std::string symbol, const Timefra
     CancellationToken token = runtime_.make_token(parent);
     reply_with(source_, {runtime_, std::move(mailbox), key},
                [symbol = std::move(symbol), timeframe, token](BarSource& source) mutable {
-                   return is_known(&source, std::move(symbol), timeframe, {.token = std::move(token)});
+                   return contract_of(&source, std::move(symbol), timeframe, {.token = std::move(token)});
                });
     return token;
 }

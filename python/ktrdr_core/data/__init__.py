@@ -1,11 +1,12 @@
 """Market data: what is stored, loads of what is not, sources to load from, and bars of your own."""
 
+from .._frames import Frame
 from ..dates import Date
-from .frames import Frame
+from .keeping import BarCheck, BarDamage, Change, Compacted
 from .manager import DataManager, DataProgressRenderer
-from .own_sources import CsvSource, ReplaySource
+from .own_sources import CsvSource, IbDataAdapter, ReplaySource
 from .source_calls import SourceCalls
-from .sources import BarSource, DroppedRow, SourceAnswer, SourceLimits
+from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
 from .stored import (
     Exported,
     FailedFile,
@@ -17,7 +18,12 @@ from .stored import (
 )
 
 __all__ = [
+    "BarCheck",
+    "BarDamage",
     "BarSource",
+    "Change",
+    "Compacted",
+    "Contract",
     "CsvSource",
     "DataManager",
     "DataProgressRenderer",
@@ -26,6 +32,7 @@ __all__ = [
     "Exported",
     "FailedFile",
     "Frame",
+    "IbDataAdapter",
     "LoadedMany",
     "ReplaySource",
     "Series",

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from .._bridge.texts import readable, said, shown
+from .._frames import native_bars
 from ..dates import iso
-from .frames import native_bars
-from .sources import SourceAnswer
+from .sources import Contract, SourceAnswer
 
 if TYPE_CHECKING:
     from .. import _core
@@ -56,14 +56,19 @@ def answer(ask: _core.SourceAsk, value: Any) -> None:
 
 
 def _symbol(ask: _core.SourceAsk, value: Any) -> None:
+    if isinstance(value, Contract):
+        ask.answer_known(
+            *(readable(text) for text in (value.asset_class, value.exchange, value.currency))
+        )
+        return
     # numpy has a bool of its own.
     if value is None or (_is_bool(value) and value):
-        ask.answer_known()
+        ask.answer_known("", "", "")
     elif _is_bool(value):
         words = f"{ask.asked}: the provider does not know the symbol {ask.symbol}"
         ask.fail("symbol_unknown", words, {"symbol": ask.symbol})
     else:
-        _refuse(ask, value, "True, False or nothing")
+        _refuse(ask, value, "a Contract, True, False or nothing")
 
 
 def _is_bool(value: Any) -> bool:

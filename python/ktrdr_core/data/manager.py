@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .. import _bridge, _core
 from .._bridge.arguments import explained
+from .._frames import Frame, native_bars
 from ..bars import Bars
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback, foreign
 from ..operations.context import under_current
 from ..progress import ProgressRenderer
+from .checked import StoredChecks
 from .files import Files
-from .frames import Frame, native_bars
+from .keeping import Keeping
 from .reading import Reading
 from .sources import BarSource
 from .stored import Series, Stored, StoredFolder
@@ -41,7 +43,7 @@ def default_data_dir(env: Mapping[str, str]) -> Path:
     return Path(env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
 
 
-class DataManager(Files, Reading):
+class DataManager(Files, Reading, StoredChecks, Keeping):
     """Market data of one directory, loaded from an IB host service on demand.
 
     Parameters

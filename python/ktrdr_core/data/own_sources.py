@@ -1,20 +1,70 @@
-"""Sources that need no vendor: a folder of CSV files, and bars that are there already."""
+"""Sources that are there: an IB host service, a folder of CSV files, and bars that are given."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import _bridge, _core
 from .._bridge.arguments import explained
-from .frames import native_bars
+from .._frames import native_bars
+from ..errors import ConfigurationError
 from .sources import NativeSource
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
-    from .frames import Frame
+    from .._frames import Frame
+
+
+class IbDataAdapter(NativeSource):
+    """The bars of an IB host service, as a source: what a ``DataManager`` asks where it is given a URL.
+
+    For those who ask it by themselves (``SourceCalls``), test a service with ``SourceSuite``, or serve it on.
+
+    Parameters
+    ----------
+    host_service_url : str, optional
+        URL of the service. Else ``IB_HOST_SERVICE_URL``, unless ``USE_IB_HOST_SERVICE`` is false; else, when that is true,
+        ``http://localhost:5001``.
+    use_host_service : bool, optional
+        Overrides ``USE_IB_HOST_SERVICE``; giving the URL means True.
+    env : mapping, optional
+        Read in place of ``os.environ``.
+
+    Raises
+    ------
+    ConfigurationError
+        For a URL or a setting that cannot be used, and where neither names a service.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from ktrdr_core.data import IbDataAdapter
+    >>> from ktrdr_core.hosts.child import HostProcess
+    >>> async def main(url):
+    ...     return (await IbDataAdapter(url).fetch("AAPL", "1d", "2005-01-03", "2005-01-07")).bars
+    >>> with HostProcess(delay=0.0) as host:
+    ...     asyncio.run(main(host.url))
+    <Bars AAPL 1d: 5 from 2005-01-03T00:00:00Z to 2005-01-07T00:00:00Z>
+    """
+
+    def __init__(
+        self,
+        host_service_url: str | None = None,
+        *,
+        use_host_service: bool | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        _bridge.start()
+        given = dict(os.environ if env is None else env)
+        native = _core.open_ib_source(host_service_url, use_host_service, given)
+        if native is None:
+            raise ConfigurationError(
+                "no IB host service is named: give host_service_url or set IB_HOST_SERVICE_URL"
+            )
+        self._native = native
 
 
 class CsvSource(NativeSource):

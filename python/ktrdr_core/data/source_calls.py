@@ -12,7 +12,7 @@ from .._bridge.replies import reply
 from ..bars import Bars
 from ..dates import iso
 from ..errors import InvalidArgumentError
-from .sources import BarSource, DroppedRow, SourceAnswer, SourceLimits
+from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
 
 if TYPE_CHECKING:
     from .._bridge.replies import Send
@@ -86,8 +86,8 @@ class SourceCalls:
         timeframe: str,
         *,
         cancellation_token: CancellationToken | None = None,
-    ) -> None:
-        """Return where the provider knows the symbol, or cannot say.
+    ) -> Contract:
+        """Give what the symbol stands for, as far as the provider says; where it cannot say, an empty ``Contract``.
 
         Raises
         ------
@@ -96,7 +96,8 @@ class SourceCalls:
         HostServiceError
             When it does not answer, or nothing that can be.
         """
-        await self._ask("validate_symbol", symbol, timeframe, token=cancellation_token)
+        known = await self._ask("validate_symbol", symbol, timeframe, token=cancellation_token)
+        return Contract(**known)
 
     async def first_timestamp(
         self,

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Self, TypeAlias
 
+    from .._frames import Frame
     from ..dates import Date
-    from .frames import Frame
 
     #: What ``BarSource.fetch`` may answer; an empty list stands for no bars.
     Answer: TypeAlias = "SourceAnswer | Frame | list[Any]"
@@ -43,6 +43,29 @@ class SourceLimits:
 
     max_span: timedelta = timedelta(days=365)
     max_in_flight: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a provider says of what a symbol stands for; each empty where it does not say.
+
+    Parameters
+    ----------
+    asset_class : str
+        stock, etf, index, future, option, forex or crypto: with its exchange it decides when bars are expected.
+    exchange, currency : str
+        As the provider names them, ``NASDAQ`` and ``USD`` for example.
+
+    Examples
+    --------
+    >>> from ktrdr_core.data import Contract
+    >>> Contract("forex", "IDEALPRO", "USD").asset_class
+    'forex'
+    """
+
+    asset_class: str = ""
+    exchange: str = ""
+    currency: str = ""
 
 
 class DroppedRow(NamedTuple):
@@ -135,8 +158,10 @@ class BarSource:
         """
         return SourceLimits()
 
-    def validate_symbol(self, symbol: str, timeframe: str) -> bool | Awaitable[bool | None] | None:
-        """Say whether the provider knows the symbol: True, or nothing at all, where it does, or cannot say.
+    def validate_symbol(
+        self, symbol: str, timeframe: str
+    ) -> bool | Contract | Awaitable[bool | Contract | None] | None:
+        """Say what the symbol stands for: a ``Contract``; or only whether the provider knows it, where True, and nothing at all, mean that it does, or cannot say.
 
         Raises
         ------
@@ -200,11 +225,10 @@ class NativeSource(BarSource):
 
         return SourceCalls(self).describe(timeframe)
 
-    async def validate_symbol(self, symbol: str, timeframe: str) -> bool:
+    async def validate_symbol(self, symbol: str, timeframe: str) -> Contract:
         from .source_calls import SourceCalls
 
-        await SourceCalls(self).validate_symbol(symbol, timeframe)
-        return True
+        return await SourceCalls(self).validate_symbol(symbol, timeframe)
 
     async def first_timestamp(self, symbol: str, timeframe: str) -> datetime | None:
         from .source_calls import SourceCalls

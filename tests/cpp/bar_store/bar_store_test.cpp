@@ -223,7 +223,7 @@ TEST_F(BarStoreTest, ReadsChunksOfTheFirstFilesAndTheirSum) {
 }
 
 TEST_F(BarStoreTest, LeavesBarsAndLedgerAsTheyWereWhenThereIsNoRoom) {
-    const auto store = open({.max_page_count = 24});
+    const auto store = open({.max_page_count = 30});
     ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));
     const TimeRange years = range("2024-02-01", "2034-02-01");
     const auto full = store->commit_segment(daily_, years, days_in(years), AskOutcome::bars, now_);

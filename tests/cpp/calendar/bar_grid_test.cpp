@@ -57,6 +57,21 @@ TEST(BarGridWithoutCalendar, FloorsAndGoesOn) {
     EXPECT_EQ(grid("1d").stored_stamp(at("2024-01-01T22:00")), at("2024-01-01T22:00"));
 }
 
+TEST(BarGrid, KnowsWhatWouldBeNextWereTheMarketNeverClosed) {
+    const BarGrid hour = grid("1h", test::shipped("XNYS"));
+    EXPECT_EQ(hour.next_unbroken(at("2024-07-03T16:00")), at("2024-07-03T17:00"));
+    EXPECT_EQ(hour.next(at("2024-07-03T16:00")), at("2024-07-05T13:30"));
+    EXPECT_EQ(grid("1M", test::shipped("XNYS")).next_unbroken(at("2024-01-31")), at("2024-02-29"));
+}
+
+TEST(BarGrid, HasHoursBesideItsSessionsWhereTheMarketCloses) {
+    EXPECT_TRUE(grid("1h", test::shipped("XNYS"), {.session = "extended"}).extended());
+    EXPECT_FALSE(grid("1h", test::shipped("XNYS")).extended());
+    EXPECT_FALSE(grid("1h", test::shipped("CRYPTO"), {.session = "extended"}).extended());
+    EXPECT_EQ(grid("1h", test::shipped("XNYS")).calendar(), test::shipped("XNYS"));
+    EXPECT_EQ(grid("1h").calendar(), nullptr);
+}
+
 TEST(BarGridWithoutCalendar, HasAPlaceForADayAtTheHourOfAnother) {
     const UtcTime other = at("2024-01-01T22:00");
     const TimeRange evening{at("2024-03-05T21:00"), at("2024-03-05T22:01")};

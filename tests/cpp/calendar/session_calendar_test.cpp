@@ -31,6 +31,15 @@ TEST(SessionCalendar, KnowsTheHoursOfNewYorkInWinterAndSummer) {
     EXPECT_FALSE(xnys->around_the_clock());
 }
 
+TEST(SessionCalendar, KnowsHowFarItsClockIsAheadOnBothSidesOfEachChange) {
+    const auto xnys = test::shipped("XNYS");
+    EXPECT_EQ(xnys->offset_at(at("2024-03-10T06:59:59")), std::chrono::hours{-5});
+    EXPECT_EQ(xnys->offset_at(at("2024-03-10T07:00")), std::chrono::hours{-4});
+    EXPECT_EQ(xnys->offset_at(at("2024-11-03T05:59:59")), std::chrono::hours{-4});
+    EXPECT_EQ(xnys->offset_at(at("2024-11-03T06:00")), std::chrono::hours{-5});
+    EXPECT_EQ(test::shipped("CRYPTO")->offset_at(at("2024-07-01")), std::chrono::hours{0});
+}
+
 TEST(SessionCalendar, KnowsHolidaysAndHalfDays) {
     const auto xnys = test::shipped("XNYS");
     EXPECT_FALSE(xnys->is_session(date("2001-09-11")));

@@ -71,6 +71,16 @@ TEST(HistoricalAnswer, IsTrimmedToTheSegment) {
     EXPECT_EQ(format_date(UtcTime{std::chrono::nanoseconds{bars.time[1]}}), "2020-12-31");
 }
 
+TEST(HistoricalAnswer, HasNothingWhereTheBarsLieInTheWiderRangeThatWasAskedFor) {
+    BarsWanted wanted = year;
+    wanted.segment = {at("2020-03-02T10:00"), at("2020-03-02T15:00")};
+    const auto table = "{" + bar("2020-03-02T01:00") + "}";
+    wanted.asked = {at("2020-03-01T15:00"), at("2020-03-02T15:00")};
+    EXPECT_TRUE(read_historical(answer_of(table), wanted, asked, {})->bars.empty());
+    EXPECT_EQ(read_historical(answer_of("{" + bar("2020-03-12") + "}"), wanted, asked, {}).error().code,
+              Errc::protocol);
+}
+
 TEST(HistoricalAnswer, DropsABarThatIsNotClosed) {
     BarsWanted wanted = year;
     wanted.now = at("2020-06-02T12:00");

@@ -30,12 +30,13 @@ public:
         return {.max_span = std::chrono::days{3650}, .max_in_flight = 2};
     }
 
-    boost::asio::awaitable<Result<void>> validate_symbol(std::string symbol, Timeframe timeframe, SourceCall) override {
+    boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol, Timeframe timeframe,
+                                                             SourceCall) override {
         if (timeframe.name() != "1d" || !std::filesystem::exists(file_of(symbol))) {
             co_return fail(Errc::symbol_unknown, fmt::format("{} has no {} bars of {}: put {} there", folder_.string(),
                                                              timeframe.name(), symbol, file_of(symbol).string()));
         }
-        co_return Result<void>{};
+        co_return Contract{};
     }
 
     boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string, Timeframe,

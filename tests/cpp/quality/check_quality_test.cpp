@@ -363,10 +363,11 @@ TEST(QualityOfJumps, TellsASpikeFromAFall) {
 
 TEST(QualityOfJumps, SeesAHighThatStandsAlone) {
     Bars bars = sixty_days();
-    bars.high[30] = 150;
-    bars.low[40] = 50;
+    bars.high[30] = 140;
+    bars.low[40] = 5;
     const QualityReport report = check_days(bars);
-    EXPECT_THAT(lines_of(report), ElementsAre("jump note high 30+1", "jump note low 40+1"));
+    EXPECT_THAT(lines_of(report), ElementsAre("jump note high 30+1", "jump warning low 40+1"));
+    EXPECT_THAT(report.findings[1].evidence, HasSubstr("% below"));
 }
 
 TEST(QualityOfJumps, MeasuresANightByOtherNights) {

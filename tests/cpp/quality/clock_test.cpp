@@ -121,6 +121,62 @@ TEST(Clock, ThatIsAheadByHoursAllYearIsFoundAndUndone) {
     EXPECT_EQ(to_string(ClockChange{2, hours{0}}), "converted to UTC 2 times too often");
 }
 
+/// As forex has been recorded: on one Sunday of three from three hours before the market opens on. (Where it is every
+/// Sunday, a week is as long as one that is ahead by those hours, and nothing tells.)
+Bars with_strays(const Bars& bars, const SessionCalendar& calendar, TimeRange when) {
+    std::vector<UtcTime> strays;
+    UtcTime before{};
+    for (const Session& session : calendar.sessions()) {
+        if (when.contains(session.open()) && session.open() - before > hours{30}) {
+            for (const int early : {3, 2, 1}) {
+                if (session.date.time_since_epoch().count() / 7 % 3 == 0) {
+                    strays.push_back(session.open() - hours{early});
+                }
+            }
+        }
+        before = session.close();
+    }
+    return merge(bars, test::walk(strays));
+}
+
+TEST(Clock, IsFoundBehindStraysOfTheVendor) {
+    const auto calendar = shipped("FOREX");
+    const BarGrid hour = grid("1h", calendar, {.asset_class = "forex"});
+    for (const TimeRange when :
+         {range("2024-01-08", "2024-02-24"), range("2024-06-03", "2024-08-10"), range("2022-01-03", "2024-01-01")}) {
+        const Bars bars = with_strays(complete(hour, when), *calendar, when);
+        EXPECT_EQ(diagnose_clock(bars, hour).value().change, std::nullopt) << format_time(when.start);
+        for (const int times : {1, 2, 3}) {
+            const Bars wrong = converted(bars, *calendar, times);
+            const ClockReport report = diagnose_clock(wrong, hour).value();
+            ASSERT_TRUE(report.change) << times << " " << report.evidence;
+            EXPECT_EQ(*report.change, (ClockChange{times, hours{0}}));
+            EXPECT_EQ(undo_clock(wrong, *calendar, *report.change).value(), bars);
+        }
+    }
+}
+
+TEST(Clock, OfExtendedHoursIsFoundByWhatWasTraded) {
+    const auto calendar = shipped("XNYS");
+    const BarGrid extended = grid("5m", calendar, {.session = "extended"});
+    std::vector<UtcTime> stamps;
+    for (const Session& session : calendar->sessions(test::date("2024-01-08"), test::date("2024-02-20"))) {
+        for (UtcTime stamp = session.midnight() + hours{4}; stamp < session.midnight() + hours{20};
+             stamp += std::chrono::minutes{5}) {
+            stamps.push_back(stamp);
+        }
+    }
+    Bars bars = test::walk(stamps);
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        bars.volume[i] = calendar->is_open(bars.start_of(i)) ? 1000 : 100;
+    }
+    EXPECT_EQ(diagnose_clock(bars, extended).value().change, std::nullopt);
+    for (const int times : {1, 2, 3}) {
+        const Bars wrong = converted(bars, *calendar, times);
+        EXPECT_EQ(diagnose_clock(wrong, extended).value().change, (ClockChange{times, hours{0}})) << times;
+    }
+}
+
 TEST(Clock, OfAMarketThatNeverClosesTellsNothing) {
     const BarGrid crypto = grid("1h", shipped("CRYPTO"));
     const Bars bars = shifted(complete(crypto, range("2024-01-01", "2024-06-01")), hours{5});

@@ -84,9 +84,9 @@ TEST_F(AskedSourceTest, SendsEachQuestionAndGivesItsAnswer) {
     EXPECT_EQ((*fetched)->value().bars.size(), 1U);
 
     const auto known = begin(source_->validate_symbol("AAPL", day_, call_));
-    asked().front()->answer(SourceAsk::Value());
+    asked().front()->answer(SourceAsk::Value(Contract{.asset_class = "etf"}));
     run();
-    EXPECT_TRUE((*known)->has_value());
+    EXPECT_EQ((*known)->value().asset_class, "etf");
 
     const auto first = begin(source_->first_timestamp("AAPL", day_, call_));
     asked().front()->answer(SourceAsk::Value(std::optional(week_.start)));

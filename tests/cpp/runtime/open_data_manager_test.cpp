@@ -91,7 +91,10 @@ TEST_F(OpenDataManagerTest, ChecksALoadWithoutMakingAnything) {
     EXPECT_EQ(refused(wrong, there), "invalid_argument");
     wrong = full;
     wrong.end_date.reset();
+    EXPECT_EQ(refused(wrong, there), "nothing");
+    wrong.end_date = "2019-12-31";
     EXPECT_EQ(refused(wrong, there), "invalid_argument");
+    wrong.end_date.reset();
     wrong.mode = "local";
     EXPECT_EQ(refused(wrong, options()), "nothing");
     EXPECT_FALSE(std::filesystem::exists(folder_.path() / "data"));

@@ -86,7 +86,7 @@ def create_app(
     app = FastAPI(title="IB host service", version=_VERSION, docs_url=None, redoc_url=None)
     traffic, requests = Traffic(), Requests(limits.max_requests)
     vendor = Vendor(source, limits)
-    app.state.traffic = traffic
+    app.state.traffic, app.state.requests = traffic, requests
     # The server's end: what is under way answers with what is there.
     app.state.stopping = lambda: requests.close("the service is shutting down")
     app.add_middleware(_Counting, traffic=traffic)
@@ -157,7 +157,7 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
             "error": None,
         }
         try:
-            name = await vendor.spelt(symbol, *(asked or ()))
+            name, contract = await vendor.spelt(symbol, *(asked or ()))
             for timeframe in vendor.timeframes(name) if asked is None else asked:
                 first = await vendor.first(name, timeframe)
                 answer["head_timestamps"][timeframe] = None if first is None else text_of(first)
@@ -167,7 +167,7 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
         except errors.KtrdrError as error:
             traffic.failed(error.message)
             return {**answer, "success": False, "error": error.message}
-        info = await vendor.contract_info(name, answer["head_timestamps"], time.time())
+        info = await vendor.contract_info(name, contract, answer["head_timestamps"], time.time())
         return {**answer, "is_valid": True, "contract_info": info}
 
     @app.post("/data/validate", response_model=ValidateAnswer)
@@ -180,7 +180,7 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
 
     async def first_of(symbol: str, timeframe: str) -> Answer:
         try:
-            name = await vendor.spelt(symbol, timeframe)
+            name, _ = await vendor.spelt(symbol, timeframe)
             first = await vendor.first(name, timeframe)
             error = f"there is no first timestamp of {timeframe} for {name}"
         except Refused as refused:
@@ -243,7 +243,7 @@ class _Historical:
             raise Refused(f"start {asked.start!r} must lie before end {asked.end!r}")
         async with self._requests.turn():
             parts = self._vendor.parts(asked.timeframe, start, end)
-            name = await self._vendor.spelt(asked.symbol, asked.timeframe)
+            name, _ = await self._vendor.spelt(asked.symbol, asked.timeframe)
             await self._vendor.fetch(
                 name,
                 asked.timeframe,
@@ -262,9 +262,7 @@ class _Historical:
                 self._traffic.held -= 1
         await asyncio.sleep(self._delay)
 
-    def _outcome(
-        self, working: asyncio.Task[None], running: Running, found: Found
-    ) -> str | None:
+    def _outcome(self, working: asyncio.Task[None], running: Running, found: Found) -> str | None:
         """Say in words why there may be more than came; nothing for nothing."""
         if working.cancelled():
             return running.stopped or "the request was stopped"

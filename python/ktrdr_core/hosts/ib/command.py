@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
     if options.source == "csv" and options.folder is None:
         parser.error("--source csv needs --folder")
     try:
-        require("the IB host service", "fastapi", "uvicorn")
+        recorded = ["bokeh_sampledata"] if options.source == "replay" else []
+        require("the IB host service", "fastapi", "uvicorn", *recorded)
         rules = RequestRules(allowed_hosts=[*options.allow_host, *_reached_by(options.host)])
         source, note = _source(options.source, options.folder)
     except KtrdrError as error:
@@ -52,9 +53,11 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
     _log_as(options.log)
     app = create_app(
         source,
-        delay=(0.15 if options.source == "replay" else 0.0)
-        if options.delay is None
-        else options.delay,
+        delay=(
+            (0.15 if options.source == "replay" else 0.0)
+            if options.delay is None
+            else options.delay
+        ),
         gate=Gate() if options.gate else None,
         rules=rules,
         limits=HostLimits(options.max_requests, options.max_parts),
@@ -77,7 +80,6 @@ def _source(name: str, folder: Path | None) -> tuple[BarSource | Replay, str]:
         For a class that cannot be made a source.
     """
     if name == "replay":
-        require("the replay of daily bars", "bokeh_sampledata")
         replay = sampledata()
         return replay, f"replay: {replay.note}"
     from ...data import CsvSource
@@ -238,6 +240,8 @@ def _log_as(form: str) -> None:
     logger = logging.getLogger("ktrdr_core")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    # The command line has a handler of its own at the root.
+    logger.propagate = False
 
 
 def _announce(line: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _core, errors
 from ...calendars import BarGrid
-from ...data import BarSource, CsvSource, ReplaySource, SourceCalls, SourceLimits
+from ...data import BarSource, Contract, CsvSource, ReplaySource, SourceCalls, SourceLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +28,18 @@ _log = logging.getLogger("ktrdr_core.hosts.ib")
 _MOST_NAMES = 10_000
 # Answers of more rows are made on a thread: the loop has others to serve. Rows.
 _MANY = 2_000
+
+
+# What is traded, in IB's words.
+_OF_IB = {
+    "stock": "STK",
+    "etf": "STK",
+    "index": "IND",
+    "forex": "CASH",
+    "crypto": "CRYPTO",
+    "future": "FUT",
+    "option": "OPT",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +130,8 @@ class Vendor:
         self.source = source if isinstance(source, BarSource) else RecordedBars(source)
         self._calls: SourceCalls | None = None
         self._limits = limits
-        #: As the source spells them, by how they were asked for.
-        self._names: OrderedDict[str, str] = OrderedDict()
+        #: As the source spells them, and what they stand for, by how they were asked for.
+        self._names: OrderedDict[str, tuple[str, Contract]] = OrderedDict()
         #: Whether the source could be reached when it was asked last.
         self.connected = True
 
@@ -153,7 +165,7 @@ class Vendor:
                 offered.append(timeframe)
         return offered or ["1d"]
 
-    async def spelt(self, symbol: str, *asked: str) -> str:
+    async def spelt(self, symbol: str, *asked: str) -> tuple[str, Contract]:
         """Give the symbol as the source knows it, in one of the timeframes: as it is, else in capital letters.
 
         Raises
@@ -172,14 +184,14 @@ class Vendor:
         for name in dict.fromkeys((symbol, symbol.upper())):
             for timeframe in usable or offered[:1]:
                 try:
-                    await self.ask(self.calls.validate_symbol(name, timeframe))
+                    contract = await self.ask(self.calls.validate_symbol(name, timeframe))
                 except errors.SymbolNotFoundError as error:
                     wrong = wrong or error.message
                 else:
-                    self._names[symbol] = name
+                    self._names[symbol] = (name, contract)
                     if len(self._names) > _MOST_NAMES:
                         self._names.popitem(last=False)
-                    return name
+                    return self._names[symbol]
         raise Refused(
             f"No security definition has been found for the request: {symbol!r} ({wrong})"
         )
@@ -239,19 +251,18 @@ class Vendor:
                 found.parts.append(bars)
             if answer.partial:
                 missing.append(answer.partial)
-            missing += [f"{row.start:%Y-%m-%dT%H:%M:%SZ} {row.why}" for row in answer.dropped[:20]]  # type: ignore[union-attr, misc]
+            missing += [f"{row.start:%Y-%m-%dT%H:%M:%SZ} {row.why}" for row in answer.dropped[:20]]
             told(number + 1, found.rows)
         found.partial = "; ".join(missing[:20])
 
     async def contract_info(
-        self, symbol: str, heads: Mapping[str, str | None], now: float
+        self, symbol: str, contract: Contract, heads: Mapping[str, str | None], now: float
     ) -> dict[str, Any]:
         """Describe a symbol; a source that has ``contract_info(symbol)`` says what it knows better."""
-        kind, exchange, currency = "STK", "SMART", "USD"
         known: dict[str, Any] = {
-            "asset_type": kind,
-            "exchange": exchange,
-            "currency": currency,
+            "asset_type": _OF_IB.get(contract.asset_class, contract.asset_class) or "STK",
+            "exchange": contract.exchange or "SMART",
+            "currency": contract.currency or "USD",
             "description": self.note,
             "trading_hours": None,
         }
@@ -268,7 +279,7 @@ class Vendor:
                 known["trading_hours"] = dict(hours) if hours else None
             except Exception:  # noqa: BLE001 - what a source raises is unknown
                 _log.exception("hosts.ib: contract_info of the source raised: symbol=%s", symbol)
-        contract = {
+        record = {
             "symbol": symbol,
             "secType": known["asset_type"],
             "exchange": known["exchange"],
@@ -276,7 +287,7 @@ class Vendor:
         }
         return {
             "symbol": symbol,
-            "contract": contract,
+            "contract": record,
             **known,
             "validated_at": now,
             "head_timestamps": dict(heads),
@@ -329,9 +340,7 @@ def time_of(name: str, text: str) -> datetime:
     except ValueError:
         raise Refused(f"{name} {text!r} is no ISO 8601 time") from None
     try:
-        return (
-            value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        )
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
         raise Refused(f"{name} {text!r} lies outside of all calendars") from None
 

@@ -13,6 +13,7 @@
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_job_manager.hpp>
 #include <ktrdr/data/export_bars.hpp>
@@ -21,6 +22,7 @@
 #include <ktrdr/data/load_request.hpp>
 #include <ktrdr/data/own_bars.hpp>
 #include <ktrdr/data/resample_bars.hpp>
+#include <ktrdr/data/series_check.hpp>
 #include <ktrdr/data/series_summary.hpp>
 #include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
@@ -79,12 +81,30 @@ public:
     /// The same for a CSV file. Errors at once: of the request, and of a file that cannot be opened; what is wrong
     /// inside the file is the operation's.
     [[nodiscard]] Result<std::shared_ptr<Operation>> import_csv(const ImportRequest& request, CancellationToken token);
+    /// A stored series and its ledger, for a check; blocks on the disk. The bars' length is the grid's.
+    /// Errors: `invalid_argument` for a symbol or dates that cannot be, `no_data` when nothing is stored.
+    [[nodiscard]] Result<SeriesToCheck> series_to_check(const CheckRequest& request, const BarGrid& grid) const;
+    /// Put rows in the place of others of the same stamps, all or none, and leave the ledger as it is; blocks on the
+    /// disk, and on what is written before. `conflict` where what is stored is not `before`, to the byte.
+    [[nodiscard]] Result<void> exchange_rows(const std::string& symbol, const std::string& timeframe,
+                                             const Bars& before, const Bars& after) const;
+    /// What is stored in the file, of every provider; blocks on the disk.
+    [[nodiscard]] Result<std::vector<StoredSeries>> series() const;
+
+    /// The changes of a series that can be undone, the newest first (see `BarStore::changes`); each of these blocks on
+    /// the disk. Errors of all: `invalid_argument`, `client_closed` after `close`, `storage`.
+    [[nodiscard]] Result<std::vector<SeriesChange>> changes(const std::string& symbol,
+                                                            const std::string& timeframe) const;
+    /// `not_found` when there is nothing to undo.
+    Result<SeriesChange> undo(const std::string& symbol, const std::string& timeframe);
+    /// Drop bars and ledger of the range that the request names, its mode does not matter; how many bars.
+    Result<std::size_t> forget(const LoadRequest& request);
+    [[nodiscard]] Result<BarCheck> verify() const;
+    Result<Compacted> compact();
     /// The same for the CSV files of a folder, under one operation; its value is that of `import_csv_files`. Errors at
     /// once: those of `csv_files_of`, `invalid_argument` for a timeframe that is not known.
     [[nodiscard]] Result<std::shared_ptr<Operation>> import_folder(const ImportFolderRequest& request,
                                                                    CancellationToken token);
-    /// What is stored in the file, of every provider; blocks on the disk.
-    [[nodiscard]] Result<std::vector<StoredSeries>> series() const;
 
     /// The newest `limit` stored bars of a range, all of them where it is unset; blocks on the disk.
     /// Errors: `invalid_argument` of the request (its mode does not matter) and for a limit of 0, `no_data`.

@@ -31,6 +31,8 @@ struct BarsWanted {
     TimeRange segment{};
     /// Bars that are not closed at that time are dropped.
     UtcTime now{};
+    /// What the service was asked for, where that is more than the segment; empty where it is not.
+    TimeRange asked{};
 };
 
 /// The bars of an answer: sorted, of two with one stamp the later, inside the segment, closed.

@@ -57,7 +57,7 @@ struct Gap {
     friend bool operator==(const Gap&, const Gap&) = default;
 };
 
-struct GapReport {
+struct KTRDR_EXPORT GapReport {
     TimeRange range{};
     /// The part of it of which a calendar says which bars should exist; empty without one.
     TimeRange known{};
@@ -67,7 +67,7 @@ struct GapReport {
     /// Oldest first.
     std::vector<Gap> gaps{};
 
-    /// Absent bars of one class, and of all.
+    /// Absent bars of one class, and of all but `no_trade`, which need not be there.
     [[nodiscard]] std::size_t absent(GapClass kind) const noexcept;
     [[nodiscard]] std::size_t absent() const noexcept;
     friend bool operator==(const GapReport&, const GapReport&) = default;

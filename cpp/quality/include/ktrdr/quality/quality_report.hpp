@@ -81,7 +81,7 @@ struct Finding {
     friend KTRDR_EXPORT bool operator==(const Finding& one, const Finding& other);
 };
 
-struct QualityReport {
+struct KTRDR_EXPORT QualityReport {
     std::size_t bars{0};
     /// From the first stamp to the end of the last bar.
     TimeRange range{};

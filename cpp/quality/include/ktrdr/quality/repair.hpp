@@ -39,7 +39,7 @@ struct RepairChange {
 
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(RepairChange::Kind kind) noexcept;
 
-struct Repair {
+struct KTRDR_EXPORT Repair {
     Bars bars{};
     /// By row.
     std::vector<RepairChange> changes{};
@@ -47,7 +47,7 @@ struct Repair {
     std::vector<std::size_t> origin{};
 
     /// The bars as they were given, to the byte.
-    [[nodiscard]] KTRDR_EXPORT Bars undone() const;
+    [[nodiscard]] Bars undone() const;
 };
 
 /// Mend what findings name, where what is right follows from the bar itself:

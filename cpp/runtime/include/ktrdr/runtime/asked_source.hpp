@@ -44,8 +44,8 @@ struct SourceQuestion {
 /// answer: nobody waits for ever. Cancellation: `token` is cancelled when nobody waits for the answer any more.
 class KTRDR_EXPORT SourceAsk final : private Counted<SourceAsk> {
 public:
-    /// Nothing for a known symbol, the oldest bar's start or none, bars.
-    using Value = std::variant<std::monostate, std::optional<UtcTime>, SourceAnswer>;
+    /// What a known symbol stands for, the oldest bar's start or none, bars.
+    using Value = std::variant<Contract, std::optional<UtcTime>, SourceAnswer>;
     /// What the asking coroutine waits for.
     struct Pending {
         std::mutex mutex{};

@@ -19,6 +19,13 @@ struct DataManagerOptions {
     DatabaseOptions database{};
 };
 
+/// The source behind the IB host service that arguments or environment choose; null where they choose none.
+///
+/// Environment: that of `open_data_manager`. Errors: `configuration` for a setting or URL that cannot be used.
+[[nodiscard]] KTRDR_EXPORT Result<std::shared_ptr<BarSource>> open_ib_source(const DataServices& services,
+                                                                             const HostServiceArguments& asked,
+                                                                             const Env& env);
+
 /// The manager of `<data_dir>/ktrdr.db`, which asks the IB host service where arguments or environment choose it.
 ///
 /// Environment: `USE_IB_HOST_SERVICE`, `IB_HOST_SERVICE_{URL,TIMEOUT,MAX_RETRIES,POOL_LIMIT,KEEPALIVE}`; arguments come

@@ -32,7 +32,7 @@ public:
 
     [[nodiscard]] std::string provider() const { return source_->provider(); }
     [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const { return source_->describe(timeframe); }
-    /// The reply is null.
+    /// The reply is an object: asset_class, exchange and currency, each empty where the provider does not say.
     CancellationToken validate_symbol(std::string symbol, const Timeframe& timeframe, const CancellationToken& parent,
                                       std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     /// The reply is nanoseconds since 1970, or null.

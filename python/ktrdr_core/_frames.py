@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from .. import _core
-from ..bars import Bars
-from ..dates import iso
-from ..errors import InvalidArgumentError
+from . import _core
+from .bars import Bars
+from .dates import iso
+from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,0 +1,56 @@
+// Room data: stored series as checks and repairs take them.
+
+#include <pybind11/stl.h>
+
+#include <ktrdr/data/data_manager.hpp>
+
+#include "bind.hpp"
+#include "convert.hpp"
+#include "evidence.hpp"
+#include "gil.hpp"
+
+namespace ktrdr::bindings {
+namespace {
+
+using Nanos = std::int64_t;
+
+std::tuple<BarsView, std::pair<Nanos, Nanos>, std::vector<EvidenceFacts>> series_to_check(
+    const DataManager& manager, std::string symbol, const BarGrid& grid, std::optional<std::string> start,
+    std::optional<std::string> end) {
+    const GilReleased released;
+    const SeriesToCheck found =
+        unwrap(manager.series_to_check({std::move(symbol), std::move(start), std::move(end)}, grid));
+    return {found.bars,
+            {found.range.start.time_since_epoch().count(), found.range.end.time_since_epoch().count()},
+            facts_of(found.evidence)};
+}
+
+void exchange_rows(const DataManager& manager, const BarsView& before, const BarsView& after) {
+    const GilReleased released;
+    unwrap(manager.exchange_rows(before.symbol(), before.timeframe(), *before.own(), *after.own()));
+}
+
+BarsView rows_at(const BarsView& bars, const std::vector<std::size_t>& rows) {
+    const BarsPtr own = bars.own();
+    Bars chosen;
+    for (const std::size_t row : rows) {
+        if (row >= own->size()) {
+            throw ErrorException(fail(Errc::invalid_argument, "there is no row " + std::to_string(row)));
+        }
+        chosen.push_back(own->time[row], own->open[row], own->high[row], own->low[row], own->close[row],
+                         own->volume[row]);
+    }
+    return BarsView(std::make_shared<const Bars>(std::move(chosen)), bars.symbol(), bars.timeframe());
+}
+
+}  // namespace
+
+void bind_series_check(py::module_& module) {
+    module.def("series_to_check", &series_to_check, py::arg("manager"), py::arg("symbol"), py::arg("grid"),
+               py::arg("start"), py::arg("end"), "Stored bars, the range in question, and what its provider answered.");
+    module.def("exchange_rows", &exchange_rows, py::arg("manager"), py::arg("before"), py::arg("after"),
+               "Put rows in the place of stored ones, which must be those before.");
+    module.def("rows_at", &rows_at, py::arg("bars"), py::arg("rows"), "Some rows, copied.");
+}
+
+}  // namespace ktrdr::bindings

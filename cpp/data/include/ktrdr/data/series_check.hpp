@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ktrdr/market/bars_view.hpp>
+#include <ktrdr/quality/evidence.hpp>
+
+namespace ktrdr {
+
+/// Which stored bars are to be checked.
+struct CheckRequest {
+    std::string symbol{};
+    /// ISO 8601, a date without a time as `BarGrid::range_of` says it; unset from the first stored bar, and to the end
+    /// of the last.
+    std::optional<std::string> start_date{};
+    std::optional<std::string> end_date{};
+};
+
+/// What a check of a stored series looks at.
+struct SeriesToCheck {
+    BarsView bars{};
+    /// Between which times bars should exist: no later than the last that has closed.
+    TimeRange range{};
+    /// What its provider answered.
+    std::vector<Evidence> evidence{};
+};
+
+}  // namespace ktrdr

@@ -1,0 +1,173 @@
+// What a data manager does for checks and repairs of what is stored.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <future>
+
+#include <ktrdr/base/caught.hpp>
+#include <ktrdr/calendar/request_times.hpp>
+#include <ktrdr/data/data_manager.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+/// Unset where an answer proved nothing.
+std::optional<EvidenceKind> kind_of(AskOutcome outcome) {
+    switch (outcome) {
+        case AskOutcome::bars: return EvidenceKind::bars;
+        case AskOutcome::empty: return EvidenceKind::empty;
+        case AskOutcome::failed: return EvidenceKind::failed;
+        case AskOutcome::denied: return EvidenceKind::denied;
+        case AskOutcome::unconfirmed: break;
+    }
+    return std::nullopt;
+}
+
+std::vector<Evidence> evidence_of(const std::vector<LedgerEntry>& ledger) {
+    std::vector<Evidence> evidence;
+    for (const LedgerEntry& entry : ledger) {
+        if (const auto kind = kind_of(entry.outcome)) {
+            evidence.push_back({entry.range, *kind, entry.asked_at});
+        }
+    }
+    return evidence;
+}
+
+/// The range asked for, `stored` where nobody says, and never what has not closed.
+Result<TimeRange> range_to_check(const CheckRequest& request, const BarGrid& grid, TimeRange stored, UtcTime now) {
+    TimeRange range = stored;
+    if (request.start_date) {
+        const auto start = parse_start("start_date", *request.start_date, grid);
+        if (!start) {
+            return start.error();
+        }
+        range.start = *start;
+    }
+    if (request.end_date) {
+        const auto end = parse_end("end_date", *request.end_date, grid);
+        if (!end) {
+            return end.error();
+        }
+        range.end = *end;
+    }
+    if (range.empty() && (request.start_date || request.end_date)) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("the range to check is empty: it starts at {} and ends at {}; bars are stored from {} "
+                                "to {}",
+                                format_time(range.start), format_time(range.end), format_time(stored.start),
+                                format_time(stored.end)),
+                    {{"field", "start_date"}});
+    }
+    range.end = std::max(range.start, std::min(range.end, grid.closed_end(now)));
+    return range;
+}
+
+bool same_bytes(const Bars& one, const Bars& other) {
+    const auto same = [](const auto& a, const auto& b) {
+        return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof a[0]) == 0);
+    };
+    return same(one.time, other.time) && same(one.open, other.open) && same(one.high, other.high) &&
+           same(one.low, other.low) && same(one.close, other.close) && same(one.volume, other.volume);
+}
+
+/// Those rows of a series whose stamps others have.
+Bars rows_at(const Bars& stored, const Bars& wanted) {
+    Bars rows;
+    for (std::size_t i = 0, at = 0; i < stored.size() && at < wanted.size(); ++i) {
+        while (at < wanted.size() && wanted.time[at] < stored.time[i]) {
+            ++at;
+        }
+        if (at < wanted.size() && wanted.time[at] == stored.time[i]) {
+            rows.push_back(stored.time[i], stored.open[i], stored.high[i], stored.low[i], stored.close[i],
+                           stored.volume[i]);
+        }
+    }
+    return rows;
+}
+
+Result<void> exchange(BarStore& store, const SeriesKey& key, const Bars& before, const Bars& after) {
+    const TimeRange range{before.start_of(0), before.start_of(before.size() - 1) + std::chrono::nanoseconds{1}};
+    const auto stored = store.read(key, range);
+    if (!stored) {
+        return stored.error();
+    }
+    if (!same_bytes(rows_at(*stored, before), before)) {
+        return fail(Errc::conflict,
+                    fmt::format("the stored bars of {} {} have changed since they were checked: check them again",
+                                key.symbol, key.timeframe.name()),
+                    {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}});
+    }
+    const auto done = store.commit_segment(key, {range, after, {}, {}, {}});
+    return done ? Result<void>{} : Result<void>(done.error());
+}
+
+}  // namespace
+
+Result<SeriesToCheck> DataManager::series_to_check(const CheckRequest& request, const BarGrid& grid) const {
+    const std::string timeframe(grid.timeframe().name());
+    const auto key = check_series(request.symbol, timeframe, provider_);
+    if (!key) {
+        return key.error();
+    }
+    const auto open_store = store();
+    if (!open_store) {
+        return open_store.error();
+    }
+    const auto facts = (*open_store)->facts(*key);
+    if (!facts) {
+        return facts.error();
+    }
+    auto bars = (*open_store)->read(*key, {UtcTime::min(), UtcTime::max()});
+    if (!bars) {
+        return bars.error();
+    }
+    if (bars->empty()) {
+        return fail(Errc::no_data,
+                    fmt::format("no {} bars of {} are stored in {}: there is nothing to check", timeframe, key->symbol,
+                                database_path_.string()),
+                    {{"symbol", key->symbol}, {"timeframe", timeframe}});
+    }
+    const TimeRange stored{bars->start_of(0), grid.end_of(bars->start_of(bars->size() - 1))};
+    const auto range = range_to_check(request, grid, stored, services_.clock.utc_now());
+    if (!range) {
+        return range.error();
+    }
+    const BarsView all(std::make_shared<const Bars>(std::move(*bars)), key->symbol, timeframe);
+    return SeriesToCheck{all.slice(*range), *range, evidence_of(facts->ledger)};
+}
+
+Result<void> DataManager::exchange_rows(const std::string& symbol, const std::string& timeframe, const Bars& before,
+                                        const Bars& after) const {
+    const auto key = check_series(symbol, timeframe, provider_);
+    if (!key) {
+        return key.error();
+    }
+    if (before.time != after.time || before.empty()) {
+        return fail(Errc::invalid_argument, "rows are exchanged for others of the same stamps, at least one",
+                    {{"field", "after"}});
+    }
+    for (const Bars* const rows : {&before, &after}) {
+        if (auto checked = rows->check(); !checked) {
+            return checked.error();
+        }
+    }
+    const auto open_store = store();
+    if (!open_store) {
+        return open_store.error();
+    }
+    std::promise<Result<void>> done;
+    auto exchanged = done.get_future();
+    services_.store.post([&] {
+        try {
+            done.set_value(exchange(**open_store, *key, before, after));
+        } catch (...) {
+            done.set_value(caught("exchanging stored rows"));
+        }
+    });
+    return exchanged.get();
+}
+
+}  // namespace ktrdr

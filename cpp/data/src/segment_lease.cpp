@@ -1,0 +1,51 @@
+#include "segment_lease.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+namespace ktrdr {
+namespace {
+
+namespace asio = boost::asio;
+
+/// Until it is over, or the token is cancelled.
+asio::awaitable<void> pause_for(std::chrono::milliseconds pause, CancellationToken token) {
+    const auto io = co_await asio::this_coro::executor;
+    const auto timer = std::make_shared<asio::steady_timer>(io, pause);
+    const CancelRegistration registration =
+        token.on_cancel([timer, io](const CancelReason&) { asio::post(io, [timer] { timer->cancel(); }); });
+    if (!token.is_cancelled()) {
+        co_await timer->async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+}
+
+}  // namespace
+
+asio::awaitable<Result<SegmentLease>> lease_segment(std::shared_ptr<BarStore> store, SeriesKey key, TimeRange range,
+                                                    CancellationToken token, LeasePatience patience) {
+    const auto give_up = std::chrono::steady_clock::now() + patience.longest;
+    SegmentLease leased;
+    for (;;) {
+        if (const auto alive =
+                token.check(fmt::format("waiting for another load of {} {}", key.symbol, key.timeframe.name()));
+            !alive) {
+            co_return alive.error();
+        }
+        auto lease = store->lease(key, range);
+        if (!lease) {
+            co_return lease.error();
+        }
+        leased.lease = std::move(*lease);
+        if (leased.lease || std::chrono::steady_clock::now() >= give_up) {
+            co_return std::move(leased);
+        }
+        leased.waited = true;
+        co_await pause_for(patience.pause, token);
+    }
+}
+
+}  // namespace ktrdr

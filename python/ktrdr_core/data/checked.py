@@ -1,0 +1,231 @@
+"""Checks and repairs of stored series."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from .._bridge.arguments import explained
+from ..bars import Bars
+from ..calendars.instants import time_of
+from ..dates import Date, iso
+from ..errors import ConflictError
+from ..quality import Evidence, GapReport, QualityReport, Repair, check_quality, find_gaps, repair
+from ..quality.grids import grid_of
+
+if TYPE_CHECKING:
+    from ..quality import Calendar
+
+
+class StoredChecks:
+    """What ``DataManager`` says of stored series: which bars are absent, what is wrong, what can be mended.
+
+    Each call reads the series on the calling thread; inside a coroutine ``await asyncio.to_thread(…)`` keeps the loop
+    free.
+    """
+
+    _native: _core.DataManager
+
+    @explained
+    def find_gaps(
+        self,
+        symbol: str,
+        timeframe: str,
+        start_date: Date | None = None,
+        end_date: Date | None = None,
+        *,
+        calendar: Calendar = None,
+        closed: bool = True,
+    ) -> GapReport:
+        """Say which bars of a stored series are absent, and why: ``quality.find_gaps`` with the ledger as its evidence.
+
+        Parameters
+        ----------
+        symbol, timeframe : str
+            As in ``load_data``.
+        start_date, end_date : str, date or datetime, optional
+            Between which times to look; by default from the first stored bar to the end of the last, and never what has
+            not closed yet. A date without a time is the session of that date, and as an end is included.
+        calendar : str, SessionCalendar or BarGrid, optional
+            When the market trades.
+        closed : bool
+            List closed hours, too.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For a symbol, timeframe, date or calendar that cannot be, and a range that is empty.
+        NoDataError
+            When nothing of the series is stored.
+        StorageError
+            When the database cannot be read.
+        ClientClosedError
+            When the manager is closed.
+
+        Examples
+        --------
+        >>> from ktrdr_core import DataManager
+        >>> frame = {
+        ...     "date": ["2024-07-02", "2024-07-05"], "open": [1.0, 1], "high": [1.0, 1], "low": [1.0, 1], "close": [1.0, 1],
+        ... }
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     _ = data.store("ACME", "1d", frame).result()
+        ...     data.find_gaps("ACME", "1d", calendar="XNYS")
+        <GapReport 1 of 3 bars absent: 1 unknown>
+        """
+        bars, whole, evidence, grid = self._to_check(
+            symbol, timeframe, start_date, end_date, calendar
+        )
+        return find_gaps(
+            bars, calendar=grid, start=whole[0], end=whole[1], evidence=evidence, closed=closed
+        )
+
+    @explained
+    def check_quality(
+        self,
+        symbol: str,
+        timeframe: str,
+        start_date: Date | None = None,
+        end_date: Date | None = None,
+        *,
+        calendar: Calendar = None,
+        longer: str | None = None,
+        **limits: Any,
+    ) -> QualityReport:
+        """Say what is wrong, odd or missing of a stored series: ``quality.check_quality`` with the ledger as its evidence.
+
+        Parameters
+        ----------
+        symbol, timeframe, start_date, end_date, calendar
+            As in ``find_gaps``.
+        longer : str, optional
+            The timeframe of longer bars of the symbol that are stored, too: these must make those.
+        **limits
+            ``now``, ``negative_prices``, ``jump`` and the others of ``quality.check_quality``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            As ``find_gaps``; and for a limit out of range.
+        NoDataError
+            When nothing of the series, or of the longer bars, is stored.
+        StorageError
+            When the database cannot be read.
+        ClientClosedError
+            When the manager is closed.
+
+        Examples
+        --------
+        >>> from ktrdr_core import DataManager
+        >>> frame = {
+        ...     "date": ["2024-07-02", "2024-07-05"], "open": [1.0, 1], "high": [1.0, 1], "low": [1.0, 1], "close": [1.0, 1],
+        ... }
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     _ = data.store("ACME", "1d", frame).result()
+        ...     data.check_quality("ACME", "1d", calendar="XNYS")
+        <QualityReport 2 bars: 1 missing>
+        """
+        bars, whole, evidence, grid = self._to_check(
+            symbol, timeframe, start_date, end_date, calendar
+        )
+        if longer is not None:
+            other = grid_of(longer, grid.calendar)
+            limits["longer"], *_ = self._to_check(symbol, longer, None, None, other)
+            limits["longer_calendar"] = other
+        return check_quality(
+            bars, calendar=grid, start=whole[0], end=whole[1], evidence=evidence, **limits
+        )
+
+    @explained
+    def repair(
+        self,
+        symbol: str,
+        timeframe: str,
+        start_date: Date | None = None,
+        end_date: Date | None = None,
+        *,
+        calendar: Calendar = None,
+        apply: bool = False,
+    ) -> Repair:
+        """Mend a stored series where what is right follows from the bar itself: ``quality.repair``.
+
+        Parameters
+        ----------
+        symbol, timeframe, start_date, end_date, calendar
+            As in ``find_gaps``.
+        apply : bool
+            Store the rows that were changed, all or none; else only say what would be done. ``undo_repair`` takes it
+            back.
+
+        Raises
+        ------
+        InvalidArgumentError
+            As ``find_gaps``.
+        NoDataError
+            When nothing of the series is stored.
+        ConflictError
+            When what is stored has changed meanwhile; nothing is stored then.
+        StorageError
+            When the database cannot be read, or the disk does not take the rows.
+        ClientClosedError
+            When the manager is closed.
+
+        Examples
+        --------
+        >>> from ktrdr_core import DataManager
+        >>> frame = {"date": ["2024-07-02"], "open": [1.0], "high": [1.0], "low": [1.0], "close": [1.0]}
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     _ = data.store("ACME", "1d", frame).result()
+        ...     data.repair("ACME", "1d")
+        <Repair 0 changes of 1 bars>
+        """
+        bars, whole, _, grid = self._to_check(symbol, timeframe, start_date, end_date, calendar)
+        done = repair(bars, check_quality(bars, calendar=grid, start=whole[0], end=whole[1]))
+        if apply and len(done):
+            self._exchange(done, bars, done.bars)
+        return done
+
+    @explained
+    def undo_repair(self, done: Repair) -> None:
+        """Store the rows of a repair as they were before it, to the byte.
+
+        Raises
+        ------
+        ConflictError
+            When what is stored is no longer what the repair left; nothing is stored then.
+        StorageError
+            When the disk does not take the rows.
+        ClientClosedError
+            When the manager is closed.
+        """
+        if len(done):
+            self._exchange(done, done.bars, done.undo())
+
+    def _exchange(self, done: Repair, before: Bars, after: Bars) -> None:
+        if any(change.kind != "value" for change in done):
+            raise ConflictError(
+                "stored bars are in order, each of another timestamp: these were checked elsewhere",
+                context={"field": "done"},
+            )
+        rows = sorted({change.index for change in done})
+        _core.exchange_rows(
+            self._native, _core.rows_at(before._native, rows), _core.rows_at(after._native, rows)
+        )
+
+    def _to_check(
+        self,
+        symbol: str,
+        timeframe: str,
+        start: Date | None,
+        end: Date | None,
+        calendar: Calendar,
+    ) -> tuple[Bars, tuple[Any, Any], list[Evidence], Any]:
+        grid = grid_of(timeframe, calendar)
+        bars, whole, facts = _core.series_to_check(
+            self._native, symbol, grid._native, iso("start_date", start), iso("end_date", end)
+        )
+        evidence = [
+            Evidence(time_of(first), time_of(last), kind, time_of(asked))
+            for first, last, kind, asked in facts
+        ]
+        return Bars(bars), (time_of(whole[0]), time_of(whole[1])), evidence, grid

@@ -1,0 +1,235 @@
+"""Keeping stored bars whole: changes and their undo, forgetting, a look for damage, compacting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .. import _core
+from .._bridge.arguments import explained
+from ..dates import Date, iso
+from ..orchestrator.core_manager import CoreManager
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A write that changed or removed bars and can be undone; see ``DataManager.undo``."""
+
+    start: datetime
+    """Where its range begins, UTC."""
+    end: datetime
+    """Before what time its range ends, UTC."""
+    cause: Literal["loaded", "stored", "forgotten"]
+    """An answer of a provider, bars that somebody brought, or ``forget``."""
+    changed_at: datetime
+    """When it was, UTC."""
+    added: int
+    """Bars that were not there before."""
+    revised: int
+    """Bars whose numbers became others."""
+    removed: int
+    """Bars that it took away."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarDamage:
+    """Something in a database that cannot be what was written."""
+
+    provider: str
+    """Of the series; empty where it is the file's own."""
+    symbol: str
+    """As the provider names it; empty where it is the file's own."""
+    timeframe: str
+    """How long each bar is; empty where it is the file's own."""
+    chunk: str
+    """The part of the series, as errors name it: ``the chunk of 2024-01``; empty where it is none of one part."""
+    what: str
+    """What is wrong, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarCheck:
+    """What of a database's bars was read, and what of it is damaged; see ``DataManager.verify``."""
+
+    series: int
+    """How many series there are, those without a bar too."""
+    chunks: int
+    """In how many months, years or whole series their bars lie."""
+    bars: int
+    """How many could be read."""
+    ledger_entries: int
+    """What is noted of ranges that were asked for."""
+    versions: int
+    """Earlier ones of chunks, which ``undo`` would put back."""
+    damage: list[BarDamage]
+    """The first thousand; empty when all is sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What compacting a database gave back; see ``DataManager.compact``."""
+
+    bytes_before: int
+    """On the disk, the write-ahead log too."""
+    bytes_after: int
+    """On the disk since."""
+    changes_freed: int
+    """That cannot be undone any more."""
+
+
+class Keeping(CoreManager):
+    """What a ``DataManager`` does to keep stored bars whole."""
+
+    _native: _core.DataManager
+
+    @explained
+    def changes(self, symbol: str, timeframe: str) -> list[Change]:
+        """List the writes that changed or removed bars of a series and can be undone, the newest first.
+
+        A write that only adds bars is none of them. Of each month of bars of 1m to 5m, year of longer intraday ones, and
+        whole series of any longer, the last three are kept.
+
+        Parameters
+        ----------
+        symbol, timeframe : str
+            As in ``load_data``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For an impossible symbol or an unknown timeframe.
+        StorageError
+            When the database cannot be read.
+
+        Examples
+        --------
+        >>> from ktrdr_core import DataManager
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     data.changes("ACME", "1d")
+        []
+        """
+        return [Change(*fields) for fields in self._native.changes(symbol, timeframe)]
+
+    @explained
+    def undo(self, symbol: str, timeframe: str) -> Change:
+        """Put back what the newest of ``changes`` has changed or removed, and say what that was.
+
+        In its range bars are what they were before it, and so is what counts as loaded. Bars that came later beside that
+        range stay; what came later inside it goes, and the next load asks for it again. A damaged chunk becomes what it
+        was before the change.
+
+        Parameters
+        ----------
+        symbol, timeframe : str
+            As in ``load_data``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For an impossible symbol or an unknown timeframe.
+        NotFoundError
+            When there is nothing to undo.
+        StorageError
+            When the database cannot be read or written.
+
+        Examples
+        --------
+        >>> from ktrdr_core import DataManager
+        >>> def bar(close):
+        ...     prices = {name: [close] for name in ("open", "high", "low", "close")}
+        ...     return {"timestamp": ["2024-01-02"], **prices, "volume": [100]}
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     _ = data.store("ACME", "1d", bar(427.0)).result()
+        ...     _ = data.store("ACME", "1d", bar(107.0)).result()
+        ...     data.undo("ACME", "1d").revised
+        ...     data.load_data("ACME", "1d").result().close
+        1
+        array([427.])
+        """
+        return Change(*self._native.undo(symbol, timeframe))
+
+    @explained
+    def forget(
+        self, symbol: str, timeframe: str, start_date: Date | None, end_date: Date | None
+    ) -> int:
+        """Drop the bars of a range and what is known of it, so that the next load asks for it, and say how many bars.
+
+        ``undo`` brings them back, unless their chunk was damaged.
+
+        Parameters
+        ----------
+        symbol, timeframe : str
+            As in ``load_data``.
+        start_date, end_date : str, date or datetime, or None
+            As in ``load_data``; None for a range that begins, or ends, where the bars do.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For an impossible symbol or date, an unknown timeframe, ``start_date >= end_date``.
+        StorageError
+            When the database cannot be written, or a damaged chunk lies in the range in part: forget all of it then.
+
+        Examples
+        --------
+        >>> from ktrdr_core import DataManager
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     data.forget("ACME", "1d", "2024-01-01", "2024-12-31")
+        0
+        """
+        return self._native.forget(
+            _core.LoadRequest(
+                symbol=symbol,
+                timeframe=timeframe,
+                start_date=iso("start_date", start_date),
+                end_date=iso("end_date", end_date),
+            )
+        )
+
+    def verify(self) -> BarCheck:
+        """Read all stored bars and say what of them is damaged; nothing is changed.
+
+        Looked at are the file itself, each chunk (its checksum, the order of its bars, their count, first and last) and
+        earlier version, and whether the bars are there that the ledger says came. A damaged chunk does not keep others
+        from being read. It takes as long as the file is large.
+
+        Raises
+        ------
+        StorageError
+            When the file cannot be read at all.
+
+        Examples
+        --------
+        >>> from ktrdr_core import DataManager
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     data.verify()
+        BarCheck(series=0, chunks=0, bars=0, ledger_entries=0, versions=0, damage=[])
+        """
+        *counts, damage = self._native.verify()
+        series, chunks, bars, ledger_entries, versions = counts
+        return BarCheck(
+            series, chunks, bars, ledger_entries, versions, [BarDamage(*one) for one in damage]
+        )
+
+    def compact(self) -> Compacted:
+        """Free what ``undo`` would put back, write the database anew, and say what that gave back to the disk.
+
+        It needs room for a copy of the file meanwhile, and takes as long as the file is large.
+
+        Raises
+        ------
+        StorageError
+            When another process writes to the database, or there is no room for the copy; nothing is lost then.
+
+        Examples
+        --------
+        >>> from ktrdr_core import DataManager
+        >>> with DataManager(data_dir="bars", env={}) as data:
+        ...     data.compact().changes_freed
+        0
+        """
+        return Compacted(*self._native.compact())
