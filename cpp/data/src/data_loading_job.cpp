@@ -116,7 +116,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     }
     asked_ = *range;
     enter(LoadStep::plan);
-    co_return co_await load_segments(missing_of(*range, *facts, *grid), *grid);
+    co_return co_await load_segments(missing_of(*range, *facts, *grid), *facts, *grid);
 }
 
 Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts, const BarGrid& grid) const {
@@ -204,10 +204,12 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_first_timestamp(SeriesFacts 
     co_return co_await run_on(means_.store_executor, std::move(remember));
 }
 
-asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRange> missing, BarGrid grid) {
+asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRange> missing, SeriesFacts known,
+                                                            BarGrid grid) {
     enter(LoadStep::segments);
     const SourceLimits limits = means_.source->describe(task_.key.timeframe);
     const auto loader = std::make_shared<SegmentLoader>(SegmentLoader::Means{
+        .known = known,
         .task = task_,
         .load = means_,
         .operation = operation_,

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/market/time_text.hpp>
@@ -140,46 +139,57 @@ asio::awaitable<void> SegmentLoader::lane() {
 }
 
 asio::awaitable<void> SegmentLoader::load_one(AskedSegment asked) {
-    auto turn = co_await lease_segment(means_.load.store, means_.task.key, asked.range, means_.call.token);
-    if (!turn) {
-        // What was cancelled is told by the job.
-        if (!is_stop(turn.error().code)) {
-            fail_with(turn.error());
-        }
+    const auto leased =
+        co_await lease_segment(means_.load.store, means_.task.key, asked.range, means_.operation->token());
+    if (!leased) {
+        miss(asked.range, leased.error());
         co_return;
     }
-    if (!means_.task.refresh) {
-        std::function<Result<SeriesFacts>()> read = [store = means_.load.store, key = means_.task.key] {
-            return store->facts(key);
-        };
-        const auto facts = co_await run_on(means_.load.compute, std::move(read));
-        if (!facts) {
-            fail_with(facts.error());
-            co_return;
-        }
-        auto missing = missing_ranges(asked.range, *facts, means_.grid, means_.load.clock.utc_now());
-        if (missing != std::vector{asked.range}) {
-            turn->lease.reset();
-            co_await plan_rest(std::move(missing));
-            co_return;
-        }
+    const auto rest = co_await still_missing(asked.range);
+    if (!rest) {
+        fail_with(rest.error());
+        co_return;
     }
-    co_await ask(std::move(asked));
-}
-
-asio::awaitable<void> SegmentLoader::plan_rest(std::vector<TimeRange> missing) {
-    auto planned = co_await means_.plan(std::move(missing));
+    if (!*rest) {
+        co_await ask(std::move(asked));
+        co_return;
+    }
+    auto planned = co_await means_.plan(**rest);
     if (!planned) {
         fail_with(planned.error());
         co_return;
     }
-    if (planned->empty()) {
-        ++loaded_.committed;
-    } else {
-        loaded_.planned += planned->size() - 1;
-    }
-    std::move(planned->begin(), planned->end(), std::back_inserter(segments_));
+    std::erase_if(loaded_.unconfirmed,
+                  [&asked](TimeRange part) { return part.start >= asked.range.start && part.end <= asked.range.end; });
+    loaded_.planned += planned->size();
+    ++loaded_.committed;
     means_.announce(loaded_);
+    for (AskedSegment& segment : *planned) {
+        if (stopped_) {
+            loaded_.missing.push_back(segment.range);
+        } else {
+            co_await ask(std::move(segment));
+        }
+    }
+}
+
+asio::awaitable<Result<SegmentLoader::Rest>> SegmentLoader::still_missing(TimeRange range) {
+    if (means_.task.refresh) {
+        co_return Rest{};
+    }
+    std::function<Result<SeriesFacts>()> read = [store = means_.load.store, key = means_.task.key] {
+        return store->facts(key);
+    };
+    auto facts = co_await run_on(means_.load.compute, std::move(read));
+    if (!facts) {
+        co_return facts.error();
+    }
+    // Bars that this load has brought behind the last one make nothing else of what is missing.
+    facts->newest_bar = means_.known.newest_bar;
+    const UtcTime now = means_.load.clock.utc_now();
+    auto missing = missing_ranges(range, *facts, means_.grid, now);
+    const bool as_planned = missing == missing_ranges(range, means_.known, means_.grid, now);
+    co_return as_planned ? Rest{} : Rest{std::move(missing)};
 }
 
 asio::awaitable<void> SegmentLoader::ask(AskedSegment asked) {

@@ -39,13 +39,15 @@ struct LoadedSegments {
 
 /// Asks for segments, a few at the same time, and stores what each brought before it is announced.
 ///
-/// What an answer brought a part of is asked for once more, without what came, as long as that brings bars. What another
-/// load asks for meanwhile, in whatever process, is waited for and not asked for again.
-/// Cancellation: no further segment is begun. Thread safety: the io thread.
+/// A segment that another load of the series asks for at this moment is waited for, and what that has brought is not
+/// asked for again. What an answer brought a part of is asked for once more, without what came, as long as that brings
+/// bars. Cancellation: no further segment is begun, and none waited for. Thread safety: the io thread.
 class SegmentLoader final : public std::enable_shared_from_this<SegmentLoader> {
 public:
     using Plan = std::function<boost::asio::awaitable<Result<std::vector<AskedSegment>>>(std::vector<TimeRange>)>;
     struct Means {
+        /// As it was when the missing ranges were found.
+        const SeriesFacts& known;
         const LoadTask& task;
         const LoadMeans& load;
         std::shared_ptr<Operation> operation;
@@ -66,9 +68,10 @@ public:
 private:
     [[nodiscard]] boost::asio::awaitable<void> load_all(std::vector<AskedSegment> segments);
     [[nodiscard]] boost::asio::awaitable<void> lane();
-    /// Once nobody else asks for any of it, and but for what another load has stored of it since it was planned.
     [[nodiscard]] boost::asio::awaitable<void> load_one(AskedSegment asked);
-    [[nodiscard]] boost::asio::awaitable<void> plan_rest(std::vector<TimeRange> missing);
+    /// Unset where the range is to be asked for as it was planned, else what is left of it.
+    using Rest = std::optional<std::vector<TimeRange>>;
+    [[nodiscard]] boost::asio::awaitable<Result<Rest>> still_missing(TimeRange range);
     [[nodiscard]] boost::asio::awaitable<void> ask(AskedSegment asked);
     void fail_with(Error error);
     void miss(TimeRange range, Error error);

@@ -40,7 +40,7 @@ TEST_F(LoadingTest, BringsEveryBarOfTheRangeOldestFirst) {
 }
 
 TEST_F(LoadingTest, HasAtMostThreeSegmentsInFlight) {
-    source_->wait_for = 3;
+    source_->gather = 3;
     ASSERT_TRUE(load(decade_));
     EXPECT_EQ(source_->most_in_flight, 3U);
 }

@@ -34,6 +34,8 @@ public:
     Contract contract{};
     std::optional<UtcTime> first{};
     SourceLimits limits{.max_span = std::chrono::days{730}, .max_in_flight = 3};
+    /// A fetch ends once so many have been under way together, if that comes about.
+    std::size_t gather{0};
     /// Called on the io thread when a fetch has come in; an error it answers is the fetch's.
     std::function<Result<void>(TimeRange)> on_fetch{};
     std::function<SourceAnswer(TimeRange)> bars{daily_bars};
@@ -42,8 +44,6 @@ public:
     int validations{0};
     int first_timestamps{0};
     std::vector<TimeRange> fetched{};
-    /// No fetch ends before so many were in flight.
-    std::size_t wait_for{0};
     std::size_t in_flight{0};
     std::size_t most_in_flight{0};
 
@@ -76,9 +76,10 @@ public:
                                                                      SourceCall call) override {
         fetched.push_back(segment);
         most_in_flight = std::max(most_in_flight, ++in_flight);
-        do {
+        co_await give_way();
+        for (int turns = 0; most_in_flight < gather && turns < 1'000'000; ++turns) {
             co_await give_way();
-        } while (most_in_flight < wait_for);
+        }
         Result<void> allowed = on_fetch ? on_fetch(segment) : Result<void>{};
         --in_flight;
         if (allowed) {

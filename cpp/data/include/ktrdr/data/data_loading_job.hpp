@@ -52,7 +52,8 @@ private:
     [[nodiscard]] boost::asio::awaitable<Result<void>> ask_for_missing();
     [[nodiscard]] boost::asio::awaitable<Result<void>> learn_symbol(SeriesFacts facts);
     [[nodiscard]] boost::asio::awaitable<Result<void>> learn_first_timestamp(SeriesFacts facts);
-    [[nodiscard]] boost::asio::awaitable<Result<void>> load_segments(std::vector<TimeRange> missing, BarGrid grid);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> load_segments(std::vector<TimeRange> missing, SeriesFacts known,
+                                                                     BarGrid grid);
     [[nodiscard]] boost::asio::awaitable<Result<std::vector<AskedSegment>>> plan_segments(
         std::vector<TimeRange> missing, BarGrid grid, std::chrono::nanoseconds span);
     [[nodiscard]] boost::asio::awaitable<Result<void>> warn_of_breaks();
