@@ -41,6 +41,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
             _storing(folder, frame, count),
             _opening(folder, frame, count),
             _frames(folder),
+            _writing(folder, frame, count),
         ]
         return [line for group in groups for line in _taking_turns(group, rounds)]
 
@@ -123,6 +124,27 @@ def _opening(folder: Path, frame: pl.DataFrame, count: int) -> Group:
         "load_data of what is stored": lambda: data.load_data("ACME", "1m").result(),
         "one day of it": lambda: data.load_data("ACME", "1m", "2010-01-05", "2010-01-05").result(),
         "series": data.series,
+    }
+
+
+def _writing(folder: Path, frame: pl.DataFrame, count: int) -> Group:
+    data = DataManager(folder / "open", env={})
+    pandas = frame.to_pandas().set_index("timestamp")
+    table = frame.to_arrow()
+    out = folder / "out.csv"
+
+    def ours(ending: str) -> Callable[[], Any]:
+        file = folder / f"out{ending}"
+        return lambda: data.export("ACME", "1m", file, overwrite=True).result()
+
+    peer = f"pandas.to_csv, of {count:,}"
+    return peer, {
+        peer: lambda: pandas.to_csv(out, date_format="%Y-%m-%dT%H:%M:%SZ"),
+        "polars.write_csv": lambda: frame.write_csv(out, datetime_format="%Y-%m-%dT%H:%M:%SZ"),
+        "pyarrow.csv.write_csv": lambda: csv.write_csv(table, out),
+        "export as CSV, synced": ours(".csv"),
+        "export as Parquet, synced": ours(".parquet"),
+        "export as Arrow, synced": ours(".arrow"),
     }
 
 

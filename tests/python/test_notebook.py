@@ -25,6 +25,20 @@ SHOWS: dict[str, tuple[list[str], int, int]] = {
         2,
         3,
     ),
+    "02_data.ipynb": (
+        [
+            "{'AAPL': 1259, 'MSFT': 1259}",
+            "SymbolNotFoundError",
+            "1259 bars, 0 requests",
+            "MSFT 1d 1259 2005-01-03 to 2009-12-31",
+            "Stored(symbol='ACME', timeframe='1h'",
+            "Bars ACME 1d:",
+            "('AAPL.parquet', 1259)",
+            "timestamp,open,high,low,close,volume",
+        ],
+        2,
+        0,
+    ),
     "02_your_own_job.ipynb": (
         [
             "100 % · completed: Asked Grace [3/3]",

@@ -54,7 +54,7 @@ def lines_of(block: Block, copy: Path) -> list[str]:
     (copy / block.file).write_text(block.code)
     if block.has_name:
         return []  # a later block runs it
-    how = "-m pytest -q " if "OperationSuite" in block.code else ""
+    how = "-m pytest -q " if "OperationSuite" in block.code or "SourceSuite" in block.code else ""
     return [f"python {how}{block.file}"]
 
 

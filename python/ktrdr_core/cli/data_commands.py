@@ -67,6 +67,49 @@ def load(
     data_dir: Path | None,
 ) -> None:
     """Load the bars of SYMBOL in TIMEFRAME into the database."""
+    load_bars(session, (symbol, timeframe, start, end), mode, refresh, ib_url, plot, data_dir)
+
+
+@data.command()
+@symbol_argument
+@timeframe_argument
+@click.option("--start", required=True, help="First day or time (ISO 8601, UTC).")
+@click.option("--end", required=True, help="Last day, or the time it ends before.")
+@click.option(
+    "--ib-url",
+    help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL, unless $USE_IB_HOST_SERVICE is false]",
+)
+@plot_option
+@data_dir_option
+@command
+def refresh(
+    session: Session,
+    symbol: str,
+    timeframe: str,
+    start: str,
+    end: str,
+    ib_url: str | None,
+    plot: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Ask for the bars of SYMBOL in TIMEFRAME anew, those that are stored too, and take what comes.
+
+    Heals a series whose provider has changed its history, after a split for example. The same as `data load --refresh`.
+    """
+    load_bars(session, (symbol, timeframe, start, end), "full", True, ib_url, plot, data_dir)
+
+
+def load_bars(
+    session: Session,
+    asked_for: tuple[str, str, str | None, str | None],
+    mode: str,
+    refresh: bool,
+    ib_url: str | None,
+    plot: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Load symbol, timeframe, from start to end, and say what came."""
+    symbol, timeframe, start, end = asked_for
     from .. import _core
     from ..data import DataManager
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..calendars import SessionCalendar
     from ..protocols import CancellationToken
 
-    Mode = Literal["local", "full"]
+    Mode = Literal["local", "tail", "backfill", "full"]
     Cut = Literal["open_then_clock", "from_open", "clock"]
 
 # What the instruments of shipped calendars are; of any other market stocks.

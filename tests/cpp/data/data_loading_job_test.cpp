@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <latch>
+#include <map>
 
 #include <data/loading_fixture.hpp>
 
@@ -394,6 +395,42 @@ TEST_F(LoadingTest, MayRunTwiceAtTheSameTimeForOneSeries) {
     EXPECT_EQ(***one->result, daily_bars(decade_));
     EXPECT_EQ(***other->result, daily_bars(range("2004-01-01", "2013-06-01")));
     EXPECT_EQ(stored(), daily_bars(range("2004-01-01", "2014-01-01")));
+}
+
+TEST_F(LoadingTest, AsksOnceForWhatSeveralLoadsWant) {
+    const auto one = begin(decade_);
+    const auto other = begin(decade_);
+    const auto third = begin(range("2008-01-01", "2010-01-01"));
+    finish();
+    ASSERT_TRUE(*one->result);
+    EXPECT_EQ(***one->result, daily_bars(decade_));
+    EXPECT_EQ(***other->result, daily_bars(decade_));
+    EXPECT_EQ(***third->result, daily_bars(range("2008-01-01", "2010-01-01")));
+    std::map<UtcTime, int> asked;
+    for (const TimeRange& segment : source_->fetched) {
+        for (UtcTime day = segment.start; day < segment.end; day += std::chrono::days{1}) {
+            ++asked[day];
+        }
+    }
+    // But for three days at each end of what was stored.
+    const auto twice = std::count_if(asked.begin(), asked.end(), [](const auto& day) { return day.second > 1; });
+    EXPECT_LE(twice, static_cast<std::ptrdiff_t>(6 * source_->fetched.size()));
+}
+
+TEST_F(LoadingTest, AHolderThatIsCancelledLeavesItsSegmentToTheOther) {
+    source_->limits.max_in_flight = 1;
+    const auto one = begin(decade_);
+    const auto other = begin(decade_);
+    source_->on_fetch = [&](TimeRange segment) -> Result<void> {
+        if (segment == segments_[1]) {
+            one->operation->request_cancel({.text = "enough"});
+        }
+        return {};
+    };
+    finish();
+    EXPECT_EQ(one->result->error().code, Errc::cancelled);
+    ASSERT_TRUE(*other->result) << other->result->error().message;
+    EXPECT_EQ(***other->result, daily_bars(decade_));
 }
 
 TEST_F(LoadingTest, InLocalModeAnswersWhatIsStored) {
