@@ -18,6 +18,11 @@ namespace {
 
 constexpr std::array<std::string_view, 5> outcome_names{"bars", "empty", "unconfirmed", "failed", "denied"};
 
+AskOutcome outcome_of(const std::string& name) {
+    const auto* const found = std::find(outcome_names.begin(), outcome_names.end(), name);
+    return static_cast<AskOutcome>(found - outcome_names.begin());
+}
+
 std::vector<LedgerEntry> read_ledger(SQLite::Database& connection, std::int64_t series) {
     SQLite::Statement row(connection,
                           "SELECT range_start, range_end, outcome, asked_at FROM ledger WHERE series = ? "
@@ -109,11 +114,6 @@ std::string phrase(std::string_view verb, const SeriesKey& key) {
 }
 
 }  // namespace
-
-AskOutcome outcome_of(const std::string& name) {
-    const auto* const found = std::find(outcome_names.begin(), outcome_names.end(), name);
-    return static_cast<AskOutcome>(found - outcome_names.begin());
-}
 
 std::string_view to_string(AskOutcome outcome) noexcept {
     return outcome_names[static_cast<std::size_t>(outcome)];

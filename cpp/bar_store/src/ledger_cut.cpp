@@ -57,8 +57,10 @@ void copy_part(SQLite::Database& connection, const std::vector<LedgerColumn>& co
 
 }  // namespace
 
-void cut_ledger(SQLite::Database& connection, std::int64_t series, TimeRange range) {
-    SQLite::Statement row(connection, "SELECT id FROM ledger WHERE series = ? AND range_start < ? AND range_end > ?");
+void cut_ledger(SQLite::Database& connection, std::int64_t series, TimeRange range, std::string_view which) {
+    SQLite::Statement row(connection, fmt::format("SELECT id FROM ledger WHERE series = ? AND range_start < ? AND "
+                                                  "range_end > ? AND {}",
+                                                  which));
     row.bind(1, series);
     row.bind(2, nanos(range.end));
     row.bind(3, nanos(range.start));
@@ -108,6 +110,32 @@ void put_ledger_back(SQLite::Database& connection, std::int64_t series, TimeRang
     add.bind(1, nanos(range.start));
     add.bind(2, nanos(range.end));
     add.bind(3, series);
+    add.bind(4, text);
+    add.exec();
+}
+
+std::string breaks_text(SQLite::Database& connection, std::int64_t series, TimeRange range) {
+    SQLite::Statement row(connection,
+                          "SELECT json_group_array(json_array(at, ratio, found_at)) FROM basis_break WHERE series = ? "
+                          "AND at BETWEEN ? AND ?");
+    row.bind(1, series);
+    row.bind(2, nanos(range.start));
+    row.bind(3, nanos(range.end));
+    return row.executeStep() ? row.getColumn(0).getString() : "[]";
+}
+
+void put_breaks_back(SQLite::Database& connection, std::int64_t series, TimeRange range, const std::string& text) {
+    SQLite::Statement drop(connection, "DELETE FROM basis_break WHERE series = ? AND at BETWEEN ? AND ?");
+    drop.bind(1, series);
+    drop.bind(2, nanos(range.start));
+    drop.bind(3, nanos(range.end));
+    drop.exec();
+    SQLite::Statement add(connection,
+                          "INSERT INTO basis_break SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM "
+                          "json_each(?4) WHERE value ->> 0 BETWEEN ?2 AND ?3");
+    add.bind(1, series);
+    add.bind(2, nanos(range.start));
+    add.bind(3, nanos(range.end));
     add.bind(4, text);
     add.exec();
 }

@@ -117,7 +117,8 @@ CREATE TABLE change(
     added INTEGER NOT NULL,
     revised INTEGER NOT NULL,
     removed INTEGER NOT NULL,
-    ledger TEXT NOT NULL
+    ledger TEXT NOT NULL,
+    breaks TEXT NOT NULL
 ) STRICT;
 CREATE INDEX change_of_series ON change(series);
 CREATE TABLE changed_chunk(

@@ -1,5 +1,7 @@
 #include "series_rows.hpp"
 
+#include "ledger_cut.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -9,43 +11,6 @@ void bind_key(SQLite::Statement& statement, const SeriesKey& key) {
     statement.bind(3, std::string(key.timeframe.name()));
     statement.bind(4, key.what_to_show);
     statement.bind(5, key.session);
-}
-
-void insert_entry(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry) {
-    SQLite::Statement add(connection,
-                          "INSERT INTO ledger(series, range_start, range_end, outcome, asked_at) "
-                          "VALUES (?, ?, ?, ?, ?)");
-    add.bind(1, series);
-    add.bind(2, nanos(entry.range.start));
-    add.bind(3, nanos(entry.range.end));
-    add.bind(4, std::string(to_string(entry.outcome)));
-    add.bind(5, nanos(entry.asked_at));
-    add.exec();
-}
-
-/// Of entries that are no answer only what lies outside of `range` stays.
-void clear_doubts(SQLite::Database& connection, std::int64_t series, TimeRange range) {
-    SQLite::Statement row(connection,
-                          "DELETE FROM ledger WHERE series = ? AND range_start < ? AND range_end > ? AND "
-                          "outcome IN ('unconfirmed', 'failed', 'denied') RETURNING range_start, range_end, outcome, "
-                          "asked_at");
-    row.bind(1, series);
-    row.bind(2, nanos(range.end));
-    row.bind(3, nanos(range.start));
-    std::vector<LedgerEntry> cut;
-    while (row.executeStep()) {
-        const LedgerEntry old{{time_of(row.getColumn(0).getInt64()), time_of(row.getColumn(1).getInt64())},
-                              outcome_of(row.getColumn(2).getString()),
-                              time_of(row.getColumn(3).getInt64())};
-        for (const TimeRange& rest : {TimeRange{old.range.start, range.start}, TimeRange{range.end, old.range.end}}) {
-            if (!rest.empty()) {
-                cut.push_back({rest, old.outcome, old.asked_at});
-            }
-        }
-    }
-    for (const LedgerEntry& rest : cut) {
-        insert_entry(connection, series, rest);
-    }
 }
 
 }  // namespace
@@ -71,7 +36,7 @@ std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& k
 }
 
 void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry) {
-    clear_doubts(connection, series, entry.range);
+    cut_ledger(connection, series, entry.range, "outcome IN ('unconfirmed', 'failed', 'denied')");
     if (entry.outcome == AskOutcome::bars || entry.outcome == AskOutcome::empty) {
         SQLite::Statement obsolete(connection,
                                    "DELETE FROM ledger WHERE series = ? AND range_start >= ? AND range_end <= ?");
@@ -80,7 +45,15 @@ void add_to_ledger(SQLite::Database& connection, std::int64_t series, const Ledg
         obsolete.bind(3, nanos(entry.range.end));
         obsolete.exec();
     }
-    insert_entry(connection, series, entry);
+    SQLite::Statement add(connection,
+                          "INSERT INTO ledger(series, range_start, range_end, outcome, asked_at) "
+                          "VALUES (?, ?, ?, ?, ?)");
+    add.bind(1, series);
+    add.bind(2, nanos(entry.range.start));
+    add.bind(3, nanos(entry.range.end));
+    add.bind(4, std::string(to_string(entry.outcome)));
+    add.bind(5, nanos(entry.asked_at));
+    add.exec();
 }
 
 bool was_unconfirmed(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before) {

@@ -20,7 +20,6 @@ namespace ktrdr {
 [[nodiscard]] std::optional<std::int64_t> find_series(SQLite::Database& connection, const SeriesKey& key);
 [[nodiscard]] std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& key);
 
-[[nodiscard]] AskOutcome outcome_of(const std::string& name);
 /// Write the entry. What was said of its range before and was no answer is obsolete; an answer is so where another
 /// covers it.
 void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry);

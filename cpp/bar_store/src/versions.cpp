@@ -25,11 +25,11 @@ ChangeCause cause_of(const std::string& name) {
 }
 
 std::int64_t add_change(SQLite::Database& connection, std::int64_t series, const SeriesChange& change,
-                        const std::string& ledger) {
+                        const std::string& ledger, const std::string& breaks) {
     SQLite::Statement row(
         connection,
         "INSERT INTO change(series, range_start, range_end, why, changed_at, added, revised, removed, "
-        "ledger) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        "ledger, breaks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     row.bind(1, series);
     row.bind(2, nanos(change.range.start));
     row.bind(3, nanos(change.range.end));
@@ -39,6 +39,7 @@ std::int64_t add_change(SQLite::Database& connection, std::int64_t series, const
     row.bind(7, static_cast<std::int64_t>(change.revised));
     row.bind(8, static_cast<std::int64_t>(change.removed));
     row.bind(9, ledger);
+    row.bind(10, breaks);
     row.exec();
     return connection.getLastInsertRowid();
 }
@@ -120,8 +121,8 @@ public:
     std::optional<SeriesChange> run() {
         SQLite::Statement newest(
             connection_,
-            "SELECT id, range_start, range_end, why, changed_at, added, revised, removed, ledger FROM "
-            "change WHERE series = ? ORDER BY id DESC LIMIT 1");
+            "SELECT id, range_start, range_end, why, changed_at, added, revised, removed, ledger, breaks "
+            "FROM change WHERE series = ? ORDER BY id DESC LIMIT 1");
         newest.bind(1, series_);
         if (!newest.executeStep()) {
             return std::nullopt;
@@ -129,10 +130,12 @@ public:
         const std::int64_t id = newest.getColumn(0).getInt64();
         const SeriesChange change = change_of(newest);
         const std::string ledger = newest.getColumn(8).getString();
+        const std::string breaks = newest.getColumn(9).getString();
         newest.reset();
         for (const TimeRange& scope : put_chunks_back(id, change.range)) {
             cut_ledger(connection_, series_, scope);
             put_ledger_back(connection_, series_, scope, ledger);
+            put_breaks_back(connection_, series_, scope, breaks);
         }
         SQLite::Statement drop(connection_, "DELETE FROM change WHERE id = ?");
         drop.bind(1, id);
@@ -200,7 +203,8 @@ void keep_versions(SQLite::Database& connection, std::int64_t series, const std:
     for (const int part : parts) {
         reach = hull(reach, span_of_chunk(part));
     }
-    const std::int64_t id = add_change(connection, series, change, ledger_text(connection, series, reach));
+    const std::int64_t id = add_change(connection, series, change, ledger_text(connection, series, reach),
+                                       breaks_text(connection, series, reach));
     for (const int part : parts) {
         keep_chunk(connection, series, id, part);
         drop_old_versions(connection, series, part);

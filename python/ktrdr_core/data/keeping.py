@@ -12,7 +12,6 @@ from ..orchestrator.core_manager import CoreManager
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +22,8 @@ class Change:
     """Where its range begins, UTC."""
     end: datetime
     """Before what time its range ends, UTC."""
-    cause: Literal["loaded", "stored", "forgotten"]
-    """An answer of a provider, bars that somebody brought, or ``forget``."""
+    cause: str
+    """``loaded``: an answer of a provider; ``stored``: bars that somebody brought; ``forgotten``: ``forget``."""
     changed_at: datetime
     """When it was, UTC."""
     added: int

@@ -151,6 +151,12 @@ TEST_F(ModesTest, TellsWhereAHistoryWasRebasedAndHealsItByARefresh) {
     EXPECT_EQ(stored(), truth(both, 0.25));
     EXPECT_THAT(warnings(), IsEmpty());
     EXPECT_THAT(store_->facts(key_)->breaks, IsEmpty());
+
+    // Who takes the refresh back has the break again.
+    ASSERT_TRUE(store_->undo(key_));
+    EXPECT_EQ(stored().slice(august), truth(august));
+    ASSERT_EQ(store_->facts(key_)->breaks.size(), 1U);
+    EXPECT_NEAR(store_->facts(key_)->breaks[0].ratio, 0.25, 1e-9);
 }
 
 TEST_F(ModesTest, TellsOfARebasedHistoryInFrontOfWhatIsStored) {
