@@ -14,7 +14,7 @@ using std::chrono::hours;
 using std::chrono::nanoseconds;
 
 /// Fewer tell nothing.
-constexpr std::size_t enough_bars = 20;
+constexpr std::size_t enough_for_a_clock = 20;
 /// Bars that are looked at for each change: blocks of those that follow each other, so that no rhythm is met.
 constexpr std::size_t looked_at = 50'000;
 constexpr std::size_t block_bars = 1'000;
@@ -116,9 +116,10 @@ public:
         const std::string now = fmt::format("{:.1f} % of {} lie in {} sessions as they are", 100 * report.fit,
                                             by_volume_ ? "what was traded" : "the bars", grid_.calendar()->name());
         report.scores.push_back({{}, report.fit});
-        if (bars_.size() < enough_bars || 1 - report.fit <= stray) {
-            report.evidence =
-                bars_.size() < enough_bars ? fmt::format("{}; {} bars are too few to tell", now, bars_.size()) : now;
+        if (bars_.size() < enough_for_a_clock || 1 - report.fit <= stray) {
+            report.evidence = bars_.size() < enough_for_a_clock
+                                  ? fmt::format("{}; {} bars are too few to tell", now, bars_.size())
+                                  : now;
             return report;
         }
         try_changes(report);
