@@ -21,6 +21,9 @@ constexpr std::size_t block_bars = 1'000;
 /// So much outside of sessions is no matter of a clock.
 constexpr double stray = 0.005;
 constexpr double least_fit = 0.8;
+/// And an undo must bring in so much, for a few strays fit some clock or other.
+constexpr double least_gain = 0.02;
+constexpr double least_gain_by_shift = 0.08;
 /// Of what lies outside of sessions so much may be left when a conversion is undone, or a shift, of which more are
 /// tried: a vendor's own strays stay where they are.
 constexpr double left_by_conversion = 0.5;
@@ -150,7 +153,8 @@ private:
             const double left = 1 - score.fit;
             const double most = score.change.conversions != 0 ? left_by_conversion : left_by_shift;
             return score.change != ClockChange{} && score.fit >= least_fit && left <= most * outside &&
-                   outside - left >= stray && left <= best + as_good * outside;
+                   outside - left >= (score.change.conversions != 0 ? least_gain : least_gain_by_shift) &&
+                   left <= best + as_good * outside;
         };
         std::vector<ClockScore> good;
         std::copy_if(report.scores.begin(), report.scores.end(), std::back_inserter(good), explains);
