@@ -7,15 +7,15 @@
 #include <cmath>
 #include <limits>
 
+#include "rounding.hpp"
 #include "rules.hpp"
 
 namespace ktrdr {
 namespace {
 
 constexpr std::array price_columns{BarColumn::open, BarColumn::high, BarColumn::low, BarColumn::close};
-/// What adjusting leaves of a number in double precision, which is no matter, and in single precision.
+/// What adjusting leaves of a number in double precision.
 constexpr double no_matter = 1e-9;
-constexpr double rounding = 1e-6;
 /// Fewer say nothing of how volumes are given.
 constexpr std::size_t enough_bars = 10;
 

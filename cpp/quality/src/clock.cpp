@@ -14,13 +14,16 @@ using std::chrono::hours;
 using std::chrono::nanoseconds;
 
 /// Fewer tell nothing.
-constexpr std::size_t enough_bars = 20;
+constexpr std::size_t enough_for_a_clock = 20;
 /// Bars that are looked at for each change: blocks of those that follow each other, so that no rhythm is met.
 constexpr std::size_t looked_at = 50'000;
 constexpr std::size_t block_bars = 1'000;
 /// So much outside of sessions is no matter of a clock.
 constexpr double stray = 0.005;
 constexpr double least_fit = 0.8;
+/// And an undo must bring in so much, for a few strays fit some clock or other.
+constexpr double least_gain = 0.02;
+constexpr double least_gain_by_shift = 0.08;
 /// Of what lies outside of sessions so much may be left when a conversion is undone, or a shift, of which more are
 /// tried: a vendor's own strays stay where they are.
 constexpr double left_by_conversion = 0.5;
@@ -116,9 +119,10 @@ public:
         const std::string now = fmt::format("{:.1f} % of {} lie in {} sessions as they are", 100 * report.fit,
                                             by_volume_ ? "what was traded" : "the bars", grid_.calendar()->name());
         report.scores.push_back({{}, report.fit});
-        if (bars_.size() < enough_bars || 1 - report.fit <= stray) {
-            report.evidence =
-                bars_.size() < enough_bars ? fmt::format("{}; {} bars are too few to tell", now, bars_.size()) : now;
+        if (bars_.size() < enough_for_a_clock || 1 - report.fit <= stray) {
+            report.evidence = bars_.size() < enough_for_a_clock
+                                  ? fmt::format("{}; {} bars are too few to tell", now, bars_.size())
+                                  : now;
             return report;
         }
         try_changes(report);
@@ -149,7 +153,8 @@ private:
             const double left = 1 - score.fit;
             const double most = score.change.conversions != 0 ? left_by_conversion : left_by_shift;
             return score.change != ClockChange{} && score.fit >= least_fit && left <= most * outside &&
-                   outside - left >= stray && left <= best + as_good * outside;
+                   outside - left >= (score.change.conversions != 0 ? least_gain : least_gain_by_shift) &&
+                   left <= best + as_good * outside;
         };
         std::vector<ClockScore> good;
         std::copy_if(report.scores.begin(), report.scores.end(), std::back_inserter(good), explains);

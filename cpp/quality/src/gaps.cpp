@@ -125,7 +125,10 @@ private:
 
     void finish_run() {
         if (run_) {
-            add({{run_->first, grid_.end_of(run_->last)}, run_->reason.kind, run_->bars, run_->index},
+            add({{run_->first, std::min(grid_.end_of(run_->last), grid_.next(run_->last))},
+                 run_->reason.kind,
+                 run_->bars,
+                 run_->index},
                 text_of(run_->reason));
             run_.reset();
         }

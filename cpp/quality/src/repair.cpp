@@ -8,13 +8,11 @@
 
 #include <ktrdr/market/time_text.hpp>
 
+#include "rounding.hpp"
 #include "row_order.hpp"
 
 namespace ktrdr {
 namespace {
-
-/// What single precision leaves of a number, and a little more.
-constexpr double rounding = 1e-6;
 
 std::vector<double>* values_of(Bars& bars, BarColumn column) {
     switch (column) {

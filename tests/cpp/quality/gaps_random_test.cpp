@@ -51,7 +51,7 @@ Case make_case(std::mt19937& random, std::size_t number) {
     const auto calendar = test::shipped(market.calendar);
     const BarGrid grid = test::grid(timeframe, calendar, market.options);
     // Weeks of minutes, years of days, decades of months.
-    const auto length = std::max<std::int64_t>(12, grid.timeframe().shortest() * 4000 / days{1});
+    const auto length = std::max<std::int64_t>(12, grid.timeframe().shortest() / std::chrono::minutes{1} * 4000 / 1440);
     const auto span = days{std::min<std::int64_t>(length, 7300)};
     const UtcTime first = test::at_day(1991, static_cast<int>(upto(random, 10000)));
     const TimeRange range{first, first + span};

@@ -52,8 +52,9 @@ struct ClockReport {
 /// Try which undo of a clock set wrong puts bars back into sessions.
 ///
 /// A series is accused only where one undo leaves less than half of what lies outside of sessions (of a shift a tenth),
-/// no more than a fifth of it all, and no other explains it as well; so not where the market never closes, nor where
-/// bars fill so little of a session that several fit. Conversions are tried before shifts: of a winter's bars both fit.
+/// brings in a fiftieth of it all (a shift a twelfth), and no other explains it as well; so not where the market never
+/// closes, nor where bars fill so little of a session that several fit. Conversions are tried before shifts: of a
+/// winter's bars both fit.
 ///
 /// Errors: `invalid_argument` without a calendar, and for bars out of order.
 /// Cost: one pass over bars that fit; else some thirty over 50,000 of them at the most.

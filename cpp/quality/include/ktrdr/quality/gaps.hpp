@@ -42,8 +42,8 @@ enum class GapLabel { expected_weekend, expected_holiday, expected_trading_hours
 
 /// A stretch of time without bars, as long as it has one reason.
 struct Gap {
-    /// Of bars that are absent: from the first one's stamp to the end of the last one's period, closed hours between
-    /// them included.
+    /// Of bars that are absent: from the first one's stamp to the end of the last one's period, no further than
+    /// the next one's stamp; closed hours between them included.
     TimeRange range{};
     GapClass kind{GapClass::unknown};
     /// How many bars are absent; 0 of a closed market. Without a calendar: how many there is time for.
