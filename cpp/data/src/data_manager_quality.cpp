@@ -14,24 +14,21 @@
 namespace ktrdr {
 namespace {
 
-/// Unset where an answer proved nothing.
-std::optional<EvidenceKind> kind_of(AskOutcome outcome) {
+EvidenceKind kind_of(AskOutcome outcome) {
     switch (outcome) {
         case AskOutcome::bars: return EvidenceKind::bars;
         case AskOutcome::empty: return EvidenceKind::empty;
+        case AskOutcome::unconfirmed: return EvidenceKind::unconfirmed;
         case AskOutcome::failed: return EvidenceKind::failed;
-        case AskOutcome::denied: return EvidenceKind::denied;
-        case AskOutcome::unconfirmed: break;
+        case AskOutcome::denied: break;
     }
-    return std::nullopt;
+    return EvidenceKind::denied;
 }
 
 std::vector<Evidence> evidence_of(const std::vector<LedgerEntry>& ledger) {
     std::vector<Evidence> evidence;
     for (const LedgerEntry& entry : ledger) {
-        if (const auto kind = kind_of(entry.outcome)) {
-            evidence.push_back({entry.range, *kind, entry.asked_at});
-        }
+        evidence.push_back({entry.range, kind_of(entry.outcome), entry.asked_at});
     }
     return evidence;
 }
