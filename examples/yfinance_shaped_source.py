@@ -26,7 +26,7 @@ from ktrdr_core.data import SourceAnswer, SourceLimits
 from ktrdr_core.errors import ConfigurationError, HostServiceError, SymbolNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 # Our names for what the service calls otherwise, and the days it gives of them at most.
 _INTERVALS = {"1d": ("1d", 3650), "1h": ("60m", 700), "5m": ("5m", 59), "1m": ("1m", 7)}
@@ -140,12 +140,12 @@ class _Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def made_up_service() -> Iterator[str]:
+def made_up_service() -> Generator[str]:
     """Serve made-up bars on a free port; gives the URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -28,7 +28,7 @@ def data(tmp_path: Path) -> Any:
         ({"timeframe": "1dd"}, "1d"),
         ({"timeframe": ""}, "timeframe"),
         ({"mode": "fulll"}, "full"),
-        ({"mode": "tail"}, "local"),
+        ({"mode": "tails"}, "local"),
         ({"symbol": ""}, "symbol"),
         ({"symbol": "  "}, "symbol"),
         ({"symbol": "A\nB"}, "symbol"),
@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> Any:
         ({"start_date": "2006-01-02", "end_date": "2006-01-01"}, "start"),
         ({"start_date": "yesterday"}, "start_date"),
         ({"end_date": "2005-02-30"}, "end_date"),
-        ({"start_date": None}, "start_date"),
+        ({"mode": "local", "refresh": True}, "refresh"),
         ({"operation_id": "a b"}, "id"),
     ],
 )

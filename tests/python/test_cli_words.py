@@ -60,8 +60,9 @@ def test_arguments_become_options_and_values_stay(message: str, own: str) -> Non
 
 LOAD = ["data", "load", "AAPL", "1d"]
 REFUSED: list[tuple[list[str], str]] = [
-    ([*LOAD, "--start", "2020-01-01"], "--end"),
-    ([*LOAD, "--end", "2020-01-01"], "--start"),
+    ([*LOAD, "--start", "2020-01-01"], "--ib-url http://localhost:5001"),
+    ([*LOAD, "--mode", "tail"], "--ib-url http://localhost:5001"),
+    ([*LOAD, "--mode", "local", "--refresh"], "mode full"),
     ([*LOAD, "--start", "2020-01-02", "--end", "2020-01-01"], "--start 2020-01-02 is not before"),
     ([*LOAD, "--start", "yesterday", "--end", "2020-01-01"], "--start"),
     ([*LOAD, "--start", "2020-01-01", "--end", "2020-02-30"], "--end"),

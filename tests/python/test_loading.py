@@ -25,7 +25,8 @@ from ktrdr_core.testing import FaultServer, status
 if TYPE_CHECKING:
     from pathlib import Path
 
-FULL: dict[str, Any] = {"start_date": "2000-01-01", "end_date": "2013-12-31", "mode": "full"}
+#: All that the replay has.
+FULL: dict[str, Any] = {"start_date": "2000-03-01", "end_date": "2013-03-01", "mode": "full"}
 
 
 def test_a_load_brings_every_bar_and_a_second_one_asks_nothing(
@@ -43,6 +44,36 @@ def test_a_load_brings_every_bar_and_a_second_one_asks_nothing(
     with DataManager(tmp_path, env={}) as stored:
         local = stored.load_data("AAPL", "1d").result(timeout=60)
         assert np.array_equal(local.time, bars.time)
+
+
+def test_what_does_not_come_is_asked_for_by_one_more_load_and_by_no_third(
+    host: HostProcess, tmp_path: Path
+) -> None:
+    beyond = {**FULL, "start_date": "2012-01-01", "end_date": "2014-06-30"}
+    with DataManager(tmp_path, host.url, env={}) as data:
+        load = data.load_data("AAPL", "1d", **beyond)
+        bars = load.result(60)
+        assert str(bars.time[-1])[:10] == "2013-03-01"
+        [warning] = load.warnings
+        assert "should exist" in warning
+        assert "2013-03-04" in warning
+        for more in (True, False):
+            before = data.pool_stats()["requests"]
+            assert len(data.load_data("AAPL", "1d", **beyond).result(60)) == len(bars)
+            assert (data.pool_stats()["requests"] > before) is more
+
+
+def test_a_tail_goes_on_and_a_backfill_goes_back(host: HostProcess, tmp_path: Path) -> None:
+    with DataManager(tmp_path, host.url, env={}) as data:
+        data.load_data("AAPL", "1d", "2010-01-01", "2010-12-31", mode="full").result(60)
+        tail = data.load_data("AAPL", "1d", end_date="2011-12-31", mode="tail").result(60)
+        assert [str(day)[:10] for day in tail.time[[0, -1]]] == ["2010-01-04", "2011-12-30"]
+        back = data.load_data("AAPL", "1d", mode="backfill").result(60)
+        assert [str(day)[:10] for day in back.time[[0, -1]]] == ["2000-03-01", "2011-12-30"]
+        asked = data.pool_stats()["requests"]
+        again = data.load_data("AAPL", "1d", "2011-01-01", "2011-12-31", "full", refresh=True)
+        assert len(again.result(60)) == 252
+        assert data.pool_stats()["requests"] > asked
 
 
 def test_the_end_date_includes_its_day(host: HostProcess, tmp_path: Path) -> None:
@@ -189,7 +220,7 @@ def test_a_cancelled_load_keeps_what_was_committed_and_the_next_asks_for_the_res
         bars = data.load_data("AAPL", "1d", **FULL).result(60)
         after = host.stats()
         assert len(bars) == 3270
-        whole = 8  # 14 years and their leap days in spans of 730 days
+        whole = 7  # 13 years and their leap days in spans of 730 days
         assert asked(after) - asked(before) == whole - 2
 
 

@@ -21,7 +21,7 @@ from ktrdr_core.testing import HOLD, FaultRequest, FaultServer, Step, ok
 if TYPE_CHECKING:
     from pathlib import Path
 
-WEEK: dict[str, Any] = {"start_date": "2024-01-01", "end_date": "2024-01-05", "mode": "full"}
+DAY: dict[str, Any] = {"start_date": "2024-01-02", "end_date": "2024-01-02", "mode": "full"}
 BAR = {"open": 1, "high": 1, "low": 1, "close": 1, "volume": 1}
 ANSWERS: dict[str, dict[str, Any]] = {
     "/data/validate": {"success": True, "is_valid": True},
@@ -71,7 +71,7 @@ def test_there_is_no_adapter_where_no_service_is_used(tmp_path: Path) -> None:
 def test_loads_health_and_adapter_share_their_connections(tmp_path: Path) -> None:
     async def main() -> None:
         async with DataManager(tmp_path, server.url, env={}) as data:
-            assert len(await data.load_data("AAPL", "1d", **WEEK)) == 1
+            assert len(await data.load_data("AAPL", "1d", **DAY)) == 1
             before = data.pool_stats()
             health = await data.health_check()
             assert health["status"] == "healthy"
@@ -91,7 +91,7 @@ def test_closing_leaves_no_socket_and_refuses_calls(tmp_path: Path) -> None:
     with FaultServer(ib) as server:
         data = DataManager(tmp_path, server.url, env={})
         adapter = data.adapter
-        data.load_data("AAPL", "1d", **WEEK).result(30)
+        data.load_data("AAPL", "1d", **DAY).result(30)
         assert server.open_connections == 1
         data.close()
         with pytest.raises(errors.ClientClosedError):
@@ -110,7 +110,7 @@ def test_a_load_in_work_keeps_its_connections_when_the_manager_goes(tmp_path: Pa
 
     with FaultServer(held_at_first) as server:
         data = DataManager(tmp_path, server.url, env={})
-        operation = data.load_data("AAPL", "1d", **WEEK)
+        operation = data.load_data("AAPL", "1d", **DAY)
         server.wait_until(lambda server: server.requests != [])
         del data
         gc.collect()

@@ -9,12 +9,27 @@ import pickle
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ktrdr_core import CancelReason, HostServiceConfig, ProgressState, ServiceCall, _core, errors
-from ktrdr_core.data import Contract, Series, SourceAnswer, SourceLimits, Stored
+from ktrdr_core.data import (
+    BarCheck,
+    BarDamage,
+    Change,
+    Compacted,
+    Contract,
+    Exported,
+    FailedFile,
+    Series,
+    SourceAnswer,
+    SourceLimits,
+    Stored,
+    StoredFolder,
+    Summary,
+)
 from ktrdr_core.http import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
 from ktrdr_core.operations import (
     MetricsPage,
@@ -25,9 +40,6 @@ from ktrdr_core.operations import (
     StoreCheck,
     StoreDamage,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 STATE = ProgressState(
@@ -53,6 +65,9 @@ RECORD = OperationRecord(
     last_seq=7,
 )
 EVENT = OperationEvent(seq=3, time=NOON, kind="metric", data={"loss": 0.5})
+ONE = Stored("ACME", "1d", 3, 2, 1, NOON, NOON)
+DAMAGED = BarDamage("IB", "ACME", "1d", "the chunk of 2024-01", "its checksum does not fit")
+BROKEN = FailedFile("MILL_1d.csv", "invalid_argument", "line 3 …", 3, "close")
 #: One of each, and a field with another value.
 VALUES: list[tuple[Any, dict[str, Any]]] = [
     (CancelReason(code="user", text="enough", origin="cli"), {"text": "late"}),
@@ -70,12 +85,23 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
     (Retention(max_count=7), {"max_age": timedelta(days=1)}),
     (StoreDamage("op_1", 2, "kind: 'x' is not known"), {"seq": 3}),
     (StoreCheck(1, 2, [StoreDamage("op_1", 0, "status: …")]), {"events": 3}),
-    (Stored("ACME", "1d", 3, 2, 1, NOON, NOON), {"added": 3}),
+    (ONE, {"added": 3}),
     (Series("IB", "ACME", "1d", 3, NOON, NOON), {"bars": 4}),
     (Contract("etf", "ARCA"), {"currency": "USD"}),
     (SourceLimits(timedelta(days=7), 1), {"max_in_flight": 2}),
     (SourceAnswer(partial="capped", dropped=(("2024-01-02", "is smudged"),)), {"partial": ""}),
     (MetricsPage([{"loss": 0.5, "seq": 3}], 3), {"cursor": 4}),
+    (Change(NOON, NOON, "loaded", NOON, 1, 2, 3), {"revised": 4}),
+    (DAMAGED, {"what": "its order is broken"}),
+    (BarCheck(1, 2, 3, 4, 5, [DAMAGED]), {"bars": 6}),
+    (Compacted(9, 5, 1), {"bytes_after": 4}),
+    (Exported(Path("a.csv"), "ACME", "1d", 3, 99, NOON, NOON), {"bytes": 98}),
+    (BROKEN, {"line": 4}),
+    (StoredFolder("bars", (ONE,), (BROKEN,), 3, 2, 1), {"added": 3}),
+    (
+        Summary("IB", "ACME", "1d", 3, NOON, NOON, 1.0, 2.0, 1.5, None, 3, ((NOON, NOON),)),
+        {"volume": 9.0},
+    ),
 ]
 #: Those for users; what is for tests and hosts is their own matter.
 PACKAGES = (
@@ -101,6 +127,8 @@ HANDLES = {
     "GenericProgressManager",
     "Headers",
     "IbDataAdapter",
+    # It holds errors, each of which is itself alone.
+    "LoadedMany",
     "Operation",
     "OperationContext",
     "OperationScope",
