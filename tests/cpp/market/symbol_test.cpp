@@ -66,11 +66,23 @@ TEST(Symbol, ThatIsNoneIsNamedWithWhatIsWrong) {
     expect_refused("A\nB", "U+000A at byte 1");
     expect_refused("\x1b[31mA", "U+001B at byte 0");
     expect_refused("A\x7f", "U+007F at byte 1");
-    expect_refused("A\xc2\x9b" "31m", "U+009B at byte 1");
-    expect_refused("A\xc2\xa0" "B", "U+00A0 at byte 1");
-    expect_refused("A\xe2\x80\xae" "B", "U+202E at byte 1");
+    expect_refused(
+        "A\xc2\x9b"
+        "31m",
+        "U+009B at byte 1");
+    expect_refused(
+        "A\xc2\xa0"
+        "B",
+        "U+00A0 at byte 1");
+    expect_refused(
+        "A\xe2\x80\xae"
+        "B",
+        "U+202E at byte 1");
     expect_refused("A\xe2\x80\x8b", "U+200B at byte 1");
-    expect_refused("\xef\xbb\xbf" "A", "U+FEFF at byte 0");
+    expect_refused(
+        "\xef\xbb\xbf"
+        "A",
+        "U+FEFF at byte 0");
     expect_refused("\xef\xbf\xbf", "U+FFFF at byte 0");
     expect_refused("\xf3\xa0\x80\xa1", "U+E0021 at byte 0");
     expect_refused("\xf4\x8f\xbf\xbd", "U+10FFFD at byte 0");
