@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 
 #include <ktrdr/market/time_text.hpp>
 
@@ -90,7 +91,19 @@ Result<SessionCalendarPtr> SessionCalendar::shipped(std::string_view name) {
                                 fmt::join(all_shipped_names, " ")),
                     {{"field", "calendar"}, {"value", name.substr(0, 32)}});
     }
-    return read(found->text, found->name);
+    // Whoever asks while another holds it shares it. Never destroyed: threads may ask while the process ends.
+    static auto& held = *new std::array<std::weak_ptr<const SessionCalendar>, shipped_tables.size()>{};
+    static auto& mutex = *new std::mutex;
+    auto& kept = held[static_cast<std::size_t>(found - shipped_tables.begin())];
+    const std::scoped_lock lock(mutex);
+    if (auto there = kept.lock()) {
+        return SessionCalendarPtr(std::move(there));
+    }
+    auto made = read(found->text, found->name);
+    if (made) {
+        kept = *made;
+    }
+    return made;
 }
 
 std::span<const std::string_view> SessionCalendar::shipped_names() noexcept {

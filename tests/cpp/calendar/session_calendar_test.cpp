@@ -216,5 +216,11 @@ TEST(SessionCalendar, TakesTheLaterOfTwoHoursThatTheClockShowsTwice) {
     EXPECT_EQ((*read)->sessions()[0].midnight(), at("2024-11-03T05:00"));
 }
 
+TEST(ShippedCalendars, AreSharedWithWhoeverHoldsThem) {
+    const auto one = SessionCalendar::shipped("CRYPTO").value();
+    EXPECT_EQ(SessionCalendar::shipped("CRYPTO").value(), one);
+    EXPECT_NE(SessionCalendar::shipped("FOREX").value(), one);
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -193,7 +193,7 @@ protected:
 };
 
 TEST_P(MisbehavingSource, LosesNoBarOnceItBehavesAgain) {
-    const int each = soak_count(3, 250);
+    const int each = soak_count(1, 250);
     for (int i = 0; i < each && !HasFailure(); ++i) {
         run(static_cast<unsigned>(GetParam() * 1000 + i));
     }
