@@ -187,7 +187,8 @@ def test_ctrl_c_during_a_load_keeps_what_is_finished(tmp_path: Path, presses: in
         assert again["bars"] == 3017
         total = gated.stats()["requests"]["/data/historical"]
         # Two segments were stored; what was on its way is asked for again.
-        assert total - asked == segments - 2
+        # One that lies between two that are stored may take two: bars of both are asked for with it.
+        assert total - asked in (segments - 2, segments - 1)
 
 
 @pytest.mark.parametrize("presses", [1, 2])

@@ -221,7 +221,8 @@ def test_a_cancelled_load_keeps_what_was_committed_and_the_next_asks_for_the_res
         after = host.stats()
         assert len(bars) == 3270
         whole = 7  # 13 years and their leap days in spans of 730 days
-        assert asked(after) - asked(before) == whole - 2
+        # One that lies between two that are stored may take two: bars of both are asked for with it.
+        assert asked(after) - asked(before) in (whole - 2, whole - 1)
 
 
 def test_cancelling_the_task_cancels_the_operation_and_raises_cancelled_error(
