@@ -138,7 +138,7 @@ UtcTime BarGrid::closed_end(UtcTime now) const noexcept {
         }
         // Behind the last session of the table nobody knows which is next.
         const auto after = intraday_next(newest);
-        return after ? *after : plain_closed_end(now);
+        return after ? *after : std::max(plain_closed_end(now), end_of(newest));
     }
     // In extended hours a day may end after the next one's date has begun, so the newest is not the only one in
     // question.

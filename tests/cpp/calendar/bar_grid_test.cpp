@@ -327,5 +327,20 @@ TEST(GridOptions, AreCheckedByName) {
               "cut \"open\" is not known: use one of open_then_clock from_open clock");
 }
 
+TEST(BarGridAtTheEndOfItsTable, AsksForWhatIsClosedAndNotAgain) {
+    const auto calendar = SessionCalendar::read(
+                              "calendar,X\ndates,2024-03-01,2024-04-05\noffset,2024-01-01T00:00Z,-04:00\n"
+                              "week,1990-01-01,mon-sun,00:01,24:00\n",
+                              "x")
+                              .value();
+    for (const std::string_view timeframe : {"8h", "4h", "30m"}) {
+        for (const BarCut cut : {BarCut::open_then_clock, BarCut::from_open, BarCut::clock}) {
+            const BarGrid grid = BarGrid::make(Timeframe::parse(timeframe).value(), calendar, {.cut = cut}).value();
+            const UtcTime close = calendar->sessions().back().close();
+            EXPECT_FALSE(grid.is_closed(grid.closed_end(close), close)) << timeframe << " " << to_string(cut);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace ktrdr
