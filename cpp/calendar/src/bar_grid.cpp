@@ -129,7 +129,7 @@ UtcTime BarGrid::next(UtcTime stamp) const noexcept {
 
 UtcTime BarGrid::closed_end(UtcTime now) const noexcept {
     if (!calendar_ || !calendar_->coverage().contains(now)) {
-        return plain_closed_end(now);
+        return closed_end_behind(now);
     }
     if (timeframe_.is_intraday()) {
         const UtcTime newest = floor(now);
@@ -138,14 +138,23 @@ UtcTime BarGrid::closed_end(UtcTime now) const noexcept {
         }
         // Behind the last session of the table nobody knows which is next.
         const auto after = intraday_next(newest);
-        return after ? *after : std::max(plain_closed_end(now), end_of(newest));
+        return after ? *after : closed_end_behind(now);
     }
     // In extended hours a day may end after the next one's date has begun, so the newest is not the only one in
     // question.
     const auto sessions = calendar_->sessions();
     const std::size_t index = sessions_before(
         sessions, [this, now](const Session& one) { return is_closed(UtcTime{key_of(one.date)}, now); });
-    return index == sessions.size() ? plain_closed_end(now) : UtcTime{key_of(sessions[index].date)};
+    return index == sessions.size() ? closed_end_behind(now) : UtcTime{key_of(sessions[index].date)};
+}
+
+UtcTime BarGrid::closed_end_behind(UtcTime now) const noexcept {
+    UtcTime end = plain_closed_end(now);
+    // A last bar that its session cuts short is closed before its length is over.
+    while (end < now && is_closed(end, now)) {
+        end = end_of(end);
+    }
+    return end;
 }
 
 bool BarGrid::may_begin_in(TimeRange range, UtcTime other) const noexcept {

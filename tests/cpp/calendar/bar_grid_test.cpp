@@ -329,11 +329,11 @@ TEST(GridOptions, AreCheckedByName) {
 
 TEST(BarGridAtTheEndOfItsTable, AsksForWhatIsClosedAndNotAgain) {
     const auto calendar = SessionCalendar::read(
-                              "calendar,X\ndates,2024-03-01,2024-04-05\noffset,2024-01-01T00:00Z,-04:00\n"
+                              "calendar,X\ndates,2024-03-01,2024-03-31\noffset,2024-01-01T00:00Z,-04:00\n"
                               "week,1990-01-01,mon-sun,00:01,24:00\n",
                               "x")
                               .value();
-    for (const std::string_view timeframe : {"8h", "4h", "30m"}) {
+    for (const std::string_view timeframe : {"8h", "4h", "30m", "1d", "1w", "1M"}) {
         for (const BarCut cut : {BarCut::open_then_clock, BarCut::from_open, BarCut::clock}) {
             const BarGrid grid = BarGrid::make(Timeframe::parse(timeframe).value(), calendar, {.cut = cut}).value();
             const UtcTime close = calendar->sessions().back().close();

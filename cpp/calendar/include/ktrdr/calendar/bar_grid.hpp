@@ -130,6 +130,8 @@ private:
     [[nodiscard]] Period plain_period(UtcTime stamp) const noexcept;
     [[nodiscard]] UtcTime plain_floor(UtcTime time) const noexcept;
     [[nodiscard]] UtcTime plain_closed_end(UtcTime now) const noexcept;
+    /// That of a time that the table does not hold, or behind its last session.
+    [[nodiscard]] UtcTime closed_end_behind(UtcTime now) const noexcept;
 
     [[nodiscard]] Blocks blocks_of(std::size_t index) const noexcept;
     [[nodiscard]] std::size_t first_ending_after(UtcTime time) const noexcept;
