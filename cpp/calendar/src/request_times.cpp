@@ -25,4 +25,24 @@ Result<UtcTime> parse_end(std::string_view field, std::string_view text, const B
     return bounds ? Result<UtcTime>(bounds->end) : Result<UtcTime>(bounds.error());
 }
 
+Result<TimeRange> parse_dates(const std::optional<std::string>& start_date, const std::optional<std::string>& end_date,
+                              const BarGrid& grid, TimeRange otherwise) {
+    TimeRange range = otherwise;
+    if (start_date) {
+        const auto start = parse_start("start_date", *start_date, grid);
+        if (!start) {
+            return start.error();
+        }
+        range.start = *start;
+    }
+    if (end_date) {
+        const auto end = parse_end("end_date", *end_date, grid);
+        if (!end) {
+            return end.error();
+        }
+        range.end = *end;
+    }
+    return range;
+}
+
 }  // namespace ktrdr

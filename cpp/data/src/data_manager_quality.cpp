@@ -35,21 +35,11 @@ std::vector<Evidence> evidence_of(const std::vector<LedgerEntry>& ledger) {
 
 /// The range asked for, `stored` where nobody says, and never what has not closed.
 Result<TimeRange> range_to_check(const CheckRequest& request, const BarGrid& grid, TimeRange stored, UtcTime now) {
-    TimeRange range = stored;
-    if (request.start_date) {
-        const auto start = parse_start("start_date", *request.start_date, grid);
-        if (!start) {
-            return start.error();
-        }
-        range.start = *start;
+    const auto asked = parse_dates(request.start_date, request.end_date, grid, stored);
+    if (!asked) {
+        return asked.error();
     }
-    if (request.end_date) {
-        const auto end = parse_end("end_date", *request.end_date, grid);
-        if (!end) {
-            return end.error();
-        }
-        range.end = *end;
-    }
+    TimeRange range = *asked;
     if (range.empty() && (request.start_date || request.end_date)) {
         return fail(Errc::invalid_argument,
                     fmt::format("the range to check is empty: it starts at {} and ends at {}; bars are stored from {} "

@@ -32,22 +32,8 @@ Result<LoadMode> parse_mode(const std::string& mode) {
 }
 
 Result<TimeRange> parse_range(const LoadRequest& request, const BarGrid& grid) {
-    TimeRange range = always;
-    if (request.start_date) {
-        const auto start = parse_start("start_date", *request.start_date, grid);
-        if (!start) {
-            return start.error();
-        }
-        range.start = *start;
-    }
-    if (request.end_date) {
-        const auto end = parse_end("end_date", *request.end_date, grid);
-        if (!end) {
-            return end.error();
-        }
-        range.end = *end;
-    }
-    if (range.empty()) {
+    auto range = parse_dates(request.start_date, request.end_date, grid, always);
+    if (range && range->empty()) {
         return bad("start_date", *request.start_date,
                    fmt::format("start_date {} is not before end_date {}: choose an earlier start or a later end",
                                *request.start_date, *request.end_date));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include <ktrdr/base/export.hpp>
@@ -14,5 +16,10 @@ namespace ktrdr {
                                                        const BarGrid& grid);
 [[nodiscard]] KTRDR_EXPORT Result<UtcTime> parse_end(std::string_view field, std::string_view text,
                                                      const BarGrid& grid);
+
+/// Both, as `start_date` and `end_date`; where one is not given, that of `otherwise`. It may be empty.
+[[nodiscard]] KTRDR_EXPORT Result<TimeRange> parse_dates(const std::optional<std::string>& start_date,
+                                                         const std::optional<std::string>& end_date,
+                                                         const BarGrid& grid, TimeRange otherwise);
 
 }  // namespace ktrdr
