@@ -13,8 +13,7 @@ from .._extras import needed_by
 from ..bars import Bars
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
-from ..operations import Operation, ProgressCallback, foreign
-from ..operations.context import under_current
+from ..operations import Operation, ProgressCallback
 from ..operations.failure import on_paper
 from ..orchestrator.core_manager import CoreManager
 from .stored import Exported, StoredFolder
@@ -121,13 +120,12 @@ class Files(CoreManager):
         kind = _format_of(Path(path), format)
         if kind != "csv":
             return self._export_by_pyarrow(kind, asked, cancellation_token)
-        token, watch = foreign.as_token("cancellation_token", cancellation_token)
-        native = under_current(
-            lambda parent: self._native.export_csv(
+        native = self._begin(
+            cancellation_token,
+            lambda parent, token: self._native.export_csv(
                 _core.ExportRequest(**asked, parent_id=parent), token
-            )
+            ),
         )
-        watch(native)
         return self._track(Operation(native, Exported.of))
 
     def _export_by_pyarrow(
@@ -240,16 +238,15 @@ class Files(CoreManager):
         >>> [(failed.file, failed.line, failed.column) for failed in imported.failed]
         [('OTHER_1d.csv', 2, 'close')]
         """
-        token, watch = foreign.as_token("cancellation_token", cancellation_token)
-        native = under_current(
-            lambda parent: self._native.import_folder(
+        native = self._begin(
+            cancellation_token,
+            lambda parent, token: self._native.import_folder(
                 _core.ImportFolderRequest(
                     folder=Path(folder), timeframe=timeframe, parent_id=parent
                 ),
                 token,
-            )
+            ),
         )
-        watch(native)
         return self._track(Operation(native, StoredFolder.of, progress_callback=progress_callback))
 
 

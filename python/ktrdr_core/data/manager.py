@@ -12,8 +12,7 @@ from .._frames import Frame, native_bars
 from ..bars import Bars
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
-from ..operations import Operation, ProgressCallback, foreign
-from ..operations.context import under_current
+from ..operations import Operation, ProgressCallback
 from ..progress import ProgressRenderer
 from .checked import StoredChecks
 from .files import Files
@@ -208,15 +207,13 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         token: CancellationToken | None = None,
         callback: ProgressCallback | None = None,
     ) -> Operation[Bars]:
-        native_token, watch = foreign.as_token("cancellation_token", token)
-        if self._source is not None:
-            self._source._asked_here()
-        native = under_current(
-            lambda parent: self._native.load_data(
-                _core.LoadRequest(**asked, parent_id=parent), native_token
-            )
-        )
-        watch(native)
+        def start(parent: str, native_token: _core.CancellationToken | None) -> _core.Operation:
+            if self._source is not None:
+                self._source._asked_here()
+            request = _core.LoadRequest(**asked, parent_id=parent)
+            return self._native.load_data(request, native_token)
+
+        native = self._begin(token, start)
         return self._track(Operation(native, Bars, progress_callback=callback))
 
     @explained
@@ -357,10 +354,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         token: CancellationToken | None,
         start: Callable[[str, _core.CancellationToken | None], _core.Operation],
     ) -> Operation[Stored]:
-        native_token, watch = foreign.as_token("cancellation_token", token)
-        native = under_current(lambda parent: start(parent, native_token))
-        watch(native)
-        return self._track(Operation(native, Stored.of))
+        return self._track(Operation(self._begin(token, start), Stored.of))
 
     def __exit__(
         self,

@@ -9,8 +9,7 @@ from .._bridge.arguments import explained
 from ..bars import Bars
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
-from ..operations import Operation, ProgressCallback, foreign
-from ..operations.context import under_current
+from ..operations import Operation, ProgressCallback
 from ..orchestrator.core_manager import CoreManager
 from .stored import LoadedMany, Summary
 
@@ -199,13 +198,12 @@ class Reading(CoreManager):
             "cut": cut,
             "store": store,
         }
-        token, watch = foreign.as_token("cancellation_token", cancellation_token)
-        native = under_current(
-            lambda parent: self._native.resample(
+        native = self._begin(
+            cancellation_token,
+            lambda parent, token: self._native.resample(
                 _core.ResampleRequest(**asked, parent_id=parent), token
-            )
+            ),
         )
-        watch(native)
         return self._track(Operation(native, Bars))
 
     @explained
@@ -276,13 +274,12 @@ class Reading(CoreManager):
             "mode": mode,
             "at_once": at_once,
         }
-        token, watch = foreign.as_token("cancellation_token", cancellation_token)
-        native = under_current(
-            lambda parent: self._native.load_many(
+        native = self._begin(
+            cancellation_token,
+            lambda parent, token: self._native.load_many(
                 _core.LoadManyRequest(**asked, parent_id=parent), token
-            )
+            ),
         )
-        watch(native)
         return self._track(Operation(native, LoadedMany.of, progress_callback=progress_callback))
 
     @explained

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..operations import foreign
+from ..operations.context import under_current
 from .service import ServiceOrchestrator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .. import _core
     from ..adapter import AsyncServiceAdapter
+    from ..protocols import CancellationToken
 
 
 class CoreManager(ServiceOrchestrator):
@@ -27,6 +32,17 @@ class CoreManager(ServiceOrchestrator):
     def _made_adapter(self) -> AsyncServiceAdapter | None:
         adapter: AsyncServiceAdapter | None = self.adapter
         return adapter
+
+    def _begin(
+        self,
+        token: CancellationToken | None,
+        start: Callable[[str, _core.CancellationToken | None], _core.Operation],
+    ) -> _core.Operation:
+        """Begin work of the core: ``start`` is given the operation that it belongs to, or "", and the token as the core's."""
+        native_token, watch = foreign.as_token("cancellation_token", token)
+        native = under_current(lambda parent: start(parent, native_token))
+        watch(native)
+        return native
 
     def _get_service_name(self) -> str:
         return self._native.service_names[0]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _bridge, _core
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
-from ..operations import Operation, ProgressCallback, foreign
-from ..operations.context import under_current
+from ..operations import Operation, ProgressCallback
 from ..orchestrator.core_manager import CoreManager
 from ..progress import ProgressRenderer
 
@@ -152,13 +151,12 @@ class TrainingManager(CoreManager):
 
         torch_loader.check_installed()
         slot = _core.TrainerSlot()
-        native_token, watch = foreign.as_token("cancellation_token", token)
-        native = under_current(
-            lambda parent: self._native.train(
+        native = self._begin(
+            token,
+            lambda parent, native_token: self._native.train(
                 _core.TrainingRequest(**asked, parent_id=parent), slot, native_token
-            )
+            ),
         )
-        watch(native)
         torch_loader.load_into(slot)
         return self._track(Operation(native, dict, progress_callback=callback))
 
