@@ -238,7 +238,7 @@ class Deaf(Days):
 class Stubborn(AsyncDays):
     async def fetch(self, *question: Any) -> Any:
         loop = asyncio.get_running_loop()
-        until = loop.time() + 30
+        until = loop.time() + 3
         while loop.time() < until and not Deaf.let_go.is_set():
             try:
                 await asyncio.sleep(0.05)
