@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ktrdr_core.testing import FaultServer
 
 # So that their assertions say what they compare.
-pytest.register_assert_rewrite("over_http", "sink")
+pytest.register_assert_rewrite("over_http", "ramp_source", "sink")
 
 #: Stands for a secret wherever a test sends one; in no output of any test.
 MARKER = "hush-4fd1c7a2"
@@ -129,3 +130,12 @@ def short(tmp_path: Path) -> Path:
     path = tmp_path / "short.yaml"
     path.write_text(yaml.safe_dump(strategy, sort_keys=False))
     return path
+
+
+@pytest.fixture
+def no_thread_of_a_call_is_left() -> Iterator[None]:
+    """After a test of sources no thread is left in which a method of one ran."""
+    from ramp_source import until
+
+    yield
+    until(lambda: not any(t.name == "ktrdr_core source call" for t in threading.enumerate()))
