@@ -105,7 +105,7 @@ TEST_F(LedgerTest, CutsWhatIsNoAnswerWhereSomethingElseIsSaid) {
 
 TEST_F(LedgerTest, KeepsBreaksOfTheBasisUntilOneAnswerSpansThem) {
     const auto commit = [this](TimeRange one_basis, std::vector<BasisBreak> breaks) {
-        return store_->commit_segment(key_, {month_, bar_at(month_.start), {}, one_basis, std::move(breaks)});
+        return store_->commit_segment(key_, {month_, bar_at(month_.start), {}, {one_basis}, std::move(breaks)});
     };
     const BasisBreak split{at("2020-01-15"), 0.25, first_load_};
     ASSERT_TRUE(commit({}, {split}));
