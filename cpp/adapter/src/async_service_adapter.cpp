@@ -308,7 +308,11 @@ void AsyncServiceAdapter::call(Request request, CallOptions options, JsonHandler
                  done = std::move(done)](Result<json::value> outcome) {
         done(outcome ? std::move(outcome) : with_facts(std::move(outcome).error(), operation_id));
     };
-    auto read = [this, asked = std::move(asked), token, told = std::move(told)](Result<Response> response) mutable {
+    auto read = [this, asked = std::move(asked), token, told = std::move(told),
+                 on_headers = std::move(options.on_headers)](Result<Response> response) mutable {
+        if (response && on_headers) {
+            on_headers(response->headers);
+        }
         if (response && response->body.size() > large_answer) {
             decode_elsewhere(std::move(asked), std::move(*response), token, std::move(told));
             return;

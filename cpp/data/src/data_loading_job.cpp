@@ -36,6 +36,9 @@ bool is_storage(Errc code) {
 /// What a tail of a series without bars begins with.
 constexpr std::chrono::days first_tail{30};
 
+/// Clocks that differ by more are told of.
+constexpr std::chrono::seconds most_apart{90};
+
 /// So many ranges and rows are named in a warning.
 constexpr std::size_t most_named = 20;
 
@@ -185,7 +188,8 @@ std::vector<TimeRange> DataLoadingJob::missing_of(TimeRange range, const SeriesF
     if (first_) {
         // A hint, no more: it may lie inside its bar's period (14:30 of the first day), or be wrong. One request before
         // it is made once; the ledger knows then.
-        const auto span = means_.source->describe(task_.key.timeframe).max_span;
+        const SourceLimits limits = means_.source->describe(task_.key.timeframe);
+        const auto span = limits.first_span > std::chrono::nanoseconds{0} ? limits.first_span : limits.max_span;
         const UtcTime earliest = std::max(*first_, UtcTime::min() + span) - span;
         for (TimeRange& one : ranges) {
             one.start = std::max(one.start, earliest);
@@ -325,6 +329,12 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
                         "them was told without it",
                         loaded.off_grid.size(), task_.key.symbol,
                         format_time(*std::min_element(loaded.off_grid.begin(), loaded.off_grid.end()))));
+    }
+    if (const auto apart = std::chrono::abs(loaded.clocks_apart); apart > most_apart) {
+        warn(fmt::format("the clock of {} is {:.0f} s {} this machine's: which bars are closed is told by this one, so "
+                         "set the one that is wrong",
+                         task_.key.provider, std::chrono::duration<double>(apart).count(),
+                         loaded.clocks_apart > apart * 0 ? "ahead of" : "behind"));
     }
     if (loaded.stamped_inside) {
         warn(fmt::format("bars came stamped inside of their periods ({} for example) and are stored under 00:00 UTC of "

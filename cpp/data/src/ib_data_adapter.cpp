@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include <ktrdr/data/ib_answers.hpp>
+#include <ktrdr/http/date.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 #include <ktrdr/coroutines/run_on.hpp>
@@ -58,7 +59,9 @@ IbDataAdapter::IbDataAdapter(std::shared_ptr<AsyncServiceAdapter> service, Execu
     : service_(std::move(service)), turns_(service_->max_connections()), compute_(compute), clock_(clock) {}
 
 SourceLimits IbDataAdapter::describe(const Timeframe& timeframe) const {
-    return {.max_span = request_span(timeframe), .max_in_flight = 3};
+    // Twice the usual is tried where requests cost much for themselves.
+    const std::chrono::nanoseconds first = request_span(timeframe);
+    return {.max_span = 2 * first, .max_in_flight = service_->max_connections(), .first_span = first};
 }
 
 asio::awaitable<Result<json::value>> IbDataAdapter::get(std::string endpoint, SourceCall call) {
@@ -69,12 +72,17 @@ asio::awaitable<Result<json::value>> IbDataAdapter::get(std::string endpoint, So
     co_return co_await service_->call_get(std::move(endpoint), options_of(call));
 }
 
-asio::awaitable<Result<json::value>> IbDataAdapter::post(std::string endpoint, json::value body, SourceCall call) {
+asio::awaitable<Result<json::value>> IbDataAdapter::post(std::string endpoint, json::value body, SourceCall call,
+                                                         std::shared_ptr<std::optional<UtcTime>> date) {
     const auto turn = co_await turns_.enter(call.token);
     if (!turn) {
         co_return turn.error();
     }
-    co_return co_await service_->call_post(std::move(endpoint), std::move(body), options_of(call));
+    CallOptions options = options_of(call);
+    if (date) {
+        options.on_headers = [date](const Headers& headers) { *date = date_of(headers); };
+    }
+    co_return co_await service_->call_post(std::move(endpoint), std::move(body), std::move(options));
 }
 
 asio::awaitable<Result<Contract>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe,
@@ -106,7 +114,8 @@ asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, T
                       {"end", format_time(range.end)}};
     // Bars that close while the answer is on its way may be half made in it.
     const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now(), range};
-    auto answer = co_await post("/data/historical", std::move(body), call);
+    const auto date = std::make_shared<std::optional<UtcTime>>();
+    auto answer = co_await post("/data/historical", std::move(body), call, date);
     if (!answer) {
         co_return answer.error();
     }
@@ -115,8 +124,13 @@ asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, T
                     timeframe.name(), format_time(segment.start), format_time(segment.end));
     const auto whole = std::make_shared<const json::value>(std::move(*answer));
     const CancellationToken token = call.token;
-    std::function<Result<SourceAnswer>()> decode = [whole, wanted, asked, token] {
-        return read_historical(*whole, wanted, asked, token);
+    std::function<Result<SourceAnswer>()> decode = [whole, wanted, asked, token,
+                                                    provider_now = *date]() -> Result<SourceAnswer> {
+        auto read = read_historical(*whole, wanted, asked, token);
+        if (read) {
+            read->provider_now = provider_now;
+        }
+        return read;
     };
     co_return co_await run_on<SourceAnswer>(compute_, std::move(decode));
 }

@@ -124,6 +124,16 @@ asio::awaitable<void> SegmentLoader::load_all() {
 
 asio::awaitable<void> SegmentLoader::lane() {
     while (going_on()) {
+        std::shared_ptr<Turnstile::Turn> alone;
+        if (shrunk_in_row_ > 0) {
+            auto turn = co_await trying_.enter(means_.operation->token());
+            if (!turn || !going_on()) {
+                co_return;
+            }
+            if (shrunk_in_row_ > 0) {
+                alone = std::move(*turn);
+            }
+        }
         auto next = co_await next_of(round_);
         if (!next) {
             if (going_on()) {
@@ -260,8 +270,10 @@ asio::awaitable<Result<Judged>> SegmentLoader::fetch(std::shared_ptr<const Asked
         }
         const SeriesKey& key = means_.task.key;
         const SteadyTime sent = means_.load.clock.now();
+        const UtcTime sent_at = means_.load.clock.utc_now();
         const auto source = means_.load.source;
         *answer = co_await source->fetch(key.symbol, key.timeframe, asked->asked, means_.call);
+        compare_clocks(sent_at, *answer);
         measure(**turn, *answer, means_.load.clock.now() - sent);
     }
     if (!*answer) {
@@ -272,6 +284,25 @@ asio::awaitable<Result<Judged>> SegmentLoader::fetch(std::shared_ptr<const Asked
         return judge(std::move(**answer), *asked, grid, asked_at, provider);
     };
     co_return co_await run_on(means_.load.compute, std::move(look));
+}
+
+/// The provider looked at its clock at some time between the request and its answer.
+void SegmentLoader::compare_clocks(UtcTime sent, const Result<SourceAnswer>& answer) {
+    if (!answer || !answer->provider_now) {
+        return;
+    }
+    constexpr std::chrono::seconds told_to{1};
+    const UtcTime theirs = *answer->provider_now;
+    const UtcTime came = means_.load.clock.utc_now();
+    std::chrono::nanoseconds apart{0};
+    if (theirs > came) {
+        apart = theirs - came;
+    } else if (theirs + told_to < sent) {
+        apart = theirs - sent;
+    }
+    if (std::chrono::abs(apart) > std::chrono::abs(loaded_.clocks_apart)) {
+        loaded_.clocks_apart = apart;
+    }
 }
 
 void SegmentLoader::measure(const RequestQueue::Turn& turn, const Result<SourceAnswer>& answer,

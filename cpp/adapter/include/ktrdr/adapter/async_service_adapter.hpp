@@ -60,6 +60,8 @@ struct CallOptions {
     std::string operation_id{};
     /// Whose event log hears of attempts that failed; may be empty.
     std::weak_ptr<Operation> operation{};
+    /// Told the header fields of the answer, on the io thread and before it is decoded; may be empty.
+    std::function<void(const Headers&)> on_headers{};
 };
 
 /// A call made on behalf of an operation: its token, its id, its event log.

@@ -40,8 +40,10 @@ public:
 
 private:
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> get(std::string endpoint, SourceCall call);
-    [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> post(std::string endpoint, boost::json::value body,
-                                                                          SourceCall call);
+    /// `date`: where the `Date` of the answer goes; may be null.
+    [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> post(
+        std::string endpoint, boost::json::value body, SourceCall call,
+        std::shared_ptr<std::optional<UtcTime>> date = nullptr);
 
     const std::shared_ptr<AsyncServiceAdapter> service_;
     Turnstile turns_;
