@@ -204,27 +204,24 @@ asio::awaitable<void> SegmentLoader::ask(AskedSegment asked) {
     }
     const auto segment = std::make_shared<Segment>();
     segment->range = asked.range;
-    // An answer that lacks bars that are stored, too, says nothing of those that are not.
-    bool proves_absence = true;
     if (fetched) {
         const Seam before = compare(asked.before, fetched->bars);
         const Seam behind = compare(asked.behind, fetched->bars);
-        proves_absence = (asked.before.empty() && asked.behind.empty()) || before.kind != Seam::Kind::unknown ||
-                         behind.kind != Seam::Kind::unknown;
         for (const Seam& seam : {before, behind}) {
             loaded_.revised += seam.kind == Seam::Kind::revised ? seam.different : 0;
         }
         take_bars(asked, fetched->bars, *segment);
         judge_basis(asked, before, behind, asked_at, *segment);
-        Proof proof = prove(*fetched, asked.range, means_.grid, asked_at);
+        const bool lacks_stored = (!asked.before.empty() && before.kind == Seam::Kind::unknown) ||
+                                  (!asked.behind.empty() && behind.kind == Seam::Kind::unknown);
+        Proof proof = prove(*fetched, asked.range, means_.grid, asked_at, lacks_stored);
         segment->entries = std::move(proof.entries);
         loaded_.off_grid.insert(loaded_.off_grid.end(), proof.off_grid.begin(), proof.off_grid.end());
     } else {
         segment->entries = {{asked.range, outcome_of(fetched.error()), asked_at}};
     }
-    std::function<Result<CommittedSegment>()> commit = [store = means_.load.store, key, segment,
-                                                        earlier = proves_absence ? began_ : UtcTime::min()] {
-        return store->commit_segment(key, *segment, earlier);
+    std::function<Result<CommittedSegment>()> commit = [store = means_.load.store, key, segment, began = began_] {
+        return store->commit_segment(key, *segment, began);
     };
     const auto committed = co_await run_on(means_.load.store_executor, std::move(commit));
     if (!committed) {
