@@ -136,7 +136,7 @@ def test_two_processes_that_load_on_and_on_lose_no_bar_and_ask_for_none_twice(
         # What each has is there for whoever comes next, and is what the service said.
         expected = np.array([price(START + n * DAY) for n in range(days)])
         with DataManager(tmp_path, host.url, env={}) as data:
-            assert data.verify().damage == []
+            assert data.verify().result().damage == []
             names = [f"{NAMES[i]}{n}" for i in (0, 1) for n in range(int(str(said[i]["rounds"])))]
             stored = {series.symbol: series.bars for series in data.series()}
             assert {stored[name] for name in names} == {days}
