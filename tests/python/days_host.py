@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +29,10 @@ class DaysHost:
     url: str = ""
     #: Symbol, start and end of each request for bars, oldest first.
     asked: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+    #: After how many bars an answer to a range that begins then stops, and waits for its client to go.
+    hold: dict[datetime, int] = field(default_factory=dict)
+    held: threading.Event = field(default_factory=threading.Event)
+    left: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def bars(self, start: datetime, end: datetime) -> dict[str, dict[str, float]]:
@@ -47,6 +51,14 @@ class DaysHost:
         }
 
 
+def end_of_bar(content: bytes, count: int) -> int:
+    """Say where so many bars of an answer end."""
+    at = content.index(b"{", 1)
+    for _ in range(count):
+        at = content.index(b"}", at) + 1
+    return at
+
+
 @contextmanager
 def days_host() -> Iterator[DaysHost]:
     """Serve on a free port of this machine until the end of the body."""
@@ -58,7 +70,7 @@ def days_host() -> Iterator[DaysHost]:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            self._send({"success": True, "timestamp": "1990-01-01T00:00:00Z", "error": None})
+            self._send({"success": True, "timestamp": "1900-01-01T00:00:00Z", "error": None})
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -71,16 +83,26 @@ def days_host() -> Iterator[DaysHost]:
                 host.asked.append((asked["symbol"], start, end))
             bars = host.bars(start, end)
             self._send(
-                {"success": True, "data": json.dumps(bars), "rows": len(bars), "error": None}
+                {"success": True, "data": json.dumps(bars), "rows": len(bars), "error": None},
+                host.hold.get(start),
             )
 
-        def _send(self, answer: dict[str, Any]) -> None:
+        def _send(self, answer: dict[str, Any], hold: int | None = None) -> None:
             content = json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if hold is None:
+                self.wfile.write(content)
+                return
+            self.wfile.write(content[: end_of_bar(content, hold)])
+            host.held.set()
+            # Nothing but its end is to be read of a client that waits.
+            with suppress(ConnectionError):
+                self.connection.recv(1)
+            self.close_connection = True
+            host.left.set()
 
         def log_message(self, *_: object) -> None: ...
 
