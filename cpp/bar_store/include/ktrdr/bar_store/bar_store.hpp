@@ -258,13 +258,16 @@ public:
     /// no other call of this class minds leases. Ranges are held in whole seconds.
     [[nodiscard]] Result<std::unique_ptr<FileLease>> lease(const SeriesKey& key, TimeRange range);
 
+    /// Told how much of the bars is read, and of how much, in blocks.
+    using OnChunks = std::function<void(std::size_t, std::size_t)>;
     /// Read the whole file: SQLite's own check, then every chunk and version (checksum, order, count, ends), and the
     /// ledger against the bars. Errors are damage too, where something could be read before them. Cost: the size of the
-    /// file.
-    [[nodiscard]] Result<BarCheck> verify();
-    /// Free the earlier versions, after which nothing can be undone, and give the space to the disk. Needs room for a
-    /// copy of the file meanwhile; `storage` while another process writes to it.
-    Result<Compacted> compact();
+    /// file. Cancellation: an error of `poll`, which is asked every few milliseconds.
+    [[nodiscard]] Result<BarCheck> verify(const Database::Poll& poll = {}, const OnChunks& on_chunks = {});
+    /// Free the earlier versions, after which nothing can be undone, and give the space to the disk; others may write
+    /// meanwhile. Files that are too old for that need room for a copy, and nobody else who writes.
+    /// Cancellation: as `verify`; the versions are all there or all gone then, and what space was given back stays so.
+    Result<Compacted> compact(const Database::Poll& poll = {});
 
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return database_->file(); }
 
