@@ -83,7 +83,8 @@ void judge_basis(const AskedHole& hole, const Seam& before, const Seam& behind, 
     segment.one_basis.push_back(one);
 }
 
-/// What of an answer says something of a hole: the bars in it and the next ones beside it.
+/// What of an answer says something of a hole: the bars in it, the next one behind it, and two before it, by which is seen
+/// whether a session begins with the last one.
 SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
     const Bars& bars = answer.bars;
     const auto row_of = [&bars](UtcTime time) {
@@ -92,7 +93,7 @@ SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
     };
     const std::size_t first = row_of(hole.start);
     const std::size_t last = row_of(hole.end);
-    SourceAnswer near(bars.rows(first > 0 ? first - 1 : 0, std::min(last + 1, bars.size())));
+    SourceAnswer near(bars.rows(first - std::min<std::size_t>(first, 2), std::min(last + 1, bars.size())));
     near.partial = answer.partial;
     std::copy_if(answer.dropped.begin(), answer.dropped.end(), std::back_inserter(near.dropped),
                  [hole](const auto& row) { return hole.contains(row.start); });
@@ -107,32 +108,11 @@ void judge_hole(const AskedHole& hole, const SourceAnswer& answer, const BarGrid
         judged.revised += seam.kind == Seam::Kind::revised ? seam.different : 0;
     }
     judge_basis(hole, before, behind, asked_at, judged.segment);
-    Proof proof = prove(around(answer, hole.range), hole.range, grid, asked_at);
+    const bool lacks_stored = (!hole.before.empty() && before.kind == Seam::Kind::unknown) ||
+                              (!hole.behind.empty() && behind.kind == Seam::Kind::unknown);
+    Proof proof = prove(around(answer, hole.range), hole.range, grid, asked_at, lacks_stored);
     std::move(proof.entries.begin(), proof.entries.end(), std::back_inserter(judged.segment.entries));
     judged.off_grid.insert(judged.off_grid.end(), proof.off_grid.begin(), proof.off_grid.end());
-    if ((hole.before.empty() && hole.behind.empty()) || before.kind != Seam::Kind::unknown ||
-        behind.kind != Seam::Kind::unknown) {
-        judged.proves_absence = true;
-    } else {
-        judged.unproven.push_back(hole.range);
-    }
-}
-
-void leave_out_unproven(Judged& judged) {
-    const auto unproven = [&judged](const LedgerEntry& entry) {
-        return entry.outcome == AskOutcome::unconfirmed &&
-               std::any_of(judged.unproven.begin(), judged.unproven.end(), [&entry](TimeRange hole) {
-                   return hole.start <= entry.range.start && entry.range.end <= hole.end;
-               });
-    };
-    std::vector<TimeRange> open;
-    for (const LedgerEntry& entry : judged.segment.entries) {
-        if (unproven(entry)) {
-            open.push_back(entry.range);
-        }
-    }
-    std::erase_if(judged.segment.entries, unproven);
-    judged.unproven = std::move(open);
 }
 
 bool holds(const std::vector<UtcTime>& times, UtcTime time) {
@@ -213,12 +193,8 @@ Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGr
     }
     judged.segment.range = asked.asked;
     judged.segment.bars = bars_to_store(asked, answer.bars);
-    judged.proves_absence = false;
     for (const AskedHole& hole : asked.holes) {
         judge_hole(hole, answer, grid, asked_at, judged);
-    }
-    if (judged.proves_absence) {
-        leave_out_unproven(judged);
     }
     judged.dropped = std::move(answer.dropped);
     judged.partial = std::move(answer.partial);

@@ -21,11 +21,6 @@ struct Judged {
     std::vector<UtcTime> off_grid{};
     /// Stored bars that are others at the provider.
     std::size_t revised{0};
-    /// An answer that lacks bars that are stored, too, says nothing of those that are not.
-    bool proves_absence{true};
-    /// Holes of which the answer has none of the stored bars beside them, while it has those of others: what did not
-    /// come there is not in the ledger, and still to be asked for.
-    std::vector<TimeRange> unproven{};
     /// From the first bar that came to the end of the last.
     TimeRange came{};
     std::size_t bars_came{0};

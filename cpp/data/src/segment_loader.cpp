@@ -85,8 +85,8 @@ asio::awaitable<void> SegmentLoader::load(std::vector<TimeRange> missing) {
 std::shared_ptr<SegmentLoader::Round> SegmentLoader::round_of(std::vector<TimeRange> missing) const {
     const auto doubted = [this](TimeRange range) {
         return std::any_of(means_.known.ledger.begin(), means_.known.ledger.end(), [range](const LedgerEntry& entry) {
-            return entry.outcome == AskOutcome::unconfirmed && entry.range.start < range.end &&
-                   range.start < entry.range.end;
+            const bool did_not_come = entry.outcome == AskOutcome::unconfirmed || entry.outcome == AskOutcome::silent;
+            return did_not_come && entry.range.start < range.end && range.start < entry.range.end;
         });
     };
     const RequestPlanner::Order order{
@@ -246,10 +246,9 @@ asio::awaitable<void> SegmentLoader::ask(AskedSegment planned) {
             segment->entries.push_back({hole.range, outcome_of(judged.error()), asked_at});
         }
     }
-    const bool proves = !judged || judged->proves_absence;
     std::function<Result<CommittedSegment>()> commit = [store = means_.load.store, key = means_.task.key, segment,
-                                                        earlier = proves ? began_ : UtcTime::min()] {
-        return store->commit_segment(key, *segment, earlier);
+                                                        began = began_] {
+        return store->commit_segment(key, *segment, began);
     };
     const auto committed = co_await run_on(means_.load.store_executor, std::move(commit));
     if (!committed) {
@@ -388,16 +387,12 @@ void SegmentLoader::note(const AskedSegment& asked, const Judged& judged, const 
     loaded_.revised += judged.revised;
     loaded_.stamped_inside = loaded_.stamped_inside ? loaded_.stamped_inside : judged.stamped_inside;
     std::erase_if(loaded_.unconfirmed, [&asked](TimeRange part) { return inside(part, asked.range()); });
-    std::vector<TimeRange> open = committed.unconfirmed;
-    if (judged.proves_absence) {
-        open.insert(open.end(), judged.unproven.begin(), judged.unproven.end());
-    }
-    loaded_.unconfirmed.insert(loaded_.unconfirmed.end(), open.begin(), open.end());
+    loaded_.unconfirmed.insert(loaded_.unconfirmed.end(), committed.unconfirmed.begin(), committed.unconfirmed.end());
     if (!first_round_) {
         loaded_.brought_late += committed.rows.added;
     }
     if (committed.rows.added > 0) {
-        again_.insert(again_.end(), open.begin(), open.end());
+        again_.insert(again_.end(), committed.unconfirmed.begin(), committed.unconfirmed.end());
     }
     learn_span(asked, judged, committed);
     tell();
