@@ -74,6 +74,25 @@ std::vector<std::string> texts_of(const std::vector<TimeRange>& ranges) {
     return texts;
 }
 
+/// The newest bar, or before it what an earlier tail was to bring and did not: it begins at the newest end, and may have
+/// been stopped.
+UtcTime tail_start(UtcTime newest, const SeriesFacts& facts, const BarGrid& grid, UtcTime now) {
+    std::vector<TimeRange> failed;
+    for (const LedgerEntry& entry : facts.ledger) {
+        if (entry.outcome == AskOutcome::failed) {
+            failed.push_back(entry.range);
+        }
+    }
+    std::sort(failed.begin(), failed.end(), [](TimeRange a, TimeRange b) { return a.end > b.end; });
+    UtcTime start = newest;
+    for (const TimeRange& range : failed) {
+        if (range.end >= start || missing_ranges({range.end, start}, facts, grid, now).empty()) {
+            start = std::min(start, range.start);
+        }
+    }
+    return start;
+}
+
 LoadMeans with_traffic(LoadMeans means) {
     if (!means.traffic) {
         means.traffic = make_source_traffic();
@@ -157,7 +176,8 @@ Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts, const B
     TimeRange range = task_.range;
     const bool open = range.start == UtcTime::min();
     if (task_.mode == LoadMode::tail) {
-        range.start = facts.newest_bar ? *facts.newest_bar : (open ? means_.clock.utc_now() - first_tail : range.start);
+        range.start = facts.newest_bar ? tail_start(*facts.newest_bar, facts, grid, means_.clock.utc_now())
+                                       : (open ? means_.clock.utc_now() - first_tail : range.start);
         return range;
     }
     if (open && !first_) {

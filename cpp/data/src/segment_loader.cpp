@@ -65,6 +65,9 @@ SegmentLoader::SegmentLoader(Means means)
 
 asio::awaitable<void> SegmentLoader::load(std::vector<TimeRange> missing) {
     std::vector<TimeRange> ranges = std::move(missing);
+    if (means_.task.mode == LoadMode::tail && !ranges.empty()) {
+        to_come_from_ = ranges.front().start;
+    }
     while (!ranges.empty() && going_on()) {
         std::sort(ranges.begin(), ranges.end());
         round_ = round_of(std::move(ranges));
@@ -245,6 +248,11 @@ asio::awaitable<void> SegmentLoader::ask(AskedSegment planned) {
         for (const AskedHole& hole : asked->holes) {
             segment->entries.push_back({hole.range, outcome_of(judged.error()), asked_at});
         }
+    }
+    if (const auto from = std::exchange(to_come_from_, std::nullopt); from && *from < asked->range().start) {
+        // So that the next tail begins there, should this load not get so far.
+        segment->entries.insert(segment->entries.begin(),
+                                LedgerEntry{{*from, asked->range().start}, AskOutcome::failed, asked_at});
     }
     std::function<Result<CommittedSegment>()> commit = [store = means_.load.store, key = means_.task.key, segment,
                                                         began = began_] {

@@ -119,6 +119,9 @@ private:
     /// Left out by answers that brought something, and refused.
     std::vector<TimeRange> again_{};
     bool first_round_{true};
+    /// Of a load that begins at the newest end: what the ledger must say is still to come, once something newer is
+    /// stored. Unset once it does.
+    std::optional<UtcTime> to_come_from_{};
     int failures_in_row_{0};
     /// What was last refused and is asked for once more.
     std::optional<Error> put_off_{};

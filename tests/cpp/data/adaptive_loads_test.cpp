@@ -162,6 +162,28 @@ TEST_F(AdaptiveLoads, BeginATailAtTheNewestEnd) {
     EXPECT_EQ(stored(), daily_bars(range("2024-05-01", "2024-06-02")));
 }
 
+TEST_F(AdaptiveLoads, GoOnWithATailThatWasStopped) {
+    source_->limits = {.max_span = days{7}, .max_in_flight = 1};
+    ASSERT_TRUE(load(range("2024-01-01", "2024-02-01")));
+    const TimeRange open{UtcTime::min(), at("2024-06-02")};
+    for (const std::size_t stop : {2U, 5U, 9U}) {
+        source_->fetched.clear();
+        source_->on_fetch = [&](TimeRange) -> Result<void> {
+            if (source_->fetched.size() == stop) {
+                (void)operation_->request_cancel({.text = "enough"});
+            }
+            return {};
+        };
+        EXPECT_EQ(load(open, LoadMode::tail).error().code, Errc::cancelled);
+    }
+    source_->on_fetch = nullptr;
+    ASSERT_TRUE(load(open, LoadMode::tail));
+    EXPECT_EQ(stored(), daily_bars(range("2024-01-01", "2024-06-02")));
+    source_->fetched.clear();
+    ASSERT_TRUE(load(open, LoadMode::tail));
+    EXPECT_THAT(source_->fetched, IsEmpty());
+}
+
 TEST_F(AdaptiveLoads, TellHowFarTheProvidersClockIsApartAndWhichWay) {
     for (const auto& [apart, words] : std::vector<std::pair<seconds, std::string>>{
              {seconds{600}, "600 s ahead of"}, {seconds{-300}, "299 s behind"}, {seconds{80}, ""}, {seconds{-80}, ""}}) {
