@@ -24,6 +24,7 @@ ENTRIES = (
     "store",
     "own_bars",
     "bytes_written",
+    "watch_list",
     "quality",
     "command_line",
     "latencies",

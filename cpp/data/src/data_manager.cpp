@@ -28,6 +28,9 @@ json::object parameters_of(const LoadRequest& request) {
     if (request.refresh) {
         parameters["refresh"] = true;
     }
+    if (request.priority != 0) {
+        parameters["priority"] = request.priority;
+    }
     return parameters;
 }
 
