@@ -62,10 +62,13 @@ std::vector<BasisBreak> read_breaks(SQLite::Database& connection, std::int64_t s
 
 void replace_breaks(SQLite::Database& connection, std::int64_t series, const Segment& segment) {
     SQLite::Statement healed(connection, "DELETE FROM basis_break WHERE series = ? AND at >= ? AND at < ?");
-    healed.bind(1, series);
-    healed.bind(2, nanos(segment.one_basis.start));
-    healed.bind(3, nanos(segment.one_basis.end));
-    healed.exec();
+    for (const TimeRange& range : segment.one_basis) {
+        healed.bind(1, series);
+        healed.bind(2, nanos(range.start));
+        healed.bind(3, nanos(range.end));
+        healed.exec();
+        healed.reset();
+    }
     for (const BasisBreak& found : segment.breaks) {
         SQLite::Statement add(connection, "INSERT OR REPLACE INTO basis_break VALUES (?, ?, ?, ?)");
         add.bind(1, series);

@@ -115,7 +115,7 @@ struct Segment {
     Bars bars{};
     std::vector<LedgerEntry> entries{};
     /// Breaks of the basis that lie there are none any more, but for those found now.
-    TimeRange one_basis{};
+    std::vector<TimeRange> one_basis{};
     std::vector<BasisBreak> breaks{};
 };
 
