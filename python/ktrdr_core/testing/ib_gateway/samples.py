@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..._frames import Frame
-    from .contracts import SimulatedContract
 
-    Given: TypeAlias = dict[tuple[SimulatedContract | str, str], Frame]
+    Given: TypeAlias = dict[tuple[str, str], Frame]
 
 # Where made-up prices begin.
 _MADE_UP = {"AAPL": 190.0, "MSFT": 420.0, "EUR.USD": 1.09}

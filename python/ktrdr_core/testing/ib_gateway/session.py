@@ -188,14 +188,14 @@ class Session:
             words = "Error processing request.-'bR' : cause - Duplicate ticker id"
             self._say(request.id, 322, words)
             return
-        task = self._go(self._bars(request))
+        gateway = self._gateway
+        rule = gateway.pacing.history(request, gateway.under_way, gateway.now())
+        task = self._go(self._bars(request, rule))
         self._open[request.id] = task
         task.add_done_callback(lambda _: self._open.pop(request.id, None))
 
-    async def _bars(self, request: HistoryRequest) -> None:
+    async def _bars(self, request: HistoryRequest, rule: str) -> None:
         gateway = self._gateway
-        # It is itself under way already.
-        rule = gateway.pacing.history(request, gateway.under_way - 1, gateway.now())
         try:
             if rule:
                 raise gateway.market.pacing()

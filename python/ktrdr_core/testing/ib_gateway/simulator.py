@@ -82,7 +82,12 @@ class IbGatewaySimulator:
 
     def __init__(
         self,
-        bars: Mapping[tuple[SimulatedContract | str, str], Frame] | None = None,
+        bars: (
+            Mapping[tuple[str, str], Frame]
+            | Mapping[tuple[SimulatedContract, str], Frame]
+            | Mapping[tuple[SimulatedContract | str, str], Frame]
+            | None
+        ) = None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -102,7 +107,8 @@ class IbGatewaySimulator:
             raise ValueError(f"language must be one of {', '.join(HISTORY)}, not {language!r}")
         clock_of_machine = _zone(zone)
         market = Market(language, clock_of_machine)
-        for (contract, size), frame in (bars or {}).items():
+        given: Any = (bars or {}).items()
+        for (contract, size), frame in given:
             market.give(_contract(contract), size, Bars(native_bars(frame)[0]))
         setting = Setting(
             version,
