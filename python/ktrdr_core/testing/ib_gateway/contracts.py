@@ -67,7 +67,8 @@ class Hours:
         if hours is None or day in self.holidays:
             return None
         opens, closes = hours
-        first = day if opens < closes else day - _DAY
+        # A close at midnight is that of the day's end.
+        first = day if opens < closes or closes == time(0) else day - _DAY
         closes = self.early_closes.get(day, closes)
         last = day + _DAY if closes == time(0) else day
         edges = (self._at(first, opens), self._at(last, closes), self._at(first, time(0)))
