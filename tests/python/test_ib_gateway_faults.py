@@ -185,6 +185,22 @@ def test_a_text_that_nobody_can_read_is_learned_by_what_came_of_asking_again() -
     assert counted.kind_of(162, "Ei oikeuksia ARCA 4") is Kind.bad_request
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not count(0, 1), reason="takes the limits' real length: make soak")
+@pytest.mark.parametrize("at", ["start", "first bar", "middle", "end"])
+@pytest.mark.parametrize("kind", ["mute", "silence"])
+def test_a_dead_gateway_costs_no_more_than_20_s_at_the_limits_as_they_are(
+    gateway: IbGatewaySimulator, expected: Any, kind: str, at: str, tmp_path: Path
+) -> None:
+    named: dict[str, Any] = {"options": GatewayOptions(), "answer_limit": 18.0, "pacing_pause": 2.0}
+    with quick(gateway, **named) as source:
+        gateway.fault(Fault(kind, at=at))
+        if kind == "silence":
+            with pytest.raises(errors.ServiceTimeoutError):
+                load(source, tmp_path)
+        assert load(source, tmp_path) == expected
+
+
 def test_an_error_event_ends_a_request_at_once(gateway: IbGatewaySimulator, tmp_path: Path) -> None:
     # Nothing here would end before its limits, which are longer than the test may take.
     patient = {"options": GatewayOptions(), "answer_limit": 600.0}

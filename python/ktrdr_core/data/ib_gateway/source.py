@@ -98,7 +98,7 @@ class IbGatewaySource(BarSource):
         currency: str = "USD",
         options: GatewayOptions | None = None,
         answer_limit: float = 18.0,
-        pacing_pause: float = 3.0,
+        pacing_pause: float = 2.0,
         env: Mapping[str, str] | None = None,
     ) -> None:
         # These bring ib_async, and say at once where it is missing.
@@ -134,7 +134,12 @@ class IbGatewaySource(BarSource):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<IbGatewaySource {self._options.host}:{self._options.port} {self.health.state}>"
+        return f"<IbGatewaySource {self.address} {self.health.state}>"
+
+    @property
+    def address(self) -> str:
+        """Where the gateway is, as host and port."""
+        return f"{self._options.host}:{self._options.port}"
 
     @property
     def health(self) -> GatewayHealth:
