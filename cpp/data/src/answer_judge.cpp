@@ -128,9 +128,9 @@ StampKind stamp_kind(const Bars& bars, TimeRange asked, const BarGrid& grid) {
         return {};
     }
     const std::chrono::days a_little{intraday ? 7 : 70};
-    const TimeRange within{std::max(std::min(asked.start, bars.start_of(0)), UtcTime::min() + a_little) - a_little,
-                           std::min(std::max(asked.end, bars.start_of(bars.size() - 1)), UtcTime::max() - a_little) +
-                               a_little};
+    const TimeRange within{
+        std::max(std::min(asked.start, bars.start_of(0)), UtcTime::min() + a_little) - a_little,
+        std::min(std::max(asked.end, bars.start_of(bars.size() - 1)), UtcTime::max() - a_little) + a_little};
     const auto expected = grid.expected(within);
     if (!expected) {
         return {};
@@ -175,10 +175,11 @@ Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGr
     Judged judged;
     const StampKind stamps = stamp_kind(answer.bars, asked.asked, grid);
     if (stamps.kind == StampKind::Kind::by_end) {
-        return broken(provider,
-                      fmt::format("with bars that are stamped by their end ({}), and bars are stored under their start: "
-                                  "the source must convert its stamps",
-                                  format_time(stamps.example)));
+        return broken(
+            provider,
+            fmt::format("with bars that are stamped by their end ({}), and bars are stored under their start: "
+                        "the source must convert its stamps",
+                        format_time(stamps.example)));
     }
     if (stamps.kind == StampKind::Kind::inside) {
         answer.bars = restamped(answer.bars, grid, asked_at);

@@ -119,8 +119,7 @@ DataLoadingJob::~DataLoadingJob() = default;
 asio::awaitable<Result<BarsPtr>> DataLoadingJob::run() {
     if (task_.mode != LoadMode::local) {
         auto member = means_.traffic->queue->join();
-        const Asker asker{member->load(), means_.priority,
-                          means_.source->describe(task_.key.timeframe).max_in_flight};
+        const Asker asker{member->load(), means_.priority, means_.source->describe(task_.key.timeframe).max_in_flight};
         place_ = std::make_unique<Place>(std::move(member), asker);
         if (const auto asked = co_await ask_for_missing(); !asked) {
             co_return asked.error();
@@ -272,17 +271,17 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_first_timestamp(SeriesFacts 
 asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRange> missing, SeriesFacts known,
                                                             BarGrid grid) {
     enter(LoadStep::segments);
-    const auto loader = std::make_shared<SegmentLoader>(SegmentLoader::Means{
-        .known = known,
-        .task = task_,
-        .load = means_,
-        .operation = operation_,
-        .grid = grid,
-        .call = call(),
-        .limits = means_.source->describe(task_.key.timeframe),
-        .asker = place_->asker,
-        .traffic = means_.traffic,
-        .announce = [this](const LoadedSegments& loaded) { announce(loaded); }});
+    const auto loader = std::make_shared<SegmentLoader>(
+        SegmentLoader::Means{.known = known,
+                             .task = task_,
+                             .load = means_,
+                             .operation = operation_,
+                             .grid = grid,
+                             .call = call(),
+                             .limits = means_.source->describe(task_.key.timeframe),
+                             .asker = place_->asker,
+                             .traffic = means_.traffic,
+                             .announce = [this](const LoadedSegments& loaded) { announce(loaded); }});
     announce(loader->loaded());
     co_await loader->load(std::move(missing));
     segment_error_ = loader->loaded().first_error;
@@ -357,9 +356,10 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
                          loaded.clocks_apart > apart * 0 ? "ahead of" : "behind"));
     }
     if (loaded.stamped_inside) {
-        warn(fmt::format("bars came stamped inside of their periods ({} for example) and are stored under 00:00 UTC of "
-                         "their date: the source should convert its stamps",
-                         format_time(*loaded.stamped_inside)));
+        warn(
+            fmt::format("bars came stamped inside of their periods ({} for example) and are stored under 00:00 UTC of "
+                        "their date: the source should convert its stamps",
+                        format_time(*loaded.stamped_inside)));
     }
     // Without a calendar nobody knows whether anything should be there, nor does anybody before the first bar.
     const UtcTime begin = first_ ? grid.floor(*first_) : UtcTime::min();

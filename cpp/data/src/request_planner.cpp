@@ -69,8 +69,7 @@ Result<AskedSegment> RequestPlanner::next(const Pace& pace) {
     if (begun_ && hole.end - hole.start > pace.span && !order_.whole_units) {
         return inside_a_hole(pace.span);
     }
-    const auto around =
-        std::min<nanoseconds>(neighbourhood + 10 * grid_.timeframe().shortest(), pace.span / 4);
+    const auto around = std::min<nanoseconds>(neighbourhood + 10 * grid_.timeframe().shortest(), pace.span / 4);
     const nanoseconds units = order_.whole_units ? nanoseconds{std::chrono::days{7}} : nanoseconds{0};
     const TimeRange within = order_.newest_first
                                  ? TimeRange{std::max(earlier(hole.end, pace.span), UtcTime::min()), hole.end}
@@ -134,8 +133,7 @@ void RequestPlanner::take_oldest(const Bars& near, const Pace& pace, AskedSegmen
     }
     const Bars behind = first_of(near.slice({reached, left_.empty() ? UtcTime::max() : left_.front().start}));
     // What would be left for a last request of stored bars alone is not asked for.
-    segment.asked.end =
-        behind.empty() ? reached : std::min(limit, grid_.end_of(behind.start_of(behind.size() - 1)));
+    segment.asked.end = behind.empty() ? reached : std::min(limit, grid_.end_of(behind.start_of(behind.size() - 1)));
 }
 
 void RequestPlanner::take_newest(const Bars& near, const Pace& pace, AskedSegment& segment) {

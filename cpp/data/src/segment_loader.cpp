@@ -406,8 +406,8 @@ void SegmentLoader::note(const AskedSegment& asked, const Judged& judged, const 
     tell();
 }
 
-/// Where answers hold as many bars, and less than what was asked for, requests ask for no more than that; and where only
-/// smaller ones are not refused, for those.
+/// Where answers hold as many bars, and less than what was asked for, requests ask for no more than that; and where
+/// only smaller ones are not refused, for those.
 void SegmentLoader::learn_span(const AskedSegment& asked, const Judged& judged, const CommittedSegment& committed) {
     const std::chrono::nanoseconds length = asked.asked.end - asked.asked.start;
     const std::chrono::nanoseconds came = judged.came.end - judged.came.start;
