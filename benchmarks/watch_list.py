@@ -60,7 +60,10 @@ async def _watch_list(quick: bool) -> dict[str, Any]:
     symbols, years = (3, 2) if quick else (20, 10)
     source = _Replay(np.timedelta64(3600, "s"), timedelta(days=180), _ANSWER)
     names = [f"S{number}" for number in range(symbols)]
-    with tempfile.TemporaryDirectory() as folder, DataManager(folder, source=source, env={}) as data:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        DataManager(folder, source=source, env={}) as data,
+    ):
         start = time.perf_counter()
         await data.load_many(names, "1h", "2010-01-01", f"{2010 + years}-01-01", mode="full")
         took = time.perf_counter() - start
@@ -87,7 +90,10 @@ async def _held_up(quick: bool) -> dict[str, Any]:
             longest = max(longest, time.perf_counter() - before - 0.001)
 
     watching = asyncio.create_task(watch())
-    with tempfile.TemporaryDirectory() as folder, DataManager(folder, source=source, env={}) as data:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        DataManager(folder, source=source, env={}) as data,
+    ):
         end = np.datetime64("2020-01-01") + days
         bars = await data.load_data("ACME", "1m", "2020-01-01", str(end), mode="full")
         count = len(bars)

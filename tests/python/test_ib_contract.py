@@ -306,7 +306,11 @@ def test_the_adapter_takes_its_health_and_its_unknown_symbols(
 
 @pytest.mark.parametrize(("seconds", "words"), [(600, "ahead of"), (-600, "behind"), (30, None)])
 def test_a_clock_of_the_service_that_is_apart_is_told_by_its_date(
-    seconds: int, words: str | None, table_host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seconds: int,
+    words: str | None,
+    table_host: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def apart(_: Any, timestamp: float | None = None) -> str:
         return formatdate(time.time() + seconds, usegmt=True)

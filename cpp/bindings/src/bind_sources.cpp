@@ -142,8 +142,8 @@ void bind_ask(py::module_& module) {
             "The provider knows the symbol, and what it stands for, where it says.")
         .def("answer_first", &answer_first, py::arg("time"), py::call_guard<GilReleased>(),
              "The oldest bar's start, ISO 8601, or None.")
-        .def("answer_bars", &answer_bars, py::arg("bars"), py::arg("partial"), py::arg("dropped"),
-             py::arg("now"), "Bars, why there may be more, rows that cannot be used, and what the provider's clock said.")
+        .def("answer_bars", &answer_bars, py::arg("bars"), py::arg("partial"), py::arg("dropped"), py::arg("now"),
+             "Bars, why there may be more, rows that cannot be used, and what the provider's clock said.")
         .def(
             "fail",
             [](SourceAsk& self, const std::string& code, const Text& message, const py::dict& context) {

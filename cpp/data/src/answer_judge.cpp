@@ -83,8 +83,8 @@ void judge_basis(const AskedHole& hole, const Seam& before, const Seam& behind, 
     segment.one_basis.push_back(one);
 }
 
-/// What of an answer says something of a hole: the bars in it, the next one behind it, and two before it, by which is seen
-/// whether a session begins with the last one.
+/// What of an answer says something of a hole: the bars in it, the next one behind it, and two before it, by which is
+/// seen whether a session begins with the last one.
 SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
     const Bars& bars = answer.bars;
     const auto row_of = [&bars](UtcTime time) {

@@ -74,8 +74,8 @@ std::vector<std::string> texts_of(const std::vector<TimeRange>& ranges) {
     return texts;
 }
 
-/// The newest bar, or before it what an earlier tail was to bring and did not: it begins at the newest end, and may have
-/// been stopped.
+/// The newest bar, or before it what an earlier tail was to bring and did not: it begins at the newest end, and may
+/// have been stopped.
 UtcTime tail_start(UtcTime newest, const SeriesFacts& facts, const BarGrid& grid, UtcTime now) {
     std::vector<TimeRange> failed;
     for (const LedgerEntry& entry : facts.ledger) {
@@ -350,10 +350,11 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
                         format_time(*std::min_element(loaded.off_grid.begin(), loaded.off_grid.end()))));
     }
     if (const auto apart = std::chrono::abs(loaded.clocks_apart); apart > most_apart) {
-        warn(fmt::format("the clock of {} is {:.0f} s {} this machine's: which bars are closed is told by this one, so "
-                         "set the one that is wrong",
-                         task_.key.provider, std::chrono::duration<double>(apart).count(),
-                         loaded.clocks_apart > apart * 0 ? "ahead of" : "behind"));
+        warn(
+            fmt::format("the clock of {} is {:.0f} s {} this machine's: which bars are closed is told by this one, so "
+                        "set the one that is wrong",
+                        task_.key.provider, std::chrono::duration<double>(apart).count(),
+                        loaded.clocks_apart > apart * 0 ? "ahead of" : "behind"));
     }
     if (loaded.stamped_inside) {
         warn(

@@ -117,8 +117,8 @@ DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shar
     job.options.context = progress_context(task);
     // The work outlives neither the services nor what it shares; the manager itself may go before it ends.
     job.work = [services = services_, task = std::move(task), store = std::move(store), source = source_,
-                traffic = traffic_, priority = request.priority](std::shared_ptr<Operation> operation,
-                                                                 OperationDone done) {
+                traffic = traffic_,
+                priority = request.priority](std::shared_ptr<Operation> operation, OperationDone done) {
         LoadMeans means{services.compute, services.store, services.clock, store, source, traffic, priority};
         auto loading = std::make_shared<DataLoadingJob>(task, std::move(means), std::move(operation));
         spawn_work(services.io, run_job(std::move(loading), task.key), std::move(done), "loading bars");

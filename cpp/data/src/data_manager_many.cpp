@@ -48,8 +48,8 @@ asio::awaitable<void> end_of(std::shared_ptr<Operation> operation, Executor& io)
     co_await awaited<bool>(listen);
 }
 
-/// The watch list in work: a queue that a number of lanes take from. The loads' requests wait in the source's one queue,
-/// which serves the loads in turn.
+/// The watch list in work: a queue that a number of lanes take from. The loads' requests wait in the source's one
+/// queue, which serves the loads in turn.
 struct WatchList {
     std::shared_ptr<DataManager> manager;
     std::shared_ptr<Operation> operation;
@@ -199,7 +199,8 @@ Result<std::shared_ptr<Operation>> DataManager::load_many(LoadManyRequest reques
     options.context = {{"operation", spec.type}};
     const std::size_t lanes = request.at_once.value_or(requests.size());
     OperationWork run = [self = shared_from_this(), io = &services_.io, executor = &services_.io_executor,
-                         requests = std::move(requests), at_once = lanes](std::shared_ptr<Operation> operation, OperationDone done) {
+                         requests = std::move(requests),
+                         at_once = lanes](std::shared_ptr<Operation> operation, OperationDone done) {
         const auto list = std::make_shared<WatchList>(self, operation, *executor, requests,
                                                       std::vector<std::optional<LoadedOne>>(requests.size()));
         for (LoadRequest& one : list->requests) {

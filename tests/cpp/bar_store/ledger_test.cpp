@@ -108,7 +108,8 @@ TEST_F(LedgerTest, CutsWhatIsNoAnswerWhereSomethingElseIsSaid) {
 TEST_F(LedgerTest, KeepsBreaksOfTheBasisUntilOneAnswerSpansThem) {
     const auto commit = [this](TimeRange one_basis, std::vector<BasisBreak> breaks) {
         return store_->commit_segment(
-            key_, {.range = month_, .bars = bar_at(month_.start), .one_basis = {one_basis}, .breaks = std::move(breaks)});
+            key_,
+            {.range = month_, .bars = bar_at(month_.start), .one_basis = {one_basis}, .breaks = std::move(breaks)});
     };
     const BasisBreak split{at("2020-01-15"), 0.25, first_load_};
     ASSERT_TRUE(commit({}, {split}));

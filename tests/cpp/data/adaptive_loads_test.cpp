@@ -25,8 +25,7 @@ protected:
     void in_new_york(std::string_view timeframe) {
         key_.timeframe = Timeframe::parse(timeframe).value();
         source_->contract = {"stock", "NASDAQ", "USD"};
-        grid_ =
-            BarGrid::make(key_.timeframe, SessionCalendar::shipped("XNYS").value(), {.provider = "IB"}).value();
+        grid_ = BarGrid::make(key_.timeframe, SessionCalendar::shipped("XNYS").value(), {.provider = "IB"}).value();
         source_->bars = [this](TimeRange segment) { return truth(segment); };
     }
 
@@ -73,9 +72,9 @@ TEST_F(AdaptiveLoads, FillHundredsOfHolesByAFewRequestsAndChangeNoBarBetweenThem
 }
 
 TEST_F(AdaptiveLoads, AskForLessWhereARequestIsRefusedForItsSize) {
-    for (const Error& refusal : {fail(Errc::host_service, "Time length exceed max."),
-                                 fail(Errc::status, "too long", {{"status", 422}}),
-                                 fail(Errc::response_too_large, "more than 16 MiB")}) {
+    for (const Error& refusal :
+         {fail(Errc::host_service, "Time length exceed max."), fail(Errc::status, "too long", {{"status", 422}}),
+          fail(Errc::response_too_large, "more than 16 MiB")}) {
         key_.symbol = std::string("AAPL") + std::to_string(static_cast<int>(refusal.code));
         source_->symbols.insert(key_.symbol);
         source_->fetched.clear();
@@ -185,8 +184,10 @@ TEST_F(AdaptiveLoads, GoOnWithATailThatWasStopped) {
 }
 
 TEST_F(AdaptiveLoads, TellHowFarTheProvidersClockIsApartAndWhichWay) {
-    for (const auto& [apart, words] : std::vector<std::pair<seconds, std::string>>{
-             {seconds{600}, "600 s ahead of"}, {seconds{-300}, "299 s behind"}, {seconds{80}, ""}, {seconds{-80}, ""}}) {
+    for (const auto& [apart, words] : std::vector<std::pair<seconds, std::string>>{{seconds{600}, "600 s ahead of"},
+                                                                                   {seconds{-300}, "299 s behind"},
+                                                                                   {seconds{80}, ""},
+                                                                                   {seconds{-80}, ""}}) {
         const TimeRange month{at("2020-01-01") + days{40 * loads_}, at("2020-01-01") + days{40 * loads_ + 30}};
         source_->bars = [&, apart = apart](TimeRange segment) {
             SourceAnswer answer(daily_bars(segment));

@@ -47,12 +47,9 @@ TEST_F(LoadManyTest, DoesNotHoldUpASymbolOfTwoSegmentsByOneOfTwoHundred) {
     // Of the others only the last days are missing.
     for (const char* const symbol : {"FEW1", "FEW2", "FEW3"}) {
         source_->symbols.insert(symbol);
-        (void)manager_->load_data({.symbol = symbol,
-                                   .timeframe = "1d",
-                                   .start_date = "2015-01-01",
-                                   .end_date = "2020-06-05",
-                                   .mode = "full"},
-                                  {});
+        (void)manager_->load_data(
+            {.symbol = symbol, .timeframe = "1d", .start_date = "2015-01-01", .end_date = "2020-06-05", .mode = "full"},
+            {});
         finish();
     }
     for (const auto& at_once : {std::optional<std::size_t>(), std::optional<std::size_t>(4)}) {
@@ -91,8 +88,8 @@ TEST_F(LoadManyTest, HasOneBoundForTheRequestsOfAllSymbols) {
 }
 
 TEST_F(LoadManyTest, SaysOfEachSymbolWhatBecameOfIt) {
-    const auto operation = load_all(
-        {.symbols = {"AAPL", "NOBODY", "MSFT"}, .start_date = "2020-01-01", .end_date = "2020-03-01"});
+    const auto operation =
+        load_all({.symbols = {"AAPL", "NOBODY", "MSFT"}, .start_date = "2020-01-01", .end_date = "2020-03-01"});
     ASSERT_EQ(operation->status(), OperationStatus::completed);
     const auto loaded = std::any_cast<LoadedMany>(operation->result().value());
     EXPECT_TRUE(loaded[0].bars);

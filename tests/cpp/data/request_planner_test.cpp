@@ -102,8 +102,9 @@ protected:
         const BarGrid grid = grid_in(GetParam(), calendars.at(static_cast<std::size_t>(upto(3))));
         const auto bar = grid.timeframe().shortest();
         // Leap days, ends of years, and both changes of the clock in New York lie among the starts.
-        const std::array starts{at("2020-02-27"), at("2023-12-29T17:23"), at("2024-02-28"), at("2024-03-08T13:30"),
-                                at("2021-11-05T03:00"), at("2019-12-31T23:59"), at("2022-03-11")};
+        const std::array starts{at("2020-02-27"),       at("2023-12-29T17:23"), at("2024-02-28"),
+                                at("2024-03-08T13:30"), at("2021-11-05T03:00"), at("2019-12-31T23:59"),
+                                at("2022-03-11")};
         const UtcTime start = starts.at(static_cast<std::size_t>(upto(6))) + minutes{upto(3000)};
         const TimeRange asked{start, start + (20 + upto(600)) * bar + minutes{upto(2000)}};
         const auto span = std::max<std::chrono::nanoseconds>(days{1}, (5 + upto(200)) * bar + minutes{upto(5000)});
@@ -111,9 +112,8 @@ protected:
         std::vector<LedgerEntry> ledger;
         for (int i = upto(6); i > 0; --i) {
             const UtcTime first = start + upto(500) * bar + minutes{upto(60)};
-            ledger.push_back({{first, first + (1 + upto(60)) * bar},
-                              static_cast<AskOutcome>(upto(4)),
-                              at("2024-06-01")});
+            ledger.push_back(
+                {{first, first + (1 + upto(60)) * bar}, static_cast<AskOutcome>(upto(4)), at("2024-06-01")});
         }
         const UtcTime now = at("2025-06-01");
         const auto missing = missing_ranges(asked, {.ledger = ledger}, grid, now);
@@ -207,7 +207,8 @@ TEST(RequestPlanner, LeavesADistanceThatCostsMoreThanARequest) {
 TEST(RequestPlanner, AsksForTheNewestFirstWhereItIsToldTo) {
     const std::vector<TimeRange> missing{range("2020-01-01", "2020-01-10"), range("2020-02-01", "2020-02-03")};
     std::vector<TimeRange> asked;
-    for (const AskedSegment& one : plan_of(missing, grid_in("1h", ""), {.newest_first = true}, {days{4}, -1}, {}).segments) {
+    for (const AskedSegment& one :
+         plan_of(missing, grid_in("1h", ""), {.newest_first = true}, {days{4}, -1}, {}).segments) {
         asked.push_back(one.asked);
     }
     EXPECT_EQ(asked, (std::vector{range("2020-02-01", "2020-02-03"), range("2020-01-06", "2020-01-10"),
