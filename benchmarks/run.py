@@ -22,6 +22,7 @@ ENTRIES = (
     "core_costs",
     "operations",
     "store",
+    "answers",
     "own_bars",
     "bytes_written",
     "watch_list",

@@ -40,10 +40,10 @@ public:
 
 private:
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> get(std::string endpoint, SourceCall call);
-    /// `date`: where the `Date` of the answer goes; may be null.
-    [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> post(
-        std::string endpoint, boost::json::value body, SourceCall call,
-        std::shared_ptr<std::optional<UtcTime>> date = nullptr);
+    [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> post(std::string endpoint, boost::json::value body,
+                                                                          SourceCall call);
+    /// As an Arrow stream, if the service has that, else as JSON.
+    [[nodiscard]] boost::asio::awaitable<Result<Response>> post_for_bars(boost::json::value body, SourceCall call);
 
     const std::shared_ptr<AsyncServiceAdapter> service_;
     Turnstile turns_;
