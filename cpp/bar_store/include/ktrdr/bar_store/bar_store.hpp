@@ -34,8 +34,11 @@ enum class AskOutcome {
     bars,
     /// Asked, and the provider confirmed that there is nothing, or no more than is stored.
     empty,
-    /// Asked, and what should or could be there did not come. It is asked for again; a second same answer confirms it.
+    /// Asked, and what should or could be there did not come; it may have been cut off. It is asked for again.
     unconfirmed,
+    /// The same, but the answer shows that it would have more if there were any. Said again by another load, it is
+    /// empty.
+    silent,
     /// The provider answered, but with an error.
     failed,
     /// The provider said that this account may not have it.
@@ -112,7 +115,7 @@ struct Segment {
     Bars bars{};
     std::vector<LedgerEntry> entries{};
     /// Breaks of the basis that lie there are none any more, but for those found now.
-    TimeRange one_basis{};
+    std::vector<TimeRange> one_basis{};
     std::vector<BasisBreak> breaks{};
 };
 
@@ -214,9 +217,9 @@ public:
     /// answer has none), its entries and its breaks. An entry takes the place of what was said of its range, but one of
     /// bars or empty stays until another covers it.
     ///
-    /// An unconfirmed entry is stored as empty where answers from before `load_began` said the same of all of it, this
-    /// one brought no bar that was not stored, and the range was over for a day: a feed may lag, or have nothing for a
-    /// while. `invalid_argument` for bars out of order or outside the range.
+    /// A silent entry is stored as empty where answers from before `load_began` were silent of all of it, too: a feed
+    /// may have nothing for a while. Before its range was over for a day it is stored as unconfirmed: a feed may lag.
+    /// `invalid_argument` for bars out of order or outside the range.
     Result<CommittedSegment> commit_segment(const SeriesKey& key, const Segment& segment,
                                             UtcTime load_began = UtcTime::min());
     /// The same with one entry for all of `range`.
