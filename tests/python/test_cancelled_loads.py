@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from ktrdr_core import CancellationToken, DataManager, errors
 from own_bars import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ktrdr_core import Bars
@@ -88,7 +88,7 @@ def test_every_long_work_over_stored_bars_can_be_cancelled(tmp_path: Path) -> No
         before = data.load_data("ACME", "1m").result(60)
         token = CancellationToken()
         token.cancel("enough")
-        begin = {
+        begin: dict[str, Callable[[], Any]] = {
             "verify": lambda: data.verify(cancellation_token=token),
             "compact": lambda: data.compact(cancellation_token=token),
             "export": lambda: data.export("ACME", "1m", tmp_path / "x", cancellation_token=token),

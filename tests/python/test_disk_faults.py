@@ -20,7 +20,7 @@ from ktrdr_core import DataManager, errors
 from own_bars import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 RANGE = ("1d", "2000-01-01", "2003-12-31")
 DAYS = 1461
@@ -182,7 +182,7 @@ def test_a_chunk_that_is_damaged_is_named_by_whatever_needs_it_and_the_rest_goes
                 " part = 202401) AND series = (SELECT id FROM series WHERE symbol = 'ACME' AND"
                 " timeframe = '1m')"
             )
-        needs = {
+        needs: dict[str, Callable[[], Any]] = {
             "load": lambda: data.load_data("ACME", "1m").result(60),
             "get": lambda: data.get_data("ACME", "1m"),
             "export": lambda: data.export("ACME", "1m", tmp_path / "x.csv").result(60),

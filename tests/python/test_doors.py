@@ -66,18 +66,18 @@ def test_every_call_of_python_refuses_it_at_once(
     change: dict[str, str], word: str, data: DataManager
 ) -> None:
     asked = {**SOUND, **change}
-    symbol, timeframe, *dates = asked.values()
+    symbol, timeframe, start, end = asked.values()
     calls: list[Callable[[], Any]] = [
-        lambda: data.load_data(symbol, timeframe, *dates, mode="full"),
-        lambda: data.load_data(symbol, timeframe, *dates, mode="backfill"),
-        lambda: data.load_many([symbol], [timeframe], *dates, mode="full"),
-        lambda: data.forget(symbol, timeframe, *dates),
+        lambda: data.load_data(symbol, timeframe, start, end, mode="full"),
+        lambda: data.load_data(symbol, timeframe, start, end, mode="backfill"),
+        lambda: data.load_many([symbol], [timeframe], start, end, mode="full"),
+        lambda: data.forget(symbol, timeframe, start, end),
     ]
     if "9999" not in asked["start"]:
         # A range that begins after now may be read: it has nothing.
         calls += [
-            lambda: data.load_data(symbol, timeframe, *dates),
-            lambda: data.get_data(symbol, timeframe, *dates),
+            lambda: data.load_data(symbol, timeframe, start, end),
+            lambda: data.get_data(symbol, timeframe, start, end),
         ]
     for call in calls:
         with pytest.raises(errors.InvalidArgumentError, match=word) as caught:

@@ -84,7 +84,7 @@ protected:
         std::filesystem::remove_all(place);
     }
 
-    test::TemporaryFolder folder_{};
+    test::TemporaryFolder folder_{test::memory()};
     const std::filesystem::path file_path_ = folder_.path() / "ktrdr.db";
     const std::filesystem::path log_path_ = folder_.path() / "ktrdr.db-wal";
     const SeriesKey key_{.provider = "IB", .symbol = "AAPL", .timeframe = Timeframe::parse("5m").value()};

@@ -43,7 +43,7 @@ protected:
         EXPECT_EQ(store_->read(key_, ever).value(), fives(year_, 2));
     }
 
-    test::TemporaryFolder folder_{};
+    test::TemporaryFolder folder_{test::memory()};
     const std::filesystem::path file_ = folder_.path() / "ktrdr.db";
     std::shared_ptr<BarStore> store_ = BarStore::open(file_).value();
     const SeriesKey key_{.provider = "IB", .symbol = "AAPL", .timeframe = Timeframe::parse("5m").value()};

@@ -169,7 +169,7 @@ void expect_only_the_rest_is_asked_for(FiftySegments& next) {
 
 /// How long a load takes here with each of its segments, and its process with it.
 std::chrono::microseconds segment_time(std::size_t in_flight) {
-    const test::TemporaryFolder folder;
+    const test::TemporaryFolder folder(test::memory());
     const auto began = std::chrono::steady_clock::now();
     EXPECT_TRUE(killed_at(folder.path() / "ktrdr.db", in_flight, {segment_count + 1, {}}).ended);
     return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began) /
@@ -190,7 +190,7 @@ TEST(Crash, OfALoadAtAnyMomentLosesNoBarThatWasStoredAndTheNextAsksForTheRest) {
     for (const std::size_t in_flight : {std::size_t{1}, std::size_t{3}}) {
         const auto segment = segment_time(in_flight);
         for (int round = 0; round < (rounds + 1) / 2; ++round) {
-            const test::TemporaryFolder folder;
+            const test::TemporaryFolder folder(test::memory());
             const std::filesystem::path file = folder.path() / "ktrdr.db";
             const auto words = killed_at(file, in_flight, any_moment(random, segment));
             FiftySegments next(file);
@@ -207,7 +207,7 @@ TEST(Crash, OfALoadAtAnyMomentLosesNoBarThatWasStoredAndTheNextAsksForTheRest) {
 
 TEST(Crash, AgainAndAgainOfOneSeriesEndsInTheWholeOfIt) {
     std::mt19937 random(11);
-    const test::TemporaryFolder folder;
+    const test::TemporaryFolder folder(test::memory());
     const std::filesystem::path file = folder.path() / "ktrdr.db";
     const auto segment = segment_time(3);
     LastWords words;
