@@ -1183,6 +1183,12 @@ class NewFile:
     def discard(self) -> None:
         """It goes now, unless it was committed."""
 
+def check_import(request: ImportRequest, token: CancellationToken | None) -> None:
+    """Refuse what an import would refuse of the file; nothing is made."""
+
+def check_import_folder(request: ImportFolderRequest, token: CancellationToken | None) -> None:
+    """Refuse a folder of which an import would store nothing; nothing is made."""
+
 def check_load(request: LoadRequest, ib_url: str | None, env: dict[str, str]) -> None:
     """Refuse what a load would refuse at once; nothing is opened, made or asked."""
 
@@ -1209,10 +1215,8 @@ class DataManager:
         self, symbol: str, timeframe: str
     ) -> list[tuple[datetime, datetime, str, datetime, int, int, int]]: ...
     def forget(self, request: LoadRequest) -> int: ...
-    def verify(
-        self,
-    ) -> tuple[int, int, int, int, int, list[tuple[str, str, str, str, str]]]: ...
-    def compact(self) -> tuple[int, int, int]: ...
+    def verify(self, parent_id: str, token: CancellationToken | None) -> Operation: ...
+    def compact(self, parent_id: str, token: CancellationToken | None) -> Operation: ...
     def export_csv(self, request: ExportRequest, token: CancellationToken | None) -> Operation: ...
     def place_of_export(self, request: ExportRequest, extension: str) -> Path:
         """Where an export's file is to be; refused where it cannot."""

@@ -24,6 +24,6 @@ namespace ktrdr {
 /// covers it.
 void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry);
 /// Whether answers from before `before` left all of `range` unconfirmed.
-[[nodiscard]] bool was_unconfirmed(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before);
+[[nodiscard]] bool was_silent(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before);
 
 }  // namespace ktrdr

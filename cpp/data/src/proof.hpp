@@ -21,6 +21,10 @@ struct Proof {
 /// answer and the end of its last. What did not come is unconfirmed, or empty where nothing can be; the periods of rows
 /// that were dropped are failed, and all of the range where the answer says that it is not whole. The answer's bars may
 /// begin before the range and end after it; they prove the more.
-[[nodiscard]] Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, UtcTime asked_at);
+/// It is silent of what lies between bars that came, and of all of a range of which it has none; not where it lacks
+/// bars beside the range that it was asked for and that are stored (`lacks_stored`): those were cut off, and more may
+/// be.
+[[nodiscard]] Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, UtcTime asked_at,
+                          bool lacks_stored = false);
 
 }  // namespace ktrdr

@@ -181,6 +181,7 @@ class Vendor:
         Refused
             For a symbol that it does not know, in IB's words.
         """
+        _check_symbol(symbol)
         symbol = symbol.strip()
         if symbol in self._names:
             return self._names[symbol]
@@ -358,6 +359,23 @@ def _table(found: Found) -> str:
         for stamp, *values in zip(stamps, *columns, strict=True):
             rows[f"{stamp}Z"] = dict(zip(names, values, strict=True))
     return json.dumps(rows)
+
+
+def _check_symbol(symbol: str) -> None:
+    """Refuse what is a symbol nowhere, so that no vendor is asked for it.
+
+    Raises
+    ------
+    Refused
+        For control characters, what is too long, and nothing.
+    """
+    try:
+        asked = _core.LoadRequest(symbol=symbol, timeframe="1d", mode="local")
+        _core.check_load(asked, None, {})
+    except errors.InvalidArgumentError as error:
+        raise Refused(
+            f"No security definition has been found for the request: {error.message}"
+        ) from None
 
 
 def time_of(name: str, text: str) -> datetime:
