@@ -218,6 +218,18 @@ def test_a_dead_gateway_costs_no_more_than_20_s_at_the_limits_as_they_are(
         assert load(source, tmp_path) == expected
 
 
+@pytest.mark.parametrize("kind", ["garbage", "overlong", "fin"])
+def test_what_cannot_be_read_ends_a_connection_at_once(
+    gateway: IbGatewaySimulator, expected: Any, kind: str, tmp_path: Path
+) -> None:
+    # Nobody waits for silence here.
+    options = GatewayOptions(probe_after=600.0, dead_after=900.0, first_pause=0.01)
+    with quick(gateway, options=options, answer_limit=600.0) as source:
+        gateway.fault(Fault(kind))
+        assert load(source, tmp_path) == expected
+        assert source.health.connections == 2
+
+
 def test_an_error_event_ends_a_request_at_once(gateway: IbGatewaySimulator, tmp_path: Path) -> None:
     # Nothing here would end before its limits, which are longer than the test may take.
     patient = {"options": GatewayOptions(), "answer_limit": 600.0}
