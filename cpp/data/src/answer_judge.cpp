@@ -100,17 +100,20 @@ SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
     return near;
 }
 
-void judge_hole(const AskedHole& hole, const SourceAnswer& answer, const BarGrid& grid, UtcTime asked_at,
-                Judged& judged) {
+void judge_hole(const AskedHole& hole, const SourceAnswer& answer, bool nothing_at_all, const BarGrid& grid,
+                UtcTime asked_at, Judged& judged) {
     const Seam before = compare(hole.before, answer.bars);
     const Seam behind = compare(hole.behind, answer.bars);
     for (const Seam& seam : {before, behind}) {
         judged.revised += seam.kind == Seam::Kind::revised ? seam.different : 0;
     }
     judge_basis(hole, before, behind, asked_at, judged.segment);
-    const bool lacks_stored = (!hole.before.empty() && before.kind == Seam::Kind::unknown) ||
-                              (!hole.behind.empty() && behind.kind == Seam::Kind::unknown);
-    Proof proof = prove(around(answer, hole.range), hole.range, grid, asked_at, lacks_stored);
+    const bool has_all_beside = (hole.before.empty() || before.kind != Seam::Kind::unknown) &&
+                                (hole.behind.empty() || behind.kind != Seam::Kind::unknown);
+    // Where nothing beside it was asked for, only an answer of which nothing was expected is one that was not cut off.
+    const bool alone = hole.before.empty() && hole.behind.empty();
+    const bool cut_off = alone ? !nothing_at_all : !has_all_beside;
+    Proof proof = prove(around(answer, hole.range), hole.range, grid, asked_at, cut_off);
     std::move(proof.entries.begin(), proof.entries.end(), std::back_inserter(judged.segment.entries));
     judged.off_grid.insert(judged.off_grid.end(), proof.off_grid.begin(), proof.off_grid.end());
 }
@@ -194,8 +197,9 @@ Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGr
     }
     judged.segment.range = asked.asked;
     judged.segment.bars = bars_to_store(asked, answer.bars);
+    const bool nothing_at_all = answer.bars.empty() && asked.stored.empty();
     for (const AskedHole& hole : asked.holes) {
-        judge_hole(hole, answer, grid, asked_at, judged);
+        judge_hole(hole, answer, nothing_at_all, grid, asked_at, judged);
     }
     judged.dropped = std::move(answer.dropped);
     judged.partial = std::move(answer.partial);

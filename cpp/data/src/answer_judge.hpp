@@ -13,8 +13,8 @@ namespace ktrdr {
 
 /// What an answer means for what is stored.
 struct Judged {
-    /// Ready to be stored: the bars of the holes and of those beside them what is not stored, what they prove, and where
-    /// the history is on another basis.
+    /// Ready to be stored: the bars of the holes and of those beside them what is not stored, what they prove, and
+    /// where the history is on another basis.
     Segment segment{};
     std::vector<SourceAnswer::DroppedRow> dropped{};
     /// Bars where the calendar has none.
@@ -32,7 +32,8 @@ struct Judged {
 /// How the stamps of an answer go with those of a grid.
 struct StampKind {
     enum class Kind {
-        /// By the periods' starts, or nobody can tell: without a calendar, and where one period's end is the start of the
+        /// By the periods' starts, or nobody can tell: without a calendar, and where one period's end is the start of
+        /// the
         /// next one.
         by_start,
         /// Days, weeks or months by another time of their period: a local midnight, the last day.
@@ -47,8 +48,8 @@ struct StampKind {
 [[nodiscard]] StampKind stamp_kind(const Bars& bars, TimeRange asked, const BarGrid& grid);
 
 /// Days, weeks and months that are stamped inside of their period are stored under its stamp. Errors: `protocol` naming
-/// the source for bars that cannot be, for some that all lie outside of what was asked for, and for bars that are stamped
-/// by their end.
+/// the source for bars that cannot be, for some that all lie outside of what was asked for, and for bars that are
+/// stamped by their end.
 [[nodiscard]] Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGrid& grid,
                                    UtcTime asked_at, const std::string& provider);
 

@@ -103,7 +103,7 @@ std::vector<LedgerEntry> entries_of(std::vector<Doubt> doubts, TimeRange range, 
 
 }  // namespace
 
-Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, UtcTime asked_at, bool lacks_stored) {
+Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, UtcTime asked_at, bool cut_off) {
     if (!answer.partial.empty() || answer.dropped.size() > most_dropped_rows) {
         return {.entries = {{range, AskOutcome::failed, asked_at}}};
     }
@@ -124,7 +124,7 @@ Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, Ut
     const bool any = std::any_of(came.begin(), came.end(), [range](UtcTime start) { return range.contains(start); });
     for (const TimeRange& part : parts) {
         const bool inside = !came.empty() && came.front() < part.start && came.back() >= part.end;
-        const bool silent = inside || (!any && !lacks_stored);
+        const bool silent = inside || (!any && !cut_off);
         doubt(doubts, part, range, silent ? AskOutcome::silent : AskOutcome::unconfirmed);
     }
     proof.entries = entries_of(std::move(doubts), range, any ? AskOutcome::bars : AskOutcome::empty, asked_at);
