@@ -1047,9 +1047,13 @@ class SourceAsk:
         """The oldest bar's start, ISO 8601, or None."""
 
     def answer_bars(
-        self, bars: Bars | None, partial: str, dropped: Sequence[tuple[str, str]]
+        self,
+        bars: Bars | None,
+        partial: str,
+        dropped: Sequence[tuple[str, str]],
+        now: str | None,
     ) -> None:
-        """Bars, why there may be more, and rows that cannot be used."""
+        """Bars, why there may be more, rows that cannot be used, and what the provider's clock said."""
 
     def fail(self, code: str, message: str, context: dict[str, Any]) -> None:
         """An error in place of an answer."""
@@ -1096,6 +1100,7 @@ class LoadRequest:
         end_date: str | None = ...,
         mode: str = ...,
         refresh: bool = ...,
+        priority: int = ...,
         operation_id: str = ...,
         parent_id: str = ...,
         resume: bool = ...,
@@ -1168,7 +1173,8 @@ class LoadManyRequest:
         start_date: str | None = ...,
         end_date: str | None = ...,
         mode: str = ...,
-        at_once: int = ...,
+        at_once: int | None = ...,
+        priority: int = ...,
         parent_id: str = ...,
     ) -> None: ...
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -300,3 +302,22 @@ def test_the_adapter_takes_its_health_and_its_unknown_symbols(
         assert health["status"] == "healthy"
         with pytest.raises(errors.SymbolNotFoundError):
             data.load_data("NOPE", "1h", "2023-05-01", "2023-05-02", mode="full").result(60)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(600, "ahead of"), (-600, "behind"), (30, None)])
+def test_a_clock_of_the_service_that_is_apart_is_told_by_its_date(
+    seconds: int,
+    words: str | None,
+    table_host: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def apart(_: Any, timestamp: float | None = None) -> str:
+        return formatdate(time.time() + seconds, usegmt=True)
+
+    monkeypatch.setattr(_TableHost, "date_time_string", apart)
+    with DataManager(tmp_path, table_host, env={}) as data:
+        operation = data.load_data("EUR", "1h", "2023-05-01", "2023-05-02", mode="full")
+        operation.result(60)
+        told = [warning for warning in operation.warnings if "clock of IB" in warning]
+        assert [str(words) in warning for warning in told] == ([] if words is None else [True])

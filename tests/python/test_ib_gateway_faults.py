@@ -12,6 +12,7 @@ import pytest
 from ib_bars import walk
 from ktrdr_core import DataManager, errors
 from ktrdr_core.data import GatewayOptions, IbGatewaySource
+from ktrdr_core.data.ib_gateway.codes import Counted, Kind, Line
 from ktrdr_core.testing import Fault, IbGatewaySimulator
 from ktrdr_core.testing.ib_gateway import texts
 from soak import count
@@ -86,21 +87,21 @@ _PASS = [
 ]
 
 
-#: Where there is nothing to put in place of, or beside.
-_NOWHERE = {("notice", "connect", "start"), ("error", "connect", "start")}
+_INSTEAD = ("garbage", "overlong", "error")
+#: A connection begins with its greeting: there is nothing to say it to.
+_NOWHERE = {("notice", "connect"), ("error", "connect")}
 
 
 def _cases() -> list[Any]:
-    found = [
+    every = count(5, 1)
+    return [
         pytest.param(kind, more, on, at, id=f"{kind}-{on}-{at}-{number}")
         for number, (kind, more) in enumerate(_PASS)
-        for on, at in _ANSWERS
-        if (at == "start" or kind not in ("garbage", "overlong", "error"))
-        and (kind, on, at) not in _NOWHERE
-        and not (kind == "notice" and on == "connect")
+        for place, (on, at) in enumerate(_ANSWERS)
+        if (at == "start" or kind not in _INSTEAD) and (kind, on) not in _NOWHERE
+        # Each fifth of a kind, so that every kind and every place is met.
+        and ((number + place) % every == 0 or (kind in _INSTEAD and on == "history"))
     ]
-    # Each fifth meets every fault and every place.
-    return found[:: count(5, 1)]
 
 
 @pytest.mark.parametrize(("kind", "more", "on", "at"), _cases())
@@ -174,9 +175,25 @@ def test_no_data_and_pacing_are_told_apart_in_each_language(
                 data.load_data("AAPL", "1m", "2024-02-05", "2024-02-06", mode="full").result(20)
 
 
-def test_a_text_that_nobody_can_read_is_learned_by_what_came_of_asking_again() -> None:
-    from ktrdr_core.data.ib_gateway.codes import Counted, Kind
+def test_a_farm_that_is_lost_holds_nobody_up_while_another_of_its_kind_is_there() -> None:
+    line = Line()
+    line.told(2106, "HMDS data farm connection is OK:ushmds")
+    line.told(2105, "HMDS data farm connection is broken:euhmds")
+    assert list(line.lost) == []
+    line.told(2105, "Conexi\u00f3n con la granja de datos HMDS interrumpida:ushmds")
+    assert list(line.lost) == ["its history farms"]
+    line.told(1100, "lost")
+    assert list(line.lost) == ["IB", "its history farms"]
+    line.told(
+        2107, "HMDS data farm connection is inactive but should be available upon demand.ushmds"
+    )
+    assert list(line.lost) == ["IB"]
+    line.told(2157, "Sec-def data farm connection is broken:secdefil")
+    line.told(1102, "restored")
+    assert list(line.lost) == []
 
+
+def test_a_text_that_nobody_can_read_is_learned_by_what_came_of_asking_again() -> None:
     counted = Counted()
     assert counted.kind_of(162, "Kyselyitä on liikaa AAPL 5") is Kind.unknown
     counted.passed("Kyselyitä on liikaa AAPL 5")
@@ -199,6 +216,18 @@ def test_a_dead_gateway_costs_no_more_than_20_s_at_the_limits_as_they_are(
             with pytest.raises(errors.ServiceTimeoutError):
                 load(source, tmp_path)
         assert load(source, tmp_path) == expected
+
+
+@pytest.mark.parametrize("kind", ["garbage", "overlong", "fin"])
+def test_what_cannot_be_read_ends_a_connection_at_once(
+    gateway: IbGatewaySimulator, expected: Any, kind: str, tmp_path: Path
+) -> None:
+    # Nobody waits for silence here.
+    options = GatewayOptions(probe_after=600.0, dead_after=900.0, first_pause=0.01)
+    with quick(gateway, options=options, answer_limit=600.0) as source:
+        gateway.fault(Fault(kind))
+        assert load(source, tmp_path) == expected
+        assert source.health.connections == 2
 
 
 def test_an_error_event_ends_a_request_at_once(gateway: IbGatewaySimulator, tmp_path: Path) -> None:

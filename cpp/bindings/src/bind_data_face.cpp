@@ -59,6 +59,7 @@ void bind_requests(py::module_& module) {
         .field<&LoadManyRequest::end_date>("end_date")
         .field<&LoadManyRequest::mode>("mode")
         .field<&LoadManyRequest::at_once>("at_once")
+        .field<&LoadManyRequest::priority>("priority")
         .field<&LoadManyRequest::parent_id>("parent_id")
         .done();
 }

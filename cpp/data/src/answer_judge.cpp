@@ -83,7 +83,8 @@ void judge_basis(const AskedHole& hole, const Seam& before, const Seam& behind, 
     segment.one_basis.push_back(one);
 }
 
-/// What of an answer says something of a hole: the bars in it and the next ones beside it.
+/// What of an answer says something of a hole: the bars in it, the next one behind it, and two before it, by which is
+/// seen whether a session begins with the last one.
 SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
     const Bars& bars = answer.bars;
     const auto row_of = [&bars](UtcTime time) {
@@ -92,7 +93,7 @@ SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
     };
     const std::size_t first = row_of(hole.start);
     const std::size_t last = row_of(hole.end);
-    SourceAnswer near(bars.rows(first > 0 ? first - 1 : 0, std::min(last + 1, bars.size())));
+    SourceAnswer near(bars.rows(first - std::min<std::size_t>(first, 2), std::min(last + 1, bars.size())));
     near.partial = answer.partial;
     std::copy_if(answer.dropped.begin(), answer.dropped.end(), std::back_inserter(near.dropped),
                  [hole](const auto& row) { return hole.contains(row.start); });

@@ -36,6 +36,9 @@ bool is_storage(Errc code) {
 /// What a tail of a series without bars begins with.
 constexpr std::chrono::days first_tail{30};
 
+/// Clocks that differ by more are told of.
+constexpr std::chrono::seconds most_apart{90};
+
 /// So many ranges and rows are named in a warning.
 constexpr std::size_t most_named = 20;
 
@@ -69,6 +72,25 @@ std::vector<std::string> texts_of(const std::vector<TimeRange>& ranges) {
     std::vector<std::string> texts(ranges.size());
     std::transform(ranges.begin(), ranges.end(), texts.begin(), text_of);
     return texts;
+}
+
+/// The newest bar, or before it what an earlier tail was to bring and did not: it begins at the newest end, and may
+/// have been stopped.
+UtcTime tail_start(UtcTime newest, const SeriesFacts& facts, const BarGrid& grid, UtcTime now) {
+    std::vector<TimeRange> failed;
+    for (const LedgerEntry& entry : facts.ledger) {
+        if (entry.outcome == AskOutcome::failed) {
+            failed.push_back(entry.range);
+        }
+    }
+    std::sort(failed.begin(), failed.end(), [](TimeRange a, TimeRange b) { return a.end > b.end; });
+    UtcTime start = newest;
+    for (const TimeRange& range : failed) {
+        if (range.end >= start || missing_ranges({range.end, start}, facts, grid, now).empty()) {
+            start = std::min(start, range.start);
+        }
+    }
+    return start;
 }
 
 LoadMeans with_traffic(LoadMeans means) {
@@ -153,7 +175,8 @@ Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts, const B
     TimeRange range = task_.range;
     const bool open = range.start == UtcTime::min();
     if (task_.mode == LoadMode::tail) {
-        range.start = facts.newest_bar ? *facts.newest_bar : (open ? means_.clock.utc_now() - first_tail : range.start);
+        range.start = facts.newest_bar ? tail_start(*facts.newest_bar, facts, grid, means_.clock.utc_now())
+                                       : (open ? means_.clock.utc_now() - first_tail : range.start);
         return range;
     }
     if (open && !first_) {
@@ -184,7 +207,8 @@ std::vector<TimeRange> DataLoadingJob::missing_of(TimeRange range, const SeriesF
     if (first_) {
         // A hint, no more: it may lie inside its bar's period (14:30 of the first day), or be wrong. One request before
         // it is made once; the ledger knows then.
-        const auto span = means_.source->describe(task_.key.timeframe).max_span;
+        const SourceLimits limits = means_.source->describe(task_.key.timeframe);
+        const auto span = limits.first_span > std::chrono::nanoseconds{0} ? limits.first_span : limits.max_span;
         const UtcTime earliest = std::max(*first_, UtcTime::min() + span) - span;
         for (TimeRange& one : ranges) {
             one.start = std::max(one.start, earliest);
@@ -324,6 +348,13 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
                         "them was told without it",
                         loaded.off_grid.size(), task_.key.symbol,
                         format_time(*std::min_element(loaded.off_grid.begin(), loaded.off_grid.end()))));
+    }
+    if (const auto apart = std::chrono::abs(loaded.clocks_apart); apart > most_apart) {
+        warn(
+            fmt::format("the clock of {} is {:.0f} s {} this machine's: which bars are closed is told by this one, so "
+                        "set the one that is wrong",
+                        task_.key.provider, std::chrono::duration<double>(apart).count(),
+                        loaded.clocks_apart > apart * 0 ? "ahead of" : "behind"));
     }
     if (loaded.stamped_inside) {
         warn(

@@ -79,10 +79,12 @@ Result<AskedSegment> RequestPlanner::next(const Pace& pace) {
         return near.error();
     }
     AskedSegment segment;
+    // Neighbours that lie farther off would leave no room for what is missing.
+    const Bars neighbours = near->slice({earlier(within.start, around), UtcTime::max()});
     if (order_.newest_first) {
-        take_newest(*near, pace, segment);
+        take_newest(neighbours, pace, segment);
     } else {
-        take_oldest(*near, pace, segment);
+        take_oldest(neighbours, pace, segment);
     }
     if (order_.whole_units) {
         const nanoseconds length = std::min(in_whole_units(segment.asked.end - segment.asked.start), pace.span);

@@ -65,6 +65,9 @@ SegmentLoader::SegmentLoader(Means means)
 
 asio::awaitable<void> SegmentLoader::load(std::vector<TimeRange> missing) {
     std::vector<TimeRange> ranges = std::move(missing);
+    if (means_.task.mode == LoadMode::tail && !ranges.empty()) {
+        to_come_from_ = ranges.front().start;
+    }
     while (!ranges.empty() && going_on()) {
         std::sort(ranges.begin(), ranges.end());
         round_ = round_of(std::move(ranges));
@@ -85,8 +88,8 @@ asio::awaitable<void> SegmentLoader::load(std::vector<TimeRange> missing) {
 std::shared_ptr<SegmentLoader::Round> SegmentLoader::round_of(std::vector<TimeRange> missing) const {
     const auto doubted = [this](TimeRange range) {
         return std::any_of(means_.known.ledger.begin(), means_.known.ledger.end(), [range](const LedgerEntry& entry) {
-            return (entry.outcome == AskOutcome::unconfirmed || entry.outcome == AskOutcome::silent) &&
-                   entry.range.start < range.end && range.start < entry.range.end;
+            const bool did_not_come = entry.outcome == AskOutcome::unconfirmed || entry.outcome == AskOutcome::silent;
+            return did_not_come && entry.range.start < range.end && range.start < entry.range.end;
         });
     };
     const RequestPlanner::Order order{
@@ -124,6 +127,16 @@ asio::awaitable<void> SegmentLoader::load_all() {
 
 asio::awaitable<void> SegmentLoader::lane() {
     while (going_on()) {
+        std::shared_ptr<Turnstile::Turn> alone;
+        if (shrunk_in_row_ > 0) {
+            auto turn = co_await trying_.enter(means_.operation->token());
+            if (!turn || !going_on()) {
+                co_return;
+            }
+            if (shrunk_in_row_ > 0) {
+                alone = std::move(*turn);
+            }
+        }
         auto next = co_await next_of(round_);
         if (!next) {
             if (going_on()) {
@@ -236,6 +249,11 @@ asio::awaitable<void> SegmentLoader::ask(AskedSegment planned) {
             segment->entries.push_back({hole.range, outcome_of(judged.error()), asked_at});
         }
     }
+    if (const auto from = std::exchange(to_come_from_, std::nullopt); from && *from < asked->range().start) {
+        // So that the next tail begins there, should this load not get so far.
+        segment->entries.insert(segment->entries.begin(),
+                                LedgerEntry{{*from, asked->range().start}, AskOutcome::failed, asked_at});
+    }
     std::function<Result<CommittedSegment>()> commit = [store = means_.load.store, key = means_.task.key, segment,
                                                         began = began_] {
         return store->commit_segment(key, *segment, began);
@@ -259,8 +277,10 @@ asio::awaitable<Result<Judged>> SegmentLoader::fetch(std::shared_ptr<const Asked
         }
         const SeriesKey& key = means_.task.key;
         const SteadyTime sent = means_.load.clock.now();
+        const UtcTime sent_at = means_.load.clock.utc_now();
         const auto source = means_.load.source;
         *answer = co_await source->fetch(key.symbol, key.timeframe, asked->asked, means_.call);
+        compare_clocks(sent_at, *answer);
         measure(**turn, *answer, means_.load.clock.now() - sent);
     }
     if (!*answer) {
@@ -271,6 +291,25 @@ asio::awaitable<Result<Judged>> SegmentLoader::fetch(std::shared_ptr<const Asked
         return judge(std::move(**answer), *asked, grid, asked_at, provider);
     };
     co_return co_await run_on(means_.load.compute, std::move(look));
+}
+
+/// The provider looked at its clock at some time between the request and its answer.
+void SegmentLoader::compare_clocks(UtcTime sent, const Result<SourceAnswer>& answer) {
+    if (!answer || !answer->provider_now) {
+        return;
+    }
+    constexpr std::chrono::seconds told_to{1};
+    const UtcTime theirs = *answer->provider_now;
+    const UtcTime came = means_.load.clock.utc_now();
+    std::chrono::nanoseconds apart{0};
+    if (theirs > came) {
+        apart = theirs - came;
+    } else if (theirs + told_to < sent) {
+        apart = theirs - sent;
+    }
+    if (std::chrono::abs(apart) > std::chrono::abs(loaded_.clocks_apart)) {
+        loaded_.clocks_apart = apart;
+    }
 }
 
 void SegmentLoader::measure(const RequestQueue::Turn& turn, const Result<SourceAnswer>& answer,
@@ -356,13 +395,12 @@ void SegmentLoader::note(const AskedSegment& asked, const Judged& judged, const 
     loaded_.revised += judged.revised;
     loaded_.stamped_inside = loaded_.stamped_inside ? loaded_.stamped_inside : judged.stamped_inside;
     std::erase_if(loaded_.unconfirmed, [&asked](TimeRange part) { return inside(part, asked.range()); });
-    const std::vector<TimeRange>& open = committed.unconfirmed;
-    loaded_.unconfirmed.insert(loaded_.unconfirmed.end(), open.begin(), open.end());
+    loaded_.unconfirmed.insert(loaded_.unconfirmed.end(), committed.unconfirmed.begin(), committed.unconfirmed.end());
     if (!first_round_) {
         loaded_.brought_late += committed.rows.added;
     }
     if (committed.rows.added > 0) {
-        again_.insert(again_.end(), open.begin(), open.end());
+        again_.insert(again_.end(), committed.unconfirmed.begin(), committed.unconfirmed.end());
     }
     learn_span(asked, judged, committed);
     tell();

@@ -42,6 +42,8 @@ struct LoadedSegments {
     std::size_t revised{0};
     /// A stamp of bars that came stamped inside of their periods.
     std::optional<UtcTime> stamped_inside{};
+    /// How far the provider's clock was ahead of this machine's; behind it, where negative. The most of all answers.
+    std::chrono::nanoseconds clocks_apart{0};
     std::optional<Error> first_error{};
     /// The store or the code failed: whatever else came, the load ends with this.
     std::optional<Error> fatal{};
@@ -97,6 +99,7 @@ private:
                                                                UtcTime asked_at);
     [[nodiscard]] RequestPlanner::Pace pace() const;
     [[nodiscard]] bool going_on() const { return !stopped_ && !means_.operation->token().is_cancelled(); }
+    void compare_clocks(UtcTime sent, const Result<SourceAnswer>& answer);
     void measure(const RequestQueue::Turn& turn, const Result<SourceAnswer>& answer, RequestPace::Seconds took);
     void tell();
     void fail_with(Error error);
@@ -116,12 +119,17 @@ private:
     /// Left out by answers that brought something, and refused.
     std::vector<TimeRange> again_{};
     bool first_round_{true};
+    /// Of a load that begins at the newest end: what the ledger must say is still to come, once something newer is
+    /// stored. Unset once it does.
+    std::optional<UtcTime> to_come_from_{};
     int failures_in_row_{0};
     /// What was last refused and is asked for once more.
     std::optional<Error> put_off_{};
     /// Requests ask for no more: one was refused, or answers hold no more.
     std::optional<std::chrono::nanoseconds> smaller_{};
     int shrunk_in_row_{0};
+    /// Whether a smaller request is refused, too, is tried by one alone.
+    Turnstile trying_{1};
     /// How many bars the last answer held that came short.
     std::size_t held_{0};
     /// No further segment is begun.

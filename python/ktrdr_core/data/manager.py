@@ -143,6 +143,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         mode: Mode = "local",
         *,
         refresh: bool = False,
+        priority: int = 0,
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
         operation_id: str = "",
@@ -168,6 +169,8 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             ``backfill`` and ``full`` begin at the provider's first bar, without an end all end at the last closed one.
         refresh : bool
             Ask for all of the range, what is stored too; bars that come take the place of those stored.
+        priority : int
+            Where loads wait for the source, requests of those with a higher one go first.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels the load when it is cancelled.
         progress_callback : callable, optional
@@ -192,6 +195,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             "end_date": iso("end_date", end_date),
             "mode": mode,
             "refresh": refresh,
+            "priority": priority,
             "operation_id": operation_id,
         }
         return self._load(asked, cancellation_token, progress_callback)

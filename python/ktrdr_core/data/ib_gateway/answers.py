@@ -43,10 +43,15 @@ def columns_of(
         stamps, rows = stamps[closed], rows[closed]
     if not len(stamps):
         return []
-    columns: dict[str, Any] = {"timestamp": stamps}
-    for name in ("open", "high", "low", "close", "volume"):
-        columns[name] = np.array([getattr(bar, name) for bar in bars])[rows]
-    return columns
+    given = [bars[row] for row in rows.tolist()]
+    return {
+        "timestamp": stamps,
+        "open": np.array([bar.open for bar in given], dtype=np.float64),
+        "high": np.array([bar.high for bar in given], dtype=np.float64),
+        "low": np.array([bar.low for bar in given], dtype=np.float64),
+        "close": np.array([bar.close for bar in given], dtype=np.float64),
+        "volume": np.array([bar.volume for bar in given], dtype=np.float64),
+    }
 
 
 def _seconds(bars: list[Any], found: Found, grid: BarGrid | None) -> list[int]:

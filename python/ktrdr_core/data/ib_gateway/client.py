@@ -192,7 +192,9 @@ class GatewayClient:
         self._events = _Events(notice)
         self._client = Client(self._events)
         self._client.decoder = _Strict(self._events)
-        self._client.conn.hasData += _Lengths(self._events).look
+        # The event holds whom it tells weakly.
+        self._lengths = _Lengths(self._events)
+        self._client.conn.hasData += self._lengths.look
 
     @classmethod
     async def connect(

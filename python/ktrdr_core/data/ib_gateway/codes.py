@@ -24,17 +24,46 @@ class Kind(Enum):
 # Codes that say of the line to IB, or of a farm of its data, that it is down or up again.
 LINE_DOWN = frozenset({1100, 2103, 2105, 2110, 2157})
 LINE_UP = frozenset({1101, 1102, 2104, 2106, 2107, 2108, 2158})
-#: Those whose loss keeps bars or contracts from coming.
-HOLDS_BARS = {1100: "IB", 2110: "IB", 2105: "its history farm", 2157: "its contract farm"}
-GIVES_BACK = {
-    1101: "IB",
-    1102: "IB",
-    2106: "its history farm",
-    2107: "its history farm",
-    2158: "its contract farm",
+# Those without which bars or contracts do not come. A farm that is inactive (2107) opens when it is asked.
+_LINE = {1100: False, 2110: False, 1101: True, 1102: True}
+_FARMS = {2105: False, 2106: True, 2107: True, 2157: False, 2158: True}
+_KINDS = {
+    2105: "its history farms",
+    2106: "its history farms",
+    2107: "its history farms",
+    2157: "its contract farms",
+    2158: "its contract farms",
 }
+_FARM = re.compile(r"(\w+)\W*$")
 #: What was asked before is lost.
 DATA_LOST = 1101
+
+
+class Line:
+    """What a gateway has lost, as its notices say: the line to IB, or every farm of a kind."""
+
+    def __init__(self) -> None:
+        self._up = True
+        self._farms: dict[str, dict[str, bool]] = {}
+
+    def told(self, code: int, text: str) -> None:
+        """Take note of a notice."""
+        if code in _LINE:
+            self._up = _LINE[code]
+            if self._up:
+                # Which farms there are is told anew.
+                self._farms.clear()
+        elif code in _FARMS:
+            farm = _FARM.search(text)
+            farms = self._farms.setdefault(_KINDS[code], {})
+            farms[farm[1] if farm else ""] = _FARMS[code]
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """What is lost; a kind of farms is where none of those that are known is up."""
+        dark = [kind for kind, farms in sorted(self._farms.items()) if not any(farms.values())]
+        return tuple(dark if self._up else ["IB", *dark])
+
 
 _BY_CODE = {
     100: Kind.pacing,

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ...errors import ServiceConnectionError
 from .client import ClientIdTaken, ConnectionLost, GatewayClient
-from .codes import DATA_LOST, GIVES_BACK, HOLDS_BARS, LINE_DOWN, LINE_UP
+from .codes import DATA_LOST, LINE_DOWN, LINE_UP, Line
 from .options import GatewayHealth, GatewayOptions
 
 _log = logging.getLogger("ktrdr_core.sources")
@@ -27,7 +27,7 @@ class Connection:
         self._owner: asyncio.Task[None] | None = None
         self._client: GatewayClient | None = None
         self._changed = asyncio.Condition()
-        self._lost: set[str] = set()
+        self._line = Line()
         self._notices: Counter[int] = Counter()
         self._next_id = 0
         self._attempts = 0
@@ -55,19 +55,19 @@ class Connection:
                         if self._closed:
                             raise self._error("the source is closed")
                         client = self._client
-                        if client is not None and not client.gone.done() and not self._lost:
+                        if client is not None and not client.gone.done() and not self._line.lost:
                             return client
                         if not self._reached and self._attempts > failed:
                             raise self._error(self.health.last_error)
                         await self._changed.wait()
         except TimeoutError:
-            why = self.health.last_error or f"no line to {', '.join(sorted(self._lost))}"
+            why = self.health.last_error or f"no line to {', '.join(self._line.lost)}"
             raise self._error(f"not within {self.options.patience:g} s: {why}") from None
 
     @property
     def degraded(self) -> bool:
         """Whether the gateway has lost what it needs to answer."""
-        return bool(self._lost)
+        return bool(self._line.lost)
 
     async def close(self) -> None:
         """End the connection, for good."""
@@ -110,16 +110,14 @@ class Connection:
                 client.version,
             )
             try:
-                await self._tell(
-                    state="ready",
-                    version=client.version,
-                    connections=self.health.connections + 1,
-                    last_error="",
-                )
+                count = self.health.connections + 1
+                await self._tell(version=client.version, connections=count, last_error="")
+                # What was said while it connected counts.
+                await self._told()
                 why = await self._watch(client)
             finally:
                 self._client = None
-                self._lost.clear()
+                self._line = Line()
                 # Before the next one is begun: the gateway would count two.
                 await asyncio.shield(client.close())
             _log.warning("ib gateway: connection lost: %s", why)
@@ -175,19 +173,19 @@ class Connection:
                 code,
                 text,
             )
-        if code in HOLDS_BARS:
-            self._lost.add(HOLDS_BARS[code])
-        elif code in GIVES_BACK:
-            self._lost.discard(GIVES_BACK[code])
+        self._line.told(code, text)
         if code == DATA_LOST and self._client is not None:
             self._client.ask_again("IB lost what was asked (1101)")
-        state = "degraded" if self._lost else "ready"
-        asyncio.ensure_future(self._told(state))  # noqa: RUF006 - it ends at once
+        asyncio.ensure_future(self._told())  # noqa: RUF006 - it ends at once
 
-    async def _told(self, state: str) -> None:
-        if self.health.state in ("ready", "degraded"):
-            notices = tuple(sorted(self._notices.items()))
-            await self._tell(state=state, waits_for=tuple(sorted(self._lost)), notices=notices)
+    async def _told(self) -> None:
+        notices = tuple(sorted(self._notices.items()))
+        if self._client is None:
+            await self._tell(notices=notices)
+        else:
+            lost = self._line.lost
+            state = "degraded" if lost else "ready"
+            await self._tell(state=state, waits_for=lost, notices=notices)
 
     async def _tell(self, **changes: object) -> None:
         self.health = replace(self.health, **changes)  # type: ignore[arg-type]

@@ -59,6 +59,8 @@ struct SourceAnswer {
     std::string partial{};
     /// Their periods are asked for again.
     std::vector<DroppedRow> dropped{};
+    /// What the provider's clock said when it answered, to the second; unset where it does not say.
+    std::optional<UtcTime> provider_now{};
 };
 
 /// Where bars come from. A vendor is one class.

@@ -30,6 +30,8 @@
 
 namespace ktrdr {
 
+struct SourceTraffic;
+
 /// What the data domain stands on; everything in it must outlive every manager.
 struct DataServices {
     boost::asio::io_context& io;
@@ -171,6 +173,8 @@ private:
     const std::shared_ptr<BarSource> source_;
     /// Under which its bars are stored.
     const std::string provider_;
+    /// Of all its loads: one queue.
+    const std::shared_ptr<SourceTraffic> traffic_;
     mutable std::mutex mutex_;
     std::shared_ptr<Storage> storage_;
     std::shared_ptr<BarStore> store_;
