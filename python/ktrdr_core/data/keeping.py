@@ -218,7 +218,7 @@ class Keeping(CoreManager):
         Parameters
         ----------
         cancellation_token : CancellationToken or anything like one, optional
-            Cancels it when it is cancelled, within milliseconds.
+            Cancels it when it is cancelled.
         progress_callback : callable, optional
             As in ``load_data``.
 
@@ -252,7 +252,7 @@ class Keeping(CoreManager):
         Parameters
         ----------
         cancellation_token : CancellationToken or anything like one, optional
-            Cancels it when it is cancelled, within milliseconds. What could be undone is then all there or all gone, and
+            Cancels it when it is cancelled. What could be undone is then all there or all gone, and
             space that was given back stays so.
         progress_callback : callable, optional
             As in ``load_data``.

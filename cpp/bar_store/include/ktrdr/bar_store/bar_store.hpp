@@ -262,7 +262,7 @@ public:
     using OnChunks = std::function<void(std::size_t, std::size_t)>;
     /// Read the whole file: SQLite's own check, then every chunk and version (checksum, order, count, ends), and the
     /// ledger against the bars. Errors are damage too, where something could be read before them. Cost: the size of the
-    /// file. Cancellation: an error of `poll`, which is asked every few milliseconds.
+    /// file. Cancellation: an error of `poll`; not while SQLite checks its own pages, which is a fraction of all.
     [[nodiscard]] Result<BarCheck> verify(const Database::Poll& poll = {}, const OnChunks& on_chunks = {});
     /// Free the earlier versions, after which nothing can be undone, and give the space to the disk; others may write
     /// meanwhile. Files that are too old for that need room for a copy, and nobody else who writes.
