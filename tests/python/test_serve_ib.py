@@ -60,8 +60,8 @@ def test_serve_ib_runs_a_class_of_yours_and_our_adapter_loads_from_it(tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["--source", "sql"], 2, "must be replay, csv or python:module.Class, not 'sql'"),
-        (["--source", "python:vendor"], 2, "must be replay, csv or python:module.Class"),
+        (["--source", "sql"], 2, "must be replay, csv, gateway or python:module.Class, not 'sql'"),
+        (["--source", "python:vendor"], 2, "must be replay, csv, gateway or python:module.Class"),
         (["--source", "csv"], 2, "--source csv needs --folder"),
         (["--source", "csv", "--folder", "none"], 1, "there is no such folder"),
         (["--source", "python:nowhere.Source"], 1, "ModuleNotFoundError"),

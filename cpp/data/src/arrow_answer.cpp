@@ -56,7 +56,7 @@ AnswerRows rows_of(const Bars& bars) {
 }
 
 /// Why more may be there than came; nothing for nothing.
-std::string doubts(const StreamedBars& streamed) {
+std::string stream_doubts(const StreamedBars& streamed) {
     const auto& stamps = streamed.given.bars.time;
     if (const auto without = std::count(stamps.begin(), stamps.end(), no_stamp); without > 0) {
         return fmt::format("the answer has {} rows without a stamp that a bar can have", without);
@@ -79,7 +79,7 @@ Result<SourceAnswer> read_historical_arrow(std::string_view stream, const BarsWa
     if (const auto alive = token.check("reading bars"); !alive) {
         return alive.error();
     }
-    std::string partial = doubts(*streamed);
+    std::string partial = stream_doubts(*streamed);
     Bars& bars = streamed->given.bars;
     return are_plain(bars) ? answer_of(std::move(bars), std::move(partial), wanted, asked)
                            : answer_of(rows_of(bars), std::move(partial), wanted, asked);

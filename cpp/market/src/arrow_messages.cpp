@@ -14,10 +14,6 @@
 namespace ktrdr {
 namespace {
 
-[[noreturn]] void refuse(std::string what) {
-    throw ErrorException(fail(Errc::invalid_argument, std::move(what)));
-}
-
 // The fields of the tables that are read, by their numbers.
 namespace message {
 constexpr std::size_t version = 0;
@@ -129,13 +125,13 @@ std::optional<Type> type_of(TypeId id, const FlatTable& type) {
 ArrowField field_of(const FlatTable& field) {
     const std::string name(field.text(field_table::name).substr(0, 128));
     if (field.table(field_table::dictionary)) {
-        refuse(fmt::format("column {} is in a dictionary: write its values themselves", name));
+        refuse_stream(fmt::format("column {} is in a dictionary: write its values themselves", name));
     }
     const auto id = field.number<std::uint8_t>(field_table::type_type, 0);
     const auto described = field.table(field_table::type);
     const auto type = described ? type_of(static_cast<TypeId>(id), *described) : std::nullopt;
     if (!type || field.list(field_table::children, sizeof(std::uint32_t)).size > 0) {
-        refuse(
+        refuse_stream(
             fmt::format("column {} is nested, or of Arrow's type number {}: write columns of plain values", name, id));
     }
     return {name, type->format, type->buffers};
@@ -145,8 +141,8 @@ ArrowField field_of(const FlatTable& field) {
 std::string_view part_of(std::string_view body, std::int64_t offset, std::int64_t length) {
     const auto size = static_cast<std::int64_t>(body.size());
     if (offset < 0 || length < 0 || offset > size || length > size - offset) {
-        refuse(fmt::format("a buffer of {} bytes from byte {} on lies outside of its batch, which has {}", length,
-                           offset, size));
+        refuse_stream(fmt::format("a buffer of {} bytes from byte {} on lies outside of its batch, which has {}",
+                                  length, offset, size));
     }
     return body.substr(static_cast<std::size_t>(offset), static_cast<std::size_t>(length));
 }
@@ -154,10 +150,10 @@ std::string_view part_of(std::string_view body, std::int64_t offset, std::int64_
 void refuse_compressed(const FlatTable& batch) {
     if (const auto compression = batch.table(batch_table::compression)) {
         const auto codec = compression->number<std::int8_t>(0, 0);
-        refuse(fmt::format("its batches are compressed ({}): write them plain", codec == 0 ? "LZ4"
-                                                                                : codec == 1
-                                                                                    ? "ZSTD"
-                                                                                    : fmt::format("codec {}", codec)));
+        refuse_stream(fmt::format("its batches are compressed ({}): write them plain",
+                                  codec == 0   ? "LZ4"
+                                  : codec == 1 ? "ZSTD"
+                                               : fmt::format("codec {}", codec)));
     }
 }
 
@@ -172,8 +168,8 @@ std::vector<ArrowColumn> columns_of(const FlatTable& header, std::string_view bo
         const auto length = header.number_at<std::int64_t>(nodes, i * pair_size);
         const auto missing = header.number_at<std::int64_t>(nodes, i * pair_size + sizeof(std::int64_t));
         if (length != rows || missing < 0 || missing > rows) {
-            refuse(fmt::format("column {} has {} values, {} of them missing, in a batch of {} rows", fields[i].name,
-                               length, missing, rows));
+            refuse_stream(fmt::format("column {} has {} values, {} of them missing, in a batch of {} rows",
+                                      fields[i].name, length, missing, rows));
         }
         ArrowColumn& column = columns.emplace_back(ArrowColumn{missing, {}});
         for (std::size_t buffer = 0; buffer < fields[i].buffers; ++buffer, ++next_buffer) {
@@ -187,6 +183,10 @@ std::vector<ArrowColumn> columns_of(const FlatTable& header, std::string_view bo
 
 }  // namespace
 
+void refuse_stream(std::string what) {
+    throw ErrorException(fail(Errc::invalid_argument, std::move(what)));
+}
+
 struct ArrowMessages::Message {
     std::uint8_t type;
     FlatTable header;
@@ -195,7 +195,7 @@ struct ArrowMessages::Message {
 
 std::string_view ArrowMessages::take_bytes(std::uint64_t size, std::string_view what) {
     if (size > bytes_.size() - at_) {
-        refuse(
+        refuse_stream(
             fmt::format("it is cut off at byte {}: {} of {} bytes begins at byte {}", bytes_.size(), what, size, at_));
     }
     const std::string_view taken = bytes_.substr(at_, static_cast<std::size_t>(size));
@@ -211,8 +211,8 @@ std::optional<ArrowMessages::Message> ArrowMessages::take() {
     std::array<std::uint32_t, 2> prefix{};
     std::memcpy(prefix.data(), take_bytes(sizeof(prefix), "a message's head").data(), sizeof(prefix));
     if (prefix[0] != 0xFFFFFFFFU) {
-        refuse(fmt::format("at byte {} stands {:?} where a message of Arrow's streaming format begins", begin,
-                           bytes_.substr(begin, 8)));
+        refuse_stream(fmt::format("at byte {} stands {:?} where a message of Arrow's streaming format begins", begin,
+                                  bytes_.substr(begin, 8)));
     }
     if (prefix[1] == 0) {
         ended_ = true;
@@ -221,13 +221,13 @@ std::optional<ArrowMessages::Message> ArrowMessages::take() {
     const FlatTable message = FlatTable::root(take_bytes(prefix[1], "a message"));
     const auto version = message.number<std::int16_t>(message::version, 0);
     if (version != version_4 && version != version_5) {
-        refuse(fmt::format("its metadata are of version {}: write version 5", version + 1));
+        refuse_stream(fmt::format("its metadata are of version {}: write version 5", version + 1));
     }
     const auto header = message.table(message::header);
     const auto length = message.number<std::int64_t>(message::body_length, 0);
     if (!header || length < 0) {
-        refuse(fmt::format("the message at byte {} has {}", begin,
-                           header ? fmt::format("a body of {} bytes", length) : "nothing in it"));
+        refuse_stream(fmt::format("the message at byte {} has {}", begin,
+                                  header ? fmt::format("a body of {} bytes", length) : "nothing in it"));
     }
     return Message{message.number<std::uint8_t>(message::header_type, 0), *header,
                    take_bytes(static_cast<std::uint64_t>(length), "a message's body")};
@@ -236,15 +236,15 @@ std::optional<ArrowMessages::Message> ArrowMessages::take() {
 std::vector<ArrowField> ArrowMessages::schema() {
     const auto first = take();
     if (!first || first->type != is_schema) {
-        refuse(!first ? std::string("it has no schema")
-                      : fmt::format("it begins with a message of type {}, not with a schema", first->type));
+        refuse_stream(!first ? std::string("it has no schema")
+                             : fmt::format("it begins with a message of type {}, not with a schema", first->type));
     }
     if (first->header.number<std::int16_t>(schema_table::endianness, 0) != 0) {
-        refuse("its numbers are big-endian: write them little-endian");
+        refuse_stream("its numbers are big-endian: write them little-endian");
     }
     const auto list = first->header.list(schema_table::fields, sizeof(std::uint32_t));
     if (list.size > most_columns) {
-        refuse(fmt::format("it has {} columns, and at most {} are read", list.size, most_columns));
+        refuse_stream(fmt::format("it has {} columns, and at most {} are read", list.size, most_columns));
     }
     std::vector<ArrowField> fields;
     for (std::size_t i = 0; i < list.size; ++i) {
@@ -260,10 +260,10 @@ std::optional<ArrowBatch> ArrowMessages::next(const std::vector<ArrowField>& fie
         return std::nullopt;
     }
     if (message->type != is_batch) {
-        refuse(fmt::format("the message at byte {} is {}, not a batch of rows", begin,
-                           message->type == is_schema       ? std::string("a second schema")
-                           : message->type == is_dictionary ? std::string("a dictionary")
-                                                            : fmt::format("of type {}", message->type)));
+        refuse_stream(fmt::format("the message at byte {} is {}, not a batch of rows", begin,
+                                  message->type == is_schema       ? std::string("a second schema")
+                                  : message->type == is_dictionary ? std::string("a dictionary")
+                                                                   : fmt::format("of type {}", message->type)));
     }
     const FlatTable& header = message->header;
     refuse_compressed(header);
@@ -275,8 +275,9 @@ std::optional<ArrowBatch> ArrowMessages::next(const std::vector<ArrowField>& fie
         wanted += field.buffers;
     }
     if (rows < 0 || nodes != fields.size() || buffers != wanted) {
-        refuse(fmt::format("the batch at byte {} has {} rows, {} columns and {} buffers; its schema has {} and {}",
-                           begin, rows, nodes, buffers, fields.size(), wanted));
+        refuse_stream(
+            fmt::format("the batch at byte {} has {} rows, {} columns and {} buffers; its schema has {} and {}", begin,
+                        rows, nodes, buffers, fields.size(), wanted));
     }
     return ArrowBatch{static_cast<std::size_t>(rows), columns_of(header, message->body, fields, rows)};
 }

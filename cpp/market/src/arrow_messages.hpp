@@ -9,6 +9,9 @@
 
 namespace ktrdr {
 
+/// Throws `ErrorException` (`invalid_argument`): why a stream is not read.
+[[noreturn]] void refuse_stream(std::string what);
+
 /// A column as a stream describes it.
 struct ArrowField {
     std::string name{};

@@ -10,10 +10,6 @@
 namespace ktrdr {
 namespace {
 
-[[noreturn]] void refuse(std::string what) {
-    throw ErrorException(fail(Errc::invalid_argument, std::move(what)));
-}
-
 /// Which of a batch's columns are a bar's, and where their values lie.
 struct Plan {
     ColumnPlan columns{};
@@ -48,7 +44,7 @@ Plan plan_reading(std::vector<ArrowField> fields) {
             throw ErrorException(layout.error());
         }
         if (layout->kind == ArrowLayout::Kind::text) {
-            refuse("column timestamp holds texts: cast it to a timestamp");
+            refuse_stream("column timestamp holds texts: cast it to a timestamp");
         }
         plan.layouts[i] = *layout;
     }
@@ -67,8 +63,8 @@ const std::uint8_t* valid_bits(const ArrowColumn& column, std::size_t rows, cons
         return nullptr;
     }
     if (column.buffers.front().size() < rows / 8 + (rows % 8 > 0 ? 1 : 0)) {
-        refuse(fmt::format("column {} says that {} of its {} values are missing, and has {} bytes to say which", name,
-                           column.missing, rows, column.buffers.front().size()));
+        refuse_stream(fmt::format("column {} says that {} of its {} values are missing, and has {} bytes to say which",
+                                  name, column.missing, rows, column.buffers.front().size()));
     }
     return reinterpret_cast<const std::uint8_t*>(column.buffers.front().data());
 }
@@ -84,8 +80,8 @@ Batch batch_of(const ArrowBatch& came, const Plan& plan) {
         const ArrowLayout& layout = plan.layouts[i];
         const std::string_view bytes = column.buffers[1];
         if (came.rows > bytes.size() / static_cast<std::size_t>(layout.width)) {
-            refuse(fmt::format("column {} has {} bytes for {} rows of {}", plan.fields[*at].name, bytes.size(),
-                               came.rows, layout.width));
+            refuse_stream(fmt::format("column {} has {} bytes for {} rows of {}", plan.fields[*at].name, bytes.size(),
+                                      came.rows, layout.width));
         }
         batch.values[i] = {.type = layout.type,
                            .data = bytes.data(),
