@@ -8,8 +8,8 @@
 
 namespace ktrdr {
 
-/// How long requests for bars of one source and timeframe take, and what follows from it: how much one request asks for,
-/// and how many bars that are stored may be asked for again to spare another.
+/// How long requests for bars of one source and timeframe take, and what follows from it: how much one request asks
+/// for, and how many bars that are stored may be asked for again to spare another.
 ///
 /// A request costs so much for itself and so much for each bar; both are measured, later answers counting for more.
 /// Until then a quarter of a second and a millisecond are taken for it. Thread safety: none; the io thread.
@@ -22,7 +22,8 @@ public:
     enum class Speed { fast, usual, slow };
     /// An answer came: judged by what was measured before, and measured.
     Speed answered(std::size_t bars, Seconds took);
-    /// So much was asked for and came whole. Where what a request costs for itself is much of it, the next asks for more.
+    /// So much was asked for and came whole. Where what a request costs for itself is much of it, the next asks for
+    /// more.
     void came_whole(std::chrono::nanoseconds asked);
     /// Answers hold no more than that; more is tried once many came whole.
     void hold_to(std::chrono::nanoseconds span);
