@@ -33,15 +33,6 @@ def host() -> Iterator[DaysHost]:
         yield serving
 
 
-@pytest.fixture
-def data(host: DaysHost, tmp_path: Path) -> Iterator[DataManager]:
-    host.asked, host.hold = [], {}
-    with DataManager(tmp_path, host.url, env={}) as manager:
-        yield manager
-        # Where it hangs, whoever asks for more would, too.
-        host.hold = {}
-
-
 def is_true(bars: Bars, days: int) -> bool:
     """Whether these are the first so many days."""
     return np.array_equal(bars.open, [price(START + n * DAY) for n in range(days)])
@@ -53,31 +44,39 @@ def counts() -> list[int]:
 
 
 def test_a_load_that_is_cancelled_after_any_bar_of_a_segment_has_the_segments_before(
-    host: DaysHost, data: DataManager
+    host: DaysHost, tmp_path: Path
 ) -> None:
     for count in counts():
-        symbol = f"DAYS{count}"
-        question = (symbol, "1d", START, START + DAYS * DAY)
-        host.hold = {START + SPAN * DAY: count}
-        host.held, host.left = threading.Event(), threading.Event()
-        load = data.load_data(*question, mode="full")
-        assert host.held.wait(60)
-        # The two others of the three that are asked for at once may be on their way.
-        while load.progress.items_processed < 2 * SPAN:
-            assert load.status == "running"
-            time.sleep(0.005)
-        assert load.cancel("enough")
-        with pytest.raises(errors.OperationCancelledError, match="enough"):
-            load.result(60)
-        # The service sees that nobody waits any more.
-        assert host.left.wait(60)
-        stored = data.load_data(symbol, "1d").result()
-        assert len(stored) == 2 * SPAN
-        assert is_true(stored[:SPAN], SPAN)
-        assert stored.time[SPAN] == np.datetime64((START + 2 * SPAN * DAY).replace(tzinfo=None))
-        host.hold = {}
-        assert is_true(data.load_data(*question, mode="full").result(60), DAYS)
-    assert data.verify().result(60).damage == []
+        # One that knows how fast the service is would ask for more at once.
+        with DataManager(tmp_path, host.url, env={}) as data:
+            cancel_after(count, host, data)
+    with DataManager(tmp_path, env={}) as data:
+        assert data.verify().result(60).damage == []
+
+
+def cancel_after(count: int, host: DaysHost, data: DataManager) -> None:
+    """Cancel a load after so many bars of its second segment, and load the rest."""
+    symbol = f"DAYS{count}"
+    question = (symbol, "1d", START, START + DAYS * DAY)
+    host.hold = {START + SPAN * DAY: count}
+    host.held, host.left = threading.Event(), threading.Event()
+    load = data.load_data(*question, mode="full")
+    assert host.held.wait(60)
+    # The two others of the three that are asked for at once may be on their way.
+    while load.progress.items_processed < 2 * SPAN:
+        assert load.status == "running"
+        time.sleep(0.005)
+    assert load.cancel("enough")
+    with pytest.raises(errors.OperationCancelledError, match="enough"):
+        load.result(60)
+    # The service sees that nobody waits any more.
+    assert host.left.wait(60)
+    stored = data.load_data(symbol, "1d").result()
+    assert len(stored) == 2 * SPAN
+    assert is_true(stored[:SPAN], SPAN)
+    assert stored.time[SPAN] == np.datetime64((START + 2 * SPAN * DAY).replace(tzinfo=None))
+    host.hold = {}
+    assert is_true(data.load_data(*question, mode="full").result(60), DAYS)
 
 
 def test_every_long_work_over_stored_bars_can_be_cancelled(tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ def test_a_mute_connection_takes_what_comes_and_says_nothing(gateway: IbGatewayS
     async def ask(raw: Raw) -> None:
         gateway.fault(Fault("mute", at="start"))
         raw.bars(1)
+        assert await raw.silent()
         raw.send(49, 1)
         assert await raw.silent()
         assert gateway.count("time") == 1

@@ -151,7 +151,8 @@ void AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options, Js
 
 void AsyncServiceAdapter::call_post(std::string endpoint, const json::value& data, CallOptions options,
                                     JsonHandler done) {
-    call(make_post(std::move(endpoint), data, options, json_only), std::move(options), std::move(done));
+    Request request = make_post(std::move(endpoint), data, options, json_only);
+    call(std::move(request), std::move(options), std::move(done));
 }
 
 asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options) {

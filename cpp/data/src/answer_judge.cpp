@@ -100,20 +100,46 @@ SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
     return near;
 }
 
-void judge_hole(const AskedHole& hole, const SourceAnswer& answer, bool nothing_at_all, const BarGrid& grid,
+bool has_bar_in(const Bars& bars, TimeRange range) {
+    const auto first = std::lower_bound(bars.time.begin(), bars.time.end(), range.start.time_since_epoch().count());
+    return first != bars.time.end() && *first < range.end.time_since_epoch().count();
+}
+
+/// Whether what did not come of a hole may have been cut off, by what else of the request came. Holes of which nothing
+/// came, with nothing stored between them, are one.
+bool may_be_cut_off(const AskedSegment& asked, std::size_t hole, const Bars& came) {
+    const auto empty = [&](std::size_t i) { return !has_bar_in(came, asked.holes[i].range); };
+    std::size_t first = hole;
+    while (first > 0 && asked.holes[first].before.empty() && empty(first - 1)) {
+        --first;
+    }
+    std::size_t last = hole;
+    while (last + 1 < asked.holes.size() && asked.holes[last].behind.empty() && empty(last + 1)) {
+        ++last;
+    }
+    const Bars& before = asked.holes[first].before;
+    const Bars& behind = asked.holes[last].behind;
+    if (before.empty() && behind.empty()) {
+        // Only where nothing was expected does an answer without anything tell of it.
+        return !came.empty() || !asked.stored.empty();
+    }
+    const auto lacks = [&came](const Bars& stored) {
+        return !stored.empty() && compare(stored, came).kind == Seam::Kind::unknown;
+    };
+    return lacks(before) || lacks(behind);
+}
+
+void judge_hole(const AskedSegment& asked, std::size_t number, const SourceAnswer& answer, const BarGrid& grid,
                 UtcTime asked_at, Judged& judged) {
+    const AskedHole& hole = asked.holes[number];
     const Seam before = compare(hole.before, answer.bars);
     const Seam behind = compare(hole.behind, answer.bars);
     for (const Seam& seam : {before, behind}) {
         judged.revised += seam.kind == Seam::Kind::revised ? seam.different : 0;
     }
     judge_basis(hole, before, behind, asked_at, judged.segment);
-    const bool has_all_beside = (hole.before.empty() || before.kind != Seam::Kind::unknown) &&
-                                (hole.behind.empty() || behind.kind != Seam::Kind::unknown);
-    // Where nothing beside it was asked for, only an answer of which nothing was expected is one that was not cut off.
-    const bool alone = hole.before.empty() && hole.behind.empty();
-    const bool cut_off = alone ? !nothing_at_all : !has_all_beside;
-    Proof proof = prove(around(answer, hole.range), hole.range, grid, asked_at, cut_off);
+    Proof proof =
+        prove(around(answer, hole.range), hole.range, grid, asked_at, may_be_cut_off(asked, number, answer.bars));
     std::move(proof.entries.begin(), proof.entries.end(), std::back_inserter(judged.segment.entries));
     judged.off_grid.insert(judged.off_grid.end(), proof.off_grid.begin(), proof.off_grid.end());
 }
@@ -197,9 +223,8 @@ Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGr
     }
     judged.segment.range = asked.asked;
     judged.segment.bars = bars_to_store(asked, answer.bars);
-    const bool nothing_at_all = answer.bars.empty() && asked.stored.empty();
-    for (const AskedHole& hole : asked.holes) {
-        judge_hole(hole, answer, nothing_at_all, grid, asked_at, judged);
+    for (std::size_t hole = 0; hole < asked.holes.size(); ++hole) {
+        judge_hole(asked, hole, answer, grid, asked_at, judged);
     }
     judged.dropped = std::move(answer.dropped);
     judged.partial = std::move(answer.partial);
