@@ -166,7 +166,9 @@ Result<std::shared_ptr<Operation>> DataManager::load_many(LoadManyRequest reques
                             .timeframe = timeframe,
                             .start_date = request.start_date,
                             .end_date = request.end_date,
-                            .mode = request.mode};
+                            .mode = request.mode,
+                            .series = request.series,
+                            .checks = request.checks};
             const auto task = check_request(one, provider_, services_.clock.utc_now());
             if (!task) {
                 return task.error();

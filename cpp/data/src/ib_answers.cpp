@@ -191,6 +191,18 @@ bool says_no_data(const Error& error) {
     return none && !has("permission") && !has("subscri") && !has("timeout") && !has("timed out");
 }
 
+/// A service that knows only the contract's fields leaves others out, and would bring trades as bids.
+Result<void> check_kind(const json::object& answer, const SeriesKind& kind, const std::string& asked) {
+    if (kind.usual() || (text_or_empty(answer, "what_to_show") == kind.what_to_show &&
+                         text_or_empty(answer, "session") == kind.session)) {
+        return {};
+    }
+    return broken(asked,
+                  fmt::format("does not say that its bars are {} of {} hours: the service may know the usual ones "
+                              "only; leave what_to_show and session out, or use one that knows them",
+                              kind.what_to_show, kind.session));
+}
+
 UtcTime start_of(const Row& row) {
     return UtcTime{std::chrono::nanoseconds{row.stamp}};
 }
@@ -285,6 +297,9 @@ Result<SourceAnswer> read_historical(const json::value& answer, const BarsWanted
     const auto object = succeeded(answer, asked);
     if (!object) {
         return says_no_data(object.error()) ? Result<SourceAnswer>(SourceAnswer{}) : object.error();
+    }
+    if (const auto brought = check_kind(**object, wanted.kind, asked); !brought) {
+        return brought.error();
     }
     const auto table = read_table(**object, asked);
     if (!table) {

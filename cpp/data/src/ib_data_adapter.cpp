@@ -41,6 +41,17 @@ std::chrono::days request_span(const Timeframe& timeframe) {
     return 10 * year;
 }
 
+/// What nobody asks for is left out: a service that knows only the fields of the contract brings the usual bars.
+void add_kind(json::object& body, const SeriesKind& kind) {
+    if (!kind.instrument_type.empty()) {
+        body["instrument_type"] = kind.instrument_type;
+    }
+    if (!kind.usual()) {
+        body["what_to_show"] = kind.what_to_show;
+        body["session"] = kind.session;
+    }
+}
+
 /// Services hand IB a duration counted back from the end, and the shorter ones of them count hours, which IB does not
 /// know: it refuses these with error 321. What lies before the segment is cut off again.
 TimeRange at_least_a_day(TimeRange segment) {
@@ -80,6 +91,9 @@ asio::awaitable<Result<json::value>> IbDataAdapter::post(std::string endpoint, j
 asio::awaitable<Result<Contract>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe,
                                                                  SourceCall call) {
     json::object body{{"symbol", symbol}, {"timeframes", json::array{timeframe.name()}}};
+    if (!call.kind.instrument_type.empty()) {
+        body["instrument_type"] = call.kind.instrument_type;
+    }
     const auto answer = co_await post("/data/validate", std::move(body), call);
     if (!answer) {
         co_return answer.error();
@@ -105,7 +119,8 @@ asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, T
                       {"start", format_time(range.start)},
                       {"end", format_time(range.end)}};
     // Bars that close while the answer is on its way may be half made in it.
-    const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now(), range};
+    const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now(), range, call.kind};
+    add_kind(body, call.kind);
     auto answer = co_await post("/data/historical", std::move(body), call);
     if (!answer) {
         co_return answer.error();

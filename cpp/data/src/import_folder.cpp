@@ -45,16 +45,21 @@ struct ReadFile {
 };
 
 Result<ReadFile> read_one(const StoreMeans& means, const ImportRequest& request, const std::string& provider) {
-    const auto key = check_series(request, provider);
-    if (!key) {
-        return key.error();
+    const auto series = series_of(request);
+    if (!series) {
+        return series.error();
     }
+    const auto found = find_series(*series, provider, *means.store, SeriesUse::load);
+    if (!found) {
+        return found.error();
+    }
+    const SeriesKey& key = found->key;
     const auto file = CsvFile::open(request.file);
     if (!file) {
         return file.error();
     }
-    auto bars = (*file)->read(key->timeframe, means.clock.utc_now(), means.operation->token(), [](std::int64_t) {});
-    return bars ? Result<ReadFile>(ReadFile{*key, std::move(*bars)}) : Result<ReadFile>(bars.error());
+    auto bars = (*file)->read(key.timeframe, means.clock.utc_now(), means.operation->token(), [](std::int64_t) {});
+    return bars ? Result<ReadFile>(ReadFile{key, std::move(*bars)}) : Result<ReadFile>(bars.error());
 }
 
 json::object failure_of(const fs::path& file, const Error& error) {

@@ -4,6 +4,7 @@ from .._frames import Frame
 from ..dates import Date
 from .keeping import BarCheck, BarDamage, Change, Compacted
 from .manager import DataManager, DataProgressRenderer
+from .naming import SeriesWords
 from .own_sources import CsvSource, IbDataAdapter, ReplaySource
 from .source_calls import SourceCalls
 from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
@@ -36,6 +37,7 @@ __all__ = [
     "LoadedMany",
     "ReplaySource",
     "Series",
+    "SeriesWords",
     "SourceAnswer",
     "SourceCalls",
     "SourceLimits",

@@ -33,6 +33,8 @@ struct BarsWanted {
     UtcTime now{};
     /// What the service was asked for, where that is more than the segment; empty where it is not.
     TimeRange asked{};
+    /// Of other bars than the usual ones the answer has to say that it brings them, in `what_to_show` and `session`.
+    SeriesKind kind{};
 };
 
 /// The bars of an answer: sorted, of two with one stamp the later, inside the segment, closed.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/data/load_request.hpp>
 #include <ktrdr/market/bars_view.hpp>
 
 namespace ktrdr {
@@ -18,6 +19,8 @@ struct LoadManyRequest {
     std::optional<std::string> start_date{};
     std::optional<std::string> end_date{};
     std::string mode{"local"};
+    SeriesWords series{};
+    LoadChecks checks{};
     /// Most loads at the same time. At least 1.
     std::size_t at_once{8};
     std::string parent_id{};
