@@ -41,7 +41,7 @@ EVERYWHERE = {"boost", "fmt", "system"}
 # The C library's and the kernel's headers; those of C++ have no dot in their names.
 SYSTEM = re.compile(
     r"[a-z0-9_]+|(sys|netinet|arpa|linux)/[a-z0-9_]+\.h"
-    r"|(unistd|fcntl|stdio|pthread|poll|signal|dlfcn|netdb|time|errno|sched|stdlib|cxxabi)\.h"
+    r"|(unistd|fcntl|stdio|pthread|poll|signal|dlfcn|netdb|time|errno|sched|stdlib|cxxabi|immintrin)\.h"
 )
 # Boost's ways to read JSON, by header and by name; those of base/src/json.cpp are ours.
 JSON_READERS = re.compile(

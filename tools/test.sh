@@ -46,24 +46,27 @@ tsan() {
     googletest tsan "${steady[@]}"
 }
 
-# Each of the fuzzers for KTRDR_FUZZ_SECONDS; what it finds is kept in build/fuzz and shown.
+# fuzz_one <program>: what it finds is kept in build/fuzz and shown.
+fuzz_one() {
+    local name=${1##*fuzz_}
+    mkdir -p "build/fuzz/corpus/$name"
+    "$1" -max_total_time="${KTRDR_FUZZ_SECONDS:-15}" -max_len=4096 -artifact_prefix="build/fuzz/$name-" \
+        "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name" >"build/fuzz/$name.log" 2>&1 || {
+        grep -avE '^#[0-9]+' "build/fuzz/$name.log" | tail -n 40
+        return 1
+    }
+    tail -n 1 "build/fuzz/$name.log" | sed "s/^/$name: /"
+}
+export -f fuzz_one
+
+# Each of the fuzzers for KTRDR_FUZZ_SECONDS, one per core at a time.
 fuzz() {
-    local program name seconds=${KTRDR_FUZZ_SECONDS:-20}
     cmake --preset fuzz -DPython_EXECUTABLE="$PWD/$python" >build/fuzz.log 2>&1 &&
         cmake --build --preset fuzz -j "$(jobs)" >>build/fuzz.log 2>&1 || {
         tail -n 40 build/fuzz.log
         return 1
     }
-    for program in build/fuzz/tests/fuzz/fuzz_*; do
-        name=${program##*fuzz_}
-        mkdir -p "build/fuzz/corpus/$name"
-        "$program" -max_total_time="$seconds" -max_len=4096 -artifact_prefix="build/fuzz/$name-" \
-            "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name" >"build/fuzz/$name.log" 2>&1 || {
-            grep -vE '^#[0-9]+' "build/fuzz/$name.log" | tail -n 40
-            return 1
-        }
-        tail -n 1 "build/fuzz/$name.log" | sed "s/^/$name: /"
-    done
+    printf '%s\0' build/fuzz/tests/fuzz/fuzz_* | xargs -0 -n 1 -P "$(jobs)" bash -c 'fuzz_one "$0"'
 }
 
 clang_format() { cpp_sources | xargs -0 .venv/bin/clang-format "$@"; }

@@ -1052,9 +1052,13 @@ class SourceAsk:
         """The oldest bar's start, ISO 8601, or None."""
 
     def answer_bars(
-        self, bars: Bars | None, partial: str, dropped: Sequence[tuple[str, str]]
+        self,
+        bars: Bars | None,
+        partial: str,
+        dropped: Sequence[tuple[str, str]],
+        now: str | None,
     ) -> None:
-        """Bars, why there may be more, and rows that cannot be used."""
+        """Bars, why there may be more, rows that cannot be used, and what the provider's clock said."""
 
     def fail(self, code: str, message: str, context: dict[str, Any]) -> None:
         """An error in place of an answer."""
@@ -1100,6 +1104,7 @@ class LoadRequest:
         end_date: str | None = ...,
         mode: str = ...,
         refresh: bool = ...,
+        priority: int = ...,
         operation_id: str = ...,
         parent_id: str = ...,
         resume: bool = ...,
@@ -1213,7 +1218,8 @@ class LoadManyRequest:
         start_date: str | None = ...,
         end_date: str | None = ...,
         mode: str = ...,
-        at_once: int = ...,
+        at_once: int | None = ...,
+        priority: int = ...,
         parent_id: str = ...,
         instrument_type: str | None = ...,
         what_to_show: str | None = ...,
@@ -1235,6 +1241,12 @@ class NewFile:
 
     def discard(self) -> None:
         """It goes now, unless it was committed."""
+
+def check_import(request: ImportRequest, token: CancellationToken | None) -> None:
+    """Refuse what an import would refuse of the file; nothing is made."""
+
+def check_import_folder(request: ImportFolderRequest, token: CancellationToken | None) -> None:
+    """Refuse a folder of which an import would store nothing; nothing is made."""
 
 def check_load(request: LoadRequest, ib_url: str | None, env: dict[str, str]) -> None:
     """Refuse what a load would refuse at once; nothing is opened, made or asked."""
@@ -1265,10 +1277,8 @@ class DataManager:
         self, request: SeriesRequest
     ) -> list[tuple[datetime, datetime, str, datetime, int, int, int]]: ...
     def forget(self, request: LoadRequest) -> int: ...
-    def verify(
-        self,
-    ) -> tuple[int, int, int, int, int, list[tuple[str, str, str, str, str, str, str]]]: ...
-    def compact(self) -> tuple[int, int, int]: ...
+    def verify(self, parent_id: str, token: CancellationToken | None) -> Operation: ...
+    def compact(self, parent_id: str, token: CancellationToken | None) -> Operation: ...
     def export_csv(self, request: ExportRequest, token: CancellationToken | None) -> Operation: ...
     def place_of_export(self, request: ExportRequest, extension: str) -> Path:
         """Where an export's file is to be; refused where it cannot."""

@@ -23,6 +23,7 @@ EXTRAS = {
     "exchange_calendars": "calendars",
     "fastapi": "fastapi",
     "h11": "fastapi",
+    "ib_async": "ib",
     "ipywidgets": "notebook",
     "matplotlib": "notebook",
     "pandas": "notebook",

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -12,8 +14,9 @@ namespace ktrdr::test {
 /// A folder of its own that goes with the test.
 class TemporaryFolder final {
 public:
-    TemporaryFolder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "ktrdr-test-XXXXXX").string();
+    TemporaryFolder() : TemporaryFolder(std::filesystem::temp_directory_path()) {}
+    explicit TemporaryFolder(const std::filesystem::path& parent) {
+        std::string pattern = (parent / "ktrdr-test-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr) {
             throw std::system_error(errno, std::generic_category(), pattern);
         }
@@ -39,5 +42,11 @@ public:
 private:
     std::filesystem::path path_{};
 };
+
+/// Where files need no disk, if there is such a place: for what is to survive a process, and no power cut.
+inline std::filesystem::path memory() {
+    const std::filesystem::path shared = "/dev/shm";
+    return ::access(shared.c_str(), W_OK) == 0 ? shared : std::filesystem::temp_directory_path();
+}
 
 }  // namespace ktrdr::test

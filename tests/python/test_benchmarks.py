@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
         "readers",
         "own_bars",
         "bytes_written",
+        "watch_list",
         "quality",
     ],
 )

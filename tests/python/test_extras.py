@@ -69,6 +69,7 @@ USES = [
     ("h11", "fastapi", "import ktrdr_core.hosts.patience"),
     ("fastapi", "fastapi", "import ktrdr_core.hosts.ib.app"),
     ("bokeh_sampledata", "demo", "from ktrdr_core.hosts.ib import sampledata; sampledata()"),
+    ("ib_async", "ib", "from ktrdr_core.data import IbGatewaySource; IbGatewaySource(env={})"),
     ("torch", "train", "from ktrdr_core.training.torch_loader import check_installed as c; c()"),
 ]
 

@@ -39,8 +39,19 @@ def test_an_import_says_what_came_and_list_shows_it(file: Path, tmp_path: Path) 
     assert "1 new, 2 replaced" in run("data", "import", file, "--data-dir", folder).stdout
     listed = run("data", "list", "--data-dir", folder)
     assert [line.split() for line in listed.stdout.splitlines()] == [
-        ["symbol", "timeframe", "bars", "first", "(UTC)", "last", "(UTC)", "provider"],
-        ["ACME", "1d", "3", "2024-01-02", "00:00", "2024-01-04", "00:00", "IB"],
+        ["symbol", "timeframe", "bars", "first", "(UTC)", "last", "(UTC)", "provider", "series"],
+        [
+            "ACME",
+            "1d",
+            "3",
+            "2024-01-02",
+            "00:00",
+            "2024-01-04",
+            "00:00",
+            "IB",
+            "TRADES",
+            "regular",
+        ],
     ]
     shown = run("data", "show", "ACME", "1d", "--data-dir", folder)
     assert "ACME 1d: 3 bars, 2024-01-02 to 2024-01-04" in shown.stdout
@@ -68,6 +79,11 @@ def test_json_says_the_same(file: Path, tmp_path: Path) -> None:
             "bars": 2,
             "first": "2024-01-02T00:00:00Z",
             "last": "2024-01-03T00:00:00Z",
+            "instrument_type": "",
+            "what_to_show": "TRADES",
+            "session": "regular",
+            "exchange": "",
+            "currency": "",
         }
     ]
 
@@ -115,6 +131,59 @@ def test_a_file_that_is_not_there_makes_no_database(tmp_path: Path) -> None:
     assert "data import" in listed.stdout
     assert json.loads(run("data", "list", "--data-dir", folder, "--json").stdout) == []
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("2024-01-04T00:00:00Z,11,1,10,12,200\n", "line 2 (2024-01-04"),
+        ("2024-01-04T00:00:00Z,nan,12,9,11,100\n", "line 2"),
+        ("", "a line of names and no bars"),
+        ("1" * 70_000, "longer than 65536 bytes"),
+    ],
+)
+def test_a_broken_file_or_folder_makes_no_database(
+    content: str, said: str, file: Path, tmp_path: Path
+) -> None:
+    file.write_text(LINES.splitlines()[0] + "\n" + content)
+    folder = tmp_path / "bars"
+    for place in (file, file.parent):
+        done = run("data", "import", place, "--data-dir", folder)
+        assert done.returncode == 2, done.stderr
+        assert file.name in done.stderr
+        assert said in done.stderr
+        assert not folder.exists()
+    # Where one is sound, the others are told of and that one is stored.
+    file.with_name("GOOD_1d.csv").write_text(LINES)
+    done = run("data", "import", file.parent, "--data-dir", folder)
+    assert done.returncode == 1
+    assert "1 of 2 files" in done.stdout
+    assert file.name in done.stderr
+    assert (folder / "ktrdr.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["empty"], 2, "it has no CSV file"),
+        (["prices.csv"], 2, "does not say in its name"),
+        (["prices.csv", "--symbol", "ACME", "--timeframe", "7m"], 2, "timeframe"),
+        (["prices.csv", "--symbol", "A\nB", "--timeframe", "1d"], 2, "symbol"),
+        (["folder", "--timeframe", "7m"], 2, "timeframe"),
+    ],
+)
+def test_an_import_that_cannot_be_makes_no_database(
+    arguments: list[str], status: int, said: str, tmp_path: Path
+) -> None:
+    for folder in ("empty", "folder"):
+        (tmp_path / folder).mkdir()
+    for place in (tmp_path, tmp_path / "folder"):
+        (place / "prices.csv").write_text(LINES)
+    name, *options = arguments
+    done = run("data", "import", tmp_path / name, *options, "--data-dir", tmp_path / "bars")
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert not (tmp_path / "bars").exists()
 
 
 def test_list_shows_every_series_in_columns(tmp_path: Path) -> None:

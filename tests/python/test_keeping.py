@@ -90,13 +90,13 @@ def test_damage_is_named_leaves_the_rest_readable_and_is_undone(folder: Path) ->
         ):
             data.load_data("ACME", "1d").result()
         assert len(data.load_data("ACME", "1h").result()) == 10
-        (found,) = data.verify().damage
+        (found,) = data.verify().result().damage
         assert (found.symbol, found.timeframe) == ("ACME", "1d")
         assert found.chunk == "the chunk of the whole series"
         assert "checksum" in found.what
         data.undo("ACME", "1d")
         assert len(data.load_data("ACME", "1d").result()) == 5
-        assert data.verify().damage == []
+        assert data.verify().result().damage == []
 
 
 def test_a_closed_manager_keeps_nothing(folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_closed_manager_keeps_nothing(folder: Path) -> None:
 def test_compacting_says_what_it_gave_back(folder: Path) -> None:
     with DataManager(folder, env={}) as data:
         data.delete("ACME", "1h", provider="IB")
-        compacted = data.compact()
+        compacted = data.compact().result()
         assert compacted.changes_freed == 1
         assert compacted.bytes_after < compacted.bytes_before
         assert compacted.bytes_after == data.database_path.stat().st_size

@@ -112,6 +112,17 @@ def test_a_partial_answer_is_kept_told_and_asked_for_again(tmp_path: Path) -> No
         assert len(data.load_data("AAPL", "1d", **MONTH).result(30)) == 31
 
 
+def test_a_clock_that_is_apart_is_told(tmp_path: Path) -> None:
+    for hours, words in ((1, "ahead of"), (-1, "behind"), (0, "")):
+        now = datetime.now(UTC) + timedelta(hours=hours)
+        give = answering(lambda start, end, now=now: SourceAnswer(columns(start, end), now=now))
+        with DataManager(tmp_path / str(hours), source=give, env={}) as data:
+            operation = data.load_data("AAPL", "1d", **MONTH)
+            operation.result(60)
+            told = [warning for warning in operation.warnings if "the clock of" in warning]
+            assert [words in warning for warning in told] == ([True] if words else [])
+
+
 def test_volumes_may_be_missing(tmp_path: Path) -> None:
     def give(start: datetime, end: datetime) -> Any:
         given = columns(start, end)

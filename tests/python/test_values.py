@@ -10,7 +10,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, is_typeddict
 
 import pytest
 
@@ -23,6 +23,8 @@ from ktrdr_core.data import (
     Contract,
     Exported,
     FailedFile,
+    GatewayHealth,
+    GatewayOptions,
     Series,
     SourceAnswer,
     SourceLimits,
@@ -89,6 +91,8 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
     (Series("IB", "ACME", "1d", 3, NOON, NOON), {"bars": 4}),
     (Contract("etf", "ARCA"), {"currency": "USD"}),
     (SourceLimits(timedelta(days=7), 1), {"max_in_flight": 2}),
+    (GatewayOptions("gateway.local", 7497), {"patience": 5.0}),
+    (GatewayHealth("ready", client_id=1, notices=((2104, 1),)), {"state": "degraded"}),
     (SourceAnswer(partial="capped", dropped=(("2024-01-02", "is smudged"),)), {"partial": ""}),
     (MetricsPage([{"loss": 0.5, "seq": 3}], 3), {"cursor": 4}),
     (Change(NOON, NOON, "loaded", NOON, 1, 2, 3), {"revised": 4}),
@@ -127,6 +131,7 @@ HANDLES = {
     "GenericProgressManager",
     "Headers",
     "IbDataAdapter",
+    "IbGatewaySource",
     # It holds errors, each of which is itself alone.
     "LoadedMany",
     "Operation",
@@ -153,13 +158,13 @@ values = pytest.mark.parametrize(
 
 
 def public_classes() -> set[type]:
-    """Every class that a package for users hands out."""
+    """Every class that a package for users hands out; what only types keywords makes plain dicts."""
     modules = [importlib.import_module(f"ktrdr_core.{name}") for name in PACKAGES]
     return {
         thing
         for module in modules
         for name in getattr(module, "__all__", ())
-        if isinstance(thing := getattr(module, name), type)
+        if isinstance(thing := getattr(module, name), type) and not is_typeddict(thing)
     }
 
 

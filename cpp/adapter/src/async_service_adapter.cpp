@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/serialize.hpp>
 #include <string_view>
 
@@ -20,6 +19,7 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 namespace {
 
+constexpr const char* json_only = "application/json";
 /// Fewer answers of a batch are not worth a crossing.
 constexpr std::size_t least_part = 128;
 /// To decode more takes the io thread longer than a message to another thread and back costs.
@@ -39,24 +39,6 @@ std::string hint_for(std::string hint, std::string_view origin) {
         hint.replace(at, place.size(), port);
     }
     return hint;
-}
-
-/// The JSON of an answer to what was `asked`, whose URL is still without the base.
-Result<json::value> decode(std::string_view base_url, Asked asked, const Response& response) try {
-    const bool good = response.status >= 200 && response.status <= 299;
-    boost::system::error_code error;
-    if (good) {
-        // One block of memory for the whole of it.
-        const auto memory = json::make_shared_resource<json::monotonic_resource>();
-        json::value decoded = parse_json(without_mark(response.body), error, memory);
-        if (!error) {
-            return decoded;
-        }
-    }
-    asked.url.insert(0, base_url);
-    return good ? not_json_error(asked, response, error.message()) : status_error(asked, response);
-} catch (...) {
-    return caught("decoding the answer of a service");
 }
 
 /// What a service says of itself, or why that cannot be told.
@@ -147,7 +129,7 @@ struct AsyncServiceAdapter::LargeAnswer {
     CancelRegistration registration{};
     Result<json::value> decoded{};
 
-    void decode() { decoded = ktrdr::decode(base_url, asked, response); }
+    void decode() { decoded = json_answer(base_url, asked, response); }
     void tell(Result<json::value> outcome) {
         registration.reset();
         if (const JsonHandler handler = std::exchange(done, nullptr)) {
@@ -163,16 +145,13 @@ AsyncServiceAdapter::AsyncServiceAdapter(ServiceIdentity identity, std::shared_p
 AsyncServiceAdapter::~AsyncServiceAdapter() = default;
 
 void AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options, JsonHandler done) {
-    Request request = make_request("GET", std::move(endpoint), options);
+    Request request = make_request("GET", std::move(endpoint), options, json_only);
     call(std::move(request), std::move(options), std::move(done));
 }
 
 void AsyncServiceAdapter::call_post(std::string endpoint, const json::value& data, CallOptions options,
                                     JsonHandler done) {
-    Request request = make_request("POST", std::move(endpoint), options);
-    request.defaults.emplace_back("Content-Type", "application/json");
-    request.body = json::serialize(data);
-    call(std::move(request), std::move(options), std::move(done));
+    call(make_post(std::move(endpoint), data, options, json_only), std::move(options), std::move(done));
 }
 
 asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_get(std::string endpoint, CallOptions options) {
@@ -187,6 +166,23 @@ asio::awaitable<Result<json::value>> AsyncServiceAdapter::call_post(std::string 
     return awaited<Result<json::value>>([this, endpoint = std::move(endpoint), data = std::move(data),
                                          options = std::move(options)](JsonHandler done) mutable {
         call_post(std::move(endpoint), data, std::move(options), std::move(done));
+    });
+}
+
+asio::awaitable<Result<Response>> AsyncServiceAdapter::call_post_for(std::string accept, std::string endpoint,
+                                                                     json::value data, CallOptions options) {
+    return awaited<Result<Response>>([this, accept = std::move(accept), endpoint = std::move(endpoint),
+                                      data = std::move(data),
+                                      options = std::move(options)](AnswerHandler done) mutable {
+        Request request = make_post(std::move(endpoint), data, options, std::move(accept));
+        const CancellationToken token = std::move(options.cancellation_token);
+        Asked asked{get_service_name(), request.method, std::string(without_query(request.url))};
+        auto told = [this, operation_id = std::move(options.operation_id), asked = std::move(asked),
+                     done = std::move(done)](Result<Response> response) mutable {
+            Result<Response> good = successful(std::move(response), std::move(asked));
+            done(good ? std::move(good) : with_facts(std::move(good).error(), operation_id));
+        };
+        client_->send(std::move(request), token, std::move(told));
     });
 }
 
@@ -238,7 +234,7 @@ void AsyncServiceAdapter::call_next(const std::shared_ptr<Batch>& batch) {
 std::shared_ptr<EventStream> AsyncServiceAdapter::events(std::string endpoint, std::string last_event_id,
                                                          CallOptions options,
                                                          std::optional<std::chrono::milliseconds> patience) {
-    Request request = make_request("GET", std::move(endpoint), options);
+    Request request = make_request("GET", std::move(endpoint), options, json_only);
     // It lasts as long as the service goes on.
     request.announce_deadline = false;
     std::erase_if(request.defaults, [](const auto& field) { return field.first == "Accept"; });
@@ -276,13 +272,14 @@ void AsyncServiceAdapter::close() {
     threads_.io.post([client = client_] { client->close(); });
 }
 
-Request AsyncServiceAdapter::make_request(std::string method, std::string endpoint, const CallOptions& options) const {
+Request AsyncServiceAdapter::make_request(std::string method, std::string endpoint, const CallOptions& options,
+                                          std::string accept) const {
     Request request;
     request.method = std::move(method);
     request.url = std::move(endpoint);
     request.below_base = true;
     request.headers = identity_.headers;
-    request.defaults.emplace_back("Accept", "application/json");
+    request.defaults.emplace_back("Accept", std::move(accept));
     // A host service is near: packing would cost it more time than the bytes take.
     request.decode = false;
     request.announce_deadline = true;
@@ -301,6 +298,25 @@ Request AsyncServiceAdapter::make_request(std::string method, std::string endpoi
     return request;
 }
 
+Request AsyncServiceAdapter::make_post(std::string endpoint, const json::value& data, const CallOptions& options,
+                                       std::string accept) const {
+    Request request = make_request("POST", std::move(endpoint), options, std::move(accept));
+    request.defaults.emplace_back("Content-Type", "application/json");
+    request.body = json::serialize(data);
+    return request;
+}
+
+Result<Response> AsyncServiceAdapter::successful(Result<Response> response, Asked asked) const {
+    if (!response) {
+        return no_answer(std::move(response).error());
+    }
+    if (is_success(response->status)) {
+        return response;
+    }
+    asked.url.insert(0, get_base_url());
+    return status_error(asked, *response);
+}
+
 void AsyncServiceAdapter::call(Request request, CallOptions options, JsonHandler done) {
     const CancellationToken token = std::move(options.cancellation_token);
     Asked asked{get_service_name(), request.method, std::string(without_query(request.url))};
@@ -313,7 +329,7 @@ void AsyncServiceAdapter::call(Request request, CallOptions options, JsonHandler
             decode_elsewhere(std::move(asked), std::move(*response), token, std::move(told));
             return;
         }
-        told(response ? decode(get_base_url(), asked, *response) : no_answer(std::move(response).error()));
+        told(response ? json_answer(get_base_url(), asked, *response) : no_answer(std::move(response).error()));
     };
     client_->send(std::move(request), token, std::move(read));
 }

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/serialize.hpp>
 #include <chrono>
 #include <string_view>
 
 #include <ktrdr/base/clock.hpp>
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/base/text.hpp>
 
@@ -129,6 +131,23 @@ Error not_json_error(const Asked& asked, const Response& response, const std::st
         fmt::format("{} answered {} {} with something that is not JSON ({}); it begins: {}", asked.service,
                     asked.method, asked.url, why, response.body.empty() ? "(no body)" : on_one_line(response.body)),
         facts(asked, response));
+}
+
+Result<json::value> json_answer(std::string_view base_url, Asked asked, const Response& response) try {
+    const bool good = is_success(response.status);
+    boost::system::error_code error;
+    if (good) {
+        // One block of memory for the whole of it.
+        const auto memory = json::make_shared_resource<json::monotonic_resource>();
+        json::value decoded = parse_json(without_mark(response.body), error, memory);
+        if (!error) {
+            return decoded;
+        }
+    }
+    asked.url.insert(0, base_url);
+    return good ? not_json_error(asked, response, error.message()) : status_error(asked, response);
+} catch (...) {
+    return caught("decoding the answer of a service");
 }
 
 }  // namespace ktrdr

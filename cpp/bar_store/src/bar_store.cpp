@@ -16,7 +16,7 @@
 namespace ktrdr {
 namespace {
 
-constexpr std::array<std::string_view, 5> outcome_names{"bars", "empty", "unconfirmed", "failed", "denied"};
+constexpr std::array<std::string_view, 6> outcome_names{"bars", "empty", "unconfirmed", "silent", "failed", "denied"};
 
 AskOutcome outcome_of(const std::string& name) {
     const auto* const found = std::find(outcome_names.begin(), outcome_names.end(), name);
@@ -74,10 +74,13 @@ std::vector<BasisBreak> read_breaks(SQLite::Database& connection, std::int64_t s
 
 void replace_breaks(SQLite::Database& connection, std::int64_t series, const Segment& segment) {
     SQLite::Statement healed(connection, "DELETE FROM basis_break WHERE series = ? AND at >= ? AND at < ?");
-    healed.bind(1, series);
-    healed.bind(2, nanos(segment.one_basis.start));
-    healed.bind(3, nanos(segment.one_basis.end));
-    healed.exec();
+    for (const TimeRange& range : segment.one_basis) {
+        healed.bind(1, series);
+        healed.bind(2, nanos(range.start));
+        healed.bind(3, nanos(range.end));
+        healed.exec();
+        healed.reset();
+    }
     for (const BasisBreak& found : segment.breaks) {
         SQLite::Statement add(connection, "INSERT OR REPLACE INTO basis_break VALUES (?, ?, ?, ?)");
         add.bind(1, series);
@@ -179,12 +182,12 @@ Result<CommittedSegment> BarStore::commit_segment(const SeriesKey& key, const Se
         const UtcTime at = segment.entries.empty() ? system_clock().utc_now() : segment.entries.front().asked_at;
         committed.rows = merge_bars(connection, series, key, segment.bars, {segment.range, ChangeCause::loaded, at});
         for (LedgerEntry entry : segment.entries) {
-            if (entry.outcome == AskOutcome::unconfirmed) {
-                const bool again = committed.rows.added == 0 && entry.asked_at - publishing >= entry.range.end &&
-                                   was_unconfirmed(connection, series, entry.range, load_began);
-                entry.outcome = again ? AskOutcome::empty : AskOutcome::unconfirmed;
+            if (entry.outcome == AskOutcome::silent && entry.asked_at - publishing < entry.range.end) {
+                entry.outcome = AskOutcome::unconfirmed;
+            } else if (entry.outcome == AskOutcome::silent && was_silent(connection, series, entry.range, load_began)) {
+                entry.outcome = AskOutcome::empty;
             }
-            if (entry.outcome == AskOutcome::unconfirmed) {
+            if (entry.outcome == AskOutcome::unconfirmed || entry.outcome == AskOutcome::silent) {
                 committed.unconfirmed.push_back(entry.range);
             }
             add_to_ledger(connection, series, entry);
@@ -197,7 +200,7 @@ Result<CommittedSegment> BarStore::commit_segment(const SeriesKey& key, const Se
 
 Result<MergedRows> BarStore::commit_segment(const SeriesKey& key, TimeRange range, const Bars& bars, AskOutcome outcome,
                                             UtcTime asked_at) {
-    const auto done = commit_segment(key, {range, bars, {{range, outcome, asked_at}}, {}, {}});
+    const auto done = commit_segment(key, {.range = range, .bars = bars, .entries = {{range, outcome, asked_at}}});
     return done ? Result<MergedRows>(done->rows) : Result<MergedRows>(done.error());
 }
 

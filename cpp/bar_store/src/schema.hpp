@@ -6,7 +6,7 @@
 namespace ktrdr {
 
 /// How the file came to be what it is; what is released is never changed, only added to.
-inline constexpr std::array<std::string_view, 5> bar_store_migrations{R"sql(
+inline constexpr std::array<std::string_view, 6> bar_store_migrations{R"sql(
 CREATE TABLE series(
     id INTEGER PRIMARY KEY,
     provider TEXT NOT NULL,
@@ -150,6 +150,22 @@ CREATE TABLE csv_style(
     without_point INTEGER NOT NULL,
     minus_one INTEGER NOT NULL
 ) STRICT;
+)sql",
+                                                                      R"sql(
+-- Of what did not come, the ledger tells what may have been cut off from what an answer was silent of.
+ALTER TABLE ledger RENAME TO earlier_ledger;
+DROP INDEX ledger_of_series;
+CREATE TABLE ledger(
+    id INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL REFERENCES series(id) ON DELETE CASCADE,
+    range_start INTEGER NOT NULL,
+    range_end INTEGER NOT NULL CHECK(range_start < range_end),
+    outcome TEXT NOT NULL CHECK(outcome IN ('bars', 'empty', 'unconfirmed', 'silent', 'failed', 'denied')),
+    asked_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO ledger SELECT id, series, range_start, range_end, outcome, asked_at FROM earlier_ledger;
+DROP TABLE earlier_ledger;
+CREATE INDEX ledger_of_series ON ledger(series, range_start);
 )sql",
                                                                       R"sql(
 -- A series is one of a contract, too: what its provider said of it, each empty where nobody has. Foreign keys are off

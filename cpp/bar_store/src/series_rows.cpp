@@ -54,7 +54,7 @@ std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& k
 }
 
 void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry) {
-    cut_ledger(connection, series, entry.range, "outcome IN ('unconfirmed', 'failed', 'denied')");
+    cut_ledger(connection, series, entry.range, "outcome IN ('unconfirmed', 'silent', 'failed', 'denied')");
     if (entry.outcome == AskOutcome::bars || entry.outcome == AskOutcome::empty) {
         SQLite::Statement obsolete(connection,
                                    "DELETE FROM ledger WHERE series = ? AND range_start >= ? AND range_end <= ?");
@@ -74,9 +74,9 @@ void add_to_ledger(SQLite::Database& connection, std::int64_t series, const Ledg
     add.exec();
 }
 
-bool was_unconfirmed(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before) {
+bool was_silent(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before) {
     SQLite::Statement row(connection,
-                          "SELECT range_start, range_end FROM ledger WHERE series = ? AND outcome = 'unconfirmed' AND "
+                          "SELECT range_start, range_end FROM ledger WHERE series = ? AND outcome = 'silent' AND "
                           "asked_at < ? AND range_end > ? ORDER BY range_start");
     row.bind(1, series);
     row.bind(2, nanos(before));

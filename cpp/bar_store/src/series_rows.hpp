@@ -31,6 +31,6 @@ inline constexpr int series_column_count = 8;
 /// covers it.
 void add_to_ledger(SQLite::Database& connection, std::int64_t series, const LedgerEntry& entry);
 /// Whether answers from before `before` left all of `range` unconfirmed.
-[[nodiscard]] bool was_unconfirmed(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before);
+[[nodiscard]] bool was_silent(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before);
 
 }  // namespace ktrdr

@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <functional>
@@ -30,10 +31,16 @@ struct RowDamaged {
 
 class BarVerifier final {
 public:
-    explicit BarVerifier(SQLite::Database& connection) : connection_(connection) {}
+    BarVerifier(SQLite::Database& connection, const BarStore::OnChunks& on_chunks)
+        : connection_(connection), on_chunks_(on_chunks) {}
 
     BarCheck all() {
         step("the file", [this] { check_file(); });
+        step("the list of chunks", [this] {
+            total_ = static_cast<std::size_t>(
+                connection_.execAndGet("SELECT (SELECT count(*) FROM block) + (SELECT count(*) FROM chunk)")
+                    .getInt64());
+        });
         std::vector<std::pair<std::int64_t, SeriesKey>> series;
         step("the list of series", [&] { series = all_series(); });
         for (const auto& [id, key] : series) {
@@ -61,6 +68,9 @@ private:
         try {
             check();
         } catch (const SQLite::Exception& error) {
+            if (error.getErrorCode() == SQLITE_INTERRUPT) {
+                throw;
+            }
             unread_.push_back({UtcTime::min(), UtcTime::max()});
             add({}, fmt::format("{} cannot be read further: {}", what, error.what()));
         }
@@ -109,6 +119,9 @@ private:
         std::optional<int> last_part;
         std::optional<std::int64_t> last_stamp;
         while (row.executeStep()) {
+            if (on_chunks_) {
+                on_chunks_(++read_, total_);
+            }
             const int part = row.getColumn(0).getInt();
             check_.chunks += last_part == part ? 0 : 1;
             last_part = part;
@@ -189,6 +202,10 @@ private:
     }
 
     SQLite::Database& connection_;
+    const BarStore::OnChunks& on_chunks_;
+    /// Blocks of chunks, all together and read so far.
+    std::size_t total_{0};
+    std::size_t read_{0};
     BarCheck check_{};
     std::optional<std::int64_t> series_{};
     std::optional<SeriesKey> key_{};
@@ -209,27 +226,33 @@ std::uintmax_t size_on_disk(const std::filesystem::path& file) {
 
 }  // namespace
 
-Result<BarCheck> BarStore::verify() {
+Result<BarCheck> BarStore::verify(const Database::Poll& poll, const OnChunks& on_chunks) {
     BarCheck check;
-    const auto done = database_->read("verify the bars", [&](SQLite::Database& connection) -> Result<void> {
-        check = BarVerifier(connection).all();
-        return {};
-    });
+    const auto done = database_->read(
+        "verify the bars",
+        [&](SQLite::Database& connection) -> Result<void> {
+            check = BarVerifier(connection, on_chunks).all();
+            return {};
+        },
+        poll);
     return done ? Result<BarCheck>(std::move(check)) : Result<BarCheck>(done.error());
 }
 
-Result<Compacted> BarStore::compact() {
+Result<Compacted> BarStore::compact(const Database::Poll& poll) {
     Compacted compacted{.bytes_before = size_on_disk(file())};
-    const auto freed = database_->write("free earlier versions", [&](SQLite::Database& connection) -> Result<void> {
-        compacted.changes_freed =
-            static_cast<std::size_t>(connection.execAndGet("SELECT count(*) FROM change").getInt64());
-        connection.exec("DELETE FROM change");
-        return {};
-    });
+    const auto freed = database_->write(
+        "free earlier versions",
+        [&](SQLite::Database& connection) -> Result<void> {
+            compacted.changes_freed =
+                static_cast<std::size_t>(connection.execAndGet("SELECT count(*) FROM change").getInt64());
+            connection.exec("DELETE FROM change");
+            return {};
+        },
+        Durability::synced, std::nullopt, poll);
     if (!freed) {
         return freed.error();
     }
-    for (const auto& done : {database_->vacuum(), database_->empty_log()}) {
+    for (const auto& done : {database_->compact(poll), database_->empty_log()}) {
         if (!done) {
             return done.error();
         }

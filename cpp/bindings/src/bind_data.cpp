@@ -51,6 +51,7 @@ void bind_request(py::module_& module) {
         .field<&LoadRequest::end_date>("end_date")
         .field<&LoadRequest::mode>("mode")
         .field<&LoadRequest::refresh>("refresh")
+        .field<&LoadRequest::priority>("priority")
         .field<&LoadRequest::operation_id>("operation_id")
         .field<&LoadRequest::parent_id>("parent_id")
         .field<&LoadRequest::resume>("resume");

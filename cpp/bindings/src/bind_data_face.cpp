@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <ktrdr/data/check_import.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
 #include "convert.hpp"
@@ -61,6 +62,7 @@ void bind_requests(py::module_& module) {
         .field<&LoadManyRequest::end_date>("end_date")
         .field<&LoadManyRequest::mode>("mode")
         .field<&LoadManyRequest::at_once>("at_once")
+        .field<&LoadManyRequest::priority>("priority")
         .field<&LoadManyRequest::parent_id>("parent_id");
     add_series_fields(many);
     add_check_fields(many);
@@ -103,6 +105,13 @@ std::size_t delete_series(DataManager& self, const std::string& provider, const 
     return unwrap(self.delete_series(unwrap(self.stored_key(provider, request)))).bars;
 }
 
+/// Of a file, or of a folder.
+template <auto check, class Request>
+void refuse_import(const Request& request, const Token& token) {
+    unwrap(check(request, unwrap(Runtime::instance())->data_services().clock.utc_now(),
+                 token.value_or(CancellationToken{})));
+}
+
 }  // namespace
 
 py::list to_python(const LoadedMany& loaded) {
@@ -120,6 +129,11 @@ py::list to_python(const LoadedMany& loaded) {
 void bind_data_face(py::module_& module, DataManagerClass& manager) {
     bind_requests(module);
     bind_new_file(module);
+    module.def("check_import", &refuse_import<check_import, ImportRequest>, py::arg("request"), py::arg("token"),
+               py::call_guard<GilReleased>(), "Refuse what an import would refuse of the file; nothing is made.");
+    module.def("check_import_folder", &refuse_import<check_import_folder, ImportFolderRequest>, py::arg("request"),
+               py::arg("token"), py::call_guard<GilReleased>(),
+               "Refuse a folder of which an import would store nothing; nothing is made.");
     manager
         .def("export_csv", &started<&DataManager::export_csv, ExportRequest>, py::arg("request"), py::arg("token"),
              py::call_guard<GilReleased>())

@@ -2,10 +2,11 @@
 
 #include <pybind11/stl.h>
 
-#include <ktrdr/base/text.hpp>
+#include <ktrdr/runtime/runtime.hpp>
 
 #include "convert.hpp"
 #include "gil.hpp"
+#include "handle.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -37,30 +38,11 @@ py::list changes_of(const DataManager& self, const SeriesRequest& request) {
     return all;
 }
 
-py::tuple verify_bars(const DataManager& self) {
-    BarCheck check;
-    {
-        const GilReleased released;
-        check = unwrap(self.verify());
-    }
-    py::list damage;
-    for (const BarDamage& one : check.damage) {
-        const bool known = one.series.has_value();
-        damage.append(py::make_tuple(
-            known ? shown_utf8(one.series->provider) : "", known ? shown_utf8(one.series->symbol) : "",
-            known ? std::string(one.series->timeframe.name()) : "", one.chunk, shown_utf8(one.what),
-            known ? shown_utf8(one.series->what_to_show) : "", known ? shown_utf8(one.series->session) : ""));
-    }
-    return py::make_tuple(check.series, check.chunks, check.bars, check.ledger_entries, check.versions, damage);
-}
-
-py::tuple compact_bars(DataManager& self) {
-    Compacted compacted;
-    {
-        const GilReleased released;
-        compacted = unwrap(self.compact());
-    }
-    return py::make_tuple(compacted.bytes_before, compacted.bytes_after, compacted.changes_freed);
+template <auto start>
+Handle started(DataManager& self, std::string parent_id, const std::optional<CancellationToken>& token) {
+    Handle handle(unwrap((self.*start)(std::move(parent_id), token.value_or(CancellationToken{}))));
+    unwrap(Runtime::instance())->wake_tender();
+    return handle;
 }
 
 }  // namespace
@@ -73,10 +55,10 @@ void bind_keeping(DataManagerClass& manager) {
         .def(
             "forget", [](DataManager& self, const LoadRequest& request) { return unwrap(self.forget(request)); },
             py::arg("request"), py::call_guard<GilReleased>(), "How many bars were dropped.")
-        .def("verify", &verify_bars,
-             "Counts of series, chunks, bars, ledger entries and versions, and of each damage its provider, symbol, "
-             "timeframe, chunk, words, what is shown and session.")
-        .def("compact", &compact_bars, "Bytes before and after, changes freed.");
+        .def("verify", &started<&DataManager::verify>, py::arg("parent_id"), py::arg("token"),
+             py::call_guard<GilReleased>())
+        .def("compact", &started<&DataManager::compact>, py::arg("parent_id"), py::arg("token"),
+             py::call_guard<GilReleased>());
 }
 
 }  // namespace ktrdr::bindings

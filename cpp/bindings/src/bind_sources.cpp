@@ -85,9 +85,18 @@ std::optional<std::int64_t> edge(const SourceAsk& ask, UtcTime TimeRange::* memb
 }
 
 /// Errors are answers, too: whoever gave it is told by the load.
-void answer_bars(SourceAsk& self, const std::optional<BarsView>& bars, Text partial, const GivenDropped& dropped) {
+void answer_bars(SourceAsk& self, const std::optional<BarsView>& bars, Text partial, const GivenDropped& dropped,
+                 const std::optional<std::string>& now) {
     const GilReleased released;
     SourceAnswer answer;
+    if (now) {
+        const auto clock = parse_time("now", *now);
+        if (!clock) {
+            self.answer(fail(Errc::protocol, fmt::format("{}: {}", self.question().asked, clock.error().message)));
+            return;
+        }
+        answer.provider_now = *clock;
+    }
     if (bars) {
         answer.bars = *bars->own();
     }
@@ -144,8 +153,8 @@ void bind_ask(py::module_& module) {
             "The provider knows the symbol, and what it stands for, where it says.")
         .def("answer_first", &answer_first, py::arg("time"), py::call_guard<GilReleased>(),
              "The oldest bar's start, ISO 8601, or None.")
-        .def("answer_bars", &answer_bars, py::arg("bars"), py::arg("partial"), py::arg("dropped"),
-             "Bars, why there may be more, and rows that cannot be used.")
+        .def("answer_bars", &answer_bars, py::arg("bars"), py::arg("partial"), py::arg("dropped"), py::arg("now"),
+             "Bars, why there may be more, rows that cannot be used, and what the provider's clock said.")
         .def(
             "fail",
             [](SourceAsk& self, const std::string& code, const Text& message, const py::dict& context) {

@@ -50,6 +50,7 @@ Result<OwnBars> CsvFile::read(const Timeframe& timeframe, UtcTime now, const Can
                               const std::function<void(std::int64_t)>& on_bytes) const {
     const std::string name = path_.filename().string();
     CsvReader reader(name);
+    reader.expect(static_cast<std::size_t>(size_));
     std::vector<char> piece(piece_size);
     std::int64_t bytes = 0;
     for (;;) {

@@ -36,8 +36,8 @@ bool is_storage(Errc code) {
 /// What a tail of a series without bars begins with.
 constexpr std::chrono::days first_tail{30};
 
-/// Bars that are stored are looked for so far before and behind what is missing.
-constexpr std::chrono::days neighbourhood{10};
+/// Clocks that differ by more are told of.
+constexpr std::chrono::seconds most_apart{90};
 
 /// So many ranges and rows are named in a warning.
 constexpr std::size_t most_named = 20;
@@ -54,21 +54,73 @@ std::string listed(Texts texts) {
     return fmt::format("{}{}", fmt::join(texts, "; "), count > most_named ? "; …" : "");
 }
 
+/// In order, those that touch as one.
+std::vector<TimeRange> joined(std::vector<TimeRange> ranges) {
+    std::sort(ranges.begin(), ranges.end());
+    std::vector<TimeRange> all;
+    for (const TimeRange& range : ranges) {
+        if (!all.empty() && range.start <= all.back().end) {
+            all.back().end = std::max(all.back().end, range.end);
+        } else {
+            all.push_back(range);
+        }
+    }
+    return all;
+}
+
 std::vector<std::string> texts_of(const std::vector<TimeRange>& ranges) {
     std::vector<std::string> texts(ranges.size());
     std::transform(ranges.begin(), ranges.end(), texts.begin(), text_of);
     return texts;
 }
 
+/// The newest bar, or before it what an earlier tail was to bring and did not: it begins at the newest end, and may
+/// have been stopped.
+UtcTime tail_start(UtcTime newest, const SeriesFacts& facts, const BarGrid& grid, UtcTime now) {
+    std::vector<TimeRange> failed;
+    for (const LedgerEntry& entry : facts.ledger) {
+        if (entry.outcome == AskOutcome::failed) {
+            failed.push_back(entry.range);
+        }
+    }
+    std::sort(failed.begin(), failed.end(), [](TimeRange a, TimeRange b) { return a.end > b.end; });
+    UtcTime start = newest;
+    for (const TimeRange& range : failed) {
+        if (range.end >= start || missing_ranges({range.end, start}, facts, grid, now).empty()) {
+            start = std::min(start, range.start);
+        }
+    }
+    return start;
+}
+
+LoadMeans with_traffic(LoadMeans means) {
+    if (!means.traffic) {
+        means.traffic = make_source_traffic();
+    }
+    return means;
+}
+
 }  // namespace
 
+std::shared_ptr<SourceTraffic> make_source_traffic() {
+    return std::make_shared<SourceTraffic>();
+}
+
+struct DataLoadingJob::Place {
+    std::shared_ptr<RequestQueue::Member> member;
+    Asker asker;
+};
+
 DataLoadingJob::DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<Operation> operation)
-    : task_(std::move(task)), means_(std::move(means)), operation_(std::move(operation)) {}
+    : task_(std::move(task)), means_(with_traffic(std::move(means))), operation_(std::move(operation)) {}
 
 DataLoadingJob::~DataLoadingJob() = default;
 
 asio::awaitable<Result<BarsPtr>> DataLoadingJob::run() {
     if (task_.mode != LoadMode::local) {
+        auto member = means_.traffic->queue->join();
+        const Asker asker{member->load(), means_.priority, means_.source->describe(task_.key.timeframe).max_in_flight};
+        place_ = std::make_unique<Place>(std::move(member), asker);
         if (const auto asked = co_await ask_for_missing(); !asked) {
             co_return asked.error();
         }
@@ -130,7 +182,8 @@ Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts, const B
     TimeRange range = task_.range;
     const bool open = range.start == UtcTime::min();
     if (task_.mode == LoadMode::tail) {
-        range.start = facts.newest_bar ? *facts.newest_bar : (open ? means_.clock.utc_now() - first_tail : range.start);
+        range.start = facts.newest_bar ? tail_start(*facts.newest_bar, facts, grid, means_.clock.utc_now())
+                                       : (open ? means_.clock.utc_now() - first_tail : range.start);
         return range;
     }
     if (open && !first_) {
@@ -161,7 +214,8 @@ std::vector<TimeRange> DataLoadingJob::missing_of(TimeRange range, const SeriesF
     if (first_) {
         // A hint, no more: it may lie inside its bar's period (14:30 of the first day), or be wrong. One request before
         // it is made once; the ledger knows then.
-        const auto span = means_.source->describe(task_.key.timeframe).max_span;
+        const SourceLimits limits = means_.source->describe(task_.key.timeframe);
+        const auto span = limits.first_span > std::chrono::nanoseconds{0} ? limits.first_span : limits.max_span;
         const UtcTime earliest = std::max(*first_, UtcTime::min() + span) - span;
         for (TimeRange& one : ranges) {
             one.start = std::max(one.start, earliest);
@@ -176,7 +230,12 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_symbol(SeriesFacts facts) {
     if (facts.symbol_checked_at && is_fresh(*facts.symbol_checked_at, now)) {
         co_return Result<void>{};
     }
+    auto turn = co_await means_.traffic->queue->enter(place_->asker, operation_->token());
+    if (!turn) {
+        co_return turn.error();
+    }
     auto valid = co_await means_.source->validate_symbol(task_.key.symbol, task_.key.timeframe, call());
+    turn->reset();
     if (!valid) {
         co_return valid.error();
     }
@@ -196,7 +255,12 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_first_timestamp(SeriesFacts 
         first_ = facts.first_timestamp->time;
         co_return Result<void>{};
     }
+    auto turn = co_await means_.traffic->queue->enter(place_->asker, operation_->token());
+    if (!turn) {
+        co_return turn.error();
+    }
     const auto first = co_await means_.source->first_timestamp(task_.key.symbol, task_.key.timeframe, call());
+    turn->reset();
     if (!first && is_answer(first.error().code)) {
         // The first bar only spares requests; a service that cannot say, or says what nobody can read, goes without.
         warn(fmt::format("where its bars begin is not known, and all of the range is asked for: {}",
@@ -217,18 +281,17 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_first_timestamp(SeriesFacts 
 asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRange> missing, SeriesFacts known,
                                                             BarGrid grid) {
     enter(LoadStep::segments);
-    const SourceLimits limits = means_.source->describe(task_.key.timeframe);
-    const auto loader = std::make_shared<SegmentLoader>(SegmentLoader::Means{
-        .known = known,
-        .task = task_,
-        .load = means_,
-        .operation = operation_,
-        .grid = grid,
-        .call = call(),
-        .most_in_flight = limits.max_in_flight,
-        .plan = [this, grid, limits](
-                    std::vector<TimeRange> ranges) { return plan_segments(std::move(ranges), grid, limits.max_span); },
-        .announce = [this](const LoadedSegments& loaded) { announce(loaded); }});
+    const auto loader = std::make_shared<SegmentLoader>(
+        SegmentLoader::Means{.known = known,
+                             .task = task_,
+                             .load = means_,
+                             .operation = operation_,
+                             .grid = grid,
+                             .call = call(),
+                             .limits = means_.source->describe(task_.key.timeframe),
+                             .asker = place_->asker,
+                             .traffic = means_.traffic,
+                             .announce = [this](const LoadedSegments& loaded) { announce(loaded); }});
     announce(loader->loaded());
     co_await loader->load(std::move(missing));
     segment_error_ = loader->loaded().first_error;
@@ -236,28 +299,6 @@ asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRang
         co_return ended;
     }
     co_return co_await warn_of_breaks();
-}
-
-asio::awaitable<Result<std::vector<AskedSegment>>> DataLoadingJob::plan_segments(std::vector<TimeRange> missing,
-                                                                                 BarGrid grid,
-                                                                                 std::chrono::nanoseconds span) {
-    const auto around =
-        std::min<std::chrono::nanoseconds>(neighbourhood + 10 * task_.key.timeframe.shortest(), span / 4);
-    std::function<Result<std::vector<AskedSegment>>()> plan = [store = means_.store, key = task_.key,
-                                                               missing = std::move(missing), grid, span,
-                                                               around]() -> Result<std::vector<AskedSegment>> {
-        std::vector<MissingRun> runs;
-        for (const TimeRange& range : missing) {
-            const auto stored = store->read(key, {std::max(range.start, UtcTime::min() + around) - around,
-                                                  std::min(range.end, UtcTime::max() - around) + around});
-            if (!stored) {
-                return stored.error();
-            }
-            runs.push_back(run_of(range, *stored, grid));
-        }
-        return cut_into_segments(runs, span);
-    };
-    co_return co_await run_on(means_.compute, std::move(plan));
 }
 
 Result<void> DataLoadingJob::summarise(const LoadedSegments& loaded, const BarGrid& grid) const {
@@ -271,13 +312,14 @@ Result<void> DataLoadingJob::summarise(const LoadedSegments& loaded, const BarGr
     if (!loaded.first_error) {
         return {};
     }
-    if (loaded.committed == 0 || is_storage(loaded.first_error->code) || is_stop(loaded.first_error->code)) {
+    const auto committed = static_cast<std::size_t>(loaded.committed);
+    if (committed == 0 || is_storage(loaded.first_error->code) || is_stop(loaded.first_error->code)) {
         return *loaded.first_error;
     }
-    std::vector<TimeRange> missing = loaded.missing;
-    std::sort(missing.begin(), missing.end());
-    warn(fmt::format("{} of {} segments did not come ({}); missing: {}. Load again to ask for them", missing.size(),
-                     loaded.planned, loaded.first_error->message, fmt::join(texts_of(missing), ", ")));
+    const std::vector<TimeRange> missing = joined(loaded.missing);
+    warn(fmt::format("{} of {} segments did not come ({}); missing: {}. Load again to ask for them",
+                     std::max<std::size_t>(loaded.planned, committed + 1) - committed, loaded.planned,
+                     loaded.first_error->message, fmt::join(texts_of(missing), ", ")));
     return {};
 }
 
@@ -299,7 +341,9 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
                          rows.size() == 1 ? "row was left out" : "rows were left out", listed(rows)));
     }
     if (loaded.brought_late > 0) {
-        warn(fmt::format("answers came short of what was asked for: {} bars came by further requests for the rest",
+        warn(fmt::format("answers {}: {} bars came by further requests for the rest",
+                         loaded.refused_once ? "were refused, or came short of what was asked for"
+                                             : "came short of what was asked for",
                          loaded.brought_late));
     }
     if (loaded.revised > 0) {
@@ -314,6 +358,19 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
                         "them was told without it",
                         loaded.off_grid.size(), task_.key.symbol,
                         format_time(*std::min_element(loaded.off_grid.begin(), loaded.off_grid.end()))));
+    }
+    if (const auto apart = std::chrono::abs(loaded.clocks_apart); apart > most_apart) {
+        warn(
+            fmt::format("the clock of {} is {:.0f} s {} this machine's: which bars are closed is told by this one, so "
+                        "set the one that is wrong",
+                        task_.key.provider, std::chrono::duration<double>(apart).count(),
+                        loaded.clocks_apart > apart * 0 ? "ahead of" : "behind"));
+    }
+    if (loaded.stamped_inside) {
+        warn(
+            fmt::format("bars came stamped inside of their periods ({} for example) and are stored under 00:00 UTC of "
+                        "their date: the source should convert its stamps",
+                        format_time(*loaded.stamped_inside)));
     }
     // Without a calendar nobody knows whether anything should be there, nor does anybody before the first bar.
     const UtcTime begin = first_ ? grid.floor(*first_) : UtcTime::min();

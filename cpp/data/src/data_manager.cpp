@@ -42,6 +42,9 @@ json::object parameters_of(const LoadRequest& request) {
     if (request.checks.validate) {
         parameters["validate"] = true;
     }
+    if (request.priority != 0) {
+        parameters["priority"] = request.priority;
+    }
     return parameters;
 }
 
@@ -77,6 +80,7 @@ DataManager::DataManager(DataServices services, std::shared_ptr<Storage> storage
       source_(std::move(source)),
       provider_(source_ ? source_->provider() : IbDataAdapter::provider_name),
       calendars_(std::move(calendars)),
+      traffic_(make_source_traffic()),
       storage_(std::move(storage)),
       store_(std::make_shared<BarStore>(storage_->database())),
       jobs_(services.registry, services.io_executor, services.clock) {}
@@ -142,8 +146,9 @@ DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shar
     job.options.context = progress_context(task);
     // The work outlives neither the services nor what it shares; the manager itself may go before it ends.
     job.work = [services = services_, task = std::move(task), store = std::move(store), source = source_,
-                calendars = calendars_](std::shared_ptr<Operation> operation, OperationDone done) {
-        LoadMeans means{services.compute, services.store, services.clock, store, source, calendars};
+                calendars = calendars_, traffic = traffic_,
+                priority = request.priority](std::shared_ptr<Operation> operation, OperationDone done) {
+        LoadMeans means{services.compute, services.store, services.clock, store, source, traffic, priority, calendars};
         auto loading = std::make_shared<DataLoadingJob>(task, std::move(means), std::move(operation));
         spawn_work(services.io, run_job(std::move(loading), task.key), std::move(done), "loading bars");
     };

@@ -1,9 +1,86 @@
 // What a data manager does to keep stored bars whole.
 
+#include <fmt/format.h>
+
+#include <ktrdr/base/json.hpp>
+#include <ktrdr/base/text.hpp>
+#include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/data/data_manager.hpp>
+
+#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+constexpr const char* verify_type = "data_verify";
+constexpr const char* compact_type = "data_compact";
+
+/// `Verifying ktrdr.db [12/40]`, in blocks of bars, or `Compacting ktrdr.db`.
+class KeepingProgressRenderer final : public ProgressRenderer {
+public:
+    [[nodiscard]] std::string render_message(const ProgressState& state) const override {
+        const bool reads = text_or_empty(state.context, "operation") == verify_type;
+        const std::string what =
+            fmt::format("{} {}", reads ? "Verifying" : "Compacting", text_or_empty(state.context, "file"));
+        if (state.percentage >= 100) {
+            return what + ": done";
+        }
+        return state.step_total > 0 ? fmt::format("{} [{}/{}]", what, state.step_current, state.step_total) : what;
+    }
+};
+
+/// What is asked while SQLite works.
+Database::Poll wanted(const StoreMeans& means, const char* doing) {
+    return [token = means.operation->token(), doing] { return token.check(doing); };
+}
+
+json::object fields_of(const BarCheck& check) {
+    json::array damage;
+    for (const BarDamage& one : check.damage) {
+        const bool known = one.series.has_value();
+        damage.push_back({{"provider", known ? shown_utf8(one.series->provider) : ""},
+                          {"symbol", known ? shown_utf8(one.series->symbol) : ""},
+                          {"timeframe", known ? std::string(one.series->timeframe.name()) : ""},
+                          {"what_to_show", known ? shown_utf8(one.series->what_to_show) : ""},
+                          {"session", known ? shown_utf8(one.series->session) : ""},
+                          {"chunk", one.chunk},
+                          {"what", shown_utf8(one.what)}});
+    }
+    return {{"series", check.series},     {"chunks", check.chunks},
+            {"bars", check.bars},         {"ledger_entries", check.ledger_entries},
+            {"versions", check.versions}, {"damage", std::move(damage)}};
+}
+
+asio::awaitable<Result<json::object>> verify_bars(StoreMeans means) {
+    means.operation->progress().enter(0);
+    std::function<Result<json::object>()> read = [means]() -> Result<json::object> {
+        const auto tell = [&means](std::size_t done, std::size_t all) {
+            const auto count = static_cast<std::int64_t>(done);
+            means.operation->progress().outer().store(
+                {.current = count, .total = static_cast<std::int64_t>(all), .items = count});
+        };
+        const auto check = means.store->verify(wanted(means, "verifying the bars"), tell);
+        return check ? Result<json::object>(fields_of(*check)) : Result<json::object>(check.error());
+    };
+    co_return co_await run_on(means.compute, std::move(read));
+}
+
+asio::awaitable<Result<json::object>> compact_bars(StoreMeans means) {
+    means.operation->progress().enter(0);
+    std::function<Result<json::object>()> write = [means]() -> Result<json::object> {
+        const auto compacted = means.store->compact(wanted(means, "compacting the database"));
+        if (!compacted) {
+            return compacted.error();
+        }
+        return json::object{{"bytes_before", compacted->bytes_before},
+                            {"bytes_after", compacted->bytes_after},
+                            {"changes_freed", compacted->changes_freed}};
+    };
+    co_return co_await run_on(means.store_executor, std::move(write));
+}
 
 /// What `act` makes of a store and of the series that was found in it.
 template <class Act>
@@ -49,14 +126,40 @@ Result<std::size_t> DataManager::forget(const LoadRequest& request) {
         });
 }
 
-Result<BarCheck> DataManager::verify() const {
-    const auto open_store = store();
-    return open_store ? (*open_store)->verify() : Result<BarCheck>(open_store.error());
+Result<std::shared_ptr<Operation>> DataManager::start_keeping(
+    const char* type, std::string parent_id, CancellationToken token,
+    std::function<asio::awaitable<Result<json::object>>(StoreMeans)> work) {
+    auto open_store = store();
+    if (!open_store) {
+        return open_store.error();
+    }
+    OperationSpec spec;
+    spec.type = type;
+    spec.parent_id = std::move(parent_id);
+    spec.parameters = {{"file", database_path_.filename().string()}};
+    // Nothing of it is worth more than its answer.
+    spec.store = services_.registry.memory();
+    ExecuteOptions options;
+    options.cancellation_token = std::move(token);
+    options.renderer = std::make_shared<KeepingProgressRenderer>();
+    options.steps = {ProgressStep{.name = type == verify_type ? "read bars" : "write file"}};
+    options.context = spec.parameters;
+    options.context["operation"] = spec.type;
+    OperationWork run = [services = services_, store = std::move(*open_store), work = std::move(work)](
+                            std::shared_ptr<Operation> operation, OperationDone done) {
+        StoreMeans means{services.compute, services.store, services.clock, store, std::move(operation)};
+        spawn_work(services.io, work(std::move(means)), std::move(done), "looking after the file");
+    };
+    return run_operation(services_.registry, services_.io_executor, std::move(spec), std::move(run),
+                         std::move(options));
 }
 
-Result<Compacted> DataManager::compact() {
-    const auto open_store = store();
-    return open_store ? (*open_store)->compact() : Result<Compacted>(open_store.error());
+Result<std::shared_ptr<Operation>> DataManager::verify(std::string parent_id, CancellationToken token) {
+    return start_keeping(verify_type, std::move(parent_id), std::move(token), verify_bars);
+}
+
+Result<std::shared_ptr<Operation>> DataManager::compact(std::string parent_id, CancellationToken token) {
+    return start_keeping(compact_type, std::move(parent_id), std::move(token), compact_bars);
 }
 
 }  // namespace ktrdr

@@ -48,8 +48,8 @@ asio::awaitable<void> end_of(std::shared_ptr<Operation> operation, Executor& io)
     co_await awaited<bool>(listen);
 }
 
-/// The watch list in work: a queue that a number of lanes take from. Each load takes part in the turns of its source
-/// with as many requests as any other, so a long series never keeps the others waiting.
+/// The watch list in work: a queue that a number of lanes take from. The loads' requests wait in the source's one
+/// queue, which serves the loads in turn.
 struct WatchList {
     std::shared_ptr<DataManager> manager;
     std::shared_ptr<Operation> operation;
@@ -156,7 +156,7 @@ Result<std::shared_ptr<Operation>> DataManager::load_many(LoadManyRequest reques
             return fail(Errc::invalid_argument, fmt::format("{}: at least one is needed", field), {{"field", field}});
         }
     }
-    if (request.at_once == 0) {
+    if (request.at_once && *request.at_once == 0) {
         return fail(Errc::invalid_argument, "at_once must be at least 1, not 0", {{"field", "at_once"}});
     }
     std::vector<LoadRequest> requests;
@@ -168,7 +168,8 @@ Result<std::shared_ptr<Operation>> DataManager::load_many(LoadManyRequest reques
                             .end_date = request.end_date,
                             .mode = request.mode,
                             .series = request.series,
-                            .checks = request.checks};
+                            .checks = request.checks,
+                            .priority = request.priority};
             const auto task = check_request(one, provider_, services_.clock.utc_now());
             if (!task) {
                 return task.error();
@@ -198,9 +199,10 @@ Result<std::shared_ptr<Operation>> DataManager::load_many(LoadManyRequest reques
     options.renderer = std::make_shared<ManyProgressRenderer>();
     options.steps = {ProgressStep{.name = "load series"}};
     options.context = {{"operation", spec.type}};
+    const std::size_t lanes = request.at_once.value_or(requests.size());
     OperationWork run = [self = shared_from_this(), io = &services_.io, executor = &services_.io_executor,
                          requests = std::move(requests),
-                         at_once = request.at_once](std::shared_ptr<Operation> operation, OperationDone done) {
+                         at_once = lanes](std::shared_ptr<Operation> operation, OperationDone done) {
         const auto list = std::make_shared<WatchList>(self, operation, *executor, requests,
                                                       std::vector<std::optional<LoadedOne>>(requests.size()));
         for (LoadRequest& one : list->requests) {

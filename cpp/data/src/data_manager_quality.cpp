@@ -18,7 +18,8 @@ EvidenceKind kind_of(AskOutcome outcome) {
     switch (outcome) {
         case AskOutcome::bars: return EvidenceKind::bars;
         case AskOutcome::empty: return EvidenceKind::empty;
-        case AskOutcome::unconfirmed: return EvidenceKind::unconfirmed;
+        case AskOutcome::unconfirmed:
+        case AskOutcome::silent: return EvidenceKind::unconfirmed;
         case AskOutcome::failed: return EvidenceKind::failed;
         case AskOutcome::denied: break;
     }
@@ -79,7 +80,7 @@ Result<void> exchange(BarStore& store, const SeriesKey& key, const Bars& before,
                                 key.symbol, key.timeframe.name()),
                     {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}});
     }
-    const auto done = store.commit_segment(key, {range, after, {}, {}, {}});
+    const auto done = store.commit_segment(key, {.range = range, .bars = after});
     return done ? Result<void>{} : Result<void>(done.error());
 }
 

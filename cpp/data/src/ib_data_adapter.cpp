@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <string_view>
 
+#include <ktrdr/adapter/service_errors.hpp>
 #include <ktrdr/data/ib_answers.hpp>
+#include <ktrdr/http/date.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 #include <ktrdr/coroutines/run_on.hpp>
@@ -59,6 +63,43 @@ TimeRange at_least_a_day(TimeRange segment) {
     return {std::min(segment.start, segment.end - day), segment.end};
 }
 
+constexpr const char* bars_endpoint = "/data/historical";
+constexpr std::string_view arrow_stream = "application/vnd.apache.arrow.stream";
+/// A service that knows only JSON does not look.
+constexpr const char* bar_formats = "application/vnd.apache.arrow.stream, application/json;q=0.5";
+/// A stream does not say of which series it is, and bars other than the usual ones have to.
+constexpr const char* told_formats = "application/json";
+
+/// Whether the answer says that it is such a stream, with parameters or without.
+bool is_arrow(const Response& response) {
+    const std::string* const header = find_header(response.headers, "Content-Type");
+    if (header == nullptr) {
+        return false;
+    }
+    std::string type = header->substr(0, header->find_first_of("; \t"));
+    std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::tolower(c); });
+    return type == arrow_stream;
+}
+
+Result<SourceAnswer> read_answer(const Response& response, const BarsWanted& wanted, const std::string& asked,
+                                 Asked request, const SourceCall& call) {
+    if (is_arrow(response)) {
+        return read_historical_arrow(response.body, wanted, asked, call.token);
+    }
+    if (auto read = read_usual_historical(response.body, wanted, asked, call.token)) {
+        return std::move(*read);
+    }
+    const auto answer = json_answer("", std::move(request), response);
+    if (answer) {
+        return read_historical(*answer, wanted, asked, call.token);
+    }
+    Error error = answer.error();
+    if (!call.operation_id.empty()) {
+        error.context["operation_id"] = call.operation_id;
+    }
+    return error;
+}
+
 }  // namespace
 
 ServiceIdentity IbDataAdapter::identity() {
@@ -69,7 +110,9 @@ IbDataAdapter::IbDataAdapter(std::shared_ptr<AsyncServiceAdapter> service, Execu
     : service_(std::move(service)), turns_(service_->max_connections()), compute_(compute), clock_(clock) {}
 
 SourceLimits IbDataAdapter::describe(const Timeframe& timeframe) const {
-    return {.max_span = request_span(timeframe), .max_in_flight = 3};
+    // Twice the usual is tried where requests cost much for themselves.
+    const std::chrono::nanoseconds first = request_span(timeframe);
+    return {.max_span = 2 * first, .max_in_flight = service_->max_connections(), .first_span = first};
 }
 
 asio::awaitable<Result<json::value>> IbDataAdapter::get(std::string endpoint, SourceCall call) {
@@ -86,6 +129,15 @@ asio::awaitable<Result<json::value>> IbDataAdapter::post(std::string endpoint, j
         co_return turn.error();
     }
     co_return co_await service_->call_post(std::move(endpoint), std::move(body), options_of(call));
+}
+
+asio::awaitable<Result<Response>> IbDataAdapter::post_for_bars(json::value body, SourceCall call) {
+    const auto turn = co_await turns_.enter(call.token);
+    if (!turn) {
+        co_return turn.error();
+    }
+    const char* const formats = call.kind.usual() ? bar_formats : told_formats;
+    co_return co_await service_->call_post_for(formats, bars_endpoint, std::move(body), options_of(call));
 }
 
 asio::awaitable<Result<Contract>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe,
@@ -121,17 +173,21 @@ asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, T
     // Bars that close while the answer is on its way may be half made in it.
     const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now(), range, call.kind};
     add_kind(body, call.kind);
-    auto answer = co_await post("/data/historical", std::move(body), call);
+    auto answer = co_await post_for_bars(std::move(body), call);
     if (!answer) {
         co_return answer.error();
     }
     const std::string asked =
         fmt::format("POST {}/data/historical for {} {} from {} to {}", service_->get_base_url(), symbol,
                     timeframe.name(), format_time(segment.start), format_time(segment.end));
-    const auto whole = std::make_shared<const json::value>(std::move(*answer));
-    const CancellationToken token = call.token;
-    std::function<Result<SourceAnswer>()> decode = [whole, wanted, asked, token] {
-        return read_historical(*whole, wanted, asked, token);
+    const auto whole = std::make_shared<const Response>(std::move(*answer));
+    std::function<Result<SourceAnswer>()> decode = [whole, wanted, asked, call, name = service_->get_service_name(),
+                                                    url = service_->get_base_url()] {
+        auto read = read_answer(*whole, wanted, asked, {name, "POST", url + bars_endpoint}, call);
+        if (read) {
+            read->provider_now = date_of(whole->headers);
+        }
+        return read;
     };
     co_return co_await run_on<SourceAnswer>(compute_, std::move(decode));
 }

@@ -8,6 +8,7 @@
 
 #include <ktrdr/base/text.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
+#include <ktrdr/data/check_import.hpp>
 
 #include "commit_own.hpp"
 
@@ -44,22 +45,27 @@ struct ReadFile {
     OwnBars bars{};
 };
 
-Result<ReadFile> read_one(const StoreMeans& means, const ImportRequest& request, const std::string& provider) {
+/// Which series the file is of, by what the store knows. Blocks on the disk.
+Result<SeriesKey> key_of(const StoreMeans& means, const ImportRequest& request, const std::string& provider) {
     const auto series = series_of(request);
     if (!series) {
         return series.error();
     }
     const auto found = find_series(*series, provider, *means.store, SeriesUse::load);
-    if (!found) {
-        return found.error();
+    return found ? Result<SeriesKey>(found->key) : Result<SeriesKey>(found.error());
+}
+
+Result<ReadFile> read_one(const ImportRequest& request, const Result<SeriesKey>& key, UtcTime now,
+                          const CancellationToken& token) {
+    if (!key) {
+        return key.error();
     }
-    const SeriesKey& key = found->key;
     const auto file = CsvFile::open(request.file);
     if (!file) {
         return file.error();
     }
-    auto bars = (*file)->read(key.timeframe, means.clock.utc_now(), means.operation->token(), [](std::int64_t) {});
-    return bars ? Result<ReadFile>(ReadFile{key, std::move(*bars)}) : Result<ReadFile>(bars.error());
+    auto bars = (*file)->read(key->timeframe, now, token, [](std::int64_t) {});
+    return bars ? Result<ReadFile>(ReadFile{*key, std::move(*bars)}) : Result<ReadFile>(bars.error());
 }
 
 json::object failure_of(const fs::path& file, const Error& error) {
@@ -89,6 +95,13 @@ struct Tally {
     }
 };
 
+Error nothing_stored(const fs::path& folder, json::array failed) {
+    const std::string shown = shown_utf8(folder.native());
+    std::string words = fmt::format("not one of the {} files of {} could be stored; the first: {}", failed.size(),
+                                    shown, std::string_view(failed.front().at("message").get_string()));
+    return fail(Errc::invalid_argument, std::move(words), {{"folder", shown}, {"failed", std::move(failed)}});
+}
+
 Result<json::object> outcome_of(const StoreMeans& means, const fs::path& folder, Tally tally) {
     const std::size_t files = tally.stored.size() + tally.failed.size();
     const std::string shown = shown_utf8(folder.native());
@@ -97,9 +110,7 @@ Result<json::object> outcome_of(const StoreMeans& means, const fs::path& folder,
             fmt::format("columns that no bar has are not stored: {}", fmt::join(tally.ignored, ", ")));
     }
     if (tally.stored.empty()) {
-        std::string words = fmt::format("not one of the {} files of {} could be stored; the first: {}", files, shown,
-                                        std::string_view(tally.failed.front().at("message").get_string()));
-        return fail(Errc::invalid_argument, std::move(words), {{"folder", shown}, {"failed", tally.failed}});
+        return nothing_stored(folder, std::move(tally.failed));
     }
     if (!tally.failed.empty()) {
         means.operation->add_warning(fmt::format("{} of {} files are not stored", tally.failed.size(), files));
@@ -154,7 +165,7 @@ asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportF
         means.operation->progress().outer().store(
             {.current = done, .total = static_cast<std::int64_t>(files.size()), .items = done});
         std::function<Result<ReadFile>()> read = [means, one = named(file, request.timeframe, provider), provider] {
-            return read_one(means, one, provider);
+            return read_one(one, key_of(means, one, provider), means.clock.utc_now(), means.operation->token());
         };
         auto came = co_await run_on(means.compute, std::move(read));
         if (const auto alive = means.operation->token().check("importing"); !alive) {
@@ -175,6 +186,36 @@ asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportF
         tally.add(file, std::move(*stored));
     }
     co_return outcome_of(means, request.folder, std::move(tally));
+}
+
+Result<void> check_import(const ImportRequest& request, UtcTime now, const CancellationToken& token) {
+    const auto read = read_one(request, check_series(request, {}), now, token);
+    return read ? Result<void>() : Result<void>(read.error());
+}
+
+Result<void> check_import_folder(const ImportFolderRequest& request, UtcTime now, const CancellationToken& token) {
+    if (request.timeframe) {
+        if (const auto known = Timeframe::parse(*request.timeframe); !known) {
+            return known.error();
+        }
+    }
+    const auto files = csv_files_of(request.folder);
+    if (!files) {
+        return files.error();
+    }
+    json::array failed;
+    for (const fs::path& file : *files) {
+        const ImportRequest one = named(file, request.timeframe, {});
+        const auto read = read_one(one, check_series(one, {}), now, token);
+        if (read) {
+            return {};
+        }
+        if (const auto alive = token.check("reading the folder"); !alive) {
+            return alive;
+        }
+        failed.push_back(failure_of(file, read.error()));
+    }
+    return nothing_stored(request.folder, std::move(failed));
 }
 
 }  // namespace ktrdr

@@ -30,9 +30,6 @@ bool has_period(TimeRange range, const BarGrid& grid) {
     return stamp < range.end;
 }
 
-/// So many bars are asked for again where a missing range meets what is stored.
-constexpr std::size_t overlap = 3;
-
 }  // namespace
 
 std::vector<TimeRange> missing_ranges(TimeRange range, const SeriesFacts& known, const BarGrid& grid, UtcTime now) {
@@ -58,43 +55,6 @@ std::vector<TimeRange> missing_ranges(TimeRange range, const SeriesFacts& known,
     }
     std::erase_if(missing, [&grid](const TimeRange& part) { return !has_period(part, grid); });
     return missing;
-}
-
-MissingRun run_of(TimeRange missing, const Bars& around, const BarGrid& grid) {
-    MissingRun run{.missing = missing, .asked = missing};
-    const Bars before = around.slice({UtcTime::min(), missing.start});
-    const Bars behind = around.slice({missing.end, UtcTime::max()});
-    run.before = before.rows(before.size() - std::min(before.size(), overlap), before.size());
-    run.behind = behind.rows(0, std::min(behind.size(), overlap));
-    if (!run.before.empty()) {
-        run.asked.start = run.before.start_of(0);
-    }
-    if (!run.behind.empty()) {
-        run.asked.end = grid.end_of(run.behind.start_of(run.behind.size() - 1));
-    }
-    return run;
-}
-
-std::vector<AskedSegment> cut_into_segments(std::span<const MissingRun> runs, std::chrono::nanoseconds span) {
-    std::vector<AskedSegment> segments;
-    for (const MissingRun& run : runs) {
-        UtcTime start = run.asked.start;
-        for (UtcTime begin = run.missing.start; begin < run.missing.end; begin = start) {
-            AskedSegment segment;
-            // What would be left for a last request of stored bars alone is not asked for.
-            segment.asked = {start, run.asked.end - start > span ? start + span : run.asked.end};
-            segment.range = {begin, std::min(segment.asked.end, run.missing.end)};
-            if (segment.range.start == run.missing.start) {
-                segment.before = run.before;
-            }
-            if (segment.range.end == run.missing.end) {
-                segment.behind = run.behind.slice(segment.asked);
-            }
-            start = segment.asked.end;
-            segments.push_back(std::move(segment));
-        }
-    }
-    return segments;
 }
 
 }  // namespace ktrdr

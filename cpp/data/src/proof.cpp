@@ -71,11 +71,14 @@ std::vector<TimeRange> outside(const std::vector<UtcTime>& came, TimeRange range
     if (!head.empty() && grid.may_begin_in(head, came.front())) {
         ends.push_back(head);
     }
-    const TimeRange tail{std::max(range.start, grid.end_of(came.back())), range.end};
-    if (!tail.empty() && grid.may_begin_in(tail, came.back())) {
-        // A session's first bar may be shorter than its length says, and another begin inside of what that says.
-        const UtcTime soonest = grid.timeframe().is_intraday() ? came.back() + std::chrono::minutes{1} : tail.start;
-        ends.push_back({std::min(std::max(range.start, soonest), tail.start), tail.end});
+    // A session's first bar may be shorter than its length says, and another begin inside of what that says.
+    const bool intraday = grid.timeframe().is_intraday();
+    const UtcTime last = came.back();
+    const UtcTime soonest = intraday ? last + std::chrono::minutes{1} : grid.end_of(last);
+    const bool begins_a_session = intraday && (came.size() == 1 || grid.end_of(came[came.size() - 2]) != last);
+    const TimeRange tail{std::max(range.start, begins_a_session ? soonest : grid.end_of(last)), range.end};
+    if (!tail.empty() && grid.may_begin_in(tail, last)) {
+        ends.push_back({std::max(range.start, soonest), range.end});
     }
     return ends;
 }
@@ -100,7 +103,7 @@ std::vector<LedgerEntry> entries_of(std::vector<Doubt> doubts, TimeRange range, 
 
 }  // namespace
 
-Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, UtcTime asked_at) {
+Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, UtcTime asked_at, bool cut_off) {
     if (!answer.partial.empty() || answer.dropped.size() > most_dropped_rows) {
         return {.entries = {{range, AskOutcome::failed, asked_at}}};
     }
@@ -118,10 +121,12 @@ Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, Ut
     }
     const bool by_calendar = expected && proof.off_grid.empty();
     const std::vector<TimeRange> parts = by_calendar ? absent(*expected, came, grid) : outside(came, range, grid);
-    for (const TimeRange& part : parts) {
-        doubt(doubts, part, range, AskOutcome::unconfirmed);
-    }
     const bool any = std::any_of(came.begin(), came.end(), [range](UtcTime start) { return range.contains(start); });
+    for (const TimeRange& part : parts) {
+        const bool inside = !came.empty() && came.front() < part.start && came.back() >= part.end;
+        const bool silent = inside || (!any && !cut_off);
+        doubt(doubts, part, range, silent ? AskOutcome::silent : AskOutcome::unconfirmed);
+    }
     proof.entries = entries_of(std::move(doubts), range, any ? AskOutcome::bars : AskOutcome::empty, asked_at);
     return proof;
 }

@@ -21,6 +21,9 @@ struct Proof {
 /// answer and the end of its last. What did not come is unconfirmed, or empty where nothing can be; the periods of rows
 /// that were dropped are failed, and all of the range where the answer says that it is not whole. The answer's bars may
 /// begin before the range and end after it; they prove the more.
-[[nodiscard]] Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, UtcTime asked_at);
+/// It is silent of what lies between bars that came, and of all of a range of which it has none, unless that may
+/// have been cut off: where it lacks stored bars beside the range that it was asked for, too.
+[[nodiscard]] Proof prove(const SourceAnswer& answer, TimeRange range, const BarGrid& grid, UtcTime asked_at,
+                          bool cut_off = false);
 
 }  // namespace ktrdr

@@ -2,16 +2,13 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include <ktrdr/coroutines/run_on.hpp>
-#include <ktrdr/market/time_text.hpp>
 
 #include "answer_errors.hpp"
-#include "proof.hpp"
-#include "seam.hpp"
 #include "segment_lease.hpp"
 #include "spawned.hpp"
 
@@ -23,129 +20,170 @@ namespace asio = boost::asio;
 /// After so many refused segments in a row the rest is not asked for.
 constexpr int most_failures_in_row = 3;
 
-AskOutcome outcome_of(const Error& error) {
+/// A source that refuses so many sizes has another reason.
+constexpr int most_shrunk_in_row = 3;
+
+/// Answers of as many bars as this, twice, are no coincidence.
+constexpr std::size_t fewest_capped = 10;
+
+std::int64_t status_of(const Error& error) {
     const boost::json::value* const status = error.context.if_contains("status");
-    const bool forbidden =
-        status != nullptr && status->is_int64() && ((status->get_int64() == 401 || status->get_int64() == 403));
-    return error.code == Errc::status && forbidden ? AskOutcome::denied : AskOutcome::failed;
+    return error.code == Errc::status && status != nullptr && status->is_int64() ? status->get_int64() : 0;
 }
 
-/// Whoever writes a source may be mistaken; only bars that are in order and were asked for are taken.
-Result<SourceAnswer> checked(Result<SourceAnswer> answer, TimeRange asked, const std::string& provider) {
-    if (!answer) {
-        return answer;
-    }
-    const auto broken = [&provider](const std::string& how) {
-        return fail(Errc::protocol, fmt::format("the source {} answered {}", provider, how), {{"source", provider}});
-    };
-    if (const auto sound = answer->bars.check(); !sound) {
-        return broken("with bars that cannot be: " + sound.error().message);
-    }
-    const std::size_t came = answer->bars.size();
-    const UtcTime first = came == 0 ? UtcTime{} : answer->bars.start_of(0);
-    answer->bars = answer->bars.slice(asked);
-    if (came > 0 && answer->bars.empty()) {
-        return broken(fmt::format("with bars from {} on when it was asked for {} to {}", format_time(first),
-                                  format_time(asked.start), format_time(asked.end)));
-    }
-    std::erase_if(answer->dropped, [asked](const auto& row) { return !asked.contains(row.start); });
-    return answer;
+AskOutcome outcome_of(const Error& error) {
+    const std::int64_t status = status_of(error);
+    return status == 401 || status == 403 ? AskOutcome::denied : AskOutcome::failed;
 }
 
-/// The bars of its range, and of those beside it what is not stored.
-void take_bars(const AskedSegment& asked, const Bars& came, Segment& segment) {
-    const auto is_stored = [&asked](std::int64_t stamp) {
-        return std::binary_search(asked.before.time.begin(), asked.before.time.end(), stamp) ||
-               std::binary_search(asked.behind.time.begin(), asked.behind.time.end(), stamp);
-    };
-    segment.range = asked.asked;
-    for (std::size_t i = 0; i < came.size(); ++i) {
-        if (asked.range.contains(came.start_of(i)) || !is_stored(came.time[i])) {
-            segment.bars.push_back(came.time[i], came.open[i], came.high[i], came.low[i], came.close[i],
-                                   came.volume[i]);
-        }
-    }
+/// The source was asked too often.
+bool is_pacing(const Error& error) {
+    std::string said = error.message.substr(0, 1024);
+    std::transform(said.begin(), said.end(), said.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::int64_t status = status_of(error);
+    return status == 429 || status == 503 || said.find("pacing") != std::string::npos ||
+           said.find("rate limit") != std::string::npos;
 }
 
-/// Breaks of the basis at the ends of what is stored now, and where there are none any more.
-void judge_basis(const AskedSegment& asked, const Seam& before, const Seam& behind, UtcTime now, Segment& segment) {
-    const Bars fresh = segment.bars.slice(asked.range);
-    if (fresh.empty()) {
-        return;
-    }
-    const UtcTime first = fresh.start_of(0);
-    const bool start_unknown = !asked.before.empty() && before.kind == Seam::Kind::unknown;
-    segment.one_basis.start = start_unknown ? first + std::chrono::nanoseconds{1} : asked.range.start;
-    segment.one_basis.end = asked.range.end;
-    if (before.kind == Seam::Kind::rebased) {
-        segment.breaks.push_back({first, before.ratio, now});
-    }
-    if (behind.kind != Seam::Kind::unknown) {
-        const UtcTime next = asked.behind.start_of(0);
-        segment.one_basis.end = next + std::chrono::nanoseconds{1};
-        if (behind.kind == Seam::Kind::rebased) {
-            segment.breaks.push_back({next, 1 / behind.ratio, now});
-        }
-    }
+/// A smaller request may do better.
+bool may_be_too_much(const Error& error) {
+    const std::int64_t status = status_of(error);
+    return error.code == Errc::response_too_large || status == 400 || status == 413 || status == 422 ||
+           (error.code == Errc::host_service && !is_pacing(error));
+}
+
+bool inside(TimeRange part, TimeRange whole) {
+    return part.start >= whole.start && part.end <= whole.end;
 }
 
 }  // namespace
 
+SegmentLoader::SegmentLoader(Means means)
+    : means_(std::move(means)),
+      began_(means_.load.clock.utc_now()),
+      pace_(means_.traffic->pace_of(means_.task.key.timeframe, means_.limits)) {}
+
 asio::awaitable<void> SegmentLoader::load(std::vector<TimeRange> missing) {
-    std::vector<TimeRange> round = std::move(missing);
-    while (!round.empty() && !stopped_ && !means_.operation->token().is_cancelled()) {
-        auto planned = co_await means_.plan(std::move(round));
-        if (!planned) {
-            fail_with(planned.error());
-            co_return;
+    std::vector<TimeRange> ranges = std::move(missing);
+    if (means_.task.mode == LoadMode::tail && !ranges.empty()) {
+        to_come_from_ = ranges.front().start;
+    }
+    while (!ranges.empty() && going_on()) {
+        std::sort(ranges.begin(), ranges.end());
+        round_ = round_of(std::move(ranges));
+        tell();
+        co_await load_all();
+        for (const TimeRange& range : round_->planner->left()) {
+            loaded_.missing.push_back(range);
         }
-        co_await load_all(std::move(*planned));
-        round = std::exchange(again_, {});
+        ranges = std::exchange(again_, {});
         first_round_ = false;
+    }
+    loaded_.missing.insert(loaded_.missing.end(), ranges.begin(), ranges.end());
+    if (!ranges.empty() && !loaded_.first_error) {
+        loaded_.first_error = put_off_;
     }
 }
 
-asio::awaitable<void> SegmentLoader::load_all(std::vector<AskedSegment> segments) {
-    segments_ = std::move(segments);
-    next_ = 0;
-    loaded_.planned += segments_.size();
-    means_.announce(loaded_);
-    lanes_ = std::min(std::max<std::size_t>(means_.most_in_flight, 1), segments_.size());
-    if (lanes_ > 0) {
-        all_done_ = std::make_shared<Gate>();
-        const auto io = co_await asio::this_coro::executor;
-        const std::size_t lanes = lanes_;
-        for (std::size_t i = 0; i < lanes; ++i) {
-            asio::co_spawn(io, lane(), [self = shared_from_this()](const std::exception_ptr& thrown) {
-                if (thrown) {
-                    self->fail_with(escaped(thrown, "loading a segment"));
-                }
-                if (--self->lanes_ == 0) {
-                    self->all_done_->open();
-                }
-            });
-        }
-        co_await all_done_->wait();
+std::shared_ptr<SegmentLoader::Round> SegmentLoader::round_of(std::vector<TimeRange> missing) const {
+    const auto doubted = [this](TimeRange range) {
+        return std::any_of(means_.known.ledger.begin(), means_.known.ledger.end(), [range](const LedgerEntry& entry) {
+            const bool did_not_come = entry.outcome == AskOutcome::unconfirmed || entry.outcome == AskOutcome::silent;
+            return did_not_come && entry.range.start < range.end && range.start < entry.range.end;
+        });
+    };
+    const RequestPlanner::Order order{
+        .newest_first = means_.task.mode == LoadMode::tail,
+        .whole_units = !first_round_ || std::any_of(missing.begin(), missing.end(), doubted)};
+    auto planner = std::make_shared<RequestPlanner>(
+        missing, means_.grid, order,
+        [store = means_.load.store, key = means_.task.key](TimeRange range) { return store->read(key, range); });
+    auto round = std::make_shared<Round>();
+    round->left = planner->requests_left(pace().span);
+    round->planner = std::move(planner);
+    return round;
+}
+
+asio::awaitable<void> SegmentLoader::load_all() {
+    lanes_ = std::min(std::max<std::size_t>(means_.limits.max_in_flight, 1),
+                      round_->planner->requests_left(pace_.shortest_span()));
+    all_done_ = std::make_shared<Gate>();
+    const auto io = co_await asio::this_coro::executor;
+    const std::size_t lanes = lanes_;
+    for (std::size_t i = 0; i < lanes; ++i) {
+        asio::co_spawn(io, lane(), [self = shared_from_this()](const std::exception_ptr& thrown) {
+            if (thrown) {
+                self->fail_with(escaped(thrown, "loading a segment"));
+            }
+            if (--self->lanes_ == 0) {
+                self->all_done_->open();
+            }
+        });
     }
-    for (; next_ < segments_.size(); ++next_) {
-        loaded_.missing.push_back(segments_[next_].range);
+    if (lanes > 0) {
+        co_await all_done_->wait();
     }
 }
 
 asio::awaitable<void> SegmentLoader::lane() {
-    while (!stopped_ && next_ < segments_.size() && !means_.operation->token().is_cancelled()) {
-        co_await load_one(segments_[next_++]);
+    while (going_on()) {
+        std::shared_ptr<Turnstile::Turn> alone;
+        if (shrunk_in_row_ > 0) {
+            auto turn = co_await trying_.enter(means_.operation->token());
+            if (!turn || !going_on()) {
+                co_return;
+            }
+            if (shrunk_in_row_ > 0) {
+                alone = std::move(*turn);
+            }
+        }
+        auto next = co_await next_of(round_);
+        if (!next) {
+            if (going_on()) {
+                fail_with(next.error());
+            }
+            co_return;
+        }
+        if (!*next) {
+            co_return;
+        }
+        co_await load_one(std::move(**next));
     }
+}
+
+asio::awaitable<Result<std::optional<AskedSegment>>> SegmentLoader::next_of(std::shared_ptr<Round> round) {
+    const auto turn = co_await round->planning.enter(means_.operation->token());
+    if (!turn) {
+        co_return turn.error();
+    }
+    if (round->planner->done() || stopped_) {
+        co_return std::optional<AskedSegment>{};
+    }
+    std::function<Result<AskedSegment>()> plan = [planner = round->planner, now = pace()] {
+        return planner->next(now);
+    };
+    auto segment = co_await run_on(means_.load.compute, std::move(plan));
+    if (!segment) {
+        co_return segment.error();
+    }
+    round->left = round->planner->requests_left(pace().span);
+    ++begun_;
+    co_return std::optional(std::move(*segment));
+}
+
+RequestPlanner::Pace SegmentLoader::pace() const {
+    const auto span = pace_.span();
+    return {smaller_ ? std::min(span, *smaller_) : span, pace_.bars_for_a_request()};
 }
 
 asio::awaitable<void> SegmentLoader::load_one(AskedSegment asked) {
     const auto leased =
-        co_await lease_segment(means_.load.store, means_.task.key, asked.range, means_.operation->token());
+        co_await lease_segment(means_.load.store, means_.task.key, asked.range(), means_.operation->token());
     if (!leased) {
-        miss(asked.range, leased.error());
+        miss(asked, leased.error());
         co_return;
     }
-    const auto rest = co_await still_missing(asked.range);
+    const auto rest = co_await still_missing(asked.range());
     if (!rest) {
         fail_with(rest.error());
         co_return;
@@ -154,86 +192,145 @@ asio::awaitable<void> SegmentLoader::load_one(AskedSegment asked) {
         co_await ask(std::move(asked));
         co_return;
     }
-    auto planned = co_await means_.plan(**rest);
-    if (!planned) {
-        fail_with(planned.error());
-        co_return;
-    }
-    std::erase_if(loaded_.unconfirmed,
-                  [&asked](TimeRange part) { return part.start >= asked.range.start && part.end <= asked.range.end; });
-    loaded_.planned += planned->size();
+    std::erase_if(loaded_.unconfirmed, [&asked](TimeRange part) { return inside(part, asked.range()); });
     ++loaded_.committed;
-    means_.announce(loaded_);
-    for (AskedSegment& segment : *planned) {
-        if (stopped_) {
-            loaded_.missing.push_back(segment.range);
-        } else {
-            co_await ask(std::move(segment));
+    const auto round = round_of(**rest);
+    for (;;) {
+        auto next = co_await next_of(round);
+        if (!next) {
+            fail_with(next.error());
+            co_return;
         }
+        if (!*next) {
+            break;
+        }
+        co_await ask(std::move(**next));
     }
+    for (const TimeRange& range : round->planner->left()) {
+        loaded_.missing.push_back(range);
+    }
+    tell();
 }
 
 asio::awaitable<Result<SegmentLoader::Rest>> SegmentLoader::still_missing(TimeRange range) {
     if (means_.task.refresh) {
         co_return Rest{};
     }
-    std::function<Result<SeriesFacts>()> read = [store = means_.load.store, key = means_.task.key] {
-        return store->facts(key);
-    };
-    auto facts = co_await run_on(means_.load.compute, std::move(read));
-    if (!facts) {
-        co_return facts.error();
-    }
-    // Bars that this load has brought behind the last one make nothing else of what is missing.
-    facts->newest_bar = means_.known.newest_bar;
     const UtcTime now = means_.load.clock.utc_now();
-    auto missing = missing_ranges(range, *facts, means_.grid, now);
-    const bool as_planned = missing == missing_ranges(range, means_.known, means_.grid, now);
-    co_return as_planned ? Rest{} : Rest{std::move(missing)};
+    std::function<Result<Rest>()> look = [store = means_.load.store, key = means_.task.key, &known = means_.known,
+                                          grid = means_.grid, range, now]() -> Result<Rest> {
+        auto facts = store->facts(key);
+        if (!facts) {
+            return facts.error();
+        }
+        // Bars that this load has brought behind the last one make nothing else of what is missing.
+        facts->newest_bar = known.newest_bar;
+        auto missing = missing_ranges(range, *facts, grid, now);
+        const bool as_planned = missing == missing_ranges(range, known, grid, now);
+        return as_planned ? Rest{} : Rest{std::move(missing)};
+    };
+    co_return co_await run_on(means_.load.compute, std::move(look));
 }
 
-asio::awaitable<void> SegmentLoader::ask(AskedSegment asked) {
-    const SeriesKey& key = means_.task.key;
+asio::awaitable<void> SegmentLoader::ask(AskedSegment planned) {
+    const auto asked = std::make_shared<const AskedSegment>(std::move(planned));
     const UtcTime asked_at = means_.load.clock.utc_now();
-    const auto source = means_.load.source;
-    auto fetched = checked(co_await source->fetch(key.symbol, key.timeframe, asked.asked, means_.call), asked.asked,
-                           source->provider());
-    if (!fetched && !is_answer(fetched.error().code)) {
-        miss(asked.range, fetched.error());
+    const auto judged = co_await fetch(asked, asked_at);
+    if (!judged && !is_answer(judged.error().code)) {
+        miss(*asked, judged.error());
         co_return;
     }
     const auto segment = std::make_shared<Segment>();
-    segment->range = asked.range;
-    // An answer that lacks bars that are stored, too, says nothing of those that are not.
-    bool proves_absence = true;
-    if (fetched) {
-        const Seam before = compare(asked.before, fetched->bars);
-        const Seam behind = compare(asked.behind, fetched->bars);
-        proves_absence = (asked.before.empty() && asked.behind.empty()) || before.kind != Seam::Kind::unknown ||
-                         behind.kind != Seam::Kind::unknown;
-        for (const Seam& seam : {before, behind}) {
-            loaded_.revised += seam.kind == Seam::Kind::revised ? seam.different : 0;
-        }
-        take_bars(asked, fetched->bars, *segment);
-        judge_basis(asked, before, behind, asked_at, *segment);
-        Proof proof = prove(*fetched, asked.range, means_.grid, asked_at);
-        segment->entries = std::move(proof.entries);
-        loaded_.off_grid.insert(loaded_.off_grid.end(), proof.off_grid.begin(), proof.off_grid.end());
+    if (judged) {
+        *segment = judged->segment;
     } else {
-        segment->entries = {{asked.range, outcome_of(fetched.error()), asked_at}};
+        segment->range = asked->range();
+        for (const AskedHole& hole : asked->holes) {
+            segment->entries.push_back({hole.range, outcome_of(judged.error()), asked_at});
+        }
     }
-    std::function<Result<CommittedSegment>()> commit = [store = means_.load.store, key, segment,
-                                                        earlier = proves_absence ? began_ : UtcTime::min()] {
-        return store->commit_segment(key, *segment, earlier);
+    if (const auto from = std::exchange(to_come_from_, std::nullopt); from && *from < asked->range().start) {
+        // So that the next tail begins there, should this load not get so far.
+        segment->entries.insert(segment->entries.begin(),
+                                LedgerEntry{{*from, asked->range().start}, AskOutcome::failed, asked_at});
+    }
+    std::function<Result<CommittedSegment>()> commit = [store = means_.load.store, key = means_.task.key, segment,
+                                                        began = began_] {
+        return store->commit_segment(key, *segment, began);
     };
     const auto committed = co_await run_on(means_.load.store_executor, std::move(commit));
     if (!committed) {
         fail_with(committed.error());
-    } else if (!fetched) {
-        miss(asked.range, fetched.error());
+    } else if (!judged) {
+        miss(*asked, judged.error());
     } else {
-        note(asked, *fetched, *segment, *committed);
+        note(*asked, *judged, *committed);
     }
+}
+
+asio::awaitable<Result<Judged>> SegmentLoader::fetch(std::shared_ptr<const AskedSegment> asked, UtcTime asked_at) {
+    const auto answer = std::make_shared<Result<SourceAnswer>>(SourceAnswer{});
+    {
+        const auto turn = co_await means_.traffic->queue->enter(means_.asker, means_.operation->token());
+        if (!turn) {
+            co_return turn.error();
+        }
+        const SeriesKey& key = means_.task.key;
+        const SteadyTime sent = means_.load.clock.now();
+        const UtcTime sent_at = means_.load.clock.utc_now();
+        const auto source = means_.load.source;
+        *answer = co_await source->fetch(key.symbol, key.timeframe, asked->asked, means_.call);
+        compare_clocks(sent_at, *answer);
+        measure(**turn, *answer, means_.load.clock.now() - sent);
+    }
+    if (!*answer) {
+        co_return answer->error();
+    }
+    std::function<Result<Judged>()> look = [answer, asked, grid = means_.grid, asked_at,
+                                            provider = means_.task.key.provider] {
+        return judge(std::move(**answer), *asked, grid, asked_at, provider);
+    };
+    co_return co_await run_on(means_.load.compute, std::move(look));
+}
+
+/// The provider looked at its clock at some time between the request and its answer.
+void SegmentLoader::compare_clocks(UtcTime sent, const Result<SourceAnswer>& answer) {
+    if (!answer || !answer->provider_now) {
+        return;
+    }
+    constexpr std::chrono::seconds told_to{1};
+    const UtcTime theirs = *answer->provider_now;
+    const UtcTime came = means_.load.clock.utc_now();
+    std::chrono::nanoseconds apart{0};
+    if (theirs > came) {
+        apart = theirs - came;
+    } else if (theirs + told_to < sent) {
+        apart = theirs - sent;
+    }
+    if (std::chrono::abs(apart) > std::chrono::abs(loaded_.clocks_apart)) {
+        loaded_.clocks_apart = apart;
+    }
+}
+
+void SegmentLoader::measure(const RequestQueue::Turn& turn, const Result<SourceAnswer>& answer,
+                            RequestPace::Seconds took) {
+    if (!answer) {
+        if (is_pacing(answer.error())) {
+            turn.was_slow();
+        }
+        return;
+    }
+    const RequestPace::Speed speed = pace_.answered(answer->bars.size(), took);
+    if (speed == RequestPace::Speed::fast) {
+        turn.was_fast();
+    } else if (speed == RequestPace::Speed::slow) {
+        turn.was_slow();
+    }
+}
+
+void SegmentLoader::tell() {
+    loaded_.planned = begun_ + (round_ ? round_->left : 0);
+    means_.announce(loaded_);
 }
 
 void SegmentLoader::fail_with(Error error) {
@@ -243,8 +340,17 @@ void SegmentLoader::fail_with(Error error) {
     }
 }
 
-void SegmentLoader::miss(TimeRange range, Error error) {
-    loaded_.missing.push_back(range);
+void SegmentLoader::miss(const AskedSegment& asked, Error error) {
+    std::vector<TimeRange>& ranges = worth_another(asked, error) ? again_ : loaded_.missing;
+    for (const AskedHole& hole : asked.holes) {
+        ranges.push_back(hole.range);
+    }
+    if (&ranges == &again_) {
+        --begun_;
+        loaded_.refused_once = true;
+        put_off_ = std::move(error);
+        return;
+    }
     ++failures_in_row_;
     stopped_ = stopped_ || !is_answer(error.code) || failures_in_row_ >= most_failures_in_row;
     if (!loaded_.first_error) {
@@ -252,20 +358,43 @@ void SegmentLoader::miss(TimeRange range, Error error) {
     }
 }
 
-void SegmentLoader::note(const AskedSegment& asked, const SourceAnswer& answer, const Segment& stored,
-                         const CommittedSegment& committed) {
-    failures_in_row_ = 0;
-    ++loaded_.committed;
-    loaded_.bars += static_cast<std::int64_t>(stored.bars.size());
-    if (!answer.partial.empty()) {
-        loaded_.partial.emplace_back(asked.range, answer.partial);
+bool SegmentLoader::worth_another(const AskedSegment& asked, const Error& error) {
+    if (!going_on()) {
+        return false;
     }
-    const auto inside = [&asked](const auto& row) { return asked.range.contains(row.start); };
-    std::copy_if(answer.dropped.begin(), answer.dropped.end(), std::back_inserter(loaded_.dropped), inside);
-    const auto covers = [&asked](TimeRange part) {
-        return part.start >= asked.range.start && part.end <= asked.range.end;
+    if (is_answer(error.code) && is_pacing(error)) {
+        return first_round_ && ++failures_in_row_ < most_failures_in_row;
+    }
+    const auto span = asked.asked.end - asked.asked.start;
+    if (!may_be_too_much(error) || span <= pace_.shortest_span()) {
+        return false;
+    }
+    // It was sent before others were refused.
+    if (smaller_ && span / 2 >= *smaller_) {
+        return true;
+    }
+    smaller_ = std::max(pace_.shortest_span(), span / 2);
+    return ++shrunk_in_row_ <= most_shrunk_in_row;
+}
+
+void SegmentLoader::note(const AskedSegment& asked, const Judged& judged, const CommittedSegment& committed) {
+    failures_in_row_ = 0;
+    shrunk_in_row_ = 0;
+    ++loaded_.committed;
+    loaded_.bars += static_cast<std::int64_t>(judged.segment.bars.size());
+    const auto in_a_hole = [&asked](UtcTime start) {
+        return std::any_of(asked.holes.begin(), asked.holes.end(),
+                           [start](const AskedHole& hole) { return hole.range.contains(start); });
     };
-    std::erase_if(loaded_.unconfirmed, covers);
+    if (!judged.partial.empty()) {
+        loaded_.partial.emplace_back(asked.range(), judged.partial);
+    }
+    std::copy_if(judged.dropped.begin(), judged.dropped.end(), std::back_inserter(loaded_.dropped),
+                 [&in_a_hole](const auto& row) { return in_a_hole(row.start); });
+    loaded_.off_grid.insert(loaded_.off_grid.end(), judged.off_grid.begin(), judged.off_grid.end());
+    loaded_.revised += judged.revised;
+    loaded_.stamped_inside = loaded_.stamped_inside ? loaded_.stamped_inside : judged.stamped_inside;
+    std::erase_if(loaded_.unconfirmed, [&asked](TimeRange part) { return inside(part, asked.range()); });
     loaded_.unconfirmed.insert(loaded_.unconfirmed.end(), committed.unconfirmed.begin(), committed.unconfirmed.end());
     if (!first_round_) {
         loaded_.brought_late += committed.rows.added;
@@ -273,7 +402,26 @@ void SegmentLoader::note(const AskedSegment& asked, const SourceAnswer& answer, 
     if (committed.rows.added > 0) {
         again_.insert(again_.end(), committed.unconfirmed.begin(), committed.unconfirmed.end());
     }
-    means_.announce(loaded_);
+    learn_span(asked, judged, committed);
+    tell();
+}
+
+/// Where answers hold as many bars, and less than what was asked for, requests ask for no more than that; and where
+/// only smaller ones are not refused, for those.
+void SegmentLoader::learn_span(const AskedSegment& asked, const Judged& judged, const CommittedSegment& committed) {
+    const std::chrono::nanoseconds length = asked.asked.end - asked.asked.start;
+    const std::chrono::nanoseconds came = judged.came.end - judged.came.start;
+    if (committed.unconfirmed.empty()) {
+        pace_.came_whole(length);
+    } else if (committed.rows.added > 0 && came < length / 4 * 3) {
+        if (judged.bars_came == held_ && held_ >= fewest_capped) {
+            smaller_ = std::max(pace_.shortest_span(), std::min(came, pace().span));
+        }
+        held_ = judged.bars_came;
+    }
+    if (smaller_ && length <= *smaller_ && *smaller_ < pace_.span()) {
+        pace_.hold_to(*smaller_);
+    }
 }
 
 }  // namespace ktrdr

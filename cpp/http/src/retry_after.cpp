@@ -7,6 +7,7 @@
 #include <ctime>
 #include <string>
 
+#include <ktrdr/http/date.hpp>
 #include <ktrdr/http/message.hpp>
 
 namespace ktrdr {
@@ -49,6 +50,14 @@ std::optional<std::time_t> parse_date(std::string_view text) {
 }
 
 }  // namespace
+
+std::optional<UtcTime> date_of(const Headers& headers) {
+    const std::string* const field = find_header(headers, "Date");
+    const auto date = field == nullptr ? std::nullopt : parse_date(trimmed(*field));
+    // What nanoseconds cannot hold is no clock.
+    constexpr std::time_t latest = 9'000'000'000;
+    return date && *date >= 0 && *date < latest ? std::optional(UtcTime{std::chrono::seconds{*date}}) : std::nullopt;
+}
 
 std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view value, UtcTime now) {
     const std::string_view text = trimmed(value);

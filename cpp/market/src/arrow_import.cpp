@@ -7,6 +7,8 @@
 #include <ktrdr/market/arrow.hpp>
 #include <ktrdr/market/bar_columns.hpp>
 
+#include "arrow_layout.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -25,86 +27,11 @@ private:
     Structure value_{};
 };
 
-/// How the values of a column lie, by Arrow's format text.
-struct Layout {
-    enum class Kind { numbers, stamps, text };
-    Kind kind{Kind::numbers};
-    GivenValues::Type type{GivenValues::Type::float64};
-    std::ptrdiff_t width{8};
-    StampUnit unit{StampUnit::nano};
-    /// Of text: 32 or 64 bits an offset, 0 for views.
-    int offset_bits{0};
-};
-
 Error failed_stream(ArrowArrayStream& stream, std::string_view what, int error) {
     const char* const words = stream.get_last_error == nullptr ? nullptr : stream.get_last_error(&stream);
     const std::string_view said = words == nullptr ? std::string_view{} : std::string_view(words).substr(0, 500);
     return fail(Errc::invalid_argument, fmt::format("the frame's {} could not be read: {}", what,
                                                     said.empty() ? std::string_view(std::strerror(error)) : said));
-}
-
-std::optional<Layout> number_layout(std::string_view format) {
-    using Type = GivenValues::Type;
-    struct Known {
-        char format;
-        Type type;
-        std::ptrdiff_t width;
-    };
-    static constexpr std::array known{Known{'c', Type::int8, 1},    Known{'C', Type::uint8, 1},
-                                      Known{'s', Type::int16, 2},   Known{'S', Type::uint16, 2},
-                                      Known{'i', Type::int32, 4},   Known{'I', Type::uint32, 4},
-                                      Known{'l', Type::int64, 8},   Known{'L', Type::uint64, 8},
-                                      Known{'f', Type::float32, 4}, Known{'g', Type::float64, 8}};
-    for (const Known& one : known) {
-        if (format.size() == 1 && format.front() == one.format) {
-            return Layout{.kind = Layout::Kind::numbers, .type = one.type, .width = one.width};
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<Layout> stamp_layout(std::string_view format) {
-    using Type = GivenValues::Type;
-    const auto of = [](StampUnit unit, Type type = Type::int64, std::ptrdiff_t width = 8) {
-        return Layout{.kind = Layout::Kind::stamps, .type = type, .width = width, .unit = unit};
-    };
-    if (format == "tdD") {
-        return of(StampUnit::day, Type::int32, 4);
-    }
-    if (format == "tdm" || format.starts_with("tsm:")) {
-        return of(StampUnit::milli);
-    }
-    if (format.starts_with("tss:")) {
-        return of(StampUnit::second);
-    }
-    if (format.starts_with("tsu:")) {
-        return of(StampUnit::micro);
-    }
-    if (format.starts_with("tsn:")) {
-        return of(StampUnit::nano);
-    }
-    for (const auto& [text, bits] : {std::pair{"u", 32}, std::pair{"U", 64}, std::pair{"vu", 0}}) {
-        if (format == text) {
-            return Layout{.kind = Layout::Kind::text, .offset_bits = bits};
-        }
-    }
-    return std::nullopt;
-}
-
-Result<Layout> layout_of(const ArrowSchema& schema, BarColumn column) {
-    const std::string_view format = schema.format;
-    const bool stamps = column == BarColumn::time;
-    const auto layout = schema.dictionary != nullptr ? std::nullopt
-                        : stamps                     ? stamp_layout(format)
-                                                     : number_layout(format);
-    if (!layout) {
-        return fail(
-            Errc::invalid_argument,
-            fmt::format("column {} is of the Arrow type {:?}{}: cast it to {}", to_string(column), format.substr(0, 32),
-                        schema.dictionary != nullptr ? " in a dictionary" : "", stamps ? "a timestamp" : "float64"),
-            {{"column", to_string(column)}});
-    }
-    return *layout;
 }
 
 /// One batch's part of a column.
@@ -147,7 +74,7 @@ std::string_view text_of_view(const Run& run, std::size_t row) {
     return {run.buffer<char>(2 + static_cast<std::size_t>(place[0])) + place[1], static_cast<std::size_t>(length)};
 }
 
-Result<void> add_texts(BarsBuilder& builder, const Layout& layout, const Run& run) {
+Result<void> add_texts(BarsBuilder& builder, const ArrowLayout& layout, const Run& run) {
     for (std::size_t row = 0; row < run.count; ++row) {
         std::optional<std::string_view> text;
         if (run.is_valid(row)) {
@@ -162,11 +89,11 @@ Result<void> add_texts(BarsBuilder& builder, const Layout& layout, const Run& ru
     return {};
 }
 
-Result<void> add_run(BarsBuilder& builder, BarColumn column, const Layout& layout, const Run& run) {
+Result<void> add_run(BarsBuilder& builder, BarColumn column, const ArrowLayout& layout, const Run& run) {
     if (run.count == 0) {
         return {};
     }
-    if (layout.kind == Layout::Kind::text) {
+    if (layout.kind == ArrowLayout::Kind::text) {
         return add_texts(builder, layout, run);
     }
     const GivenValues values{.type = layout.type,
@@ -175,7 +102,7 @@ Result<void> add_run(BarsBuilder& builder, BarColumn column, const Layout& layou
                              .count = run.count,
                              .valid = run.valid(),
                              .valid_offset = run.first};
-    if (layout.kind == Layout::Kind::stamps) {
+    if (layout.kind == ArrowLayout::Kind::stamps) {
         return builder.add_stamps(layout.unit, values);
     }
     builder.add_numbers(column, values);
@@ -198,7 +125,7 @@ Result<std::vector<std::string>> names_of(const ArrowSchema& schema) {
 
 struct Reading {
     ColumnPlan plan{};
-    std::array<Layout, bar_column_count> layouts{};
+    std::array<ArrowLayout, bar_column_count> layouts{};
 };
 
 Result<Reading> plan_reading(const ArrowSchema& schema) {
@@ -220,7 +147,7 @@ Result<Reading> plan_reading(const ArrowSchema& schema) {
                 reading.plan.at[i].reset();
                 continue;
             }
-            const auto layout = layout_of(given, column);
+            const auto layout = arrow_layout(given.format, given.dictionary != nullptr, column);
             if (!layout) {
                 return layout.error();
             }

@@ -107,9 +107,6 @@ Error bad_stamp(std::size_t row, const std::string& how) {
                 {{"row", row}, {"column", "timestamp"}});
 }
 
-/// What numpy and pandas have for a time that is not there.
-constexpr std::int64_t no_time = std::numeric_limits<std::int64_t>::min();
-
 }  // namespace
 
 std::string_view to_string(BarColumn column) noexcept {
@@ -191,7 +188,7 @@ void BarsBuilder::add_numbers(BarColumn column, const GivenValues& values) {
     }
 }
 
-Result<void> BarsBuilder::add_stamps(StampUnit unit, const GivenValues& values) {
+Result<void> BarsBuilder::add_stamps(StampUnit unit, const GivenValues& values, MissingStamp missing) {
     const std::int64_t scale = nanos_in(unit);
     const std::int64_t most = std::numeric_limits<std::int64_t>::max() / scale;
     const std::size_t before = bars_.time.size();
@@ -201,9 +198,13 @@ Result<void> BarsBuilder::add_stamps(StampUnit unit, const GivenValues& values) 
         if constexpr (std::is_integral_v<T>) {
             for (std::size_t i = 0; i < values.count && !wrong; ++i) {
                 const auto value = static_cast<std::int64_t>(value_at<T>(values, i));
-                if (value == no_time || !is_valid(values, i)) {
+                const bool none = value == no_stamp || !is_valid(values, i);
+                const bool outside = value > most || value < -most;
+                if (missing == MissingStamp::kept && (none || outside)) {
+                    bars_.time[before + i] = no_stamp;
+                } else if (none) {
                     wrong = bad_stamp(before + i, "there is no stamp: drop the row or give it one");
-                } else if (value > most || value < -most) {
+                } else if (outside) {
                     wrong = bad_stamp(before + i, "the stamp lies outside of the years 1678 to 2261");
                 } else {
                     bars_.time[before + i] = value * scale;

@@ -6,14 +6,10 @@
 #include <charconv>
 #include <cmath>
 
-#include <ktrdr/market/time_text.hpp>
-
 namespace ktrdr {
 namespace {
 
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-/// `2024-01-31`.
-constexpr std::size_t day_length = 10;
 
 bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r';
@@ -33,35 +29,19 @@ bool is_utf16(std::string_view line) {
     return line.starts_with("\xff\xfe") || line.starts_with("\xfe\xff") || line.find('\0') != std::string_view::npos;
 }
 
-/// Two digits, or nothing.
-int two_digits(const char* text) {
-    const auto tens = static_cast<unsigned>(text[0] - '0');
-    const auto ones = static_cast<unsigned>(text[1] - '0');
-    return tens > 9 || ones > 9 ? -1 : static_cast<int>(tens * 10 + ones);
-}
-
-/// Nanoseconds after midnight of `T09:30:00Z`, which nearly every file has; nothing for what is written otherwise.
-std::optional<std::int64_t> usual_time_of_day(std::string_view text) {
-    constexpr std::string_view shape = "T00:00:00Z";
-    if (text.size() != shape.size() || (text[0] != 'T' && text[0] != ' ') || text[3] != ':' || text[6] != ':' ||
-        text[9] != 'Z') {
-        return std::nullopt;
-    }
-    const int hour = two_digits(text.data() + 1);
-    const int minute = two_digits(text.data() + 4);
-    const int second = two_digits(text.data() + 7);
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) {
-        return std::nullopt;
-    }
-    return ((hour * 60LL + minute) * 60 + second) * 1'000'000'000;
-}
-
 }  // namespace
 
 CsvReader::CsvReader(std::string name, CsvLimits limits) : name_(std::move(name)), limits_(limits) {}
 
+void CsvReader::expect(std::size_t bytes) {
+    expected_bytes_ = bytes;
+}
+
 Result<void> CsvReader::feed(std::string_view piece) {
     while (!piece.empty()) {
+        if (rest_.empty() && has_usual_columns_) {
+            take_usual_rows(piece);
+        }
         const std::size_t end = piece.find('\n');
         const std::size_t length = std::min(end, piece.size());
         if (rest_.size() + length > limits_.longest_line) {
@@ -146,6 +126,7 @@ Result<void> CsvReader::read_header(std::string_view line) {
         return error;
     }
     plan_ = std::move(*plan);
+    note_columns();
     has_header_ = true;
     return {};
 }
@@ -213,28 +194,20 @@ Result<std::int64_t> CsvReader::read_stamp() {
         joined_.assign(text).append("T").append(fields_[*plan_.time_of_day]);
         text = joined_;
     }
-    const std::string_view day = text.substr(0, day_length);
-    if (!day_text_.empty() && day == day_text_) {
-        if (const auto time = usual_time_of_day(text.substr(day_length))) {
-            return day_ + *time;
-        }
-    }
-    const auto time = parse_time("value", text);
+    const auto time = stamps_.read(text);
     if (!time) {
         return bad_value(BarColumn::time, text, "is no date: write it like 2024-01-31T09:30:00Z");
     }
-    if (day != day_text_) {
-        if (const auto midnight = parse_time("value", day)) {
-            day_text_ = day;
-            day_ = midnight->time_since_epoch().count();
-        }
-    }
-    return time->time_since_epoch().count();
+    return *time;
 }
 
 void CsvReader::note_style(std::size_t index, std::string_view text, double value) noexcept {
     constexpr double most_whole = 1e15;
     SeenNumbers& seen = seen_[index];
+    if (seen.with_point) {
+        // They are not all written without one, whatever else comes.
+        return;
+    }
     if (text.ends_with(".0")) {
         seen.with_point = true;
     } else if (!seen.without_point && value < most_whole && value > -most_whole) {

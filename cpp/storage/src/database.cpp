@@ -13,6 +13,7 @@
 
 #include "held_file.hpp"
 #include "place.hpp"
+#include "polled.hpp"
 #include "sqlite_error.hpp"
 
 namespace ktrdr {
@@ -39,6 +40,12 @@ constexpr std::int64_t largest_idle_log = std::int64_t{4} << 20;
 
 std::int64_t pragma(SQLite::Database& connection, const char* sql) {
     return connection.execAndGet(sql).getInt64();
+}
+
+/// Whether free pages can go one by one; else only by writing all of the file anew.
+bool gives_space_back(SQLite::Database& connection) {
+    constexpr std::int64_t incremental = 2;
+    return pragma(connection, "PRAGMA auto_vacuum") == incremental;
 }
 
 /// A file of ours, or one with nothing in it; never touches one that belongs to another program.
@@ -196,14 +203,19 @@ Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem:
 }
 
 Result<void> in_transaction(SQLite::Database& connection, SQLite::TransactionBehavior behavior,
-                            const Database::Work& work) {
+                            const Database::Work& work, std::string_view what, const std::filesystem::path& file) {
     SQLite::Transaction transaction(connection, behavior);
-    const auto done = work(connection);
-    if (!done) {
-        return done.error();
+    try {
+        const auto done = work(connection);
+        if (!done) {
+            return done.error();
+        }
+        transaction.commit();
+        return {};
+    } catch (const SQLite::Exception& error) {
+        // Before it is undone, after which nobody knows any more why the system refused it.
+        return sqlite_error(error, what, file, &connection);
     }
-    transaction.commit();
-    return {};
 }
 
 }  // namespace
@@ -345,33 +357,67 @@ Result<std::shared_ptr<Database>> Database::open(const std::filesystem::path& na
 }
 
 Result<void> Database::write(std::string_view what, const Work& work, Durability durability,
-                             std::optional<std::chrono::milliseconds> patience) {
+                             std::optional<std::chrono::milliseconds> patience, const Poll& poll) {
     const auto wait = std::min(patience.value_or(writer_->longest), writer_->longest);
-    return on_writer(what, durability, wait, [&work](SQLite::Database& connection) {
-        return in_transaction(connection, SQLite::TransactionBehavior::IMMEDIATE, work);
-    });
+    return on_writer(
+        what, durability, wait,
+        [&](SQLite::Database& connection) {
+            return in_transaction(connection, SQLite::TransactionBehavior::IMMEDIATE, work, what, file_);
+        },
+        poll);
 }
 
 Result<bool> Database::give_back(std::size_t pages) {
+    return give_back(pages, std::chrono::milliseconds{0}, {});
+}
+
+Result<bool> Database::give_back(std::size_t pages, std::chrono::milliseconds patience, const Poll& poll) {
     bool more = false;
-    const auto done = on_writer("give space back", Durability::relaxed, std::chrono::milliseconds{0},
-                                [&](SQLite::Database& connection) -> Result<void> {
-                                    constexpr std::int64_t incremental = 2;
-                                    if (pragma(connection, "PRAGMA auto_vacuum") == incremental) {
-                                        connection.exec(fmt::format("PRAGMA incremental_vacuum({})", pages));
-                                        more = pragma(connection, "PRAGMA freelist_count") > 0;
-                                    }
-                                    return {};
-                                });
+    const auto done = on_writer(
+        "give space back", Durability::relaxed, patience,
+        [&](SQLite::Database& connection) -> Result<void> {
+            if (gives_space_back(connection)) {
+                connection.exec(fmt::format("PRAGMA incremental_vacuum({})", pages));
+                more = pragma(connection, "PRAGMA freelist_count") > 0;
+            }
+            return {};
+        },
+        poll);
     return done ? Result<bool>(more) : Result<bool>(done.error());
 }
 
-Result<void> Database::vacuum() {
-    return on_writer("write the file anew", Durability::synced, writer_->longest,
-                     [](SQLite::Database& connection) -> Result<void> {
-                         connection.exec("VACUUM");
-                         return {};
-                     });
+Result<void> Database::compact(const Poll& poll) {
+    bool can = false;
+    const auto known = read("look at the file", [&can](SQLite::Database& connection) -> Result<void> {
+        can = gives_space_back(connection);
+        return {};
+    });
+    if (!known) {
+        return known;
+    }
+    if (!can) {
+        return on_writer(
+            "write the file anew", Durability::synced, writer_->longest,
+            [](SQLite::Database& connection) -> Result<void> {
+                connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
+                connection.exec("VACUUM");
+                return {};
+            },
+            poll);
+    }
+    constexpr std::size_t pages_at_once = 2048;
+    for (;;) {
+        const auto more = give_back(pages_at_once, writer_->longest, poll);
+        if (!more) {
+            return more.error();
+        }
+        if (!*more) {
+            return {};
+        }
+        if (const auto alive = poll ? poll() : Result<void>{}; !alive) {
+            return alive;
+        }
+    }
 }
 
 Result<void> Database::empty_log() {
@@ -384,26 +430,31 @@ Result<void> Database::empty_log() {
 }
 
 Result<void> Database::on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
-                                 const Work& work) {
+                                 const Work& work, const Poll& poll) {
     const std::scoped_lock lock(writer_->mutex);
-    return guarded(what, file_, &writer_->handle, [&] {
-        if (std::exchange(writer_->patience, patience) != patience) {
-            writer_->handle.setBusyTimeout(static_cast<int>(patience.count()));
-        }
-        // Not possible inside a transaction.
-        if (std::exchange(writer_->durability, durability) != durability) {
-            writer_->handle.exec(durability == Durability::synced ? "PRAGMA synchronous = FULL"
-                                                                  : "PRAGMA synchronous = NORMAL");
-        }
-        return work(writer_->handle);
+    return polled(writer_->handle, poll, [&] {
+        return guarded(what, file_, &writer_->handle, [&] {
+            if (std::exchange(writer_->patience, patience) != patience) {
+                writer_->handle.setBusyTimeout(static_cast<int>(patience.count()));
+            }
+            // Not possible inside a transaction.
+            if (std::exchange(writer_->durability, durability) != durability) {
+                writer_->handle.exec(durability == Durability::synced ? "PRAGMA synchronous = FULL"
+                                                                      : "PRAGMA synchronous = NORMAL");
+            }
+            return work(writer_->handle);
+        });
     });
 }
 
-Result<void> Database::read(std::string_view what, const Work& work) {
+Result<void> Database::read(std::string_view what, const Work& work, const Poll& poll) {
     const Readers::Lease lease(*readers_);
     SQLite::Database& connection = lease.connection();
-    return guarded(what, file_, &connection,
-                   [&] { return in_transaction(connection, SQLite::TransactionBehavior::DEFERRED, work); });
+    return polled(connection, poll, [&] {
+        return guarded(what, file_, &connection, [&] {
+            return in_transaction(connection, SQLite::TransactionBehavior::DEFERRED, work, what, file_);
+        });
+    });
 }
 
 }  // namespace ktrdr

@@ -15,8 +15,12 @@ bool out_of_room(const SQLite::Exception& error, SQLite::Database* connection) {
     if (connection == nullptr || error.getErrorCode() != SQLITE_IOERR) {
         return false;
     }
-    const int cause = sqlite3_system_errno(connection->getHandle());
-    return cause == ENOSPC || cause == EDQUOT;
+    const int refused_by = errno;
+    // Of a commit that fails SQLite does not keep what the system said; that was its last word.
+    const int known = sqlite3_system_errno(connection->getHandle());
+    const int cause = known == 0 && error.getExtendedErrorCode() == SQLITE_IOERR_WRITE ? refused_by : known;
+    // The last: the process may not make files of that size (`ulimit -f`).
+    return cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
 }
 
 std::string advice(int code) {

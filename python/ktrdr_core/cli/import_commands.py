@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ from .data_commands import data
 from .session import FAILED, Session, command
 
 if TYPE_CHECKING:
+    from .. import _core
     from ..data import Series, Stored
 
 __all__ = ["data"]
@@ -51,6 +53,7 @@ def import_bars(
     first line names the columns timestamp (or date, time), open, high, low, close and volume. Times are ISO 8601,
     in UTC where they have no offset. Bars of the same time are replaced, others stay. All of a file are stored or none.
     """
+    from .. import _core
     from ..data import DataManager
     from ..errors import NotFoundError
 
@@ -67,6 +70,8 @@ def import_bars(
             )
         _import_folder(session, file, symbol, timeframe, data_dir)
         return
+    if not database_of(data_dir).exists():
+        _refuse_broken(_core.ImportRequest(file=file, symbol=symbol, timeframe=timeframe))
     with DataManager(data_dir, use_ib_host_service=False) as manager:
         operation = manager.import_csv(file, symbol, timeframe, **series)
         session.follow({file.name: operation})
@@ -79,13 +84,43 @@ def import_bars(
     session.answer({**_facts(stored), "database": str(database), "warnings": operation.warnings})
 
 
+def _refuse_broken(asked: _core.ImportRequest | _core.ImportFolderRequest) -> None:
+    """Read what is to be imported: where it cannot be, no database is made for it."""
+    from .. import _core
+
+    token = _core.CancellationToken()
+    refused: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            if isinstance(asked, _core.ImportRequest):
+                _core.check_import(asked, token)
+            else:
+                _core.check_import_folder(asked, token)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            refused.append(error)
+
+    # In a thread: an interrupt reaches this one while it waits, and not while it reads.
+    reader = Thread(target=read, name="ktrdr-check", daemon=True)
+    reader.start()
+    try:
+        reader.join()
+    finally:
+        token.cancel()
+    if refused:
+        raise refused[0]
+
+
 def _import_folder(
     session: Session, folder: Path, symbol: str | None, timeframe: str | None, data_dir: Path | None
 ) -> None:
+    from .. import _core
     from ..data import DataManager
 
     if symbol is not None:
         raise click.UsageError("--symbol: of a folder each file's name says it, so leave it out")
+    if not database_of(data_dir).exists():
+        _refuse_broken(_core.ImportFolderRequest(folder=folder, timeframe=timeframe))
     with DataManager(data_dir, use_ib_host_service=False) as manager:
         operation = manager.import_folder(folder, timeframe)
         session.follow({folder.name or str(folder): operation})

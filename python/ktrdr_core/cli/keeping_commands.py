@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def verify(session: Session, data_dir: Path | None) -> None:
     """Read all stored bars and list what of them is damaged; status 1 when something is."""
     with _manager(data_dir) as manager:
-        check = manager.verify()
+        operation = manager.verify()
+        session.follow({"verify": operation})
+        check = operation.result()
         database = manager.database_path
     for one in check.damage:
         session.print(f"{_name(one)}: {one.what}")
@@ -41,12 +43,11 @@ def verify(session: Session, data_dir: Path | None) -> None:
 @data_dir_option
 @command
 def compact(session: Session, data_dir: Path | None) -> None:
-    """Free what could be undone and give unused space back to the disk.
-
-    It needs room for a copy of the database meanwhile.
-    """
+    """Free what could be undone and give unused space back to the disk."""
     with _manager(data_dir) as manager:
-        compacted = manager.compact()
+        operation = manager.compact()
+        session.follow({"compact": operation})
+        compacted = operation.result()
         database = manager.database_path
     session.say(
         f"{database}: {compacted.bytes_before:,} bytes before, {compacted.bytes_after:,} after; "

@@ -22,3 +22,16 @@ def ib(arguments: tuple[str, ...]) -> None:
     from ..hosts.ib.command import main
 
     sys.exit(main(list(arguments), "ktrdr-core serve ib"))
+
+
+@serve.command(
+    "ib-simulator",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def ib_simulator(arguments: tuple[str, ...]) -> None:
+    """Serve bars by the protocol of TWS and IB Gateway, for trying out what talks to them; -h says what it takes."""
+    from ..testing.ib_gateway.command import main
+
+    sys.exit(main(list(arguments), "ktrdr-core serve ib-simulator"))

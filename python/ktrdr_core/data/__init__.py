@@ -2,6 +2,7 @@
 
 from .._frames import Frame
 from ..dates import Date
+from .ib_gateway import GatewayHealth, GatewayOptions, IbGatewaySource
 from .keeping import BarCheck, BarDamage, Change, Compacted
 from .manager import DataManager, DataProgressRenderer
 from .naming import SeriesWords
@@ -33,7 +34,10 @@ __all__ = [
     "Exported",
     "FailedFile",
     "Frame",
+    "GatewayHealth",
+    "GatewayOptions",
     "IbDataAdapter",
+    "IbGatewaySource",
     "LoadedMany",
     "ReplaySource",
     "Series",

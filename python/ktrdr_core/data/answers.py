@@ -96,7 +96,7 @@ def _bars(ask: _core.SourceAsk, value: Any) -> None:
             raise errors.InvalidArgumentError("a dropped row has no stamp")
         dropped.append((stamp, readable(str(why), 500)))
     native = None if bars is None or _is_empty(bars) else native_bars(bars)[0]
-    ask.answer_bars(native, given.partial, dropped)
+    ask.answer_bars(native, given.partial, dropped, iso("now", given.now))
 
 
 def _is_empty(bars: Any) -> bool:

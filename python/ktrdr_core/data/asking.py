@@ -277,7 +277,7 @@ class _Running:
         if ask is None:
             return
         if isinstance(error, errors.NoDataError) and ask.kind == "fetch":
-            ask.answer_bars(None, "", [])
+            ask.answer_bars(None, "", [], None)
             return
         _log.debug("%s raised", ask.asked, exc_info=error)
         if isinstance(error, errors.KtrdrError):

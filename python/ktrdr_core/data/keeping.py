@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._bridge.arguments import explained
 from ..dates import Date, iso
+from ..operations import Operation, ProgressCallback
 from ..orchestrator.core_manager import CoreManager
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from .naming import SeriesWords
+
+    from ..protocols import CancellationToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,11 @@ class BarCheck:
     damage: list[BarDamage]
     """The first thousand; empty when all is sound."""
 
+    @classmethod
+    def of(cls, value: dict[str, Any]) -> BarCheck:
+        """Read what the core says."""
+        return cls(**{**value, "damage": [BarDamage(**one) for one in value["damage"]]})
+
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
@@ -85,6 +93,11 @@ class Compacted:
     """On the disk since."""
     changes_freed: int
     """That cannot be undone any more."""
+
+    @classmethod
+    def of(cls, value: dict[str, Any]) -> Compacted:
+        """Read what the core says."""
+        return cls(**value)
 
 
 def _named(symbol: str, timeframe: str, series: SeriesWords) -> _core.SeriesRequest:
@@ -208,46 +221,73 @@ class Keeping(CoreManager):
             )
         )
 
-    def verify(self) -> BarCheck:
-        """Read all stored bars and say what of them is damaged; nothing is changed.
+    @explained
+    def verify(
+        self,
+        *,
+        cancellation_token: CancellationToken | None = None,
+        progress_callback: ProgressCallback | None = None,
+    ) -> Operation[BarCheck]:
+        """Start reading all stored bars, to say what of them is damaged, and return at once; nothing is changed.
 
         Looked at are the file itself, each chunk (its checksum, the order of its bars, their count, first and last) and
         earlier version, and whether the bars are there that the ledger says came. A damaged chunk does not keep others
         from being read. It takes as long as the file is large.
 
+        Parameters
+        ----------
+        cancellation_token : CancellationToken or anything like one, optional
+            Cancels it when it is cancelled.
+        progress_callback : callable, optional
+            As in ``load_data``.
+
         Raises
         ------
         StorageError
-            When the file cannot be read at all.
+            From the operation, when the file cannot be read at all.
 
         Examples
         --------
         >>> from ktrdr_core import DataManager
         >>> with DataManager(data_dir="bars", env={}) as data:
-        ...     data.verify()
+        ...     data.verify().result()
         BarCheck(series=0, chunks=0, bars=0, ledger_entries=0, versions=0, damage=[])
         """
-        *counts, damage = self._native.verify()
-        series, chunks, bars, ledger_entries, versions = counts
-        return BarCheck(
-            series, chunks, bars, ledger_entries, versions, [BarDamage(*one) for one in damage]
-        )
+        native = self._begin(cancellation_token, self._native.verify)
+        return self._track(Operation(native, BarCheck.of, progress_callback=progress_callback))
 
-    def compact(self) -> Compacted:
-        """Free what ``undo`` would put back, write the database anew, and say what that gave back to the disk.
+    @explained
+    def compact(
+        self,
+        *,
+        cancellation_token: CancellationToken | None = None,
+        progress_callback: ProgressCallback | None = None,
+    ) -> Operation[Compacted]:
+        """Start freeing what ``undo`` would put back and giving unused space back to the disk, and return at once.
 
-        It needs room for a copy of the file meanwhile, and takes as long as the file is large.
+        It takes as long as there is to give back; loads may go on meanwhile. A database whose file was made by a version
+        that could not do this is written anew, which needs room for a copy of it.
+
+        Parameters
+        ----------
+        cancellation_token : CancellationToken or anything like one, optional
+            Cancels it when it is cancelled. What could be undone is then all there or all gone, and
+            space that was given back stays so.
+        progress_callback : callable, optional
+            As in ``load_data``.
 
         Raises
         ------
         StorageError
-            When another process writes to the database, or there is no room for the copy; nothing is lost then.
+            From the operation, when another process keeps the database locked, or there is no room for the copy; nothing
+            is lost then.
 
         Examples
         --------
         >>> from ktrdr_core import DataManager
         >>> with DataManager(data_dir="bars", env={}) as data:
-        ...     data.compact().changes_freed
+        ...     data.compact().result().changes_freed
         0
         """
-        return Compacted(*self._native.compact())
+        native = self._begin(cancellation_token, self._native.compact)
+        return self._track(Operation(native, Compacted.of, progress_callback=progress_callback))

@@ -175,6 +175,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         exchange: str | None = None,
         currency: str | None = None,
         refresh: bool = False,
+        priority: int = 0,
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
         operation_id: str = "",
@@ -219,6 +220,8 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             Of the contract, as the provider names them; needed where the symbol is stored as several.
         refresh : bool
             Ask for all of the range, what is stored too; bars that come take the place of those stored.
+        priority : int
+            Where loads wait for the source, requests of those with a higher one go first.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels the load when it is cancelled.
         progress_callback : callable, optional
@@ -255,6 +258,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             "exchange": exchange,
             "currency": currency,
             "refresh": refresh,
+            "priority": priority,
             "operation_id": operation_id,
         }
         return self._load(asked, cancellation_token, progress_callback)

@@ -10,6 +10,7 @@ from .. import _bridge, _core
 from .._bridge.arguments import explained
 from .._frames import native_bars
 from ..errors import ConfigurationError
+from .ib_gateway import IbGatewaySource
 from .sources import NativeSource
 
 if TYPE_CHECKING:
@@ -19,9 +20,19 @@ if TYPE_CHECKING:
 
 
 class IbDataAdapter(NativeSource):
-    """The bars of an IB host service, as a source: what a ``DataManager`` asks where it is given a URL.
+    """The bars of Interactive Brokers, as a source: of an IB host service, or of a gateway where none is to be used.
 
-    For those who ask it by themselves (``SourceCalls``), test a service with ``SourceSuite``, or serve it on.
+    A ``DataManager`` that is given a URL asks the service by itself. This one is for those who ask it by themselves
+    (``SourceCalls``), test a service with ``SourceSuite``, serve it on, or choose by a setting: ``DataManager(source=IbDataAdapter())``.
+
+    =======================================================  ===========================================================
+    said                                                     whose bars
+    =======================================================  ===========================================================
+    ``host_service_url``, or ``use_host_service=True``        the service's
+    ``use_host_service=False``                               a gateway's: ``IbGatewaySource`` with its own settings
+    neither, ``USE_IB_HOST_SERVICE`` true or a URL is set    the service's
+    neither, ``USE_IB_HOST_SERVICE`` false                   a gateway's
+    =======================================================  ===========================================================
 
     Parameters
     ----------
@@ -29,14 +40,17 @@ class IbDataAdapter(NativeSource):
         URL of the service. Else ``IB_HOST_SERVICE_URL``, unless ``USE_IB_HOST_SERVICE`` is false; else, when that is true,
         ``http://localhost:5001``.
     use_host_service : bool, optional
-        Overrides ``USE_IB_HOST_SERVICE``; giving the URL means True.
+        Overrides ``USE_IB_HOST_SERVICE``; giving the URL means True. False is a TWS or IB Gateway at ``IB_GATEWAY_HOST`` and
+        ``IB_GATEWAY_PORT``.
     env : mapping, optional
         Read in place of ``os.environ``.
 
     Raises
     ------
     ConfigurationError
-        For a URL or a setting that cannot be used, and where neither names a service.
+        For a URL or a setting that cannot be used, and where nothing says whom to ask.
+    FeatureNotAvailableError
+        Where a gateway is to be asked and ``ib_async`` is not installed, naming the extra ``ib``.
 
     Examples
     --------
@@ -60,11 +74,33 @@ class IbDataAdapter(NativeSource):
         _bridge.start()
         given = dict(os.environ if env is None else env)
         native = _core.open_ib_source(host_service_url, use_host_service, given)
+        self._gateway: IbGatewaySource | None = None
         if native is None:
-            raise ConfigurationError(
-                "no IB host service is named: give host_service_url or set IB_HOST_SERVICE_URL"
-            )
+            # No service is used: because somebody says so, or because nobody said anything.
+            if use_host_service is None and not given.get("USE_IB_HOST_SERVICE"):
+                raise ConfigurationError(
+                    "no IB host service is named: give host_service_url or set IB_HOST_SERVICE_URL; "
+                    "USE_IB_HOST_SERVICE=false asks a TWS or IB Gateway directly"
+                )
+            self._gateway = IbGatewaySource(env=given)
+            native = self._gateway._opened()
         self._native = native
+
+    @property
+    def gateway(self) -> IbGatewaySource | None:
+        """The gateway that is asked directly; None where a service is."""
+        return self._gateway
+
+    def close(self) -> None:
+        """End the connection to a gateway, where there is one."""
+        if self._gateway is not None:
+            self._gateway.close()
+
+    def __enter__(self) -> IbDataAdapter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class CsvSource(NativeSource):

@@ -232,7 +232,8 @@ class Reading(CoreManager):
         end_date: Date | None = None,
         mode: Mode = "local",
         *,
-        at_once: int = 8,
+        at_once: int | None = None,
+        priority: int = 0,
         validate: bool = True,
         repair: bool = False,
         strict: bool = False,
@@ -242,8 +243,8 @@ class Reading(CoreManager):
     ) -> Operation[LoadedMany]:
         """Start the loads of a watch list and return at once.
 
-        Each is an operation of its own under this one, and is cancelled with it. No more than ``at_once`` run at a time,
-        and each takes turns with the others at the service, so that a long series does not keep the short ones waiting.
+        Each is an operation of its own under this one, and is cancelled with it. All requests to the source wait in one
+        queue, in which the loads take turns, so that a long series does not keep the short ones waiting.
         One that fails does not stop the others: the result has what came and says why the rest did not.
 
         Parameters
@@ -254,8 +255,10 @@ class Reading(CoreManager):
             Of each symbol.
         start_date, end_date, mode
             As in ``load_data``.
-        at_once : int
-            Most loads at the same time. At least 1.
+        at_once : int, optional
+            Most loads at the same time, at least 1; by default all. More do not send more requests at once.
+        priority : int
+            As in ``load_data``, of all of them.
         validate, repair, strict : bool
             As in ``load_data``; each load has its own warnings.
         cancellation_token : CancellationToken or anything like one, optional
@@ -287,7 +290,7 @@ class Reading(CoreManager):
             raise InvalidArgumentError(
                 "symbols must be a sequence of str, not str", context={"field": "symbols"}
             )
-        if isinstance(at_once, bool) or at_once < 1:
+        if at_once is not None and (isinstance(at_once, bool) or at_once < 1):
             raise InvalidArgumentError(
                 f"at_once must be at least 1, not {at_once}", context={"field": "at_once"}
             )
@@ -298,6 +301,7 @@ class Reading(CoreManager):
             "end_date": iso("end_date", end_date),
             "mode": mode,
             "at_once": at_once,
+            "priority": priority,
             "validate": validate,
             "repair": repair,
             "strict": strict,

@@ -90,6 +90,9 @@ class SourceAnswer:
     dropped : sequence of (start, why)
         Rows that came and cannot be used: the load warns of them, and asks for their periods again. Rows without a price
         need not be taken out of ``bars``: that is done with each answer.
+    now : str or datetime, optional
+        What the provider's clock said when it answered; without an offset UTC. The load warns where it is more than 90 s
+        apart from this machine's, by which it tells which bars are closed.
 
     Examples
     --------
@@ -101,6 +104,7 @@ class SourceAnswer:
     bars: Frame | None = None
     partial: str = ""
     dropped: Sequence[tuple[Date, str]] = ()
+    now: Date | None = None
 
 
 class BarSource:

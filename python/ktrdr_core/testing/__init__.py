@@ -1,7 +1,7 @@
 """For the tests of those who use the package.
 
 What every kind of operation, and every source of bars, must do, ready to run against yours; a server that breaks off where
-you want; a source of bars without a server; a plain domain.
+you want; a source of bars without a server; a gateway of Interactive Brokers that is none; a plain domain.
 """
 
 from .domain import Domain
@@ -18,6 +18,14 @@ from .fault_server import (
     ok,
     status,
 )
+from .ib_gateway import (
+    Fault,
+    Hours,
+    IbGatewaySimulator,
+    PacingRules,
+    SeenRequest,
+    SimulatedContract,
+)
 from .operation_suite import OperationKind, OperationSuite, until_running
 from .source_suite import SourceCase, SourceSuite
 
@@ -29,10 +37,16 @@ __all__ = [
     "Action",
     "Domain",
     "FakeSource",
+    "Fault",
     "FaultRequest",
     "FaultServer",
+    "Hours",
+    "IbGatewaySimulator",
     "OperationKind",
     "OperationSuite",
+    "PacingRules",
+    "SeenRequest",
+    "SimulatedContract",
     "SourceCase",
     "SourceSuite",
     "Step",

@@ -147,12 +147,12 @@ TEST_F(BarStoreTest, SaysOfEachPartOfASegmentWhatCameOfIt) {
                                          {range("2024-01-10", "2024-01-11"), AskOutcome::failed, now_},
                                          {range("2024-01-11", "2024-02-01"), AskOutcome::bars, now_}};
     const auto store = open();
-    ASSERT_TRUE(store->commit_segment(daily_, {january_, days_in(january_), parts, {}, {}}));
+    ASSERT_TRUE(store->commit_segment(daily_, {.range = january_, .bars = days_in(january_), .entries = parts}));
     EXPECT_EQ(store->facts(daily_).value().ledger, parts);
     EXPECT_EQ(store->read(daily_, always).value(), days_in(january_));
     std::vector<LedgerEntry> broken = parts;
     broken[1].range.end = broken[1].range.start;
-    EXPECT_FALSE(store->commit_segment(daily_, {january_, days_in(january_, 500), broken, {}, {}}));
+    EXPECT_FALSE(store->commit_segment(daily_, {.range = january_, .bars = days_in(january_, 500), .entries = broken}));
     EXPECT_EQ(store->facts(daily_).value().ledger, parts);
     EXPECT_EQ(store->read(daily_, always).value(), days_in(january_)) << "all of a segment, or nothing";
 }

@@ -109,7 +109,7 @@ TEST_P(OldFile, KeepsItsSeriesAndAllThatBelongsToThem) {
     EXPECT_EQ(store.read(keys[1], always).value(), some_bars(10));
 }
 
-INSTANTIATE_TEST_SUITE_P(OfEachEarlierVersion, OldFile, testing::Values(1, 2, 3, 4));
+INSTANTIATE_TEST_SUITE_P(OfEachEarlierVersion, OldFile, testing::Values(1, 2, 3, 4, 5));
 
 TEST_F(SeriesKeysTest, AreSeriesOfTheirOwnWhateverPartDiffers) {
     const auto store = BarStore::open(file()).value();

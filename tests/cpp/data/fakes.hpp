@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
@@ -36,6 +37,8 @@ public:
     SourceLimits limits{.max_span = std::chrono::days{730}, .max_in_flight = 3};
     /// A fetch ends once so many have been under way together, if that comes about.
     std::size_t gather{0};
+    /// How long an answer takes.
+    std::chrono::milliseconds takes{0};
     /// Called on the io thread when a fetch has come in; an error it answers is the fetch's.
     std::function<Result<void>(TimeRange)> on_fetch{};
     std::function<SourceAnswer(TimeRange)> bars{daily_bars};
@@ -44,6 +47,8 @@ public:
     int validations{0};
     int first_timestamps{0};
     std::vector<TimeRange> fetched{};
+    /// The symbol of each.
+    std::vector<std::string> asked_for{};
     std::size_t in_flight{0};
     std::size_t most_in_flight{0};
 
@@ -72,13 +77,18 @@ public:
         co_return first;
     }
 
-    [[nodiscard]] boost::asio::awaitable<Result<SourceAnswer>> fetch(std::string, Timeframe, TimeRange segment,
+    [[nodiscard]] boost::asio::awaitable<Result<SourceAnswer>> fetch(std::string symbol, Timeframe, TimeRange segment,
                                                                      SourceCall call) override {
         fetched.push_back(segment);
+        asked_for.push_back(std::move(symbol));
         most_in_flight = std::max(most_in_flight, ++in_flight);
         co_await give_way();
         for (int turns = 0; most_in_flight < gather && turns < 1'000'000; ++turns) {
             co_await give_way();
+        }
+        if (takes.count() > 0) {
+            boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, takes);
+            co_await timer.async_wait(boost::asio::use_awaitable);
         }
         Result<void> allowed = on_fetch ? on_fetch(segment) : Result<void>{};
         --in_flight;

@@ -15,6 +15,10 @@ inline constexpr TimeRange always{UtcTime::min(), UtcTime::max()};
 
 class LoadingTest : public testing::Test {
 protected:
+    LoadingTest() = default;
+    /// Over a database that is there already, or of another folder.
+    explicit LoadingTest(const std::filesystem::path& file) : store_(BarStore::open(file).value()) {}
+
     struct Load {
         std::shared_ptr<Operation> operation;
         std::unique_ptr<DataLoadingJob> job;

@@ -92,7 +92,7 @@ TEST_F(ModesTest, TailGoesOnFromTheNewestBar) {
     ASSERT_TRUE(load(range("2024-01-01", "2024-05-01")));
     source_->fetched.clear();
     const auto bars = load(open_, LoadMode::tail);
-    ASSERT_TRUE(bars);
+    ASSERT_TRUE(bars) << bars.error().message;
     EXPECT_EQ(**bars, truth(range("2024-01-01", "2024-06-02"))) << "what is stored is in the result";
     EXPECT_THAT(source_->fetched, ElementsAre(range("2024-04-26", "2024-06-02T15:31")));
     source_->fetched.clear();

@@ -3,6 +3,7 @@
 #include <random>
 
 #include <ktrdr/data/planner.hpp>
+#include <ktrdr/data/request_planner.hpp>
 
 #include "times.hpp"
 
@@ -82,26 +83,24 @@ TEST(MissingRanges, LeavesOutTheRestInWhichNoDayBegins) {
 
 /// What is asked for ranges that have no neighbours.
 std::vector<TimeRange> cut(const std::vector<TimeRange>& ranges, std::chrono::nanoseconds span) {
-    std::vector<MissingRun> runs;
-    for (const TimeRange& one : ranges) {
-        runs.push_back(run_of(one, {}, grid("1h")));
-    }
+    RequestPlanner planner(ranges, grid("1h"), {}, [](TimeRange) { return Bars{}; });
     std::vector<TimeRange> asked;
-    for (const AskedSegment& segment : cut_into_segments(runs, span)) {
-        EXPECT_EQ(segment.asked, segment.range);
+    while (!planner.done()) {
+        const AskedSegment segment = planner.next({span, -1}).value();
+        EXPECT_EQ(segment.asked, segment.range());
         asked.push_back(segment.asked);
     }
     return asked;
 }
 
-TEST(CutIntoSegments, KeepsToTheSpanOldestFirst) {
+TEST(CutByRequestPlanner, KeepsToTheSpanOldestFirst) {
     const std::vector<TimeRange> ranges{range("2020-01-01", "2020-01-10"), range("2020-02-01", "2020-02-03")};
     EXPECT_EQ(cut(ranges, days{4}),
               (std::vector{range("2020-01-01", "2020-01-05"), range("2020-01-05", "2020-01-09"),
                            range("2020-01-09", "2020-01-10"), range("2020-02-01", "2020-02-03")}));
 }
 
-TEST(CutIntoSegments, LeavesARangeOfExactlyOneSpanWhole) {
+TEST(CutByRequestPlanner, LeavesARangeOfExactlyOneSpanWhole) {
     const std::vector ranges{range("2020-01-01", "2020-01-05")};
     EXPECT_EQ(cut(ranges, days{4}), ranges);
     EXPECT_TRUE(cut({}, days{4}).empty());

@@ -142,7 +142,7 @@ def _add_health(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
             "error_count": traffic.error_count,
             "last_error": traffic.last_error,
             "uptime_seconds": time.monotonic() - started,
-            "connection_pool_status": {},
+            "connection_pool_status": vendor.connection,
         }
 
 

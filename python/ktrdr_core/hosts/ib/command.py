@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
         recorded = ["bokeh_sampledata"] if options.source == "replay" else []
         require("the IB host service", "fastapi", "uvicorn", *recorded)
         rules = RequestRules(allowed_hosts=[*options.allow_host, *_reached_by(options.host)])
-        source, note = _source(options.source, options.folder)
+        source, note = _source(options)
     except KtrdrError as error:
         return _refuse(error.message)
     try:
@@ -71,14 +71,23 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
     return 0
 
 
-def _source(name: str, folder: Path | None) -> tuple[BarSource | Replay, str]:
+def _source(options: argparse.Namespace) -> tuple[BarSource | Replay, str]:
     """Make the source that was named, and say in words what it is.
 
     Raises
     ------
     ConfigurationError
-        For a class that cannot be made a source.
+        For a class that cannot be made a source, and a gateway's port or client id that is none.
+    FeatureNotAvailableError
+        For a gateway, where ib_async is not installed.
     """
+    name: str = options.source
+    folder: Path | None = options.folder
+    if name == "gateway":
+        from ...data import IbGatewaySource
+
+        gateway = IbGatewaySource(options.gateway_host, options.gateway_port, options.client_id)
+        return gateway, f"TWS or IB Gateway at {gateway.address}"
     if name == "replay":
         replay = sampledata()
         return replay, f"replay: {replay.note}"
@@ -121,18 +130,38 @@ class _Parser(argparse.ArgumentParser):
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=prog,
-        description="An IB host service over recorded bars, a folder of CSV files, or a source of yours.",
+        description="An IB host service over recorded bars, a folder of CSV files, a running TWS or IB Gateway, or a source "
+        "of yours.",
     )
     parser.add_argument(
         "--source",
         type=_source_name,
         default="replay",
-        metavar="replay|csv|python:module.Class",
+        metavar="replay|csv|gateway|python:module.Class",
         help="replay: daily bars of AAPL and MSFT of bokeh_sampledata (default); csv: the files of --folder; "
+        "gateway: a running TWS or IB Gateway; "
         "python:module.Class: a BarSource that is made without arguments",
     )
     parser.add_argument(
         "--folder", type=Path, help="of --source csv: where {SYMBOL}_{timeframe}.csv lie"
+    )
+    parser.add_argument(
+        "--gateway-host",
+        metavar="HOST",
+        help="of --source gateway (default: $IB_GATEWAY_HOST, else 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--gateway-port",
+        type=int,
+        metavar="PORT",
+        help="of --source gateway: 4001 and 4002 are IB Gateway's, live and paper, 7496 and 7497 those of TWS "
+        "(default: $IB_GATEWAY_PORT, else 4002)",
+    )
+    parser.add_argument(
+        "--client-id",
+        type=int,
+        metavar="N",
+        help="of --source gateway: the first to connect with (default: $IB_GATEWAY_CLIENT_ID, else 1)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=5001, help="0 takes a free one (default: 5001)")
@@ -185,9 +214,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
 
 def _source_name(text: str) -> str:
     module, _, name = text.removeprefix("python:").rpartition(".")
-    if text in ("replay", "csv") or (text.startswith("python:") and module and name):
+    if text in ("replay", "csv", "gateway") or (text.startswith("python:") and module and name):
         return text
-    raise argparse.ArgumentTypeError(f"must be replay, csv or python:module.Class, not {text!r}")
+    raise argparse.ArgumentTypeError(
+        f"must be replay, csv, gateway or python:module.Class, not {text!r}"
+    )
 
 
 def _at_least_one(text: str) -> int:

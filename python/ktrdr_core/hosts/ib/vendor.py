@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _core, errors
 from ...calendars import BarGrid
-from ...data import BarSource, Contract, CsvSource, ReplaySource, SourceCalls, SourceLimits
+from ...data import (
+    BarSource,
+    Contract,
+    CsvSource,
+    IbGatewaySource,
+    ReplaySource,
+    SourceCalls,
+    SourceLimits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -140,7 +148,7 @@ class Vendor:
         #: As the source spells them, and what they stand for, by how they were asked for.
         self._names: OrderedDict[tuple[str, str | None], tuple[str, Contract]] = OrderedDict()
         #: Whether the source could be reached when it was asked last.
-        self.connected = True
+        self._reached = True
 
     @property
     def calls(self) -> SourceCalls:
@@ -182,6 +190,7 @@ class Vendor:
         Refused
             For a symbol that it does not know, in IB's words.
         """
+        _check_symbol(symbol)
         symbol = symbol.strip()
         key = (symbol, series.get("instrument_type"))
         if key in self._names:
@@ -266,6 +275,31 @@ class Vendor:
             told(number + 1, found.rows)
         found.partial = "; ".join(missing[:20])
 
+    @property
+    def connection(self) -> dict[str, Any]:
+        """How the connection to a gateway is; nothing of a source that has none."""
+        if not isinstance(self.source, IbGatewaySource):
+            return {}
+        health = self.source.health
+        return {
+            "gateway": self.source.address,
+            "state": health.state,
+            "waits_for": list(health.waits_for),
+            "client_id": health.client_id,
+            "server_version": health.version,
+            "connections": health.connections,
+            "last_error": health.last_error,
+            "notices": {str(code): count for code, count in health.notices},
+            "pacing_violations": self.source.pacing_violations,
+        }
+
+    @property
+    def connected(self) -> bool:
+        """Whether the provider can be reached, as far as is known."""
+        if isinstance(self.source, IbGatewaySource) and self.source.health.state != "idle":
+            return self.source.health.state == "ready"
+        return self._reached
+
     async def contract_info(
         self, symbol: str, contract: Contract, heads: Mapping[str, str | None], now: float
     ) -> dict[str, Any]:
@@ -309,12 +343,12 @@ class Vendor:
         try:
             value = await question
         except (errors.ServiceConnectionError, errors.ServiceTimeoutError):
-            self.connected = False
+            self._reached = False
             raise
         except errors.KtrdrError:
-            self.connected = True
+            self._reached = True
             raise
-        self.connected = True
+        self._reached = True
         return value
 
 
@@ -336,6 +370,23 @@ def _table(found: Found) -> str:
         for stamp, *values in zip(stamps, *columns, strict=True):
             rows[f"{stamp}Z"] = dict(zip(names, values, strict=True))
     return json.dumps(rows)
+
+
+def _check_symbol(symbol: str) -> None:
+    """Refuse what is a symbol nowhere, so that no vendor is asked for it.
+
+    Raises
+    ------
+    Refused
+        For control characters, what is too long, and nothing.
+    """
+    try:
+        asked = _core.LoadRequest(symbol=symbol, timeframe="1d", mode="local")
+        _core.check_load(asked, None, {})
+    except errors.InvalidArgumentError as error:
+        raise Refused(
+            f"No security definition has been found for the request: {error.message}"
+        ) from None
 
 
 def time_of(name: str, text: str) -> datetime:

@@ -76,6 +76,8 @@ struct ServiceCall {
 
 /// Where an answer goes that no coroutine waits for.
 using JsonHandler = std::function<void(Result<boost::json::value>)>;
+/// Where an answer goes that is not decoded.
+using AnswerHandler = std::function<void(Result<Response>)>;
 /// What came of some calls of a batch, in their order, and where a part of them goes: on the io thread.
 using JsonOutcomes = std::vector<Result<boost::json::value>>;
 using BatchHandler = std::function<void(JsonOutcomes)>;
@@ -126,6 +128,10 @@ public:
     /// returned.
     void call_get(std::string endpoint, CallOptions options, JsonHandler done);
     void call_post(std::string endpoint, const boost::json::value& data, CallOptions options, JsonHandler done);
+    /// The answer as it came, for callers who read other formats too: `accept` says which. A status outside 2xx is
+    /// `status_error`, whatever its body; `json_answer` reads one that is JSON.
+    [[nodiscard]] boost::asio::awaitable<Result<Response>> call_post_for(std::string accept, std::string endpoint,
+                                                                         boost::json::value data, CallOptions options);
     /// Carry out many calls, as many at once as there are connections; the answers in the order of the requests. With
     /// `stop_at_error` the first failure cancels what has not ended. Where `on_part` is given it gets them in parts, in
     /// that order and while others are under way; what is returned is the last part.
@@ -154,7 +160,12 @@ public:
 private:
     struct Batch;
     struct LargeAnswer;
-    [[nodiscard]] Request make_request(std::string method, std::string endpoint, const CallOptions& options) const;
+    [[nodiscard]] Request make_request(std::string method, std::string endpoint, const CallOptions& options,
+                                       std::string accept) const;
+    [[nodiscard]] Request make_post(std::string endpoint, const boost::json::value& data, const CallOptions& options,
+                                    std::string accept) const;
+    /// The answer, or what a status that is no success comes to.
+    [[nodiscard]] Result<Response> successful(Result<Response> response, Asked asked) const;
     void call(Request request, CallOptions options, JsonHandler done);
     void decode_elsewhere(Asked asked, Response response, const CancellationToken& token, JsonHandler done) const;
     [[nodiscard]] Error no_answer(Error error) const;

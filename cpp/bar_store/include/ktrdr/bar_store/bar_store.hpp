@@ -44,8 +44,11 @@ enum class AskOutcome {
     bars,
     /// Asked, and the provider confirmed that there is nothing, or no more than is stored.
     empty,
-    /// Asked, and what should or could be there did not come. It is asked for again; a second same answer confirms it.
+    /// Asked, and what should or could be there did not come; it may have been cut off. It is asked for again.
     unconfirmed,
+    /// The same, but the answer shows that it would have more if there were any. Said again by another load, it is
+    /// empty.
+    silent,
     /// The provider answered, but with an error.
     failed,
     /// The provider said that this account may not have it.
@@ -134,7 +137,7 @@ struct Segment {
     Bars bars{};
     std::vector<LedgerEntry> entries{};
     /// Breaks of the basis that lie there are none any more, but for those found now.
-    TimeRange one_basis{};
+    std::vector<TimeRange> one_basis{};
     std::vector<BasisBreak> breaks{};
 };
 
@@ -240,9 +243,9 @@ public:
     /// answer has none), its entries and its breaks. An entry takes the place of what was said of its range, but one of
     /// bars or empty stays until another covers it.
     ///
-    /// An unconfirmed entry is stored as empty where answers from before `load_began` said the same of all of it, this
-    /// one brought no bar that was not stored, and the range was over for a day: a feed may lag, or have nothing for a
-    /// while. `invalid_argument` for bars out of order or outside the range.
+    /// A silent entry is stored as empty where answers from before `load_began` were silent of all of it, too: a feed
+    /// may have nothing for a while. Before its range was over for a day it is stored as unconfirmed: a feed may lag.
+    /// `invalid_argument` for bars out of order or outside the range.
     Result<CommittedSegment> commit_segment(const SeriesKey& key, const Segment& segment,
                                             UtcTime load_began = UtcTime::min());
     /// The same with one entry for all of `range`.
@@ -281,13 +284,16 @@ public:
     /// no other call of this class minds leases. Ranges are held in whole seconds.
     [[nodiscard]] Result<std::unique_ptr<FileLease>> lease(const SeriesKey& key, TimeRange range);
 
+    /// Told how much of the bars is read, and of how much, in blocks.
+    using OnChunks = std::function<void(std::size_t, std::size_t)>;
     /// Read the whole file: SQLite's own check, then every chunk and version (checksum, order, count, ends), and the
     /// ledger against the bars. Errors are damage too, where something could be read before them. Cost: the size of the
-    /// file.
-    [[nodiscard]] Result<BarCheck> verify();
-    /// Free the earlier versions, after which nothing can be undone, and give the space to the disk. Needs room for a
-    /// copy of the file meanwhile; `storage` while another process writes to it.
-    Result<Compacted> compact();
+    /// file. Cancellation: an error of `poll`; not while SQLite checks its own pages, which is a fraction of all.
+    [[nodiscard]] Result<BarCheck> verify(const Database::Poll& poll = {}, const OnChunks& on_chunks = {});
+    /// Free the earlier versions, after which nothing can be undone, and give the space to the disk; others may write
+    /// meanwhile. Files that are too old for that need room for a copy, and nobody else who writes.
+    /// Cancellation: as `verify`; the versions are all there or all gone then, and what space was given back stays so.
+    Result<Compacted> compact(const Database::Poll& poll = {});
 
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return database_->file(); }
 

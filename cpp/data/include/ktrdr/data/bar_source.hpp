@@ -24,8 +24,10 @@ class AsyncServiceAdapter;
 struct SourceLimits {
     /// The longest range of one fetch.
     std::chrono::nanoseconds max_span{std::chrono::days{365}};
-    /// Most fetches of one load at the same time. At least 1.
+    /// Most fetches at the same time, of all loads together. At least 1.
     std::size_t max_in_flight{3};
+    /// The range of the first fetch; later ones grow up to `max_span` where that spares time. Zero: `max_span`.
+    std::chrono::nanoseconds first_span{0};
 };
 
 /// Which of a symbol's series bars are to be of, in the words of `SeriesWords`.
@@ -70,6 +72,8 @@ struct SourceAnswer {
     std::string partial{};
     /// Their periods are asked for again.
     std::vector<DroppedRow> dropped{};
+    /// What the provider's clock said when it answered, to the second; unset where it does not say.
+    std::optional<UtcTime> provider_now{};
 };
 
 /// Where bars come from. A vendor is one class.

@@ -17,8 +17,11 @@
 
 namespace ktrdr {
 
-struct AskedSegment;
 struct LoadedSegments;
+struct SourceTraffic;
+
+/// What all loads from one source share: the queue of their requests, and what these take.
+[[nodiscard]] KTRDR_EXPORT std::shared_ptr<SourceTraffic> make_source_traffic();
 
 /// What a load works with. The executors and the clock must outlive it.
 struct LoadMeans {
@@ -30,6 +33,10 @@ struct LoadMeans {
     std::shared_ptr<BarStore> store;
     /// May be null in local mode.
     std::shared_ptr<BarSource> source;
+    /// Shared with other loads from the source; null for a load that is alone.
+    std::shared_ptr<SourceTraffic> traffic{};
+    /// Requests of loads with a higher one go first.
+    int priority{0};
     /// The user's own calendars; null for none.
     CalendarRulesPtr calendars{};
 };
@@ -57,8 +64,6 @@ private:
     [[nodiscard]] boost::asio::awaitable<Result<void>> learn_first_timestamp(SeriesFacts facts);
     [[nodiscard]] boost::asio::awaitable<Result<void>> load_segments(std::vector<TimeRange> missing, SeriesFacts known,
                                                                      BarGrid grid);
-    [[nodiscard]] boost::asio::awaitable<Result<std::vector<AskedSegment>>> plan_segments(
-        std::vector<TimeRange> missing, BarGrid grid, std::chrono::nanoseconds span);
     [[nodiscard]] boost::asio::awaitable<Result<void>> warn_of_breaks();
     [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> read_bars();
     /// The bars as they are handed out.
@@ -77,12 +82,15 @@ private:
     void announce(const LoadedSegments& loaded);
     [[nodiscard]] Result<void> check_alive(std::string_view where) const;
     [[nodiscard]] SourceCall call() const;
+    /// Whose requests wait in the source's queue.
+    struct Place;
     [[nodiscard]] Error no_data() const;
 
     /// Its key and range are settled once the contract is known.
     LoadTask task_;
     const LoadMeans means_;
     const std::shared_ptr<Operation> operation_;
+    std::unique_ptr<Place> place_{};
     std::optional<UtcTime> first_{};
     TimeRange asked_{};
     std::optional<Error> segment_error_{};

@@ -30,6 +30,8 @@
 
 namespace ktrdr {
 
+struct SourceTraffic;
+
 /// What the data domain stands on; everything in it must outlive every manager.
 struct DataServices {
     boost::asio::io_context& io;
@@ -106,8 +108,12 @@ public:
     Result<SeriesChange> undo(const SeriesRequest& request);
     /// Drop bars and ledger of the range that the request names, its mode does not matter; how many bars.
     Result<std::size_t> forget(const LoadRequest& request);
-    [[nodiscard]] Result<BarCheck> verify() const;
-    Result<Compacted> compact();
+    /// Start a look at all that is stored (see `BarStore::verify`); the operation's value is a JSON object of the
+    /// members of `BarCheck`. Its record stays in memory. Errors of both at once: `client_closed` after `close`.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> verify(std::string parent_id, CancellationToken token);
+    /// Start freeing what could be undone (see `BarStore::compact`); the operation's value is one of those of
+    /// `Compacted`.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> compact(std::string parent_id, CancellationToken token);
     /// The same for the CSV files of a folder, under one operation; its value is that of `import_csv_files`. Errors at
     /// once: those of `csv_files_of`, `invalid_argument` for a timeframe that is not known.
     [[nodiscard]] Result<std::shared_ptr<Operation>> import_folder(const ImportFolderRequest& request,
@@ -161,6 +167,10 @@ private:
         std::function<boost::asio::awaitable<Result<boost::json::object>>(StoreMeans)> work{};
     };
 
+    /// Work over all of the file.
+    [[nodiscard]] Result<std::shared_ptr<Operation>> start_keeping(
+        const char* type, std::string parent_id, CancellationToken token,
+        std::function<boost::asio::awaitable<Result<boost::json::object>>(StoreMeans)> work);
     [[nodiscard]] Result<std::shared_ptr<BarStore>> store() const;
     /// Which series is meant, by what the file knows.
     [[nodiscard]] Result<FoundSeries> find(const SeriesRequest& request, SeriesUse use) const;
@@ -176,6 +186,8 @@ private:
     /// Under which its bars are stored.
     const std::string provider_;
     const CalendarRulesPtr calendars_;
+    /// Of all its loads: one queue.
+    const std::shared_ptr<SourceTraffic> traffic_;
     mutable std::mutex mutex_;
     std::shared_ptr<Storage> storage_;
     std::shared_ptr<BarStore> store_;

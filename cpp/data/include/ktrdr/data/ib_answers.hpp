@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
@@ -46,5 +47,22 @@ struct BarsWanted {
 [[nodiscard]] KTRDR_EXPORT Result<SourceAnswer> read_historical(const boost::json::value& answer,
                                                                 const BarsWanted& wanted, const std::string& asked,
                                                                 const CancellationToken& token);
+
+/// The same of the text of an answer, where it is written as services write it: bars oldest first, each with its five
+/// numbers in the order open, high, low, close, volume. It is read where it stands, without a value made of it; nothing
+/// for what is written otherwise, which `read_historical` reads, and takes for the same bars. Cost: one pass.
+[[nodiscard]] KTRDR_EXPORT std::optional<Result<SourceAnswer>> read_usual_historical(std::string_view body,
+                                                                                     const BarsWanted& wanted,
+                                                                                     const std::string& asked,
+                                                                                     const CancellationToken& token);
+
+/// Bars that came as an Arrow stream: of a service that says no more than the bars, for it gives such a stream where
+/// all of them came, and JSON where they did not. Nor does it say which it brings: the usual ones, or it is refused.
+///
+/// A row without its prices is dropped and named, a volume that is missing is -1. The answer is partial where a row has
+/// no stamp, and where the stream ends without the mark of its end. Errors: `protocol`, which names what came.
+[[nodiscard]] KTRDR_EXPORT Result<SourceAnswer> read_historical_arrow(std::string_view stream, const BarsWanted& wanted,
+                                                                      const std::string& asked,
+                                                                      const CancellationToken& token);
 
 }  // namespace ktrdr

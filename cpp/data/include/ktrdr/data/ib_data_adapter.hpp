@@ -44,6 +44,8 @@ private:
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> get(std::string endpoint, SourceCall call);
     [[nodiscard]] boost::asio::awaitable<Result<boost::json::value>> post(std::string endpoint, boost::json::value body,
                                                                           SourceCall call);
+    /// As an Arrow stream, if the service has that, else as JSON.
+    [[nodiscard]] boost::asio::awaitable<Result<Response>> post_for_bars(boost::json::value body, SourceCall call);
 
     const std::shared_ptr<AsyncServiceAdapter> service_;
     Turnstile turns_;

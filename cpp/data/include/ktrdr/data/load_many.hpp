@@ -19,10 +19,13 @@ struct LoadManyRequest {
     std::optional<std::string> start_date{};
     std::optional<std::string> end_date{};
     std::string mode{"local"};
+    /// Most loads at the same time, all of them where it is unset; whatever it is, the source has one queue for their
+    /// requests. At least 1.
+    std::optional<std::size_t> at_once{};
+    /// As in `LoadRequest`.
+    int priority{0};
     SeriesWords series{};
     LoadChecks checks{};
-    /// Most loads at the same time. At least 1.
-    std::size_t at_once{8};
     std::string parent_id{};
 };
 

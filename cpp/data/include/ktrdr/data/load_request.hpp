@@ -39,6 +39,8 @@ struct LoadRequest {
     LoadChecks checks{};
     /// Ask for all of the range, what is stored too.
     bool refresh{false};
+    /// Requests of loads with a higher one go first, where several wait for the source.
+    int priority{0};
     /// The caller's own id, or empty.
     std::string operation_id{};
     /// The operation that the load belongs to, and is cancelled with; or empty.

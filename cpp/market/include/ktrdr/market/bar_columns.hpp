@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,6 +58,16 @@ struct GivenValues {
     std::size_t valid_offset{0};
 };
 
+/// What becomes of a row without a stamp, or with one that no bar can have.
+enum class MissingStamp {
+    /// It is an error that names the row.
+    refused,
+    /// It has the stamp `no_stamp`, for who reads on to leave out.
+    kept
+};
+/// What numpy and pandas have for a time that is not there, too.
+inline constexpr std::int64_t no_stamp = std::numeric_limits<std::int64_t>::min();
+
 /// Makes bars of columns as others have them. They come in any number of runs, each column's in order.
 ///
 /// A price that is missing is no number, for who checks the bars to name; a missing volume is -1.
@@ -65,7 +76,8 @@ class KTRDR_EXPORT BarsBuilder final {
 public:
     void reserve(std::size_t rows) { bars_.reserve(rows); }
     void add_numbers(BarColumn column, const GivenValues& values);
-    [[nodiscard]] Result<void> add_stamps(StampUnit unit, const GivenValues& values);
+    [[nodiscard]] Result<void> add_stamps(StampUnit unit, const GivenValues& values,
+                                          MissingStamp missing = MissingStamp::refused);
     /// ISO 8601, without an offset UTC.
     [[nodiscard]] Result<void> add_stamp_text(std::optional<std::string_view> text);
     /// The columns must be of one length, but for a volume that nobody has given.

@@ -11,6 +11,7 @@
 #include <ktrdr/market/bar_columns.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/csv_style.hpp>
+#include <ktrdr/market/stamp_reader.hpp>
 
 namespace ktrdr {
 
@@ -36,6 +37,8 @@ public:
     /// `name` stands for the file in messages.
     explicit CsvReader(std::string name, CsvLimits limits = {});
 
+    /// About so many bytes will come, so that room is made for their bars at once. May be wrong.
+    void expect(std::size_t bytes);
     [[nodiscard]] Result<void> feed(std::string_view piece);
     /// The file has ended. Without a single bar it is an error.
     [[nodiscard]] Result<Bars> finish();
@@ -50,6 +53,14 @@ private:
     [[nodiscard]] Result<void> take_line(std::string_view line);
     [[nodiscard]] Result<void> read_header(std::string_view line);
     [[nodiscard]] Result<void> read_row(std::string_view line);
+    /// Take the rows from the front of `piece` that are written as nearly all are, without quotes, blanks and columns
+    /// that no bar has, up to the first that is not or whose end has not come.
+    void take_usual_rows(std::string_view& piece);
+    /// One of them, behind whose end `at` is then; false, and nothing is taken, for another.
+    [[nodiscard]] bool take_usual_row(const char*& at, const char* end);
+    /// Which column each value of a row belongs to.
+    void note_columns();
+    void make_room(std::size_t row_bytes);
     /// Part the line into `fields_`; false for quotes that do not fit.
     [[nodiscard]] bool split(std::string_view line);
     [[nodiscard]] Result<std::int64_t> read_stamp();
@@ -69,11 +80,13 @@ private:
     bool has_header_{false};
     ColumnPlan plan_{};
     std::size_t columns_{0};
+    /// The columns in the order of a row, where each is a bar's.
+    std::array<BarColumn, bar_column_count> usual_columns_{};
+    bool has_usual_columns_{false};
+    std::size_t expected_bytes_{0};
     std::vector<std::string_view> fields_{};
     std::string joined_{};
-    /// The day of the row before, as text and as time: most rows share it.
-    std::string day_text_{};
-    std::int64_t day_{0};
+    StampReader stamps_{};
     Bars bars_{};
     /// By column: whole numbers came without a point, with `.0`, or otherwise.
     struct SeenNumbers {

@@ -70,6 +70,9 @@ public:
 
     /// Runs inside a transaction. An error it answers, or a SQLite exception it lets out, undoes what it did.
     using Work = std::function<Result<void>(SQLite::Database&)>;
+    /// Asked every few thousand steps of SQLite's, on the thread that works; an error it answers ends what is being
+    /// done, which is undone and answers that error. May be empty.
+    using Poll = std::function<Result<void>()>;
 
     /// Open or make the file and its folder, and bring these schemas up to date. A schema that is newer than the one
     /// given is refused, naming both versions.
@@ -85,15 +88,16 @@ public:
     /// `patience`: how long it waits for another process's lock, at most `busy_timeout`, which is what it is without
     /// one.
     Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced,
-                       std::optional<std::chrono::milliseconds> patience = std::nullopt);
+                       std::optional<std::chrono::milliseconds> patience = std::nullopt, const Poll& poll = {});
     /// One consistent snapshot on a reading connection, which cannot write. `work` must not read again.
-    Result<void> read(std::string_view what, const Work& work);
+    Result<void> read(std::string_view what, const Work& work, const Poll& poll = {});
     /// Give pages that nothing uses back to the file system, at most so many; true while there are more. A file that
     /// was made before this was possible keeps them for what is written next.
     [[nodiscard]] Result<bool> give_back(std::size_t pages);
-    /// Write the file anew without what nothing uses, which takes room for a copy of it. `storage` while another
-    /// process writes to it.
-    Result<void> vacuum();
+    /// Give all that nothing uses back to the file system, a few megabytes at a time; others write in between. What is
+    /// given back when `poll` ends it stays so. A file that was made before this was possible is written anew in its
+    /// place, which takes room for a copy of it; `storage` while another process writes to it then.
+    Result<void> compact(const Poll& poll = {});
     /// Put the write-ahead log into the file and make it empty, as far as readers and others let it.
     Result<void> empty_log();
     /// From the root, without links.
@@ -109,7 +113,9 @@ private:
              std::unique_ptr<Readers> readers);
     /// On the writing connection, outside a transaction.
     Result<void> on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
-                           const Work& work);
+                           const Work& work, const Poll& poll = {});
+    /// True while there are more.
+    Result<bool> give_back(std::size_t pages, std::chrono::milliseconds patience, const Poll& poll);
 
     const std::filesystem::path file_;
     /// Closed after SQLite's own.

@@ -1,0 +1,209 @@
+#include "answer_judge.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <ktrdr/market/time_text.hpp>
+
+#include "proof.hpp"
+#include "seam.hpp"
+
+namespace ktrdr {
+namespace {
+
+Error broken(const std::string& provider, const std::string& how) {
+    return fail(Errc::protocol, fmt::format("the source {} answered {}", provider, how), {{"source", provider}});
+}
+
+/// Bars that came under other times of their periods, under the periods' stamps, as far as they are closed.
+Bars restamped(const Bars& bars, const BarGrid& grid, UtcTime now) {
+    Bars all;
+    all.reserve(bars.size());
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        const UtcTime stamp = grid.stored_stamp(bars.start_of(i));
+        if (grid.is_closed(stamp, now)) {
+            all.push_back(stamp.time_since_epoch().count(), bars.open[i], bars.high[i], bars.low[i], bars.close[i],
+                          bars.volume[i]);
+        }
+    }
+    return all;
+}
+
+/// Whoever writes a source may be mistaken; only bars that are in order and were asked for are taken.
+Result<void> check_and_trim(SourceAnswer& answer, TimeRange asked, const std::string& provider) {
+    const std::size_t came = answer.bars.size();
+    const UtcTime first = came == 0 ? UtcTime{} : answer.bars.start_of(0);
+    answer.bars = answer.bars.slice(asked);
+    if (came > 0 && answer.bars.empty()) {
+        return broken(provider, fmt::format("with bars from {} on when it was asked for {} to {}", format_time(first),
+                                            format_time(asked.start), format_time(asked.end)));
+    }
+    std::erase_if(answer.dropped, [asked](const auto& row) { return !asked.contains(row.start); });
+    return {};
+}
+
+/// The bars of the holes, and of those beside them what is not stored.
+Bars bars_to_store(const AskedSegment& asked, const Bars& came) {
+    Bars bars;
+    auto stored = asked.stored.begin();
+    auto hole = asked.holes.begin();
+    for (std::size_t i = 0; i < came.size(); ++i) {
+        stored = std::lower_bound(stored, asked.stored.end(), came.time[i]);
+        while (hole != asked.holes.end() && hole->range.end <= came.start_of(i)) {
+            ++hole;
+        }
+        const bool asked_for = hole != asked.holes.end() && hole->range.contains(came.start_of(i));
+        if (asked_for || stored == asked.stored.end() || *stored != came.time[i]) {
+            bars.push_back(came.time[i], came.open[i], came.high[i], came.low[i], came.close[i], came.volume[i]);
+        }
+    }
+    return bars;
+}
+
+/// Breaks of the basis at the ends of what is stored now, and where there are none any more.
+void judge_basis(const AskedHole& hole, const Seam& before, const Seam& behind, UtcTime now, Segment& segment) {
+    const Bars fresh = segment.bars.slice(hole.range);
+    if (fresh.empty()) {
+        return;
+    }
+    const UtcTime first = fresh.start_of(0);
+    const bool start_unknown = !hole.before.empty() && before.kind == Seam::Kind::unknown;
+    TimeRange one{start_unknown ? first + std::chrono::nanoseconds{1} : hole.range.start, hole.range.end};
+    if (before.kind == Seam::Kind::rebased) {
+        segment.breaks.push_back({first, before.ratio, now});
+    }
+    if (behind.kind != Seam::Kind::unknown) {
+        const UtcTime next = hole.behind.start_of(0);
+        one.end = next + std::chrono::nanoseconds{1};
+        if (behind.kind == Seam::Kind::rebased) {
+            segment.breaks.push_back({next, 1 / behind.ratio, now});
+        }
+    }
+    segment.one_basis.push_back(one);
+}
+
+/// What of an answer says something of a hole: the bars in it, the next one behind it, and two before it, by which is
+/// seen whether a session begins with the last one.
+SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
+    const Bars& bars = answer.bars;
+    const auto row_of = [&bars](UtcTime time) {
+        return static_cast<std::size_t>(
+            std::lower_bound(bars.time.begin(), bars.time.end(), time.time_since_epoch().count()) - bars.time.begin());
+    };
+    const std::size_t first = row_of(hole.start);
+    const std::size_t last = row_of(hole.end);
+    SourceAnswer near(bars.rows(first - std::min<std::size_t>(first, 2), std::min(last + 1, bars.size())));
+    near.partial = answer.partial;
+    std::copy_if(answer.dropped.begin(), answer.dropped.end(), std::back_inserter(near.dropped),
+                 [hole](const auto& row) { return hole.contains(row.start); });
+    return near;
+}
+
+void judge_hole(const AskedHole& hole, const SourceAnswer& answer, bool nothing_at_all, const BarGrid& grid,
+                UtcTime asked_at, Judged& judged) {
+    const Seam before = compare(hole.before, answer.bars);
+    const Seam behind = compare(hole.behind, answer.bars);
+    for (const Seam& seam : {before, behind}) {
+        judged.revised += seam.kind == Seam::Kind::revised ? seam.different : 0;
+    }
+    judge_basis(hole, before, behind, asked_at, judged.segment);
+    const bool has_all_beside = (hole.before.empty() || before.kind != Seam::Kind::unknown) &&
+                                (hole.behind.empty() || behind.kind != Seam::Kind::unknown);
+    // Where nothing beside it was asked for, only an answer of which nothing was expected is one that was not cut off.
+    const bool alone = hole.before.empty() && hole.behind.empty();
+    const bool cut_off = alone ? !nothing_at_all : !has_all_beside;
+    Proof proof = prove(around(answer, hole.range), hole.range, grid, asked_at, cut_off);
+    std::move(proof.entries.begin(), proof.entries.end(), std::back_inserter(judged.segment.entries));
+    judged.off_grid.insert(judged.off_grid.end(), proof.off_grid.begin(), proof.off_grid.end());
+}
+
+bool holds(const std::vector<UtcTime>& times, UtcTime time) {
+    return std::binary_search(times.begin(), times.end(), time);
+}
+
+}  // namespace
+
+StampKind stamp_kind(const Bars& bars, TimeRange asked, const BarGrid& grid) {
+    const bool intraday = grid.timeframe().is_intraday();
+    // One bar at the close alone is an auction's.
+    if (bars.size() < (intraday ? 2U : 1U)) {
+        return {};
+    }
+    const std::chrono::days a_little{intraday ? 7 : 70};
+    const TimeRange within{
+        std::max(std::min(asked.start, bars.start_of(0)), UtcTime::min() + a_little) - a_little,
+        std::min(std::max(asked.end, bars.start_of(bars.size() - 1)), UtcTime::max() - a_little) + a_little};
+    const auto expected = grid.expected(within);
+    if (!expected) {
+        return {};
+    }
+    std::vector<UtcTime> ends;
+    ends.reserve(2 * expected->size());
+    for (const UtcTime stamp : *expected) {
+        ends.push_back(grid.end_of(stamp));
+        if (!intraday) {
+            ends.push_back(stamp + std::chrono::days{1});
+        }
+    }
+    std::sort(ends.begin(), ends.end());
+    std::size_t by_start = 0;
+    std::size_t by_end = 0;
+    std::size_t inside = 0;
+    StampKind kind;
+    UtcTime before = UtcTime::min();
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        const UtcTime stamp = bars.start_of(i);
+        const UtcTime period = grid.stored_stamp(stamp);
+        const bool is_start = holds(*expected, stamp);
+        kind.example = is_start ? kind.example : stamp;
+        by_start += is_start ? 1 : 0;
+        by_end += holds(ends, stamp) ? 1 : 0;
+        inside += !is_start && period > before && holds(*expected, period) ? 1 : 0;
+        before = period;
+    }
+    if (by_start < bars.size() && inside == bars.size()) {
+        kind.kind = StampKind::Kind::inside;
+    } else if (by_start < bars.size() && by_end == bars.size()) {
+        kind.kind = StampKind::Kind::by_end;
+    }
+    return kind;
+}
+
+Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGrid& grid, UtcTime asked_at,
+                     const std::string& provider) {
+    if (const auto sound = answer.bars.check(); !sound) {
+        return broken(provider, "with bars that cannot be: " + sound.error().message);
+    }
+    Judged judged;
+    const StampKind stamps = stamp_kind(answer.bars, asked.asked, grid);
+    if (stamps.kind == StampKind::Kind::by_end) {
+        return broken(
+            provider,
+            fmt::format("with bars that are stamped by their end ({}), and bars are stored under their start: "
+                        "the source must convert its stamps",
+                        format_time(stamps.example)));
+    }
+    if (stamps.kind == StampKind::Kind::inside) {
+        answer.bars = restamped(answer.bars, grid, asked_at);
+        judged.stamped_inside = stamps.example;
+    }
+    if (const auto trimmed = check_and_trim(answer, asked.asked, provider); !trimmed) {
+        return trimmed.error();
+    }
+    judged.bars_came = answer.bars.size();
+    if (!answer.bars.empty()) {
+        judged.came = {answer.bars.start_of(0), grid.end_of(answer.bars.start_of(answer.bars.size() - 1))};
+    }
+    judged.segment.range = asked.asked;
+    judged.segment.bars = bars_to_store(asked, answer.bars);
+    const bool nothing_at_all = answer.bars.empty() && asked.stored.empty();
+    for (const AskedHole& hole : asked.holes) {
+        judge_hole(hole, answer, nothing_at_all, grid, asked_at, judged);
+    }
+    judged.dropped = std::move(answer.dropped);
+    judged.partial = std::move(answer.partial);
+    return judged;
+}
+
+}  // namespace ktrdr

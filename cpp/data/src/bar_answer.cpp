@@ -1,0 +1,183 @@
+#include "bar_answer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <ktrdr/base/json.hpp>
+#include <ktrdr/market/time_text.hpp>
+
+namespace ktrdr {
+namespace {
+
+namespace json = boost::json;
+
+UtcTime time_at(std::int64_t stamp) {
+    return UtcTime{std::chrono::nanoseconds{stamp}};
+}
+
+TimeRange range_of(const BarsWanted& wanted) {
+    return wanted.asked.empty() ? wanted.segment : wanted.asked;
+}
+
+/// Providers that count backwards from the end of a range give the bar before it where it has none.
+bool ends_just_before(UtcTime newest, const BarsWanted& wanted) {
+    constexpr std::chrono::days longest_break{7};
+    return newest < wanted.segment.start && wanted.segment.start - wanted.grid.end_of(newest) <= longest_break;
+}
+
+/// Errors: `protocol` where bars came, and none of the range that was asked for.
+Result<void> check_range(UtcTime oldest, UtcTime newest, bool some, const BarsWanted& wanted,
+                         const std::string& asked) {
+    if (some || ends_just_before(newest, wanted)) {
+        return {};
+    }
+    return broken_answer(asked, fmt::format("has bars from {} to {}, and none of the range that was asked for",
+                                            format_time(oldest), format_time(newest)));
+}
+
+Result<void> check_whole(bool nothing, const std::string& partial, const std::string& asked) {
+    if (nothing && !partial.empty()) {
+        return broken_answer(asked, fmt::format("has no bars, and may not be whole: {}", partial));
+    }
+    return {};
+}
+
+Result<void> check_rows(const AnswerRows& rows, const BarsWanted& wanted, const std::string& asked) {
+    if (rows.good.empty()) {
+        return {};
+    }
+    const TimeRange range = range_of(wanted);
+    const bool some = std::any_of(rows.good.begin(), rows.good.end(),
+                                  [&](const AnswerRow& row) { return range.contains(time_at(row.stamp)); }) ||
+                      std::any_of(rows.dropped.begin(), rows.dropped.end(),
+                                  [&](const auto& row) { return range.contains(row.start); });
+    return check_range(time_at(rows.good.front().stamp), time_at(rows.good.back().stamp), some, wanted, asked);
+}
+
+SourceAnswer cut(AnswerRows rows, const BarsWanted& wanted) {
+    const auto is_wanted = [&wanted](UtcTime start) {
+        return wanted.segment.contains(start) && wanted.grid.is_closed(start, wanted.now);
+    };
+    SourceAnswer answer;
+    Bars& bars = answer.bars;
+    bars.reserve(rows.good.size());
+    for (std::size_t i = 0; i < rows.good.size(); ++i) {
+        const AnswerRow& row = rows.good[i];
+        const bool last_of_its_stamp = i + 1 == rows.good.size() || rows.good[i + 1].stamp != row.stamp;
+        if (last_of_its_stamp && is_wanted(time_at(row.stamp))) {
+            const auto& [open, high, low, close, volume] = row.values;
+            bars.push_back(row.stamp, open, high, low, close, volume);
+        }
+    }
+    for (auto& row : rows.dropped) {
+        const bool came_too =
+            std::binary_search(bars.time.begin(), bars.time.end(), row.start.time_since_epoch().count());
+        if (!came_too && is_wanted(row.start)) {
+            answer.dropped.push_back(std::move(row));
+        }
+    }
+    return answer;
+}
+
+/// The rows of `bars` that start inside `range`.
+std::pair<std::size_t, std::size_t> rows_in(const Bars& bars, TimeRange range) {
+    const auto at = [&bars](UtcTime time) {
+        const auto found = std::lower_bound(bars.time.begin(), bars.time.end(), time.time_since_epoch().count());
+        return static_cast<std::size_t>(found - bars.time.begin());
+    };
+    return {at(range.start), at(range.end)};
+}
+
+}  // namespace
+
+std::string no_price(std::string_view field) {
+    return fmt::format("has no number `{}`", field);
+}
+
+Error broken_answer(const std::string& asked, const std::string& how) {
+    return fail(Errc::protocol, fmt::format("{}: the answer {}", asked, how), {{"asked", asked}});
+}
+
+Result<const json::object*> successful(const json::value& answer, const std::string& asked) {
+    const json::object* const object = answer.if_object();
+    if (object == nullptr) {
+        return broken_answer(asked, "is not a JSON object");
+    }
+    const json::value* const success = object->if_contains("success");
+    if (success == nullptr || !success->is_bool()) {
+        return broken_answer(asked, "has no boolean `success`");
+    }
+    if (success->get_bool()) {
+        return object;
+    }
+    std::string_view reason = text_or_empty(*object, "error");
+    if (reason.empty()) {
+        reason = text_or_empty(*object, "error_message");
+    }
+    return fail(Errc::host_service,
+                fmt::format("{}: the service says: {}", asked, reason.empty() ? "failed, without a reason" : reason),
+                {{"asked", asked}, {"reason", reason}});
+}
+
+Result<void> check_kind(const json::object& answer, const SeriesKind& kind, const std::string& asked) {
+    if (kind.usual() || (text_or_empty(answer, "what_to_show") == kind.what_to_show &&
+                         text_or_empty(answer, "session") == kind.session)) {
+        return {};
+    }
+    return broken_answer(asked,
+                         fmt::format("does not say that its bars are {} of {} hours: the service may know the usual "
+                                     "ones only; leave what_to_show and session out, or use one that knows them",
+                                     kind.what_to_show, kind.session));
+}
+
+std::string shortfall(const json::object& answer, std::size_t came) {
+    if (const std::string_view said = text_or_empty(answer, "error"); !said.empty()) {
+        return fmt::format("the service says: {}", said);
+    }
+    const json::value* const told = answer.if_contains("rows");
+    if (told != nullptr && told->is_int64() && told->get_int64() > static_cast<std::int64_t>(came)) {
+        return fmt::format("the answer says that it has {} rows, and has {}", told->get_int64(), came);
+    }
+    return {};
+}
+
+Result<SourceAnswer> answer_of(AnswerRows rows, std::string partial, const BarsWanted& wanted,
+                               const std::string& asked) {
+    if (const auto whole = check_whole(rows.good.empty() && rows.dropped.empty(), partial, asked); !whole) {
+        return whole.error();
+    }
+    std::stable_sort(rows.good.begin(), rows.good.end(),
+                     [](const AnswerRow& a, const AnswerRow& b) { return a.stamp < b.stamp; });
+    if (const auto checked = check_rows(rows, wanted, asked); !checked) {
+        return checked.error();
+    }
+    SourceAnswer answer = cut(std::move(rows), wanted);
+    answer.partial = std::move(partial);
+    return answer;
+}
+
+Result<SourceAnswer> answer_of(Bars bars, std::string partial, const BarsWanted& wanted, const std::string& asked) {
+    if (const auto whole = check_whole(bars.empty(), partial, asked); !whole) {
+        return whole.error();
+    }
+    SourceAnswer answer;
+    answer.partial = std::move(partial);
+    if (bars.empty()) {
+        return answer;
+    }
+    const auto [first, behind] = rows_in(bars, range_of(wanted));
+    const auto checked = check_range(bars.start_of(0), bars.start_of(bars.size() - 1), first < behind, wanted, asked);
+    if (!checked) {
+        return checked.error();
+    }
+    auto [begin, end] = rows_in(bars, wanted.segment);
+    // Stamps rise, so those that are not closed are the last.
+    while (end > begin && !wanted.grid.is_closed(bars.start_of(end - 1), wanted.now)) {
+        --end;
+    }
+    answer.bars = begin == 0 && end == bars.size() ? std::move(bars) : bars.rows(begin, end);
+    return answer;
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,353 @@
+"""One connection to a gateway, by ib_async's client: each request ends with its answer or its error, whichever comes first.
+
+ib_async's own ``IB`` waits out a timeout where an error event has ended a request (321) or a connection (326), and takes what
+cannot be read as no answer. Here every event ends what it is about at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from ..._extras import needed_by
+from .codes import Kind, kind_of
+from .refusals import GatewayError
+
+with needed_by("IbGatewaySource"):
+    import ib_async
+    from ib_async.client import Client
+    from ib_async.decoder import Decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ib_async.wrapper import Wrapper
+
+    from .durations import Asked
+
+# No gateway sends a longer message. Bytes.
+_LONGEST = 0xFFFFFF
+# How long the end of a connection may take before it is cut. Seconds.
+_CLOSING = 1.0
+
+
+class ConnectionLost(Exception):
+    """The connection ended before the answer came; why."""
+
+
+class ClientIdTaken(Exception):
+    """Somebody else has the client id."""
+
+
+@dataclass
+class _Request:
+    """A request that has no answer yet."""
+
+    answer: asyncio.Future[Any]
+    parts: list[Any] = field(default_factory=list)
+
+
+class _Events:
+    """What ib_async's client tells: the methods of IB's EWrapper that matter here."""
+
+    def __init__(self, notice: Callable[[int, str], None]) -> None:
+        self.requests: dict[int, _Request] = {}
+        self.times: list[asyncio.Future[int]] = []
+        self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        #: When something came last, by the loop's clock.
+        self.heard = asyncio.get_running_loop().time()
+        self._notice = notice
+
+    def lose(self, why: str) -> None:
+        """Let the connection be over."""
+        if not self.gone.done():
+            self.gone.set_result(why)
+        for request in self.requests.values():
+            if not request.answer.done():
+                request.answer.set_exception(ConnectionLost(why))
+        for waiting in self.times:
+            if not waiting.done():
+                waiting.set_exception(ConnectionLost(why))
+        self.times.clear()
+
+    def _end(self, number: int, value: Any) -> None:
+        request = self.requests.get(number)
+        if request is not None and not request.answer.done():
+            request.answer.set_result(value)
+
+    # ---- by the names that the client calls
+
+    def tcpDataArrived(self) -> None:  # noqa: N802 - the client's name for it
+        self.heard = asyncio.get_running_loop().time()
+
+    def connectAck(self) -> None:  # noqa: N802
+        """Nothing: the start follows by itself."""
+
+    def nextValidId(self, number: int) -> None:  # noqa: N802
+        """Nothing: the client keeps it."""
+
+    def managedAccounts(self, accounts: str) -> None:  # noqa: N802
+        """Nothing: no account is used."""
+
+    def setEventsDone(self) -> None:  # noqa: N802
+        self.lose("the gateway closed the connection")
+
+    def connectionClosed(self) -> None:  # noqa: N802
+        self.lose("the gateway closed the connection")
+
+    def error(self, number: int, code: int, text: str, _json: str = "") -> None:
+        kind = kind_of(code, text)
+        if code == 326:
+            if not self.gone.done():
+                self.gone.set_exception(ClientIdTaken(text))
+            return
+        request = self.requests.get(number)
+        if request is None or kind is Kind.notice:
+            self._notice(code, text)
+        elif not request.answer.done():
+            request.answer.set_exception(GatewayError(code, text))
+
+    def historicalData(self, number: int, bar: Any) -> None:  # noqa: N802
+        request = self.requests.get(number)
+        if request is not None:
+            request.parts.append(bar)
+
+    def historicalDataEnd(self, number: int, _start: str, _end: str) -> None:  # noqa: N802
+        request = self.requests.get(number)
+        if request is not None:
+            self._end(number, request.parts)
+
+    def contractDetails(self, number: int, details: Any) -> None:  # noqa: N802
+        self.historicalData(number, details)
+
+    def bondContractDetails(self, number: int, details: Any) -> None:  # noqa: N802
+        self.historicalData(number, details)
+
+    def contractDetailsEnd(self, number: int) -> None:  # noqa: N802
+        self.historicalDataEnd(number, "", "")
+
+    def headTimestamp(self, number: int, text: str) -> None:  # noqa: N802
+        self._end(number, text)
+
+    def currentTime(self, seconds: int) -> None:  # noqa: N802
+        waiting, self.times = self.times, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(seconds)
+
+
+class _Strict(Decoder):
+    """Tells of what cannot be read: whose answer it was is not known, so the connection is no use any more."""
+
+    def __init__(self, events: _Events) -> None:
+        super().__init__(cast("Wrapper", events), 0)
+        self._events = events
+
+    def interpret(self, fields: list[str]) -> None:
+        try:
+            handler = self.handlers.get(int(fields[0]))
+            if handler is not None:
+                handler(fields)
+        except Exception as error:  # noqa: BLE001 - bytes of others
+            self._events.lose(
+                f"the gateway sent what is no message: {type(error).__name__} at {str(fields[:2])[:80]}"
+            )
+
+
+class _Lengths:
+    """Looks at the lengths of frames as they come: the client takes any."""
+
+    def __init__(self, events: _Events) -> None:
+        self._events = events
+        self._head = b""
+        self._left = 0
+
+    def look(self, data: bytes) -> None:
+        """Go over what came."""
+        place = 0
+        while place < len(data):
+            if self._left:
+                step = min(self._left, len(data) - place)
+                self._left -= step
+                place += step
+                continue
+            step = min(4 - len(self._head), len(data) - place)
+            self._head += data[place : place + step]
+            place += step
+            if len(self._head) == 4:
+                (self._left,) = struct.unpack(">I", self._head)
+                self._head = b""
+                if self._left > _LONGEST:
+                    self._events.lose(f"the gateway sent a message of {self._left} bytes")
+                    return
+
+
+class GatewayClient:
+    """A connection that is ready, until ``gone`` is done; confined to one loop."""
+
+    def __init__(self, notice: Callable[[int, str], None]) -> None:
+        self._events = _Events(notice)
+        self._client = Client(self._events)
+        self._client.decoder = _Strict(self._events)
+        # The event holds whom it tells weakly.
+        self._lengths = _Lengths(self._events)
+        self._client.conn.hasData += self._lengths.look
+
+    @classmethod
+    async def connect(
+        cls,
+        host: str,
+        port: int,
+        client_id: int,
+        limit: float,
+        notice: Callable[[int, str], None],
+    ) -> GatewayClient:
+        """Connect, and wait until requests can be made.
+
+        Raises
+        ------
+        ClientIdTaken
+            When somebody else has the id.
+        ConnectionLost
+            When the gateway closes the connection, cannot be reached, or is not ready within ``limit`` seconds.
+        """
+        self = cls(notice)
+        connecting = asyncio.ensure_future(
+            self._client.connectAsync(host, port, client_id, timeout=limit)
+        )
+        try:
+            await asyncio.wait({connecting, self.gone}, return_when=asyncio.FIRST_COMPLETED)
+            if self.gone.done():
+                raise ConnectionLost(self.gone.result())
+            await connecting
+        except (OSError, TimeoutError) as error:
+            await self.close()
+            raise ConnectionLost(
+                f"not ready within {limit:g} s" if isinstance(error, TimeoutError) else str(error)
+            ) from error
+        except BaseException:
+            await self.close()
+            raise
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+        return self
+
+    @property
+    def gone(self) -> asyncio.Future[str]:
+        """Done when the connection is over: why."""
+        return self._events.gone
+
+    @property
+    def version(self) -> int:
+        """Which version of the protocol is spoken."""
+        version: int = self._client.serverVersion()
+        return version
+
+    @property
+    def silent_for(self) -> float:
+        """How long nothing came. Seconds."""
+        return asyncio.get_running_loop().time() - self._events.heard
+
+    def ask_again(self, why: str) -> None:
+        """Let every request that is open be made anew."""
+        for request in self._events.requests.values():
+            if not request.answer.done():
+                request.answer.set_exception(ConnectionLost(why))
+
+    async def close(self) -> None:
+        """End the connection, and wait until it has ended."""
+        self._events.lose("the connection was closed here")
+        self._events.gone.exception()
+        transport = self._client.conn.transport
+        with contextlib.suppress(OSError, RuntimeError):
+            self._client.disconnect()
+        deadline = asyncio.get_running_loop().time() + _CLOSING
+        while self._client.conn.transport is not None:
+            if asyncio.get_running_loop().time() > deadline:
+                # What waits to be sent is waited for no longer.
+                if transport is not None:
+                    transport.abort()
+                deadline += _CLOSING
+            await asyncio.sleep(0.005)
+
+    # ---- requests
+
+    async def current_time(self) -> int:
+        """Ask for the time: a real round trip. Seconds since 1970."""
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._events.times.append(answer)
+        self._client.reqCurrentTime()
+        return await answer
+
+    async def details(self, fields: dict[str, Any]) -> list[Any]:
+        """Ask which contracts there are.
+
+        Raises
+        ------
+        GatewayError, ConnectionLost
+            As the gateway answers.
+        """
+        contract = ib_async.Contract(**fields)
+        found: list[Any] = await self._ask(
+            lambda number: self._client.reqContractDetails(number, contract), None
+        )
+        return found
+
+    async def head(self, contract: Any, show: str, regular: bool) -> str:
+        """Ask for the first timestamp.
+
+        Raises
+        ------
+        GatewayError, ConnectionLost
+            As the gateway answers.
+        """
+
+        def send(number: int) -> None:
+            self._client.reqHeadTimeStamp(number, contract, show, regular, 2)
+
+        # One that is not taken back counts as open for ever.
+        text: str = await self._ask(send, self._client.cancelHeadTimeStamp, always=True)
+        return text
+
+    async def bars(self, contract: Any, asked: Asked, show: str, regular: bool) -> list[Any]:
+        """Ask for bars; a task that is cancelled takes the request back.
+
+        Raises
+        ------
+        GatewayError, ConnectionLost
+            As the gateway answers.
+        """
+
+        def send(number: int) -> None:
+            self._client.reqHistoricalData(
+                number, contract, asked.end, asked.duration, asked.size, show, regular, 2, False, []
+            )
+
+        found: list[Any] = await self._ask(send, self._client.cancelHistoricalData)
+        return found
+
+    async def _ask(
+        self,
+        send: Callable[[int], None],
+        take_back: Callable[[int], None] | None,
+        *,
+        always: bool = False,
+    ) -> Any:
+        if self.gone.done():
+            raise ConnectionLost("the connection is over")
+        number = self._client.getReqId()
+        request = _Request(asyncio.get_running_loop().create_future())
+        self._events.requests[number] = request
+        try:
+            send(number)
+            return await request.answer
+        finally:
+            open_still = not request.answer.done() or request.answer.cancelled()
+            self._events.requests.pop(number, None)
+            if take_back is not None and (open_still or always) and not self.gone.done():
+                with contextlib.suppress(ConnectionError):
+                    take_back(number)

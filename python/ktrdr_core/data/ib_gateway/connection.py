@@ -1,0 +1,193 @@
+"""The one connection to a gateway, owned by one task: connecting, watching, and connecting again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from dataclasses import replace
+
+from ...errors import ServiceConnectionError
+from .client import ClientIdTaken, ConnectionLost, GatewayClient
+from .codes import DATA_LOST, LINE_DOWN, LINE_UP, Line
+from .options import GatewayHealth, GatewayOptions
+
+_log = logging.getLogger("ktrdr_core.sources")
+
+
+class Connection:
+    """Keeps one connection; confined to its loop.
+
+    ``ready`` gives the client to those who ask; nobody else connects, so there are never two.
+    """
+
+    def __init__(self, options: GatewayOptions) -> None:
+        self.options = options
+        self._owner: asyncio.Task[None] | None = None
+        self._client: GatewayClient | None = None
+        self._changed = asyncio.Condition()
+        self._line = Line()
+        self._notices: Counter[int] = Counter()
+        self._next_id = 0
+        self._attempts = 0
+        self._reached = False
+        self._closed = False
+        self.health = GatewayHealth()
+
+    # ---- for those who ask
+
+    async def ready(self) -> GatewayClient:
+        """Give a connection that can be asked, waiting for it.
+
+        Raises
+        ------
+        ServiceConnectionError
+            When the gateway cannot be reached: at once where it never was, else after the options' patience.
+        """
+        if self._owner is None and not self._closed:
+            self._owner = asyncio.get_running_loop().create_task(self._own())
+        failed = self._attempts
+        try:
+            async with asyncio.timeout(self.options.patience):
+                async with self._changed:
+                    while True:
+                        if self._closed:
+                            raise self._error("the source is closed")
+                        client = self._client
+                        if client is not None and not client.gone.done() and not self._line.lost:
+                            return client
+                        if not self._reached and self._attempts > failed:
+                            raise self._error(self.health.last_error)
+                        await self._changed.wait()
+        except TimeoutError:
+            why = self.health.last_error or f"no line to {', '.join(self._line.lost)}"
+            raise self._error(f"not within {self.options.patience:g} s: {why}") from None
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the gateway has lost what it needs to answer."""
+        return bool(self._line.lost)
+
+    async def close(self) -> None:
+        """End the connection, for good."""
+        self._closed = True
+        if self._owner is not None:
+            self._owner.cancel()
+            await asyncio.gather(self._owner, return_exceptions=True)
+        await self._tell(state="closed", client_id=None)
+
+    def _error(self, why: str) -> ServiceConnectionError:
+        at = f"{self.options.host}:{self.options.port}"
+        return ServiceConnectionError(
+            f"no connection to TWS or IB Gateway at {at}: {why}; is it running and logged in, is its API enabled "
+            "(Configure, API, Settings: Enable ActiveX and Socket Clients), and is this its port?",
+            context={"host": self.options.host, "port": self.options.port},
+        )
+
+    # ---- the owner
+
+    async def _own(self) -> None:
+        pause = self.options.first_pause
+        while True:
+            await self._tell(state="connecting", client_id=None, version=None)
+            try:
+                self._client = await self._connect()
+            except ConnectionLost as error:
+                _log.warning("ib gateway: cannot connect: %s", error)
+                self._attempts += 1
+                await self._tell(state="waiting", last_error=str(error))
+                # Jitter: those who lost the same gateway do not come back together.
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # nosec B311
+                pause = min(pause * 2, self.options.longest_pause)
+                continue
+            pause = self.options.first_pause
+            self._reached = True
+            client = self._client
+            _log.info(
+                "ib gateway: connected: client_id=%s version=%s",
+                self.health.client_id,
+                client.version,
+            )
+            try:
+                count = self.health.connections + 1
+                await self._tell(version=client.version, connections=count, last_error="")
+                # What was said while it connected counts.
+                await self._told()
+                why = await self._watch(client)
+            finally:
+                self._client = None
+                self._line = Line()
+                # Before the next one is begun: the gateway would count two.
+                await asyncio.shield(client.close())
+            _log.warning("ib gateway: connection lost: %s", why)
+            await self._tell(state="connecting", last_error=why, waits_for=())
+
+    async def _connect(self) -> GatewayClient:
+        """Try the client ids in turn, beginning with the last that was good."""
+        ids = self.options.client_ids
+        taken = ""
+        for _ in ids:
+            number = ids[self._next_id % len(ids)]
+            options = self.options
+            try:
+                client = await GatewayClient.connect(
+                    options.host, options.port, number, options.connect_within, self._notice
+                )
+            except ClientIdTaken as error:
+                taken = str(error)
+                self._next_id += 1
+                continue
+            self.health = replace(self.health, client_id=number)
+            return client
+        raise ConnectionLost(f"every client id of {list(ids)} is taken: {taken}")
+
+    async def _watch(self, client: GatewayClient) -> str:
+        """Wait until the connection is over; ask for the time where it is silent."""
+        options = self.options
+        probing: asyncio.Task[int] | None = None
+        try:
+            while not client.gone.done():
+                silent = client.silent_for
+                if silent >= options.dead_after:
+                    return f"the gateway has said nothing for {silent:.0f} s"
+                if silent >= options.probe_after and (probing is None or probing.done()):
+                    probing = asyncio.ensure_future(client.current_time())
+                    probing.add_done_callback(lambda done: done.cancelled() or done.exception())
+                until = (
+                    options.dead_after if probing and not probing.done() else options.probe_after
+                )
+                await asyncio.wait({client.gone}, timeout=max(until - silent, 0.01))
+            return client.gone.result()
+        finally:
+            if probing is not None:
+                probing.cancel()
+
+    def _notice(self, code: int, text: str) -> None:
+        """Take note of what the gateway says about no request."""
+        self._notices[code] += 1
+        if code in LINE_DOWN or code in LINE_UP:
+            _log.log(
+                logging.WARNING if code in LINE_DOWN else logging.INFO,
+                "ib gateway: %s: %s",
+                code,
+                text,
+            )
+        self._line.told(code, text)
+        if code == DATA_LOST and self._client is not None:
+            self._client.ask_again("IB lost what was asked (1101)")
+        asyncio.ensure_future(self._told())  # noqa: RUF006 - it ends at once
+
+    async def _told(self) -> None:
+        notices = tuple(sorted(self._notices.items()))
+        if self._client is None:
+            await self._tell(notices=notices)
+        else:
+            lost = self._line.lost
+            state = "degraded" if lost else "ready"
+            await self._tell(state=state, waits_for=lost, notices=notices)
+
+    async def _tell(self, **changes: object) -> None:
+        self.health = replace(self.health, **changes)  # type: ignore[arg-type]
+        async with self._changed:
+            self._changed.notify_all()

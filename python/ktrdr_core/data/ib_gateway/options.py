@@ -1,0 +1,72 @@
+"""Where a gateway is, how long it is waited for, and how a connection to it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
+    """Where a gateway is, and how long it is waited for.
+
+    Parameters
+    ----------
+    host, port : str, int
+        4001 and 4002 are those of IB Gateway, live and paper; 7496 and 7497 those of TWS.
+    client_ids : sequence of int
+        Ids to connect with; the next one where one is taken (326).
+    connect_within : float
+        How long a connection may take until it is ready. Seconds, as all below.
+    probe_after : float
+        After how much silence the gateway is asked for the time.
+    dead_after : float
+        After how much silence it is given up, and connected to anew. More than ``probe_after``.
+    first_pause, longest_pause : float
+        Between two attempts to connect: the first, doubling up to the longest, each somewhat shorter by chance.
+    patience : float
+        How long a question waits for a gateway that was reached before, as through its nightly restart.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4002
+    client_ids: Sequence[int] = tuple(range(1, 33))
+    connect_within: float = 10.0
+    probe_after: float = 10.0
+    dead_after: float = 15.0
+    first_pause: float = 0.5
+    longest_pause: float = 15.0
+    patience: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayHealth:
+    """How a connection to a gateway is.
+
+    Parameters
+    ----------
+    state : str
+        ``idle`` before the first question, ``connecting``, ``ready``, ``degraded`` (the gateway has lost IB or a farm),
+        ``waiting`` (until the next attempt) or ``closed``.
+    waits_for : tuple of str
+        What is lost while degraded.
+    client_id, version : int, optional
+        Of the connection.
+    connections : int
+        How many there have been.
+    last_error : str
+        Why the last one ended, or could not be made.
+    notices : dict of int to int
+        How often the gateway has said which code about no request.
+    """
+
+    state: str = "idle"
+    waits_for: tuple[str, ...] = ()
+    client_id: int | None = None
+    version: int | None = None
+    connections: int = 0
+    last_error: str = ""
+    notices: tuple[tuple[int, int], ...] = ()

@@ -1,0 +1,71 @@
+"""How many requests for bars are under way at once: as many as the gateway answers fast."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+#: How many at the beginning, and at most: the gateway takes 50.
+FIRST, MOST = 3, 20
+# An answer is fast up to the one, and slow from the other on. Seconds.
+_FAST, _SLOW = 2.0, 10.0
+
+
+class AdaptiveGate:
+    """Lets requests through: one more at once after each fast answer, half as many after a slow one or a pacing error.
+
+    Confined to one loop; who waits longest goes first.
+    """
+
+    def __init__(self) -> None:
+        self.allowed = FIRST
+        self.under_way = 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and take note of how long the answer took."""
+        await self._enter()
+        began = asyncio.get_running_loop().time()
+        try:
+            yield
+        except BaseException:
+            self._leave()
+            raise
+        took = asyncio.get_running_loop().time() - began
+        if took >= _SLOW:
+            self.slower()
+        elif took <= _FAST:
+            self.allowed = min(self.allowed + 1, MOST)
+        self._leave()
+
+    def slower(self) -> None:
+        """Halve what may be under way."""
+        self.allowed = max(self.allowed // 2, 1)
+
+    async def _enter(self) -> None:
+        if self.under_way < self.allowed and not self._waiting:
+            self.under_way += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            else:
+                self._waiting.remove(turn)
+            raise
+
+    def _leave(self) -> None:
+        self.under_way -= 1
+        while self._waiting and self.under_way < self.allowed:
+            turn = self._waiting.pop(0)
+            if not turn.done():
+                self.under_way += 1
+                turn.set_result(None)

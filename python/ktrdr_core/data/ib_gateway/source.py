@@ -1,0 +1,284 @@
+"""Bars of Interactive Brokers by TWS or IB Gateway, with no service between."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ... import _bridge
+from ...errors import ConfigurationError, ServiceConnectionError, SymbolNotFoundError
+from ..sources import BarSource, Contract, SourceLimits
+from .answers import columns_of
+from .contracts import candidates, the_one
+from .durations import SPANS, asked_for
+from .options import GatewayHealth, GatewayOptions
+from .refusals import NothingThere, NotTraded
+from .stamps import seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from ... import _core
+    from ..sources import Answer
+    from .contracts import Found
+
+T = TypeVar("T")
+
+# A symbol's contract is asked for again after so long: exchanges rename things. Seconds.
+_REMEMBERED = 86_400
+
+
+class IbGatewaySource(BarSource):
+    """Bars of a running TWS or IB Gateway: stocks, funds, indices, currency pairs, futures and coins.
+
+    One connection serves every question. A thread of its own pumps it all the time, so a busy event loop costs it
+    nothing; it is made at the first question and kept. A gateway that is silent for 10 s is asked for the time, one that is
+    silent for 15 s is connected to anew, and what was asked is asked again; while the gateway restarts, or has lost IB,
+    questions wait.
+
+    Symbols: ``AAPL``, ``BRK.B``; ``EUR.USD``, ``EURUSD`` and ``EUR/USD`` are one pair; ``BTC/USD`` is a coin; ``$VIX`` an index;
+    ``ESM6`` a future by its local symbol. Stocks and indices are asked for in regular hours, all else in every hour;
+    pairs by the midpoint of their quotes, which has no volume (-1), coins by their aggregated trades, all else by trades.
+
+    Parameters
+    ----------
+    host, port : str, int, optional
+        Where it is; else ``IB_GATEWAY_HOST`` and ``IB_GATEWAY_PORT``, else 127.0.0.1 and 4002.
+    client_id : int, optional
+        The first id to connect with, else ``IB_GATEWAY_CLIENT_ID``, else 1; where one is taken, the next one is tried.
+    contracts : mapping, optional
+        Contracts of ``ib_async`` by symbol, for what a symbol alone does not say.
+    currency : str
+        In which stocks and indices are looked for.
+    options : GatewayOptions, optional
+        All of this and the limits of the connection; ``host``, ``port`` and ``client_id`` are changed in it where they are given.
+    answer_limit : float
+        How long one request may go unanswered while others are. Seconds.
+    pacing_pause : float
+        How long to wait after the gateway said that it was asked too much; twice as long each time. Seconds.
+    env : mapping, optional
+        Read in place of ``os.environ``.
+
+    Raises
+    ------
+    FeatureNotAvailableError
+        Where ``ib_async`` is not installed, naming the extra ``ib``.
+    ConfigurationError
+        For a port or client id that is none. From a load, for what the account may not see.
+    SymbolNotFoundError
+        From a load, for what nobody trades, and for what may mean several contracts, naming them.
+    ServiceConnectionError
+        From a load, when the gateway cannot be reached.
+
+    Examples
+    --------
+    >>> from ktrdr_core import DataManager
+    >>> from ktrdr_core.data import IbGatewaySource
+    >>> from ktrdr_core.testing import IbGatewaySimulator
+    >>> days = {"timestamp": ["2024-01-02", "2024-01-03"], "open": [1, 2], "high": [2, 3], "low": [1, 1], "close": [2, 2]}
+    >>> with IbGatewaySimulator({("ACME", "1 day"): days}) as gateway, IbGatewaySource(port=gateway.port) as source:
+    ...     with DataManager("bars", source=source, env={}) as data:
+    ...         data.load_data("ACME", "1d", "2024-01-01", "2024-01-05", mode="full").result()
+    <Bars ACME 1d: 2 from 2024-01-02T00:00:00Z to 2024-01-03T00:00:00Z>
+    """
+
+    provider = "IB"
+    # The source's own limits end a question.
+    answer_within = None
+
+    def __init__(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        client_id: int | None = None,
+        *,
+        contracts: Mapping[str, Any] | None = None,
+        currency: str = "USD",
+        options: GatewayOptions | None = None,
+        answer_limit: float = 18.0,
+        pacing_pause: float = 2.0,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        # These bring ib_async, and say at once where it is missing.
+        from .asking import Asking
+        from .connection import Connection
+        from .owner import OwnerThread
+
+        given = os.environ if env is None else env
+        self._options = _options(options or GatewayOptions(), host, port, client_id, given)
+        self._contracts = dict(contracts or {})
+        self._currency = currency
+        self._found: dict[str, tuple[float, Found]] = {}
+        self._connection = Connection(self._options)
+        self._asking = Asking(self._connection, answer_limit, pacing_pause)
+        name = f"ktrdr_core ib gateway {self._options.host}:{self._options.port}"
+        self._owner = OwnerThread(name)
+        # Its questions run where the connection lives, whatever loop runs here.
+        object.__setattr__(self, "_made_on", weakref.ref(self._owner.loop))
+        self._finalizer = weakref.finalize(self, self._owner.stop, self._connection.close)
+
+    # ---- its life
+
+    def close(self) -> None:
+        """End the connection; a question that comes later is refused."""
+        self._finalizer()
+        # Its loop is closed: what is asked now is refused on another.
+        object.__setattr__(self, "_made_on", None)
+
+    def __enter__(self) -> IbGatewaySource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<IbGatewaySource {self.address} {self.health.state}>"
+
+    @property
+    def address(self) -> str:
+        """Where the gateway is, as host and port."""
+        return f"{self._options.host}:{self._options.port}"
+
+    @property
+    def health(self) -> GatewayHealth:
+        """How the connection is, from any thread."""
+        return self._connection.health
+
+    @property
+    def pacing_violations(self) -> int:
+        """How often the gateway said that it was asked too much."""
+        return self._asking.pacing_violations
+
+    def _opened(self) -> _core.BarSource:
+        _bridge.start()
+        return super()._opened()
+
+    def _asked_here(self) -> None:
+        """Nothing runs on the loop of whoever asks."""
+
+    # ---- what a load asks
+
+    def describe(self, timeframe: str) -> SourceLimits:
+        """Give the spans that gateways answer in one go."""
+        return SourceLimits(SPANS[timeframe], 8)
+
+    async def validate_symbol(self, symbol: str, timeframe: str) -> Contract:
+        """Ask which contract a symbol stands for."""
+        return (await self._carry_out(lambda: self._contract(symbol))).known
+
+    async def first_timestamp(self, symbol: str, timeframe: str) -> datetime | None:
+        """Ask for the head timestamp."""
+        return await self._carry_out(lambda: self._first(symbol))
+
+    async def fetch(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> Answer:
+        """Ask for a range's bars."""
+        return await self._carry_out(lambda: self._bars(symbol, timeframe, start, end))
+
+    async def _carry_out(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if not self._finalizer.alive:
+            raise ServiceConnectionError("the source of the gateway is closed: make another one")
+        return await self._owner.carry_out(work)
+
+    # ---- on the connection's loop
+
+    async def _contract(self, symbol: str) -> Found:
+        now = self._owner.loop.time()
+        remembered = self._found.get(symbol)
+        if remembered is not None and now - remembered[0] < _REMEMBERED:
+            return remembered[1]
+        given = self._contracts.get(symbol)
+        tried = [_fields(given)] if given is not None else candidates(symbol, self._currency)
+        words = ""
+        for fields in tried:
+            try:
+                details = await self._details(symbol, fields)
+            except NotTraded as error:
+                words = str(error)
+                continue
+            if details:
+                found = the_one(symbol, details)
+                self._found[symbol] = (now, found)
+                return found
+        kinds = ", ".join(str(fields.get("secType", "contract")) for fields in tried)
+        raise SymbolNotFoundError(
+            f"the gateway knows no contract {symbol} (asked for {kinds}): {words}",
+            context={"symbol": symbol},
+        )
+
+    async def _details(self, symbol: str, fields: dict[str, Any]) -> list[Any]:
+        what = f"the contract of {symbol}"
+        return await self._asking.ask(what, lambda client: client.details(fields))
+
+    async def _first(self, symbol: str) -> datetime | None:
+        found = await self._contract(symbol)
+        try:
+            text = await self._asking.ask(
+                f"the first timestamp of {symbol}",
+                lambda client: client.head(found.contract, found.show, found.regular),
+            )
+        except NothingThere:
+            return None
+        return datetime.fromtimestamp(seconds_of(text, UTC), UTC)
+
+    async def _bars(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> Answer:
+        found = await self._contract(symbol)
+        now = datetime.now(UTC)
+        if start >= now:
+            return []
+        asked = asked_for(timeframe, start, end, now)
+        what = f"{timeframe} bars of {symbol} from {start:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ}"
+        try:
+            bars = await self._asking.ask(
+                what,
+                lambda client: client.bars(found.contract, asked, found.show, found.regular),
+                bars=True,
+            )
+        except NothingThere:
+            return []
+        return columns_of(bars, timeframe, found, start, end)
+
+
+def _options(
+    options: GatewayOptions,
+    host: str | None,
+    port: int | None,
+    client_id: int | None,
+    env: Mapping[str, str],
+) -> GatewayOptions:
+    from dataclasses import replace
+
+    changes: dict[str, Any] = {}
+    where = host or env.get("IB_GATEWAY_HOST")
+    if where:
+        changes["host"] = where
+    number = _number("port", "IB_GATEWAY_PORT", port, env, 1, 65_535)
+    if number is not None:
+        changes["port"] = number
+    first = _number("client_id", "IB_GATEWAY_CLIENT_ID", client_id, env, 0, 2**31 - 64)
+    if first is not None:
+        changes["client_ids"] = tuple(range(first, first + 32))
+    return replace(options, **changes)
+
+
+def _number(
+    name: str, variable: str, given: int | None, env: Mapping[str, str], least: int, most: int
+) -> int | None:
+    text = env.get(variable, "") if given is None else str(given)
+    if not text:
+        return None
+    if text.isascii() and text.isdigit() and least <= int(text) <= most:
+        return int(text)
+    source = name if given is not None else variable
+    raise ConfigurationError(
+        f"{source} must be a number from {least} to {most}, not {text!r}", context={"field": source}
+    )
+
+
+def _fields(contract: Any) -> dict[str, Any]:
+    names = (
+        "conId symbol secType lastTradeDateOrContractMonth strike right multiplier exchange primaryExchange currency "
+        "localSymbol tradingClass includeExpired secIdType secId"
+    )
+    return {name: getattr(contract, name) for name in names.split()}

@@ -1,0 +1,120 @@
+"""A host service that has a bar for every day, and remembers what it was asked for."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAY = timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def price(day: datetime) -> float:
+    """Give the open of a day's bar: which day it is since 1970."""
+    return float((day - EPOCH).days)
+
+
+@dataclass
+class DaysHost:
+    """Where it is, and what it was asked for."""
+
+    url: str = ""
+    #: Symbol, start and end of each request for bars, oldest first.
+    asked: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+    #: After how many bars an answer to a range that begins then stops, and waits for its client to go.
+    hold: dict[datetime, int] = field(default_factory=dict)
+    held: threading.Event = field(default_factory=threading.Event)
+    left: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def bars(self, start: datetime, end: datetime) -> dict[str, dict[str, float]]:
+        """Give the bars of a half-open range as the contract has them."""
+        first = EPOCH + -((EPOCH - start) // DAY) * DAY
+        days = (first + n * DAY for n in range(max(0, -((first - end) // DAY))))
+        return {
+            day.isoformat(timespec="milliseconds").replace("+00:00", "Z"): {
+                "open": price(day),
+                "high": price(day) + 1,
+                "low": price(day) - 1,
+                "close": price(day) + 0.5,
+                "volume": 1000,
+            }
+            for day in days
+        }
+
+
+def end_of_bar(content: bytes, count: int) -> int:
+    """Say where so many bars of an answer end."""
+    at = content.index(b"{", 1)
+    for _ in range(count):
+        at = content.index(b"}", at) + 1
+    return at
+
+
+@contextmanager
+def days_host() -> Iterator[DaysHost]:
+    """Serve on a free port of this machine until the end of the body."""
+    host = DaysHost()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # Head and body are two writes: neither waits for the other's receipt.
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            self._send({"success": True, "timestamp": "1900-01-01T00:00:00Z", "error": None})
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path == "/data/validate":
+                known = {"is_valid": True, "error_message": None, "contract_info": None}
+                self._send({"success": True, **known, "head_timestamps": {}, "error": None})
+                return
+            start, end = (datetime.fromisoformat(asked[name]) for name in ("start", "end"))
+            with host.lock:
+                host.asked.append((asked["symbol"], start, end))
+            bars = host.bars(start, end)
+            self._send(
+                {"success": True, "data": json.dumps(bars), "rows": len(bars), "error": None},
+                host.hold.get(start),
+            )
+
+        def _send(self, answer: dict[str, Any], hold: int | None = None) -> None:
+            content = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if hold is None:
+                self.wfile.write(content)
+                return
+            self.wfile.write(content[: end_of_bar(content, hold)])
+            host.held.set()
+            # Nothing but its end is to be read of a client that waits.
+            with suppress(ConnectionError):
+                self.connection.recv(1)
+            self.close_connection = True
+            host.left.set()
+
+        def log_message(self, *_: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        host.url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield host
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,243 @@
+"""One connection to a gateway, whatever becomes of it: client ids, silence, restarts, lost lines, cancels."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ib_bars import walk
+from ktrdr_core import DataManager, errors
+from ktrdr_core.data import GatewayOptions, SourceCalls
+from ktrdr_core.testing import Fault, IbGatewaySimulator
+from soak import count
+from test_ib_gateway_faults import QUICK, quick
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ktrdr_core.data import IbGatewaySource
+
+pytest.importorskip("ib_async")
+
+_BARS = walk("2024-03-01", "2024-03-30")
+_RANGE = ("2024-03-01", "2024-03-28")
+_TIMEFRAME = "1m" if count(0, 1) else "5m"
+
+
+@pytest.fixture
+def gateway() -> Iterator[IbGatewaySimulator]:
+    with IbGatewaySimulator({("AAPL", "1 min"): _BARS}) as one:
+        yield one
+        one.wait_until(lambda each: each.connections == 0, 5)
+        assert one.most_at_once <= 1
+        assert one.client_ids == []
+
+
+def known(source: IbGatewaySource) -> None:
+    """Ask something that is not remembered."""
+    source._found.clear()
+    asyncio.run(SourceCalls(source).validate_symbol("AAPL", "1m"))
+
+
+def begin(data: DataManager) -> Any:
+    return data.load_data("AAPL", _TIMEFRAME, *_RANGE, mode="full")
+
+
+def until(source: IbGatewaySource, state: str) -> None:
+    """Wait until the connection is in a state."""
+    deadline = time.monotonic() + 10
+    while source.health.state != state:
+        assert time.monotonic() < deadline, source.health
+        time.sleep(0.005)
+
+
+def test_the_next_client_id_is_taken_where_one_is_in_use(gateway: IbGatewaySimulator) -> None:
+    for taken in (1, 2, 3):
+        gateway.hold_client_id(taken)
+    with quick(gateway) as source:
+        known(source)
+        assert source.health.client_id == 4
+        assert gateway.client_ids == [4]
+        gateway.free_client_id(1)
+        # It stays with the one that was good.
+        gateway.drop()
+        known(source)
+        assert source.health.client_id == 4
+
+
+def test_a_gateway_whose_ids_are_all_taken_says_so(gateway: IbGatewaySimulator) -> None:
+    options = GatewayOptions(client_ids=(8, 9), connect_within=600.0)
+    for taken in (8, 9):
+        gateway.hold_client_id(taken)
+    # The gateway says so at once, and nobody waits out the time that a connection may take.
+    with quick(gateway, options=options) as source:
+        with pytest.raises(
+            errors.ServiceConnectionError, match=r"every client id of \[8, 9\] is taken"
+        ):
+            known(source)
+
+
+def test_a_gateway_that_was_never_reached_is_an_error_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    from ktrdr_core.data import IbGatewaySource
+
+    with IbGatewaySource(port=port, env={}) as source:
+        with pytest.raises(errors.ServiceConnectionError) as found:
+            known(source)
+    assert f"TWS or IB Gateway at 127.0.0.1:{port}" in str(found.value)
+    assert "is its API enabled" in str(found.value)
+
+
+def test_a_silent_gateway_is_asked_for_the_time_and_kept_where_it_answers(
+    gateway: IbGatewaySimulator,
+) -> None:
+    with quick(gateway) as source:
+        known(source)
+        gateway.wait_until(lambda one: one.count("time") >= 3)
+        assert gateway.accepted == 1
+        assert source.health.state == "ready"
+
+
+def test_a_mute_gateway_is_given_up_and_connected_to_anew(gateway: IbGatewaySimulator) -> None:
+    with quick(gateway) as source:
+        known(source)
+        gateway.fault(Fault("mute", on="time"))
+        gateway.wait_until(lambda one: one.accepted == 2)
+        known(source)
+        assert source.health.connections == 2
+
+
+def test_restarts_during_a_load_cost_a_wait_and_no_bar(tmp_path: Path) -> None:
+    with IbGatewaySimulator({("AAPL", "1 min"): _BARS}, answer_seconds=0.05) as gateway:
+        with quick(gateway) as source:
+            with DataManager(tmp_path / "calm", source=source, env={}) as data:
+                calm = begin(data).result(60)
+            for number in range(count(2, 60)):
+                with DataManager(tmp_path / str(number), source=source, env={}) as data:
+                    load = begin(data)
+                    gateway.wait_until(lambda one: one.under_way > 0)
+                    gateway.stop_listening(reset=number % 2 == 0)
+                    until(source, "waiting")
+                    gateway.listen_again()
+                    assert load.result(60) == calm
+                    assert source.health.connections == number + 2
+        gateway.wait_until(lambda one: one.connections == 0)
+        assert gateway.most_at_once == 1
+
+
+def test_many_reconnects_leave_no_descriptor_behind(gateway: IbGatewaySimulator) -> None:
+    times = count(20, 1000)
+    options = GatewayOptions(
+        **{**{name: getattr(QUICK, name) for name in QUICK.__slots__}, "first_pause": 0.001}
+    )
+    with quick(gateway, options=options) as source:
+        known(source)
+        before = len(os.listdir("/proc/self/fd"))
+        for number in range(times):
+            gateway.drop(reset=number % 2 == 0)
+            known(source)
+        assert source.health.connections == times + 1
+        gateway.wait_until(lambda one: one.connections == 1)
+        assert len(os.listdir("/proc/self/fd")) <= before + 2
+
+
+def test_a_gateway_that_is_stopped_and_goes_on_costs_a_wait(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ktrdr_core", "serve", "ib-simulator", "--port", "0"]
+    command += ["--days", "4", "--answer-seconds", "0.05", "--until-stdin-closes"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        port = int(child.stdout.readline().rpartition(":")[2])
+        from ktrdr_core.data import IbGatewaySource
+
+        named: dict[str, Any] = {"options": QUICK, "answer_limit": 5.0, "env": {}}
+        with IbGatewaySource(port=port, **named) as source:
+            known(source)
+            child.send_signal(signal.SIGSTOP)
+            try:
+                until(source, "waiting")
+            finally:
+                child.send_signal(signal.SIGCONT)
+            with DataManager(tmp_path, source=source, env={}) as data:
+                assert len(data.load_data("AAPL", "1h", mode="tail").result(30)) > 0
+        assert child.stdin is not None
+        child.stdin.close()
+
+
+@pytest.mark.parametrize(
+    ("lost", "back"), [(1100, 1102), (1100, 1101), (2105, 2106), (2105, 2107), (2110, 1102)]
+)
+def test_a_lost_line_holds_questions_up_and_loses_none(
+    gateway: IbGatewaySimulator, lost: int, back: int, tmp_path: Path
+) -> None:
+    with (
+        quick(gateway, answer_limit=0.2) as source,
+        DataManager(tmp_path, source=source, env={}) as data,
+    ):
+        known(source)
+        gateway.notice(lost)
+        until(source, "degraded")
+        assert source.health.waits_for
+        assert dict(source.health.notices)[lost] == 1
+        load = begin(data)
+        # Longer than an answer may take: while there is no line that time does not run.
+        time.sleep(0.4)
+        assert not load.done()
+        assert gateway.count("history") == 0
+        gateway.notice(back)
+        if lost == 2110:
+            gateway.notice(2106)
+        assert len(load.result(20)) > 0
+        assert source.health.state == "ready"
+        assert gateway.accepted == 1
+
+
+def test_what_was_asked_before_the_line_was_lost_is_asked_again_where_ib_forgot_it(
+    tmp_path: Path,
+) -> None:
+    bars = {("AAPL", "1 min"): _BARS}
+    with IbGatewaySimulator(bars, answer_seconds=0.1) as gateway, quick(gateway) as source:
+        with DataManager(tmp_path, source=source, env={}) as data:
+            load = begin(data)
+            gateway.wait_until(lambda one: one.under_way > 0)
+            gateway.notice(1100)
+            gateway.notice(1101)
+            assert len(load.result(20)) > 0
+
+
+def test_a_cancel_takes_the_request_back_at_the_gateway(tmp_path: Path) -> None:
+    bars = {("AAPL", "1 min"): _BARS}
+    with (
+        IbGatewaySimulator(bars, answer_seconds=600) as gateway,
+        quick(gateway, answer_limit=600.0) as source,
+    ):
+        with DataManager(tmp_path, source=source, env={}) as data:
+            load = begin(data)
+            gateway.wait_until(lambda one: one.under_way > 0)
+            load.cancel()
+            with pytest.raises(errors.OperationCancelledError):
+                load.result(5)
+            gateway.wait_until(lambda one: one.under_way == 0)
+            assert gateway.count("cancel history") == gateway.count("history")
+            # The connection is as before.
+            known(source)
+            assert gateway.accepted == 1
+
+
+def test_a_notice_never_ends_a_request(gateway: IbGatewaySimulator, tmp_path: Path) -> None:
+    with quick(gateway) as source, DataManager(tmp_path, source=source, env={}) as data:
+        for code in (2103, 2104, 2106, 2107, 2108, 2119, 2158, 2174, 10167):
+            gateway.fault(Fault("notice", on="history", code=code))
+        assert len(begin(data).result(20)) > 0
+        assert source.health.connections == 1

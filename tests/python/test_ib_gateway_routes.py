@@ -1,0 +1,192 @@
+"""A gateway's bars come the same way whoever stands between: nobody, or our host service, chosen by a setting."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ib_bars import walk
+from ktrdr_core import DataManager, errors
+from ktrdr_core.data import IbDataAdapter, IbGatewaySource, SourceCalls
+from ktrdr_core.testing import IbGatewaySimulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytest.importorskip("ib_async")
+
+_BARS = walk("2024-03-01", "2024-03-30")
+_SERIES = [("AAPL", "1h"), ("AAPL", "1d"), ("EURUSD", "1h")]
+_RANGE = ("2024-03-04", "2024-03-28")
+
+
+@pytest.fixture
+def gateway() -> Iterator[IbGatewaySimulator]:
+    with IbGatewaySimulator({("AAPL", "1 min"): _BARS, ("EUR.USD", "1 min"): _BARS}) as one:
+        yield one
+
+
+@contextmanager
+def served(gateway: IbGatewaySimulator) -> Iterator[str]:
+    """Run our host service in front of a gateway."""
+    command = [
+        sys.executable,
+        "-m",
+        "ktrdr_core",
+        "serve",
+        "ib",
+        "--source",
+        "gateway",
+        "--port",
+        "0",
+    ]
+    command += [
+        "--gateway-host",
+        gateway.host,
+        "--gateway-port",
+        str(gateway.port),
+        "--client-id",
+        "40",
+    ]
+    with subprocess.Popen(
+        [*command, "--until-stdin-closes"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        assert f"TWS or IB Gateway at {gateway.host}:{gateway.port}" in line
+        try:
+            yield line.split()[-1]
+        finally:
+            child.stdin.close()
+            child.wait(20)
+
+
+def loaded(data: DataManager) -> list[Any]:
+    return [data.load_data(*series, *_RANGE, mode="full").result(60) for series in _SERIES]
+
+
+def load_by_command(folder: Path, url: str, symbol: str, timeframe: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "ktrdr_core",
+        "data",
+        "load",
+        symbol,
+        timeframe,
+        "--mode",
+        "full",
+    ]
+    command += [
+        "--start",
+        _RANGE[0],
+        "--end",
+        _RANGE[1],
+        "--ib-url",
+        url,
+        "--data-dir",
+        str(folder),
+    ]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+
+
+def test_bars_are_the_same_with_our_service_between_and_without(
+    gateway: IbGatewaySimulator, tmp_path: Path
+) -> None:
+    with served(gateway) as url:
+        load_by_command(tmp_path / "served", url, *_SERIES[0])
+        with DataManager(tmp_path / "served", url, env={}) as data:
+            loaded(data)
+        assert gateway.client_ids == [40]
+        with urllib.request.urlopen(f"{url}/health/detailed") as answer:
+            health = json.load(answer)
+    with IbGatewaySource(port=gateway.port, env={}) as source:
+        with DataManager(tmp_path / "direct", source=source, env={}) as data:
+            direct = loaded(data)
+    with DataManager(tmp_path / "served", env={}) as data:
+        assert [data.load_data(*series, *_RANGE).result(60) for series in _SERIES] == direct
+    assert all(len(bars) > 0 for bars in direct)
+    assert health["ib_gateway_connected"] is True
+    status = health["connection_pool_status"]
+    assert status["state"] == "ready"
+    assert status["client_id"] == 40
+    assert status["server_version"] == 178
+
+
+def test_several_clients_of_the_service_share_one_connection_and_a_cancel_reaches_the_gateway(
+    tmp_path: Path,
+) -> None:
+    bars = {("AAPL", "1 min"): _BARS}
+    with IbGatewaySimulator(bars, answer_seconds=600) as gateway, served(gateway) as url:
+        managers = [DataManager(tmp_path / str(number), url, env={}) for number in range(3)]
+        loads = [data.load_data("AAPL", "1h", *_RANGE, mode="full") for data in managers]
+        gateway.wait_until(lambda one: one.under_way == 3)
+        assert gateway.most_at_once == 1
+        loads[0].cancel()
+        gateway.wait_until(lambda one: one.under_way == 2)
+        for load in loads[1:]:
+            load.cancel()
+        gateway.wait_until(lambda one: one.count("cancel history") == 3)
+        for load, data in zip(loads, managers, strict=True):
+            with pytest.raises(errors.OperationCancelledError):
+                load.result(5)
+            data.close()
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable"), [(False, None), (None, "false"), (None, "0"), (False, "true")]
+)
+def test_a_setting_chooses_the_gateway_itself(
+    gateway: IbGatewaySimulator, argument: bool | None, variable: str | None
+) -> None:
+    env = {"IB_GATEWAY_PORT": str(gateway.port), "IB_HOST_SERVICE_URL": "http://127.0.0.1:9"}
+    if variable is not None:
+        env["USE_IB_HOST_SERVICE"] = variable
+    adapter = IbDataAdapter(use_host_service=argument, env=env)
+    try:
+        assert adapter.gateway is not None
+        answer = asyncio.run(SourceCalls(adapter).fetch("AAPL", "1h", *_RANGE))
+        assert answer.bars is not None
+        assert len(answer.bars) > 0  # type: ignore[arg-type]
+        assert adapter.provider == "IB"
+    finally:
+        adapter.close()
+    gateway.wait_until(lambda one: one.connections == 0)
+
+
+def test_a_setting_chooses_the_service() -> None:
+    for argument, env in ((True, {}), (None, {"USE_IB_HOST_SERVICE": "true"})):
+        with IbDataAdapter(use_host_service=argument, env=env) as adapter:
+            assert adapter.gateway is None
+    with pytest.raises(errors.ConfigurationError, match="asks a TWS or IB Gateway directly"):
+        IbDataAdapter(env={})
+
+
+def test_a_service_whose_gateway_is_not_there_says_so(tmp_path: Path) -> None:
+    with IbGatewaySimulator() as gateway:
+        gateway.stop_listening()
+        with served(gateway) as url, DataManager(tmp_path, url, env={}) as data:
+            with pytest.raises(errors.HostServiceError, match="no connection to TWS or IB Gateway"):
+                data.load_data("AAPL", "1h", *_RANGE, mode="full").result(30)
+
+
+def test_a_port_that_is_none_is_refused_before_the_service_starts() -> None:
+    command = [sys.executable, "-m", "ktrdr_core", "serve", "ib", "--source", "gateway"]
+    done = subprocess.run(
+        [*command, "--gateway-port", "70000"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "port must be a number from 1 to 65535, not '70000'" in done.stderr

@@ -1,0 +1,133 @@
+"""Operations of the orchestrator that are begun again: retries, and resuming by their record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ktrdr_core import CancellationToken, errors
+from ktrdr_core.operations import OperationsService
+from orchestrated import Domain, sleep_for_ever
+
+
+@pytest.fixture
+def domain() -> Domain:
+    return Domain()
+
+
+def test_a_registered_operation_can_be_retried(domain: Domain) -> None:
+    tries: list[int] = []
+
+    async def work(number: int) -> int:
+        tries.append(number)
+        if len(tries) == 1:
+            raise ConnectionError("gone")
+        return number
+
+    async def main() -> None:
+        service = OperationsService()
+        domain.register_operation("trying", work)
+        first = domain.start_operation("Trying", "trying", work, number=5)
+        with pytest.raises(ConnectionError):
+            await first
+        again = service.retry(first.id)
+        assert again.id != first.id
+        assert await again == 5
+        with pytest.raises(errors.ConflictError, match="only an interrupted one"):
+            service.resume(first.id)
+
+    asyncio.run(main())
+    with pytest.raises(errors.InvalidArgumentError, match="async function"):
+        domain.register_operation("bad", lambda: None)  # type: ignore[arg-type, return-value]
+
+
+def test_arguments_of_a_registered_operation_are_plain_json(domain: Domain) -> None:
+    async def work(where: Any) -> None: ...
+
+    async def main() -> None:
+        domain.register_operation("json", work)
+        with pytest.raises(errors.InvalidArgumentError, match="where"):
+            domain.start_operation("J", "json", work, Path("."))
+        with pytest.raises(errors.InvalidArgumentError, match="cannot be called so"):
+            domain.start_operation("J", "json", work, 1, 2)  # type: ignore[call-arg,arg-type]
+
+    asyncio.run(main())
+
+
+def test_retries_wait_and_end_with_the_last_error(domain: Domain) -> None:
+    tries: list[float] = []
+
+    async def flaky() -> str:
+        tries.append(time.monotonic())
+        if len(tries) < 3:
+            raise errors.ServiceConnectionError("refused")
+        return "there"
+
+    async def work() -> str:
+        return await domain.retry_with_backoff(
+            flaky, base_delay=0.01, jitter=0.0, operation_name="call"
+        )
+
+    async def main() -> None:
+        operation = domain.start_operation("W", "w", work)
+        assert await operation == "there"
+        assert operation.warnings[0].startswith("call: try 1 of 3 failed (refused)")
+
+    asyncio.run(main())
+    assert len(tries) == 3
+    assert tries[2] - tries[1] >= 0.019
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), errors.NoDataError("none")])
+def test_what_does_not_pass_is_not_retried(domain: Domain, error: Exception) -> None:
+    tries: list[bool] = []
+
+    async def work() -> None:
+        tries.append(True)
+        raise error
+
+    async def main() -> None:
+        with pytest.raises(type(error)):
+            await domain.retry_with_backoff(work, base_delay=0.001)
+
+    asyncio.run(main())
+    assert len(tries) == 1
+
+
+def test_a_cancel_ends_the_wait_between_two_tries(domain: Domain) -> None:
+    async def work() -> None:
+        raise ConnectionError("gone")
+
+    async def main() -> float:
+        token = CancellationToken()
+        asyncio.get_running_loop().call_later(0.02, token.cancel)
+        began = time.monotonic()
+        with pytest.raises(errors.OperationCancelledError, match="waiting for the next try"):
+            await domain.retry_with_backoff(
+                work, base_delay=30, cancellation_token=token, operation_name="call"
+            )
+        return time.monotonic() - began
+
+    assert asyncio.run(main()) < 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"base_delay": -1.0}, "base_delay"),
+        ({"base_delay": 2.0, "max_delay": 1.0}, "max_delay"),
+        ({"multiplier": 0.5}, "multiplier"),
+        ({"jitter": 1.5}, "jitter"),
+    ],
+)
+def test_numbers_of_a_retry_are_named(domain: Domain, options: dict[str, Any], words: str) -> None:
+    async def main() -> None:
+        with pytest.raises(errors.InvalidArgumentError, match=words):
+            await domain.retry_with_backoff(sleep_for_ever, **options)
+
+    asyncio.run(main())
