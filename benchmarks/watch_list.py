@@ -37,8 +37,8 @@ class _Replay(BarSource):
         self, symbol: str, timeframe: str, start: datetime, end: datetime
     ) -> dict[str, Any]:
         self.requests += 1
-        edges = (np.datetime64(moment.replace(tzinfo=None), "ns") for moment in (start, end))
-        stamps = np.arange(*edges, self.length)
+        first, last = (np.datetime64(moment.replace(tzinfo=None), "ns") for moment in (start, end))
+        stamps = np.arange(first, last, self.length)
         prices = 100.0 + np.arange(len(stamps)) % 50
         await asyncio.sleep(self.answer)
         columns = ("open", "high", "low", "close")

@@ -37,12 +37,22 @@ Bars first_of(const Bars& bars) {
     return bars.rows(0, std::min(bars.size(), overlap));
 }
 
+/// What providers round durations to.
+nanoseconds unit_of(nanoseconds length) {
+    constexpr std::chrono::days week{7};
+    return length < week ? nanoseconds{std::chrono::days{1}} : nanoseconds{week};
+}
+
 /// Whole days that hold it, from a week on whole weeks.
 nanoseconds in_whole_units(nanoseconds length) {
-    constexpr std::chrono::days day{1};
-    constexpr std::chrono::days week{7};
-    const nanoseconds unit = length < week ? nanoseconds{day} : nanoseconds{week};
+    const nanoseconds unit = unit_of(length);
     return (length + unit - nanoseconds{1}) / unit * unit;
+}
+
+/// The whole units that it holds; less than one as it is.
+nanoseconds whole_units_in(nanoseconds length) {
+    const nanoseconds unit = unit_of(length);
+    return length < unit ? length : length / unit * unit;
 }
 
 }  // namespace
@@ -64,7 +74,9 @@ std::size_t RequestPlanner::requests_left(nanoseconds span) const {
     return count;
 }
 
-Result<AskedSegment> RequestPlanner::next(const Pace& pace) {
+Result<AskedSegment> RequestPlanner::next(const Pace& usual) {
+    Pace pace = usual;
+    pace.span = order_.whole_units ? whole_units_in(pace.span) : pace.span;
     const TimeRange hole = order_.newest_first ? left_.back() : left_.front();
     if (begun_ && hole.end - hole.start > pace.span && !order_.whole_units) {
         return inside_a_hole(pace.span);

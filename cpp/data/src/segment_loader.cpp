@@ -105,7 +105,10 @@ std::shared_ptr<SegmentLoader::Round> SegmentLoader::round_of(std::vector<TimeRa
 }
 
 asio::awaitable<void> SegmentLoader::load_all() {
-    lanes_ = std::min(std::max<std::size_t>(means_.limits.max_in_flight, 1),
+    // Of an urgent load some wait for their turn while others store what came, or one of a lower priority would have
+    // it.
+    const std::size_t each = means_.asker.priority > 0 ? 2 : 1;
+    lanes_ = std::min(each * std::max<std::size_t>(means_.limits.max_in_flight, 1),
                       round_->planner->requests_left(pace_.shortest_span()));
     all_done_ = std::make_shared<Gate>();
     const auto io = co_await asio::this_coro::executor;

@@ -226,7 +226,10 @@ TEST(RequestPlanner, AsksInWholeDaysAndWeeksWhereUnitsMayBeRoundedDown) {
     EXPECT_EQ(length_of(range("2020-01-01T10:00", "2020-01-03T11:00"), days{30}), days{3});
     EXPECT_EQ(length_of(range("2020-01-01", "2020-01-08"), days{30}), days{7});
     EXPECT_EQ(length_of(range("2020-01-01", "2020-01-09"), days{30}), days{14});
-    EXPECT_EQ(length_of(range("2020-01-01", "2020-01-09"), days{10}), days{10}) << "but never more than the span";
+    const Plan within = plan_of({range("2020-01-01", "2020-01-09")}, grid, {.whole_units = true}, {days{10}, -1}, {});
+    ASSERT_THAT(within.segments, SizeIs(2)) << "never more than the span";
+    EXPECT_EQ(within.segments[0].asked, range("2020-01-01", "2020-01-08"));
+    EXPECT_EQ(within.segments[1].asked, range("2020-01-08", "2020-01-09"));
 }
 
 TEST(RequestPlanner, NeedsNoMoreRequestsForAYearThanTheGoals) {
