@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
-    from .naming import SeriesWords
-
     from ..protocols import CancellationToken
+    from .naming import SeriesWords
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,9 +94,9 @@ TEST_F(SessionDatesTest, WithATimeAreThatTime) {
     const BarsView bars = load({.symbol = "EURUSD",
                                 .timeframe = "1h",
                                 .start_date = "2024-05-06T00:00",
-                                .end_date = "2024-05-07T00:00",
+                                .end_date = "2024-05-06T18:00",
                                 .mode = "full"});
-    EXPECT_EQ(reach(bars), (TimeRange{at("2024-05-06T00:00"), at("2024-05-06T23:00")}));
+    EXPECT_EQ(reach(bars), (TimeRange{at("2024-05-06T00:00"), at("2024-05-06T17:00")}));
 }
 
 TEST_F(SessionDatesTest, OfDailyBarsAreTheirStamps) {
