@@ -1023,6 +1023,7 @@ class AskedSource(BarSource):
         limits: Mapping[str, tuple[float, int]],
         refused: Mapping[str, tuple[str, str, dict[str, Any]]],
         patience: float,
+        takes: list[str],
     ) -> None: ...
 
 class SourceAsk:
@@ -1036,6 +1037,10 @@ class SourceAsk:
     def start(self) -> int | None: ...
     @property
     def end(self) -> int | None: ...
+    @property
+    def series(self) -> tuple[str, str, str]:
+        """Instrument type, empty where nobody has said, what to show, session."""
+
     @property
     def asked(self) -> str: ...
     @property
@@ -1074,15 +1079,14 @@ class SourceCalls:
         """Seconds of the longest range, and fetches at once."""
 
     def validate_symbol(
-        self, symbol: str, timeframe: str, token: CancellationToken, mailbox: Mailbox, key: int
+        self, series: SeriesRequest, token: CancellationToken, mailbox: Mailbox, key: int
     ) -> CancellationToken: ...
     def first_timestamp(
-        self, symbol: str, timeframe: str, token: CancellationToken, mailbox: Mailbox, key: int
+        self, series: SeriesRequest, token: CancellationToken, mailbox: Mailbox, key: int
     ) -> CancellationToken: ...
     def fetch(
         self,
-        symbol: str,
-        timeframe: str,
+        series: SeriesRequest,
         start: str,
         end: str,
         token: CancellationToken,
@@ -1104,6 +1108,27 @@ class LoadRequest:
         operation_id: str = ...,
         parent_id: str = ...,
         resume: bool = ...,
+        instrument_type: str | None = ...,
+        what_to_show: str | None = ...,
+        session: str | None = ...,
+        exchange: str | None = ...,
+        currency: str | None = ...,
+        validate: bool = ...,
+        repair: bool = ...,
+        strict: bool = ...,
+    ) -> None: ...
+
+class SeriesRequest:
+    def __init__(
+        self,
+        *,
+        symbol: str = ...,
+        timeframe: str = ...,
+        instrument_type: str | None = ...,
+        what_to_show: str | None = ...,
+        session: str | None = ...,
+        exchange: str | None = ...,
+        currency: str | None = ...,
     ) -> None: ...
 
 class StoreRequest:
@@ -1114,6 +1139,11 @@ class StoreRequest:
         timeframe: str = ...,
         ignored: list[str] = ...,
         parent_id: str = ...,
+        instrument_type: str | None = ...,
+        what_to_show: str | None = ...,
+        session: str | None = ...,
+        exchange: str | None = ...,
+        currency: str | None = ...,
     ) -> None: ...
 
 class ImportRequest:
@@ -1124,6 +1154,11 @@ class ImportRequest:
         symbol: str | None = ...,
         timeframe: str | None = ...,
         parent_id: str = ...,
+        instrument_type: str | None = ...,
+        what_to_show: str | None = ...,
+        session: str | None = ...,
+        exchange: str | None = ...,
+        currency: str | None = ...,
     ) -> None: ...
 
 class ExportRequest:
@@ -1137,6 +1172,11 @@ class ExportRequest:
         path: PathLike[str] = ...,
         overwrite: bool = ...,
         parent_id: str = ...,
+        instrument_type: str | None = ...,
+        what_to_show: str | None = ...,
+        session: str | None = ...,
+        exchange: str | None = ...,
+        currency: str | None = ...,
     ) -> None: ...
 
 class ImportFolderRequest:
@@ -1162,6 +1202,11 @@ class ResampleRequest:
         cut: str = ...,
         store: bool = ...,
         parent_id: str = ...,
+        instrument_type: str | None = ...,
+        what_to_show: str | None = ...,
+        session: str | None = ...,
+        exchange: str | None = ...,
+        currency: str | None = ...,
     ) -> None: ...
 
 class LoadManyRequest:
@@ -1176,6 +1221,14 @@ class LoadManyRequest:
         at_once: int | None = ...,
         priority: int = ...,
         parent_id: str = ...,
+        instrument_type: str | None = ...,
+        what_to_show: str | None = ...,
+        session: str | None = ...,
+        exchange: str | None = ...,
+        currency: str | None = ...,
+        validate: bool = ...,
+        repair: bool = ...,
+        strict: bool = ...,
     ) -> None: ...
 
 class NewFile:
@@ -1207,18 +1260,21 @@ class DataManager:
         max_connections: int | None,
         source: BarSource | None,
         env: dict[str, str],
+        calendars: tuple[str, str] | None,
     ) -> None: ...
     def load_data(self, request: LoadRequest, token: CancellationToken | None) -> Operation: ...
     def store_bars(
         self, request: StoreRequest, bars: Bars, token: CancellationToken | None
     ) -> Operation: ...
     def import_csv(self, request: ImportRequest, token: CancellationToken | None) -> Operation: ...
-    def series(self) -> list[tuple[str, str, str, int, datetime, datetime]]: ...
+    def series(
+        self,
+    ) -> list[tuple[str, str, str, int, datetime, datetime, str, str, str, str, str]]: ...
     def undo(
-        self, symbol: str, timeframe: str
+        self, request: SeriesRequest
     ) -> tuple[datetime, datetime, str, datetime, int, int, int]: ...
     def changes(
-        self, symbol: str, timeframe: str
+        self, request: SeriesRequest
     ) -> list[tuple[datetime, datetime, str, datetime, int, int, int]]: ...
     def forget(self, request: LoadRequest) -> int: ...
     def verify(self, parent_id: str, token: CancellationToken | None) -> Operation: ...
@@ -1234,7 +1290,7 @@ class DataManager:
     def resample(self, request: ResampleRequest, token: CancellationToken | None) -> Operation: ...
     def load_many(self, request: LoadManyRequest, token: CancellationToken | None) -> Operation: ...
     def get_data(self, request: LoadRequest, limit: int | None) -> Bars: ...
-    def get_summary(self, symbol: str, timeframe: str) -> tuple[
+    def get_summary(self, request: SeriesRequest) -> tuple[
         str,
         str,
         str,
@@ -1247,10 +1303,13 @@ class DataManager:
         float | None,
         int,
         list[tuple[datetime, datetime]],
+        str,
+        str,
+        str,
+        str,
+        str,
     ]: ...
-    def delete_series(
-        self, provider: str, symbol: str, timeframe: str, what_to_show: str, session: str
-    ) -> int:
+    def delete_series(self, provider: str, request: SeriesRequest) -> int:
         """How many bars went."""
 
     @property
@@ -1421,9 +1480,15 @@ def diagnose_clock(
 def undo_clock(bars: Bars, calendar: SessionCalendar, change: tuple[int, int]) -> Bars: ...
 def clock_text(change: tuple[int, int]) -> str: ...
 def series_to_check(
-    manager: DataManager, symbol: str, grid: BarGrid, start: str | None, end: str | None
+    manager: DataManager, request: SeriesRequest, grid: BarGrid, start: str | None, end: str | None
 ) -> tuple[Bars, tuple[int, int], list[tuple[int, int, str, int]]]: ...
-def exchange_rows(manager: DataManager, before: Bars, after: Bars) -> None: ...
+def grid_of_series(
+    manager: DataManager, request: SeriesRequest
+) -> tuple[BarGrid, SessionCalendar | None]: ...
+def own_calendar(manager: DataManager, name: str) -> SessionCalendar | None: ...
+def exchange_rows(
+    manager: DataManager, request: SeriesRequest, before: Bars, after: Bars
+) -> None: ...
 def rows_at(bars: Bars, rows: list[int]) -> Bars: ...
 def indicator_specs() -> dict[str, Any]: ...
 def strategy_options() -> dict[str, dict[str, Any]]: ...

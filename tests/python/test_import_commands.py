@@ -39,8 +39,19 @@ def test_an_import_says_what_came_and_list_shows_it(file: Path, tmp_path: Path) 
     assert "1 new, 2 replaced" in run("data", "import", file, "--data-dir", folder).stdout
     listed = run("data", "list", "--data-dir", folder)
     assert [line.split() for line in listed.stdout.splitlines()] == [
-        ["symbol", "timeframe", "bars", "first", "(UTC)", "last", "(UTC)", "provider"],
-        ["ACME", "1d", "3", "2024-01-02", "00:00", "2024-01-04", "00:00", "IB"],
+        ["symbol", "timeframe", "bars", "first", "(UTC)", "last", "(UTC)", "provider", "series"],
+        [
+            "ACME",
+            "1d",
+            "3",
+            "2024-01-02",
+            "00:00",
+            "2024-01-04",
+            "00:00",
+            "IB",
+            "TRADES",
+            "regular",
+        ],
     ]
     shown = run("data", "show", "ACME", "1d", "--data-dir", folder)
     assert "ACME 1d: 3 bars, 2024-01-02 to 2024-01-04" in shown.stdout
@@ -68,6 +79,11 @@ def test_json_says_the_same(file: Path, tmp_path: Path) -> None:
             "bars": 2,
             "first": "2024-01-02T00:00:00Z",
             "last": "2024-01-03T00:00:00Z",
+            "instrument_type": "",
+            "what_to_show": "TRADES",
+            "session": "regular",
+            "exchange": "",
+            "currency": "",
         }
     ]
 

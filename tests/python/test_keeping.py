@@ -138,6 +138,8 @@ def test_verify_says_that_all_is_sound_or_what_is_damaged(folder: Path) -> None:
             "timeframe": "1d",
             "chunk": "the chunk of the whole series",
             "what": "its checksum does not fit",
+            "what_to_show": "TRADES",
+            "session": "regular",
         }
     ]
 

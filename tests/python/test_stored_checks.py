@@ -249,10 +249,7 @@ def test_commands_refuse_what_cannot_be_and_make_no_database(folder: Path, tmp_p
             == 2
         )
         assert (
-            run(
-                "data", name, "ACME", "1d", "--session", "extended", "--data-dir", folder
-            ).returncode
-            == 2
+            run("data", name, "ACME", "1d", "--cut", "clock", "--data-dir", folder).returncode == 2
         )
         assert run("data", name, "NOBODY", "1d", "--data-dir", folder).returncode == 3
     said = run("data", "gaps", "NOBODY", "1d", "--data-dir", folder, "--json")

@@ -40,12 +40,24 @@ std::vector<LedgerEntry> read_ledger(SQLite::Database& connection, std::int64_t 
 void read_symbol_check(SQLite::Database& connection, const SeriesKey& key, SeriesFacts& facts) {
     SQLite::Statement row(connection,
                           "SELECT checked_at, asset_class, exchange, currency FROM symbol_check WHERE provider = ? AND "
-                          "symbol = ?");
+                          "symbol = ? ORDER BY checked_at DESC");
     row.bind(1, key.provider);
     row.bind(2, key.symbol);
-    if (row.executeStep()) {
+    bool found = false;
+    while (row.executeStep()) {
+        Contract contract{row.getColumn(1).getString(), row.getColumn(2).getString(), row.getColumn(3).getString()};
+        if (!fits(key, contract)) {
+            continue;
+        }
+        if (found) {
+            if (key.asset_class.empty()) {
+                facts.symbol_checked_at.reset();
+            }
+            return;
+        }
+        found = true;
         facts.symbol_checked_at = time_of(row.getColumn(0).getInt64());
-        facts.contract = {row.getColumn(1).getString(), row.getColumn(2).getString(), row.getColumn(3).getString()};
+        facts.contract = std::move(contract);
     }
 }
 
@@ -194,7 +206,15 @@ Result<MergedRows> BarStore::commit_segment(const SeriesKey& key, TimeRange rang
 
 Result<void> BarStore::remember_symbol(const SeriesKey& key, UtcTime checked_at, const Contract& contract) {
     return database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
-        SQLite::Statement row(connection, "INSERT OR REPLACE INTO symbol_check VALUES (?, ?, ?, ?, ?, ?)");
+        // One of which nothing was said is the same one, said better now.
+        SQLite::Statement unsaid(connection,
+                                 "DELETE FROM symbol_check WHERE provider = ? AND symbol = ? AND asset_class = ''");
+        unsaid.bind(1, key.provider);
+        unsaid.bind(2, key.symbol);
+        unsaid.exec();
+        SQLite::Statement row(connection,
+                              "INSERT OR REPLACE INTO symbol_check(provider, symbol, checked_at, asset_class, "
+                              "exchange, currency) VALUES (?, ?, ?, ?, ?, ?)");
         row.bind(1, key.provider);
         row.bind(2, key.symbol);
         row.bind(3, nanos(checked_at));

@@ -24,7 +24,8 @@ std::uint64_t number_of(const SeriesKey& key) {
     };
     for (const std::string_view text :
          {std::string_view(key.provider), std::string_view(key.symbol), key.timeframe.name(),
-          std::string_view(key.what_to_show), std::string_view(key.session)}) {
+          std::string_view(key.what_to_show), std::string_view(key.session), std::string_view(key.asset_class),
+          std::string_view(key.exchange), std::string_view(key.currency)}) {
         add(text);
     }
     return (sum ^ (sum >> 32U)) % series_count;

@@ -31,18 +31,20 @@ TimeRange reach_of(const Bars& bars, std::span<const TimeRange> covered) {
 }
 
 StoredSeries series_of(SQLite::Statement& row) {
-    const auto timeframe = Timeframe::parse(row.getColumn(2).getString());
-    if (!timeframe) {
-        throw ErrorException(timeframe.error());
+    auto key = key_of(row);
+    if (!key) {
+        throw ErrorException(key.error());
     }
-    return {{.provider = row.getColumn(0).getString(),
-             .symbol = row.getColumn(1).getString(),
-             .timeframe = *timeframe,
-             .what_to_show = row.getColumn(3).getString(),
-             .session = row.getColumn(4).getString()},
-            static_cast<std::size_t>(row.getColumn(5).getInt64()),
-            time_of(row.getColumn(6).getInt64()),
-            time_of(row.getColumn(7).getInt64())};
+    return {std::move(*key), static_cast<std::size_t>(row.getColumn(series_column_count).getInt64()),
+            time_of(row.getColumn(series_column_count + 1).getInt64()),
+            time_of(row.getColumn(series_column_count + 2).getInt64())};
+}
+
+auto place_of(const SeriesKey& key) {
+    return std::tuple(std::string_view(key.provider), std::string_view(key.symbol), place_of(key.timeframe),
+                      std::string_view(key.what_to_show), std::string_view(key.session),
+                      std::string_view(key.asset_class), std::string_view(key.exchange),
+                      std::string_view(key.currency));
 }
 
 }  // namespace
@@ -79,10 +81,10 @@ Result<std::vector<StoredSeries>> BarStore::list() {
     std::vector<StoredSeries> all;
     const auto done = database_->read("list what is stored", [&](SQLite::Database& connection) -> Result<void> {
         SQLite::Statement row(connection,
-                              "SELECT provider, symbol, timeframe, what_to_show, session, sum(rows), min(first), "
-                              "max(last) FROM (SELECT series, rows, first, last FROM chunk UNION ALL "
-                              "SELECT series, rows, first, last FROM block) AS piece "
-                              "JOIN series ON series.id = piece.series GROUP BY series");
+                              fmt::format("SELECT {}, sum(rows), min(first), max(last) FROM (SELECT series, rows, "
+                                          "first, last FROM chunk UNION ALL SELECT series, rows, first, last FROM "
+                                          "block) AS piece JOIN series ON series.id = piece.series GROUP BY series",
+                                          series_columns));
         while (row.executeStep()) {
             all.push_back(series_of(row));
         }
@@ -91,12 +93,8 @@ Result<std::vector<StoredSeries>> BarStore::list() {
     if (!done) {
         return done.error();
     }
-    std::sort(all.begin(), all.end(), [](const StoredSeries& a, const StoredSeries& b) {
-        return std::forward_as_tuple(a.key.provider, a.key.symbol, place_of(a.key.timeframe), a.key.what_to_show,
-                                     a.key.session) < std::forward_as_tuple(b.key.provider, b.key.symbol,
-                                                                            place_of(b.key.timeframe),
-                                                                            b.key.what_to_show, b.key.session);
-    });
+    std::sort(all.begin(), all.end(),
+              [](const StoredSeries& a, const StoredSeries& b) { return place_of(a.key) < place_of(b.key); });
     return all;
 }
 

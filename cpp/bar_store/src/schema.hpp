@@ -6,7 +6,7 @@
 namespace ktrdr {
 
 /// How the file came to be what it is; what is released is never changed, only added to.
-inline constexpr std::array<std::string_view, 5> bar_store_migrations{R"sql(
+inline constexpr std::array<std::string_view, 6> bar_store_migrations{R"sql(
 CREATE TABLE series(
     id INTEGER PRIMARY KEY,
     provider TEXT NOT NULL,
@@ -166,6 +166,43 @@ CREATE TABLE ledger(
 INSERT INTO ledger SELECT id, series, range_start, range_end, outcome, asked_at FROM earlier_ledger;
 DROP TABLE earlier_ledger;
 CREATE INDEX ledger_of_series ON ledger(series, range_start);
+)sql",
+                                                                      R"sql(
+-- A series is one of a contract, too: what its provider said of it, each empty where nobody has. Foreign keys are off
+-- while a file is brought up to date, so what belongs to a series stays. Forex has no trades: what was loaded was midpoints.
+CREATE TABLE new_series(
+    id INTEGER PRIMARY KEY,
+    provider TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    timeframe TEXT NOT NULL,
+    what_to_show TEXT NOT NULL,
+    session TEXT NOT NULL,
+    asset_class TEXT NOT NULL DEFAULT '',
+    exchange TEXT NOT NULL DEFAULT '',
+    currency TEXT NOT NULL DEFAULT '',
+    UNIQUE(provider, symbol, timeframe, what_to_show, session, asset_class, exchange, currency)
+) STRICT;
+INSERT INTO new_series
+    SELECT id, series.provider, series.symbol, timeframe,
+        CASE WHEN asset_class = 'forex' AND what_to_show = 'TRADES' THEN 'MIDPOINT' ELSE what_to_show END, session,
+        coalesce(asset_class, ''), coalesce(exchange, ''), coalesce(currency, '')
+    FROM series LEFT JOIN symbol_check USING(provider, symbol);
+DROP TABLE series;
+ALTER TABLE new_series RENAME TO series;
+
+-- A provider may have several contracts of one symbol.
+CREATE TABLE new_symbol_check(
+    provider TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    checked_at INTEGER NOT NULL,
+    asset_class TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    PRIMARY KEY(provider, symbol, asset_class, currency)
+) STRICT;
+INSERT INTO new_symbol_check SELECT provider, symbol, checked_at, asset_class, exchange, currency FROM symbol_check;
+DROP TABLE symbol_check;
+ALTER TABLE new_symbol_check RENAME TO symbol_check;
 )sql"};
 
 }  // namespace ktrdr

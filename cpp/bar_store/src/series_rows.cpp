@@ -11,14 +11,32 @@ void bind_key(SQLite::Statement& statement, const SeriesKey& key) {
     statement.bind(3, std::string(key.timeframe.name()));
     statement.bind(4, key.what_to_show);
     statement.bind(5, key.session);
+    statement.bind(6, key.asset_class);
+    statement.bind(7, key.exchange);
+    statement.bind(8, key.currency);
 }
 
 }  // namespace
 
+Result<SeriesKey> key_of(SQLite::Statement& row, int first) {
+    const auto timeframe = Timeframe::parse(row.getColumn(first + 2).getString());
+    if (!timeframe) {
+        return timeframe.error();
+    }
+    return SeriesKey{.provider = row.getColumn(first).getString(),
+                     .symbol = row.getColumn(first + 1).getString(),
+                     .timeframe = *timeframe,
+                     .what_to_show = row.getColumn(first + 3).getString(),
+                     .session = row.getColumn(first + 4).getString(),
+                     .asset_class = row.getColumn(first + 5).getString(),
+                     .exchange = row.getColumn(first + 6).getString(),
+                     .currency = row.getColumn(first + 7).getString()};
+}
+
 std::optional<std::int64_t> find_series(SQLite::Database& connection, const SeriesKey& key) {
     SQLite::Statement find(connection,
                            "SELECT id FROM series WHERE provider = ? AND symbol = ? AND timeframe = ? AND "
-                           "what_to_show = ? AND session = ?");
+                           "what_to_show = ? AND session = ? AND asset_class = ? AND exchange = ? AND currency = ?");
     bind_key(find, key);
     return find.executeStep() ? std::optional(find.getColumn(0).getInt64()) : std::nullopt;
 }
@@ -28,8 +46,8 @@ std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& k
         return *found;
     }
     SQLite::Statement add(connection,
-                          "INSERT INTO series(provider, symbol, timeframe, what_to_show, session) "
-                          "VALUES (?, ?, ?, ?, ?)");
+                          "INSERT INTO series(provider, symbol, timeframe, what_to_show, session, asset_class, "
+                          "exchange, currency) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     bind_key(add, key);
     add.exec();
     return connection.getLastInsertRowid();

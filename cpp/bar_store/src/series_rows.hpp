@@ -17,6 +17,13 @@ namespace ktrdr {
     return UtcTime{std::chrono::nanoseconds{stamp}};
 }
 
+/// As `key_of` reads them.
+inline constexpr const char* series_columns =
+    "provider, symbol, timeframe, what_to_show, session, asset_class, exchange, currency";
+inline constexpr int series_column_count = 8;
+/// From that column of a row on. Errors: a timeframe that is not known.
+[[nodiscard]] Result<SeriesKey> key_of(SQLite::Statement& row, int first = 0);
+
 [[nodiscard]] std::optional<std::int64_t> find_series(SQLite::Database& connection, const SeriesKey& key);
 [[nodiscard]] std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& key);
 

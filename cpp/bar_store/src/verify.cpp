@@ -87,21 +87,16 @@ private:
 
     std::vector<std::pair<std::int64_t, SeriesKey>> all_series() {
         SQLite::Statement row(connection_,
-                              "SELECT id, provider, symbol, timeframe, what_to_show, session FROM series ORDER BY "
-                              "provider, symbol, id");
+                              fmt::format("SELECT id, {} FROM series ORDER BY provider, symbol, id", series_columns));
         std::vector<std::pair<std::int64_t, SeriesKey>> all;
         while (row.executeStep()) {
-            const auto timeframe = Timeframe::parse(row.getColumn(3).getString());
-            if (!timeframe) {
+            auto key = key_of(row, 1);
+            if (!key) {
                 add({}, fmt::format("series {} ({}): {}", row.getColumn(0).getInt64(), row.getColumn(2).getString(),
-                                    timeframe.error().message));
+                                    key.error().message));
                 continue;
             }
-            all.emplace_back(row.getColumn(0).getInt64(), SeriesKey{.provider = row.getColumn(1).getString(),
-                                                                    .symbol = row.getColumn(2).getString(),
-                                                                    .timeframe = *timeframe,
-                                                                    .what_to_show = row.getColumn(4).getString(),
-                                                                    .session = row.getColumn(5).getString()});
+            all.emplace_back(row.getColumn(0).getInt64(), std::move(*key));
         }
         return all;
     }

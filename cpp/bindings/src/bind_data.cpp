@@ -19,6 +19,7 @@
 #include "handle.hpp"
 #include "managers.hpp"
 #include "request.hpp"
+#include "series_fields.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -26,21 +27,25 @@ namespace {
 std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::optional<std::string> ib_url,
                                        std::optional<bool> use_ib_host_service,
                                        std::optional<std::size_t> max_connections, std::shared_ptr<BarSource> source,
-                                       std::map<std::string, std::string> env) {
+                                       std::map<std::string, std::string> env,
+                                       const std::optional<std::pair<std::string, std::string>>& calendars) {
     const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
     DataManagerOptions options;
     options.data_dir = std::move(data_dir);
     options.host_service = {use_ib_host_service, std::move(ib_url), max_connections};
     options.source = std::move(source);
+    if (calendars) {
+        options.calendars = unwrap(CalendarRules::read(calendars->first, calendars->second));
+    }
     auto manager = unwrap(open_data_manager(runtime->data_services(), options, Env(std::move(env))));
     runtime->watch_owners();
     return manager;
 }
 
 void bind_request(py::module_& module) {
-    RequestClass<LoadRequest>(module, "LoadRequest", "What a load asks for, in the caller's own words.")
-        .field<&LoadRequest::symbol>("symbol")
+    RequestClass<LoadRequest> load(module, "LoadRequest", "What a load asks for, in the caller's own words.");
+    load.field<&LoadRequest::symbol>("symbol")
         .field<&LoadRequest::timeframe>("timeframe")
         .field<&LoadRequest::start_date>("start_date")
         .field<&LoadRequest::end_date>("end_date")
@@ -49,8 +54,17 @@ void bind_request(py::module_& module) {
         .field<&LoadRequest::priority>("priority")
         .field<&LoadRequest::operation_id>("operation_id")
         .field<&LoadRequest::parent_id>("parent_id")
-        .field<&LoadRequest::resume>("resume")
-        .done();
+        .field<&LoadRequest::resume>("resume");
+    add_series_fields(load);
+    add_check_fields(load);
+    load.done();
+}
+
+void bind_series_request(py::module_& module) {
+    RequestClass<SeriesRequest> series(module, "SeriesRequest", "Which series is meant, in the caller's own words.");
+    series.field<&SeriesRequest::symbol>("symbol").field<&SeriesRequest::timeframe>("timeframe");
+    add_series_fields(series);
+    series.done();
 }
 
 void refuse_load(const LoadRequest& request, std::optional<std::string> ib_url,
@@ -67,18 +81,20 @@ Handle load_data(DataManager& self, const LoadRequest& request, const std::optio
 }
 
 void bind_own_bars(py::module_& module) {
-    RequestClass<StoreRequest>(module, "StoreRequest", "Whose bars somebody brings.")
-        .field<&StoreRequest::symbol>("symbol")
+    RequestClass<StoreRequest> store(module, "StoreRequest", "Whose bars somebody brings.");
+    store.field<&StoreRequest::symbol>("symbol")
         .field<&StoreRequest::timeframe>("timeframe")
         .field<&StoreRequest::ignored>("ignored")
-        .field<&StoreRequest::parent_id>("parent_id")
-        .done();
-    RequestClass<ImportRequest>(module, "ImportRequest", "A CSV file that somebody brings.")
-        .field<&ImportRequest::file>("file")
+        .field<&StoreRequest::parent_id>("parent_id");
+    add_series_fields(store);
+    store.done();
+    RequestClass<ImportRequest> imported(module, "ImportRequest", "A CSV file that somebody brings.");
+    imported.field<&ImportRequest::file>("file")
         .field<&ImportRequest::symbol>("symbol")
         .field<&ImportRequest::timeframe>("timeframe")
-        .field<&ImportRequest::parent_id>("parent_id")
-        .done();
+        .field<&ImportRequest::parent_id>("parent_id");
+    add_series_fields(imported);
+    imported.done();
 }
 
 Handle store_bars(DataManager& self, const StoreRequest& request, const BarsView& bars,
@@ -90,7 +106,7 @@ Handle import_csv(DataManager& self, const ImportRequest& request, const std::op
     return Handle(unwrap(self.import_csv(request, token.value_or(CancellationToken{}))));
 }
 
-/// Provider, symbol, timeframe, bars, first and last start of each.
+/// Provider, symbol, timeframe, bars, first and last start of each, and the other parts of its key.
 py::list series(const DataManager& self) {
     std::vector<StoredSeries> stored;
     {
@@ -100,7 +116,8 @@ py::list series(const DataManager& self) {
     py::list all;
     for (const StoredSeries& one : stored) {
         all.append(py::make_tuple(one.key.provider, one.key.symbol, one.key.timeframe.name(), one.bars,
-                                  to_python(one.first), to_python(one.last)));
+                                  to_python(one.first), to_python(one.last), one.key.what_to_show, one.key.session,
+                                  one.key.asset_class, one.key.exchange, one.key.currency));
     }
     return all;
 }
@@ -172,18 +189,21 @@ void bind_scripted_source(py::module_& module) {
 void bind_data(py::module_& module) {
     bind_scripted_source(module);
     bind_request(module);
+    bind_series_request(module);
     bind_own_bars(module);
     module.def("check_load", &refuse_load, py::arg("request"), py::arg("ib_url"), py::arg("env"),
                "Refuse what a load would refuse at once; nothing is opened, made or asked.");
     DataManagerClass manager(module, "DataManager", "The native side of the data manager.");
     manager
         .def(py::init(&make_data), py::arg("data_dir"), py::arg("ib_url"), py::arg("use_ib_host_service"),
-             py::arg("max_connections"), py::arg("source"), py::arg("env"))
+             py::arg("max_connections"), py::arg("source"), py::arg("env"), py::arg("calendars"))
         .def("load_data", &load_data, py::arg("request"), py::arg("token"), py::call_guard<GilReleased>())
         .def("store_bars", &store_bars, py::arg("request"), py::arg("bars"), py::arg("token"),
              py::call_guard<GilReleased>())
         .def("import_csv", &import_csv, py::arg("request"), py::arg("token"), py::call_guard<GilReleased>())
-        .def("series", &series, "Provider, symbol, timeframe, bars, first and last of each series.")
+        .def("series", &series,
+             "Provider, symbol, timeframe, bars, first, last, what is shown, session, asset class, exchange and "
+             "currency of each series.")
         .def_property_readonly("service_names", &service_names<DataManager>)
         .def_property_readonly("service", &service_calls<DataManager>)
         .def_property_readonly("database_path", &DataManager::database_path)

@@ -12,6 +12,7 @@
 #include "gil.hpp"
 #include "handle.hpp"
 #include "request.hpp"
+#include "series_fields.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -19,22 +20,23 @@ namespace {
 using Token = std::optional<CancellationToken>;
 
 void bind_requests(py::module_& module) {
-    RequestClass<ExportRequest>(module, "ExportRequest", "Which stored bars are to be written where.")
-        .field<&ExportRequest::symbol>("symbol")
+    RequestClass<ExportRequest> exported(module, "ExportRequest", "Which stored bars are to be written where.");
+    exported.field<&ExportRequest::symbol>("symbol")
         .field<&ExportRequest::timeframe>("timeframe")
         .field<&ExportRequest::start_date>("start_date")
         .field<&ExportRequest::end_date>("end_date")
         .field<&ExportRequest::path>("path")
         .field<&ExportRequest::overwrite>("overwrite")
-        .field<&ExportRequest::parent_id>("parent_id")
-        .done();
+        .field<&ExportRequest::parent_id>("parent_id");
+    add_series_fields(exported);
+    exported.done();
     RequestClass<ImportFolderRequest>(module, "ImportFolderRequest", "A folder of CSV files that somebody brings.")
         .field<&ImportFolderRequest::folder>("folder")
         .field<&ImportFolderRequest::timeframe>("timeframe")
         .field<&ImportFolderRequest::parent_id>("parent_id")
         .done();
-    RequestClass<ResampleRequest>(module, "ResampleRequest", "Which stored bars longer ones are made of.")
-        .field<&ResampleRequest::symbol>("symbol")
+    RequestClass<ResampleRequest> resample(module, "ResampleRequest", "Which stored bars longer ones are made of.");
+    resample.field<&ResampleRequest::symbol>("symbol")
         .field<&ResampleRequest::from>("from_timeframe")
         .field<&ResampleRequest::to>("to_timeframe")
         .field<&ResampleRequest::start_date>("start_date")
@@ -50,18 +52,21 @@ void bind_requests(py::module_& module) {
                    request.grid.cut = unwrap(parse_bar_cut(value.cast<std::string>()));
                })
         .field<&ResampleRequest::store>("store")
-        .field<&ResampleRequest::parent_id>("parent_id")
-        .done();
-    RequestClass<LoadManyRequest>(module, "LoadManyRequest", "A watch list.")
-        .field<&LoadManyRequest::symbols>("symbols")
+        .field<&ResampleRequest::parent_id>("parent_id");
+    add_series_fields(resample);
+    resample.done();
+    RequestClass<LoadManyRequest> many(module, "LoadManyRequest", "A watch list.");
+    many.field<&LoadManyRequest::symbols>("symbols")
         .field<&LoadManyRequest::timeframes>("timeframes")
         .field<&LoadManyRequest::start_date>("start_date")
         .field<&LoadManyRequest::end_date>("end_date")
         .field<&LoadManyRequest::mode>("mode")
         .field<&LoadManyRequest::at_once>("at_once")
         .field<&LoadManyRequest::priority>("priority")
-        .field<&LoadManyRequest::parent_id>("parent_id")
-        .done();
+        .field<&LoadManyRequest::parent_id>("parent_id");
+    add_series_fields(many);
+    add_check_fields(many);
+    many.done();
 }
 
 void bind_new_file(py::module_& module) {
@@ -80,10 +85,10 @@ Handle started(DataManager& self, const Request& request, const Token& token) {
     return handle;
 }
 
-py::tuple summary(DataManager& self, const std::string& symbol, const std::string& timeframe) {
+py::tuple summary(DataManager& self, const SeriesRequest& request) {
     const SeriesSummary known = [&] {
         const GilReleased released;
-        return unwrap(self.get_summary(symbol, timeframe));
+        return unwrap(self.get_summary(request));
     }();
     py::list ranges;
     for (const TimeRange& range : known.known) {
@@ -92,17 +97,12 @@ py::tuple summary(DataManager& self, const std::string& symbol, const std::strin
     const StoredSeries& series = known.series;
     return py::make_tuple(series.key.provider, series.key.symbol, series.key.timeframe.name(), series.bars,
                           to_python(series.first), to_python(series.last), known.lowest, known.highest,
-                          known.last_close, known.volume, known.without_volume, ranges);
+                          known.last_close, known.volume, known.without_volume, ranges, series.key.what_to_show,
+                          series.key.session, series.key.asset_class, series.key.exchange, series.key.currency);
 }
 
-std::size_t delete_series(DataManager& self, std::string provider, std::string symbol, const std::string& timeframe,
-                          std::string what_to_show, std::string session) {
-    return unwrap(self.delete_series({.provider = std::move(provider),
-                                      .symbol = std::move(symbol),
-                                      .timeframe = unwrap(Timeframe::parse(timeframe)),
-                                      .what_to_show = std::move(what_to_show),
-                                      .session = std::move(session)}))
-        .bars;
+std::size_t delete_series(DataManager& self, const std::string& provider, const SeriesRequest& request) {
+    return unwrap(self.delete_series(unwrap(self.stored_key(provider, request)))).bars;
 }
 
 /// Of a file, or of a folder.
@@ -161,11 +161,11 @@ void bind_data_face(py::module_& module, DataManagerClass& manager) {
                 return unwrap(self.get_data(request, limit));
             },
             py::arg("request"), py::arg("limit"), py::call_guard<GilReleased>())
-        .def("get_summary", &summary, py::arg("symbol"), py::arg("timeframe"),
+        .def("get_summary", &summary, py::arg("request"),
              "Provider, symbol, timeframe, bars, first, last, lowest, highest, last close, volume, bars without one, "
-             "known ranges.")
-        .def("delete_series", &delete_series, py::arg("provider"), py::arg("symbol"), py::arg("timeframe"),
-             py::arg("what_to_show"), py::arg("session"), py::call_guard<GilReleased>(), "How many bars went.");
+             "known ranges, what is shown, session, asset class, exchange, currency.")
+        .def("delete_series", &delete_series, py::arg("provider"), py::arg("request"), py::call_guard<GilReleased>(),
+             "How many bars went.");
 }
 
 }  // namespace ktrdr::bindings

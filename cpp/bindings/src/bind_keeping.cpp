@@ -16,20 +16,20 @@ py::tuple fields_of(const SeriesChange& change) {
                           to_python(change.changed_at), change.added, change.revised, change.removed);
 }
 
-py::tuple undo_change(DataManager& self, const std::string& symbol, const std::string& timeframe) {
+py::tuple undo_change(DataManager& self, const SeriesRequest& request) {
     SeriesChange change;
     {
         const GilReleased released;
-        change = unwrap(self.undo(symbol, timeframe));
+        change = unwrap(self.undo(request));
     }
     return fields_of(change);
 }
 
-py::list changes_of(const DataManager& self, const std::string& symbol, const std::string& timeframe) {
+py::list changes_of(const DataManager& self, const SeriesRequest& request) {
     std::vector<SeriesChange> kept;
     {
         const GilReleased released;
-        kept = unwrap(self.changes(symbol, timeframe));
+        kept = unwrap(self.changes(request));
     }
     py::list all;
     for (const SeriesChange& change : kept) {
@@ -49,9 +49,9 @@ Handle started(DataManager& self, std::string parent_id, const std::optional<Can
 
 void bind_keeping(DataManagerClass& manager) {
     manager
-        .def("undo", &undo_change, py::arg("symbol"), py::arg("timeframe"),
+        .def("undo", &undo_change, py::arg("request"),
              "Start, end, cause and time of the change that was undone, bars added, revised and removed by it.")
-        .def("changes", &changes_of, py::arg("symbol"), py::arg("timeframe"), "The same of each that can be undone.")
+        .def("changes", &changes_of, py::arg("request"), "The same of each that can be undone.")
         .def(
             "forget", [](DataManager& self, const LoadRequest& request) { return unwrap(self.forget(request)); },
             py::arg("request"), py::call_guard<GilReleased>(), "How many bars were dropped.")

@@ -15,19 +15,20 @@ namespace {
 using Nanos = std::int64_t;
 
 std::tuple<BarsView, std::pair<Nanos, Nanos>, std::vector<EvidenceFacts>> series_to_check(
-    const DataManager& manager, std::string symbol, const BarGrid& grid, std::optional<std::string> start,
+    const DataManager& manager, const SeriesRequest& request, const BarGrid& grid, std::optional<std::string> start,
     std::optional<std::string> end) {
     const GilReleased released;
     const SeriesToCheck found =
-        unwrap(manager.series_to_check({std::move(symbol), std::move(start), std::move(end)}, grid));
+        unwrap(manager.series_to_check({request.symbol, request.series, std::move(start), std::move(end)}, grid));
     return {found.bars,
             {found.range.start.time_since_epoch().count(), found.range.end.time_since_epoch().count()},
             facts_of(found.evidence)};
 }
 
-void exchange_rows(const DataManager& manager, const BarsView& before, const BarsView& after) {
+void exchange_rows(const DataManager& manager, const SeriesRequest& request, const BarsView& before,
+                   const BarsView& after) {
     const GilReleased released;
-    unwrap(manager.exchange_rows(before.symbol(), before.timeframe(), *before.own(), *after.own()));
+    unwrap(manager.exchange_rows(request, *before.own(), *after.own()));
 }
 
 BarsView rows_at(const BarsView& bars, const std::vector<std::size_t>& rows) {
@@ -46,10 +47,25 @@ BarsView rows_at(const BarsView& bars, const std::vector<std::size_t>& rows) {
 }  // namespace
 
 void bind_series_check(py::module_& module) {
-    module.def("series_to_check", &series_to_check, py::arg("manager"), py::arg("symbol"), py::arg("grid"),
+    module.def("series_to_check", &series_to_check, py::arg("manager"), py::arg("request"), py::arg("grid"),
                py::arg("start"), py::arg("end"), "Stored bars, the range in question, and what its provider answered.");
-    module.def("exchange_rows", &exchange_rows, py::arg("manager"), py::arg("before"), py::arg("after"),
-               "Put rows in the place of stored ones, which must be those before.");
+    module.def(
+        "grid_of_series",
+        [](const DataManager& manager, const SeriesRequest& request) {
+            const GilReleased released;
+            BarGrid grid = unwrap(manager.grid_of(request));
+            auto calendar = std::const_pointer_cast<SessionCalendar>(grid.calendar());
+            return std::pair(std::move(grid), std::move(calendar));
+        },
+        py::arg("manager"), py::arg("request"), "The periods of a series' bars, and the calendar that is known of it.");
+    module.def(
+        "own_calendar",
+        [](const DataManager& manager, const std::string& name) {
+            return std::const_pointer_cast<SessionCalendar>(manager.calendar(name));
+        },
+        py::arg("manager"), py::arg("name"), "One that the user has made or changed; None for none of that name.");
+    module.def("exchange_rows", &exchange_rows, py::arg("manager"), py::arg("request"), py::arg("before"),
+               py::arg("after"), "Put rows in the place of stored ones, which must be those before.");
     module.def("rows_at", &rows_at, py::arg("bars"), py::arg("rows"), "Some rows, copied.");
 }
 

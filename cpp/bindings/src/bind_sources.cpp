@@ -47,10 +47,13 @@ std::chrono::nanoseconds nanos(double seconds) {
 }
 
 SourceProfile profile_of(Text provider, Text name, const std::map<std::string, Limits>& limits,
-                         const std::map<std::string, Record>& refused, double patience) {
+                         const std::map<std::string, Record>& refused, double patience,
+                         const std::vector<std::string>& takes) {
     SourceProfile profile{.provider = std::move(provider.utf8),
                           .name = std::move(name.utf8),
                           .patience = std::isfinite(patience) ? nanos(patience) : nanos(longest_seconds)};
+    profile.takes_shows = std::ranges::find(takes, "what_to_show") != takes.end();
+    profile.takes_sessions = std::ranges::find(takes, "session") != takes.end();
     for (const auto& [timeframe, given] : limits) {
         profile.limits[timeframe] = {
             .max_span = nanos(given.first),
@@ -64,8 +67,9 @@ SourceProfile profile_of(Text provider, Text name, const std::map<std::string, L
 
 std::shared_ptr<AskedSource> make_asked(std::shared_ptr<Mailbox> mailbox, std::uint64_t key, Text provider, Text name,
                                         const std::map<std::string, Limits>& limits,
-                                        const std::map<std::string, Record>& refused, double patience) {
-    SourceProfile profile = profile_of(std::move(provider), std::move(name), limits, refused, patience);
+                                        const std::map<std::string, Record>& refused, double patience,
+                                        const std::vector<std::string>& takes) {
+    SourceProfile profile = profile_of(std::move(provider), std::move(name), limits, refused, patience, takes);
     unwrap(check_profile(profile));
     Runtime* const runtime = unwrap(Runtime::instance());
     return std::make_shared<AskedSource>(std::move(profile), std::move(mailbox), key, runtime->io(),
@@ -130,6 +134,13 @@ void bind_ask(py::module_& module) {
                                [](const SourceAsk& self) { return std::string(self.question().timeframe.name()); })
         .def_property_readonly("start", [](const SourceAsk& self) { return edge(self, &TimeRange::start); })
         .def_property_readonly("end", [](const SourceAsk& self) { return edge(self, &TimeRange::end); })
+        .def_property_readonly(
+            "series",
+            [](const SourceAsk& self) {
+                const SeriesKind& series = self.question().series;
+                return py::make_tuple(series.instrument_type, series.what_to_show, series.session);
+            },
+            "Instrument type, empty where nobody has said, what to show, session.")
         .def_property_readonly("asked", [](const SourceAsk& self) { return self.question().asked; })
         .def_property_readonly("token", [](const SourceAsk& self) { return self.token(); })
         .def(
@@ -179,32 +190,19 @@ void bind_calls(py::module_& module) {
                 return std::pair(std::chrono::duration<double>(limits.max_span).count(), limits.max_in_flight);
             },
             py::arg("timeframe"), "Seconds of the longest range, and fetches at once.")
-        .def(
-            "validate_symbol",
-            [timeframe_of](SourceCalls& self, std::string symbol, const std::string& timeframe,
-                           const CancellationToken& token, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-                return self.validate_symbol(std::move(symbol), timeframe_of(timeframe), token, std::move(mailbox), key);
-            },
-            py::arg("symbol"), py::arg("timeframe"), py::arg("token"), py::arg("mailbox"), py::arg("key"),
-            py::call_guard<GilReleased>())
-        .def(
-            "first_timestamp",
-            [timeframe_of](SourceCalls& self, std::string symbol, const std::string& timeframe,
-                           const CancellationToken& token, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-                return self.first_timestamp(std::move(symbol), timeframe_of(timeframe), token, std::move(mailbox), key);
-            },
-            py::arg("symbol"), py::arg("timeframe"), py::arg("token"), py::arg("mailbox"), py::arg("key"),
-            py::call_guard<GilReleased>())
+        .def("validate_symbol", &SourceCalls::validate_symbol, py::arg("series"), py::arg("token"), py::arg("mailbox"),
+             py::arg("key"), py::call_guard<GilReleased>())
+        .def("first_timestamp", &SourceCalls::first_timestamp, py::arg("series"), py::arg("token"), py::arg("mailbox"),
+             py::arg("key"), py::call_guard<GilReleased>())
         .def(
             "fetch",
-            [timeframe_of](SourceCalls& self, std::string symbol, const std::string& timeframe,
-                           const std::string& start, const std::string& end, const CancellationToken& token,
-                           std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+            [](SourceCalls& self, SeriesRequest series, const std::string& start, const std::string& end,
+               const CancellationToken& token, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
                 const TimeRange range{unwrap(parse_time("start", start)), unwrap(parse_end_time("end", end))};
-                return self.fetch(std::move(symbol), timeframe_of(timeframe), range, token, std::move(mailbox), key);
+                return self.fetch(std::move(series), range, token, std::move(mailbox), key);
             },
-            py::arg("symbol"), py::arg("timeframe"), py::arg("start"), py::arg("end"), py::arg("token"),
-            py::arg("mailbox"), py::arg("key"), py::call_guard<GilReleased>());
+            py::arg("series"), py::arg("start"), py::arg("end"), py::arg("token"), py::arg("mailbox"), py::arg("key"),
+            py::call_guard<GilReleased>());
 }
 
 std::shared_ptr<CsvSource> open_csv(std::filesystem::path folder, std::string provider) {
@@ -231,7 +229,7 @@ void bind_sources(py::module_& module) {
     py::class_<AskedSource, BarSource, std::shared_ptr<AskedSource>>(module, "AskedSource",
                                                                      "A source whose questions come as mail.")
         .def(py::init(&make_asked), py::arg("mailbox"), py::arg("key"), py::arg("provider"), py::arg("name"),
-             py::arg("limits"), py::arg("refused"), py::arg("patience"));
+             py::arg("limits"), py::arg("refused"), py::arg("patience"), py::arg("takes"));
     py::class_<CsvSource, BarSource, std::shared_ptr<CsvSource>>(module, "CsvSource",
                                                                  "Bars from a folder of CSV files.")
         .def(py::init(&open_csv), py::arg("folder"), py::arg("provider"));

@@ -185,10 +185,17 @@ TimeRange BarGrid::range_of(sys_days date) const noexcept {
     if (calendar_ && timeframe_.is_intraday()) {
         const auto sessions = calendar_->sessions();
         const std::size_t index = sessions_before(sessions, [date](const Session& one) { return one.date < date; });
+        const auto hours = [&](std::size_t at) {
+            const Blocks blocks = blocks_of(at);
+            return TimeRange{std::min(blocks.begin()->first, sessions[at].open()), std::prev(blocks.end())->end};
+        };
         if (index < sessions.size() && sessions[index].date == date) {
-            const Blocks blocks = blocks_of(index);
-            return {std::min(blocks.begin()->first, sessions[index].open()), std::prev(blocks.end())->end};
+            return hours(index);
         }
+        // Nothing of the sessions around it: forex's Monday begins on Sunday.
+        const UtcTime earliest = index > 0 ? hours(index - 1).end : UtcTime::min();
+        const UtcTime latest = std::max(earliest, index < sessions.size() ? hours(index).start : UtcTime::max());
+        return {std::clamp(UtcTime{date}, earliest, latest), std::clamp(UtcTime{date + days{1}}, earliest, latest)};
     }
     return {UtcTime{date}, UtcTime{date + days{1}}};
 }

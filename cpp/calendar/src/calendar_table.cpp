@@ -7,22 +7,6 @@
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
-namespace {
-
-using std::chrono::days;
-using std::chrono::minutes;
-using std::chrono::sys_days;
-using std::chrono::weekday;
-
-constexpr std::size_t most_bytes = 4 << 20;
-/// Two changes a year for as long as dates reach, and room.
-constexpr std::size_t most_offsets = 2000;
-/// Far enough for any market, and with room to add to in nanoseconds.
-constexpr sys_days earliest{std::chrono::year{1900} / 1 / 1};
-constexpr sys_days latest{std::chrono::year{2200} / 12 / 31};
-constexpr std::array<std::string_view, 7> weekday_names{"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
-/// The longest session, and how far its hours may lie from its date.
-constexpr minutes most_hours{48 * 60};
 
 std::string_view trimmed(std::string_view text) {
     constexpr std::string_view blank = " \t\r";
@@ -40,6 +24,23 @@ std::vector<std::string_view> fields_of(std::string_view line) {
     }
     return fields;
 }
+
+namespace {
+
+using std::chrono::days;
+using std::chrono::minutes;
+using std::chrono::sys_days;
+using std::chrono::weekday;
+
+constexpr std::size_t most_bytes = 4 << 20;
+/// Two changes a year for as long as dates reach, and room.
+constexpr std::size_t most_offsets = 2000;
+/// Far enough for any market, and with room to add to in nanoseconds.
+constexpr sys_days earliest{std::chrono::year{1900} / 1 / 1};
+constexpr sys_days latest{std::chrono::year{2200} / 12 / 31};
+constexpr std::array<std::string_view, 7> weekday_names{"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+/// The longest session, and how far its hours may lie from its date.
+constexpr minutes most_hours{48 * 60};
 
 /// Two digits after `at`, or nothing.
 std::optional<int> two_digits(std::string_view text, std::size_t at) {
@@ -83,11 +84,8 @@ public:
 
     Result<CalendarTable> read(std::string_view text) {
         constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-        if (text.size() > most_bytes) {
-            return fail(Errc::invalid_argument,
-                        fmt::format("{}: a calendar of {} bytes; {} is the most that is read", source_, text.size(),
-                                    most_bytes),
-                        {{"source", source_}});
+        if (const auto checked = check_size(text, source_); !checked) {
+            return checked.error();
         }
         text.remove_prefix(text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
         while (!text.empty()) {
@@ -352,6 +350,15 @@ minutes CalendarTable::ahead_at(UtcTime time) const {
     const auto after = std::upper_bound(offsets.begin(), offsets.end(), time,
                                         [](UtcTime at, const Offset& row) { return at < row.from; });
     return offsets.empty() ? minutes{0} : after == offsets.begin() ? offsets.front().ahead : std::prev(after)->ahead;
+}
+
+Result<void> check_size(std::string_view text, std::string_view source) {
+    if (text.size() <= most_bytes) {
+        return {};
+    }
+    return fail(Errc::invalid_argument,
+                fmt::format("{}: a calendar of {} bytes; {} is the most that is read", source, text.size(), most_bytes),
+                {{"source", source}});
 }
 
 Result<CalendarTable> read_calendar_table(std::string_view text, std::string_view source) {

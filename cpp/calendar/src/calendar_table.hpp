@@ -56,6 +56,13 @@ struct CalendarTable {
     [[nodiscard]] std::chrono::minutes ahead_at(UtcTime time) const;
 };
 
+/// Without the blanks around it.
+[[nodiscard]] std::string_view trimmed(std::string_view text);
+/// What stands between its commas.
+[[nodiscard]] std::vector<std::string_view> fields_of(std::string_view line);
+/// `invalid_argument` for a text that is too long to be read.
+[[nodiscard]] Result<void> check_size(std::string_view text, std::string_view source);
+
 /// Errors: `invalid_argument` naming `source` and the line.
 [[nodiscard]] Result<CalendarTable> read_calendar_table(std::string_view text, std::string_view source);
 

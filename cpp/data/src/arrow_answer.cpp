@@ -71,6 +71,9 @@ Result<SourceAnswer> read_historical_arrow(std::string_view stream, const BarsWa
     if (const auto alive = token.check("reading bars"); !alive) {
         return alive.error();
     }
+    if (const auto brought = check_kind({}, wanted.kind, asked); !brought) {
+        return brought.error();
+    }
     auto streamed = read_arrow_stream(stream);
     if (!streamed) {
         return broken_answer(

@@ -120,6 +120,17 @@ Result<const json::object*> successful(const json::value& answer, const std::str
                 {{"asked", asked}, {"reason", reason}});
 }
 
+Result<void> check_kind(const json::object& answer, const SeriesKind& kind, const std::string& asked) {
+    if (kind.usual() || (text_or_empty(answer, "what_to_show") == kind.what_to_show &&
+                         text_or_empty(answer, "session") == kind.session)) {
+        return {};
+    }
+    return broken_answer(asked,
+                         fmt::format("does not say that its bars are {} of {} hours: the service may know the usual "
+                                     "ones only; leave what_to_show and session out, or use one that knows them",
+                                     kind.what_to_show, kind.session));
+}
+
 std::string shortfall(const json::object& answer, std::size_t came) {
     if (const std::string_view said = text_or_empty(answer, "error"); !said.empty()) {
         return fmt::format("the service says: {}", said);

@@ -30,6 +30,11 @@ struct AnswerRows {
 /// The object of an answer that is no failure: these travel as HTTP 200 with `success: false`, and are `host_service`.
 [[nodiscard]] Result<const boost::json::object*> successful(const boost::json::value& answer, const std::string& asked);
 
+/// A service that knows only the contract's fields leaves others out, and would bring trades as bids: `protocol` where
+/// other bars than the usual ones are wanted, and the answer does not say that it brings them.
+[[nodiscard]] Result<void> check_kind(const boost::json::object& answer, const SeriesKind& kind,
+                                      const std::string& asked);
+
 /// Why more may be there than the `came` rows, by what the answer says itself; nothing for nothing.
 [[nodiscard]] std::string shortfall(const boost::json::object& answer, std::size_t came);
 

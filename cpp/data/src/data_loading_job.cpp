@@ -125,7 +125,11 @@ asio::awaitable<Result<BarsPtr>> DataLoadingJob::run() {
             co_return asked.error();
         }
     }
-    co_return co_await read_bars();
+    auto bars = co_await read_bars();
+    if (!bars || !task_.checks.any()) {
+        co_return bars;
+    }
+    co_return co_await check_bars(std::move(*bars));
 }
 
 asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
@@ -137,7 +141,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     if (!facts) {
         co_return facts.error();
     }
-    auto grid = grid_of(task_.key, facts->contract);
+    auto grid = grid_of(task_.key, facts->contract, means_.calendars);
     if (!grid) {
         co_return grid.error();
     }
@@ -146,6 +150,9 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     if (!known_range || task_.refresh || !missing_ranges(*known_range, *facts, *grid, means_.clock.utc_now()).empty()) {
         if (const auto known = co_await learn_symbol(*facts); !known) {
             co_return known.error();
+        }
+        if (const auto settled = co_await settle_series(); !settled) {
+            co_return settled.error();
         }
         enter(LoadStep::first_timestamp);
         if (const auto known = co_await learn_first_timestamp(*facts); !known) {
@@ -158,7 +165,7 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     if (!facts) {
         co_return facts.error();
     }
-    grid = grid_of(task_.key, facts->contract);
+    grid = grid_of(task_.key, facts->contract, means_.calendars);
     if (!grid) {
         co_return grid.error();
     }
@@ -231,6 +238,9 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_symbol(SeriesFacts facts) {
     turn->reset();
     if (!valid) {
         co_return valid.error();
+    }
+    if (const auto same = completed(task_.key, task_.words, *valid); !same) {
+        co_return same.error();
     }
     std::function<Result<void>()> remember = [store = means_.store, key = task_.key, now,
                                               contract = std::move(*valid)] {
@@ -422,7 +432,8 @@ asio::awaitable<Result<BarsPtr>> DataLoadingJob::read_bars() {
 }
 
 void DataLoadingJob::enter(LoadStep step) {
-    operation_->progress().enter(task_.mode == LoadMode::local ? 0 : static_cast<std::size_t>(step));
+    const bool local = task_.mode == LoadMode::local;
+    operation_->progress().enter(local ? (step == LoadStep::quality ? 1 : 0) : static_cast<std::size_t>(step));
 }
 
 void DataLoadingJob::announce(const LoadedSegments& loaded) {
@@ -438,7 +449,10 @@ Result<void> DataLoadingJob::check_alive(std::string_view where) const {
 }
 
 SourceCall DataLoadingJob::call() const {
-    return {.token = operation_->token(), .operation_id = operation_->id(), .operation = operation_};
+    return {.token = operation_->token(),
+            .operation_id = operation_->id(),
+            .operation = operation_,
+            .kind = kind_of(task_.key)};
 }
 
 Error DataLoadingJob::no_data() const {

@@ -25,8 +25,22 @@ json::object parameters_of(const LoadRequest& request) {
                             {"start_date", text_or_null(request.start_date)},
                             {"end_date", text_or_null(request.end_date)},
                             {"mode", request.mode}};
-    if (request.refresh) {
-        parameters["refresh"] = true;
+    for (const auto& [name, word] :
+         {std::pair{"instrument_type", &request.series.instrument_type},
+          std::pair{"what_to_show", &request.series.what_to_show}, std::pair{"session", &request.series.session},
+          std::pair{"exchange", &request.series.exchange}, std::pair{"currency", &request.series.currency}}) {
+        if (*word) {
+            parameters[name] = **word;
+        }
+    }
+    for (const auto& [name, set] : {std::pair{"refresh", request.refresh}, std::pair{"repair", request.checks.repair},
+                                    std::pair{"strict", request.checks.strict}}) {
+        if (set) {
+            parameters[name] = true;
+        }
+    }
+    if (request.checks.validate) {
+        parameters["validate"] = true;
     }
     if (request.priority != 0) {
         parameters["priority"] = request.priority;
@@ -59,12 +73,13 @@ Error closed() {
 }  // namespace
 
 DataManager::DataManager(DataServices services, std::shared_ptr<Storage> storage, std::shared_ptr<BarSource> source,
-                         Env env)
+                         Env env, CalendarRulesPtr calendars)
     : ServiceOrchestrator(services.registry, services.io_executor, std::move(env)),
       services_(services),
       database_path_(storage->database()->file()),
       source_(std::move(source)),
       provider_(source_ ? source_->provider() : IbDataAdapter::provider_name),
+      calendars_(std::move(calendars)),
       traffic_(make_source_traffic()),
       storage_(std::move(storage)),
       store_(std::make_shared<BarStore>(storage_->database())),
@@ -94,6 +109,20 @@ Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, C
     if (!open_store) {
         return open_store.error();
     }
+    const auto use = task->mode == LoadMode::local ? SeriesUse::read : SeriesUse::load;
+    const auto found = find(series_of(request), use);
+    if (!found) {
+        return found.error();
+    }
+    task = check_request(request, *found, services_.clock.utc_now());
+    if (!task) {
+        return task.error();
+    }
+    if (task->mode != LoadMode::local) {
+        if (const auto has = source_->check_kind(kind_of(task->key)); !has) {
+            return has.error();
+        }
+    }
     auto job = job_of(request, std::move(*task), std::move(*open_store), std::move(token));
     // A read is a read: who wants a record of it names it.
     const bool unrecorded = job.spec.id.empty() && request.mode == to_string(LoadMode::local);
@@ -113,25 +142,38 @@ DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shar
     job.spec.parameters = parameters_of(request);
     job.options.cancellation_token = std::move(token);
     job.options.renderer = std::make_shared<DataProgressRenderer>();
-    job.options.steps = load_steps(task.mode);
+    job.options.steps = load_steps(task.mode, task.checks.any());
     job.options.context = progress_context(task);
     // The work outlives neither the services nor what it shares; the manager itself may go before it ends.
     job.work = [services = services_, task = std::move(task), store = std::move(store), source = source_,
-                traffic = traffic_,
+                calendars = calendars_, traffic = traffic_,
                 priority = request.priority](std::shared_ptr<Operation> operation, OperationDone done) {
-        LoadMeans means{services.compute, services.store, services.clock, store, source, traffic, priority};
+        LoadMeans means{services.compute, services.store, services.clock, store, source, traffic, priority, calendars};
         auto loading = std::make_shared<DataLoadingJob>(task, std::move(means), std::move(operation));
         spawn_work(services.io, run_job(std::move(loading), task.key), std::move(done), "loading bars");
     };
     return job;
 }
 
+Result<FoundSeries> DataManager::find(const SeriesRequest& request, SeriesUse use) const {
+    if (const auto checked = check_series(request, provider_); !checked) {
+        return checked.error();
+    }
+    const auto open_store = store();
+    return open_store ? find_series(request, provider_, **open_store, use, calendars_)
+                      : Result<FoundSeries>(open_store.error());
+}
+
 Result<BarsPtr> DataManager::read(const std::string& symbol, const Timeframe& timeframe, TimeRange range) {
+    const auto found = find({symbol, std::string(timeframe.name()), {}}, SeriesUse::read);
+    if (!found) {
+        return found.error();
+    }
     const auto open_store = store();
     if (!open_store) {
         return open_store.error();
     }
-    auto bars = (*open_store)->read({.provider = provider_, .symbol = symbol, .timeframe = timeframe}, range);
+    auto bars = (*open_store)->read(found->key, range);
     if (!bars) {
         return bars.error();
     }

@@ -26,7 +26,11 @@ public:
 }  // namespace
 
 Result<NewFilePlace> DataManager::place_of_export(const ExportRequest& request, std::string_view extension) const {
-    auto task = check_export(request, extension, provider_, services_.clock.utc_now());
+    const auto series = find(series_of(request), SeriesUse::read);
+    if (!series) {
+        return series.error();
+    }
+    auto task = check_export(request, extension, *series, services_.clock.utc_now());
     return task ? Result<NewFilePlace>(std::move(task->place)) : Result<NewFilePlace>(task.error());
 }
 
@@ -37,7 +41,11 @@ Result<std::unique_ptr<NewFile>> DataManager::new_file(NewFilePlace place) const
 }
 
 Result<std::shared_ptr<Operation>> DataManager::export_csv(const ExportRequest& request, CancellationToken token) {
-    auto task = check_export(request, ".csv", provider_, services_.clock.utc_now());
+    const auto series = find(series_of(request), SeriesUse::read);
+    if (!series) {
+        return series.error();
+    }
+    auto task = check_export(request, ".csv", *series, services_.clock.utc_now());
     if (!task) {
         return task.error();
     }

@@ -44,6 +44,8 @@ json::object fields_of(const BarCheck& check) {
         damage.push_back({{"provider", known ? shown_utf8(one.series->provider) : ""},
                           {"symbol", known ? shown_utf8(one.series->symbol) : ""},
                           {"timeframe", known ? std::string(one.series->timeframe.name()) : ""},
+                          {"what_to_show", known ? shown_utf8(one.series->what_to_show) : ""},
+                          {"session", known ? shown_utf8(one.series->session) : ""},
                           {"chunk", one.chunk},
                           {"what", shown_utf8(one.what)}});
     }
@@ -80,43 +82,48 @@ asio::awaitable<Result<json::object>> compact_bars(StoreMeans means) {
     co_return co_await run_on(means.store_executor, std::move(write));
 }
 
-/// What `act` makes of a store and of the series that the words name.
+/// What `act` makes of a store and of the series that was found in it.
 template <class Act>
-auto with_series(const Result<std::shared_ptr<BarStore>>& store, const std::string& symbol,
-                 const std::string& timeframe, const std::string& provider, Act act)
-    -> decltype(act(**store, std::declval<const SeriesKey&>())) {
-    const auto key = check_series(symbol, timeframe, provider);
-    if (!key) {
-        return key.error();
+auto with_series(const Result<std::shared_ptr<BarStore>>& store, const Result<FoundSeries>& series, Act act)
+    -> decltype(act(**store, std::declval<const FoundSeries&>())) {
+    if (!series) {
+        return series.error();
     }
     if (!store) {
         return store.error();
     }
-    return act(**store, *key);
+    return act(**store, *series);
 }
 
 }  // namespace
 
-Result<std::vector<SeriesChange>> DataManager::changes(const std::string& symbol, const std::string& timeframe) const {
-    return with_series(store(), symbol, timeframe, provider_,
-                       [](BarStore& stored, const SeriesKey& key) { return stored.changes(key); });
+Result<std::vector<SeriesChange>> DataManager::changes(const SeriesRequest& request) const {
+    return with_series(store(), find(request, SeriesUse::read),
+                       [](BarStore& stored, const FoundSeries& series) { return stored.changes(series.key); });
 }
 
-Result<SeriesChange> DataManager::undo(const std::string& symbol, const std::string& timeframe) {
-    return with_series(store(), symbol, timeframe, provider_,
-                       [](BarStore& stored, const SeriesKey& key) { return stored.undo(key); });
+Result<std::vector<BasisBreak>> DataManager::breaks(const SeriesRequest& request) const {
+    return with_series(store(), find(request, SeriesUse::read), [](BarStore& stored, const FoundSeries& series) {
+        auto facts = stored.facts(series.key);
+        return facts ? Result<std::vector<BasisBreak>>(std::move(facts->breaks))
+                     : Result<std::vector<BasisBreak>>(facts.error());
+    });
+}
+
+Result<SeriesChange> DataManager::undo(const SeriesRequest& request) {
+    return with_series(store(), find(request, SeriesUse::read),
+                       [](BarStore& stored, const FoundSeries& series) { return stored.undo(series.key); });
 }
 
 Result<std::size_t> DataManager::forget(const LoadRequest& request) {
     LoadRequest local = request;
     local.mode = to_string(LoadMode::local);
     const UtcTime now = services_.clock.utc_now();
-    const auto task = check_request(local, provider_, now);
-    if (!task) {
-        return task.error();
-    }
-    return with_series(store(), request.symbol, request.timeframe, provider_,
-                       [&](BarStore& stored, const SeriesKey&) { return stored.forget(task->key, task->range, now); });
+    return with_series(
+        store(), find(series_of(request), SeriesUse::read), [&](BarStore& stored, const FoundSeries& series) {
+            const auto task = check_request(local, series, now);
+            return task ? stored.forget(series.key, task->range, now) : Result<std::size_t>(task.error());
+        });
 }
 
 Result<std::shared_ptr<Operation>> DataManager::start_keeping(

@@ -167,6 +167,8 @@ Result<std::shared_ptr<Operation>> DataManager::load_many(LoadManyRequest reques
                             .start_date = request.start_date,
                             .end_date = request.end_date,
                             .mode = request.mode,
+                            .series = request.series,
+                            .checks = request.checks,
                             .priority = request.priority};
             const auto task = check_request(one, provider_, services_.clock.utc_now());
             if (!task) {

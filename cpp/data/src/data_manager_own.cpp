@@ -61,42 +61,48 @@ DataManager::StoreJob DataManager::job_of_series(const SeriesKey& key, std::stri
 
 Result<std::shared_ptr<Operation>> DataManager::store_bars(const StoreRequest& request, const BarsView& given,
                                                            CancellationToken token) {
-    const auto key = check_series(request.symbol, request.timeframe, provider_);
-    if (!key) {
-        return key.error();
+    const auto found = find({request.symbol, request.timeframe, request.series}, SeriesUse::load);
+    if (!found) {
+        return found.error();
     }
+    const SeriesKey& key = found->key;
     if (given.empty()) {
         return fail(Errc::invalid_argument,
-                    fmt::format("store {} {}: there is no bar to store", key->symbol, key->timeframe.name()),
+                    fmt::format("store {} {}: there is no bar to store", key.symbol, key.timeframe.name()),
                     {{"field", "frame"}});
     }
     BarsPtr bars = given.own();
     if (const auto checked = bars->check_lengths(); !checked) {
         return checked.error();
     }
-    if (const auto fault = fault_of_own(*bars, key->timeframe, services_.clock.utc_now())) {
+    if (const auto fault = fault_of_own(*bars, key.timeframe, services_.clock.utc_now())) {
         return to_error(*fault, *bars,
-                        fmt::format("store {} {}: row {}", key->symbol, key->timeframe.name(), fault->row));
+                        fmt::format("store {} {}: row {}", key.symbol, key.timeframe.name(), fault->row));
     }
-    StoreJob job = job_of_series(*key, request.parent_id, {ProgressStep{.name = store_step}});
-    job.work = [key = *key, given = OwnBars{std::move(bars), request.ignored, {}}](StoreMeans means) {
+    StoreJob job = job_of_series(key, request.parent_id, {ProgressStep{.name = store_step}});
+    job.work = [key, given = OwnBars{std::move(bars), request.ignored, {}}](StoreMeans means) {
         return store_own_bars(std::move(means), key, given);
     };
     return start_storing(std::move(job), std::move(token));
 }
 
 Result<std::shared_ptr<Operation>> DataManager::import_csv(const ImportRequest& request, CancellationToken token) {
-    const auto key = check_series(request, provider_);
-    if (!key) {
-        return key.error();
+    const auto series = series_of(request);
+    if (!series) {
+        return series.error();
     }
+    const auto found = find(*series, SeriesUse::load);
+    if (!found) {
+        return found.error();
+    }
+    const SeriesKey& key = found->key;
     auto file = CsvFile::open(request.file);
     if (!file) {
         return file.error();
     }
     StoreJob job =
-        job_of_series(*key, request.parent_id, {ProgressStep{.name = read_step}, ProgressStep{.name = store_step}});
-    job.work = [key = *key, file = std::move(*file)](StoreMeans means) {
+        job_of_series(key, request.parent_id, {ProgressStep{.name = read_step}, ProgressStep{.name = store_step}});
+    job.work = [key, file = std::move(*file)](StoreMeans means) {
         return import_csv_file(std::move(means), key, file);
     };
     return start_storing(std::move(job), std::move(token));

@@ -26,14 +26,6 @@ EvidenceKind kind_of(AskOutcome outcome) {
     return EvidenceKind::denied;
 }
 
-std::vector<Evidence> evidence_of(const std::vector<LedgerEntry>& ledger) {
-    std::vector<Evidence> evidence;
-    for (const LedgerEntry& entry : ledger) {
-        evidence.push_back({entry.range, kind_of(entry.outcome), entry.asked_at});
-    }
-    return evidence;
-}
-
 /// The range asked for, `stored` where nobody says, and never what has not closed.
 Result<TimeRange> range_to_check(const CheckRequest& request, const BarGrid& grid, TimeRange stored, UtcTime now) {
     const auto asked = parse_dates(request.start_date, request.end_date, grid, stored);
@@ -94,12 +86,30 @@ Result<void> exchange(BarStore& store, const SeriesKey& key, const Bars& before,
 
 }  // namespace
 
+std::vector<Evidence> evidence_of(const std::vector<LedgerEntry>& ledger) {
+    std::vector<Evidence> evidence;
+    for (const LedgerEntry& entry : ledger) {
+        evidence.push_back({entry.range, kind_of(entry.outcome), entry.asked_at});
+    }
+    return evidence;
+}
+
+Result<BarGrid> DataManager::grid_of(const SeriesRequest& request) const {
+    auto series = find(request, SeriesUse::read);
+    return series ? Result<BarGrid>(std::move(series->grid)) : Result<BarGrid>(series.error());
+}
+
+SessionCalendarPtr DataManager::calendar(std::string_view name) const {
+    return calendars_ ? calendars_->find(name) : nullptr;
+}
+
 Result<SeriesToCheck> DataManager::series_to_check(const CheckRequest& request, const BarGrid& grid) const {
     const std::string timeframe(grid.timeframe().name());
-    const auto key = check_series(request.symbol, timeframe, provider_);
-    if (!key) {
-        return key.error();
+    const auto series = find({request.symbol, timeframe, request.series}, SeriesUse::read);
+    if (!series) {
+        return series.error();
     }
+    const SeriesKey* const key = &series->key;
     const auto open_store = store();
     if (!open_store) {
         return open_store.error();
@@ -127,11 +137,10 @@ Result<SeriesToCheck> DataManager::series_to_check(const CheckRequest& request, 
     return SeriesToCheck{all.slice(*range), *range, evidence_of(facts->ledger)};
 }
 
-Result<void> DataManager::exchange_rows(const std::string& symbol, const std::string& timeframe, const Bars& before,
-                                        const Bars& after) const {
-    const auto key = check_series(symbol, timeframe, provider_);
-    if (!key) {
-        return key.error();
+Result<void> DataManager::exchange_rows(const SeriesRequest& request, const Bars& before, const Bars& after) const {
+    const auto series = find(request, SeriesUse::read);
+    if (!series) {
+        return series.error();
     }
     if (before.time != after.time || before.empty()) {
         return fail(Errc::invalid_argument, "rows are exchanged for others of the same stamps, at least one",
@@ -150,7 +159,7 @@ Result<void> DataManager::exchange_rows(const std::string& symbol, const std::st
     auto exchanged = done.get_future();
     services_.store.post([&] {
         try {
-            done.set_value(exchange(**open_store, *key, before, after));
+            done.set_value(exchange(**open_store, series->key, before, after));
         } catch (...) {
             done.set_value(caught("exchanging stored rows"));
         }

@@ -30,11 +30,7 @@ Error not_stored(const SeriesKey& key, const std::filesystem::path& file) {
                 {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}});
 }
 
-std::string words_of(const SeriesKey& key) {
-    return fmt::format("{} {} {} {} {}", key.provider, key.symbol, key.timeframe.name(), key.what_to_show, key.session);
-}
-
-Result<std::optional<StoredSeries>> find(BarStore& store, const SeriesKey& key) {
+Result<std::optional<StoredSeries>> find_stored(BarStore& store, const SeriesKey& key) {
     const auto all = store.list();
     if (!all) {
         return all.error();
@@ -85,11 +81,12 @@ std::vector<TimeRange> known_ranges(std::span<const LedgerEntry> ledger) {
 }
 
 Result<BarsView> DataManager::get_data(const LoadRequest& request, std::optional<std::size_t> limit) {
-    const auto task = check_request({.symbol = request.symbol,
-                                     .timeframe = request.timeframe,
-                                     .start_date = request.start_date,
-                                     .end_date = request.end_date},
-                                    provider_, services_.clock.utc_now());
+    const auto found = find(series_of(request), SeriesUse::read);
+    if (!found) {
+        return found.error();
+    }
+    const auto task = check_request({.start_date = request.start_date, .end_date = request.end_date}, *found,
+                                    services_.clock.utc_now());
     if (!task) {
         return task.error();
     }
@@ -103,7 +100,7 @@ Result<BarsView> DataManager::get_data(const LoadRequest& request, std::optional
     BarStore& bars_of = **open_store;
     Result<Bars> bars = Bars{};
     if (limit) {
-        const auto series = find(bars_of, task->key);
+        const auto series = find_stored(bars_of, task->key);
         if (!series) {
             return series.error();
         }
@@ -123,27 +120,28 @@ Result<BarsView> DataManager::get_data(const LoadRequest& request, std::optional
                     std::string(task->key.timeframe.name()));
 }
 
-Result<SeriesSummary> DataManager::get_summary(const std::string& symbol, const std::string& timeframe) {
-    const auto key = check_series(symbol, timeframe, provider_);
-    if (!key) {
-        return key.error();
+Result<SeriesSummary> DataManager::get_summary(const SeriesRequest& request) {
+    const auto found = find(request, SeriesUse::read);
+    if (!found) {
+        return found.error();
     }
+    const SeriesKey& key = found->key;
     const auto open_store = store();
     if (!open_store) {
         return open_store.error();
     }
-    const auto series = find(**open_store, *key);
+    const auto series = find_stored(**open_store, key);
     if (!series) {
         return series.error();
     }
     if (!*series) {
-        return not_stored(*key, database_path_);
+        return not_stored(key, database_path_);
     }
-    const auto bars = (*open_store)->read(*key, {UtcTime::min(), UtcTime::max()});
+    const auto bars = (*open_store)->read(key, {UtcTime::min(), UtcTime::max()});
     if (!bars) {
         return bars.error();
     }
-    const auto facts = (*open_store)->facts(*key);
+    const auto facts = (*open_store)->facts(key);
     if (!facts) {
         return facts.error();
     }
@@ -162,12 +160,25 @@ Result<SeriesSummary> DataManager::get_summary(const std::string& symbol, const 
     return summary;
 }
 
+Result<SeriesKey> DataManager::stored_key(const std::string& provider, const SeriesRequest& request) const {
+    const auto open_store = store();
+    if (!open_store) {
+        return open_store.error();
+    }
+    const auto timeframe = Timeframe::parse(request.timeframe);
+    if (!timeframe) {
+        return timeframe.error();
+    }
+    const auto known = (*open_store)->known(provider, request.symbol, *timeframe);
+    return known ? exact_key(request, provider, *known) : Result<SeriesKey>(known.error());
+}
+
 Result<StoredSeries> DataManager::delete_series(const SeriesKey& key) {
     const auto open_store = store();
     if (!open_store) {
         return open_store.error();
     }
-    const auto series = find(**open_store, key);
+    const auto series = find_stored(**open_store, key);
     if (!series) {
         return series.error();
     }
@@ -176,7 +187,7 @@ Result<StoredSeries> DataManager::delete_series(const SeriesKey& key) {
             Errc::not_found,
             fmt::format("nothing is deleted: {} has no series {}; series() lists those that there are, and each "
                         "part must be given as it stands there",
-                        database_path_.string(), words_of(key)),
+                        database_path_.string(), to_string(key)),
             {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}});
     }
     if (const auto gone = (*open_store)->remove(key); !gone) {
@@ -186,7 +197,11 @@ Result<StoredSeries> DataManager::delete_series(const SeriesKey& key) {
 }
 
 Result<std::shared_ptr<Operation>> DataManager::resample(const ResampleRequest& request, CancellationToken token) {
-    auto task = check_resample(request, provider_, services_.clock.utc_now());
+    const auto series = find(series_of(request), SeriesUse::read);
+    if (!series) {
+        return series.error();
+    }
+    auto task = check_resample(request, *series, services_.clock.utc_now());
     if (!task) {
         return task.error();
     }

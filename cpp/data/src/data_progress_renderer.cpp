@@ -10,11 +10,11 @@
 namespace ktrdr {
 namespace {
 
-constexpr std::array<std::string_view, 6> step_names{"validate symbol",  "first timestamp", "read local", "plan",
-                                                     "loading segments", "read bars"};
+constexpr std::array<std::string_view, 7> step_names{"validate symbol",  "first timestamp", "read local", "plan",
+                                                     "loading segments", "read bars",       "quality"};
 
 /// Percent of the bar.
-constexpr std::array<double, 6> step_weights{2, 2, 2, 2, 86, 6};
+constexpr std::array<double, 7> step_weights{2, 2, 2, 2, 86, 3, 3};
 
 bool in_segments(const ProgressState& state) {
     return state.step_name == to_string(LoadStep::segments);
@@ -62,13 +62,21 @@ std::string_view to_string(LoadStep step) noexcept {
     return step_names[static_cast<std::size_t>(step)];
 }
 
-std::vector<ProgressStep> load_steps(LoadMode mode) {
-    if (mode == LoadMode::local) {
-        return {ProgressStep{.name = std::string(to_string(LoadStep::read_local))}};
-    }
+std::vector<ProgressStep> load_steps(LoadMode mode, bool checked) {
+    const auto last = static_cast<std::size_t>(LoadStep::quality);
     std::vector<ProgressStep> steps;
-    for (std::size_t i = 0; i < step_names.size(); ++i) {
-        steps.push_back({.name = std::string(step_names[i]), .weight = step_weights[i]});
+    if (mode == LoadMode::local) {
+        steps.push_back({.name = std::string(to_string(LoadStep::read_local))});
+    } else {
+        for (std::size_t i = 0; i < last; ++i) {
+            steps.push_back({.name = std::string(step_names[i]), .weight = step_weights[i]});
+        }
+    }
+    if (checked) {
+        steps.push_back({.name = std::string(step_names[last]),
+                         .weight = mode == LoadMode::local ? steps.front().weight : step_weights[last]});
+    } else if (mode != LoadMode::local) {
+        steps.back().weight += step_weights[last];
     }
     return steps;
 }

@@ -74,13 +74,9 @@ Result<boost::json::object> write_csv(const ExportMeans& means, const ExportTask
 
 }  // namespace
 
-Result<ExportTask> check_export(const ExportRequest& request, std::string_view extension, const std::string& provider,
+Result<ExportTask> check_export(const ExportRequest& request, std::string_view extension, const FoundSeries& series,
                                 UtcTime now) {
-    const auto task = check_request({.symbol = request.symbol,
-                                     .timeframe = request.timeframe,
-                                     .start_date = request.start_date,
-                                     .end_date = request.end_date},
-                                    provider, now);
+    const auto task = check_request({.start_date = request.start_date, .end_date = request.end_date}, series, now);
     if (!task) {
         return task.error();
     }

@@ -192,6 +192,9 @@ Result<SourceAnswer> read_historical(const json::value& answer, const BarsWanted
     if (!object) {
         return says_no_data(object.error()) ? Result<SourceAnswer>(SourceAnswer{}) : object.error();
     }
+    if (const auto brought = check_kind(**object, wanted.kind, asked); !brought) {
+        return brought.error();
+    }
     const auto table = read_table(**object, asked);
     if (!table) {
         return table.error();

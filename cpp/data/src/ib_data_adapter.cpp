@@ -45,6 +45,17 @@ std::chrono::days request_span(const Timeframe& timeframe) {
     return 10 * year;
 }
 
+/// What nobody asks for is left out: a service that knows only the fields of the contract brings the usual bars.
+void add_kind(json::object& body, const SeriesKind& kind) {
+    if (!kind.instrument_type.empty()) {
+        body["instrument_type"] = kind.instrument_type;
+    }
+    if (!kind.usual()) {
+        body["what_to_show"] = kind.what_to_show;
+        body["session"] = kind.session;
+    }
+}
+
 /// Services hand IB a duration counted back from the end, and the shorter ones of them count hours, which IB does not
 /// know: it refuses these with error 321. What lies before the segment is cut off again.
 TimeRange at_least_a_day(TimeRange segment) {
@@ -56,6 +67,8 @@ constexpr const char* bars_endpoint = "/data/historical";
 constexpr std::string_view arrow_stream = "application/vnd.apache.arrow.stream";
 /// A service that knows only JSON does not look.
 constexpr const char* bar_formats = "application/vnd.apache.arrow.stream, application/json;q=0.5";
+/// A stream does not say of which series it is, and bars other than the usual ones have to.
+constexpr const char* told_formats = "application/json";
 
 /// Whether the answer says that it is such a stream, with parameters or without.
 bool is_arrow(const Response& response) {
@@ -123,12 +136,16 @@ asio::awaitable<Result<Response>> IbDataAdapter::post_for_bars(json::value body,
     if (!turn) {
         co_return turn.error();
     }
-    co_return co_await service_->call_post_for(bar_formats, bars_endpoint, std::move(body), options_of(call));
+    const char* const formats = call.kind.usual() ? bar_formats : told_formats;
+    co_return co_await service_->call_post_for(formats, bars_endpoint, std::move(body), options_of(call));
 }
 
 asio::awaitable<Result<Contract>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe,
                                                                  SourceCall call) {
     json::object body{{"symbol", symbol}, {"timeframes", json::array{timeframe.name()}}};
+    if (!call.kind.instrument_type.empty()) {
+        body["instrument_type"] = call.kind.instrument_type;
+    }
     const auto answer = co_await post("/data/validate", std::move(body), call);
     if (!answer) {
         co_return answer.error();
@@ -154,7 +171,8 @@ asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, T
                       {"start", format_time(range.start)},
                       {"end", format_time(range.end)}};
     // Bars that close while the answer is on its way may be half made in it.
-    const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now(), range};
+    const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now(), range, call.kind};
+    add_kind(body, call.kind);
     auto answer = co_await post_for_bars(std::move(body), call);
     if (!answer) {
         co_return answer.error();

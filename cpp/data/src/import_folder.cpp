@@ -45,9 +45,18 @@ struct ReadFile {
     OwnBars bars{};
 };
 
-Result<ReadFile> read_one(const ImportRequest& request, const std::string& provider, UtcTime now,
+/// Which series the file is of, by what the store knows. Blocks on the disk.
+Result<SeriesKey> key_of(const StoreMeans& means, const ImportRequest& request, const std::string& provider) {
+    const auto series = series_of(request);
+    if (!series) {
+        return series.error();
+    }
+    const auto found = find_series(*series, provider, *means.store, SeriesUse::load);
+    return found ? Result<SeriesKey>(found->key) : Result<SeriesKey>(found.error());
+}
+
+Result<ReadFile> read_one(const ImportRequest& request, const Result<SeriesKey>& key, UtcTime now,
                           const CancellationToken& token) {
-    const auto key = check_series(request, provider);
     if (!key) {
         return key.error();
     }
@@ -156,7 +165,7 @@ asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportF
         means.operation->progress().outer().store(
             {.current = done, .total = static_cast<std::int64_t>(files.size()), .items = done});
         std::function<Result<ReadFile>()> read = [means, one = named(file, request.timeframe, provider), provider] {
-            return read_one(one, provider, means.clock.utc_now(), means.operation->token());
+            return read_one(one, key_of(means, one, provider), means.clock.utc_now(), means.operation->token());
         };
         auto came = co_await run_on(means.compute, std::move(read));
         if (const auto alive = means.operation->token().check("importing"); !alive) {
@@ -180,7 +189,7 @@ asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportF
 }
 
 Result<void> check_import(const ImportRequest& request, UtcTime now, const CancellationToken& token) {
-    const auto read = read_one(request, {}, now, token);
+    const auto read = read_one(request, check_series(request, {}), now, token);
     return read ? Result<void>() : Result<void>(read.error());
 }
 
@@ -196,7 +205,8 @@ Result<void> check_import_folder(const ImportFolderRequest& request, UtcTime now
     }
     json::array failed;
     for (const fs::path& file : *files) {
-        const auto read = read_one(named(file, request.timeframe, {}), {}, now, token);
+        const ImportRequest one = named(file, request.timeframe, {});
+        const auto read = read_one(one, check_series(one, {}), now, token);
         if (read) {
             return {};
         }

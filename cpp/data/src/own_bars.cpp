@@ -48,7 +48,7 @@ std::chrono::nanoseconds longest_pause(UtcTime start, UtcTime end) {
 
 }  // namespace
 
-Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider) {
+Result<SeriesRequest> series_of(const ImportRequest& request) {
     const NamedSeries named = named_by(request.file);
     if (!request.timeframe && !named.timeframe) {
         return fail(Errc::invalid_argument,
@@ -57,8 +57,13 @@ Result<SeriesKey> check_series(const ImportRequest& request, const std::string& 
                                 request.file.filename().string()),
                     {{"field", "timeframe"}, {"file", request.file.string()}});
     }
-    return check_series(request.symbol.value_or(named.symbol),
-                        request.timeframe ? *request.timeframe : *named.timeframe, provider);
+    return SeriesRequest{request.symbol.value_or(named.symbol),
+                         request.timeframe ? *request.timeframe : *named.timeframe, request.series};
+}
+
+Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider) {
+    const auto series = series_of(request);
+    return series ? check_series(*series, provider) : Result<SeriesKey>(series.error());
 }
 
 std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe, UtcTime now) {

@@ -96,36 +96,35 @@ void warn(const StoreMeans& means, const ResampleTask& task, const Made& made) {
 
 }  // namespace
 
-Result<ResampleTask> check_resample(const ResampleRequest& request, const std::string& provider, UtcTime now) {
-    const auto from = check_request({.symbol = request.symbol,
-                                     .timeframe = request.from,
-                                     .start_date = request.start_date,
-                                     .end_date = request.end_date},
-                                    provider, now);
+Result<ResampleTask> check_resample(const ResampleRequest& request, const FoundSeries& series, UtcTime now) {
+    const auto from = check_request({.start_date = request.start_date, .end_date = request.end_date}, series, now);
     if (!from) {
         return from.error();
     }
-    const auto to = check_series(request.symbol, request.to, provider);
-    if (!to) {
-        return to.error();
+    const auto timeframe = Timeframe::parse(request.to);
+    if (!timeframe) {
+        return timeframe.error();
     }
-    if (to->timeframe.shortest() <= from->key.timeframe.shortest()) {
+    if (timeframe->shortest() <= from->key.timeframe.shortest()) {
         return fail(Errc::invalid_argument,
                     fmt::format("{} bars cannot be made of {} bars: choose a longer timeframe to make",
-                                to->timeframe.name(), from->key.timeframe.name()),
-                    {{"field", "to_timeframe"}, {"value", to->timeframe.name()}});
+                                timeframe->name(), from->key.timeframe.name()),
+                    {{"field", "to_timeframe"}, {"value", timeframe->name()}});
     }
+    SeriesKey to = from->key;
+    to.timeframe = *timeframe;
     GridOptions options = request.grid;
-    options.provider = provider;
+    options.provider = from->key.provider;
     auto from_grid = BarGrid::make(from->key.timeframe, request.calendar, options);
     if (!from_grid) {
         return from_grid.error();
     }
-    auto to_grid = BarGrid::make(to->timeframe, request.calendar, options);
+    auto to_grid = BarGrid::make(*timeframe, request.calendar, options);
     if (!to_grid) {
         return to_grid.error();
     }
-    return ResampleTask{from->key, *to, std::move(*from_grid), std::move(*to_grid), from->range, request.store};
+    return ResampleTask{from->key,           std::move(to), std::move(*from_grid),
+                        std::move(*to_grid), from->range,   request.store};
 }
 
 asio::awaitable<Result<BarsView>> resample_stored(StoreMeans means, ResampleTask task) {

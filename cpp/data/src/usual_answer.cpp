@@ -198,6 +198,9 @@ std::optional<Result<SourceAnswer>> read_usual_historical(std::string_view body,
     if (!object) {
         return std::nullopt;
     }
+    if (const auto brought = check_kind(**object, wanted.kind, asked); !brought) {
+        return brought.error();
+    }
     std::string partial = shortfall(**object, bars.size());
     return answer_of(std::move(bars), std::move(partial), wanted, asked);
 }

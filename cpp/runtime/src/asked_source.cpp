@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include <ktrdr/base/caught.hpp>
+#include <ktrdr/data/series_words.hpp>
 #include <ktrdr/data/source_check.hpp>
 #include <ktrdr/market/time_text.hpp>
 
@@ -119,7 +120,7 @@ SourceLimits AskedSource::describe(const Timeframe& timeframe) const {
 }
 
 SourceQuestion AskedSource::question(SourceQuestion::Kind kind, std::string symbol, const Timeframe& timeframe,
-                                     TimeRange segment) const {
+                                     TimeRange segment, const SeriesKind& series) const {
     const std::string range = kind == SourceQuestion::Kind::fetch
                                   ? fmt::format(", {}, {}", format_time(segment.start), format_time(segment.end))
                                   : std::string();
@@ -128,7 +129,19 @@ SourceQuestion AskedSource::question(SourceQuestion::Kind kind, std::string symb
             .symbol = std::move(symbol),
             .timeframe = timeframe,
             .segment = segment,
+            .series = series,
             .asked = std::move(asked)};
+}
+
+Result<void> AskedSource::check_kind(const SeriesKind& kind) const {
+    SeriesKind untold = kind;
+    if (profile_.takes_shows) {
+        untold.what_to_show = usual_show(kind.instrument_type);
+    }
+    if (profile_.takes_sessions) {
+        untold.session = SeriesKind{}.session;
+    }
+    return BarSource::check_kind(untold);
 }
 
 asio::awaitable<Result<SourceAsk::Value>> AskedSource::ask(SourceQuestion question, SourceCall call) {
@@ -168,8 +181,8 @@ asio::awaitable<Result<SourceAsk::Value>> AskedSource::ask(SourceQuestion questi
 
 asio::awaitable<Result<Contract>> AskedSource::validate_symbol(std::string symbol, Timeframe timeframe,
                                                                SourceCall call) {
-    auto answer = co_await ask(question(SourceQuestion::Kind::validate_symbol, std::move(symbol), timeframe, {}),
-                               std::move(call));
+    SourceQuestion asked = question(SourceQuestion::Kind::validate_symbol, std::move(symbol), timeframe, {}, call.kind);
+    auto answer = co_await ask(std::move(asked), std::move(call));
     if (!answer) {
         co_return answer.error();
     }
@@ -178,8 +191,8 @@ asio::awaitable<Result<Contract>> AskedSource::validate_symbol(std::string symbo
 
 asio::awaitable<Result<std::optional<UtcTime>>> AskedSource::first_timestamp(std::string symbol, Timeframe timeframe,
                                                                              SourceCall call) {
-    const auto answer = co_await ask(question(SourceQuestion::Kind::first_timestamp, std::move(symbol), timeframe, {}),
-                                     std::move(call));
+    SourceQuestion asked = question(SourceQuestion::Kind::first_timestamp, std::move(symbol), timeframe, {}, call.kind);
+    const auto answer = co_await ask(std::move(asked), std::move(call));
     if (!answer) {
         co_return answer.error();
     }
@@ -188,8 +201,8 @@ asio::awaitable<Result<std::optional<UtcTime>>> AskedSource::first_timestamp(std
 
 asio::awaitable<Result<SourceAnswer>> AskedSource::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
                                                          SourceCall call) {
-    auto answer =
-        co_await ask(question(SourceQuestion::Kind::fetch, std::move(symbol), timeframe, segment), std::move(call));
+    SourceQuestion asked = question(SourceQuestion::Kind::fetch, std::move(symbol), timeframe, segment, call.kind);
+    auto answer = co_await ask(std::move(asked), std::move(call));
     if (!answer) {
         co_return answer.error();
     }

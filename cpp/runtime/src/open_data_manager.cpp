@@ -73,7 +73,8 @@ Result<std::shared_ptr<DataManager>> open_data_manager(DataServices services, co
     }
     services.registry.attach((*storage)->operations());
     (*storage)->operations()->keep_house();
-    return std::make_shared<DataManager>(services, std::move(*storage), std::move(*source), std::move(env));
+    return std::make_shared<DataManager>(services, std::move(*storage), std::move(*source), std::move(env),
+                                         options.calendars);
 }
 
 }  // namespace ktrdr

@@ -14,6 +14,21 @@ public:
         return data_->read(symbol, timeframe, range);
     }
 
+    Result<std::vector<BarBreak>> breaks(const std::string& symbol, const Timeframe& timeframe,
+                                         TimeRange range) override {
+        const auto known = data_->breaks({symbol, std::string(timeframe.name()), {}});
+        if (!known) {
+            return known.error();
+        }
+        std::vector<BarBreak> inside;
+        for (const BasisBreak& one : *known) {
+            if (range.contains(one.at)) {
+                inside.push_back({symbol, timeframe, one.at, one.ratio});
+            }
+        }
+        return inside;
+    }
+
 private:
     std::shared_ptr<DataManager> data_;
 };

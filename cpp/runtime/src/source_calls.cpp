@@ -45,42 +45,53 @@ asio::awaitable<Result<std::shared_ptr<SourceReply>>> bars_of(BarSource* source,
 
 }  // namespace
 
-CancellationToken SourceCalls::validate_symbol(std::string symbol, const Timeframe& timeframe,
-                                               const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
-                                               std::uint64_t key) {
-    CancellationToken token = runtime_.make_token(parent);
-    reply_with(source_, {runtime_, std::move(mailbox), key},
-               [symbol = std::move(symbol), timeframe, token](BarSource& source) mutable {
-                   return contract_of(&source, std::move(symbol), timeframe, {.token = std::move(token)});
-               });
+SourceCalls::Asked SourceCalls::asked(SeriesRequest series, const CancellationToken& parent) {
+    const auto words = check_words(series.series);
+    const auto timeframe = Timeframe::parse(series.timeframe);
+    const auto refused = [](const Error& error) { return ErrorException(error); };
+    if (!words || !timeframe) {
+        throw refused(words ? timeframe.error() : words.error());
+    }
+    const SeriesKind kind = kind_of(series.series);
+    if (const auto has = source_->check_kind(kind); !has) {
+        throw refused(has.error());
+    }
+    return {std::move(series.symbol), *timeframe, {.token = runtime_.make_token(parent), .kind = kind}};
+}
+
+CancellationToken SourceCalls::validate_symbol(SeriesRequest series, const CancellationToken& parent,
+                                               std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    Asked one = asked(std::move(series), parent);
+    CancellationToken token = one.call.token;
+    reply_with(source_, {runtime_, std::move(mailbox), key}, [one = std::move(one)](BarSource& source) mutable {
+        return contract_of(&source, std::move(one.symbol), one.timeframe, std::move(one.call));
+    });
     return token;
 }
 
-CancellationToken SourceCalls::first_timestamp(std::string symbol, const Timeframe& timeframe,
-                                               const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
-                                               std::uint64_t key) {
-    CancellationToken token = runtime_.make_token(parent);
-    reply_with(source_, {runtime_, std::move(mailbox), key},
-               [symbol = std::move(symbol), timeframe, token](BarSource& source) mutable {
-                   return first_of(&source, std::move(symbol), timeframe, {.token = std::move(token)});
-               });
+CancellationToken SourceCalls::first_timestamp(SeriesRequest series, const CancellationToken& parent,
+                                               std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    Asked one = asked(std::move(series), parent);
+    CancellationToken token = one.call.token;
+    reply_with(source_, {runtime_, std::move(mailbox), key}, [one = std::move(one)](BarSource& source) mutable {
+        return first_of(&source, std::move(one.symbol), one.timeframe, std::move(one.call));
+    });
     return token;
 }
 
-CancellationToken SourceCalls::fetch(std::string symbol, const Timeframe& timeframe, TimeRange range,
-                                     const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
-                                     std::uint64_t key) {
+CancellationToken SourceCalls::fetch(SeriesRequest series, TimeRange range, const CancellationToken& parent,
+                                     std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     if (range.empty()) {
         throw ErrorException(
             fail(Errc::invalid_argument,
                  fmt::format("start {} is not before end {}", format_time(range.start), format_time(range.end)),
                  {{"field", "start"}}));
     }
-    CancellationToken token = runtime_.make_token(parent);
-    reply_with(source_, {runtime_, std::move(mailbox), key},
-               [symbol = std::move(symbol), timeframe, range, token](BarSource& source) mutable {
-                   return bars_of(&source, std::move(symbol), timeframe, range, {.token = std::move(token)});
-               });
+    Asked one = asked(std::move(series), parent);
+    CancellationToken token = one.call.token;
+    reply_with(source_, {runtime_, std::move(mailbox), key}, [one = std::move(one), range](BarSource& source) mutable {
+        return bars_of(&source, std::move(one.symbol), one.timeframe, range, std::move(one.call));
+    });
     return token;
 }
 

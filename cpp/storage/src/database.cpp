@@ -189,13 +189,15 @@ Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem:
     connection.exec(fmt::format("PRAGMA journal_size_limit = {}", largest_idle_log));
     // Bars that were announced must survive a power cut.
     connection.exec("PRAGMA synchronous = FULL");
-    connection.exec("PRAGMA foreign_keys = ON");
     if (options.max_page_count > 0) {
         connection.exec(fmt::format("PRAGMA max_page_count = {}", options.max_page_count));
     }
+    // A migration that makes a table anew would take all with it that belongs to its rows.
+    connection.exec("PRAGMA foreign_keys = OFF");
     if (const auto migrated = migrate_all(connection, file, schemas); !migrated) {
         return migrated;
     }
+    connection.exec("PRAGMA foreign_keys = ON");
     let_space_be_given_back(connection, options.busy_timeout);
     return {};
 }

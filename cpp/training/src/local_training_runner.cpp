@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include <ktrdr/market/time_text.hpp>
 #include <ktrdr/training/training_data.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
@@ -30,6 +31,15 @@ void warn_of_missing_classes(Operation& operation, const LabeledMatrix& train) {
                 "no row to train on is labelled '{}'; lower training.labels.threshold or raise label_lookahead",
                 signal_names[k]));
         }
+    }
+}
+
+void warn_of_breaks(Operation& operation, const std::vector<BarBreak>& breaks) {
+    for (const BarBreak& one : breaks) {
+        operation.add_warning(fmt::format(
+            "{} {}: prices from {} on are {:.6g} times what those before are on (a split, a dividend), and the "
+            "model learns that as a move; load the whole range with refresh=True and train again",
+            one.symbol, one.timeframe.name(), format_time(one.at), one.ratio));
     }
 }
 
@@ -66,6 +76,7 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
         }
         data = std::move(*prepared);
     }
+    warn_of_breaks(operation, data->breaks);
     warn_of_missing_classes(operation, data->rows.train);
     const TrainerInput input = make_input(context_, data);
     bridge.on_training(

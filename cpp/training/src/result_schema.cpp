@@ -106,6 +106,13 @@ object data_summary(const TrainingData& data) {
                                     {"validation", one.validation},
                                     {"test", one.test}});
     }
+    array breaks;
+    for (const BarBreak& one : data.breaks) {
+        breaks.emplace_back(object{{"symbol", one.symbol},
+                                   {"timeframe", one.timeframe.name()},
+                                   {"at", format_time(one.at)},
+                                   {"ratio", one.ratio}});
+    }
     std::array<std::int64_t, signal_names.size()> counts{};
     for (const std::int64_t label : data.rows.train.labels) {
         ++counts[static_cast<std::size_t>(label)];
@@ -119,7 +126,8 @@ object data_summary(const TrainingData& data) {
         {"rows",
          {{"train", data.rows.train.rows}, {"validation", data.rows.validation.rows}, {"test", data.rows.test.rows}}},
         {"train_classes", std::move(classes)},
-        {"symbols", std::move(symbols)}};
+        {"symbols", std::move(symbols)},
+        {"basis_breaks", std::move(breaks)}};
 }
 
 object session_info(const TrainingOutcome& outcome) {

@@ -112,6 +112,9 @@ private:
             if (!bars) {
                 return bars.error();
             }
+            if (const auto found = note_breaks(symbol, timeframe, **bars); !found) {
+                return found.error();
+            }
             const bool base = timeframe == context_.base_timeframe();
             const std::size_t needed =
                 std::max(context_.strategy.history_required,
@@ -122,6 +125,21 @@ private:
             series.push_back({BarGrid(timeframe), std::move(*bars)});
         }
         return series;
+    }
+
+    Result<void> note_breaks(const std::string& symbol, const Timeframe& timeframe, const Bars& bars) {
+        if (bars.empty()) {
+            return {};
+        }
+        // What begins with the first bar parts it from none that is here.
+        const TimeRange between{bars.start_of(0) + std::chrono::nanoseconds{1},
+                                bars.start_of(bars.size() - 1) + std::chrono::nanoseconds{1}};
+        auto found = provider_.breaks(symbol, timeframe, between);
+        if (!found) {
+            return found.error();
+        }
+        std::ranges::move(*found, std::back_inserter(data_->breaks));
+        return {};
     }
 
     Result<void> add_symbol(const std::string& symbol) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import wraps
 from inspect import signature
@@ -14,6 +15,8 @@ from ..errors import InvalidArgumentError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Keywords that name a series; each is a text.
+_WORDS = "Unpack[SeriesWords]"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -49,9 +52,17 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
             wrong = error
         given = signature(function).bind(*args, **kwargs).arguments
         annotations = function.__annotations__
-        raise explanation(
-            wrong, {name: (given[name], annotations[name]) for name in given if name in annotations}
-        )
+        known = {name: (given[name], annotations[name]) for name in given if name in annotations}
+        for name, (value, annotation) in list(known.items()):
+            if annotation == _WORDS:
+                del known[name]
+                known.update({word: (text, "str | None") for word, text in value.items()})
+        unexpected = re.match(r"\w+ has no field (\w+);", str(wrong))
+        if unexpected is not None and unexpected[1] in known:
+            raise TypeError(
+                f"{function.__name__}() got an unexpected keyword argument {unexpected[1]!r}"
+            )
+        raise explanation(wrong, known)
 
     return call
 

@@ -77,7 +77,7 @@ class SessionCalendar:
         OSError
             When the file cannot be read.
         """
-        return cls(_core.SessionCalendar.read(_text_of(file), str(file)))
+        return cls(_core.SessionCalendar.read(text_of(file), str(file)))
 
     def with_overrides(self, file: str | PathLike[str]) -> SessionCalendar:
         """Give this calendar with the days of a file in place of its own.
@@ -89,7 +89,7 @@ class SessionCalendar:
         OSError
             When the file cannot be read.
         """
-        return SessionCalendar(self._native.with_overrides(_text_of(file), str(file)))
+        return SessionCalendar(self._native.with_overrides(text_of(file), str(file)))
 
     @property
     def name(self) -> str:
@@ -250,7 +250,8 @@ def _foreign_text(name: str, start: Instant | None, end: Instant | None) -> str:
         ) from error
 
 
-def _text_of(file: str | PathLike[str]) -> str:
+def text_of(file: str | PathLike[str]) -> str:
+    """Read a calendar's file, and a byte more than may be in it."""
     with Path(file).open("rb") as stream:
         return stream.read(_MOST_BYTES).decode("utf-8", errors="replace")
 

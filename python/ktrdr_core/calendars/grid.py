@@ -91,6 +91,17 @@ class BarGrid:
         native = None if calendar is None else calendar._native
         self._native = _core.BarGrid(timeframe, native, provider, asset_class, session, cut)
 
+    @classmethod
+    def _of(
+        cls, timeframe: str, native: _core.BarGrid, calendar: _core.SessionCalendar | None
+    ) -> BarGrid:
+        from .calendar import SessionCalendar
+
+        grid = cls.__new__(cls)
+        grid._timeframe, grid._native = timeframe, native
+        grid._calendar = None if calendar is None else SessionCalendar(calendar)
+        return grid
+
     @property
     def timeframe(self) -> str:
         """The length of its bars."""

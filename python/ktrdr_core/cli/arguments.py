@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..data import SeriesWords
 
 # What a load is advised for where nobody has said: what the replay service has, and any other.
 _START, _END = "2005-01-01", "2010-01-01"
@@ -29,6 +34,8 @@ class Trimmed(click.types.StringParamType):
         return text
 
 
+#: What says which of a symbol's series is meant.
+SERIES_WORDS = ("instrument_type", "what_to_show", "session", "exchange", "currency")
 symbol_argument = click.argument("symbol", type=Trimmed())
 timeframe_argument = click.argument("timeframe", type=Trimmed())
 data_dir_option = click.option(
@@ -36,6 +43,32 @@ data_dir_option = click.option(
     type=click.Path(path_type=Path),
     help="Where the database lies. [default: $KTRDR_DATA_DIR, else ~/.ktrdr/data]",
 )
+
+
+def series_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Which of a symbol's series, where there are several; ``words_of`` takes them."""
+    for option in (
+        click.option("--currency", help="Of the contract, as the provider names it."),
+        click.option("--exchange", help="Of the contract, as the provider names it."),
+        click.option(
+            "--session", "hours", help="regular or extended: before and after the sessions' hours."
+        ),
+        click.option(
+            "--what-to-show",
+            help="TRADES, MIDPOINT, BID, ASK, ADJUSTED_LAST, …, each a series of its own.",
+        ),
+        click.option(
+            "--instrument-type", help="stock, etf, index, future, option, forex or crypto."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def words_of(asked: dict[str, Any]) -> SeriesWords:
+    """Take the words of ``series_options`` out of a command's options."""
+    given = {name: asked.pop({"session": "hours"}.get(name, name)) for name in SERIES_WORDS}
+    return cast("SeriesWords", {name: word for name, word in given.items() if word is not None})
 
 
 def names(given: tuple[str, ...]) -> list[str] | None:
@@ -56,10 +89,13 @@ def load_command(
     data_dir: Path | None,
     start: str | None = None,
     end: str | None = None,
+    series: SeriesWords | None = None,
 ) -> str:
     """Give the command that loads a series, as it can be pasted."""
     words = ["ktrdr-core", "data", "load", symbol, timeframe]
     words += ["--start", start or _START, "--end", end or _END]
+    for name, word in (series or {}).items():
+        words += [f"--{name.replace('_', '-')}", str(word)]
     if not os.environ.get("IB_HOST_SERVICE_URL"):
         words += ["--ib-url", _URL]
     if data_dir is not None:

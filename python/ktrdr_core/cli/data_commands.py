@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,10 @@ from .arguments import (
     data_dir_option,
     database_of,
     load_command,
+    series_options,
     symbol_argument,
     timeframe_argument,
+    words_of,
 )
 from .pictures import check_plot, draw, plot_option
 from .session import Session, command
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..bars import Bars
-    from ..data.manager import Mode
+    from ..data import SeriesWords
 
 
 start_option = click.option("--start", help="First day or time (ISO 8601, UTC).")
@@ -46,6 +48,10 @@ def data() -> None:
     show_default=True,
     help="full: all that is not stored. tail: what is newer. backfill: what is older, and holes. local: no service.",
 )
+@series_options
+@click.option("--strict", is_flag=True, help="Fail where bars are wrong, or missing.")
+@click.option("--repair", is_flag=True, help="Show what can be mended mended; stored as it came.")
+@click.option("--no-validate", is_flag=True, help="Do not look for what is wrong with the bars.")
 @click.option("--refresh", is_flag=True, help="Ask for what is stored, too, and take what comes.")
 @click.option(
     "--ib-url",
@@ -60,14 +66,23 @@ def load(
     timeframe: str,
     start: str | None,
     end: str | None,
-    mode: str,
-    refresh: bool,
+    no_validate: bool,
     ib_url: str | None,
     plot: Path | None,
     data_dir: Path | None,
+    **asked: Any,
 ) -> None:
     """Load the bars of SYMBOL in TIMEFRAME into the database."""
-    load_bars(session, (symbol, timeframe, start, end), mode, refresh, ib_url, plot, data_dir)
+    series = words_of(asked)
+    load_bars(
+        session,
+        (symbol, timeframe, start, end),
+        {**asked, "validate": not no_validate},
+        series,
+        ib_url,
+        plot,
+        data_dir,
+    )
 
 
 @data.command()
@@ -75,6 +90,7 @@ def load(
 @timeframe_argument
 @click.option("--start", required=True, help="First day or time (ISO 8601, UTC).")
 @click.option("--end", required=True, help="Last day, or the time it ends before.")
+@series_options
 @click.option(
     "--ib-url",
     help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL, unless $USE_IB_HOST_SERVICE is false]",
@@ -91,19 +107,28 @@ def refresh(
     ib_url: str | None,
     plot: Path | None,
     data_dir: Path | None,
+    **asked: Any,
 ) -> None:
     """Ask for the bars of SYMBOL in TIMEFRAME anew, those that are stored too, and take what comes.
 
     Heals a series whose provider has changed its history, after a split for example. The same as `data load --refresh`.
     """
-    load_bars(session, (symbol, timeframe, start, end), "full", True, ib_url, plot, data_dir)
+    load_bars(
+        session,
+        (symbol, timeframe, start, end),
+        {"mode": "full", "refresh": True},
+        words_of(asked),
+        ib_url,
+        plot,
+        data_dir,
+    )
 
 
 def load_bars(
     session: Session,
     asked_for: tuple[str, str, str | None, str | None],
-    mode: str,
-    refresh: bool,
+    how: dict[str, Any],
+    series: SeriesWords,
     ib_url: str | None,
     plot: Path | None,
     data_dir: Path | None,
@@ -115,26 +140,25 @@ def load_bars(
 
     check_plot(plot)
     began = time.monotonic()
+    mode = how["mode"]
     asked = _core.LoadRequest(
         symbol=symbol,
         timeframe=timeframe,
         start_date=start,
         end_date=end,
-        mode=mode,
-        refresh=refresh,
+        **how,
+        **series,
     )
     # Before there is a manager, which makes a database: what is refused leaves nothing behind.
     _core.check_load(asked, ib_url, dict(os.environ))
     if mode == "local":
-        check_stored(symbol, timeframe, data_dir, start, end)
+        check_stored(symbol, timeframe, data_dir, start, end, series)
     with DataManager(data_dir, ib_url) as manager:
-        operation = manager.load_data(
-            symbol, timeframe, start, end, cast("Mode", mode), refresh=refresh
-        )
+        operation = manager.load_data(symbol, timeframe, start, end, **how, **series)
         session.follow({f"{symbol} {timeframe}": operation})
         bars = operation.result()
         if not len(bars):
-            raise nothing(symbol, timeframe, data_dir, start, end)
+            raise nothing(symbol, timeframe, data_dir, start, end, series)
         requests = manager.pool_stats()["requests"]
         database = manager.database_path
     seconds = time.monotonic() - began
@@ -172,6 +196,7 @@ def load_bars(
     show_default=True,
     help="Show only the newest; 0 shows all.",
 )
+@series_options
 @plot_option
 @data_dir_option
 @command
@@ -184,18 +209,22 @@ def show(
     limit: int,
     plot: Path | None,
     data_dir: Path | None,
+    **asked: Any,
 ) -> None:
     """Show the stored bars of SYMBOL in TIMEFRAME."""
     from ..data import DataManager
 
+    series = words_of(asked)
     check_plot(plot)
-    check_stored(symbol, timeframe, data_dir, start, end)
+    check_stored(symbol, timeframe, data_dir, start, end, series)
     with DataManager(data_dir, use_ib_host_service=False) as manager:
-        operation = manager.load_data(symbol, timeframe, start, end, "local")
+        operation = manager.load_data(
+            symbol, timeframe, start, end, "local", validate=False, **series
+        )
         session.follow({f"{symbol} {timeframe}": operation}, quietly=True)
         bars = operation.result()
     if not len(bars):
-        raise nothing(symbol, timeframe, data_dir, start, end)
+        raise nothing(symbol, timeframe, data_dir, start, end, series)
     rows = _rows(bars, limit)
     session.print(f"{symbol} {timeframe}: {range_of(bars)}")
     if len(rows) < len(bars):
@@ -210,21 +239,36 @@ def show(
 
 
 def check_stored(
-    symbol: str, timeframe: str, data_dir: Path | None, start: str | None, end: str | None
+    symbol: str,
+    timeframe: str,
+    data_dir: Path | None,
+    start: str | None,
+    end: str | None,
+    series: SeriesWords | None = None,
 ) -> None:
     """Refuse what cannot be, and a database that is not there: opening it would make one."""
     from .. import _core
 
     asked = _core.LoadRequest(
-        symbol=symbol, timeframe=timeframe, start_date=start, end_date=end, mode="local"
+        symbol=symbol,
+        timeframe=timeframe,
+        start_date=start,
+        end_date=end,
+        mode="local",
+        **(series or {}),
     )
     _core.check_load(asked, None, dict(os.environ))
     if not database_of(data_dir).exists():
-        raise nothing(symbol, timeframe, data_dir, start, end)
+        raise nothing(symbol, timeframe, data_dir, start, end, series)
 
 
 def nothing(
-    symbol: str, timeframe: str, data_dir: Path | None, start: str | None, end: str | None
+    symbol: str,
+    timeframe: str,
+    data_dir: Path | None,
+    start: str | None,
+    end: str | None,
+    series: SeriesWords | None = None,
 ) -> Exception:
     """Say that there are no such bars, and how they come."""
     from ..errors import NoDataError
@@ -234,7 +278,7 @@ def nothing(
     if not database.exists():
         where = f"there is no {database}, so no bars of {symbol} {timeframe}"
     return NoDataError(
-        f"{where}: `{load_command(symbol, timeframe, data_dir, start, end)}` brings them",
+        f"{where}: `{load_command(symbol, timeframe, data_dir, start, end, series)}` brings them",
         context={"symbol": symbol, "timeframe": timeframe, "database": str(database)},
     )
 

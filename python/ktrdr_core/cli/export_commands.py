@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from .arguments import data_dir_option, symbol_argument, timeframe_argument
+from .arguments import (
+    data_dir_option,
+    series_options,
+    symbol_argument,
+    timeframe_argument,
+    words_of,
+)
 from .data_commands import check_stored, data, end_option, start_option
 from .session import Session, command
 
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     help="What to write; parquet and arrow need pyarrow. [default: what the file's name ends with, else csv]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@series_options
 @data_dir_option
 @command
 def export(
@@ -40,6 +47,7 @@ def export(
     kind: str | None,
     overwrite: bool,
     data_dir: Path | None,
+    **asked: Any,
 ) -> None:
     """Write the stored bars of SYMBOL in TIMEFRAME into the file PATH.
 
@@ -48,7 +56,8 @@ def export(
     """
     from ..data import DataManager
 
-    check_stored(symbol, timeframe, data_dir, start, end)
+    series = words_of(asked)
+    check_stored(symbol, timeframe, data_dir, start, end, series)
     with DataManager(data_dir, use_ib_host_service=False) as manager:
         operation = manager.export(
             symbol,
@@ -58,6 +67,7 @@ def export(
             end,
             format=cast("Format | None", kind),
             overwrite=overwrite,
+            **series,
         )
         session.follow({f"{symbol} {timeframe}": operation})
         exported = operation.result()

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import Trimmed, data_dir_option, database_of
+from .arguments import (
+    SERIES_WORDS,
+    Trimmed,
+    data_dir_option,
+    database_of,
+    series_options,
+    words_of,
+)
 from .data_commands import data
 from .session import FAILED, Session, command
 
@@ -29,10 +36,16 @@ __all__ = ["data"]
     type=Trimmed(),
     help="How long each bar is, 1d for example. [default: what the file's name says]",
 )
+@series_options
 @data_dir_option
 @command
 def import_bars(
-    session: Session, file: Path, symbol: str | None, timeframe: str | None, data_dir: Path | None
+    session: Session,
+    file: Path,
+    symbol: str | None,
+    timeframe: str | None,
+    data_dir: Path | None,
+    **asked: Any,
 ) -> None:
     """Store the bars of the CSV file FILE, named SYMBOL_timeframe.csv (AAPL_1d.csv), or of each in the folder FILE.
 
@@ -47,13 +60,20 @@ def import_bars(
     if not file.exists():
         # Before there is a manager, which makes a database.
         raise NotFoundError(f"there is no file {file}", context={"file": str(file)})
+    series = words_of(asked)
     if file.is_dir():
+        if series:
+            raise click.UsageError(
+                "of a folder each file is the usual series of its symbol, so leave "
+                + ", ".join(f"--{name.replace('_', '-')}" for name in series)
+                + " out"
+            )
         _import_folder(session, file, symbol, timeframe, data_dir)
         return
     if not database_of(data_dir).exists():
         _refuse_broken(_core.ImportRequest(file=file, symbol=symbol, timeframe=timeframe))
     with DataManager(data_dir, use_ib_host_service=False) as manager:
-        operation = manager.import_csv(file, symbol, timeframe)
+        operation = manager.import_csv(file, symbol, timeframe, **series)
         session.follow({file.name: operation})
         stored = operation.result()
         database = manager.database_path
@@ -165,6 +185,7 @@ def list_stored(session: Session, data_dir: Path | None) -> None:
                 "bars": one.bars,
                 "first": _stamp(one.first),
                 "last": _stamp(one.last),
+                **{name: getattr(one, name) for name in SERIES_WORDS},
             }
             for one in series
         ]
@@ -172,7 +193,7 @@ def list_stored(session: Session, data_dir: Path | None) -> None:
 
 
 def _table(series: list[Series]) -> list[str]:
-    head = ("symbol", "timeframe", "bars", "first (UTC)", "last (UTC)", "provider")
+    head = ("symbol", "timeframe", "bars", "first (UTC)", "last (UTC)", "provider", "series")
     rows = [head, *(_row(one) for one in series)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return [
@@ -192,6 +213,17 @@ def _row(one: Series) -> tuple[str, ...]:
         f"{one.first:%Y-%m-%d %H:%M}",
         f"{one.last:%Y-%m-%d %H:%M}",
         one.provider,
+        " ".join(
+            word
+            for word in (
+                one.what_to_show,
+                one.session,
+                one.instrument_type,
+                one.exchange,
+                one.currency,
+            )
+            if word
+        ),
     )
 
 

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import data_dir_option, database_of, symbol_argument, timeframe_argument
+from .arguments import (
+    data_dir_option,
+    database_of,
+    series_options,
+    symbol_argument,
+    timeframe_argument,
+    words_of,
+)
 from .data_commands import data
 from .session import Session, command
 
@@ -27,10 +34,11 @@ def _series_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--cut", help="How its provider cuts a session: open_then_clock, from_open or clock."
         ),
+        series_options,
         click.option(
-            "--session", "hours", help="regular or extended: bars beside the sessions' hours, too."
+            "--calendar",
+            help="When the market trades: XNYS, FOREX, CRYPTO, … [default: what is known of the series]",
         ),
-        click.option("--calendar", help="When the market trades: XNYS, FOREX, CRYPTO, …"),
         click.option("--end", help=f"Last day, or the time it ends before. {_RANGE}"),
         click.option("--start", help=f"First day or time (ISO 8601, UTC). {_RANGE}"),
         timeframe_argument,
@@ -61,9 +69,12 @@ def gaps(
     **asked: Any,
 ) -> None:
     """Say which bars of SYMBOL in TIMEFRAME are absent, and why."""
-    start, end, grid = _asked(timeframe, **asked)
+    series = words_of(asked)
+    start, end, grid = _asked(timeframe, series.get("session"), **asked)
     with _manager(symbol, timeframe, data_dir) as manager:
-        report = manager.find_gaps(symbol, timeframe, start, end, calendar=grid, closed=closed)
+        report = manager.find_gaps(
+            symbol, timeframe, start, end, calendar=grid, closed=closed, **series
+        )
     of = f" of {report.expected:,}" if report.expected else ""
     session.print(f"{symbol} {timeframe}: {report.absent:,}{of} bars are absent")
     for kind, count in report.by_class().items():
@@ -111,7 +122,8 @@ def check(
     **asked: Any,
 ) -> None:
     """Say what is wrong, odd or missing of the stored bars of SYMBOL in TIMEFRAME."""
-    start, end, grid = _asked(timeframe, **asked)
+    series = words_of(asked)
+    start, end, grid = _asked(timeframe, series.get("session"), **asked)
     with _manager(symbol, timeframe, data_dir) as manager:
         report = manager.check_quality(
             symbol,
@@ -121,6 +133,7 @@ def check(
             calendar=grid,
             longer=longer,
             negative_prices=negative_prices,
+            **series,
         )
     session.print(f"{symbol} {timeframe}: {report.bars:,} bars, {len(report) or 'no'} findings")
     for rule, count in report.counts().items():
@@ -165,9 +178,10 @@ def repair(
     High and low that stand in each other's place, prices that miss another of their bar by rounding, volumes that are no
     number. No price is made up.
     """
-    start, end, grid = _asked(timeframe, **asked)
+    series = words_of(asked)
+    start, end, grid = _asked(timeframe, series.get("session"), **asked)
     with _manager(symbol, timeframe, data_dir) as manager:
-        done = manager.repair(symbol, timeframe, start, end, calendar=grid, apply=applies)
+        done = manager.repair(symbol, timeframe, start, end, calendar=grid, apply=applies, **series)
         bars = len(done.bars)
         stamps = [f"{done.bars.time[change.index].astype('M8[s]')}Z" for change in done]
     what = "changes are stored" if applies else "changes would be made; --apply stores them"
@@ -202,24 +216,24 @@ def repair(
 
 def _asked(
     timeframe: str,
+    hours: str | None,
     start: str | None,
     end: str | None,
     calendar: str | None,
-    hours: str | None,
     cut: str | None,
-) -> tuple[str | None, str | None, BarGrid]:
-    """Give the range and the grid, refused before a database is looked for."""
+) -> tuple[str | None, str | None, BarGrid | None]:
+    """Give the range and the grid, none where the series' own is meant, refused before a database is looked for."""
     from ..calendars import BarGrid, get_calendar
 
+    if cut is not None and calendar is None:
+        raise click.UsageError("--cut says something of a calendar: give --calendar, too")
+    if calendar is None:
+        BarGrid(timeframe)
+        return start, end, None
     options = {
         name: value for name, value in (("session", hours), ("cut", cut)) if value is not None
     }
-    if options and calendar is None:
-        raise click.UsageError(
-            "--session and --cut say something of a calendar: give --calendar, too"
-        )
-    known = None if calendar is None else get_calendar(calendar)
-    return start, end, BarGrid(timeframe, known, **options)
+    return start, end, BarGrid(timeframe, get_calendar(calendar), **options)
 
 
 def _manager(symbol: str, timeframe: str, data_dir: Path | None) -> DataManager:

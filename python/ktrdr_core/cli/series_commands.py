@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import Trimmed, data_dir_option, database_of, symbol_argument, timeframe_argument
+from .arguments import (
+    SERIES_WORDS,
+    Trimmed,
+    data_dir_option,
+    database_of,
+    series_options,
+    symbol_argument,
+    timeframe_argument,
+    words_of,
+)
 from .data_commands import check_stored, data, end_option, nothing, range_of, start_option
 from .pictures import check_plot, draw, plot_option
 from .session import Session, command
@@ -21,15 +30,19 @@ if TYPE_CHECKING:
 @data.command("range")
 @symbol_argument
 @timeframe_argument
+@series_options
 @data_dir_option
 @command
-def show_range(session: Session, symbol: str, timeframe: str, data_dir: Path | None) -> None:
+def show_range(
+    session: Session, symbol: str, timeframe: str, data_dir: Path | None, **asked: Any
+) -> None:
     """Say from when to when the bars of SYMBOL in TIMEFRAME are stored, and what is known in between."""
     from ..data import DataManager
 
-    check_stored(symbol, timeframe, data_dir, None, None)
+    series = words_of(asked)
+    check_stored(symbol, timeframe, data_dir, None, None, series)
     with DataManager(data_dir, use_ib_host_service=False) as manager:
-        found = manager.get_summary(symbol, timeframe)
+        found = manager.get_summary(symbol, timeframe, **series)
     volume = "none" if found.volume is None else f"{found.volume:,.0f}"
     rows = [
         ("bars", f"{found.bars:,}"),
@@ -43,7 +56,10 @@ def show_range(session: Session, symbol: str, timeframe: str, data_dir: Path | N
             volume + (f" ({found.without_volume:,} without)" if found.without_volume else ""),
         ),
         ("provider", found.provider),
+        ("shows", f"{found.what_to_show}, {found.session} hours"),
     ]
+    contract = (found.instrument_type, found.exchange, found.currency)
+    rows += [("contract", " ".join(word for word in contract if word))] if any(contract) else []
     rows += [("known", f"{_minute(start)} to {_minute(end)}") for start, end in found.known]
     session.print(f"{found.symbol} {found.timeframe} (times UTC)")
     for name, text in rows:
@@ -53,6 +69,7 @@ def show_range(session: Session, symbol: str, timeframe: str, data_dir: Path | N
             "provider": found.provider,
             "symbol": found.symbol,
             "timeframe": found.timeframe,
+            **{name: getattr(found, name) for name in SERIES_WORDS},
             "bars": found.bars,
             "first": _stamp(found.first),
             "last": _stamp(found.last),
@@ -77,6 +94,7 @@ def show_range(session: Session, symbol: str, timeframe: str, data_dir: Path | N
 )
 @start_option
 @end_option
+@series_options
 @plot_option
 @data_dir_option
 @command
@@ -90,6 +108,7 @@ def resample(
     end: str | None,
     plot: Path | None,
     data_dir: Path | None,
+    **asked: Any,
 ) -> None:
     """Make bars of SYMBOL in TO_TIMEFRAME out of those stored in FROM_TIMEFRAME, and store them.
 
@@ -97,11 +116,19 @@ def resample(
     """
     from ..data import DataManager
 
+    series = words_of(asked)
     check_plot(plot)
-    check_stored(symbol, from_timeframe, data_dir, start, end)
+    check_stored(symbol, from_timeframe, data_dir, start, end, series)
     with DataManager(data_dir, use_ib_host_service=False) as manager:
         operation = manager.resample(
-            symbol, from_timeframe, to_timeframe, start, end, calendar=calendar, store=True
+            symbol,
+            from_timeframe,
+            to_timeframe,
+            start,
+            end,
+            calendar=calendar,
+            store=True,
+            **series,
         )
         session.follow({f"{symbol} {from_timeframe} to {to_timeframe}": operation})
         bars = operation.result()
@@ -130,21 +157,29 @@ def resample(
 @click.option(
     "--provider", default="IB", show_default=True, help="Whose bars, as `data list` shows it."
 )
+@series_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @data_dir_option
 @command
 def delete(
-    session: Session, symbol: str, timeframe: str, provider: str, yes: bool, data_dir: Path | None
+    session: Session,
+    symbol: str,
+    timeframe: str,
+    provider: str,
+    yes: bool,
+    data_dir: Path | None,
+    **asked: Any,
 ) -> None:
     """Forget the stored bars of SYMBOL in TIMEFRAME for good.
 
-    Symbol, timeframe and provider must be exactly those that `data list` shows. Unless --yes is given, they are asked
-    for once more.
+    Symbol, timeframe and provider must be exactly those that `data list` shows, and the options where it shows several.
+    Unless --yes is given, they are asked for once more.
     """
     from ..data import DataManager
     from ..errors import NotFoundError
 
-    key = f"{provider} {symbol} {timeframe}"
+    words = words_of(asked)
+    key = " ".join((provider, symbol, timeframe, *(str(word) for word in words.values())))
     if not database_of(data_dir).exists():
         raise nothing(symbol, timeframe, data_dir, None, None)
     with DataManager(data_dir, use_ib_host_service=False) as manager:
@@ -152,15 +187,16 @@ def delete(
             one
             for one in manager.series()
             if (one.provider, one.symbol, one.timeframe) == (provider, symbol, timeframe)
+            and all(getattr(one, name) == word for name, word in words.items())
         ]
         if not series:
             raise NotFoundError(
                 f"nothing is deleted: there is no series {key}; `ktrdr-core data list` shows those that there are",
                 context={"provider": provider, "symbol": symbol, "timeframe": timeframe},
             )
-        if not yes:
+        if not yes and len(series) == 1:
             _ask(key, series[0].bars)
-        gone = manager.delete(symbol, timeframe, provider=provider)
+        gone = manager.delete(symbol, timeframe, provider=provider, **words)
     session.say(f"{key}: {gone:,} bars deleted")
     session.answer(
         {"provider": provider, "symbol": symbol, "timeframe": timeframe, "deleted": gone}

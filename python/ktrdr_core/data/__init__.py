@@ -5,6 +5,7 @@ from ..dates import Date
 from .ib_gateway import GatewayHealth, GatewayOptions, IbGatewaySource
 from .keeping import BarCheck, BarDamage, Change, Compacted
 from .manager import DataManager, DataProgressRenderer
+from .naming import SeriesWords
 from .own_sources import CsvSource, IbDataAdapter, ReplaySource
 from .source_calls import SourceCalls
 from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
@@ -40,6 +41,7 @@ __all__ = [
     "LoadedMany",
     "ReplaySource",
     "Series",
+    "SeriesWords",
     "SourceAnswer",
     "SourceCalls",
     "SourceLimits",

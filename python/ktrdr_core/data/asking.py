@@ -70,6 +70,7 @@ def open_source(source: BarSource) -> _core.AskedSource:
         limits,
         refused,
         _seconds(source, float("inf") if within is None else within),
+        _told(source),
     )
     asking = _Asking(source, mailbox)
     threading.Thread(
@@ -365,14 +366,24 @@ def _call_of(method: Callable[..., Any], ask: _core.SourceAsk) -> Callable[[], A
     arguments: list[Any] = [ask.symbol, ask.timeframe]
     if ask.start is not None and ask.end is not None:
         arguments += [moment(ask.start), moment(ask.end)]
-    named: dict[str, Any] = {}
-    if _takes_token(method):
+    facts = zip(("instrument_type", "what_to_show", "session"), ask.series, strict=True)
+    named: dict[str, Any] = {name: fact or None for name, fact in facts if _takes(method, name)}
+    if _takes(method, "cancellation_token"):
         named["cancellation_token"] = CancellationToken(ask.token)
     return lambda: method(*arguments, **named)
 
 
-def _takes_token(method: Callable[..., Any]) -> bool:
+def _told(source: BarSource) -> list[str]:
+    """Say which words about a series its ``fetch`` takes."""
     try:
-        return "cancellation_token" in inspect.signature(method).parameters
+        fetch = source.fetch
+    except Exception:  # noqa: BLE001 - a source may raise anything; its first question says so
+        return []
+    return [name for name in ("what_to_show", "session") if _takes(fetch, name)]
+
+
+def _takes(method: Callable[..., Any], name: str) -> bool:
+    try:
+        return name in inspect.signature(method).parameters
     except (TypeError, ValueError):  # what is made in C may have none
         return False

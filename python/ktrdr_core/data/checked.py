@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import _core
 from .._bridge.arguments import explained
 from ..bars import Bars
+from ..calendars import BarGrid, SessionCalendar
 from ..calendars.instants import time_of
 from ..dates import Date, iso
 from ..errors import ConflictError
 from ..quality import Evidence, GapReport, QualityReport, Repair, check_quality, find_gaps, repair
 from ..quality.grids import grid_of
+from .naming import SeriesWords
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from ..quality import Calendar
 
 
@@ -36,6 +40,7 @@ class StoredChecks:
         *,
         calendar: Calendar = None,
         closed: bool = True,
+        **series: Unpack[SeriesWords],
     ) -> GapReport:
         """Say which bars of a stored series are absent, and why: ``quality.find_gaps`` with the ledger as its evidence.
 
@@ -47,9 +52,12 @@ class StoredChecks:
             Between which times to look; by default from the first stored bar to the end of the last, and never what has
             not closed yet. A date without a time is the session of that date, and as an end is included.
         calendar : str, SessionCalendar or BarGrid, optional
-            When the market trades.
+            When the market trades. By default what is known of the series: by its contract, and the manager's own
+            ``calendars``.
         closed : bool
             List closed hours, too.
+        **series
+            Which of the symbol's series, where there are several: see ``SeriesWords``.
 
         Raises
         ------
@@ -74,7 +82,7 @@ class StoredChecks:
         <GapReport 1 of 3 bars absent: 1 unknown>
         """
         bars, whole, evidence, grid = self._to_check(
-            symbol, timeframe, start_date, end_date, calendar
+            symbol, timeframe, start_date, end_date, calendar, series
         )
         return find_gaps(
             bars, calendar=grid, start=whole[0], end=whole[1], evidence=evidence, closed=closed
@@ -101,7 +109,7 @@ class StoredChecks:
         longer : str, optional
             The timeframe of longer bars of the symbol that are stored, too: these must make those.
         **limits
-            ``now``, ``negative_prices``, ``jump`` and the others of ``quality.check_quality``.
+            The words of ``SeriesWords``, as in ``find_gaps``; and ``now``, ``negative_prices``, ``jump`` and the others of ``quality.check_quality``.
 
         Raises
         ------
@@ -125,12 +133,16 @@ class StoredChecks:
         ...     data.check_quality("ACME", "1d", calendar="XNYS")
         <QualityReport 2 bars: 1 missing>
         """
+        series = cast(
+            "SeriesWords",
+            {name: limits.pop(name) for name in SeriesWords.__annotations__ if name in limits},
+        )
         bars, whole, evidence, grid = self._to_check(
-            symbol, timeframe, start_date, end_date, calendar
+            symbol, timeframe, start_date, end_date, calendar, series
         )
         if longer is not None:
             other = grid_of(longer, grid.calendar)
-            limits["longer"], *_ = self._to_check(symbol, longer, None, None, other)
+            limits["longer"], *_ = self._to_check(symbol, longer, None, None, other, series)
             limits["longer_calendar"] = other
         return check_quality(
             bars, calendar=grid, start=whole[0], end=whole[1], evidence=evidence, **limits
@@ -146,12 +158,13 @@ class StoredChecks:
         *,
         calendar: Calendar = None,
         apply: bool = False,
+        **series: Unpack[SeriesWords],
     ) -> Repair:
         """Mend a stored series where what is right follows from the bar itself: ``quality.repair``.
 
         Parameters
         ----------
-        symbol, timeframe, start_date, end_date, calendar
+        symbol, timeframe, start_date, end_date, calendar, **series
             As in ``find_gaps``.
         apply : bool
             Store the rows that were changed, all or none; else only say what would be done. ``undo_repair`` takes it
@@ -179,15 +192,24 @@ class StoredChecks:
         ...     data.repair("ACME", "1d")
         <Repair 0 changes of 1 bars>
         """
-        bars, whole, _, grid = self._to_check(symbol, timeframe, start_date, end_date, calendar)
+        bars, whole, _, grid = self._to_check(
+            symbol, timeframe, start_date, end_date, calendar, series
+        )
         done = repair(bars, check_quality(bars, calendar=grid, start=whole[0], end=whole[1]))
         if apply and len(done):
-            self._exchange(done, bars, done.bars)
+            self._exchange(done, bars, done.bars, series)
         return done
 
     @explained
-    def undo_repair(self, done: Repair) -> None:
+    def undo_repair(self, done: Repair, **series: Unpack[SeriesWords]) -> None:
         """Store the rows of a repair as they were before it, to the byte.
+
+        Parameters
+        ----------
+        done : Repair
+            What ``repair`` has stored.
+        **series
+            As they were given to ``repair``.
 
         Raises
         ------
@@ -199,18 +221,31 @@ class StoredChecks:
             When the manager is closed.
         """
         if len(done):
-            self._exchange(done, done.bars, done.undo())
+            self._exchange(done, done.bars, done.undo(), series)
 
-    def _exchange(self, done: Repair, before: Bars, after: Bars) -> None:
+    def _exchange(self, done: Repair, before: Bars, after: Bars, series: SeriesWords) -> None:
         if any(change.kind != "value" for change in done):
             raise ConflictError(
                 "stored bars are in order, each of another timestamp: these were checked elsewhere",
                 context={"field": "done"},
             )
         rows = sorted({change.index for change in done})
+        asked = _core.SeriesRequest(symbol=before.symbol, timeframe=before.timeframe, **series)
         _core.exchange_rows(
-            self._native, _core.rows_at(before._native, rows), _core.rows_at(after._native, rows)
+            self._native,
+            asked,
+            _core.rows_at(before._native, rows),
+            _core.rows_at(after._native, rows),
         )
+
+    def _grid_of(
+        self, symbol: str, timeframe: str, calendar: Calendar, series: SeriesWords
+    ) -> BarGrid:
+        if calendar is None:
+            asked = _core.SeriesRequest(symbol=symbol, timeframe=timeframe, **series)
+            return BarGrid._of(timeframe, *_core.grid_of_series(self._native, asked))
+        own = _core.own_calendar(self._native, calendar) if isinstance(calendar, str) else None
+        return grid_of(timeframe, calendar if own is None else SessionCalendar(own))
 
     def _to_check(
         self,
@@ -219,10 +254,15 @@ class StoredChecks:
         start: Date | None,
         end: Date | None,
         calendar: Calendar,
+        series: SeriesWords,
     ) -> tuple[Bars, tuple[Any, Any], list[Evidence], Any]:
-        grid = grid_of(timeframe, calendar)
+        grid = self._grid_of(symbol, timeframe, calendar, series)
         bars, whole, facts = _core.series_to_check(
-            self._native, symbol, grid._native, iso("start_date", start), iso("end_date", end)
+            self._native,
+            _core.SeriesRequest(symbol=symbol, timeframe=timeframe, **series),
+            grid._native,
+            iso("start_date", start),
+            iso("end_date", end),
         )
         evidence = [
             Evidence(time_of(first), time_of(last), kind, time_of(asked))

@@ -19,9 +19,10 @@ from ..orchestrator.core_manager import CoreManager
 from .stored import Exported, StoredFolder
 
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Literal, Unpack
 
     from ..protocols import CancellationToken
+    from .naming import SeriesWords
 
     Format = Literal["csv", "parquet", "arrow"]
 
@@ -52,6 +53,7 @@ class Files(CoreManager):
         format: Format | None = None,
         overwrite: bool = False,
         cancellation_token: CancellationToken | None = None,
+        **series: Unpack[SeriesWords],
     ) -> Operation[Exported]:
         """Start writing stored bars into a file and return at once.
 
@@ -76,6 +78,8 @@ class Files(CoreManager):
             Replace a file that is there.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels the export when it is cancelled; no file is left then.
+        **series
+            Which of the symbol's series, where there are several: see ``SeriesWords``.
 
         Raises
         ------
@@ -112,6 +116,7 @@ class Files(CoreManager):
             "end_date": iso("end_date", end_date),
             "path": Path(path),
             "overwrite": overwrite,
+            **series,
         }
         if "\0" in os.fspath(path):
             raise InvalidArgumentError(
@@ -166,7 +171,7 @@ class Files(CoreManager):
     def _written(
         self, native: _core.Operation, kind: str, asked: dict[str, Any], place: Path
     ) -> dict[str, Any]:
-        request = {name: asked[name] for name in ("symbol", "timeframe", "start_date", "end_date")}
+        request = {name: asked[name] for name in asked if name not in ("path", "overwrite")}
         bars = Bars(self._native.get_data(_core.LoadRequest(**request), None))
         file = self._native.new_file(place, asked["overwrite"])
         try:

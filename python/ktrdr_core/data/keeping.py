@@ -13,8 +13,10 @@ from ..orchestrator.core_manager import CoreManager
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Unpack
 
     from ..protocols import CancellationToken
+    from .naming import SeriesWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class BarDamage:
     """The part of the series, as errors name it: ``the chunk of 2024-01``; empty where it is none of one part."""
     what: str
     """What is wrong, in words."""
+    what_to_show: str = ""
+    """Of the series: what its prices are of; empty where it is the file's own."""
+    session: str = ""
+    """Of the series: of which hours; empty where it is the file's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +99,17 @@ class Compacted:
         return cls(**value)
 
 
+def _named(symbol: str, timeframe: str, series: SeriesWords) -> _core.SeriesRequest:
+    return _core.SeriesRequest(symbol=symbol, timeframe=timeframe, **series)
+
+
 class Keeping(CoreManager):
     """What a ``DataManager`` does to keep stored bars whole."""
 
     _native: _core.DataManager
 
     @explained
-    def changes(self, symbol: str, timeframe: str) -> list[Change]:
+    def changes(self, symbol: str, timeframe: str, **series: Unpack[SeriesWords]) -> list[Change]:
         """List the writes that changed or removed bars of a series and can be undone, the newest first.
 
         A write that only adds bars is none of them. Of each month of bars of 1m to 5m, year of longer intraday ones, and
@@ -107,8 +117,8 @@ class Keeping(CoreManager):
 
         Parameters
         ----------
-        symbol, timeframe : str
-            As in ``load_data``.
+        symbol, timeframe, **series
+            As in ``get_data``.
 
         Raises
         ------
@@ -124,10 +134,12 @@ class Keeping(CoreManager):
         ...     data.changes("ACME", "1d")
         []
         """
-        return [Change(*fields) for fields in self._native.changes(symbol, timeframe)]
+        return [
+            Change(*fields) for fields in self._native.changes(_named(symbol, timeframe, series))
+        ]
 
     @explained
-    def undo(self, symbol: str, timeframe: str) -> Change:
+    def undo(self, symbol: str, timeframe: str, **series: Unpack[SeriesWords]) -> Change:
         """Put back what the newest of ``changes`` has changed or removed, and say what that was.
 
         In its range bars are what they were before it, and so is what counts as loaded. Bars that came later beside that
@@ -136,8 +148,8 @@ class Keeping(CoreManager):
 
         Parameters
         ----------
-        symbol, timeframe : str
-            As in ``load_data``.
+        symbol, timeframe, **series
+            As in ``get_data``.
 
         Raises
         ------
@@ -162,11 +174,16 @@ class Keeping(CoreManager):
         1
         array([427.])
         """
-        return Change(*self._native.undo(symbol, timeframe))
+        return Change(*self._native.undo(_named(symbol, timeframe, series)))
 
     @explained
     def forget(
-        self, symbol: str, timeframe: str, start_date: Date | None, end_date: Date | None
+        self,
+        symbol: str,
+        timeframe: str,
+        start_date: Date | None,
+        end_date: Date | None,
+        **series: Unpack[SeriesWords],
     ) -> int:
         """Drop the bars of a range and what is known of it, so that the next load asks for it, and say how many bars.
 
@@ -174,8 +191,8 @@ class Keeping(CoreManager):
 
         Parameters
         ----------
-        symbol, timeframe : str
-            As in ``load_data``.
+        symbol, timeframe, **series
+            As in ``get_data``.
         start_date, end_date : str, date or datetime, or None
             As in ``load_data``; None for a range that begins, or ends, where the bars do.
 
@@ -199,6 +216,7 @@ class Keeping(CoreManager):
                 timeframe=timeframe,
                 start_date=iso("start_date", start_date),
                 end_date=iso("end_date", end_date),
+                **series,
             )
         )
 

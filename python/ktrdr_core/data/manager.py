@@ -10,8 +10,9 @@ from .. import _bridge, _core
 from .._bridge.arguments import explained
 from .._frames import Frame, native_bars
 from ..bars import Bars
+from ..calendars.calendar import text_of
 from ..dates import Date, iso
-from ..errors import InvalidArgumentError
+from ..errors import ConfigurationError, InvalidArgumentError
 from ..operations import Operation, ProgressCallback
 from ..progress import ProgressRenderer
 from .checked import StoredChecks
@@ -19,14 +20,15 @@ from .files import Files
 from .keeping import Keeping
 from .reading import Reading
 from .sources import BarSource
-from .stored import Series, Stored, StoredFolder
+from .stored import Series, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
-    from typing import ClassVar, Literal
+    from typing import ClassVar, Literal, Unpack
 
     from ..protocols import CancellationToken
+    from .naming import SeriesWords
 
     Mode = Literal["local", "tail", "backfill", "full"]
 
@@ -40,6 +42,22 @@ class DataProgressRenderer(ProgressRenderer):
 def default_data_dir(env: Mapping[str, str]) -> Path:
     """Give the directory of the database where nobody names one."""
     return Path(env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
+
+
+def _calendars(
+    file: str | os.PathLike[str] | None, env: Mapping[str, str]
+) -> tuple[str, str] | None:
+    named = file or env.get("KTRDR_CALENDARS")
+    if not named:
+        return None
+    try:
+        return text_of(named), str(named)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(
+            f"the calendars of {os.fspath(named)!r} cannot be read ({why}): give calendars= or KTRDR_CALENDARS a file",
+            context={"argument": "calendars", "variables": ["KTRDR_CALENDARS"]},
+        ) from None
 
 
 class DataManager(Files, Reading, StoredChecks, Keeping):
@@ -62,15 +80,19 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         ``ktrdr_core.testing.FakeSource``.
     env : mapping, optional
         Read in place of ``os.environ``.
+    calendars : path, optional
+        A file of your own calendars, changes of those that ship, and which series have which (the guide, *Sessions and
+        periods*): for loads, dates without a time, ``find_gaps`` and ``check_quality``. Else ``KTRDR_CALENDARS``.
     pool_size : int, optional
         The older name of ``max_connections``.
 
     Raises
     ------
     ConfigurationError
-        When a setting cannot be read.
+        When a setting, or the file of calendars, cannot be read.
     InvalidArgumentError
-        For ``max_connections`` below 1, what is no source, and a source beside a service.
+        For ``max_connections`` below 1, what is no source, a source beside a service, and a line of the file of calendars
+        that is not as it must be, naming file and line.
     StorageError
         When the directory or the database cannot be made or opened.
 
@@ -93,6 +115,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         use_ib_host_service: bool | None = None,
         max_connections: int | None = None,
         source: BarSource | None = None,
+        calendars: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         pool_size: int | None = None,
     ) -> None:
@@ -121,6 +144,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             pool_size if max_connections is None else max_connections,
             None if source is None else source._opened(),
             env,
+            _calendars(calendars, env),
         )
         self._register_starter("data_load", DataManager._load_again)
 
@@ -141,7 +165,15 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         start_date: Date | None = None,
         end_date: Date | None = None,
         mode: Mode = "local",
+        validate: bool = True,
+        repair: bool = False,
+        strict: bool = False,
         *,
+        instrument_type: str | None = None,
+        what_to_show: str | None = None,
+        session: str | None = None,
+        exchange: str | None = None,
+        currency: str | None = None,
         refresh: bool = False,
         priority: int = 0,
         cancellation_token: CancellationToken | None = None,
@@ -161,12 +193,31 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         timeframe : str
             1m 2m 3m 5m 10m 15m 20m 30m 1h 2h 3h 4h 8h 1d 1w or 1M.
         start_date, end_date : str, date or datetime, optional
-            ISO 8601; without an offset UTC. An end that is a date without a time includes that day.
+            ISO 8601; without an offset UTC. A date without a time is the session of that date in the series' calendar
+            (forex's begins 17:00 in New York on the evening before), where its calendar is known, else that day in UTC;
+            as an end it is included.
         mode : str
             ``local``: only what is stored, which may be nothing; nothing is written, no record either, unless
             ``operation_id`` is given. ``tail``: from the newest stored bar on, of a series without bars the last 30 days.
             ``backfill``: up to the newest stored bar, and every hole. ``full``: all that is not stored. Without a start
             ``backfill`` and ``full`` begin at the provider's first bar, without an end all end at the last closed one.
+        validate : bool
+            Look for what is wrong, odd or missing (``quality.check_quality``), and sum it up in a warning of the operation.
+        repair : bool
+            Hand out bars that are mended as ``quality.repair`` mends them, with a warning that says how many values. What
+            is stored stays as it is: ``DataManager.repair`` changes that.
+        strict : bool
+            Fail where a finding is an error, or bars are missing; what came is stored all the same.
+        instrument_type : str, optional
+            stock, etf, index, future, option, forex or crypto: what the symbol is to be. By default what the provider says.
+        what_to_show : str, optional
+            TRADES, MIDPOINT, BID, ASK, BID_ASK, ADJUSTED_LAST (adjusted for splits and dividends),
+            HISTORICAL_VOLATILITY or OPTION_IMPLIED_VOLATILITY, each a series of its own. By default TRADES, of forex
+            MIDPOINT.
+        session : str, optional
+            ``regular``, the default, or ``extended``: before and after the sessions' hours, too; a series of its own.
+        exchange, currency : str, optional
+            Of the contract, as the provider names them; needed where the symbol is stored as several.
         refresh : bool
             Ask for all of the range, what is stored too; bars that come take the place of those stored.
         priority : int
@@ -181,8 +232,12 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         Raises
         ------
         InvalidArgumentError
-            For an unknown timeframe or mode, an impossible symbol or date, ``start_date >= end_date``, ``refresh`` in
-            mode ``local``; at once. In the operation: without a start, when the provider cannot say where bars begin.
+            For an unknown timeframe, mode, instrument type, session or thing to show, an impossible symbol or date,
+            ``start_date >= end_date``, ``refresh`` in mode ``local``, what the source does not have, and where several
+            stored series are meant, listing them; at once. In the operation: without a start, when the provider cannot
+            say where bars begin, and when it says that the symbol is something else.
+        NotEnoughDataError
+            From the operation: ``strict``, and something is wrong or missing.
         ConfigurationError
             When the mode needs a service and none is configured; at once.
         ConflictError
@@ -194,6 +249,14 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             "start_date": iso("start_date", start_date),
             "end_date": iso("end_date", end_date),
             "mode": mode,
+            "validate": validate,
+            "repair": repair,
+            "strict": strict,
+            "instrument_type": instrument_type,
+            "what_to_show": what_to_show,
+            "session": session,
+            "exchange": exchange,
+            "currency": currency,
             "refresh": refresh,
             "priority": priority,
             "operation_id": operation_id,
@@ -228,6 +291,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         frame: Frame,
         *,
         cancellation_token: CancellationToken | None = None,
+        **series: Unpack[SeriesWords],
     ) -> Operation[Stored]:
         """Check bars of your own, start storing them and return at once; ``load_data`` and trainings then find them.
 
@@ -248,6 +312,8 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             may be missing (null, NaN, -1), or the whole column. It is copied before this returns.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels the storing when it is cancelled; nothing is stored then.
+        **series
+            Which series of the symbol they are, see ``SeriesWords``; what a load asks for by default.
 
         Raises
         ------
@@ -275,7 +341,11 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             cancellation_token,
             lambda parent, token: self._native.store_bars(
                 _core.StoreRequest(
-                    symbol=symbol, timeframe=timeframe, ignored=ignored, parent_id=parent
+                    symbol=symbol,
+                    timeframe=timeframe,
+                    ignored=ignored,
+                    parent_id=parent,
+                    **series,
                 ),
                 native,
                 token,
@@ -290,6 +360,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         timeframe: str | None = None,
         *,
         cancellation_token: CancellationToken | None = None,
+        **series: Unpack[SeriesWords],
     ) -> Operation[Stored]:
         """Start storing the bars of a CSV file and return at once; else as ``store``.
 
@@ -304,6 +375,8 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             Else what the file's name says: ``AAPL_1d.csv``, ``BTC%2FUSDT_1h.csv``.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels the import when it is cancelled; nothing is stored then.
+        **series
+            As in ``store``; not of a folder.
 
         Raises
         ------
@@ -326,32 +399,29 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         1
         """
         if Path(file).is_dir():
+            for field, word in {"symbol": symbol, **series}.items():
+                if word is not None:
+                    raise InvalidArgumentError(
+                        f"{os.fspath(file)} is a folder: what each file's name says counts, so leave {field} out",
+                        context={"field": field},
+                    )
             return cast(
-                "Operation[Stored]", self._import_all(file, symbol, timeframe, cancellation_token)
+                "Operation[Stored]",
+                self.import_folder(file, timeframe, cancellation_token=cancellation_token),
             )
         return self._store(
             cancellation_token,
             lambda parent, token: self._native.import_csv(
                 _core.ImportRequest(
-                    file=Path(file), symbol=symbol, timeframe=timeframe, parent_id=parent
+                    file=Path(file),
+                    symbol=symbol,
+                    timeframe=timeframe,
+                    parent_id=parent,
+                    **series,
                 ),
                 token,
             ),
         )
-
-    def _import_all(
-        self,
-        folder: str | os.PathLike[str],
-        symbol: str | None,
-        timeframe: str | None,
-        token: CancellationToken | None,
-    ) -> Operation[StoredFolder]:
-        if symbol is not None:
-            raise InvalidArgumentError(
-                f"{os.fspath(folder)} is a folder: the symbol is what each file's name says, so leave it out",
-                context={"field": "symbol"},
-            )
-        return self.import_folder(folder, timeframe, cancellation_token=token)
 
     def _store(
         self,

@@ -15,10 +15,11 @@ from .stored import LoadedMany, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
+    from typing import Literal, Unpack
 
     from ..calendars import SessionCalendar
     from ..protocols import CancellationToken
+    from .naming import SeriesWords
 
     Mode = Literal["local", "tail", "backfill", "full"]
     Cut = Literal["open_then_clock", "from_open", "clock"]
@@ -40,6 +41,7 @@ class Reading(CoreManager):
         start_date: Date | None = None,
         end_date: Date | None = None,
         limit: int | None = None,
+        **series: Unpack[SeriesWords],
     ) -> Bars:
         """Read stored bars, here and now; ``load_data`` does it as an operation.
 
@@ -53,6 +55,8 @@ class Reading(CoreManager):
             As in ``load_data``; all there are by default.
         limit : int, optional
             Only so many, the newest of the range. At least 1.
+        **series
+            Which of the symbol's series, where there are several: see ``SeriesWords``.
 
         Raises
         ------
@@ -86,12 +90,18 @@ class Reading(CoreManager):
             timeframe=timeframe,
             start_date=iso("start_date", start_date),
             end_date=iso("end_date", end_date),
+            **series,
         )
         return Bars(self._native.get_data(asked, limit))
 
     @explained
-    def get_summary(self, symbol: str, timeframe: str) -> Summary:
+    def get_summary(self, symbol: str, timeframe: str, **series: Unpack[SeriesWords]) -> Summary:
         """Say what is known of a stored series; reads its bars.
+
+        Parameters
+        ----------
+        symbol, timeframe, **series
+            As in ``get_data``.
 
         Raises
         ------
@@ -114,8 +124,11 @@ class Reading(CoreManager):
         >>> summary.bars, summary.lowest, summary.highest, summary.without_volume
         (1, 9.0, 12.0, 1)
         """
-        *facts, known = self._native.get_summary(symbol, timeframe)
-        values: list[Any] = [*facts, tuple(known)]
+        asked = _core.SeriesRequest(symbol=symbol, timeframe=timeframe, **series)
+        values: list[Any] = [
+            tuple(fact) if isinstance(fact, list) else fact
+            for fact in self._native.get_summary(asked)
+        ]
         return Summary(*values)
 
     @explained
@@ -132,6 +145,7 @@ class Reading(CoreManager):
         cut: Cut = "open_then_clock",
         store: bool = False,
         cancellation_token: CancellationToken | None = None,
+        **series: Unpack[SeriesWords],
     ) -> Operation[Bars]:
         """Start making longer bars of stored ones and return at once: 1m to anything, 1h to 4h or 1d.
 
@@ -157,6 +171,8 @@ class Reading(CoreManager):
             Keep them as a series of the symbol too, over those that are there; else they are handed back only.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels it when it is cancelled; nothing is stored then.
+        **series
+            As in ``get_data``; the longer bars are of the same.
 
         Raises
         ------
@@ -197,6 +213,7 @@ class Reading(CoreManager):
             "asset_class": asset_class,
             "cut": cut,
             "store": store,
+            **series,
         }
         native = self._begin(
             cancellation_token,
@@ -217,8 +234,12 @@ class Reading(CoreManager):
         *,
         at_once: int | None = None,
         priority: int = 0,
+        validate: bool = True,
+        repair: bool = False,
+        strict: bool = False,
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
+        **series: Unpack[SeriesWords],
     ) -> Operation[LoadedMany]:
         """Start the loads of a watch list and return at once.
 
@@ -238,10 +259,14 @@ class Reading(CoreManager):
             Most loads at the same time, at least 1; by default all. More do not send more requests at once.
         priority : int
             As in ``load_data``, of all of them.
+        validate, repair, strict : bool
+            As in ``load_data``; each load has its own warnings.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels all of them when it is cancelled; what was stored by then stays.
         progress_callback : callable, optional
             Called with a ``ProgressState`` that counts the loads, on the running loop, else inside ``result()``.
+        **series
+            Of each, as in ``load_data``: see ``SeriesWords``.
 
         Raises
         ------
@@ -277,6 +302,10 @@ class Reading(CoreManager):
             "mode": mode,
             "at_once": at_once,
             "priority": priority,
+            "validate": validate,
+            "repair": repair,
+            "strict": strict,
+            **series,
         }
         native = self._begin(
             cancellation_token,
@@ -288,13 +317,7 @@ class Reading(CoreManager):
 
     @explained
     def delete(
-        self,
-        symbol: str,
-        timeframe: str,
-        *,
-        provider: str,
-        what_to_show: str = "TRADES",
-        session: str = "regular",
+        self, symbol: str, timeframe: str, *, provider: str, **series: Unpack[SeriesWords]
     ) -> int:
         """Forget a stored series for good: its bars, and what was asked for. How many bars went.
 
@@ -302,15 +325,15 @@ class Reading(CoreManager):
         ----------
         symbol, timeframe, provider : str
             Exactly as ``series()`` has them; nothing is trimmed or guessed.
-        what_to_show, session : str
-            The rest of the series' key.
+        **series
+            The rest of the series' key, as ``series()`` has it; what is left out where only one is there.
 
         Raises
         ------
         NotFoundError
             When there is no such series; nothing is deleted.
         InvalidArgumentError
-            For an unknown timeframe.
+            For an unknown timeframe; where several are meant, listing them.
         StorageError
             When the database cannot be written.
         ClientClosedError
@@ -325,4 +348,6 @@ class Reading(CoreManager):
         ...     data.delete("ACME", "1d", provider="IB")
         1
         """
-        return self._native.delete_series(provider, symbol, timeframe, what_to_show, session)
+        return self._native.delete_series(
+            provider, _core.SeriesRequest(symbol=symbol, timeframe=timeframe, **series)
+        )

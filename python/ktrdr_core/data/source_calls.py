@@ -15,9 +15,12 @@ from ..errors import InvalidArgumentError
 from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from .._bridge.replies import Send
     from ..dates import Date
     from ..protocols import CancellationToken
+    from .naming import SeriesWords
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,7 +34,8 @@ class SourceCalls:
     """Asks a source what a load asks, through the core, so that the answers are looked at as a load's are.
 
     For those who serve a source, test one, or build one on another. A task that is cancelled while it waits stops the
-    question, and so does ``cancellation_token``; either reaches the source.
+    question, and so does ``cancellation_token``; either reaches the source. ``**series`` says which of the symbol's series,
+    see ``SeriesWords``; ``InvalidArgumentError`` where the source does not have it.
 
     Parameters
     ----------
@@ -76,9 +80,12 @@ class SourceCalls:
         return SourceLimits(timedelta(seconds=seconds), at_once)
 
     @explained
-    def _check(self, symbol: str, timeframe: str) -> None:
+    def _asked(
+        self, symbol: str, timeframe: str, **series: Unpack[SeriesWords]
+    ) -> _core.SeriesRequest:
         self._native.describe(timeframe)
         symbol.encode()
+        return _core.SeriesRequest(symbol=symbol, timeframe=timeframe, **series)
 
     async def validate_symbol(
         self,
@@ -86,6 +93,7 @@ class SourceCalls:
         timeframe: str,
         *,
         cancellation_token: CancellationToken | None = None,
+        **series: Unpack[SeriesWords],
     ) -> Contract:
         """Give what the symbol stands for, as far as the provider says; where it cannot say, an empty ``Contract``.
 
@@ -96,7 +104,9 @@ class SourceCalls:
         HostServiceError
             When it does not answer, or nothing that can be.
         """
-        known = await self._ask("validate_symbol", symbol, timeframe, token=cancellation_token)
+        known = await self._ask(
+            "validate_symbol", symbol, timeframe, series, token=cancellation_token
+        )
         return Contract(**known)
 
     async def first_timestamp(
@@ -105,6 +115,7 @@ class SourceCalls:
         timeframe: str,
         *,
         cancellation_token: CancellationToken | None = None,
+        **series: Unpack[SeriesWords],
     ) -> datetime | None:
         """Give the start of the oldest bar, aware, UTC; None where it cannot say.
 
@@ -113,7 +124,9 @@ class SourceCalls:
         HostServiceError
             When it does not answer, or nothing that can be.
         """
-        stamp = await self._ask("first_timestamp", symbol, timeframe, token=cancellation_token)
+        stamp = await self._ask(
+            "first_timestamp", symbol, timeframe, series, token=cancellation_token
+        )
         return None if stamp is None else moment(stamp)
 
     async def fetch(
@@ -124,6 +137,7 @@ class SourceCalls:
         end: Date,
         *,
         cancellation_token: CancellationToken | None = None,
+        **series: Unpack[SeriesWords],
     ) -> SourceAnswer:
         """Give the bars that start in ``[start, end)``; an end that is a date without a time includes that day.
 
@@ -140,7 +154,9 @@ class SourceCalls:
             When it does not answer, or nothing that can be.
         """
         edges = (iso("start", start), iso("end", end))
-        answer = await self._ask("fetch", symbol, timeframe, *edges, token=cancellation_token)
+        answer = await self._ask(
+            "fetch", symbol, timeframe, series, *edges, token=cancellation_token
+        )
         return SourceAnswer(
             Bars(answer.bars),
             partial=answer.partial,
@@ -148,18 +164,22 @@ class SourceCalls:
         )
 
     async def _ask(
-        self, kind: str, symbol: str, timeframe: str, *more: Any, token: CancellationToken | None
+        self,
+        kind: str,
+        symbol: str,
+        timeframe: str,
+        series: SeriesWords,
+        *edges: str | None,
+        token: CancellationToken | None,
     ) -> Any:
-        self._check(symbol, timeframe)
+        asked = self._asked(symbol, timeframe, **series)
         self._source._asked_here()
         native, foreign = split_token(token)
         native = _core.CancellationToken() if native is None else native
         question = getattr(self._native, kind)
 
         def send(mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
-            stops: _core.CancellationToken = question(
-                symbol, timeframe, *more, native, mailbox, key
-            )
+            stops: _core.CancellationToken = question(asked, *edges, native, mailbox, key)
             return stops
 
         sending: Send = watched(send, foreign)

@@ -115,6 +115,10 @@ class BarSource:
     there either, on one in a thread. A method that takes ``cancellation_token`` as a keyword gets the token of its
     question; a cancelled load cancels the task of an async method, and a plain one has to ask its token.
 
+    A method that takes ``instrument_type`` (str, None where nobody has said), ``what_to_show`` or ``session`` as keywords
+    is told which of the symbol's series is asked for. A source whose ``fetch`` does not take ``what_to_show`` has trades,
+    of forex midpoints, and one that does not take ``session`` regular hours: a load of others is refused before it asks.
+
     Whatever a method does, the load goes on: what it raises, an answer that cannot be, none within ``answer_within``, a
     loop that is closed are errors that name the question. A ``KtrdrError`` keeps its class (``SymbolNotFoundError`` ends
     the load, any ``HostServiceError`` leaves its range for the next), ``ConnectionError`` and ``TimeoutError`` become

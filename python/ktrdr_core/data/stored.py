@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import errors
 from ..bars import Bars
 from ..errors import KtrdrError
+
+if TYPE_CHECKING:
+    from .naming import SeriesWords
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,23 @@ class Series:
     """The start of the oldest, UTC."""
     last: datetime
     """The start of the newest, UTC."""
+    what_to_show: str = "TRADES"
+    """What the prices are of: trades, midpoints, bids, …; ``ADJUSTED_LAST`` of adjusted ones."""
+    session: str = "regular"
+    """Of which hours: regular or extended."""
+    instrument_type: str = ""
+    """stock, forex, …; empty where nobody has said."""
+    exchange: str = ""
+    """As the provider names it; empty where nobody has said."""
+    currency: str = ""
+    """As the provider names it; empty where nobody has said."""
+
+    @property
+    def words(self) -> SeriesWords:
+        """What says that this series is meant, for the methods of ``DataManager``."""
+        names = ("what_to_show", "session", "instrument_type", "exchange", "currency")
+        said = {name: word for name in names if (word := getattr(self, name))}
+        return cast("SeriesWords", said)
 
 
 @dataclass(frozen=True)
@@ -157,6 +177,16 @@ class Summary:
     """How many bars have none."""
     known: tuple[tuple[datetime, datetime], ...]
     """For which times it is known what there is, oldest first, the ends excluded; what lies between was never asked for."""
+    what_to_show: str = "TRADES"
+    """What the prices are of; see ``Series``."""
+    session: str = "regular"
+    """Of which hours: regular or extended."""
+    instrument_type: str = ""
+    """stock, forex, …; empty where nobody has said."""
+    exchange: str = ""
+    """As the provider names it; empty where nobody has said."""
+    currency: str = ""
+    """As the provider names it; empty where nobody has said."""
 
 
 @dataclass(frozen=True)

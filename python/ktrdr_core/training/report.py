@@ -33,6 +33,7 @@ def training_lines(result: Mapping[str, Any]) -> list[str]:
         f"symbols    {_symbols(result)}",
         f"dates      {_dates(result)}",
         f"rows       {_rows(result)}",
+        *_basis_lines(result),
         f"trained    {result['model_info']['architecture']}, {epochs} epochs{seconds}{stopped}",
         f"validation {_percent(checked)} right with the weights of epoch {best}, which are kept",
         *_test_lines(result),
@@ -57,6 +58,17 @@ def _dates(result: Mapping[str, Any]) -> str:
     last = max(one["last_bar"] for one in symbols)
     bars = sum(one["bars"] for one in symbols)
     return f"{first[:10]} to {last[:10]}, {bars:,} bars"
+
+
+def _basis_lines(result: Mapping[str, Any]) -> list[str]:
+    """Name where prices change their basis: a service that has no such word says nothing."""
+    breaks = result["session_info"]["data_summary"].get("basis_breaks", [])
+    lines = [
+        f"basis      {one['symbol']} {one['timeframe']}: prices from {one['at'][:10]} on are {one['ratio']:.6g} times "
+        "those before; load the range anew with refresh"
+        for one in breaks[:5]
+    ]
+    return lines + ([f"           and {len(breaks) - 5} more"] if len(breaks) > 5 else [])
 
 
 def _rows(result: Mapping[str, Any]) -> str:

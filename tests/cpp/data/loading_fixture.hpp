@@ -53,6 +53,12 @@ protected:
     void finish() {
         io_.restart();
         io_.run();
+        // What the source has said of the contract is in the series' key from then on.
+        if (const auto facts = store_->facts(key_)) {
+            if (const auto named = completed(key_, {}, facts->contract)) {
+                key_ = *named;
+            }
+        }
     }
 
     Result<BarsPtr> load(TimeRange asked, LoadMode mode = LoadMode::full, std::string symbol = "AAPL",

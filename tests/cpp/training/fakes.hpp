@@ -46,6 +46,8 @@ public:
     std::map<std::string, BarsPtr> series{};
     std::function<void(const std::string& symbol)> before{};
     std::vector<TimeRange> asked{};
+    /// Of all series.
+    std::vector<BarBreak> known_breaks{};
 
     void add(const std::string& symbol, std::size_t count, unsigned seed = 1) {
         series[symbol] = std::make_shared<const Bars>(walk(count, seed));
@@ -61,6 +63,16 @@ public:
             return fail(Errc::no_data, "nothing is stored of " + symbol, {{"symbol", symbol}});
         }
         return std::make_shared<const Bars>(found->second->slice(range));
+    }
+    Result<std::vector<BarBreak>> breaks(const std::string& symbol, const Timeframe& timeframe,
+                                         TimeRange range) override {
+        std::vector<BarBreak> inside;
+        for (const BarBreak& one : known_breaks) {
+            if (one.symbol == symbol && one.timeframe == timeframe && range.contains(one.at)) {
+                inside.push_back(one);
+            }
+        }
+        return inside;
     }
 };
 

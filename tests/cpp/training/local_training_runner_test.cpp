@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include <ktrdr/market/time_text.hpp>
 #include <ktrdr/operations/registry.hpp>
 #include <ktrdr/training/training_data.hpp>
 #include <ktrdr/training/training_progress.hpp>
@@ -24,6 +27,9 @@ struct LocalTrainingRunnerTest : ::testing::Test {
         return build_training_context(asked).value();
     }();
 
+    std::shared_ptr<Operation> operation{};
+    Result<boost::json::object> result{boost::json::object{}};
+
     LocalTrainingRunnerTest() {
         bars->add("AAPL", 300, 1);
         bars->add("MSFT", 250, 2);
@@ -34,11 +40,11 @@ struct LocalTrainingRunnerTest : ::testing::Test {
         const auto slot = std::make_shared<TrainerSlot>();
         slot->fulfil(trainer);
         OperationSpec spec{"training", "", "", {}};
-        const auto operation = registry.create(std::move(spec)).value().operation;
+        operation = registry.create(std::move(spec)).value().operation;
         (void)operation->start();
         operation->progress().set_steps(training_steps());
         LocalTrainingRunner runner(context, bars, slot, ModelDirectory(folder.path(), clock), clock);
-        const auto result = runner.run(*operation, std::move(data));
+        result = runner.run(*operation, std::move(data));
         EXPECT_TRUE(result) << result.error().message;
         return trainer->last;
     }
@@ -71,6 +77,36 @@ TEST_F(LocalTrainingRunner_, PreparesItsOwnDataWhereItIsGivenNone) {
     EXPECT_NE(own.rows.get(), &data->rows);
     EXPECT_EQ(own.rows->train.values, data->rows.train.values);
     EXPECT_EQ(own.rows->test.labels, data->rows.test.labels);
+}
+
+TEST_F(LocalTrainingRunner_, WarnsOfABreakOfTheBasisAndNamesItInItsResult) {
+    const Timeframe timeframe = context.timeframes.front();
+    const UtcTime inside = bars->series["MSFT"]->start_of(100);
+    bars->known_breaks = {{"MSFT", timeframe, inside, 0.25},
+                          // What does not part two of the bars is no move for the model.
+                          {"MSFT", timeframe, bars->series["MSFT"]->start_of(0), 0.5},
+                          {"AAPL", timeframe, UtcTime{std::chrono::days{1}}, 0.5}};
+    (void)trained_on(nullptr);
+    const auto& warnings = operation->record().warnings;
+    const auto told = [](const std::string& text) {
+        return text.find("MSFT ") == 0 && text.find("0.25 times") != std::string::npos;
+    };
+    EXPECT_EQ(std::count_if(warnings.begin(), warnings.end(), told), 1);
+    const auto named = [](const std::string& text) { return text.find("refresh=True") != std::string::npos; };
+    EXPECT_EQ(std::count_if(warnings.begin(), warnings.end(), named), 1);
+    const auto& breaks = result->at("session_info").at("data_summary").at("basis_breaks").as_array();
+    ASSERT_EQ(breaks.size(), 1U);
+    EXPECT_EQ(breaks[0].at("symbol"), "MSFT");
+    EXPECT_EQ(breaks[0].at("ratio"), 0.25);
+    EXPECT_EQ(breaks[0].at("at").as_string(), format_time(inside));
+}
+
+TEST_F(LocalTrainingRunner_, SaysNothingOfTheBasisWhereItDoesNotBreak) {
+    (void)trained_on(nullptr);
+    for (const std::string& text : operation->record().warnings) {
+        EXPECT_EQ(text.find("refresh=True"), std::string::npos) << text;
+    }
+    EXPECT_TRUE(result->at("session_info").at("data_summary").at("basis_breaks").as_array().empty());
 }
 
 }  // namespace

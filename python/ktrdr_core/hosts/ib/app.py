@@ -29,7 +29,7 @@ from .contract import (
     ValidateRequest,
 )
 from .running import Requests, Running
-from .vendor import Found, HostLimits, Refused, Vendor, table, text_of, time_of
+from .vendor import Found, HostLimits, Refused, Vendor, table, text_of, time_of, words_of
 
 with needed_by("the IB host service"):
     from fastapi import FastAPI, HTTPException, Request, Response
@@ -147,7 +147,9 @@ def _add_health(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
 
 
 def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
-    async def look_up(symbol: str, asked: Sequence[str] | None) -> Answer:
+    async def look_up(
+        symbol: str, asked: Sequence[str] | None, instrument_type: str | None = None
+    ) -> Answer:
         answer: Answer = {
             "success": True,
             "is_valid": False,
@@ -157,7 +159,8 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
             "error": None,
         }
         try:
-            name, contract = await vendor.spelt(symbol, *(asked or ()))
+            words = words_of(instrument_type)
+            name, contract = await vendor.spelt(symbol, *(asked or ()), **words)
             for timeframe in vendor.timeframes(name) if asked is None else asked:
                 first = await vendor.first(name, timeframe)
                 answer["head_timestamps"][timeframe] = None if first is None else text_of(first)
@@ -172,7 +175,9 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
 
     @app.post("/data/validate", response_model=ValidateAnswer)
     async def validate(asked: ValidateRequest, request: Request) -> Any:
-        return await _or_gone(request, look_up(asked.symbol, asked.timeframes), traffic)
+        return await _or_gone(
+            request, look_up(asked.symbol, asked.timeframes, asked.instrument_type), traffic
+        )
 
     @app.get("/data/symbol-info/{symbol:path}", response_model=ValidateAnswer)
     async def symbol_info(symbol: str, request: Request) -> Any:
@@ -234,7 +239,7 @@ class _Historical:
             return Response(status_code=499)
         if error is not None and not found.rows:
             return self._failed(error)
-        return await self._bars(found, error, request)
+        return await self._bars(asked, found, error, request)
 
     async def _work(self, asked: HistoricalRequest, running: Running, found: Found) -> None:
         await self._held()
@@ -243,13 +248,18 @@ class _Historical:
             raise Refused(f"start {asked.start!r} must lie before end {asked.end!r}")
         async with self._requests.turn():
             parts = self._vendor.parts(asked.timeframe, start, end)
-            name, _ = await self._vendor.spelt(asked.symbol, asked.timeframe)
+            words = words_of(asked.instrument_type)
+            name, _ = await self._vendor.spelt(asked.symbol, asked.timeframe, **words)
+            for word in ("what_to_show", "session"):
+                if getattr(asked, word) is not None:
+                    words[word] = getattr(asked, word)
             await self._vendor.fetch(
                 name,
                 asked.timeframe,
                 parts,
                 found,
                 lambda part, rows: running.told(part, len(parts), rows),
+                **words,
             )
 
     async def _held(self) -> None:
@@ -279,14 +289,17 @@ class _Historical:
         self._traffic.failed(error)
         return _json({"success": False, "data": None, "rows": 0, "error": error})
 
-    async def _bars(self, found: Found, error: str | None, request: Request) -> Response:
+    async def _bars(
+        self, asked: HistoricalRequest, found: Found, error: str | None, request: Request
+    ) -> Response:
         partial = None if error is None else f"partial: {error}"
-        if error is None and _ARROW in request.headers.get("accept", ""):
+        words = asked.model_dump(include={"what_to_show", "session"}, exclude_none=True)
+        if error is None and not words and _ARROW in request.headers.get("accept", ""):
             stream = await asyncio.to_thread(_arrow, found.parts)
             if stream is not None:
                 return Response(stream, media_type=_ARROW)
         data = await table(found)
-        return _json({"success": True, "data": data, "rows": found.rows, "error": partial})
+        return _json({"success": True, "data": data, "rows": found.rows, "error": partial, **words})
 
     def _note(
         self, asked: HistoricalRequest, running: Running, found: Found, seconds: float

@@ -8,13 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class HistoricalRequest(BaseModel):
-    """``POST /data/historical``. Times are ISO 8601, without an offset UTC; the range is ``[start, end)``."""
+    """``POST /data/historical``. Times are ISO 8601, without an offset UTC; the range is ``[start, end)``.
+
+    ``what_to_show`` and ``session`` are additions: an answer to a request that has them says them again.
+    """
 
     symbol: str
     timeframe: str
     start: str
     end: str
     instrument_type: str | None = None
+    what_to_show: str | None = None
+    session: str | None = None
     operation_id: str | None = Field(None, min_length=1, max_length=128)
 
 
@@ -23,6 +28,7 @@ class ValidateRequest(BaseModel):
 
     symbol: str
     timeframes: list[str] | None = None
+    instrument_type: str | None = None
 
 
 class ReleaseRequest(BaseModel):
@@ -90,6 +96,8 @@ class HistoricalAnswer(_Answer):
     data: str | None
     rows: int
     error: str | None
+    what_to_show: str | None = None
+    session: str | None = None
 
 
 class Contract(_Answer):

@@ -26,8 +26,10 @@ from ...data import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Unpack
 
     from ...bars import Bars
+    from ...data import SeriesWords
     from .replay import Replay
 
 _log = logging.getLogger("ktrdr_core.hosts.ib")
@@ -104,6 +106,11 @@ class RecordedBars(BarSource):
         return {"timestamp": [bar.time for bar in bars], **columns}
 
 
+def words_of(instrument_type: str | None) -> SeriesWords:
+    """Give what a client says of an instrument, where it is one of our words: others never meant anything here."""
+    return {"instrument_type": instrument_type} if instrument_type in _OF_IB else {}
+
+
 class Refused(Exception):
     """A request that is answered by words; they are what clients show."""
 
@@ -139,7 +146,7 @@ class Vendor:
         self._calls: SourceCalls | None = None
         self._limits = limits
         #: As the source spells them, and what they stand for, by how they were asked for.
-        self._names: OrderedDict[str, tuple[str, Contract]] = OrderedDict()
+        self._names: OrderedDict[tuple[str, str | None], tuple[str, Contract]] = OrderedDict()
         #: Whether the source could be reached when it was asked last.
         self._reached = True
 
@@ -173,7 +180,9 @@ class Vendor:
                 offered.append(timeframe)
         return offered or ["1d"]
 
-    async def spelt(self, symbol: str, *asked: str) -> tuple[str, Contract]:
+    async def spelt(
+        self, symbol: str, *asked: str, **series: Unpack[SeriesWords]
+    ) -> tuple[str, Contract]:
         """Give the symbol as the source knows it, in one of the timeframes: as it is, else in capital letters.
 
         Raises
@@ -183,8 +192,9 @@ class Vendor:
         """
         _check_symbol(symbol)
         symbol = symbol.strip()
-        if symbol in self._names:
-            return self._names[symbol]
+        key = (symbol, series.get("instrument_type"))
+        if key in self._names:
+            return self._names[key]
         wrong = ""
         offered = self._offered()
         usable = [timeframe for timeframe in asked if timeframe in offered]
@@ -193,14 +203,14 @@ class Vendor:
         for name in dict.fromkeys((symbol, symbol.upper())):
             for timeframe in usable or offered[:1]:
                 try:
-                    contract = await self.ask(self.calls.validate_symbol(name, timeframe))
+                    contract = await self.ask(self.calls.validate_symbol(name, timeframe, **series))
                 except errors.SymbolNotFoundError as error:
                     wrong = wrong or error.message
                 else:
-                    self._names[symbol] = (name, contract)
+                    self._names[key] = (name, contract)
                     if len(self._names) > _MOST_NAMES:
                         self._names.popitem(last=False)
-                    return self._names[symbol]
+                    return self._names[key]
         raise Refused(
             f"No security definition has been found for the request: {symbol!r} ({wrong})"
         )
@@ -250,11 +260,12 @@ class Vendor:
         parts: list[tuple[datetime, datetime]],
         found: Found,
         told: Callable[[int, int], None],
+        **series: Unpack[SeriesWords],
     ) -> None:
         """Ask for the parts in turn; ``found`` has what came, also where this is cancelled or raises."""
         missing = []
         for number, (start, end) in enumerate(parts):
-            answer = await self.ask(self.calls.fetch(symbol, timeframe, start, end))
+            answer = await self.ask(self.calls.fetch(symbol, timeframe, start, end, **series))
             bars: Any = answer.bars
             if len(bars):
                 found.parts.append(bars)

@@ -18,16 +18,26 @@
 
 namespace ktrdr {
 
-/// What makes two series the same one.
+/// What makes two series the same one. Adjusted bars are those whose `what_to_show` says so (`ADJUSTED_LAST`).
 struct SeriesKey {
     std::string provider{};
     std::string symbol{};
     Timeframe timeframe;
     std::string what_to_show{"TRADES"};
     std::string session{"regular"};
+    /// Of the contract, in the words of `Contract`; each empty where nobody has said.
+    std::string asset_class{};
+    std::string exchange{};
+    std::string currency{};
 
     friend bool operator==(const SeriesKey&, const SeriesKey&) = default;
 };
+
+/// Its parts, those that nobody has said left out: `IB EURUSD 1h MIDPOINT regular forex IDEALPRO USD`.
+[[nodiscard]] KTRDR_EXPORT std::string to_string(const SeriesKey& key);
+/// Whether two words may stand for one asset class: equal, one of them empty, or a stock and a fund that is traded as
+/// one.
+[[nodiscard]] KTRDR_EXPORT bool may_be_same_class(std::string_view one, std::string_view other) noexcept;
 
 /// What came of asking a provider for a range.
 enum class AskOutcome {
@@ -74,6 +84,17 @@ struct Contract {
     friend bool operator==(const Contract&, const Contract&) = default;
 };
 
+/// Whether the series may be one of that contract: what both say of asset class and currency does not differ.
+[[nodiscard]] KTRDR_EXPORT bool fits(const SeriesKey& key, const Contract& contract) noexcept;
+
+/// What is known under a name before anything is asked.
+struct KnownSeries {
+    /// Those that have bars.
+    std::vector<SeriesKey> stored{};
+    /// What the provider said that the symbol stands for, the newest answer first.
+    std::vector<Contract> contracts{};
+};
+
 /// The provider has re-based its history: prices from `at` on are `ratio` times what the bars stored before would be.
 struct BasisBreak {
     UtcTime at{};
@@ -85,7 +106,8 @@ struct BasisBreak {
 
 /// All that is known of a series beside its bars, in one snapshot.
 struct SeriesFacts {
-    /// When the provider last said that it knows the symbol; unset when it never did.
+    /// When the provider last said that it knows the symbol; unset when it never did, and where it has told of several
+    /// contracts and the key does not say which.
     std::optional<UtcTime> symbol_checked_at{};
     Contract contract{};
     std::optional<FirstTimestamp> first_timestamp{};
@@ -212,6 +234,10 @@ public:
     /// The stored bars that start inside `range`; none is not an error.
     [[nodiscard]] Result<Bars> read(const SeriesKey& key, TimeRange range);
     [[nodiscard]] Result<SeriesFacts> facts(const SeriesKey& key);
+    [[nodiscard]] Result<KnownSeries> known(const std::string& provider, const std::string& symbol,
+                                            const Timeframe& timeframe);
+    /// Let a series go by another key from now on, where it is stored and no other goes by that.
+    Result<void> rename(const SeriesKey& key, const SeriesKey& to);
 
     /// Store an answer, together or not at all: its bars (merged over what is there, which keeps its rows where the
     /// answer has none), its entries and its breaks. An entry takes the place of what was said of its range, but one of

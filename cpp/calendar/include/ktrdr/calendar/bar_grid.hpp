@@ -103,7 +103,7 @@ public:
     /// keep theirs.
     [[nodiscard]] UtcTime stored_stamp(UtcTime providers) const noexcept;
     /// What a date without a time stands for in a request: 00:00 to 24:00 UTC, and with a calendar, for bars shorter
-    /// than a day, the session of that date.
+    /// than a day, the session of that date; on a date without one what of those hours is in none.
     [[nodiscard]] TimeRange range_of(std::chrono::sys_days date) const noexcept;
     /// The stamps in `range` that should have a bar, rising; unset where that is not known: without a calendar, outside
     /// of its dates, and for bars shorter than a day in extended hours, where a stretch without trades has none.

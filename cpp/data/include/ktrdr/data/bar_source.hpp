@@ -30,12 +30,25 @@ struct SourceLimits {
     std::chrono::nanoseconds first_span{0};
 };
 
-/// For whom a source works.
+/// Which of a symbol's series bars are to be of, in the words of `SeriesWords`.
+struct SeriesKind {
+    /// Empty where nobody has said.
+    std::string instrument_type{};
+    std::string what_to_show{"TRADES"};
+    std::string session{"regular"};
+
+    /// What any source has: trades, of forex midpoints, of regular hours.
+    [[nodiscard]] KTRDR_EXPORT bool usual() const noexcept;
+    friend bool operator==(const SeriesKind&, const SeriesKind&) = default;
+};
+
+/// For whom a source works, and of which series.
 struct SourceCall {
     CancellationToken token{};
     std::string operation_id{};
     /// Whose event log hears of what had to be tried again; may be empty.
     std::weak_ptr<Operation> operation{};
+    SeriesKind kind{};
 };
 
 /// What a source brought for a segment, and what that proves.
@@ -74,6 +87,9 @@ public:
     /// The short name under which its bars are stored.
     [[nodiscard]] virtual std::string provider() const = 0;
     [[nodiscard]] virtual SourceLimits describe(const Timeframe& timeframe) const = 0;
+    /// Whether it has such series: `invalid_argument` where it does not, before it is asked anything. Here only usual
+    /// ones.
+    [[nodiscard]] virtual Result<void> check_kind(const SeriesKind& kind) const;
     /// What the symbol stands for, as far as the provider says. `symbol_unknown` when it does not know it.
     [[nodiscard]] virtual boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol,
                                                                                    Timeframe timeframe,

@@ -9,6 +9,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/calendar/bar_grid.hpp>
+#include <ktrdr/calendar/calendar_rules.hpp>
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/data/load_request.hpp>
@@ -36,6 +37,8 @@ struct LoadMeans {
     std::shared_ptr<SourceTraffic> traffic{};
     /// Requests of loads with a higher one go first.
     int priority{0};
+    /// The user's own calendars; null for none.
+    CalendarRulesPtr calendars{};
 };
 
 /// One load: what is missing is found, asked for segment by segment, and every segment is stored before it is
@@ -63,6 +66,10 @@ private:
                                                                      BarGrid grid);
     [[nodiscard]] boost::asio::awaitable<Result<void>> warn_of_breaks();
     [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> read_bars();
+    /// The bars as they are handed out.
+    [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> check_bars(BarsPtr bars);
+    /// Take what the provider says of the contract into the series' key, and into what the request's dates stand for.
+    [[nodiscard]] boost::asio::awaitable<Result<void>> settle_series();
 
     /// What the mode asks for. `invalid_argument` where only a first timestamp could say it.
     [[nodiscard]] Result<TimeRange> range_to_ask(const SeriesFacts& facts, const BarGrid& grid) const;
@@ -79,7 +86,8 @@ private:
     struct Place;
     [[nodiscard]] Error no_data() const;
 
-    const LoadTask task_;
+    /// Its key and range are settled once the contract is known.
+    LoadTask task_;
     const LoadMeans means_;
     const std::shared_ptr<Operation> operation_;
     std::unique_ptr<Place> place_{};

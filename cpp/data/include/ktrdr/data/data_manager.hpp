@@ -54,7 +54,9 @@ class KTRDR_EXPORT DataManager final : public ServiceOrchestrator,
                                        private Counted<DataManager> {
 public:
     /// `storage` was opened with `BarStore::schema()`. Without a `source` only what is stored can be loaded.
-    DataManager(DataServices services, std::shared_ptr<Storage> storage, std::shared_ptr<BarSource> source, Env env);
+    /// `calendars` are the user's own; null for none.
+    DataManager(DataServices services, std::shared_ptr<Storage> storage, std::shared_ptr<BarSource> source, Env env,
+                CalendarRulesPtr calendars = nullptr);
 
     /// The host service that loads ask where nobody hands in another source.
     [[nodiscard]] static HostService host_service();
@@ -88,17 +90,22 @@ public:
     [[nodiscard]] Result<SeriesToCheck> series_to_check(const CheckRequest& request, const BarGrid& grid) const;
     /// Put rows in the place of others of the same stamps, all or none, and leave the ledger as it is; blocks on the
     /// disk, and on what is written before. `conflict` where what is stored is not `before`, to the byte.
-    [[nodiscard]] Result<void> exchange_rows(const std::string& symbol, const std::string& timeframe,
-                                             const Bars& before, const Bars& after) const;
+    [[nodiscard]] Result<void> exchange_rows(const SeriesRequest& request, const Bars& before, const Bars& after) const;
+    /// The periods of a series' bars, by what is known of its contract and the user's own calendars; blocks on the
+    /// disk.
+    [[nodiscard]] Result<BarGrid> grid_of(const SeriesRequest& request) const;
+    /// A calendar that the user has made or changed; null for none of that name.
+    [[nodiscard]] SessionCalendarPtr calendar(std::string_view name) const;
     /// What is stored in the file, of every provider; blocks on the disk.
     [[nodiscard]] Result<std::vector<StoredSeries>> series() const;
 
     /// The changes of a series that can be undone, the newest first (see `BarStore::changes`); each of these blocks on
     /// the disk. Errors of all: `invalid_argument`, `client_closed` after `close`, `storage`.
-    [[nodiscard]] Result<std::vector<SeriesChange>> changes(const std::string& symbol,
-                                                            const std::string& timeframe) const;
+    [[nodiscard]] Result<std::vector<SeriesChange>> changes(const SeriesRequest& request) const;
+    /// Where the provider has re-based the history of a series, by place.
+    [[nodiscard]] Result<std::vector<BasisBreak>> breaks(const SeriesRequest& request) const;
     /// `not_found` when there is nothing to undo.
-    Result<SeriesChange> undo(const std::string& symbol, const std::string& timeframe);
+    Result<SeriesChange> undo(const SeriesRequest& request);
     /// Drop bars and ledger of the range that the request names, its mode does not matter; how many bars.
     Result<std::size_t> forget(const LoadRequest& request);
     /// Start a look at all that is stored (see `BarStore::verify`); the operation's value is a JSON object of the
@@ -116,10 +123,13 @@ public:
     /// Errors: `invalid_argument` of the request (its mode does not matter) and for a limit of 0, `no_data`.
     [[nodiscard]] Result<BarsView> get_data(const LoadRequest& request, std::optional<std::size_t> limit);
     /// What is known of a stored series; blocks on the disk. `invalid_argument`, `no_data`.
-    [[nodiscard]] Result<SeriesSummary> get_summary(const std::string& symbol, const std::string& timeframe);
+    [[nodiscard]] Result<SeriesSummary> get_summary(const SeriesRequest& request);
     /// Forget a series whole: its bars, and what was asked for. What it held. `key` must be exactly that of a stored
     /// one, else `not_found`; blocks on the disk.
     [[nodiscard]] Result<StoredSeries> delete_series(const SeriesKey& key);
+    /// The key of the stored series of `provider` that has exactly these parts, those left out whatever they are.
+    /// `not_found` where there is none, `invalid_argument` listing the candidates where there are several.
+    [[nodiscard]] Result<SeriesKey> stored_key(const std::string& provider, const SeriesRequest& request) const;
     /// Start making longer bars of stored ones; the operation's value is a `BarsView` of them (see `resample_stored`).
     /// Its record stays in memory. Errors at once: `invalid_argument`, `client_closed`.
     [[nodiscard]] Result<std::shared_ptr<Operation>> resample(const ResampleRequest& request, CancellationToken token);
@@ -162,6 +172,8 @@ private:
         const char* type, std::string parent_id, CancellationToken token,
         std::function<boost::asio::awaitable<Result<boost::json::object>>(StoreMeans)> work);
     [[nodiscard]] Result<std::shared_ptr<BarStore>> store() const;
+    /// Which series is meant, by what the file knows.
+    [[nodiscard]] Result<FoundSeries> find(const SeriesRequest& request, SeriesUse use) const;
     [[nodiscard]] static StoreJob job_of_series(const SeriesKey& key, std::string parent_id,
                                                 std::vector<ProgressStep> steps);
     [[nodiscard]] Result<std::shared_ptr<Operation>> start_storing(StoreJob job, CancellationToken token);
@@ -173,6 +185,7 @@ private:
     const std::shared_ptr<BarSource> source_;
     /// Under which its bars are stored.
     const std::string provider_;
+    const CalendarRulesPtr calendars_;
     /// Of all its loads: one queue.
     const std::shared_ptr<SourceTraffic> traffic_;
     mutable std::mutex mutex_;

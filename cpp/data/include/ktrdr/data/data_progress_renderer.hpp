@@ -12,12 +12,13 @@
 
 namespace ktrdr {
 
-/// The steps of a load in full mode, in order; a local one has only `read_local`.
-enum class LoadStep : std::size_t { validate_symbol, first_timestamp, read_local, plan, segments, read_bars };
+/// The steps of a load in full mode, in order, the last where its bars are checked; a local one has only `read_local`,
+/// and that.
+enum class LoadStep : std::size_t { validate_symbol, first_timestamp, read_local, plan, segments, read_bars, quality };
 
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(LoadStep step) noexcept;
 /// The steps of a mode with their share of the bar.
-[[nodiscard]] KTRDR_EXPORT std::vector<ProgressStep> load_steps(LoadMode mode);
+[[nodiscard]] KTRDR_EXPORT std::vector<ProgressStep> load_steps(LoadMode mode, bool checked = false);
 
 /// `Loading AAPL 1d data (full mode) [3/5]` while segments come, and the step's name in the other steps.
 ///

@@ -22,6 +22,7 @@ namespace ktrdr {
 struct ExportRequest {
     std::string symbol{};
     std::string timeframe{};
+    SeriesWords series{};
     /// As in `LoadRequest`; unset: all there are.
     std::optional<std::string> start_date{};
     std::optional<std::string> end_date{};
@@ -43,7 +44,10 @@ struct ExportTask {
 /// `extension` (`.csv`) is that of a file that is named here.
 /// Errors: `invalid_argument` of the request, those of `series_file_name` and `NewFilePlace::check`.
 [[nodiscard]] KTRDR_EXPORT Result<ExportTask> check_export(const ExportRequest& request, std::string_view extension,
-                                                           const std::string& provider, UtcTime now);
+                                                           const FoundSeries& series, UtcTime now);
+[[nodiscard]] inline SeriesRequest series_of(const ExportRequest& request) {
+    return {request.symbol, request.timeframe, request.series};
+}
 
 /// What an export works with; executor and clock must outlive it.
 struct ExportMeans {

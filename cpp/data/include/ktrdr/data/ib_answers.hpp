@@ -34,6 +34,8 @@ struct BarsWanted {
     UtcTime now{};
     /// What the service was asked for, where that is more than the segment; empty where it is not.
     TimeRange asked{};
+    /// Of other bars than the usual ones the answer has to say that it brings them, in `what_to_show` and `session`.
+    SeriesKind kind{};
 };
 
 /// The bars of an answer: sorted, of two with one stamp the later, inside the segment, closed.
@@ -55,7 +57,7 @@ struct BarsWanted {
                                                                                      const CancellationToken& token);
 
 /// Bars that came as an Arrow stream: of a service that says no more than the bars, for it gives such a stream where
-/// all of them came, and JSON where they did not.
+/// all of them came, and JSON where they did not. Nor does it say which it brings: the usual ones, or it is refused.
 ///
 /// A row without its prices is dropped and named, a volume that is missing is -1. The answer is partial where a row has
 /// no stamp, and where the stream ends without the mark of its end. Errors: `protocol`, which names what came.

@@ -29,6 +29,8 @@ public:
 
     [[nodiscard]] std::string provider() const override { return provider_name; }
     [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const override;
+    /// Any: the service is told what is wanted, and has to say what it brought.
+    [[nodiscard]] Result<void> check_kind(const SeriesKind&) const override { return {}; }
     [[nodiscard]] boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol, Timeframe timeframe,
                                                                            SourceCall call) override;
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/data/load_request.hpp>
 #include <ktrdr/market/bars_view.hpp>
 
 namespace ktrdr {
@@ -23,6 +24,8 @@ struct LoadManyRequest {
     std::optional<std::size_t> at_once{};
     /// As in `LoadRequest`.
     int priority{0};
+    SeriesWords series{};
+    LoadChecks checks{};
     std::string parent_id{};
 };
 

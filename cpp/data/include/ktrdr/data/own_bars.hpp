@@ -14,6 +14,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/data/series_words.hpp>
 #include <ktrdr/market/bar_check.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/csv_style.hpp>
@@ -30,6 +31,7 @@ struct StoreRequest {
     std::vector<std::string> ignored{};
     /// The operation that this belongs to, and is cancelled with; or empty.
     std::string parent_id{};
+    SeriesWords series{};
 };
 
 /// A CSV file that somebody brings.
@@ -40,9 +42,12 @@ struct ImportRequest {
     std::optional<std::string> symbol{};
     std::optional<std::string> timeframe{};
     std::string parent_id{};
+    SeriesWords series{};
 };
 
-/// The series of `provider` that the request or the file's name says (see the other `check_series`).
+/// The series that the request or the file's name says. `invalid_argument` where neither says a timeframe.
+[[nodiscard]] KTRDR_EXPORT Result<SeriesRequest> series_of(const ImportRequest& request);
+/// The same of `provider` (see the other `check_series`).
 [[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider);
 
 /// The first of own bars that cannot be, or is not closed at `now`.

@@ -16,6 +16,7 @@ struct ResampleRequest {
     std::string symbol{};
     std::string from{};
     std::string to{};
+    SeriesWords series{};
     /// As in `LoadRequest`; unset: all there are.
     std::optional<std::string> start_date{};
     std::optional<std::string> end_date{};
@@ -40,7 +41,10 @@ struct ResampleTask {
 
 /// Errors: `invalid_argument` of the request, and where `to` is not longer than `from`.
 [[nodiscard]] KTRDR_EXPORT Result<ResampleTask> check_resample(const ResampleRequest& request,
-                                                               const std::string& provider, UtcTime now);
+                                                               const FoundSeries& series, UtcTime now);
+[[nodiscard]] inline SeriesRequest series_of(const ResampleRequest& request) {
+    return {request.symbol, request.from, request.series};
+}
 
 /// Make longer bars: only of periods that lie whole in a range of which the store knows what there is
 /// (`known_ranges`), so that a hole is never hidden in one. A warning of the operation says how many bars were left out

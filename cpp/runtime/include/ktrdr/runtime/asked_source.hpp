@@ -32,6 +32,7 @@ struct SourceQuestion {
     Timeframe timeframe;
     /// Of a fetch.
     TimeRange segment{};
+    SeriesKind series{};
     /// The same in words: messages begin with it.
     std::string asked{};
 };
@@ -95,6 +96,9 @@ struct SourceProfile {
     std::map<std::string, Error> refused{};
     /// How long a question may take. Positive.
     std::chrono::nanoseconds patience{std::chrono::minutes{2}};
+    /// Whether it can be told which bars to show, and of which hours; else it has the usual ones.
+    bool takes_shows{false};
+    bool takes_sessions{false};
 };
 
 /// Errors: `invalid_argument` naming the field, its value and the rule.
@@ -118,6 +122,7 @@ public:
 
     [[nodiscard]] std::string provider() const override { return profile_.provider; }
     [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const override;
+    [[nodiscard]] Result<void> check_kind(const SeriesKind& kind) const override;
     [[nodiscard]] boost::asio::awaitable<Result<Contract>> validate_symbol(std::string symbol, Timeframe timeframe,
                                                                            SourceCall call) override;
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<UtcTime>>> first_timestamp(std::string symbol,
@@ -129,7 +134,7 @@ public:
 private:
     [[nodiscard]] boost::asio::awaitable<Result<SourceAsk::Value>> ask(SourceQuestion question, SourceCall call);
     [[nodiscard]] SourceQuestion question(SourceQuestion::Kind kind, std::string symbol, const Timeframe& timeframe,
-                                          TimeRange segment) const;
+                                          TimeRange segment, const SeriesKind& series) const;
 
     const SourceProfile profile_;
     const std::shared_ptr<Mailbox> mailbox_;

@@ -17,6 +17,8 @@ struct DataManagerOptions {
     /// Asked in place of a host service; null for none.
     std::shared_ptr<BarSource> source{};
     DatabaseOptions database{};
+    /// The user's own calendars; null for none.
+    CalendarRulesPtr calendars{};
 };
 
 /// The source behind the IB host service that arguments or environment choose; null where they choose none.

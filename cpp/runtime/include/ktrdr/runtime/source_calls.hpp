@@ -9,6 +9,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/data/bar_source.hpp>
+#include <ktrdr/data/series_words.hpp>
 #include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
@@ -23,8 +24,10 @@ struct SourceReply {
 };
 
 /// A `BarSource` for callers that are not on the io thread: answers come as mail. The token that a call answers is a
-/// child of the one it was given, and stops it.
+/// child of the one it was given, and stops it. The symbol of a series is asked for as it is.
 ///
+/// Errors (thrown, before anything is asked): `invalid_argument` for a timeframe or words that cannot be, and a kind of
+/// bars that the source does not have.
 /// Thread safety: every member from any thread.
 class KTRDR_EXPORT SourceCalls final : private Counted<SourceCalls> {
 public:
@@ -33,16 +36,23 @@ public:
     [[nodiscard]] std::string provider() const { return source_->provider(); }
     [[nodiscard]] SourceLimits describe(const Timeframe& timeframe) const { return source_->describe(timeframe); }
     /// The reply is an object: asset_class, exchange and currency, each empty where the provider does not say.
-    CancellationToken validate_symbol(std::string symbol, const Timeframe& timeframe, const CancellationToken& parent,
+    CancellationToken validate_symbol(SeriesRequest series, const CancellationToken& parent,
                                       std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     /// The reply is nanoseconds since 1970, or null.
-    CancellationToken first_timestamp(std::string symbol, const Timeframe& timeframe, const CancellationToken& parent,
+    CancellationToken first_timestamp(SeriesRequest series, const CancellationToken& parent,
                                       std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     /// The reply is a `SourceReply`. Errors: `invalid_argument` for an empty range.
-    CancellationToken fetch(std::string symbol, const Timeframe& timeframe, TimeRange range,
-                            const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    CancellationToken fetch(SeriesRequest series, TimeRange range, const CancellationToken& parent,
+                            std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
 
 private:
+    struct Asked {
+        std::string symbol;
+        Timeframe timeframe;
+        SourceCall call;
+    };
+    [[nodiscard]] Asked asked(SeriesRequest series, const CancellationToken& parent);
+
     Runtime& runtime_;
     const std::shared_ptr<BarSource> source_;
 };

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
@@ -11,6 +12,16 @@
 
 namespace ktrdr {
 
+/// The prices of a series from `at` on are `ratio` times what those before are on: a split that nobody undid.
+struct BarBreak {
+    std::string symbol{};
+    Timeframe timeframe;
+    UtcTime at{};
+    double ratio{1};
+
+    friend bool operator==(const BarBreak&, const BarBreak&) = default;
+};
+
 /// Where a training gets its bars. The runtime wires `DataManager` in here, since `training` never sees `data`.
 class KTRDR_EXPORT BarProvider {
 public:
@@ -19,6 +30,10 @@ public:
     /// Errors: `no_data` when nothing is stored, naming how to load it.
     [[nodiscard]] virtual Result<BarsPtr> bars(const std::string& symbol, const Timeframe& timeframe, TimeRange range,
                                                const CancellationToken& token) = 0;
+    /// Where the basis of its prices breaks inside `range`, as far as anybody knows; called after `bars`, and blocking.
+    [[nodiscard]] virtual Result<std::vector<BarBreak>> breaks(const std::string&, const Timeframe&, TimeRange) {
+        return std::vector<BarBreak>{};
+    }
 };
 
 }  // namespace ktrdr

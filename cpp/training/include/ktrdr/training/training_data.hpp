@@ -39,6 +39,8 @@ struct TrainingData {
     std::vector<std::string> feature_names{};
     TrainingRows rows{};
     std::vector<SymbolSummary> symbols{};
+    /// In the bars that it was made of.
+    std::vector<BarBreak> breaks{};
 };
 
 /// Hears which stage (an index of `preparation_stages`) of which symbol begins.
