@@ -18,7 +18,7 @@ namespace {
 
 /// What a disk writes whole, or not at all.
 constexpr std::size_t sector = 512;
-constexpr TimeRange all_time{UtcTime::min(), UtcTime::max()};
+constexpr TimeRange the_whole{UtcTime::min(), UtcTime::max()};
 
 std::string bytes_of(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);
@@ -39,7 +39,7 @@ protected:
             const std::uintmax_t log = std::filesystem::file_size(log_path_);
             EXPECT_TRUE(log_after_.empty() || log > log_after_.back()) << "the log began anew";
             log_after_.push_back(log);
-            states_.push_back(store->read(key_, all_time).value());
+            states_.push_back(store->read(key_, the_whole).value());
         }
         // Before the last connection goes, and puts the log into the file.
         file_ = bytes_of(file_path_);
@@ -75,7 +75,7 @@ protected:
             ASSERT_TRUE(store) << store.error().message;
             const BarCheck check = (*store)->verify().value();
             EXPECT_TRUE(check.damage.empty()) << check.damage.front().what;
-            EXPECT_EQ((*store)->read(key_, all_time).value(), count == 0 ? Bars{} : states_[count - 1]);
+            EXPECT_EQ((*store)->read(key_, the_whole).value(), count == 0 ? Bars{} : states_[count - 1]);
             EXPECT_EQ(check.ledger_entries, (*store)->facts(key_)->ledger.size());
             // And it is written to as any other.
             ASSERT_TRUE((*store)->commit_segment(key_, {at("2023-01-01"), at("2023-02-01")}, {}, AskOutcome::empty,

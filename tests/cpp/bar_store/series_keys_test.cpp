@@ -25,8 +25,8 @@ Bars some_bars(double price) {
     return bars;
 }
 
-SeriesKey key_of(std::string symbol, std::string what_to_show = "TRADES", std::string asset_class = "",
-                 std::string exchange = "", std::string currency = "") {
+SeriesKey series_of(std::string symbol, std::string what_to_show = "TRADES", std::string asset_class = "",
+                    std::string exchange = "", std::string currency = "") {
     return {.provider = "IB",
             .symbol = std::move(symbol),
             .timeframe = Timeframe::parse("1d").value(),
@@ -52,7 +52,7 @@ protected:
             ASSERT_TRUE(Database::open(file(), {old}));
         }
         for (const char* const symbol : {"AAPL", "EURUSD", "OWN"}) {
-            test::write_first_chunks(file(), key_of(symbol), some_bars(10));
+            test::write_first_chunks(file(), series_of(symbol), some_bars(10));
         }
         SQLite::Database raw(file().string(), SQLite::OPEN_READWRITE);
         raw.exec("INSERT INTO ledger SELECT id, id, 1000, 2000, 'denied', 9 FROM series");
@@ -81,8 +81,8 @@ TEST_P(OldFile, KeepsItsSeriesAndAllThatBelongsToThem) {
     BarStore& store = **opened;
     const bool named = GetParam() > 1;
     const std::vector<SeriesKey> keys{
-        named ? key_of("AAPL", "TRADES", "stock", "NASDAQ", "USD") : key_of("AAPL"),
-        named ? key_of("EURUSD", "MIDPOINT", "forex", "IDEALPRO", "USD") : key_of("EURUSD"), key_of("OWN")};
+        named ? series_of("AAPL", "TRADES", "stock", "NASDAQ", "USD") : series_of("AAPL"),
+        named ? series_of("EURUSD", "MIDPOINT", "forex", "IDEALPRO", "USD") : series_of("EURUSD"), series_of("OWN")};
     std::vector<SeriesKey> listed;
     for (const StoredSeries& one : store.list().value()) {
         listed.push_back(one.key);
@@ -113,14 +113,14 @@ INSTANTIATE_TEST_SUITE_P(OfEachEarlierVersion, OldFile, testing::Values(1, 2, 3,
 
 TEST_F(SeriesKeysTest, AreSeriesOfTheirOwnWhateverPartDiffers) {
     const auto store = BarStore::open(file()).value();
-    std::vector<SeriesKey> keys{key_of("EUR"),
-                                key_of("EUR", "BID"),
-                                key_of("EUR", "ADJUSTED_LAST"),
-                                key_of("EUR", "TRADES", "forex"),
-                                key_of("EUR", "TRADES", "stock"),
-                                key_of("EUR", "TRADES", "stock", "LSE"),
-                                key_of("EUR", "TRADES", "stock", "LSE", "GBP")};
-    keys.push_back(key_of("EUR"));
+    std::vector<SeriesKey> keys{series_of("EUR"),
+                                series_of("EUR", "BID"),
+                                series_of("EUR", "ADJUSTED_LAST"),
+                                series_of("EUR", "TRADES", "forex"),
+                                series_of("EUR", "TRADES", "stock"),
+                                series_of("EUR", "TRADES", "stock", "LSE"),
+                                series_of("EUR", "TRADES", "stock", "LSE", "GBP")};
+    keys.push_back(series_of("EUR"));
     keys.back().session = "extended";
     double price = 10;
     for (const SeriesKey& key : keys) {
@@ -144,8 +144,8 @@ TEST_F(SeriesKeysTest, AreSeriesOfTheirOwnWhateverPartDiffers) {
 
 TEST_F(SeriesKeysTest, AreCompletedByARenameThatKeepsAll) {
     const auto store = BarStore::open(file()).value();
-    const SeriesKey before = key_of("EURUSD");
-    const SeriesKey after = key_of("EURUSD", "MIDPOINT", "forex", "IDEALPRO", "USD");
+    const SeriesKey before = series_of("EURUSD");
+    const SeriesKey after = series_of("EURUSD", "MIDPOINT", "forex", "IDEALPRO", "USD");
     ASSERT_TRUE(store->rename(before, after)) << "nothing is stored, so nothing is done";
     ASSERT_TRUE(store->commit_segment(before, range("2024-01-01", "2024-02-01"), some_bars(10), AskOutcome::bars,
                                       at("2024-06-01")));
@@ -165,17 +165,17 @@ TEST_F(SeriesKeysTest, HaveTheContractThatTheirProviderToldOf) {
     const auto store = BarStore::open(file()).value();
     const Contract forex{"forex", "IDEALPRO", "USD"};
     const Contract stock{"stock", "NYSE", "USD"};
-    ASSERT_TRUE(store->remember_symbol(key_of("EUR"), at("2024-06-01"), {}));
-    ASSERT_TRUE(store->remember_symbol(key_of("EUR"), at("2024-06-02"), forex));
-    EXPECT_THAT(store->known("IB", "EUR", key_of("EUR").timeframe)->contracts, ElementsAre(forex));
-    EXPECT_EQ(store->facts(key_of("EUR"))->contract, forex);
-    ASSERT_TRUE(store->remember_symbol(key_of("EUR"), at("2024-06-03"), stock));
-    EXPECT_EQ(store->facts(key_of("EUR", "MIDPOINT", "forex"))->contract, forex);
-    EXPECT_EQ(store->facts(key_of("EUR", "MIDPOINT", "forex"))->symbol_checked_at, at("2024-06-02"));
-    EXPECT_EQ(store->facts(key_of("EUR", "TRADES", "stock"))->contract, stock);
-    EXPECT_EQ(store->facts(key_of("EUR", "TRADES", "etf"))->contract, stock) << "a fund is traded as a stock";
-    EXPECT_FALSE(store->facts(key_of("EUR"))->symbol_checked_at) << "which of the two is not known";
-    EXPECT_FALSE(store->facts(key_of("EUR", "TRADES", "crypto"))->symbol_checked_at);
+    ASSERT_TRUE(store->remember_symbol(series_of("EUR"), at("2024-06-01"), {}));
+    ASSERT_TRUE(store->remember_symbol(series_of("EUR"), at("2024-06-02"), forex));
+    EXPECT_THAT(store->known("IB", "EUR", series_of("EUR").timeframe)->contracts, ElementsAre(forex));
+    EXPECT_EQ(store->facts(series_of("EUR"))->contract, forex);
+    ASSERT_TRUE(store->remember_symbol(series_of("EUR"), at("2024-06-03"), stock));
+    EXPECT_EQ(store->facts(series_of("EUR", "MIDPOINT", "forex"))->contract, forex);
+    EXPECT_EQ(store->facts(series_of("EUR", "MIDPOINT", "forex"))->symbol_checked_at, at("2024-06-02"));
+    EXPECT_EQ(store->facts(series_of("EUR", "TRADES", "stock"))->contract, stock);
+    EXPECT_EQ(store->facts(series_of("EUR", "TRADES", "etf"))->contract, stock) << "a fund is traded as a stock";
+    EXPECT_FALSE(store->facts(series_of("EUR"))->symbol_checked_at) << "which of the two is not known";
+    EXPECT_FALSE(store->facts(series_of("EUR", "TRADES", "crypto"))->symbol_checked_at);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 namespace ktrdr {
 namespace {
 
-constexpr TimeRange ever{UtcTime::min(), UtcTime::max()};
+constexpr TimeRange any_time{UtcTime::min(), UtcTime::max()};
 
 Bars fives(TimeRange within, double price) {
     Bars bars;
@@ -40,7 +40,7 @@ protected:
     void expect_sound() {
         const BarCheck check = store_->verify().value();
         EXPECT_TRUE(check.damage.empty()) << check.damage.front().what;
-        EXPECT_EQ(store_->read(key_, ever).value(), fives(year_, 2));
+        EXPECT_EQ(store_->read(key_, any_time).value(), fives(year_, 2));
     }
 
     test::TemporaryFolder folder_{test::memory()};

@@ -121,7 +121,8 @@ TEST_F(SharedLoadsTest, AskForASegmentThemselvesWhenTheOtherCouldNotGetIt) {
     EXPECT_EQ(refused, 2);
     EXPECT_EQ(stored(), daily_bars(decade_));
     const auto warnings = [](const Load& load) { return load.operation->record().warnings.size(); };
-    EXPECT_EQ(warnings(*one) + warnings(*other), 1U);
+    // Who was refused may have asked again itself.
+    EXPECT_LE(warnings(*one) + warnings(*other), 1U);
 }
 
 }  // namespace

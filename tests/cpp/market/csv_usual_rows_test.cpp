@@ -21,7 +21,7 @@ struct Read {
     std::vector<std::size_t> lines{};
 };
 
-Read read(std::string_view text, std::size_t piece, CsvLimits limits = {}) {
+Read read_rows(std::string_view text, std::size_t piece, CsvLimits limits = {}) {
     CsvReader reader("a.csv", limits);
     reader.expect(text.size());
     for (std::size_t first = 0; first < text.size(); first += piece) {
@@ -44,9 +44,9 @@ bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 void expect_as_by_lines(const std::string& text, CsvLimits limits = {}) {
-    const Read lines = read(text, 1, limits);
+    const Read lines = read_rows(text, 1, limits);
     for (const std::size_t piece : {text.size() + 1, std::size_t{7}, std::size_t{100}}) {
-        const Read usual = read(text, piece, limits);
+        const Read usual = read_rows(text, piece, limits);
         ASSERT_EQ(usual.bars.has_value(), lines.bars.has_value())
             << text << "\n"
             << (usual.bars ? lines.bars.error().message : usual.bars.error().message);
@@ -100,7 +100,7 @@ std::string any_file(std::mt19937_64& random, bool odd) {
         text.append(i == 0 ? "" : separator).append(head[i]);
     }
     text += ending;
-    UtcTime time = at("2024-01-02T09:30");
+    UtcTime time = ktrdr::at("2024-01-02T09:30");
     const std::size_t rows = random() % 12;
     for (std::size_t row = 0; row < rows; ++row, time += std::chrono::minutes{random() % 2000}) {
         for (std::size_t i = 0; i < columns; ++i) {
