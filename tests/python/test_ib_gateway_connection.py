@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ib_bars import walk
+from ib_quick import QUICK, left_alone, quick
 from ktrdr_core import DataManager, errors
 from ktrdr_core.data import GatewayOptions, SourceCalls
 from ktrdr_core.testing import Fault, IbGatewaySimulator
 from soak import count
-from test_ib_gateway_faults import QUICK, quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +35,8 @@ _TIMEFRAME = "1m" if count(0, 1) else "5m"
 
 @pytest.fixture
 def gateway() -> Iterator[IbGatewaySimulator]:
-    with IbGatewaySimulator({("AAPL", "1 min"): _BARS}) as one:
+    with left_alone(_BARS) as one:
         yield one
-        one.wait_until(lambda each: each.connections == 0, 5)
-        assert one.most_at_once <= 1
-        assert one.client_ids == []
 
 
 def known(source: IbGatewaySource) -> None:

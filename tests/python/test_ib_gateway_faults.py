@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ib_bars import walk
+from ib_quick import left_alone, quick
 from ktrdr_core import DataManager, errors
 from ktrdr_core.data import GatewayOptions, IbGatewaySource
 from ktrdr_core.data.ib_gateway.codes import Counted, Kind, Line
@@ -23,33 +23,12 @@ if TYPE_CHECKING:
 pytest.importorskip("ib_async")
 
 _BARS = walk("2024-03-11", "2024-03-16")
-#: The limits of a connection, thirty times shorter; the order between them is kept.
-QUICK = GatewayOptions(
-    connect_within=0.6,
-    probe_after=0.3,
-    dead_after=0.6,
-    first_pause=0.02,
-    longest_pause=0.1,
-    patience=5.0,
-)
-
-
-@contextmanager
-def quick(gateway: IbGatewaySimulator, **changes: Any) -> Iterator[IbGatewaySource]:
-    """Give a source whose limits are short."""
-    named = {"options": QUICK, "answer_limit": 1.5, "pacing_pause": 0.02, "env": {}, **changes}
-    with IbGatewaySource(port=gateway.port, **named) as source:
-        yield source
 
 
 @pytest.fixture
 def gateway() -> Iterator[IbGatewaySimulator]:
-    with IbGatewaySimulator({("AAPL", "1 min"): _BARS}) as one:
+    with left_alone(_BARS) as one:
         yield one
-        one.wait_until(lambda each: each.connections == 0, 5)
-        # Never a second connection, and no client id that is kept.
-        assert one.most_at_once <= 1
-        assert one.client_ids == []
 
 
 def load(source: IbGatewaySource, folder: Path) -> Any:

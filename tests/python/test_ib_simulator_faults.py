@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ib_bars import walk
+from ib_raw import Raw, frame, with_raw
 from ktrdr_core.testing import Fault, IbGatewaySimulator, PacingRules
 from ktrdr_core.testing.ib_gateway.faults import KINDS
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _MINUTES = walk("2024-03-14T13:30", "2024-03-14T20:00")
 _SECONDS = walk("2024-03-14T13:30", "2024-03-14T13:40", 1)
-_NOON = "20240314-16:00:00"
 
 
 class Clock:
@@ -41,81 +40,6 @@ def gateway(clock: Clock) -> Iterator[IbGatewaySimulator]:
     series: dict[Any, Any] = {("AAPL", "1 min"): _MINUTES, ("FAST", "1 secs"): _SECONDS}
     with IbGatewaySimulator(series, clock=clock) as one:
         yield one
-
-
-class Raw:
-    """The least of a client: frames as lists of fields."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self._writer = reader, writer
-        #: The sizes of what came at once.
-        self.pieces: list[int] = []
-
-    @classmethod
-    async def connect(cls, gateway: IbGatewaySimulator, client_id: int = 1) -> Raw:
-        raw = cls(*await asyncio.open_connection(gateway.host, gateway.port))
-        raw._writer.write(b"API\0" + _frame(b"v157..178"))
-        assert len(await raw.next()) == 2
-        raw.send(71, 2, client_id, "")
-        while (await raw.next())[:4] != ["4", "2", "-1", "2158"]:
-            pass
-        return raw
-
-    def send(self, *fields: object) -> None:
-        self._writer.write(_frame("".join(f"{each}\0" for each in fields).encode()))
-
-    def bars(self, number: int, **other: Any) -> None:
-        asked = {"symbol": "AAPL", "size": "1 hour", "duration": "1 D", "end": _NOON, **other}
-        contract = (0, asked["symbol"], "STK", "", 0.0, "", "", "SMART", "", "USD", "", "")
-        show = other.get("show", "TRADES")
-        self.send(
-            20,
-            number,
-            *contract,
-            0,
-            asked["end"],
-            asked["size"],
-            asked["duration"],
-            1,
-            show,
-            2,
-            0,
-            "",
-        )
-
-    async def next(self) -> list[str]:
-        """Give the next message; raise where the connection ends."""
-        (length,) = struct.unpack(">I", await self.reader.readexactly(4))
-        assert length < 1 << 24, "a frame that nobody may take"
-        payload = await self.reader.readexactly(length)
-        return payload.decode(errors="replace").split("\0")[:-1]
-
-    async def silent(self) -> bool:
-        """Whether nothing comes for a while."""
-        try:
-            await asyncio.wait_for(self.reader.readexactly(1), 0.1)
-        except TimeoutError:
-            return True
-        return False
-
-    async def close(self) -> None:
-        self._writer.close()
-        await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
-
-
-def _frame(payload: bytes) -> bytes:
-    return struct.pack(">I", len(payload)) + payload
-
-
-def with_raw(gateway: IbGatewaySimulator, work: Any) -> Any:
-    async def main() -> Any:
-        raw = await Raw.connect(gateway)
-        try:
-            return await asyncio.wait_for(work(raw), 20)
-        finally:
-            await raw.close()
-
-    return asyncio.run(main())
 
 
 def _stamps(answer: list[str]) -> list[int]:
@@ -290,7 +214,7 @@ def test_the_greeting_names_the_zone_as_the_machine_does(clock: Clock) -> None:
 
         async def main() -> list[str]:
             raw = Raw(*await asyncio.open_connection(gateway.host, gateway.port))
-            raw._writer.write(b"API\0" + _frame(b"v157..178 +PACEAPI"))
+            raw.greet(b"v157..178 +PACEAPI")
             greeting = await raw.next()
             await raw.close()
             return greeting
@@ -362,7 +286,7 @@ def test_a_client_id_stays_taken_for_a_while(clock: Clock) -> None:
             await (await Raw.connect(gateway)).close()
             await asyncio.to_thread(gateway.wait_until, lambda one: one.connections == 0)
             raw = Raw(*await asyncio.open_connection(gateway.host, gateway.port))
-            raw._writer.write(b"API\0" + _frame(b"v157..178"))
+            raw.greet(b"v157..178")
             await raw.next()
             raw.send(71, 2, 1, "")
             assert (await raw.next())[3] == "326"
@@ -465,7 +389,7 @@ def test_what_no_client_sends_is_told_and_ends_its_connection_alone(
         for data in (
             b"GET / HTTP/1.1\r\n\r\n",
             b"API\0\x7f\xff\xff\xff",
-            b"API\0" + _frame(b"v1..2"),
+            b"API\0" + frame(b"v1..2"),
         ):
             reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
             writer.write(data)

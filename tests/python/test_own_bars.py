@@ -18,7 +18,6 @@ from hypothesis import given, settings
 
 from ktrdr_core import CancellationToken, DataManager, errors
 from ktrdr_core.data import Series, Stored
-from ktrdr_core.testing import FakeSource
 from own_bars import FRAMES, NUMBERS, bytes_of, columns, sound_columns, stored
 from soak import count
 
@@ -422,33 +421,6 @@ def test_a_with_block_that_fails_and_close_let_it_be_whole_or_not_at_all(tmp_pat
         kept = {one.symbol: one.bars for one in data.series()}
     done = {"FAIL": failed, "CLOSE": closed}
     assert kept == {name: 300_000 for name, one in done.items() if one.status == "completed"}
-
-
-# ---- beside loads
-
-
-def test_a_full_load_asks_for_no_more_than_what_own_bars_leave_open(tmp_path: Path) -> None:
-    source = FakeSource({("ACME", "1d"): {**columns(60), "time": columns(60)["timestamp"]}})
-    own = columns(3, "2024-01-10")
-    own["close"] = own["high"]
-    with DataManager(tmp_path, source=source, env={}) as data:
-        data.store("ACME", "1d", own).result(30)
-        bars = data.load_data("ACME", "1d", "2024-01-01", "2024-02-29", mode="full").result(30)
-        # The three days between are cheaper asked for again than a second request.
-        assert source.fetches == 1
-        assert len(bars) == 60
-        assert (bars["2024-01-10":"2024-01-12"].close == own["close"]).all()
-        data.load_data("ACME", "1d", "2024-01-01", "2024-02-29", mode="full").result(30)
-        assert source.fetches == 1
-
-
-def test_a_gap_of_more_than_a_week_is_asked_for(tmp_path: Path) -> None:
-    source = FakeSource({("ACME", "1d"): {**columns(60), "time": columns(60)["timestamp"]}})
-    own = {name: column[[0, 1, 20, 21]] for name, column in columns(22).items()}
-    with DataManager(tmp_path, source=source, env={}) as data:
-        data.store("ACME", "1d", own).result(30)
-        bars = data.load_data("ACME", "1d", "2024-01-01", "2024-01-22", mode="full").result(30)
-        assert len(bars) == 22
 
 
 # ---- files

@@ -13,11 +13,12 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..._extras import require
 from ...errors import ConfigurationError, KtrdrError
 from ...guard import RequestRules
+from ..command import CommandParser
 from .replay import sampledata
 
 if TYPE_CHECKING:
@@ -120,15 +121,8 @@ def _of_class(path: str) -> BarSource:
     return made
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong as every command of ours does."""
-        self.print_usage(sys.stderr)
-        self.exit(2, f"error: {message}\n")
-
-
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog=prog,
         description="An IB host service over recorded bars, a folder of CSV files, a running TWS or IB Gateway, or a source "
         "of yours.",

@@ -8,9 +8,9 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
 from ...errors import KtrdrError
+from ...hosts.command import CommandParser
 from .messages import NEWEST
 from .pacing import PacingRules
 from .samples import made_up, of_folder
@@ -64,15 +64,8 @@ def _wait(until_stdin_closes: bool) -> None:
     ended.wait()
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong as every command of ours does."""
-        self.print_usage(sys.stderr)
-        self.exit(2, f"error: {message}\n")
-
-
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog=prog,
         description="A gateway of Interactive Brokers that is none: it speaks the protocol of TWS and IB Gateway, "
         "from bars of CSV files or made-up ones.",
