@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -159,7 +160,7 @@ def test_a_reader_that_has_left_costs_the_words_and_not_the_work(
 
 def test_a_reader_that_wants_one_line_of_many_is_no_error(stored: Path) -> None:
     show = [*COMMAND, "data", "show", "AAPL", "1d", "--limit", "0", "--data-dir", str(stored)]
-    script = f"{' '.join(show)} | head -1; echo ${{PIPESTATUS[0]}}"
+    script = f"{shlex.join(map(str, show))} | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, timeout=LIMIT, check=False
     )

@@ -110,7 +110,7 @@ def refused_by_mypy(folder: Path, *files: Path) -> list[tuple[str, int, str]]:
         check=False,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr
-    found = re.findall(r"^(\S+\.py):(\d+): error: (.*)$", done.stdout, re.MULTILINE)
+    found = re.findall(r"^(.+?\.py):(\d+): error: (.*)$", done.stdout, re.MULTILINE)
     return [(Path(name).name, int(line), words) for name, line, words in found]
 
 
