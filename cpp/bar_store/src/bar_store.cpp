@@ -187,7 +187,7 @@ Result<CommittedSegment> BarStore::commit_segment(const SeriesKey& key, const Se
             } else if (entry.outcome == AskOutcome::silent && was_silent(connection, series, entry.range, load_began)) {
                 entry.outcome = AskOutcome::empty;
             }
-            if (entry.outcome == AskOutcome::unconfirmed || entry.outcome == AskOutcome::silent) {
+            if (did_not_come(entry.outcome)) {
                 committed.unconfirmed.push_back(entry.range);
             }
             add_to_ledger(connection, series, entry);

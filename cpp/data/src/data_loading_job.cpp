@@ -364,7 +364,7 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
             fmt::format("the clock of {} is {:.0f} s {} this machine's: which bars are closed is told by this one, so "
                         "set the one that is wrong",
                         task_.key.provider, std::chrono::duration<double>(apart).count(),
-                        loaded.clocks_apart > apart * 0 ? "ahead of" : "behind"));
+                        loaded.clocks_apart.count() > 0 ? "ahead of" : "behind"));
     }
     if (loaded.stamped_inside) {
         warn(

@@ -93,7 +93,7 @@ std::vector<std::string> missing_of(const LoadedSeries& series, const QualityRep
     SeriesFacts answered = series.facts;
     for (LedgerEntry& entry : answered.ledger) {
         // Nights and weekends are so without a calendar: nobody knows whether anything should be there.
-        entry.outcome = entry.outcome == AskOutcome::unconfirmed ? AskOutcome::empty : entry.outcome;
+        entry.outcome = did_not_come(entry.outcome) ? AskOutcome::empty : entry.outcome;
     }
     for (const TimeRange& range : missing_ranges(range_to_check(series), answered, series.grid, series.now)) {
         missing.push_back(fmt::format("{} to {}", format_short(range.start), format_short(range.end)));

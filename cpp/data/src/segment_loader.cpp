@@ -88,8 +88,7 @@ asio::awaitable<void> SegmentLoader::load(std::vector<TimeRange> missing) {
 std::shared_ptr<SegmentLoader::Round> SegmentLoader::round_of(std::vector<TimeRange> missing) const {
     const auto doubted = [this](TimeRange range) {
         return std::any_of(means_.known.ledger.begin(), means_.known.ledger.end(), [range](const LedgerEntry& entry) {
-            const bool did_not_come = entry.outcome == AskOutcome::unconfirmed || entry.outcome == AskOutcome::silent;
-            return did_not_come && entry.range.start < range.end && range.start < entry.range.end;
+            return did_not_come(entry.outcome) && entry.range.start < range.end && range.start < entry.range.end;
         });
     };
     const RequestPlanner::Order order{

@@ -171,6 +171,17 @@ TEST_F(LoadChecksTest, FailAStrictLoadOfWhatWasNeverAskedForWithoutACalendarToo)
     EXPECT_GT(bars_of(asked("2024-03-01", "2024-04-30", "local", {})).size(), 31U);
 }
 
+TEST_F(LoadChecksTest, TakeWhatASourceIsSilentOfForNoHoleWithoutACalendar) {
+    source_->contract = {};
+    source_->bars = [](TimeRange range) { return daily_bars(range).slice({UtcTime::min(), at("2024-03-10")}); };
+    // It is silent of the rest of March, which the next load is to confirm.
+    for (const char* const mode : {"full", "local", "full", "local"}) {
+        const auto operation = load(strict_, mode);
+        EXPECT_EQ(operation->status(), OperationStatus::completed) << mode;
+    }
+    EXPECT_EQ(bars_of(load(validate_, "local")).size(), 68U);
+}
+
 TEST_F(LoadChecksTest, FailAStrictReadOfNothing) {
     const auto nothing = load(strict_, "local");
     ASSERT_EQ(nothing->status(), OperationStatus::failed);

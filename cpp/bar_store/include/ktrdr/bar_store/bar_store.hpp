@@ -56,6 +56,10 @@ enum class AskOutcome {
 };
 
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(AskOutcome outcome) noexcept;
+/// Asked for, and neither there nor confirmed to be nowhere.
+[[nodiscard]] constexpr bool did_not_come(AskOutcome outcome) noexcept {
+    return outcome == AskOutcome::unconfirmed || outcome == AskOutcome::silent;
+}
 
 /// What the ledger says of a range. Of one answer there may be several: of what it proves, and of what it does not.
 struct LedgerEntry {
