@@ -3,7 +3,7 @@
 
 #include <ktrdr/calendar/bar_grid.hpp>
 
-#include "fuzz.hpp"
+#include "sessions.hpp"
 
 namespace ktrdr::fuzz {
 namespace {
@@ -31,16 +31,7 @@ void check(const SessionCalendar& changed, const SessionCalendar& before) {
     require(changed.first_date() == before.first_date() && changed.last_date() == before.last_date(),
             "the dates are the calendar's own");
     require(changed.sessions().size() <= before.sessions().size() + 91, "a date has one session");
-    const Session* last = nullptr;
-    for (const Session& session : changed.sessions()) {
-        require(changed.first_date() <= session.date && session.date <= changed.last_date(), "a date is in range");
-        require(session.open() < session.close(), "a session opens before it closes");
-        require(session.pause.empty() || (session.open() < session.pause.start && session.pause.end < session.close()),
-                "a break is inside");
-        require(last == nullptr || (last->date < session.date && last->close() <= session.open()),
-                "sessions are in order and apart");
-        last = &session;
-    }
+    check_sessions(changed);
 }
 
 }  // namespace

@@ -87,12 +87,8 @@ void judge_basis(const AskedHole& hole, const Seam& before, const Seam& behind, 
 /// seen whether a session begins with the last one.
 SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
     const Bars& bars = answer.bars;
-    const auto row_of = [&bars](UtcTime time) {
-        return static_cast<std::size_t>(
-            std::lower_bound(bars.time.begin(), bars.time.end(), time.time_since_epoch().count()) - bars.time.begin());
-    };
-    const std::size_t first = row_of(hole.start);
-    const std::size_t last = row_of(hole.end);
+    const std::size_t first = bars.row_from(hole.start);
+    const std::size_t last = bars.row_from(hole.end);
     SourceAnswer near(bars.rows(first - std::min<std::size_t>(first, 2), std::min(last + 1, bars.size())));
     near.partial = answer.partial;
     std::copy_if(answer.dropped.begin(), answer.dropped.end(), std::back_inserter(near.dropped),
@@ -100,15 +96,13 @@ SourceAnswer around(const SourceAnswer& answer, TimeRange hole) {
     return near;
 }
 
-bool has_bar_in(const Bars& bars, TimeRange range) {
-    const auto first = std::lower_bound(bars.time.begin(), bars.time.end(), range.start.time_since_epoch().count());
-    return first != bars.time.end() && *first < range.end.time_since_epoch().count();
-}
-
 /// Whether what did not come of a hole may have been cut off, by what else of the request came. Holes of which nothing
 /// came, with nothing stored between them, are one.
 bool may_be_cut_off(const AskedSegment& asked, std::size_t hole, const Bars& came) {
-    const auto empty = [&](std::size_t i) { return !has_bar_in(came, asked.holes[i].range); };
+    const auto empty = [&](std::size_t i) {
+        const TimeRange range = asked.holes[i].range;
+        return came.row_from(range.start) == came.row_from(range.end);
+    };
     std::size_t first = hole;
     while (first > 0 && asked.holes[first].before.empty() && empty(first - 1)) {
         --first;

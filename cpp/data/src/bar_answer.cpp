@@ -80,15 +80,6 @@ SourceAnswer cut(AnswerRows rows, const BarsWanted& wanted) {
     return answer;
 }
 
-/// The rows of `bars` that start inside `range`.
-std::pair<std::size_t, std::size_t> rows_in(const Bars& bars, TimeRange range) {
-    const auto at = [&bars](UtcTime time) {
-        const auto found = std::lower_bound(bars.time.begin(), bars.time.end(), time.time_since_epoch().count());
-        return static_cast<std::size_t>(found - bars.time.begin());
-    };
-    return {at(range.start), at(range.end)};
-}
-
 }  // namespace
 
 std::string no_price(std::string_view field) {
@@ -166,12 +157,15 @@ Result<SourceAnswer> answer_of(Bars bars, std::string partial, const BarsWanted&
     if (bars.empty()) {
         return answer;
     }
-    const auto [first, behind] = rows_in(bars, range_of(wanted));
+    const TimeRange all = range_of(wanted);
+    const std::size_t first = bars.row_from(all.start);
+    const std::size_t behind = bars.row_from(all.end);
     const auto checked = check_range(bars.start_of(0), bars.start_of(bars.size() - 1), first < behind, wanted, asked);
     if (!checked) {
         return checked.error();
     }
-    auto [begin, end] = rows_in(bars, wanted.segment);
+    std::size_t begin = bars.row_from(wanted.segment.start);
+    std::size_t end = bars.row_from(wanted.segment.end);
     // Stamps rise, so those that are not closed are the last.
     while (end > begin && !wanted.grid.is_closed(bars.start_of(end - 1), wanted.now)) {
         --end;

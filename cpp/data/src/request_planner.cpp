@@ -23,10 +23,7 @@ UtcTime later(UtcTime time, nanoseconds by) {
 }
 
 std::size_t rows_between(const Bars& bars, UtcTime from, UtcTime to) {
-    const auto row_of = [&bars](UtcTime time) {
-        return std::lower_bound(bars.time.begin(), bars.time.end(), time.time_since_epoch().count());
-    };
-    return from < to ? static_cast<std::size_t>(row_of(to) - row_of(from)) : 0;
+    return from < to ? bars.row_from(to) - bars.row_from(from) : 0;
 }
 
 Bars last_of(const Bars& bars) {

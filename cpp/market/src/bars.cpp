@@ -10,11 +10,6 @@
 namespace ktrdr {
 namespace {
 
-std::size_t first_at_or_after(const std::vector<std::int64_t>& stamps, UtcTime time) {
-    const auto found = std::lower_bound(stamps.begin(), stamps.end(), time.time_since_epoch().count());
-    return static_cast<std::size_t>(found - stamps.begin());
-}
-
 void append_row(Bars& out, const Bars& from, std::size_t row) {
     out.push_back(from.time[row], from.open[row], from.high[row], from.low[row], from.close[row], from.volume[row]);
 }
@@ -37,9 +32,14 @@ void Bars::push_back(std::int64_t stamp, double o, double h, double l, double c,
     volume.push_back(v);
 }
 
+std::size_t Bars::row_from(UtcTime when) const {
+    const auto found = std::lower_bound(time.begin(), time.end(), when.time_since_epoch().count());
+    return static_cast<std::size_t>(found - time.begin());
+}
+
 Bars Bars::slice(TimeRange range) const {
-    const std::size_t first = first_at_or_after(time, range.start);
-    return rows(first, std::max(first, first_at_or_after(time, range.end)));
+    const std::size_t first = row_from(range.start);
+    return rows(first, std::max(first, row_from(range.end)));
 }
 
 Bars Bars::rows(std::size_t first, std::size_t last) const {

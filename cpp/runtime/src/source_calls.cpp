@@ -59,24 +59,28 @@ SourceCalls::Asked SourceCalls::asked(SeriesRequest series, const CancellationTo
     return {std::move(series.symbol), *timeframe, {.token = runtime_.make_token(parent), .kind = kind}};
 }
 
-CancellationToken SourceCalls::validate_symbol(SeriesRequest series, const CancellationToken& parent,
-                                               std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+template <class Work>
+CancellationToken SourceCalls::ask(SeriesRequest series, const CancellationToken& parent,
+                                   std::shared_ptr<Mailbox> mailbox, std::uint64_t key, Work work) {
     Asked one = asked(std::move(series), parent);
     CancellationToken token = one.call.token;
-    reply_with(source_, {runtime_, std::move(mailbox), key}, [one = std::move(one)](BarSource& source) mutable {
-        return contract_of(&source, std::move(one.symbol), one.timeframe, std::move(one.call));
-    });
+    reply_with(source_, {runtime_, std::move(mailbox), key},
+               [one = std::move(one), work](BarSource& source) mutable { return work(&source, std::move(one)); });
     return token;
+}
+
+CancellationToken SourceCalls::validate_symbol(SeriesRequest series, const CancellationToken& parent,
+                                               std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+    return ask(std::move(series), parent, std::move(mailbox), key, [](BarSource* source, Asked one) {
+        return contract_of(source, std::move(one.symbol), one.timeframe, std::move(one.call));
+    });
 }
 
 CancellationToken SourceCalls::first_timestamp(SeriesRequest series, const CancellationToken& parent,
                                                std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-    Asked one = asked(std::move(series), parent);
-    CancellationToken token = one.call.token;
-    reply_with(source_, {runtime_, std::move(mailbox), key}, [one = std::move(one)](BarSource& source) mutable {
-        return first_of(&source, std::move(one.symbol), one.timeframe, std::move(one.call));
+    return ask(std::move(series), parent, std::move(mailbox), key, [](BarSource* source, Asked one) {
+        return first_of(source, std::move(one.symbol), one.timeframe, std::move(one.call));
     });
-    return token;
 }
 
 CancellationToken SourceCalls::fetch(SeriesRequest series, TimeRange range, const CancellationToken& parent,
@@ -87,12 +91,9 @@ CancellationToken SourceCalls::fetch(SeriesRequest series, TimeRange range, cons
                  fmt::format("start {} is not before end {}", format_time(range.start), format_time(range.end)),
                  {{"field", "start"}}));
     }
-    Asked one = asked(std::move(series), parent);
-    CancellationToken token = one.call.token;
-    reply_with(source_, {runtime_, std::move(mailbox), key}, [one = std::move(one), range](BarSource& source) mutable {
-        return bars_of(&source, std::move(one.symbol), one.timeframe, range, std::move(one.call));
+    return ask(std::move(series), parent, std::move(mailbox), key, [range](BarSource* source, Asked one) {
+        return bars_of(source, std::move(one.symbol), one.timeframe, range, std::move(one.call));
     });
-    return token;
 }
 
 }  // namespace ktrdr

@@ -1,17 +1,15 @@
 // A load's process is killed, at any moment: what it had stored is there once, and the next load asks for the rest.
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <random>
 #include <sstream>
 
 #include <data/loading_fixture.hpp>
 
+#include "killed_child.hpp"
 #include "soak.hpp"
 
 namespace ktrdr {
@@ -83,48 +81,13 @@ LastWords words_of(const std::string& text) {
     return words;
 }
 
-/// When a process is killed: so long after it asked for so many segments.
-struct Moment {
-    std::ptrdiff_t asked{0};
-    std::chrono::microseconds later{};
-};
-
 /// Run the load in a process of its own, kill it at that moment (or when it has ended), and answer what it said.
-LastWords killed_at(const std::filesystem::path& file, std::size_t in_flight, Moment moment) {
-    int ends[2];
-    EXPECT_EQ(pipe(ends), 0);
-    const pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
+LastWords killed_at(const std::filesystem::path& file, std::size_t in_flight, test::KilledAt moment) {
+    return words_of(test::said_before_death(moment, [&](int fd) {
         // What it leaves in a folder of its own goes with the test's.
         setenv("TMPDIR", file.parent_path().c_str(), 1);
-        FiftySegments(file, in_flight).load_and_tell(ends[1]);
-    }
-    close(ends[1]);
-    std::string text;
-    const auto read_once = [&] {
-        char buffer[4096];
-        const auto count = read(ends[0], buffer, sizeof buffer);
-        text.append(buffer, count > 0 ? static_cast<std::size_t>(count) : 0);
-        return count > 0;
-    };
-    const auto over = [&text] { return text.ends_with("end\n"); };
-    while (std::count(text.begin(), text.end(), '\n') < moment.asked && !over() && read_once()) {
-    }
-    const auto until = std::chrono::steady_clock::now() + moment.later;
-    for (auto now = until - moment.later; now < until && !over(); now = std::chrono::steady_clock::now()) {
-        const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - now).count();
-        const timespec wait{static_cast<time_t>(left / 1'000'000'000), left % 1'000'000'000};
-        if (pollfd ready{ends[0], POLLIN, 0}; ppoll(&ready, 1, &wait, nullptr) > 0) {
-            read_once();
-        }
-    }
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
-    while (read_once()) {
-    }
-    close(ends[0]);
-    return words_of(text);
+        FiftySegments(file, in_flight).load_and_tell(fd);
+    }));
 }
 
 /// That the file is sound, and holds nothing but true bars, each once; and all those that were announced.
@@ -177,7 +140,7 @@ std::chrono::microseconds segment_time(std::size_t in_flight) {
 }
 
 /// From when its process begins to open the file until it has its last answer.
-Moment any_moment(std::mt19937& random, std::chrono::microseconds segment) {
+test::KilledAt any_moment(std::mt19937& random, std::chrono::microseconds segment) {
     const auto asked = static_cast<std::ptrdiff_t>(random() % (segment_count + 1));
     const auto most = static_cast<unsigned>(segment.count()) * (asked == 0 ? 10 : 2);
     return {asked, std::chrono::microseconds{random() % std::max(most, 1U)}};

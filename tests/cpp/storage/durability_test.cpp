@@ -1,8 +1,6 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <poll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include <random>
 #include <sstream>
 
+#include "killed_child.hpp"
 #include "soak.hpp"
 #include "store_world.hpp"
 #include "temporary_folder.hpp"
@@ -81,37 +80,11 @@ struct Announced {
 
 /// Start the operations, kill their process after a random while, and answer what it had announced.
 std::map<std::string, Announced> announced_before_death(const std::filesystem::path& file, std::mt19937& random) {
-    int ends[2];
-    EXPECT_EQ(pipe(ends), 0);
     const auto seed = static_cast<unsigned>(random());
-    const pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        run_operations(file, ends[1], seed);
-    }
-    close(ends[1]);
-    std::string text;
-    const auto read_once = [&] {
-        char buffer[4096];
-        const auto count = read(ends[0], buffer, sizeof buffer);
-        text.append(buffer, count > 0 ? static_cast<std::size_t>(count) : 0);
-        return count > 0;
-    };
     // Some die while they open the store, however long that takes here; most have announced much.
     const std::ptrdiff_t least = random() % 4 == 0 ? 0 : 10;
-    while (std::count(text.begin(), text.end(), '\n') < least && read_once()) {
-    }
-    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(random() % 30'000);
-    for (pollfd ready{ends[0], POLLIN, 0}; std::chrono::steady_clock::now() < until;) {
-        if (poll(&ready, 1, 1) > 0) {
-            read_once();
-        }
-    }
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
-    while (read_once()) {
-    }
-    close(ends[0]);
+    const std::string text = test::said_before_death({least, std::chrono::microseconds(random() % 30'000)},
+                                                     [&file, seed](int fd) { run_operations(file, fd, seed); });
     std::map<std::string, Announced> announced;
     std::istringstream lines(text);
     for (std::string id, status; lines >> id;) {

@@ -43,6 +43,8 @@ struct KTRDR_EXPORT Bars : Counted<Bars> {
     [[nodiscard]] UtcTime start_of(std::size_t bar) const { return UtcTime{std::chrono::nanoseconds{time[bar]}}; }
     void reserve(std::size_t count);
     void push_back(std::int64_t stamp, double o, double h, double l, double c, double v);
+    /// The first row that starts at `when` or later; `size()` where there is none.
+    [[nodiscard]] std::size_t row_from(UtcTime when) const;
     /// The bars that start inside `range`, copied.
     [[nodiscard]] Bars slice(TimeRange range) const;
     /// Rows `[first, last)`, copied.

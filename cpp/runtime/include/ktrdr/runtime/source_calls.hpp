@@ -52,6 +52,10 @@ private:
         SourceCall call;
     };
     [[nodiscard]] Asked asked(SeriesRequest series, const CancellationToken& parent);
+    /// Have `work(source, asked)`, a coroutine, answer.
+    template <class Work>
+    CancellationToken ask(SeriesRequest series, const CancellationToken& parent, std::shared_ptr<Mailbox> mailbox,
+                          std::uint64_t key, Work work);
 
     Runtime& runtime_;
     const std::shared_ptr<BarSource> source_;
