@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..._extras import require
 from ...errors import ConfigurationError, KtrdrError
 from ...guard import RequestRules
-from ..command import CommandParser
+from ..command import CommandParser, cannot_listen, refuse
 from .replay import sampledata
 
 if TYPE_CHECKING:
@@ -38,14 +38,12 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
         rules = RequestRules(allowed_hosts=[*options.allow_host, *_reached_by(options.host)])
         source, note = _source(options)
     except KtrdrError as error:
-        return _refuse(error.message)
+        return refuse(error.message)
     try:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
     except (OSError, OverflowError) as error:
-        return _refuse(
-            f"cannot listen on {options.host} port {options.port}: {error}; --port 0 takes a free one"
-        )
+        return refuse(cannot_listen(options.host, options.port, error))
     from ..serve import serve
     from ..traffic import Gate
     from .app import create_app
@@ -273,8 +271,3 @@ def _announce(line: str) -> None:
     # Who does not read it may reach the service all the same.
     with suppress(OSError):
         print(line, end="", flush=True)
-
-
-def _refuse(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 1

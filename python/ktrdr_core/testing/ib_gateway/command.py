@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...errors import KtrdrError
-from ...hosts.command import CommandParser
+from ...hosts.command import CommandParser, cannot_listen, refuse
 from .messages import NEWEST
 from .pacing import PacingRules
 from .samples import made_up, of_folder
@@ -35,13 +35,11 @@ def main(arguments: list[str] | None = None, prog: str = "ktrdr-core serve ib-si
             pacing=PacingRules(enforced=not options.no_pacing),
         )
     except KtrdrError as error:
-        return _refuse(error.message)
+        return refuse(error.message)
     except (OSError, OverflowError) as error:
-        return _refuse(
-            f"cannot listen on {options.host} port {options.port}: {error}; --port 0 takes a free one"
-        )
+        return refuse(cannot_listen(options.host, options.port, error))
     except ValueError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     with gateway:
         note = ", ".join(f"{symbol} {size}" for symbol, size in bars)
         with suppress(OSError):
@@ -120,8 +118,3 @@ def _days(text: str) -> int:
     if not 1 <= value <= 3660:
         raise argparse.ArgumentTypeError(f"must be 1 to 3660, not {text}")
     return value
-
-
-def _refuse(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 1
