@@ -24,6 +24,16 @@ class Said(NamedTuple):
     text: str
     status: int
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether make ended as Ctrl-C ends it.
+
+        A child that is dead before make hears of the same Ctrl-C, make waits for twice, and then says 2 for 130.
+        """
+        return self.status == 130 or (
+            self.status == 2 and "*** wait: No child processes" in self.text
+        )
+
 
 class Shell:
     """bash, interactive, in a folder.

@@ -99,15 +99,13 @@ print(json.dumps(said))
 @pytest.fixture
 def seen_by_all() -> Iterator[Path]:
     """A folder that is not pytest's own, into which nobody else may look."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    try:
+    # As people have it: the files beside a database go when the last who reads from it lets go, maybe at this moment.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
         yield folder
-    finally:
-        for place in folder.rglob("*"):
-            if place.is_dir():
-                place.chmod(0o755)
-        shutil.rmtree(folder)
+        for place in [place for place in folder.rglob("*") if place.is_dir()]:
+            place.chmod(0o755)
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(

@@ -6,10 +6,6 @@
 
 namespace ktrdr {
 
-bool SeriesKind::usual() const noexcept {
-    return what_to_show == usual_show(instrument_type) && session == "regular";
-}
-
 Result<void> BarSource::check_kind(const SeriesKind& kind) const {
     if (kind.usual()) {
         return {};

@@ -117,10 +117,6 @@ Contract contract_of(const SeriesKey& key, const std::vector<Contract>& contract
 
 }  // namespace
 
-std::string_view usual_show(std::string_view asset_class) noexcept {
-    return asset_class == "forex" ? "MIDPOINT" : "TRADES";
-}
-
 Result<void> check_words(const SeriesWords& words) {
     for (const auto& checked :
          {check_word("instrument_type", words.instrument_type, instrument_types),
