@@ -68,6 +68,7 @@ USES = [
     ("uvicorn", "fastapi", "import ktrdr_core.hosts.patience"),
     ("h11", "fastapi", "import ktrdr_core.hosts.patience"),
     ("fastapi", "fastapi", "import ktrdr_core.hosts.ib.app"),
+    ("fastapi", "fastapi", "import ktrdr_core.hosts.training.app"),
     ("bokeh_sampledata", "demo", "from ktrdr_core.hosts.ib import sampledata; sampledata()"),
     ("ib_async", "ib", "from ktrdr_core.data import IbGatewaySource; IbGatewaySource(env={})"),
     ("torch", "train", "from ktrdr_core.training.torch_loader import check_installed as c; c()"),

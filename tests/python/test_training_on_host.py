@@ -11,6 +11,7 @@ import pytest
 from cutting_proxy import CuttingProxy
 from ktrdr_core import DataManager, Operation, TrainingManager, errors
 from ktrdr_core.operations import OperationsService
+from ktrdr_core.training import TrainingService
 from training_hosts import ENDLESS, LIMIT, TrainingHost, store_bars, strategy_file, until
 
 if TYPE_CHECKING:
@@ -103,6 +104,18 @@ def test_a_training_there_needs_no_libtorch_here(
     with on(host.url, data, tmp_path / "models") as remote:
         operation = remote.train_multi_symbol_strategy(strategy_file(tmp_path, epochs=1))
         assert operation.result(LIMIT)["training_metrics"]["epochs_completed"] == 1
+
+
+def test_a_training_can_be_started_for_its_id(
+    host: TrainingHost, data: DataManager, tmp_path: Path
+) -> None:
+    with on(host.url, data, tmp_path / "models") as service:
+        assert isinstance(service, TrainingService)
+        path = strategy_file(tmp_path, epochs=1)
+        name = service.start_training(path, operation_id="by-id-1")
+        assert name == service.start_training(path, operation_id="by-id-1") == "by-id-1"
+        until(lambda: not OperationsService().get(name).active)
+        assert OperationsService().get(name).status == "completed"
 
 
 def test_what_fails_there_fails_here_with_the_same_class_and_words(

@@ -146,6 +146,41 @@ class TrainingManager(CoreManager):
         }
         return self._train(asked, cancellation_token, progress_callback)
 
+    def start_training(
+        self,
+        strategy_config_path: str | os.PathLike[str] | Strategy,
+        symbols: Sequence[str] | None = None,
+        timeframes: Sequence[str] | None = None,
+        start_date: Date | None = None,
+        end_date: Date | None = None,
+        validation_split: float | None = None,
+        *,
+        operation_id: str = "",
+    ) -> str:
+        """Start a training and give its operation's id: what ``train_multi_symbol_strategy`` does, without a handle.
+
+        ``OperationsService`` finds, follows and cancels it by that id.
+
+        Parameters
+        ----------
+        strategy_config_path, symbols, timeframes, start_date, end_date, validation_split, operation_id
+            As ``train_multi_symbol_strategy`` takes them.
+
+        Raises
+        ------
+        StrategyError, FeatureNotAvailableError, InvalidArgumentError
+            As ``train_multi_symbol_strategy`` raises them; at once.
+        """
+        return self.train_multi_symbol_strategy(
+            strategy_config_path,
+            symbols,
+            timeframes,
+            start_date,
+            end_date,
+            validation_split,
+            operation_id=operation_id,
+        ).id
+
     def _train_again(
         self, parameters: dict[str, Any], *, operation_id: str, resume: bool
     ) -> Operation[dict[str, Any]]:
@@ -174,6 +209,10 @@ class TrainingManager(CoreManager):
         if here:
             torch_loader.load_into(slot)
         return self._track(Operation(native, dict, progress_callback=callback))
+
+
+#: Its other name, that of the service in which trainings are started by their id.
+TrainingService = TrainingManager
 
 
 def _names(field: str, given: Sequence[str] | None) -> list[str] | None:

@@ -8,6 +8,8 @@
 #include <boost/json/serialize.hpp>
 #include <openssl/evp.h>
 
+#include <fstream>
+
 #include <ktrdr/adapter/host_service.hpp>
 #include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/operations/registry.hpp>
@@ -269,6 +271,26 @@ TEST_F(WithModel_, InstallsNothingOfBytesThatAreNotThoseThatWereSent) {
     hands_over(tar, tar + "x");
     EXPECT_EQ(train()->result().error().code, Errc::protocol);
     EXPECT_FALSE(std::filesystem::exists(folder.path() / "models/small"));
+}
+
+TEST_F(WithModel_, InstallsNothingThatHasNoDigest) {
+    answers["GET /training/sessions/mine/model"] = {{test::ok(test::model_tar() + test::tar_end())}};
+    const auto error = train()->result().error();
+    EXPECT_EQ(error.code, Errc::protocol);
+    EXPECT_THAT(error.message, HasSubstr("Repr-Digest"));
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / "models/small"));
+}
+
+TEST_F(WithModel_, TellsOfFilesThatItLeavesOutAndKeepsTheStrategysOwnPath) {
+    const std::string tar = test::model_tar() + test::tar_entry("../../evil", "x") + test::tar_end();
+    hands_over(tar, tar);
+    const auto operation = train();
+    const std::filesystem::path path(std::string(value_of(operation).at("artifacts").at("model_path").as_string()));
+    EXPECT_THAT(operation->record().warnings.back(), HasSubstr("../../evil"));
+    std::ifstream config(path / "config.json");
+    const std::string text((std::istreambuf_iterator<char>(config)), {});
+    EXPECT_EQ(boost::json::parse(text).at("strategy_path"), "here.yaml");
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / "evil"));
 }
 
 TEST_F(WithModel_, InstallsNothingOfAnArchiveThatIsCut) {
