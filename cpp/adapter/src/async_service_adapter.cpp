@@ -176,15 +176,28 @@ asio::awaitable<Result<Response>> AsyncServiceAdapter::call_post_for(std::string
                                       data = std::move(data),
                                       options = std::move(options)](AnswerHandler done) mutable {
         Request request = make_post(std::move(endpoint), data, options, std::move(accept));
-        const CancellationToken token = std::move(options.cancellation_token);
-        Asked asked{get_service_name(), request.method, std::string(without_query(request.url))};
-        auto told = [this, operation_id = std::move(options.operation_id), asked = std::move(asked),
-                     done = std::move(done)](Result<Response> response) mutable {
-            Result<Response> good = successful(std::move(response), std::move(asked));
-            done(good ? std::move(good) : with_facts(std::move(good).error(), operation_id));
-        };
-        client_->send(std::move(request), token, std::move(told));
+        send(std::move(request), std::move(options), std::move(done));
     });
+}
+
+asio::awaitable<Result<Response>> AsyncServiceAdapter::call_get_for(std::string accept, std::string endpoint,
+                                                                    CallOptions options) {
+    return awaited<Result<Response>>([this, accept = std::move(accept), endpoint = std::move(endpoint),
+                                      options = std::move(options)](AnswerHandler done) mutable {
+        Request request = make_request("GET", std::move(endpoint), options, std::move(accept));
+        send(std::move(request), std::move(options), std::move(done));
+    });
+}
+
+void AsyncServiceAdapter::send(Request request, CallOptions options, AnswerHandler done) {
+    const CancellationToken token = std::move(options.cancellation_token);
+    Asked asked{get_service_name(), request.method, std::string(without_query(request.url))};
+    auto told = [this, operation_id = std::move(options.operation_id), asked = std::move(asked),
+                 done = std::move(done)](Result<Response> response) mutable {
+        Result<Response> good = successful(std::move(response), std::move(asked));
+        done(good ? std::move(good) : with_facts(std::move(good).error(), operation_id));
+    };
+    client_->send(std::move(request), token, std::move(told));
 }
 
 asio::awaitable<JsonOutcomes> AsyncServiceAdapter::call_batch(std::vector<ServiceCall> requests, CallOptions options,

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/data/data_loading_job.hpp>
 #include <ktrdr/data/data_progress_renderer.hpp>
 #include <ktrdr/data/ib_data_adapter.hpp>
 #include <ktrdr/market/time_text.hpp>
-
-#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {

@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/data/data_manager.hpp>
-
-#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/base/text.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/data/data_manager.hpp>
-
-#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {

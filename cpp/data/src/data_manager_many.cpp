@@ -5,12 +5,11 @@
 
 #include <algorithm>
 
+#include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/coroutines/awaited.hpp>
 #include <ktrdr/coroutines/gate.hpp>
 #include <ktrdr/data/data_manager.hpp>
-
-#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {

@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/base/text.hpp>
 #include <ktrdr/data/data_manager.hpp>
-
-#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {

@@ -4,10 +4,9 @@
 
 #include <algorithm>
 
+#include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/data/data_manager.hpp>
-
-#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {

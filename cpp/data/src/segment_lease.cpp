@@ -1,29 +1,11 @@
 #include "segment_lease.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
+#include <ktrdr/coroutines/pause.hpp>
+
 namespace ktrdr {
-namespace {
-
 namespace asio = boost::asio;
-
-/// Until it is over, or the token is cancelled.
-asio::awaitable<void> pause_for(std::chrono::milliseconds pause, CancellationToken token) {
-    const auto io = co_await asio::this_coro::executor;
-    const auto timer = std::make_shared<asio::steady_timer>(io, pause);
-    const CancelRegistration registration =
-        token.on_cancel([timer, io](const CancelReason&) { asio::post(io, [timer] { timer->cancel(); }); });
-    if (!token.is_cancelled()) {
-        co_await timer->async_wait(asio::as_tuple(asio::use_awaitable));
-    }
-}
-
-}  // namespace
 
 asio::awaitable<Result<SegmentLease>> lease_segment(std::shared_ptr<BarStore> store, SeriesKey key, TimeRange range,
                                                     CancellationToken token, LeasePatience patience) {

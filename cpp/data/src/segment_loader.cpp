@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cctype>
 
+#include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
 
 #include "answer_errors.hpp"
 #include "segment_lease.hpp"
-#include "spawned.hpp"
 
 namespace ktrdr {
 namespace {

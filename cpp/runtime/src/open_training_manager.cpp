@@ -45,6 +45,9 @@ Result<std::shared_ptr<TrainingManager>> open_training_manager(TrainingServices 
     TrainingManagerParts parts;
     parts.models_dir = options.models_dir;
     parts.service = std::move(*service);
+    if (parts.service) {
+        parts.means.emplace(means);
+    }
     parts.operations = data->operations();
     parts.bars = std::make_shared<StoredBars>(std::move(data));
     return TrainingManager::create(services, std::move(parts), std::move(env));

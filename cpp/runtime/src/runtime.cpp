@@ -72,7 +72,7 @@ Runtime::Runtime()
       forks_(forks_so_far()),
       compute_("ktrdr-compute", core_count()),
       store_("ktrdr-store", 1),
-      trainings_("ktrdr-train", std::max<std::size_t>(4, core_count())),
+      trainings_("ktrdr-train", std::max<std::size_t>(10, core_count())),
       registry_(io_, io_, system_clock()),
       sampling_{.what = "looking at progress", .pause = sample_interval},
       tending_{.what = "looking after the operations of a store", .pause = tend_interval},

@@ -63,7 +63,8 @@ Result<std::shared_ptr<const TrainingData>> LocalTrainingRunner::prepare(const C
 
 Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::shared_ptr<const TrainingData> data) {
     const CancellationToken& token = operation.token();
-    TrainingProgressBridge bridge(operation.progress());
+    TrainingProgressBridge bridge(operation.progress(),
+                                  [&](const EpochReport& report) { operation.add_metric(to_metric(report)); });
     bridge.on_initializing();
     const auto trainer = slot_->wait(token);
     if (!trainer) {

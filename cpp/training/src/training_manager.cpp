@@ -6,9 +6,11 @@
 
 #include <atomic>
 
+#include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/files.hpp>
 #include <ktrdr/base/log.hpp>
+#include <ktrdr/training/host_session_manager.hpp>
 #include <ktrdr/training/local_training_runner.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
@@ -109,36 +111,51 @@ Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingService
 TrainingManager::TrainingManager(TrainingServices services, TrainingManagerParts parts, Env env)
     : ServiceOrchestrator(services.registry, services.io_executor, std::move(env)),
       services_(services),
-      parts_(std::move(parts)) {}
+      parts_(std::move(parts)),
+      adapter_(parts_.service ? std::make_shared<TrainingAdapter>(parts_.service) : nullptr) {}
 
 HostService TrainingManager::host_service() {
     HostService service;
     service.names = {"Training", "http://localhost:5002", "TRAINING"};
-    service.identity = {.name = "training", .type = "training"};
+    service.identity = {.name = "training", .type = "training", .start_hint = TrainingAdapter::start_hint};
     return service;
 }
 
-Result<void> TrainingManager::check_service() const {
-    if (parts_.service) {
-        return fail(Errc::not_available,
-                    "training on a host service is not there yet: set USE_TRAINING_HOST_SERVICE=false "
-                    "(the argument use_training_host_service=False)",
-                    {{"url", parts_.service->get_base_url()}, {"variable", "USE_TRAINING_HOST_SERVICE"}});
-    }
-    return {};
+void TrainingManager::close() {
+    std::shared_ptr<TrainingAdapter> last;
+    const std::scoped_lock lock(mutex_);
+    last = std::move(adapter_);
 }
 
-void TrainingManager::close() {
-    if (parts_.service) {
-        parts_.service->close();
+Result<OperationWork> TrainingManager::work_of(TrainingRequest request, TrainingOperationContext context,
+                                               std::shared_ptr<TrainerSlot> slot, ModelDirectory models) {
+    if (!parts_.service) {
+        return OperationWork([&threads = services_.training_threads, &clock = services_.clock,
+                              context = std::move(context), bars = parts_.bars, slot = std::move(slot),
+                              models = std::move(models)](std::shared_ptr<Operation> operation, OperationDone done) {
+            begin(threads,
+                  std::shared_ptr<Ticket>(new Ticket{std::move(operation), std::move(done),
+                                                     LocalTrainingRunner(context, bars, slot, models, clock)}));
+        });
     }
+    const std::scoped_lock lock(mutex_);
+    if (!adapter_) {
+        return fail(Errc::client_closed, "the training manager is closed: make another one",
+                    {{"url", parts_.service->get_base_url()}});
+    }
+    HostPace pace;
+    pace.patience = parts_.service->config().timeout;
+    return OperationWork([&io = parts_.means->io,
+                          means = HostSessionMeans{adapter_, parts_.means->threads.compute, std::move(models), pace},
+                          request = std::move(request),
+                          context = std::move(context)](std::shared_ptr<Operation> operation, OperationDone done) {
+        auto session = std::make_shared<HostSessionManager>(request, context, means, std::move(operation));
+        spawn_work(io, HostSessionManager::run(std::move(session)), std::move(done), "a training on a host service");
+    });
 }
 
 Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest request, std::shared_ptr<TrainerSlot> slot,
                                                           CancellationToken token) {
-    if (auto here = check_service(); !here) {
-        return here.error();
-    }
     auto context = build_training_context(request);
     if (!context) {
         return context.error();
@@ -154,13 +171,11 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     OperationSpec spec{"training", request.operation_id, request.parent_id, parameters_of(request, *context)};
     spec.name = fmt::format("{} on {}", context->strategy.name, fmt::join(context->symbols, ", "));
     spec.store = parts_.operations;
-    auto work = [&threads = services_.training_threads, &clock = services_.clock, context = *context,
-                 bars = parts_.bars, slot = std::move(slot),
-                 models](std::shared_ptr<Operation> operation, OperationDone done) {
-        begin(threads, std::shared_ptr<Ticket>(new Ticket{std::move(operation), std::move(done),
-                                                          LocalTrainingRunner(context, bars, slot, models, clock)}));
-    };
-    return execute_with_cancellation(std::move(spec), std::move(work), std::move(token), std::move(options));
+    auto work = work_of(std::move(request), std::move(*context), std::move(slot), models);
+    if (!work) {
+        return work.error();
+    }
+    return execute_with_cancellation(std::move(spec), std::move(*work), std::move(token), std::move(options));
 }
 
 }  // namespace ktrdr

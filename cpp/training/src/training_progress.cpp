@@ -1,6 +1,7 @@
 #include <ktrdr/training/training_progress.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace ktrdr {
@@ -8,7 +9,42 @@ namespace {
 
 constexpr double not_yet = std::numeric_limits<double>::quiet_NaN();
 
+/// A figure of an epoch; JSON has no NaN.
+boost::json::value figure(double number) {
+    return std::isfinite(number) ? boost::json::value(number) : boost::json::value(nullptr);
+}
+
+/// The first of the names that is a number.
+double number_in(const boost::json::object& metrics, std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names) {
+        if (const auto* const found = metrics.if_contains(name); found != nullptr && found->is_number()) {
+            return found->to_number<double>();
+        }
+    }
+    return not_yet;
+}
+
+/// The step by its name; where a host names none, the one that its figures are of.
+TrainingStep step_of(const RemoteSnapshot& remote) {
+    const auto steps = training_steps();
+    const auto named = std::ranges::find(steps, remote.phase, &ProgressStep::name);
+    if (named != steps.end()) {
+        return static_cast<TrainingStep>(named - steps.begin());
+    }
+    return remote.epoch > 0 || remote.batch > 0 || remote.percent > 0 ? TrainingStep::training
+                                                                      : TrainingStep::initializing;
+}
+
 }  // namespace
+
+boost::json::object to_metric(const EpochReport& report) {
+    return {{"epoch", report.epoch},
+            {"train_loss", figure(report.train_loss)},
+            {"train_accuracy", figure(report.train_accuracy)},
+            {"val_loss", figure(report.val_loss)},
+            {"val_accuracy", figure(report.val_accuracy)},
+            {"learning_rate", figure(report.learning_rate)}};
+}
 
 std::vector<ProgressStep> training_steps() {
     return {{"initializing", 1, {}},
@@ -71,6 +107,9 @@ void TrainingProgressBridge::on_epoch(const EpochReport& report) {
                          .total_batches = batches_,
                          .metrics = {report.train_loss, report.val_loss, report.val_accuracy}});
     tree_.outer().store({report.epoch, extent_.epochs, report.epoch * extent_.rows, extent_.epochs * extent_.rows});
+    if (hears_epochs_) {
+        hears_epochs_(report);
+    }
 }
 
 void TrainingProgressBridge::on_evaluation() {
@@ -83,6 +122,44 @@ void TrainingProgressBridge::on_saving() {
 
 void TrainingProgressBridge::on_saved() {
     tree_.outer().store({.current = 1, .total = 1});
+}
+
+void TrainingProgressBridge::on_remote_snapshot(const RemoteSnapshot& remote, std::int64_t epochs) {
+    const TrainingStep step = step_of(remote);
+    if (!remote_step_ || step > *remote_step_) {
+        remote_step_ = step;
+        tree_.set_context({{"symbol", nullptr}, {"stage", nullptr}});
+        enter(step);
+    }
+    if (step != *remote_step_) {
+        return;
+    }
+    if (step == TrainingStep::data_preparation) {
+        tree_.set_context({{"symbol", remote.item}});
+    } else if (step == TrainingStep::training) {
+        show_remote_epoch(remote, epochs);
+    }
+}
+
+void TrainingProgressBridge::show_remote_epoch(const RemoteSnapshot& remote, std::int64_t epochs) {
+    const std::int64_t total = std::max(remote.total_epochs > 0 ? remote.total_epochs : epochs, remote.epoch);
+    const bool whole = remote.total_batches == 0 || remote.batch >= remote.total_batches;
+    tree_.inner().store(
+        {.current = whole ? 0 : remote.batch,
+         .total = remote.total_batches,
+         .epoch = remote.epoch,
+         .total_epochs = total,
+         .batch = remote.batch,
+         .total_batches = remote.total_batches,
+         .metrics = {number_in(remote.metrics, {"train_loss", "loss"}), number_in(remote.metrics, {"val_loss"}),
+                     number_in(remote.metrics, {"val_accuracy"})}});
+    if (remote.epoch == 0 && remote.total_epochs == 0) {
+        // Some hosts count in percent alone.
+        tree_.outer().store({.current = static_cast<std::int64_t>(remote.percent), .total = 100});
+        return;
+    }
+    tree_.outer().store(
+        {whole ? remote.epoch : std::max<std::int64_t>(remote.epoch, 1) - 1, total, remote.items, remote.total_items});
 }
 
 }  // namespace ktrdr

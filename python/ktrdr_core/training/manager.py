@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..data import DataManager
     from ..protocols import CancellationToken
+    from ..strategies import Strategy
 
 # What of an operation's parameters asks for the same training again; the rest is for who looks at it.
 _ASKED = (
@@ -49,7 +50,8 @@ class TrainingManager(CoreManager):
         Where models are written, for their owner alone unless ``KTRDR_SHARED_FILES`` is true. Else
         ``KTRDR_MODELS_DIR``, else ``~/.ktrdr/models``.
     use_training_host_service : bool, optional
-        Overrides ``USE_TRAINING_HOST_SERVICE``. A host service for trainings is not there yet.
+        Overrides ``USE_TRAINING_HOST_SERVICE``; giving ``training_url`` means True. With a host the training is done there, on
+        the bars that it has, and the model is fetched into ``models_dir``; LibTorch is not needed here then.
     training_url : str, optional
         Overrides ``TRAINING_HOST_SERVICE_URL``.
     env : mapping, optional
@@ -73,15 +75,21 @@ class TrainingManager(CoreManager):
         )
         if models_dir is None:
             models_dir = env.get("KTRDR_MODELS_DIR") or Path.home() / ".ktrdr" / "models"
+        self._models_dir = Path(os.path.abspath(models_dir))
         _bridge.start()
         self._native = _core.TrainingManager(
             data._native, Path(models_dir), use_training_host_service, training_url, env
         )
         self._register_starter("training", TrainingManager._train_again)
 
+    @property
+    def models_dir(self) -> Path:
+        """Where models are written."""
+        return self._models_dir
+
     def train_multi_symbol_strategy(
         self,
-        strategy_config_path: str | os.PathLike[str],
+        strategy_config_path: str | os.PathLike[str] | Strategy,
         symbols: Sequence[str] | None = None,
         timeframes: Sequence[str] | None = None,
         start_date: Date | None = None,
@@ -96,8 +104,8 @@ class TrainingManager(CoreManager):
 
         Parameters
         ----------
-        strategy_config_path : path
-            A YAML strategy file.
+        strategy_config_path : path or Strategy
+            A YAML strategy file, or what ``ktrdr_core.strategies.load_strategy`` has read.
         symbols, timeframes : sequence of str, optional
             In place of the strategy's own.
         start_date, end_date : str, date or datetime, optional
@@ -116,15 +124,19 @@ class TrainingManager(CoreManager):
         StrategyError
             When the file is missing or a key of it cannot be used; at once.
         FeatureNotAvailableError
-            When LibTorch is not installed; at once, with the command that brings it.
+            When LibTorch is not installed and no host service trains; at once, with the command that brings it.
         InvalidArgumentError
             For arguments out of range; at once.
         """
-        from ..strategies import load_strategy
+        from ..strategies import Strategy, load_strategy
 
+        if isinstance(strategy_config_path, Strategy):
+            strategy, path = strategy_config_path, ""
+        else:
+            strategy, path = load_strategy(strategy_config_path), os.fspath(strategy_config_path)
         asked = {
-            "strategy": load_strategy(strategy_config_path).to_json(),
-            "strategy_path": os.fspath(strategy_config_path),
+            "strategy": strategy.to_json(),
+            "strategy_path": path,
             "symbols": _names("symbols", symbols),
             "timeframes": _names("timeframes", timeframes),
             "start_date": iso("start_date", start_date),
@@ -149,7 +161,9 @@ class TrainingManager(CoreManager):
     ) -> Operation[dict[str, Any]]:
         from . import torch_loader
 
-        torch_loader.check_installed()
+        here = self._native.service is None
+        if here:
+            torch_loader.check_installed()
         slot = _core.TrainerSlot()
         native = self._begin(
             token,
@@ -157,7 +171,8 @@ class TrainingManager(CoreManager):
                 _core.TrainingRequest(**asked, parent_id=parent), slot, native_token
             ),
         )
-        torch_loader.load_into(slot)
+        if here:
+            torch_loader.load_into(slot)
         return self._track(Operation(native, dict, progress_callback=callback))
 
 

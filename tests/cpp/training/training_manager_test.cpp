@@ -284,22 +284,24 @@ TEST_F(TrainingManager_, AnswersTheSameRequestWithTheSameOperation) {
     EXPECT_EQ(manager()->train(asked, slot, {}).error().code, Errc::conflict);
 }
 
-TEST_F(TrainingManager_, RefusesAHostServiceThatIsNotThereYet) {
-    const auto refused =
-        manager({.service = host_service({}, {.use_host_service = true}).value()})->train(request(), slot, {});
-    EXPECT_EQ(refused.error().code, Errc::not_available);
-    EXPECT_EQ(refused.error().message,
-              "training on a host service is not there yet: set USE_TRAINING_HOST_SERVICE=false "
-              "(the argument use_training_host_service=False)");
+TEST_F(TrainingManager_, BeginsASessionWhereAHostServiceIsChosenByArgumentOrVariable) {
     const Env by_url(std::map<std::string, std::string>{{"TRAINING_HOST_SERVICE_URL", "http://127.0.0.1:9"}});
-    EXPECT_EQ(manager({.service = host_service(by_url).value()})->train(request(), slot, {}).error().code,
-              Errc::not_available);
-    const Env env(std::map<std::string, std::string>{{"USE_TRAINING_HOST_SERVICE", "true"}});
-    EXPECT_EQ(manager({.service = host_service(env).value()})->train(request(), slot, {}).error().code,
-              Errc::not_available);
-    EXPECT_TRUE(
-        manager({.service = host_service(env, {.use_host_service = false}).value()})->train(request(), slot, {}));
-    io.run();
+    const Env by_flag(std::map<std::string, std::string>{{"USE_TRAINING_HOST_SERVICE", "true"}});
+    for (const auto& service : {host_service({}, {.use_host_service = true}).value(), host_service(by_url).value(),
+                                host_service(by_flag).value()}) {
+        ASSERT_TRUE(service);
+        TrainingManagerParts parts;
+        parts.service = service;
+        parts.means.emplace(HostServiceMeans{sockets, {io, io}});
+        const auto there = manager(std::move(parts));
+        const auto operation = there->train(request(), nullptr, {}).value();
+        io.run();
+        EXPECT_EQ(operation->status(), OperationStatus::running);
+        there->close();
+        EXPECT_EQ(there->train(request(), nullptr, {}).error().code, Errc::client_closed);
+    }
+    EXPECT_FALSE(host_service(by_flag, {.use_host_service = false}).value());
+    expect_no_model();
 }
 
 TEST_F(TrainingManager_, RefusesAVariableItCannotRead) {

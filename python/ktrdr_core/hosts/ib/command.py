@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import ipaddress
-import json
-import logging
 import os
 import socket
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._extras import require
 from ...errors import ConfigurationError, KtrdrError
 from ...guard import RequestRules
-from ..command import CommandParser, cannot_listen, refuse
+from ..command import (
+    CommandParser,
+    announce,
+    at_least_one,
+    cannot_listen,
+    log_as,
+    reached_by,
+    refuse,
+)
 from .replay import sampledata
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
     try:
         recorded = ["bokeh_sampledata"] if options.source == "replay" else []
         require("the IB host service", "fastapi", "uvicorn", *recorded)
-        rules = RequestRules(allowed_hosts=[*options.allow_host, *_reached_by(options.host)])
+        rules = RequestRules(allowed_hosts=[*options.allow_host, *reached_by(options.host)])
         source, note = _source(options)
     except KtrdrError as error:
         return refuse(error.message)
@@ -49,7 +52,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
     from .app import create_app
     from .vendor import HostLimits
 
-    _log_as(options.log)
+    log_as(options.log)
     app = create_app(
         source,
         delay=(
@@ -64,7 +67,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
     serve(
         app,
         listener,
-        announce=lambda url: _announce(f"IB host service ({note}) at {url}\n"),
+        announce=lambda url: announce(f"IB host service ({note}) at {url}\n"),
         until_stdin_closes=options.until_stdin_closes,
     )
     return 0
@@ -166,14 +169,14 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-requests",
-        type=_at_least_one,
+        type=at_least_one,
         default=32,
         metavar="N",
         help="requests for bars that are worked on at once; as many others wait (default: 32)",
     )
     parser.add_argument(
         "--max-parts",
-        type=_at_least_one,
+        type=at_least_one,
         default=100,
         metavar="N",
         help="into how many of the source's longest ranges one request may be cut (default: 100)",
@@ -213,61 +216,8 @@ def _source_name(text: str) -> str:
     )
 
 
-def _at_least_one(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
-    return value
-
-
-def _reached_by(host: str) -> list[str]:
-    """Name the address to bind as a request names it; all addresses of the machine have no such name."""
-    try:
-        everything = ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        everything = not host
-    return [] if everything else [host]
-
-
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value < 3600:
         raise argparse.ArgumentTypeError(f"must be 0 to 3600 seconds, not {text}")
     return value
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a record; the facts of a request are its fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Make the line."""
-        line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "facts", {}),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
-
-
-def _log_as(form: str) -> None:
-    if form == "none":
-        return
-    handler = logging.StreamHandler(sys.stderr)
-    plain = logging.Formatter("%(levelname)s: %(name)s: %(message)s")
-    handler.setFormatter(_JsonLines() if form == "json" else plain)
-    logger = logging.getLogger("ktrdr_core")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    # The command line has a handler of its own at the root.
-    logger.propagate = False
-
-
-def _announce(line: str) -> None:
-    # Who does not read it may reach the service all the same.
-    with suppress(OSError):
-        print(line, end="", flush=True)

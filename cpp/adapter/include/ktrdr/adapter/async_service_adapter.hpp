@@ -132,6 +132,8 @@ public:
     /// `status_error`, whatever its body; `json_answer` reads one that is JSON.
     [[nodiscard]] boost::asio::awaitable<Result<Response>> call_post_for(std::string accept, std::string endpoint,
                                                                          boost::json::value data, CallOptions options);
+    [[nodiscard]] boost::asio::awaitable<Result<Response>> call_get_for(std::string accept, std::string endpoint,
+                                                                        CallOptions options);
     /// Carry out many calls, as many at once as there are connections; the answers in the order of the requests. With
     /// `stop_at_error` the first failure cancels what has not ended. Where `on_part` is given it gets them in parts, in
     /// that order and while others are under way; what is returned is the last part.
@@ -167,6 +169,7 @@ private:
     /// The answer, or what a status that is no success comes to.
     [[nodiscard]] Result<Response> successful(Result<Response> response, Asked asked) const;
     void call(Request request, CallOptions options, JsonHandler done);
+    void send(Request request, CallOptions options, AnswerHandler done);
     void decode_elsewhere(Asked asked, Response response, const CancellationToken& token, JsonHandler done) const;
     [[nodiscard]] Error no_answer(Error error) const;
     /// Begin the next call of a lane, or end the lane.

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include <ktrdr/adapter/host_service.hpp>
@@ -10,9 +12,11 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/files.hpp>
 #include <ktrdr/base/live.hpp>
+#include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/training/bar_provider.hpp>
 #include <ktrdr/training/trainer_slot.hpp>
+#include <ktrdr/training/training_adapter.hpp>
 #include <ktrdr/training/training_context.hpp>
 
 namespace ktrdr {
@@ -34,6 +38,8 @@ struct TrainingManagerParts {
     std::shared_ptr<BarProvider> bars{};
     /// The host service that trains; null for this machine.
     std::shared_ptr<AsyncServiceAdapter> service{};
+    /// What the sessions on that service run on; set exactly when there is one.
+    std::optional<HostServiceMeans> means{};
     /// Where its operations are kept; null: the registry's own store.
     std::shared_ptr<OperationStore> operations{};
 };
@@ -54,9 +60,10 @@ public:
 
     /// Begin a training; its value is the result of training.md as a `boost::json::object`.
     ///
-    /// Errors: `strategy`, `invalid_argument`, `storage` for a models directory that cannot be made, `not_available`
-    /// when a host service was chosen; nothing was begun then. Cancellation: `token` is the operation's parent. One
-    /// that still waits for a thread ends at once.
+    /// With a host service the training is a session there (`HostSessionManager`), which needs no `slot`.
+    /// Errors: `strategy`, `invalid_argument`, `storage` for a models directory that cannot be made, `client_closed`
+    /// after `close` of a manager with a host service; nothing was begun then. Cancellation: `token` is the
+    /// operation's parent. One that still waits for a thread ends at once.
     [[nodiscard]] Result<std::shared_ptr<Operation>> train(TrainingRequest request, std::shared_ptr<TrainerSlot> slot,
                                                            CancellationToken token);
 
@@ -66,15 +73,20 @@ public:
 
     /// The host service that trains; null for this machine.
     [[nodiscard]] const std::shared_ptr<AsyncServiceAdapter>& service() const noexcept { return parts_.service; }
-    /// Let go of connections; trainings in work end by themselves.
+    /// Take no more trainings for the host service, and let go of its connections once those in work have ended.
     void close();
 
 private:
     TrainingManager(TrainingServices services, TrainingManagerParts parts, Env env);
-    [[nodiscard]] Result<void> check_service() const;
+    /// What carries a training out: a thread of this machine, or a session on the host.
+    [[nodiscard]] Result<OperationWork> work_of(TrainingRequest request, TrainingOperationContext context,
+                                                std::shared_ptr<TrainerSlot> slot, ModelDirectory models);
 
     const TrainingServices services_;
     const TrainingManagerParts parts_;
+    std::mutex mutex_;
+    /// Null for this machine, and once it is closed.
+    std::shared_ptr<TrainingAdapter> adapter_;
 };
 
 }  // namespace ktrdr

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
@@ -17,6 +21,28 @@ enum class TrainingStep : std::size_t { initializing, data_preparation, training
 /// initializing and data_preparation end at 10 %, the epochs at 95 %.
 [[nodiscard]] KTRDR_EXPORT std::vector<ProgressStep> training_steps();
 
+/// How far a training on a host is, as the host says; 0 and empty for what it does not say.
+struct RemoteSnapshot {
+    std::int64_t epoch{0};
+    std::int64_t total_epochs{0};
+    std::int64_t batch{0};
+    std::int64_t total_batches{0};
+    double percent{0};
+    std::int64_t items{0};
+    std::int64_t total_items{0};
+    /// The symbol and what is done with it.
+    std::string item{};
+    /// A name of `training_steps`.
+    std::string phase{};
+    /// The last value of each.
+    boost::json::object metrics{};
+
+    friend bool operator==(const RemoteSnapshot&, const RemoteSnapshot&) = default;
+};
+
+/// The figures of an epoch as a metric of an operation.
+[[nodiscard]] KTRDR_EXPORT boost::json::object to_metric(const EpochReport& report);
+
 /// Turns what a trainer tells into progress: epochs are the outer units, batches the inner ones, samples the items.
 ///
 /// Thread safety: as a `ProgressTree`'s worker.
@@ -29,7 +55,9 @@ public:
         std::int64_t batch_size{1};
     };
 
-    explicit TrainingProgressBridge(ProgressTree& tree) : tree_(tree) {}
+    /// `hears_epochs` is told of every epoch, on the training thread; it may be empty.
+    explicit TrainingProgressBridge(ProgressTree& tree, std::function<void(const EpochReport&)> hears_epochs = {})
+        : tree_(tree), hears_epochs_(std::move(hears_epochs)) {}
 
     void on_initializing();
     /// `stage` of `stages` of symbol `index` begins.
@@ -41,11 +69,17 @@ public:
     void on_evaluation() override;
     void on_saving();
     void on_saved();
+    /// A training on a host has come so far; the steps are never gone back. Hosts that do not say how many epochs there
+    /// are have `epochs` of them.
+    void on_remote_snapshot(const RemoteSnapshot& remote, std::int64_t epochs);
 
 private:
     void enter(TrainingStep step);
+    void show_remote_epoch(const RemoteSnapshot& remote, std::int64_t epochs);
 
     ProgressTree& tree_;
+    std::function<void(const EpochReport&)> hears_epochs_;
+    std::optional<TrainingStep> remote_step_{};
     bool preparing_{false};
     Extent extent_{};
     std::int64_t batches_{0};

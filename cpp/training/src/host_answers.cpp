@@ -1,0 +1,286 @@
+#include <ktrdr/training/host_answers.hpp>
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include <ktrdr/base/json.hpp>
+#include <ktrdr/base/text.hpp>
+
+namespace ktrdr {
+namespace {
+
+using boost::json::array;
+using boost::json::object;
+using boost::json::value;
+
+constexpr std::array<std::pair<std::string_view, SessionState>, 9> states{{{"initializing", SessionState::initializing},
+                                                                           {"initialized", SessionState::initializing},
+                                                                           {"pending", SessionState::initializing},
+                                                                           {"queued", SessionState::initializing},
+                                                                           {"running", SessionState::running},
+                                                                           {"completed", SessionState::completed},
+                                                                           {"failed", SessionState::failed},
+                                                                           {"stopped", SessionState::stopped},
+                                                                           {"cancelled", SessionState::stopped}}};
+
+/// More epochs in a status than this are no list of figures.
+constexpr std::size_t most_epochs = 1'000'000;
+
+std::string lower(std::string_view text) {
+    std::string small(text);
+    std::ranges::transform(small, small.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return small;
+}
+
+const object& object_in(const object& answer, std::string_view key) {
+    static const object nothing;
+    const value* const found = answer.if_contains(key);
+    return found != nullptr && found->is_object() ? found->get_object() : nothing;
+}
+
+/// A figure as a whole number of at least 0; 0 for what is none.
+std::int64_t whole(const object& answer, std::string_view key) {
+    const value* const found = answer.if_contains(key);
+    if (found == nullptr || !found->is_number()) {
+        return 0;
+    }
+    const auto number = found->to_number<double>();
+    constexpr double most = 1e15;
+    return std::isfinite(number) ? static_cast<std::int64_t>(std::clamp(number, 0.0, most)) : 0;
+}
+
+double percent_in(const object& answer) {
+    const value* const found = answer.if_contains("progress_percent");
+    const double percent = found != nullptr && found->is_number() ? found->to_number<double>() : 0;
+    return std::isfinite(percent) ? std::clamp(percent, 0.0, 100.0) : 0;
+}
+
+std::string text_in(const object& answer, std::string_view key, std::size_t limit = longest_text) {
+    return kept_text(std::string(text_or_empty(answer, key)), limit);
+}
+
+bool is_figure(const value& one) {
+    return one.is_null() || (one.is_number() && std::isfinite(one.to_number<double>()));
+}
+
+/// The last value of each metric, whether it is told alone or in a list.
+object last_values(const object& metrics) {
+    object last;
+    for (const auto& [name, told] : metrics) {
+        const value* one = &told;
+        if (const array* const list = told.if_array()) {
+            one = list->empty() ? nullptr : &list->back();
+        }
+        if (one != nullptr && is_figure(*one)) {
+            last[name] = *one;
+        }
+    }
+    return kept_json(std::move(last));
+}
+
+/// Lists of figures, one entry an epoch, as one object an epoch.
+std::vector<object> epochs_of(const object& metrics) {
+    std::vector<object> epochs;
+    for (const auto& [name, told] : metrics) {
+        const array* const list = told.if_array();
+        if (list == nullptr || list->size() > most_epochs) {
+            continue;
+        }
+        if (epochs.size() < list->size()) {
+            epochs.resize(list->size());
+        }
+        for (std::size_t i = 0; i < list->size(); ++i) {
+            if (is_figure((*list)[i])) {
+                epochs[i][name] = (*list)[i];
+            }
+        }
+    }
+    for (std::size_t i = 0; i < epochs.size(); ++i) {
+        epochs[i]["epoch"] = i + 1;
+    }
+    return epochs;
+}
+
+std::vector<std::string> texts_in(const object& answer, std::string_view key) {
+    std::vector<std::string> texts;
+    const value* const found = answer.if_contains(key);
+    constexpr std::size_t most = 100;
+    if (found != nullptr && found->is_array()) {
+        for (const value& one : found->get_array()) {
+            if (one.is_string() && texts.size() < most) {
+                texts.push_back(kept_text(std::string(one.get_string())));
+            }
+        }
+    }
+    return texts;
+}
+
+/// What went wrong, in whatever form a host says it.
+std::string error_in(const object& answer) {
+    const value* const found = answer.if_contains("error");
+    if (found == nullptr || found->is_null()) {
+        return {};
+    }
+    if (found->is_object()) {
+        return text_in(found->get_object(), "message");
+    }
+    return found->is_string() ? kept_text(std::string(found->get_string())) : std::string("the host says no more");
+}
+
+value metric_or_null(const object& metrics, std::string_view name) {
+    const value* const found = metrics.if_contains(name);
+    return found != nullptr && found->is_number() ? *found : value(nullptr);
+}
+
+array names_of(const TrainingOperationContext& context) {
+    array names;
+    for (const Timeframe& timeframe : context.timeframes) {
+        names.emplace_back(timeframe.name());
+    }
+    return names;
+}
+
+void add_if(object& body, std::string_view key, const std::optional<std::string>& text) {
+    if (text) {
+        body[key] = *text;
+    }
+}
+
+}  // namespace
+
+object start_request(const TrainingRequest& request, const TrainingOperationContext& context,
+                     const std::string& session_id) {
+    const array symbols(context.symbols.begin(), context.symbols.end());
+    const array timeframes = names_of(context);
+    object training;
+    if (request.validation_split) {
+        training["validation_split"] = *request.validation_split;
+    }
+    object data{{"symbols", symbols}, {"timeframes", timeframes}};
+    for (object* const part : {&training, &data}) {
+        add_if(*part, "start_date", request.start_date);
+        add_if(*part, "end_date", request.end_date);
+    }
+    return {{"session_id", session_id},
+            {"model_configuration",
+             {{"strategy_config", request.strategy},
+              {"symbols", symbols},
+              {"timeframes", timeframes},
+              {"model_type", "mlp"},
+              {"multi_symbol", context.symbols.size() > 1}}},
+            {"training_configuration", std::move(training)},
+            {"data_configuration", std::move(data)}};
+}
+
+Result<std::string> read_started(const value& answer) {
+    std::string id = answer.is_object() ? text_in(answer.get_object(), "session_id", longest_name) : std::string{};
+    if (id.empty()) {
+        return fail(Errc::protocol, "the host's answer to a start has no session_id");
+    }
+    return id;
+}
+
+RemoteSnapshot read_remote_progress(const object& told) {
+    const object& progress = object_in(told, "progress");
+    RemoteSnapshot snapshot;
+    snapshot.epoch = whole(progress, "epoch");
+    snapshot.total_epochs = whole(progress, "total_epochs");
+    snapshot.batch = whole(progress, "batch");
+    snapshot.total_batches = whole(progress, "total_batches");
+    snapshot.percent = percent_in(progress);
+    snapshot.items = whole(progress, "items_processed");
+    snapshot.total_items = whole(progress, "items_total");
+    snapshot.item = text_in(progress, "current_item", longest_name);
+    snapshot.phase = text_in(progress, "phase", longest_name);
+    snapshot.metrics = last_values(object_in(told, "metrics"));
+    return snapshot;
+}
+
+Result<SessionSnapshot> read_session(const value& answer) {
+    if (!answer.is_object()) {
+        return fail(Errc::protocol, "the host's status of a session is no JSON object");
+    }
+    const object& told = answer.get_object();
+    const std::string state = lower(text_or_empty(told, "status"));
+    const auto* const known = std::ranges::find(states, std::string_view(state), &decltype(states)::value_type::first);
+    if (known == states.end()) {
+        return fail(Errc::protocol,
+                    fmt::format("the host says that the session is {:?}, which is no state of a session",
+                                kept_text(state, longest_name)));
+    }
+    SessionSnapshot session;
+    session.state = known->second;
+    session.progress = read_remote_progress(told);
+    session.epochs = epochs_of(object_in(told, "metrics"));
+    session.error = error_in(told);
+    session.error_code = text_in(told, "error_code", longest_name);
+    session.warnings = texts_in(told, "warnings");
+    session.interrupted = text_or_empty(told, "operation_status") == "interrupted";
+    session.has_additions = told.contains("operation_status");
+    if (const value* const result = told.if_contains("result"); result != nullptr && result->is_object()) {
+        // A copy in memory of its own: the answer's is one block.
+        session.result = object(result->get_object(), boost::json::storage_ptr{});
+    }
+    return session;
+}
+
+object result_of_table(const SessionSnapshot& session, const TrainingOperationContext& context) {
+    const object& last = session.progress.metrics;
+    const auto figure = [&last](std::string_view name) { return metric_or_null(last, name); };
+    array history;
+    for (const object& epoch : session.epochs) {
+        history.emplace_back(epoch);
+    }
+    return {{"training_metrics",
+             {{"final_train_loss", figure("train_loss")},
+              {"final_val_loss", figure("val_loss")},
+              {"final_train_accuracy", figure("train_accuracy")},
+              {"final_val_accuracy", figure("val_accuracy")},
+              {"epochs_completed", session.progress.epoch > 0 ? value(session.progress.epoch) : value(nullptr)},
+              {"early_stopped", nullptr},
+              {"training_time_minutes", nullptr},
+              {"best_epoch", nullptr},
+              {"final_learning_rate", figure("learning_rate")}}},
+            {"validation_metrics", {{"val_loss", figure("val_loss")}, {"val_accuracy", figure("val_accuracy")}}},
+            {"test_metrics",
+             {{"test_loss", figure("test_loss")},
+              {"test_accuracy", figure("test_accuracy")},
+              {"precision", figure("precision")},
+              {"recall", figure("recall")},
+              {"f1_score", figure("f1_score")}}},
+            {"baselines", object{}},
+            {"history", std::move(history)},
+            {"resource_usage",
+             {{"gpu_used", nullptr},
+              {"gpu_name", nullptr},
+              {"gpu_utilization_percent", nullptr},
+              {"peak_memory_mb", nullptr},
+              {"training_mode", "host"}}},
+            {"artifacts",
+             {{"model_path", nullptr},
+              {"analytics_dir", nullptr},
+              {"checkpoints", array()},
+              {"feature_importance", nullptr},
+              {"per_symbol_metrics", nullptr}}},
+            {"session_info",
+             {{"strategy_name", context.strategy.name},
+              {"symbols", array(context.symbols.begin(), context.symbols.end())},
+              {"timeframes", names_of(context)},
+              {"start_date", nullptr},
+              {"end_date", nullptr},
+              {"data_summary", nullptr}}},
+            {"model_info",
+             {{"model_size_bytes", nullptr},
+              {"parameters_count", nullptr},
+              {"trainable_parameters", nullptr},
+              {"architecture", nullptr}}}};
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,164 @@
+"""What a client asks to train, read from its request: the strategy, and what stands in place of its own options."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ... import _core
+from ...errors import InvalidArgumentError, StrategyError
+from ...strategies import Strategy, load_strategy
+
+if TYPE_CHECKING:
+    from .contract import StartRequest
+
+_OPTIONS = "model.training."
+#: Of both configurations, what says which bars are used.
+_SPAN = ("start_date", "end_date")
+# What clients of the contract say for hosts that load by themselves, or have a GPU to choose.
+_UNUSED = {"data_mode", "data_source", "model_type", "multi_symbol"}
+
+
+@dataclass
+class Asked:
+    """A training as ``TrainingManager`` takes it."""
+
+    strategy: Strategy
+    symbols: list[str] | None
+    timeframes: list[str] | None
+    start_date: str | None = None
+    end_date: str | None = None
+    validation_split: float | None = None
+    #: What of the request was not used, in words.
+    notes: list[str] = field(default_factory=list)
+
+
+def read(request: StartRequest, strategies: Path | None) -> Asked:
+    """Read a request; ``strategies`` is the folder of those that may be asked for by name.
+
+    Raises
+    ------
+    StrategyError
+        For a strategy with a mistake, or one that is not here.
+    InvalidArgumentError
+        For a value of another type than its key takes.
+    """
+    model, training = request.model_configuration, dict(request.training_configuration)
+    data = dict(request.data_configuration)
+    asked = Asked(
+        _strategy(model.strategy_config, strategies),
+        _names("symbols", model.symbols, data),
+        _names("timeframes", model.timeframes, data),
+    )
+    for name in _SPAN:
+        # What the data's configuration says is about nothing else.
+        given = data.pop(name, None) or training.pop(name, None)
+        training.pop(name, None)
+        setattr(asked, name, None if given is None else _text(name, given))
+    split = training.pop("validation_split", None)
+    asked.validation_split = None if split is None else _number("validation_split", split)
+    options = _overrides(training)
+    if options:
+        asked.strategy = _overridden(asked.strategy, options)
+    unknown = sorted({*training, *data} - _UNUSED)
+    if unknown:
+        asked.notes.append(f"not used: {', '.join(name[:60] for name in unknown[:20])}")
+    if request.gpu_configuration:
+        asked.notes.append("gpu_configuration is not used")
+    return asked
+
+
+def _overrides(training: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of ``model.training`` out of a configuration."""
+    known = {
+        path.removeprefix(_OPTIONS).split(".")[0]
+        for path in _core.strategy_options()
+        if path.startswith(_OPTIONS)
+    }
+    return {name: training.pop(name) for name in list(training) if name in known}
+
+
+def _overridden(strategy: Strategy, options: dict[str, Any]) -> Strategy:
+    mapping = _as_file(strategy.to_json())
+    mapping["model"]["training"].update(options)
+    return _loaded(json.dumps(mapping))
+
+
+def _strategy(config: dict[str, Any] | str, strategies: Path | None) -> Strategy:
+    if isinstance(config, dict):
+        return _loaded(json.dumps(_as_file(config)))
+    if "\n" in config.strip() or config.lstrip().startswith("{"):
+        return _loaded(config)
+    return _of_host(config, strategies)
+
+
+def _of_host(path: str, strategies: Path | None) -> Strategy:
+    """Find a strategy of this host by the name that a client's path ends in; the path itself is never opened."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    if strategies is not None:
+        known = {entry.name: entry.path for entry in os.scandir(strategies) if entry.is_file()}
+        for candidate in (name, f"{name}.yaml", f"{name}.yml"):
+            if candidate in known:
+                return load_strategy(known[candidate])
+    raise StrategyError(
+        f"strategy_config is {path[:200]!r}, a path, which means nothing on this host: send the strategy itself (its "
+        "mapping, or the text of its file), or the name of one in the host's --strategies-dir",
+        context={"path": "strategy_config"},
+    )
+
+
+def _loaded(text: str) -> Strategy:
+    """Read a strategy as a file of it is read, with the same words for its mistakes."""
+    with tempfile.TemporaryDirectory(prefix="ktrdr-strategy-") as folder:
+        path = Path(folder) / "strategy.yaml"
+        path.write_text(text, "utf-8")
+        try:
+            return load_strategy(path)
+        except StrategyError as error:
+            context = {**error.context, "file": "strategy_config"}
+            message = error.message.replace(str(path), "strategy_config")
+            raise StrategyError(message, context=context) from None
+
+
+def _as_file(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Spell a strategy as a file does: in the core's spelling the parameters of an indicator have a mapping of their own."""
+    indicators = mapping.get("indicators")
+    if not isinstance(indicators, list):
+        return {**mapping}
+    flat = []
+    for one in indicators:
+        if isinstance(one, dict) and isinstance(one.get("params"), dict):
+            one = {**{key: value for key, value in one.items() if key != "params"}, **one["params"]}
+            # A source is named where there is a choice of one.
+            specs = _core.indicator_specs().get(str(one.get("name")), {})
+            if specs.get("inputs"):
+                one.pop("source", None)
+        flat.append(one)
+    return {**mapping, "indicators": flat}
+
+
+def _names(field_name: str, first: list[str] | None, data: dict[str, Any]) -> list[str] | None:
+    second = data.pop(field_name, None)
+    if first:
+        return first
+    if second is None:
+        return None
+    if not isinstance(second, list) or not all(isinstance(name, str) for name in second):
+        raise InvalidArgumentError(f"data_configuration.{field_name} must be a list of names")
+    return second or None
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{name} must be a date as text, not {value!r:.100}")
+    return value
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidArgumentError(f"{name} must be a number, not {value!r:.100}")
+    return float(value)

@@ -1,0 +1,110 @@
+#include <ktrdr/training/host_answers.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+
+#include "fakes.hpp"
+
+namespace ktrdr {
+namespace {
+
+using ::testing::ElementsAre;
+
+SessionSnapshot read_text(const char* text) {
+    auto read = read_session(boost::json::parse(text));
+    EXPECT_TRUE(read) << read.error().message;
+    return read ? *read : SessionSnapshot{};
+}
+
+TrainingRequest small_request() {
+    TrainingRequest made;
+    made.strategy = test::strategy_json();
+    made.start_date = "2020-02-01";
+    return made;
+}
+
+TEST(HostAnswers, ComparesStatesWithoutCaseAndKnowsTheOldOnes) {
+    for (const auto& [text, state] : {std::pair{R"({"status": "INITIALIZED"})", SessionState::initializing},
+                                      std::pair{R"({"status": "Running"})", SessionState::running},
+                                      std::pair{R"({"status": "COMPLETED"})", SessionState::completed},
+                                      std::pair{R"({"status": "failed"})", SessionState::failed},
+                                      std::pair{R"({"status": "Stopped"})", SessionState::stopped}}) {
+        EXPECT_EQ(read_text(text).state, state) << text;
+    }
+}
+
+TEST(HostAnswers, RefusesWhatIsNoStateOfASession) {
+    for (const char* text : {"[]", "7", "{}", R"({"status": "dancing"})", R"({"status": 5})"}) {
+        EXPECT_EQ(read_session(boost::json::parse(text)).error().code, Errc::protocol) << text;
+    }
+}
+
+TEST(HostAnswers, TakesTheLastOfEachMetricWhetherItIsToldAloneOrInAList) {
+    const auto lists = read_text(
+        R"({"status": "running", "metrics": {"train_loss": [1.0, 0.5], "val_loss": [2.0], "note": "x", "none": []}})");
+    EXPECT_EQ(lists.progress.metrics.at("train_loss"), 0.5);
+    EXPECT_EQ(lists.progress.metrics.at("val_loss"), 2.0);
+    EXPECT_EQ(lists.progress.metrics.size(), 2u);
+    ASSERT_EQ(lists.epochs.size(), 2u);
+    EXPECT_EQ(lists.epochs[0], boost::json::parse(R"({"train_loss": 1.0, "val_loss": 2.0, "epoch": 1})"));
+    EXPECT_EQ(lists.epochs[1], boost::json::parse(R"({"train_loss": 0.5, "epoch": 2})"));
+    const auto last = read_text(R"({"status": "running", "metrics": {"train_loss": 0.25}})");
+    EXPECT_EQ(last.progress.metrics.at("train_loss"), 0.25);
+    EXPECT_TRUE(last.epochs.empty());
+}
+
+TEST(HostAnswers, ReadsProgressOfWhateverType) {
+    const auto session = read_text(
+        R"({"status": "running", "progress": {"epoch": 3.0, "total_epochs": 9, "batch": -4, "total_batches": "many",
+            "progress_percent": 1e9, "items_processed": 1e300, "current_item": 7}})");
+    EXPECT_EQ(session.progress.epoch, 3);
+    EXPECT_EQ(session.progress.total_epochs, 9);
+    EXPECT_EQ(session.progress.batch, 0);
+    EXPECT_EQ(session.progress.total_batches, 0);
+    EXPECT_EQ(session.progress.percent, 100);
+    EXPECT_EQ(session.progress.item, "");
+    EXPECT_FALSE(session.has_additions);
+}
+
+TEST(HostAnswers, TellsAnErrorInWhateverForm) {
+    EXPECT_EQ(read_text(R"({"status": "failed", "error": "no bars"})").error, "no bars");
+    EXPECT_EQ(read_text(R"({"status": "failed", "error": {"message": "no bars"}})").error, "no bars");
+    EXPECT_EQ(read_text(R"({"status": "failed", "error": 5})").error, "the host says no more");
+    EXPECT_EQ(read_text(R"({"status": "failed", "error": null})").error, "");
+    EXPECT_TRUE(read_text(R"({"status": "failed", "operation_status": "interrupted"})").interrupted);
+}
+
+TEST(HostAnswers, SendsTheStrategyItselfAndWhatIsAskedInPlaceOfItsOwn) {
+    const TrainingRequest request = small_request();
+    const auto body = start_request(request, build_training_context(request).value(), "mine");
+    EXPECT_EQ(body.at("session_id"), "mine");
+    const auto& model = body.at("model_configuration").as_object();
+    EXPECT_EQ(model.at("strategy_config"), request.strategy);
+    EXPECT_EQ(model.at("symbols"), boost::json::parse(R"(["AAPL", "MSFT"])"));
+    EXPECT_EQ(model.at("multi_symbol"), true);
+    EXPECT_EQ(body.at("data_configuration").at("start_date"), "2020-02-01");
+    EXPECT_FALSE(body.at("data_configuration").as_object().contains("end_date"));
+    EXPECT_FALSE(body.at("training_configuration").as_object().contains("validation_split"));
+}
+
+TEST(HostAnswers, MakesTheResultSchemaOfATableWithNullForWhatNobodySaid) {
+    const TrainingRequest request = small_request();
+    const auto session = read_text(R"({"status": "completed", "progress": {"epoch": 2},
+        "metrics": {"train_loss": [1.0, 0.5], "test_accuracy": 0.4}})");
+    const auto result = result_of_table(session, build_training_context(request).value());
+    std::vector<std::string> names;
+    for (const auto& member : result) {
+        names.emplace_back(member.key());
+    }
+    EXPECT_THAT(names, ElementsAre("training_metrics", "validation_metrics", "test_metrics", "baselines", "history",
+                                   "resource_usage", "artifacts", "session_info", "model_info"));
+    EXPECT_EQ(result.at("training_metrics").at("final_train_loss"), 0.5);
+    EXPECT_TRUE(result.at("training_metrics").at("final_val_loss").is_null());
+    EXPECT_EQ(result.at("test_metrics").at("test_accuracy"), 0.4);
+    EXPECT_TRUE(result.at("artifacts").at("model_path").is_null());
+}
+
+}  // namespace
+}  // namespace ktrdr

@@ -1,0 +1,231 @@
+"""Trainings done by a training host: the same as here, followed, stopped, lost and found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cutting_proxy import CuttingProxy
+from ktrdr_core import DataManager, Operation, TrainingManager, errors
+from ktrdr_core.operations import OperationsService
+from training_hosts import ENDLESS, LIMIT, TrainingHost, store_bars, strategy_file, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bars")
+    store_bars(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingHost]:
+    with TrainingHost(bars, tmp_path_factory.mktemp("there")) as one:
+        yield one
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[DataManager]:
+    """The client's own data directory, in which there are no bars."""
+    with DataManager(tmp_path / "empty", env={}) as one:
+        yield one
+
+
+def on(url: str, data: DataManager, models: Path, **variables: str) -> TrainingManager:
+    env = {f"TRAINING_HOST_SERVICE_{name}": value for name, value in variables.items()}
+    return TrainingManager(data, models, training_url=url, env=env)
+
+
+def in_epochs(operation: Operation[Any]) -> None:
+    until(lambda: operation.progress.epoch > 0 or operation.done())
+    assert not operation.done()
+
+
+def epochs_of(operation: Operation[Any]) -> list[int]:
+    metrics = OperationsService().metrics(operation.id, limit=10_000).metrics
+    return [int(one["epoch"]) for one in metrics]
+
+
+def sessions_of(host: TrainingHost) -> dict[str, dict[str, Any]]:
+    with host.client() as http:
+        listed = http.get("/training/sessions", params={"limit": 1000}).json()["sessions"]
+    return {one["session_id"]: one for one in listed}
+
+
+def test_a_training_there_is_the_same_as_one_here_and_its_model_lies_here(
+    host: TrainingHost, bars: Path, data: DataManager, tmp_path: Path
+) -> None:
+    path = strategy_file(tmp_path, epochs=4)
+    with on(host.url, data, tmp_path / "remote") as remote:
+        operation = remote.train_multi_symbol_strategy(path)
+        there = operation.result(LIMIT)
+        assert epochs_of(operation) == [1, 2, 3, 4]
+    with DataManager(bars, env={}) as stored, TrainingManager(stored, tmp_path / "l", env={}) as m:
+        local = m.train_multi_symbol_strategy(path)
+        here = local.result(LIMIT)
+        assert epochs_of(local) == [1, 2, 3, 4]
+    sections = [name for name in here if isinstance(here[name], dict)]
+    assert set(there) == set(here)
+    assert {name: set(there[name]) for name in sections} == {
+        name: set(here[name]) for name in sections
+    }
+    for name in ("test_metrics", "validation_metrics", "history", "baselines", "model_info"):
+        assert there[name] == here[name]
+    session = there["session_info"]
+    assert (session["training_mode"], session["use_host_service"]) == ("host", True)
+    assert (session["session_id"], session["host_status"]) == (operation.id, "completed")
+    folder, own = (Path(one["artifacts"]["model_path"]) for one in (there, here))
+    assert folder.parent.parent == tmp_path / "remote"
+    assert {one.name for one in folder.iterdir()} == {one.name for one in own.iterdir()}
+    for name in ("model.safetensors", "features.json"):
+        assert (folder / name).read_bytes() == (own / name).read_bytes()
+    assert json.loads((folder / "config.json").read_text()) == json.loads(
+        (own / "config.json").read_text()
+    )
+
+
+def test_a_training_there_needs_no_libtorch_here(
+    host: TrainingHost, data: DataManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ktrdr_core.training import torch_loader
+
+    def missing(*_: object) -> None:
+        raise errors.FeatureNotAvailableError("LibTorch is not here")
+
+    monkeypatch.setattr(torch_loader, "check_installed", missing)
+    monkeypatch.setattr(torch_loader, "load_into", missing)
+    with on(host.url, data, tmp_path / "models") as remote:
+        operation = remote.train_multi_symbol_strategy(strategy_file(tmp_path, epochs=1))
+        assert operation.result(LIMIT)["training_metrics"]["epochs_completed"] == 1
+
+
+def test_what_fails_there_fails_here_with_the_same_class_and_words(
+    host: TrainingHost, bars: Path, data: DataManager, tmp_path: Path
+) -> None:
+    path = strategy_file(tmp_path)
+    span = {"start_date": "2018-01-01", "end_date": "2018-02-01"}
+    said = []
+    with (
+        DataManager(bars, env={}) as stored,
+        TrainingManager(stored, tmp_path / "here", env={}) as local,
+        on(host.url, data, tmp_path / "there") as remote,
+    ):
+        for manager in (local, remote):
+            with pytest.raises(errors.NotEnoughDataError) as caught:
+                manager.train_multi_symbol_strategy(path, **span).result(LIMIT)
+            said.append(caught.value.message)
+    assert said[0] == said[1]
+
+
+def test_ten_at_once_over_a_pool_of_five_each_its_own_and_each_stopped_alone(
+    host: TrainingHost, data: DataManager, tmp_path: Path
+) -> None:
+    with on(host.url, data, tmp_path / "models", POOL_LIMIT="5") as remote:
+        endless = strategy_file(tmp_path, **ENDLESS)
+        operations = [remote.train_multi_symbol_strategy(endless) for _ in range(10)]
+        for operation in operations:
+            in_epochs(operation)
+        for number, operation in enumerate(operations):
+            operation.cancel("enough")
+            with pytest.raises(errors.OperationCancelledError):
+                operation.result(LIMIT)
+            assert not any(other.done() for other in operations[number + 1 :])
+            # The host's word has come before the operation ends.
+            assert sessions_of(host)[operation.id]["status"] == "stopped"
+            assert operation.warnings == []
+    with host.client() as http:
+        assert http.get("/health").json()["active_training_sessions"] == 0
+        # Nothing learns any more: whatever is asked, no training thread takes time.
+        before = host.training_ticks()
+        for _ in range(50):
+            http.get("/health")
+        assert host.training_ticks() - before <= 1
+
+
+def test_a_connection_that_breaks_again_and_again_loses_no_epoch(
+    host: TrainingHost, data: DataManager, tmp_path: Path
+) -> None:
+    left = [700, 5000, 9000]
+
+    def cut(first: bytes) -> int | None:
+        return left.pop(0) if b"/events" in first and left else None
+
+    path = strategy_file(tmp_path, epochs=60, early_stopping=None, batch_size=8)
+    with CuttingProxy(host.url, cut) as proxy, on(proxy.url, data, tmp_path / "m") as remote:
+        operation = remote.train_multi_symbol_strategy(path)
+        assert operation.result(LIMIT)["training_metrics"]["epochs_completed"] == 60
+        assert proxy.cuts > 0
+        assert epochs_of(operation) == list(range(1, 61))
+
+
+def test_where_nothing_is_streamed_the_status_is_asked_for_and_no_epoch_is_lost(
+    host: TrainingHost, data: DataManager, tmp_path: Path
+) -> None:
+    with (
+        CuttingProxy(host.url, lambda first: 1 if b"/events" in first else None) as proxy,
+        on(proxy.url, data, tmp_path / "m", TIMEOUT="2") as remote,
+    ):
+        path = strategy_file(tmp_path, epochs=30, early_stopping=None)
+        operation = remote.train_multi_symbol_strategy(path)
+        operation.result(LIMIT)
+        assert epochs_of(operation) == list(range(1, 31))
+
+
+def test_a_start_whose_answer_is_cut_off_is_one_session(
+    host: TrainingHost, data: DataManager, tmp_path: Path
+) -> None:
+    before = set(sessions_of(host))
+    left = [1, 40]
+
+    def cut(first: bytes) -> int | None:
+        return left.pop(0) if b"/training/start" in first and left else None
+
+    with CuttingProxy(host.url, cut) as proxy, on(proxy.url, data, tmp_path / "m") as remote:
+        operation = remote.train_multi_symbol_strategy(strategy_file(tmp_path, epochs=1))
+        operation.result(LIMIT)
+        assert proxy.cuts == 2
+    assert set(sessions_of(host)) - before == {operation.id}
+
+
+def test_a_host_that_is_killed_is_one_error_and_its_session_interrupted(
+    bars: Path, data: DataManager, tmp_path: Path
+) -> None:
+    with TrainingHost(bars, tmp_path / "there") as mortal:
+        with on(mortal.url, data, tmp_path / "m", TIMEOUT="1") as remote:
+            path = strategy_file(tmp_path, **ENDLESS)
+            operation = remote.train_multi_symbol_strategy(path)
+            in_epochs(operation)
+            mortal.kill()
+            with pytest.raises(errors.HostServiceError, match="was lost") as caught:
+                operation.result(LIMIT)
+            assert operation.id in caught.value.message
+    with TrainingHost(bars, tmp_path / "there") as again, again.client() as http:
+        told = http.get(f"/training/status/{operation.id}").json()
+        assert (told["status"], told["operation_status"]) == ("failed", "interrupted")
+        assert "the service ended" in told["error"]
+        refused = http.post("/training/stop", json={"session_id": operation.id})
+        assert refused.status_code == 200
+
+
+def test_sigterm_ends_the_sessions_and_the_service_and_the_client_hears_of_it(
+    bars: Path, data: DataManager, tmp_path: Path
+) -> None:
+    with TrainingHost(bars, tmp_path / "there", "--log", "json") as mortal:
+        assert mortal.announced.startswith("training host service (bars of ")
+        with on(mortal.url, data, tmp_path / "m", TIMEOUT="1") as remote:
+            operation = remote.train_multi_symbol_strategy(strategy_file(tmp_path, **ENDLESS))
+            in_epochs(operation)
+            said = mortal.end()
+            assert mortal.process.returncode == 0
+            with pytest.raises(errors.HostServiceError):
+                operation.result(LIMIT)
+        notes = [json.loads(line) for line in said.splitlines()]
+        assert [note["session_id"] for note in notes] == [operation.id]
+    record = OperationsService(bars / "ktrdr.db", default=False).get(operation.id)
+    assert record.status in ("cancelled", "failed")
