@@ -65,6 +65,7 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
     const CancellationToken& token = operation.token();
     TrainingProgressBridge bridge(operation.progress());
     bridge.on_initializing();
+    models_.remove_leftovers();
     const auto trainer = slot_->wait(token);
     if (!trainer) {
         return trainer.error();
