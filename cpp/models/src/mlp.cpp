@@ -47,13 +47,16 @@ std::string shape_of(const NamedTensor& tensor) {
 
 Result<void> check_values(const NamedTensor& tensor) {
     const bool finite = std::ranges::all_of(tensor.values, [](float value) { return std::isfinite(value); });
-    return finite ? Result<void>() : Result<void>(refuse(fmt::format("'{}' has a value that is not finite", tensor.name)));
+    return finite ? Result<void>()
+                  : Result<void>(refuse(fmt::format("'{}' has a value that is not finite", tensor.name)));
 }
 
 Result<void> check_shapes(const NamedTensor& weight, const NamedTensor* bias, std::size_t inputs) {
     const auto count = [](const NamedTensor& tensor) { return static_cast<std::int64_t>(tensor.values.size()); };
-    if (weight.shape.size() != 2 || weight.shape[0] < 1 || weight.shape[1] < 1 || count(weight) / weight.shape[1] != weight.shape[0]) {
-        return refuse(fmt::format("'{}' has the shape {} where [outputs, inputs] is needed", weight.name, shape_of(weight)));
+    if (weight.shape.size() != 2 || weight.shape[0] < 1 || weight.shape[1] < 1 ||
+        count(weight) / weight.shape[1] != weight.shape[0]) {
+        return refuse(
+            fmt::format("'{}' has the shape {} where [outputs, inputs] is needed", weight.name, shape_of(weight)));
     }
     if (inputs != 0 && static_cast<std::size_t>(weight.shape[1]) != inputs) {
         return refuse(fmt::format("'{}' has the shape {}, but the layer before gives {} values", weight.name,
@@ -94,7 +97,8 @@ Result<Mlp> Mlp::make(std::span<const NamedTensor> parameters, std::string_view 
                 return finite.error();
             }
         }
-        Layer layer{static_cast<std::size_t>(weight->shape[1]), static_cast<std::size_t>(weight->shape[0]), {}, bias->values};
+        Layer layer{
+            static_cast<std::size_t>(weight->shape[1]), static_cast<std::size_t>(weight->shape[0]), {}, bias->values};
         layer.weights.resize(weight->values.size());
         for (std::size_t out = 0; out < layer.outputs; ++out) {
             for (std::size_t in = 0; in < layer.inputs; ++in) {

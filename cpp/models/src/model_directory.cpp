@@ -114,7 +114,8 @@ Result<TemporaryModel> make_temporary(const fs::path& models_dir, const std::str
         }
         // Who clears up after the dead may have come between.
         if (folder->try_lock() == FolderLock::taken) {
-            last = fail(Errc::storage, fmt::format("the new folder {} was removed while it was made", folder->path().string()),
+            last = fail(Errc::storage,
+                        fmt::format("the new folder {} was removed while it was made", folder->path().string()),
                         {{"path", folder->path().string()}});
             continue;
         }

@@ -83,11 +83,12 @@ Result<void> check_layout(const ModelFiles& files) {
         return unreadable(files.path / "metadata.json", "names no layout that there is");
     }
     if (number > model_layout) {
-        return fail(Errc::storage_schema,
-                    fmt::format("{} has layout {}, which a newer ktrdr-core wrote; this one reads up to {}: install the "
-                                "newer one",
-                                files.path.string(), number, model_layout),
-                    {{"path", files.path.string()}, {"layout", number}, {"newest", model_layout}});
+        return fail(
+            Errc::storage_schema,
+            fmt::format("{} has layout {}, which a newer ktrdr-core wrote; this one reads up to {}: install the "
+                        "newer one",
+                        files.path.string(), number, model_layout),
+            {{"path", files.path.string()}, {"layout", number}, {"newest", model_layout}});
     }
     return {};
 }

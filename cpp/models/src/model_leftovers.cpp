@@ -19,9 +19,8 @@ bool is_temporary(const std::string& name) {
     if (name.size() != 1 + id_length + mark.size() || !name.starts_with('.') || !name.ends_with(mark)) {
         return false;
     }
-    return std::ranges::all_of(name.substr(1, id_length), [](char c) {
-        return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    });
+    return std::ranges::all_of(name.substr(1, id_length),
+                               [](char c) { return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 }  // namespace

@@ -77,7 +77,8 @@ TEST(Mlp, GivesTheChancesOfItsDefinition) {
     std::mt19937 random(7);
     std::uniform_real_distribution<float> value(0, 1);
     for (const std::string_view activation : Mlp::activations()) {
-        for (const auto& widths : std::vector<std::vector<std::int64_t>>{{1, 2}, {4, 3}, {24, 50, 25, 3}, {5, 1, 1, 1, 4}, {300, 512, 3}}) {
+        for (const auto& widths :
+             std::vector<std::vector<std::int64_t>>{{1, 2}, {4, 3}, {24, 50, 25, 3}, {5, 1, 1, 1, 4}, {300, 512, 3}}) {
             const auto tensors = random_layers(widths, 11);
             const Mlp mlp = Mlp::make(tensors, activation).value();
             EXPECT_EQ(mlp.inputs(), static_cast<std::size_t>(widths.front()));

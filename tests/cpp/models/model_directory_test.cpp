@@ -62,7 +62,8 @@ TEST_F(ModelDirectory_, WritesAllFilesUnderAVersion) {
     EXPECT_THAT(files, UnorderedElementsAre("model.safetensors", "config.json", "metrics.json", "features.json",
                                             "metadata.json"));
     EXPECT_EQ(read(saved.path / "model.safetensors"), "weights");
-    EXPECT_EQ(boost::json::parse(read(saved.path / "metadata.json")), (boost::json::object{{"d", 4}, {"version", 1}, {"layout", 2}}));
+    EXPECT_EQ(boost::json::parse(read(saved.path / "metadata.json")),
+              (boost::json::object{{"d", 4}, {"version", 1}, {"layout", 2}}));
 }
 
 TEST_F(ModelDirectory_, NeverGivesANumberTwice) {
@@ -283,9 +284,9 @@ TEST(ModelStem, KeepsFoldersInTheirPlace) {
 }
 
 TEST(ModelStem, IsAnotherForOtherSymbols) {
-    std::vector<std::vector<std::string>> lists{{"EUR/USD"}, {"EUR-USD"}, {"EUR", "USD"}, {"EURUSD"}, {"EUR%2FUSD"},
-                                                {"EUR%2DUSD"}, {"A", "B"}, {"A-B"}, {"A-", "B"}, {"A", "-B"}, {"A--B"},
-                                                {"A_1d"}, {"A", "1d"}, {"a", "B"}, {"A B"}, {"A+B"}};
+    std::vector<std::vector<std::string>> lists{
+        {"EUR/USD"}, {"EUR-USD"}, {"EUR", "USD"}, {"EURUSD"}, {"EUR%2FUSD"}, {"EUR%2DUSD"}, {"A", "B"}, {"A-B"},
+        {"A-", "B"}, {"A", "-B"}, {"A--B"},       {"A_1d"},   {"A", "1d"},   {"a", "B"},    {"A B"},    {"A+B"}};
     // Many symbols, and the few that spell what many become.
     std::vector<std::string> many;
     for (int i = 0; i < 200; ++i) {

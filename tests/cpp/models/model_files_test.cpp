@@ -68,7 +68,8 @@ TEST_F(ModelFolders, SayWhatIsWrongWithThem) {
     };
     says(Errc::not_found, "no model's folder", [](const fs::path& at) { fs::remove_all(at); });
     says(Errc::invalid_argument, "config.json is missing", [](const fs::path& at) { fs::remove(at / "config.json"); });
-    says(Errc::invalid_argument, "features.json is no JSON", [](const fs::path& at) { write(at / "features.json", "{"); });
+    says(Errc::invalid_argument, "features.json is no JSON",
+         [](const fs::path& at) { write(at / "features.json", "{"); });
     says(Errc::invalid_argument, "holds no JSON object", [](const fs::path& at) { write(at / "metrics.json", "[1]"); });
     says(Errc::invalid_argument, "is no plain file", [](const fs::path& at) {
         fs::remove(at / "config.json");
@@ -78,10 +79,14 @@ TEST_F(ModelFolders, SayWhatIsWrongWithThem) {
         write(at / "metadata.json", R"({"layout": 3})");
         fs::remove(at / "features.json");
     });
-    says(Errc::invalid_argument, "no layout", [](const fs::path& at) { write(at / "metadata.json", R"({"layout": "x"})"); });
-    says(Errc::invalid_argument, "model.safetensors is missing", [](const fs::path& at) { fs::remove(at / "model.safetensors"); });
-    says(Errc::invalid_argument, "not a whole safetensors file", [](const fs::path& at) { write(at / "model.safetensors", "abc"); });
-    says(Errc::invalid_argument, "is the most", [](const fs::path& at) { fs::resize_file(at / "config.json", std::uintmax_t{65} << 20); });
+    says(Errc::invalid_argument, "no layout",
+         [](const fs::path& at) { write(at / "metadata.json", R"({"layout": "x"})"); });
+    says(Errc::invalid_argument, "model.safetensors is missing",
+         [](const fs::path& at) { fs::remove(at / "model.safetensors"); });
+    says(Errc::invalid_argument, "not a whole safetensors file",
+         [](const fs::path& at) { write(at / "model.safetensors", "abc"); });
+    says(Errc::invalid_argument, "is the most",
+         [](const fs::path& at) { fs::resize_file(at / "config.json", std::uintmax_t{65} << 20); });
 }
 
 TEST_F(ModelFolders, AreListedInOrderOfTheirVersions) {

@@ -14,9 +14,9 @@ namespace ktrdr {
 
 /// A trained multi-layer perceptron, computed without torch: linear, activation, …, linear, softmax.
 ///
-/// Weights and the values between layers are float32; sums over a layer's inputs are kept in double and rounded once, so
-/// chances differ from torch's by torch's own rounding only, by no more than 1e-6.
-/// Thread safety: a constant; each thread has a `Scratch` of its own. Errors: no member but `make` has any.
+/// Weights and the values between layers are float32; sums over a layer's inputs are kept in double and rounded once,
+/// so chances differ from torch's by torch's own rounding only, by no more than 1e-6. Thread safety: a constant; each
+/// thread has a `Scratch` of its own. Errors: no member but `make` has any.
 class KTRDR_EXPORT Mlp final {
 public:
     /// Room that a computation needs, kept between rows so that none is made for each.
@@ -28,8 +28,8 @@ public:
 
     /// The activations there are: relu, tanh, sigmoid, leaky_relu (slope 0.01), gelu (with erf).
     [[nodiscard]] static std::span<const std::string_view> activations() noexcept;
-    /// Parameters named as `nn.Sequential` of linear, activation and dropout has it: `0.weight`, `0.bias`, `3.weight`, …
-    /// `invalid_argument` naming the tensor for one that is missing, too many, of another shape or not finite.
+    /// Parameters named as `nn.Sequential` of linear, activation and dropout has it: `0.weight`, `0.bias`, `3.weight`,
+    /// … `invalid_argument` naming the tensor for one that is missing, too many, of another shape or not finite.
     [[nodiscard]] static Result<Mlp> make(std::span<const NamedTensor> parameters, std::string_view activation);
 
     [[nodiscard]] std::size_t inputs() const noexcept { return layers_.front().inputs; }
@@ -37,8 +37,8 @@ public:
     /// Of the layers between, first to last.
     [[nodiscard]] std::vector<std::int64_t> hidden_layers() const;
 
-    /// What the last layer gives for a row of `inputs()` values, into `classes()` ones. The same row gives the same bits
-    /// wherever it stands.
+    /// What the last layer gives for a row of `inputs()` values, into `classes()` ones. The same row gives the same
+    /// bits wherever it stands.
     void logits(std::span<const float> row, std::span<float> result, Scratch& scratch) const;
     /// Chances of the classes, together 1.
     void chances(std::span<const float> row, std::span<float> result, Scratch& scratch) const;

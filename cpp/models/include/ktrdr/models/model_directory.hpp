@@ -45,8 +45,8 @@ struct SavedModel {
 /// A model is written under a hidden name beside its place, synced, and renamed: it is there whole or not at all. A
 /// number once given is never given again, also after its model was deleted; processes agree on it by a lock on a small
 /// file, and `check` is asked while another has it. What others put into the folders is not followed, not overwritten
-/// and not counted where it is no version. A save that was killed leaves a hidden folder, which `remove_leftovers` removes:
-/// who writes one holds a lock on it.
+/// and not counted where it is no version. A save that was killed leaves a hidden folder, which `remove_leftovers`
+/// removes: who writes one holds a lock on it.
 ///
 /// Thread safety: every member from any thread, and from several processes.
 class KTRDR_EXPORT ModelDirectory final {
@@ -71,8 +71,8 @@ private:
     FileAccess access_;
 };
 
-/// `AAPL-MSFT_1d`: symbols percent-encoded, a hyphen inside of one too (`BRK%2DB_1d`), so that other symbols give another
-/// name; many of them become the first, their number and a checksum.
+/// `AAPL-MSFT_1d`: symbols percent-encoded, a hyphen inside of one too (`BRK%2DB_1d`), so that other symbols give
+/// another name; many of them become the first, their number and a checksum.
 [[nodiscard]] KTRDR_EXPORT std::string model_stem(const ModelName& name);
 
 }  // namespace ktrdr

@@ -22,8 +22,8 @@ struct ModelFiles {
 
 /// The four JSON files of a model's folder.
 ///
-/// Errors: `not_found` where there is no such folder; `invalid_argument` naming the file that is missing, no plain file,
-/// too large or no JSON object; `storage_schema` for a layout that a newer version wrote.
+/// Errors: `not_found` where there is no such folder; `invalid_argument` naming the file that is missing, no plain
+/// file, too large or no JSON object; `storage_schema` for a layout that a newer version wrote.
 [[nodiscard]] KTRDR_EXPORT Result<ModelFiles> read_model_files(const std::filesystem::path& folder);
 
 /// The weights of a model's folder. Errors: `invalid_argument` naming the file and what is wrong with it.
