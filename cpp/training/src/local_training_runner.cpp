@@ -44,6 +44,7 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
     TrainingProgressBridge bridge(operation.progress(),
                                   [&](const EpochReport& report) { operation.add_metric(to_metric(report)); });
     bridge.on_initializing();
+    models_.remove_leftovers();
     const auto trainer = slot_->wait(token);
     if (!trainer) {
         return trainer.error();
