@@ -1,5 +1,5 @@
 // One real training of LocalTrainer on made-up rows; prints the time of one training step in microseconds.
-// usage: training_step <rows> <epochs> <dropout>
+// usage: training_step <rows> <epochs> <dropout> <batch size> <general | mlp> <hidden width>...
 // The time is that between two batch events of one epoch, so it holds everything a step costs: gathering rows, masks,
 // forward, backward, optimizer, reading losses, telling progress. Validation and start are outside. The median epoch
 // counts.
@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -59,17 +60,20 @@ ktrdr::LabeledMatrix made_up_rows(std::size_t rows) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) {
-        std::cerr << "usage: training_step <rows> <epochs> <dropout>\n";
+    if (argc < 7) {
+        std::cerr << "usage: training_step <rows> <epochs> <dropout> <batch size> <general | mlp> <hidden width>...\n";
         return 2;
     }
     ktrdr::TrainerInput input;
-    input.model = {.inputs = 24, .hidden_layers = {50, 25}, .classes = 3, .dropout = std::atof(argv[3])};
+    input.model = {.inputs = 24, .hidden_layers = {}, .classes = 3, .dropout = std::atof(argv[3])};
+    std::transform(argv + 6, argv + argc, std::back_inserter(input.model.hidden_layers), std::atoll);
     input.options.epochs = std::atoll(argv[2]);
+    input.options.batch_size = std::atoll(argv[4]);
     input.rows = std::make_shared<const ktrdr::TrainingRows>(
         ktrdr::TrainingRows{made_up_rows(static_cast<std::size_t>(std::atoll(argv[1]))), made_up_rows(32), {}});
     StepTimes times;
-    const auto model = ktrdr::LocalTrainer{}.train(input, times, {});
+    const auto step = std::string(argv[5]) == "mlp" ? ktrdr::StepChoice::mlp : ktrdr::StepChoice::general;
+    const auto model = ktrdr::LocalTrainer{step}.train(input, times, {});
     if (!model) {
         std::cerr << model.error().message << '\n';
         return 1;

@@ -23,5 +23,6 @@ void bind_data(pybind11::module_& module);
 void bind_sources(pybind11::module_& module);
 void bind_series_check(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
+void bind_models(pybind11::module_& module);
 
 }  // namespace ktrdr::bindings

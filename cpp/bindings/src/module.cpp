@@ -23,4 +23,5 @@ PYBIND11_MODULE(_core, module) {
     bind_sources(module);
     bind_series_check(module);
     bind_training(module);
+    bind_models(module);
 }

@@ -10,6 +10,7 @@
 #include <ktrdr/base/file_names.hpp>
 #include <ktrdr/base/ids.hpp>
 
+#include "model_leftovers.hpp"
 #include "posix_folder.hpp"
 
 namespace ktrdr {
@@ -24,16 +25,43 @@ std::size_t whole_codes(std::string_view encoded) {
     return last != std::string_view::npos && encoded.size() - last < code ? last : encoded.size();
 }
 
-/// FNV-1a, 32 bits.
-std::uint32_t checksum(const std::string& text) {
-    std::uint32_t sum = 2166136261u;
+/// FNV-1a, 64 bits.
+std::uint64_t checksum(const std::string& text) {
+    std::uint64_t sum = 14695981039346656037u;
     for (const char c : text) {
-        sum = (sum ^ static_cast<unsigned char>(c)) * 16777619u;
+        sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211u;
     }
     return sum;
 }
 
-/// A new model under a hidden name beside its place. It goes again, with all that is in it, unless it was kept.
+/// A symbol as a part of a folder's name: a hyphen is what stands between two of them.
+std::string encoded_symbol(const std::string& symbol) {
+    std::string text = percent_encoded(symbol);
+    for (std::size_t at = text.find('-'); at != std::string::npos; at = text.find('-', at + 1)) {
+        text.replace(at, 1, "%2D");
+    }
+    return text;
+}
+
+std::string joined(const std::vector<std::string>& symbols, std::string (*encoded)(const std::string&)) {
+    std::string text;
+    for (const std::string& symbol : symbols) {
+        if (!text.empty()) {
+            text += '-';
+        }
+        text += encoded(symbol);
+    }
+    return text;
+}
+
+/// What the folders were called before hyphens inside of symbols were encoded.
+std::string earlier_stem(const ModelName& name) {
+    const auto encoded = [](const std::string& symbol) { return percent_encoded(symbol); };
+    return fmt::format("{}_{}", joined(name.symbols, encoded), percent_encoded(name.timeframe));
+}
+
+/// A new model under a hidden name beside its place, locked for as long as this lives. It goes again, with all that is
+/// in it, unless it was kept.
 class TemporaryModel final {
 public:
     TemporaryModel(PosixFolder parent, PosixFolder folder)
@@ -79,11 +107,19 @@ Result<TemporaryModel> make_temporary(const fs::path& models_dir, const std::str
             last = parent.error();
             continue;
         }
-        auto folder = parent->enter(fmt::format(".{}.part", make_uuid7(clock)), access);
-        if (folder) {
-            return TemporaryModel(std::move(*parent), std::move(*folder));
+        auto folder = parent->enter(temporary_name(make_uuid7(clock)), access);
+        if (!folder) {
+            last = folder.error();
+            continue;
         }
-        last = folder.error();
+        // Who clears up after the dead may have come between.
+        if (folder->try_lock() == FolderLock::taken) {
+            last = fail(Errc::storage,
+                        fmt::format("the new folder {} was removed while it was made", folder->path().string()),
+                        {{"path", folder->path().string()}});
+            continue;
+        }
+        return TemporaryModel(std::move(*parent), std::move(*folder));
     }
     return last;
 }
@@ -134,12 +170,14 @@ std::int64_t highest_version(const fs::path& parent, const std::string& stem) {
     return highest;
 }
 
-Result<std::int64_t> next_version(const PosixFile& counter, const fs::path& parent, const std::string& stem) {
+Result<std::int64_t> next_version(const PosixFile& counter, const fs::path& parent, const std::string& stem,
+                                  const std::string& earlier) {
     auto last = counter.read_all();
     if (!last) {
         return last.error();
     }
-    const std::int64_t highest = std::max(version_in(*last), highest_version(parent, stem));
+    const std::int64_t highest =
+        std::max({version_in(*last), highest_version(parent, stem), highest_version(parent, earlier)});
     if (highest == last_version) {
         return fail(Errc::storage,
                     fmt::format("there is no version after {} for {} in {}; remove the folder or the file {} with that "
@@ -164,8 +202,9 @@ Result<void> write_parts(const Writing& to, const ModelContent& content) {
 }
 
 /// Under the lock of the stem: take the next number, write it into the metadata, and give the folder its name.
-Result<SavedModel> publish(TemporaryModel& model, const Writing& to, const std::string& stem,
+Result<SavedModel> publish(TemporaryModel& model, const Writing& to, const ModelName& name,
                            boost::json::object metadata) {
+    const std::string stem = model_stem(name);
     if (auto go = to.check("version"); !go) {
         return go.error();
     }
@@ -179,11 +218,12 @@ Result<SavedModel> publish(TemporaryModel& model, const Writing& to, const std::
     if (auto locked = counter->lock([&to] { return to.check("version"); }); !locked) {
         return locked.error();
     }
-    const auto version = next_version(*counter, parent, stem);
+    const auto version = next_version(*counter, parent, stem, earlier_stem(name));
     if (!version) {
         return version.error();
     }
     metadata["version"] = *version;
+    metadata["layout"] = model_layout;
     if (auto written = write_json(to, "metadata.json", metadata); !written) {
         return written.error();
     }
@@ -196,29 +236,27 @@ Result<SavedModel> publish(TemporaryModel& model, const Writing& to, const std::
     if (auto stored = counter->replace(std::to_string(*version)); !stored) {
         return stored.error();
     }
-    const std::string name = fmt::format("{}_v{}", stem, *version);
-    if (auto renamed = model.parent().rename(model.name(), name); !renamed) {
+    const std::string place = fmt::format("{}_v{}", stem, *version);
+    if (auto renamed = model.parent().rename(model.name(), place); !renamed) {
         return renamed.error();
     }
     model.keep();
     if (auto synced = model.parent().sync(); !synced) {
         return synced.error();
     }
-    return SavedModel{parent / name, *version};
+    return SavedModel{parent / place, *version};
 }
 
 }  // namespace
 
 std::string model_stem(const ModelName& name) {
-    std::string symbols;
-    for (const std::string& symbol : name.symbols) {
-        symbols += (symbols.empty() ? "" : "-") + percent_encoded(symbol);
-    }
+    std::string symbols = joined(name.symbols, encoded_symbol);
     constexpr std::size_t most = 100;
     if (symbols.size() > most) {
         constexpr std::size_t most_of_first = 40;
-        const std::string first = percent_encoded(name.symbols.front()).substr(0, most_of_first);
-        symbols = fmt::format("{}-and-{}-more-{:08x}", first.substr(0, whole_codes(first)), name.symbols.size() - 1,
+        const std::string first = encoded_symbol(name.symbols.front()).substr(0, most_of_first);
+        // Two hyphens stand between no two symbols.
+        symbols = fmt::format("{}--and-{}-more-{:016x}", first.substr(0, whole_codes(first)), name.symbols.size() - 1,
                               checksum(symbols));
     }
     return fmt::format("{}_{}", symbols, percent_encoded(name.timeframe));
@@ -240,6 +278,20 @@ Result<void> ModelDirectory::check_place() const {
     return {};
 }
 
+void ModelDirectory::remove_leftovers() const {
+    std::error_code ignored;
+    std::vector<fs::path> strategies;
+    for (fs::directory_iterator entry(models_dir_, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+        std::error_code none;
+        if (entry->is_directory(none) && !entry->is_symlink(none)) {
+            strategies.push_back(entry->path());
+        }
+    }
+    for (const fs::path& strategy : strategies) {
+        remove_leftovers_in(strategy);
+    }
+}
+
 Result<SavedModel> ModelDirectory::save(const ModelName& name, ModelContent content, const Check& check) const {
     if (auto go = check("saving"); !go) {
         return go.error();
@@ -258,7 +310,7 @@ Result<SavedModel> ModelDirectory::save(const ModelName& name, ModelContent cont
     if (auto written = write_parts(to, content); !written) {
         return written.error();
     }
-    return publish(*model, to, model_stem(name), std::move(content.metadata));
+    return publish(*model, to, name, std::move(content.metadata));
 }
 
 }  // namespace ktrdr

@@ -1,6 +1,7 @@
 #include "posix_folder.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -65,6 +66,14 @@ Result<void> PosixFolder::rename(const std::string& from, const std::string& to)
         failed = ::renameat(folder, from.c_str(), folder, to.c_str());
     }
     return failed == 0 ? Result<void>() : file_error("give the finished model the name", path() / to, errno);
+}
+
+FolderLock PosixFolder::try_lock() const {
+    if (::flock(file_.descriptor(), LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK ? FolderLock::taken : FolderLock::unknown;
+    }
+    const FileId locked = file_id(file_.descriptor());
+    return locked != FileId{} && locked == file_id(path()) ? FolderLock::held : FolderLock::taken;
 }
 
 }  // namespace ktrdr

@@ -61,6 +61,19 @@ Result<void> check_stopping(const EarlyStopping& stopping) {
     return check_name("early_stopping.monitor", stopping.monitor, monitor_names);
 }
 
+Result<void> check_schedule(const LearningRateSchedule& schedule) {
+    if (schedule.step_size < 1) {
+        return refuse("lr_scheduler.step_size", std::to_string(schedule.step_size), "at least 1");
+    }
+    if (!(schedule.gamma > 0 && schedule.gamma < 1)) {
+        return refuse("lr_scheduler.gamma", number_text(schedule.gamma), "above 0 and below 1");
+    }
+    if (schedule.patience < 0) {
+        return refuse("lr_scheduler.patience", std::to_string(schedule.patience), "at least 0");
+    }
+    return check_name("lr_scheduler.type", schedule.type, schedule_names);
+}
+
 Result<void> check_options(const TrainerOptions& options, std::size_t classes) {
     if (!positive(options.learning_rate)) {
         return refuse("learning_rate", number_text(options.learning_rate), "above 0");
@@ -91,11 +104,47 @@ Result<void> check_options(const TrainerOptions& options, std::size_t classes) {
             return stopping;
         }
     }
+    if (auto schedule = check_schedule(options.schedule); !schedule) {
+        return schedule;
+    }
+    if (auto device = check_name("device", options.device, device_names); !device) {
+        return device;
+    }
     return check_name("optimizer", options.optimizer, optimizer_names);
+}
+
+/// Labels, weights and values of a part of the right shape.
+Result<void> check_rows(const std::string& part, const LabeledMatrix& matrix, const ModelSpec& model) {
+    const auto of_row = [&part](std::string_view what, std::size_t row) {
+        return std::string(what) + " of row " + std::to_string(row) + " of the " + part + " part";
+    };
+    for (std::size_t row = 0; row < matrix.rows; ++row) {
+        const std::int64_t label = matrix.labels[row];
+        if (label < 0 || label >= static_cast<std::int64_t>(model.classes)) {
+            return refuse(of_row("label", row), std::to_string(label),
+                          "at least 0 and below " + std::to_string(model.classes));
+        }
+    }
+    for (std::size_t row = 0; row < matrix.weights.size(); ++row) {
+        if (!positive(static_cast<double>(matrix.weights[row]))) {
+            return refuse(of_row("weight", row), number_text(static_cast<double>(matrix.weights[row])), "above 0");
+        }
+    }
+    const auto wrong = std::ranges::find_if_not(matrix.values, [](float value) { return std::isfinite(value); });
+    if (wrong != matrix.values.end()) {
+        const auto place = static_cast<std::size_t>(wrong - matrix.values.begin());
+        return refuse(of_row("feature " + std::to_string(place % matrix.columns), place / matrix.columns),
+                      number_text(static_cast<double>(*wrong)), "a finite number");
+    }
+    return {};
 }
 
 Result<void> check_part(std::string_view part, const LabeledMatrix& matrix, const ModelSpec& model) {
     const std::string name{part};
+    if (!matrix.weights.empty() && matrix.weights.size() != matrix.rows) {
+        return refuse(name + " part", std::to_string(matrix.weights.size()) + " weights long",
+                      "without weights, or with one for each of its " + std::to_string(matrix.rows) + " rows");
+    }
     if (matrix.labels.size() != matrix.rows || matrix.values.size() != matrix.rows * matrix.columns) {
         return refuse(
             name + " part",
@@ -106,14 +155,7 @@ Result<void> check_part(std::string_view part, const LabeledMatrix& matrix, cons
         return refuse(name + " part", std::to_string(matrix.columns) + " columns wide",
                       std::to_string(model.inputs) + " columns wide like the model's input");
     }
-    for (std::size_t row = 0; row < matrix.rows; ++row) {
-        const std::int64_t label = matrix.labels[row];
-        if (label < 0 || label >= static_cast<std::int64_t>(model.classes)) {
-            return refuse("label of row " + std::to_string(row) + " of the " + name + " part", std::to_string(label),
-                          "at least 0 and below " + std::to_string(model.classes));
-        }
-    }
-    return {};
+    return check_rows(name, matrix, model);
 }
 
 Result<void> check_not_empty(std::string_view part, const LabeledMatrix& matrix) {
@@ -123,6 +165,27 @@ Result<void> check_not_empty(std::string_view part, const LabeledMatrix& matrix)
     std::string message = "Cannot train: the ";
     message.append(part).append(" part has no rows. Take a longer range of dates or give that part a larger share.");
     return fail(Errc::not_enough_data, std::move(message), {{"part", part}});
+}
+
+/// What a training part of the right shape may still lack.
+Result<void> check_enough(const LabeledMatrix& train, std::int64_t batch_size) {
+    if (static_cast<std::int64_t>(train.rows) < batch_size) {
+        return fail(Errc::not_enough_data,
+                    "Cannot train: the training part has " + std::to_string(train.rows) +
+                        " rows, fewer than one batch of " + std::to_string(batch_size) +
+                        ". Lower batch_size or take a longer range of dates.",
+                    {{"rows", train.rows}, {"batch_size", batch_size}});
+    }
+    const std::int64_t first = train.labels.front();
+    if (std::ranges::all_of(train.labels, [first](std::int64_t label) { return label == first; })) {
+        return fail(Errc::not_enough_data,
+                    "Cannot train: all " + std::to_string(train.rows) + " rows of the training part have one label, " +
+                        std::to_string(first) +
+                        ", so there is nothing to tell apart. Change how bars are labelled or take a longer range of "
+                        "dates.",
+                    {{"label", first}});
+    }
+    return {};
 }
 
 }  // namespace
@@ -151,6 +214,9 @@ Result<void> check_input(const TrainerInput& input) {
         return checked;
     }
     if (auto checked = check_part("training", train, input.model); !checked) {
+        return checked;
+    }
+    if (auto checked = check_enough(train, input.options.batch_size); !checked) {
         return checked;
     }
     if (auto checked = check_part("validation", validation, input.model); !checked) {

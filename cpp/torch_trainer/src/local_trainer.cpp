@@ -10,7 +10,7 @@ Result<TrainedModel> LocalTrainer::train(const TrainerInput& input, TrainerEvent
     if (auto checked = check_input(input); !checked) {
         return checked.error();
     }
-    return run_training_session(input, events, token);
+    return run_training_session(input, step_, events, token);
 }
 
 }  // namespace ktrdr

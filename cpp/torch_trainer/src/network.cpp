@@ -1,6 +1,7 @@
 #include "network.hpp"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linear.h>
@@ -8,6 +9,7 @@
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 #include <cmath>
 
@@ -57,14 +59,15 @@ auto activation_of(const std::string& name) {
     return name == "gelu" ? gelu : relu;
 }
 
-NamedTensor copy_of(const at::Tensor& tensor, std::string name) {
-    const auto* values = tensor.const_data_ptr<float>();
-    return {std::move(name), tensor.sizes().vec(), {values, values + tensor.numel()}};
+/// The part of `values` where `parameter`, a view into the network's own buffer, has its place there.
+NamedTensor copy_of(const at::Tensor& values, const at::Tensor& parameter, std::string name) {
+    const auto* first = values.const_data_ptr<float>() + parameter.storage_offset();
+    return {std::move(name), parameter.sizes().vec(), {first, first + parameter.numel()}};
 }
 
 }  // namespace
 
-Network::Network(const ModelSpec& spec, const at::Generator& generator)
+Network::Network(const ModelSpec& spec, const at::Generator& generator, at::Device device)
     : activation_(activation_of(spec.activation)), dropout_(spec.dropout) {
     const c10::NoGradGuard no_grad;
     const std::vector<std::int64_t> widths = widths_of(spec);
@@ -72,21 +75,25 @@ Network::Network(const ModelSpec& spec, const at::Generator& generator)
     for (std::size_t layer = 0; layer + 1 < widths.size(); ++layer) {
         total += aligned(widths[layer] * widths[layer + 1]) + aligned(widths[layer + 1]);
     }
-    values_ = at::zeros({total}, at::kFloat);
-    gradients_ = at::zeros({total}, at::kFloat);
+    const at::Tensor drawn = at::zeros({total}, at::kFloat);
+    values_ = device.is_cpu() ? drawn : drawn.to(device);
+    gradients_ = at::zeros_like(values_);
     std::int64_t offset = 0;
     for (std::size_t layer = 0; layer + 1 < widths.size(); ++layer) {
         const std::int64_t in = widths[layer];
         const std::int64_t out = widths[layer + 1];
         // What nn::Linear starts with.
         const double bound = 1.0 / std::sqrt(static_cast<double>(in));
-        values_.narrow(0, offset, in * out).uniform_(-bound, bound, generator);
+        drawn.narrow(0, offset, in * out).uniform_(-bound, bound, generator);
         at::Tensor weight = view(offset, {out, in});
         offset += aligned(in * out);
-        values_.narrow(0, offset, out).uniform_(-bound, bound, generator);
+        drawn.narrow(0, offset, out).uniform_(-bound, bound, generator);
         at::Tensor bias = view(offset, {out});
         offset += aligned(out);
         layers_.push_back({std::move(weight), std::move(bias)});
+    }
+    if (!device.is_cpu()) {
+        values_.copy_(drawn);
     }
 }
 
@@ -113,28 +120,43 @@ at::Tensor Network::forward(const at::Tensor& rows, std::span<const at::Tensor> 
     return at::linear(x, layers_.back().weight, layers_.back().bias);
 }
 
-std::vector<at::Tensor> Network::draw_masks(std::int64_t rows, at::Generator generator) const {
+std::vector<at::Tensor> Network::make_masks(std::int64_t rows) const {
     std::vector<at::Tensor> masks;
-    if (dropout_ == 0) {
-        return masks;
-    }
-    const c10::NoGradGuard no_grad;
-    for (std::size_t layer = 0; layer + 1 < layers_.size(); ++layer) {
-        at::Tensor mask = at::empty({rows, layers_[layer].bias.numel()}, at::kFloat);
-        masks.push_back(mask.bernoulli_(1 - dropout_, generator).mul_(1 / (1 - dropout_)));
+    for (std::size_t layer = 0; dropout_ > 0 && layer + 1 < layers_.size(); ++layer) {
+        masks.push_back(at::empty({rows, layers_[layer].bias.numel()}, at::kFloat));
     }
     return masks;
 }
 
-std::vector<NamedTensor> Network::parameters() const {
+void Network::draw_masks(std::span<const at::Tensor> masks, const at::Generator& generator) const {
+    const c10::NoGradGuard no_grad;
+    for (const at::Tensor& mask : masks) {
+        mask.bernoulli_(1 - dropout_, generator).mul_(1 / (1 - dropout_));
+    }
+}
+
+std::vector<NamedTensor> Network::parameters(const at::Tensor& values, const std::string& prefix) const {
+    const at::Tensor read = values.cpu();
     std::vector<NamedTensor> parameters;
     for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
         // Three modules a layer in nn.Sequential: linear, activation, dropout.
-        const std::string name = std::to_string(3 * layer);
-        parameters.push_back(copy_of(layers_[layer].weight, name + ".weight"));
-        parameters.push_back(copy_of(layers_[layer].bias, name + ".bias"));
+        const std::string name = prefix + std::to_string(3 * layer);
+        parameters.push_back(copy_of(read, layers_[layer].weight, name + ".weight"));
+        parameters.push_back(copy_of(read, layers_[layer].bias, name + ".bias"));
     }
     return parameters;
+}
+
+void Network::load(std::span<const NamedTensor> parameters, const at::Tensor& values) const {
+    const auto take = [&values](const at::Tensor& parameter, const NamedTensor& kept) {
+        // LibTorch has no tensor of constant memory; this one is only read.
+        const at::Tensor given = at::from_blob(const_cast<float*>(kept.values.data()), {parameter.numel()}, at::kFloat);
+        values.narrow(0, parameter.storage_offset(), parameter.numel()).copy_(given);
+    };
+    for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+        take(layers_[layer].weight, parameters[2 * layer]);
+        take(layers_[layer].bias, parameters[2 * layer + 1]);
+    }
 }
 
 }  // namespace ktrdr

@@ -3,6 +3,7 @@
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -24,6 +25,17 @@ void adamw(Tensors values, Tensors gradients, Tensors means, Tensors squares, Te
     at::_fused_adamw_(values, gradients, means, squares, {}, steps, rate, beta1, beta2, decay, epsilon, false, false);
 }
 
+NamedTensor memory_of(const at::Tensor& tensor, std::string name) {
+    const at::Tensor read = tensor.cpu();
+    const auto* values = read.const_data_ptr<float>();
+    return {std::move(name), {read.numel()}, {values, values + read.numel()}};
+}
+
+void take(const at::Tensor& tensor, const NamedTensor& kept) {
+    // LibTorch has no tensor of constant memory; this one is only read.
+    tensor.copy_(at::from_blob(const_cast<float*>(kept.values.data()), {tensor.numel()}, at::kFloat));
+}
+
 }  // namespace
 
 Optimizer::Optimizer(const Network& network, const TrainerOptions& options)
@@ -38,12 +50,8 @@ Optimizer::Optimizer(const Network& network, const TrainerOptions& options)
     if (kind_ != Kind::sgd) {
         means_ = {at::zeros_like(network.values())};
         squares_ = {at::zeros_like(network.values())};
-        steps_ = {at::zeros(at::IntArrayRef{}, at::kFloat)};
+        steps_ = {at::zeros(at::IntArrayRef{}, network.values().options())};
     }
-}
-
-void Optimizer::zero_gradients() const {
-    gradients_.front().zero_();
 }
 
 void Optimizer::clip(double limit) const {
@@ -62,6 +70,22 @@ void Optimizer::step() {
     steps_.front().add_(1);
     const auto fused = kind_ == Kind::adam ? adam : adamw;
     fused(values_, gradients_, means_, squares_, steps_, learning_rate_, weight_decay_);
+}
+
+std::vector<NamedTensor> Optimizer::memory() const {
+    if (kind_ == Kind::sgd) {
+        return {};
+    }
+    return {memory_of(means_.front(), "optimizer.mean"), memory_of(squares_.front(), "optimizer.square")};
+}
+
+void Optimizer::remember(std::span<const NamedTensor> memory, std::int64_t steps) {
+    if (kind_ == Kind::sgd) {
+        return;
+    }
+    take(means_.front(), memory[0]);
+    take(squares_.front(), memory[1]);
+    steps_.front().fill_(steps);
 }
 
 }  // namespace ktrdr

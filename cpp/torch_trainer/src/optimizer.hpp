@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -8,15 +9,19 @@
 
 namespace ktrdr {
 
-/// Adam (weight decay as L2), AdamW or plain SGD over a network's one buffer: one fused kernel a step.
+/// Adam (weight decay as L2), AdamW or SGD without momentum over a network's one buffer: one fused kernel a step.
 class Optimizer final {
 public:
     Optimizer(const Network& network, const TrainerOptions& options);
 
-    /// Forget the gradients of the last step.
-    void zero_gradients() const;
     /// Clip the gradients if asked to, then move the parameters. Reads no tensor back.
     void step();
+    void set_learning_rate(double rate) noexcept { learning_rate_ = rate; }
+
+    /// What it remembers of the steps so far; nothing for SGD.
+    [[nodiscard]] std::vector<NamedTensor> memory() const;
+    /// The same after `steps` steps, from what `memory` gave; every tensor of it must be there.
+    void remember(std::span<const NamedTensor> memory, std::int64_t steps);
 
 private:
     void clip(double limit) const;

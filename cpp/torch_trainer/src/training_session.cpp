@@ -1,13 +1,8 @@
 #include "training_session.hpp"
 
-#include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Parallel.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/randperm.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
@@ -15,76 +10,70 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <mutex>
-#include <thread>
+#include <numeric>
 
 #include "check_input.hpp"
-#include "network.hpp"
 #include "optimizer.hpp"
+#include "session_state.hpp"
+#include "torch_setup.hpp"
+#include "training_step.hpp"
 
 namespace ktrdr {
 namespace {
 
-/// Batches whose rows are gathered together and whose losses are read together.
-constexpr std::int64_t block_batches = 50;
+using Clock = std::chrono::steady_clock;
+
+/// Batches whose rows are gathered together and whose losses are read together, at most.
+constexpr std::int64_t most_block_batches = 50;
+/// Numbers of inputs and masks of a block: more would leave the processor's caches.
+constexpr std::int64_t block_numbers = 1 << 20;
 /// An event at least every so many batches.
 constexpr std::int64_t batches_per_event = 10;
 /// Multiplications between two looks at the token in an evaluation: some 50 ms of one core.
 constexpr std::int64_t slice_work = 500'000'000;
 constexpr std::int64_t slice_rows = 8192;
+constexpr std::int64_t none_begun = -1;
 
-std::mutex& thread_count_mutex() {
-    static auto* mutex = new std::mutex;
-    return *mutex;
+std::int64_t block_batches_of(const TrainerInput& input) {
+    const auto& layers = input.model.hidden_layers;
+    const std::int64_t row =
+        std::accumulate(layers.begin(), layers.end(), static_cast<std::int64_t>(input.model.inputs));
+    const double numbers = static_cast<double>(row) * static_cast<double>(input.options.batch_size);
+    return static_cast<std::int64_t>(
+        std::clamp(static_cast<double>(block_numbers) / numbers, 1.0, static_cast<double>(most_block_batches)));
 }
 
-template <class Function>
-void on_new_thread(Function function) {
-    std::thread{function}.join();
+std::vector<double> class_weights_of(const TrainerInput& input) {
+    return input.options.balance_classes ? balanced_class_weights(input.rows->train.labels, input.model.classes)
+                                         : input.options.class_weights;
 }
 
-/// The number of kernel threads that a new thread starts with.
-int usual_threads() {
-    int threads = 1;
-    on_new_thread([&] { threads = at::get_num_threads(); });
-    return threads;
-}
-
-/// While it lives, LibTorch's kernels called on this thread run on this thread alone. A small network gains nothing
-/// from more, and a sum split among threads depends on their number.
-///
-/// Torch keeps the number a thread at a time, but for a process-wide number that threads start with; that one is put
-/// back at once, so a user's own torch keeps its threads.
-class OneThread final {
-public:
-    OneThread() {
-        const std::lock_guard lock{thread_count_mutex()};
-        const int usual = usual_threads();
-        // The first question sets this thread up with the usual number; asked later, it would undo the next line.
-        static_cast<void>(at::get_num_threads());
-        at::set_num_threads(1);
-        on_new_thread([usual] { at::set_num_threads(usual); });
-    }
-    ~OneThread() {
-        const std::lock_guard lock{thread_count_mutex()};
-        at::set_num_threads(usual_threads());
-    }
-    OneThread(const OneThread&) = delete;
-    OneThread& operator=(const OneThread&) = delete;
-};
-
-/// Rows and labels as tensors over the caller's memory, which outlives the training.
+/// One part's rows as they came, and as tensors.
 struct Part {
-    explicit Part(const LabeledMatrix& matrix)
-        : rows(static_cast<std::int64_t>(matrix.rows)),
-          // LibTorch has no tensor of constant memory; nothing writes to these.
-          values(at::from_blob(const_cast<float*>(matrix.values.data()),
-                               {rows, static_cast<std::int64_t>(matrix.columns)}, at::kFloat)),
-          labels(at::from_blob(const_cast<std::int64_t*>(matrix.labels.data()), {rows}, at::kLong)) {}
+    Part(const LabeledMatrix& matrix, const std::vector<double>& class_weights, at::Device device)
+        : given(matrix), rows{.rows = static_cast<std::int64_t>(matrix.rows)} {
+        // LibTorch has no tensor of constant memory; nothing writes to these.
+        rows.values = at::from_blob(const_cast<float*>(matrix.values.data()),
+                                    {rows.rows, static_cast<std::int64_t>(matrix.columns)}, at::kFloat);
+        rows.labels = at::from_blob(const_cast<std::int64_t*>(matrix.labels.data()), {rows.rows}, at::kLong);
+        if (!matrix.weights.empty() || !class_weights.empty()) {
+            weights = matrix.weights.empty() ? std::vector<float>(matrix.rows, 1.0F) : matrix.weights;
+            for (std::size_t row = 0; !class_weights.empty() && row < matrix.rows; ++row) {
+                weights[row] *= static_cast<float>(class_weights[static_cast<std::size_t>(matrix.labels[row])]);
+            }
+            rows.weights = at::tensor(weights, at::kFloat);
+        }
+        if (!device.is_cpu()) {
+            rows.values = rows.values.to(device);
+            rows.labels = rows.labels.to(device);
+            rows.weights = rows.weights.defined() ? rows.weights.to(device) : rows.weights;
+        }
+    }
 
-    std::int64_t rows;
-    at::Tensor values;
-    at::Tensor labels;
+    const LabeledMatrix& given;
+    PartRows rows;
+    /// Of each row, its class's and its own together; empty: all the same.
+    std::vector<float> weights{};
 };
 
 struct Evaluation {
@@ -97,231 +86,284 @@ std::string batch_text(std::int64_t epoch, std::int64_t batch, std::int64_t batc
     return "epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch) + " of " + std::to_string(batches);
 }
 
+Error other_checkpoint(const std::string& what) {
+    return fail(Errc::invalid_argument, "The training cannot go on from this checkpoint: " + what +
+                                            ". Resume the training that wrote it, or train from the beginning.");
+}
+
 class Session final {
 public:
-    Session(const TrainerInput& input, TrainerEvents& events, const CancellationToken& token)
+    Session(const TrainerInput& input, StepChoice step, at::Device device, TrainerEvents& events,
+            const CancellationToken& token)
         : options_(input.options),
+          plan_(input.checkpoints),
           events_(events),
           token_(token),
-          classes_(static_cast<std::int64_t>(input.model.classes)),
-          train_(input.rows->train),
-          validation_(input.rows->validation),
-          test_(input.rows->test),
-          batches_((train_.rows + options_.batch_size - 1) / options_.batch_size),
-          generator_(at::detail::createCPUGenerator(options_.seed)),
-          network_(input.model, generator_),
+          classes_(input.model.classes),
+          class_weights_(class_weights_of(input)),
+          train_(input.rows->train, class_weights_, device),
+          validation_(input.rows->validation, class_weights_, device),
+          test_(input.rows->test, class_weights_, device),
+          batches_((train_.rows.rows + options_.batch_size - 1) / options_.batch_size),
+          generator_(make_generator(options_.seed)),
+          network_(input.model, generator_, device),
           optimizer_(network_, options_) {
-        if (!options_.class_weights.empty()) {
-            class_weights_ = at::tensor(options_.class_weights, at::kFloat);
+        state_.schedule.rate = options_.learning_rate;
+        state_.step = step == StepChoice::general ? "general" : "mlp";
+        state_.block_batches = block_batches_of(input);
+        const StepParts parts{network_, train_.rows, options_.batch_size, state_.block_batches, generator_};
+        step_ = step == StepChoice::general ? make_general_step(parts) : make_mlp_step(parts, input.model.activation);
+        best_values_ = network_.values().clone();
+    }
+
+    /// Go on where `checkpoint` was taken.
+    Result<void> restore(const TrainerCheckpoint& checkpoint) {
+        auto kept = session_state_of(checkpoint.state);
+        if (!kept) {
+            return kept.error();
         }
+        if (kept->step != state_.step || kept->block_batches != state_.block_batches) {
+            return other_checkpoint("it was taken with the step \"" + kept->step + "\" in blocks of " +
+                                    std::to_string(kept->block_batches) + " batches, and this one is \"" + state_.step +
+                                    "\" in blocks of " + std::to_string(state_.block_batches));
+        }
+        const std::vector<NamedTensor> expected = tensors();
+        const auto alike = [](const NamedTensor& left, const NamedTensor& right) {
+            return left.name == right.name && left.shape == right.shape && left.values.size() == right.values.size();
+        };
+        if (!std::ranges::equal(expected, checkpoint.tensors, alike)) {
+            return other_checkpoint("its weights are those of another network or optimizer");
+        }
+        const std::span<const NamedTensor> all{checkpoint.tensors};
+        const std::size_t parameters = 2 * network_.layers().size();
+        network_.load(all.first(parameters), network_.values());
+        network_.load(all.subspan(parameters, parameters), best_values_);
+        optimizer_.remember(all.subspan(2 * parameters), kept->steps);
+        state_ = std::move(*kept);
+        optimizer_.set_learning_rate(state_.schedule.rate);
+        resumed_ = true;
+        return {};
     }
 
     Result<TrainedModel> run() {
-        const auto started = std::chrono::steady_clock::now();
-        TrainedModel model;
-        for (std::int64_t epoch = 1; epoch <= options_.epochs && !model.early_stopped; ++epoch) {
-            auto report = run_epoch(epoch);
-            if (!report) {
-                return report.error();
+        for (; state_.epoch <= options_.epochs && !state_.early_stopped; ++state_.epoch) {
+            if (auto done = run_epoch(); !done) {
+                return stopped(done.error());
             }
-            model.history.push_back(*report);
-            model.best_epoch = report->best ? epoch : model.best_epoch;
-            const auto& stopping = options_.early_stopping;
-            model.early_stopped = stopping && epoch < options_.epochs && epoch - model.best_epoch >= stopping->patience;
-            events_.on_epoch(*report);
         }
+        TrainedModel model;
+        model.parameters = network_.parameters(best_values_);
         network_.values().copy_(best_values_);
         events_.on_evaluation();
-        auto tested = evaluate(test_, "test", model.best_epoch);
+        auto tested = evaluate(test_, "test", state_.best_epoch);
         if (!tested) {
-            return tested.error();
+            return stopped(tested.error());
         }
+        model.history = state_.history;
+        model.best_epoch = state_.best_epoch;
+        model.early_stopped = state_.early_stopped;
         model.test_loss = tested->loss;
         model.confusion = std::move(tested->confusion);
-        model.parameters = network_.parameters();
-        model.train_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+        model.train_seconds = seconds();
         return model;
     }
 
 private:
-    Result<EpochReport> run_epoch(std::int64_t epoch) {
-        epoch_ = {};
-        const at::Tensor order = at::randperm(train_.rows, generator_, at::kLong);
-        for (std::int64_t batch = 0; batch < batches_; batch += block_batches) {
-            if (auto done = run_block(epoch, batch, order); !done) {
-                return done.error();
+    Result<void> run_epoch() {
+        const bool resumed = std::exchange(resumed_, false);
+        if (resumed && state_.batch > 0) {
+            set_state(generator_, state_.epoch_generator);
+        } else {
+            if (resumed) {
+                set_state(generator_, state_.block_generator);
+            }
+            state_.epoch_generator = state_of(generator_);
+            state_.sums = {};
+        }
+        const at::Tensor order = at::randperm(train_.rows.rows, generator_, at::kLong);
+        if (resumed && state_.batch > 0) {
+            set_state(generator_, state_.block_generator);
+        }
+        while (state_.batch < batches_) {
+            if (auto done = run_block(order); !done) {
+                return done;
             }
         }
-        auto validated = evaluate(validation_, "validation", epoch);
+        auto validated = evaluate(validation_, "validation", state_.epoch);
         if (!validated) {
             return validated.error();
         }
-        EpochReport report{.epoch = epoch,
-                           .train_loss = epoch_.mean_loss(),
-                           .train_accuracy = static_cast<double>(epoch_.hits) / static_cast<double>(epoch_.rows),
-                           .val_loss = validated->loss,
-                           .val_accuracy = validated->accuracy,
-                           .learning_rate = options_.learning_rate};
-        report.best = keep_if_best(report);
-        return report;
+        const EpochSums& sums = state_.sums;
+        const EpochReport report{.epoch = state_.epoch,
+                                 .train_loss = sums.mean_loss(),
+                                 .train_accuracy = static_cast<double>(sums.hits) / static_cast<double>(sums.rows),
+                                 .val_loss = validated->loss,
+                                 .val_accuracy = validated->accuracy,
+                                 .learning_rate = state_.schedule.rate};
+        if (take_epoch(state_, report, options_)) {
+            best_values_.copy_(network_.values());
+        }
+        optimizer_.set_learning_rate(state_.schedule.rate);
+        state_.batch = 0;
+        begun_block_ = none_begun;
+        events_.on_epoch(state_.history.back());
+        if (plan_.epochs > 0 && state_.epoch % plan_.epochs == 0) {
+            hand_out_checkpoint(state_.epoch + 1);
+        }
+        return {};
     }
 
-    /// Up to `block_batches` batches from `first` on: gather their rows, learn from each, read what came out.
-    Result<void> run_block(std::int64_t epoch, std::int64_t first, const at::Tensor& order) {
+    /// The rest of the block in which the cursor stands: gather its rows, learn from each batch, read what came out.
+    Result<void> run_block(const at::Tensor& order) {
         const std::int64_t size = options_.batch_size;
-        const std::int64_t last = std::min(first + block_batches, batches_);
-        const std::int64_t rows = std::min(last * size, train_.rows) - first * size;
-        const at::Tensor chosen = order.narrow(0, first * size, rows);
-        const at::Tensor values = train_.values.index_select(0, chosen);
-        const at::Tensor labels = train_.labels.index_select(0, chosen);
-        const std::vector<at::Tensor> masks = network_.draw_masks(rows, generator_);
-        std::vector<at::Tensor> batch_masks(masks.size());
-        for (std::int64_t batch = first; batch < last; ++batch) {
+        const std::int64_t first = state_.batch / state_.block_batches * state_.block_batches;
+        const std::int64_t last = std::min(first + state_.block_batches, batches_);
+        const std::int64_t rows = std::min(last * size, train_.rows.rows) - first * size;
+        state_.block_generator = state_of(generator_);
+        step_->begin_block(order.narrow(0, first * size, rows));
+        begun_block_ = first;
+        while (state_.batch < last) {
             if (token_.is_cancelled()) {
-                return token_.check("training, " + batch_text(epoch, batch + 1, batches_));
+                return token_.check("training, " + batch_text(state_.epoch, state_.batch + 1, batches_));
             }
-            const std::int64_t from = (batch - first) * size;
-            const std::int64_t count = std::min(size, rows - from);
-            std::ranges::transform(masks, batch_masks.begin(),
-                                   [&](const at::Tensor& mask) { return mask.narrow(0, from, count); });
-            learn(values.narrow(0, from, count), labels.narrow(0, from, count), batch_masks);
-            if (batch == 0 || batch + 1 == last) {
-                if (auto read = read_losses(epoch, batch + 1); !read) {
+            const std::int64_t from = (state_.batch - first) * size;
+            step_->compute_gradients(from, std::min(size, rows - from));
+            optimizer_.step();
+            const std::int64_t batch = ++state_.batch;
+            ++state_.steps;
+            const bool due = checkpoint_is_due();
+            if (due || batch == 1 || batch == last) {
+                if (auto read = read_losses(); !read) {
                     return read;
                 }
             }
-            if (batch == 0 || batch + 1 == batches_ || (batch + 1) % batches_per_event == 0) {
-                events_.on_batch(epoch, batch + 1, batches_, epoch_.mean_loss());
+            if (batch == 1 || batch == batches_ || batch % batches_per_event == 0) {
+                events_.on_batch(state_.epoch, batch, batches_, state_.sums.mean_loss());
+            }
+            if (due) {
+                hand_out_checkpoint(state_.epoch);
             }
         }
         return {};
     }
 
-    void learn(const at::Tensor& values, const at::Tensor& labels, const std::vector<at::Tensor>& masks) {
-        optimizer_.zero_gradients();
-        {
-            const c10::AutoGradMode grad{true};
-            const at::Tensor logits = network_.forward(values, masks);
-            const at::Tensor loss = at::cross_entropy_loss(logits, labels, class_weights_);
-            loss.backward();
-            unread_.push_back({loss.detach(), logits.detach(), labels});
-        }
-        optimizer_.step();
-    }
-
-    /// Bring losses and hits of the batches since the last time to the host; `batch` (from 1) was the last of them.
-    Result<void> read_losses(std::int64_t epoch, std::int64_t batch) {
-        std::vector<at::Tensor> losses;
-        std::vector<at::Tensor> logits;
-        std::vector<at::Tensor> labels;
-        for (const Unread& unread : unread_) {
-            losses.push_back(unread.loss);
-            logits.push_back(unread.logits);
-            labels.push_back(unread.labels);
-        }
-        const at::Tensor read = at::stack(losses);
-        const auto* loss = read.const_data_ptr<float>();
-        const std::int64_t first = batch - static_cast<std::int64_t>(unread_.size()) + 1;
-        for (std::size_t i = 0; i < unread_.size(); ++i) {
-            if (!std::isfinite(loss[i])) {
-                return not_finite(loss[i], epoch, first + static_cast<std::int64_t>(i));
+    /// Take in losses and hits of the batches since the last time.
+    Result<void> read_losses() {
+        const BatchSums read = step_->read();
+        const std::int64_t first = state_.batch - static_cast<std::int64_t>(read.losses.size()) + 1;
+        for (std::size_t i = 0; i < read.losses.size(); ++i) {
+            if (!std::isfinite(read.losses[i])) {
+                return not_finite(read.losses[i], first + static_cast<std::int64_t>(i));
             }
-            const std::int64_t rows = labels[i].numel();
-            epoch_.rows += rows;
-            epoch_.loss_sum += static_cast<double>(loss[i]) * static_cast<double>(rows);
+            state_.sums.rows += read.rows[i];
+            state_.sums.loss_sum += static_cast<double>(read.losses[i]) * static_cast<double>(read.rows[i]);
         }
-        epoch_.hits += at::cat(logits).argmax(1).eq(at::cat(labels)).sum().item<std::int64_t>();
-        unread_.clear();
+        state_.sums.hits += read.hits;
         return {};
     }
 
-    Error not_finite(float loss, std::int64_t epoch, std::int64_t batch) const {
+    [[nodiscard]] std::string advice() const {
+        return ". Lower the learning rate (" + number_text(state_.schedule.rate) + ") or set gradient_clip.";
+    }
+
+    [[nodiscard]] Error not_finite(float loss, std::int64_t batch) const {
         return fail(Errc::training,
-                    "The training loss became " + number_text(loss) + " at " + batch_text(epoch, batch, batches_) +
-                        ". Lower the learning rate (" + number_text(options_.learning_rate) +
-                        "), set gradient_clip, or look for values that are not finite in the features.",
-                    {{"epoch", epoch}, {"batch", batch}, {"learning_rate", options_.learning_rate}});
+                    "The training loss became " + number_text(loss) + " at " +
+                        batch_text(state_.epoch, batch, batches_) + advice(),
+                    {{"epoch", state_.epoch}, {"batch", batch}, {"learning_rate", state_.schedule.rate}});
     }
 
-    Result<Evaluation> evaluate(const Part& part, const std::string& name, std::int64_t epoch) const {
-        const auto classes = static_cast<std::size_t>(classes_);
+    [[nodiscard]] Result<Evaluation> evaluate(const Part& part, const std::string& name, std::int64_t epoch) const {
         Evaluation evaluation;
-        evaluation.confusion.assign(classes, std::vector<std::int64_t>(classes, 0));
+        evaluation.confusion.assign(classes_, std::vector<std::int64_t>(classes_, 0));
         const std::int64_t slice = std::clamp(slice_work / network_.values().numel(), std::int64_t{1}, slice_rows);
         double loss = 0;
         double weight = 0;
-        for (std::int64_t first = 0; first < part.rows; first += slice) {
+        for (std::int64_t first = 0; first < part.rows.rows; first += slice) {
             if (token_.is_cancelled()) {
                 return token_.check("evaluating the " + name + " part after epoch " + std::to_string(epoch)).error();
             }
-            const std::int64_t rows = std::min(slice, part.rows - first);
-            const at::Tensor logits = network_.forward(part.values.narrow(0, first, rows));
-            add_slice(at::log_softmax(logits, 1), part.labels.narrow(0, first, rows), evaluation, loss, weight);
+            const std::int64_t rows = std::min(slice, part.rows.rows - first);
+            const at::Tensor logits = network_.forward(part.rows.values.narrow(0, first, rows));
+            add_slice(at::log_softmax(logits, 1).cpu(), part, static_cast<std::size_t>(first), evaluation, loss,
+                      weight);
         }
-        if (part.rows == 0) {
+        if (part.rows.rows == 0) {
             return evaluation;
         }
         evaluation.loss = loss / weight;
-        evaluation.accuracy /= static_cast<double>(part.rows);
+        evaluation.accuracy /= static_cast<double>(part.rows.rows);
         if (!std::isfinite(evaluation.loss)) {
             return fail(Errc::training,
                         "The loss on the " + name + " part is " + number_text(evaluation.loss) + " after epoch " +
-                            std::to_string(epoch) + ". Lower the learning rate (" +
-                            number_text(options_.learning_rate) +
-                            "), set gradient_clip, or look for values that are not finite in the features.",
-                        {{"epoch", epoch}, {"part", name}, {"learning_rate", options_.learning_rate}});
+                            std::to_string(epoch) + advice(),
+                        {{"epoch", epoch}, {"part", name}, {"learning_rate", state_.schedule.rate}});
         }
         return evaluation;
     }
 
-    void add_slice(const at::Tensor& log_odds, const at::Tensor& labels, Evaluation& evaluation, double& loss,
-                   double& weight) const {
-        const auto classes = static_cast<std::size_t>(classes_);
-        const auto* row = log_odds.const_data_ptr<float>();
-        const auto* label = labels.const_data_ptr<std::int64_t>();
-        for (const auto* const end = label + labels.numel(); label != end; ++label, row += classes_) {
-            const auto truth = static_cast<std::size_t>(*label);
-            const auto predicted = static_cast<std::size_t>(std::max_element(row, row + classes) - row);
-            const double row_weight = options_.class_weights.empty() ? 1.0 : options_.class_weights[truth];
-            loss -= row_weight * static_cast<double>(row[truth]);
+    void add_slice(const at::Tensor& log_odds, const Part& part, std::size_t first, Evaluation& evaluation,
+                   double& loss, double& weight) const {
+        const auto* odds = log_odds.const_data_ptr<float>();
+        const std::size_t end = first + static_cast<std::size_t>(log_odds.size(0));
+        for (std::size_t row = first; row < end; ++row, odds += classes_) {
+            const auto truth = static_cast<std::size_t>(part.given.labels[row]);
+            const auto predicted = static_cast<std::size_t>(std::max_element(odds, odds + classes_) - odds);
+            const double row_weight = part.weights.empty() ? 1.0 : static_cast<double>(part.weights[row]);
+            loss -= row_weight * static_cast<double>(odds[truth]);
             weight += row_weight;
             evaluation.accuracy += truth == predicted ? 1 : 0;
             ++evaluation.confusion[truth][predicted];
         }
     }
 
-    /// Whether `report` is better than every epoch before; its weights are copied aside then.
-    bool keep_if_best(const EpochReport& report) {
-        const bool by_accuracy = options_.early_stopping && options_.early_stopping->monitor == "val_accuracy";
-        const double score = by_accuracy ? report.val_accuracy : -report.val_loss;
-        const double min_delta = options_.early_stopping ? options_.early_stopping->min_delta : 0.0;
-        if (best_values_.defined() && !(score > best_score_ + min_delta)) {
-            return false;
-        }
-        best_score_ = score;
-        best_values_ = network_.values().clone();
-        return true;
+    [[nodiscard]] double seconds() const {
+        return state_.seconds + std::chrono::duration<double>(Clock::now() - started_).count();
     }
 
-    struct Unread {
-        at::Tensor loss;
-        at::Tensor logits;
-        at::Tensor labels;
-    };
+    [[nodiscard]] bool checkpoint_is_due() const {
+        return plan_.interval.count() > 0 && Clock::now() - last_checkpoint_ >= plan_.interval;
+    }
 
-    /// What the batches of the running epoch came to, as far as read.
-    struct EpochSums {
-        std::int64_t rows{0};
-        std::int64_t hits{0};
-        double loss_sum{0};
+    [[nodiscard]] std::vector<NamedTensor> tensors() const {
+        std::vector<NamedTensor> all = network_.parameters(network_.values());
+        std::ranges::move(network_.parameters(best_values_, "best."), std::back_inserter(all));
+        std::ranges::move(optimizer_.memory(), std::back_inserter(all));
+        return all;
+    }
 
-        [[nodiscard]] double mean_loss() const { return loss_sum / static_cast<double>(rows); }
-    };
+    /// As of now, `epoch` being the one that the cursor is in. All losses have been read.
+    void hand_out_checkpoint(std::int64_t epoch) {
+        SessionState state = state_;
+        state.epoch = epoch;
+        state.seconds = seconds();
+        // Where the cursor's block has begun its masks are drawn: it begins anew from where they came from.
+        const std::int64_t block = state.batch / state.block_batches * state.block_batches;
+        if (block != begun_block_ || state.batch == batches_) {
+            state.block_generator = state_of(generator_);
+        }
+        events_.on_checkpoint({tensors(), to_json(state)});
+        last_checkpoint_ = Clock::now();
+    }
+
+    /// What to answer once the epochs ended with `why`; a cancelled training leaves a checkpoint where it was asked to.
+    Error stopped(Error why) {
+        const bool cancelled = why.code == Errc::cancelled || why.code == Errc::timed_out;
+        if (cancelled && plan_.on_cancel) {
+            if (auto read = read_losses(); !read) {
+                return read.error();
+            }
+            hand_out_checkpoint(state_.epoch);
+        }
+        return why;
+    }
 
     const TrainerOptions& options_;
+    const CheckpointPlan& plan_;
     TrainerEvents& events_;
     const CancellationToken& token_;
-    std::int64_t classes_;
+    std::size_t classes_;
+    std::vector<double> class_weights_;
     Part train_;
     Part validation_;
     Part test_;
@@ -329,12 +371,25 @@ private:
     at::Generator generator_;
     Network network_;
     Optimizer optimizer_;
-    std::optional<at::Tensor> class_weights_{};
-    std::vector<Unread> unread_{};
-    EpochSums epoch_{};
+    std::unique_ptr<TrainingStep> step_{};
     at::Tensor best_values_{};
-    double best_score_{0};
+    SessionState state_{};
+    /// The first batch of the block of this epoch that has begun last.
+    std::int64_t begun_block_{none_begun};
+    /// The next epoch begins, or goes on, from a checkpoint.
+    bool resumed_{false};
+    Clock::time_point started_{Clock::now()};
+    Clock::time_point last_checkpoint_{started_};
 };
+
+Result<StepChoice> choose_step(StepChoice asked, at::Device device) {
+    if (asked == StepChoice::mlp && !device.is_cpu()) {
+        return fail(Errc::invalid_argument,
+                    "The step of multilayer perceptrons runs on the CPU only: set device to "
+                    "\"cpu\", or take the general step.");
+    }
+    return asked == StepChoice::by_device ? (device.is_cpu() ? StepChoice::mlp : StepChoice::general) : asked;
+}
 
 Error torch_error(std::string_view what) {
     std::string message{"LibTorch could not go on with the training: "};
@@ -344,13 +399,27 @@ Error torch_error(std::string_view what) {
 
 }  // namespace
 
-Result<TrainedModel> run_training_session(const TrainerInput& input, TrainerEvents& events,
+Result<TrainedModel> run_training_session(const TrainerInput& input, StepChoice asked, TrainerEvents& events,
                                           const CancellationToken& token) {
     try {
+        const auto device = find_device(input.options.device);
+        if (!device) {
+            return device.error();
+        }
+        const auto step = choose_step(asked, *device);
+        if (!step) {
+            return step.error();
+        }
         const OneThread one_thread;
         const c10::InferenceMode no_inference_mode{false};
         const c10::NoGradGuard no_grad;
-        return Session{input, events, token}.run();
+        Session session{input, *step, *device, events, token};
+        if (input.resume != nullptr) {
+            if (auto restored = session.restore(*input.resume); !restored) {
+                return restored.error();
+            }
+        }
+        return session.run();
     } catch (const c10::Error& error) {
         return torch_error(error.what_without_backtrace());
     } catch (const std::exception& error) {

@@ -1,11 +1,12 @@
 #pragma once
 
-#include <ktrdr/training/trainer.hpp>
+#include <ktrdr/torch_trainer/local_trainer.hpp>
 
 namespace ktrdr {
 
-/// One training from first weights to test part, on the calling thread. `input` has been checked.
-[[nodiscard]] Result<TrainedModel> run_training_session(const TrainerInput& input, TrainerEvents& events,
-                                                        const CancellationToken& token);
+/// One training from first weights, or from a checkpoint, to test part, on the calling thread. `input` has been
+/// checked.
+[[nodiscard]] Result<TrainedModel> run_training_session(const TrainerInput& input, StepChoice step,
+                                                        TrainerEvents& events, const CancellationToken& token);
 
 }  // namespace ktrdr

@@ -105,6 +105,7 @@ Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingService
         return access.error();
     }
     parts.access = *access;
+    ModelDirectory(parts.models_dir, services.clock, parts.access).remove_leftovers();
     return std::shared_ptr<TrainingManager>(new TrainingManager(services, std::move(parts), std::move(env)));
 }
 

@@ -16,7 +16,7 @@ COMMANDS = {
         "Load bars, bring your own, look at those that are stored, and take them away.",
     ),
     "demo": ("demo_command", "Load real bars, train a model on them and report, in one go."),
-    "models": ("model_commands", "Train models."),
+    "models": ("model_commands", "Train models, look at them, predict with them."),
     "serve": ("serve_commands", "Run a host service that others load from."),
     "operations": ("operations_commands", "List, show and cancel the operations that are stored."),
 }

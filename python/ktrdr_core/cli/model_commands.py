@@ -1,4 +1,4 @@
-"""``ktrdr-core models``."""
+"""``ktrdr-core models train``; the commands for models that are there stand in ``saved_model_commands``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .arguments import data_dir_option, database_of, load_command, names
+from .saved_model_commands import compare, list_, predict, show
 from .session import Session, command
 
 if TYPE_CHECKING:
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """Train models."""
+    """Train models, look at them, predict with them."""
+
+
+for _command in (list_, show, compare, predict):
+    models.add_command(_command)
 
 
 @models.command()

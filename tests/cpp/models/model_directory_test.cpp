@@ -62,7 +62,8 @@ TEST_F(ModelDirectory_, WritesAllFilesUnderAVersion) {
     EXPECT_THAT(files, UnorderedElementsAre("model.safetensors", "config.json", "metrics.json", "features.json",
                                             "metadata.json"));
     EXPECT_EQ(read(saved.path / "model.safetensors"), "weights");
-    EXPECT_EQ(boost::json::parse(read(saved.path / "metadata.json")), (boost::json::object{{"d", 4}, {"version", 1}}));
+    EXPECT_EQ(boost::json::parse(read(saved.path / "metadata.json")),
+              (boost::json::object{{"d", 4}, {"version", 1}, {"layout", 2}}));
 }
 
 TEST_F(ModelDirectory_, NeverGivesANumberTwice) {
@@ -264,6 +265,7 @@ TEST_F(ModelDirectory_, IsItsOwnersAloneWhateverTheUmask) {
 
 TEST(ModelStem, KeepsFoldersInTheirPlace) {
     EXPECT_EQ(model_stem({"s", {"EUR/USD", "BRK.B"}, "1h"}), "EUR%2FUSD-BRK.B_1h");
+    EXPECT_EQ(model_stem({"s", {"BRK-B"}, "1h"}), "BRK%2DB_1h");
     EXPECT_EQ(model_stem({"s", {"../../etc"}, "1d"}), "%2E.%2F..%2Fetc_1d");
     EXPECT_EQ(model_stem({"s", {".."}, "1d"}), "%2E._1d");
     std::vector<std::string> many;
@@ -279,6 +281,39 @@ TEST(ModelStem, KeepsFoldersInTheirPlace) {
         EXPECT_LT(cut.size(), 120u);
         EXPECT_TRUE(percent_decoded(cut)) << cut;
     }
+}
+
+TEST(ModelStem, IsAnotherForOtherSymbols) {
+    std::vector<std::vector<std::string>> lists{
+        {"EUR/USD"}, {"EUR-USD"}, {"EUR", "USD"}, {"EURUSD"}, {"EUR%2FUSD"}, {"EUR%2DUSD"}, {"A", "B"}, {"A-B"},
+        {"A-", "B"}, {"A", "-B"}, {"A--B"},       {"A_1d"},   {"A", "1d"},   {"a", "B"},    {"A B"},    {"A+B"}};
+    // Many symbols, and the few that spell what many become.
+    std::vector<std::string> many;
+    for (int i = 0; i < 200; ++i) {
+        many.push_back("SYM" + std::to_string(i));
+    }
+    lists.push_back(many);
+    const std::string shortened = model_stem({"s", many, "1d"});
+    std::vector<std::string> spelt{""};
+    for (const char c : shortened.substr(0, shortened.rfind('_'))) {
+        if (c == '-') {
+            spelt.emplace_back();
+        } else {
+            spelt.back() += c;
+        }
+    }
+    std::erase(spelt, "");
+    lists.push_back(spelt);
+    std::set<std::string> stems;
+    for (const auto& symbols : lists) {
+        EXPECT_TRUE(stems.insert(model_stem({"s", symbols, "1d"})).second) << ::testing::PrintToString(symbols);
+    }
+}
+
+TEST_F(ModelDirectory_, CountsOnFromFoldersOfEarlierNames) {
+    std::filesystem::create_directories(folder.path() / "models/momentum/BRK-B_1d_v7");
+    const SavedModel saved = models.save({"momentum", {"BRK-B"}, "1d"}, content(), go_on).value();
+    EXPECT_EQ(saved.path, folder.path() / "models/momentum/BRK%2DB_1d_v8");
 }
 
 }  // namespace

@@ -11,80 +11,13 @@
 #include <ktrdr/torch_trainer/local_trainer.hpp>
 
 #include "torch_trainer/plain_network.hpp"
+#include "torch_trainer/small_training.hpp"
 
 namespace ktrdr {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-/// Remembers what it is told; `at_batch` and `at_epoch` let a test step in.
-class RecordingEvents final : public TrainerEvents {
-public:
-    struct Batch {
-        std::int64_t epoch;
-        std::int64_t batch;
-        std::int64_t batches;
-        double loss;
-    };
-    void on_batch(std::int64_t epoch, std::int64_t batch, std::int64_t batches, double loss) override {
-        batches_told.push_back({epoch, batch, batches, loss});
-        if (at_batch) {
-            at_batch(batches_told.back());
-        }
-    }
-    void on_epoch(const EpochReport& report) override { epochs_told.push_back(report); }
-    void on_evaluation() override {
-        ++evaluations_told;
-        if (at_evaluation) {
-            at_evaluation();
-        }
-    }
-
-    std::function<void(const Batch&)> at_batch{};
-    std::function<void()> at_evaluation{};
-    std::vector<Batch> batches_told{};
-    std::vector<EpochReport> epochs_told{};
-    int evaluations_told{0};
-};
-
-/// Three clouds around corners of a cube: easy for a network, when it learns at all.
-LabeledMatrix clouds(std::size_t rows, std::uint64_t seed, float spread = 0.3F) {
-    std::mt19937_64 random{seed};
-    std::normal_distribution<float> noise{0, spread};
-    LabeledMatrix matrix{.rows = rows, .columns = 4};
-    for (std::size_t row = 0; row < rows; ++row) {
-        const std::size_t label = row % 3;
-        matrix.labels.push_back(static_cast<std::int64_t>(label));
-        for (std::size_t column = 0; column < matrix.columns; ++column) {
-            matrix.values.push_back((column == label ? 1.0F : 0.0F) + noise(random));
-        }
-    }
-    return matrix;
-}
-
-/// Rows that are this input's alone, to be changed.
-TrainingRows& rows_of(TrainerInput& input) {
-    auto own = std::make_shared<TrainingRows>(input.rows == nullptr ? TrainingRows{} : *input.rows);
-    TrainingRows& rows = *own;
-    input.rows = std::move(own);
-    return rows;
-}
-
-TrainerInput small_input() {
-    TrainerInput input;
-    input.model = {.inputs = 4, .hidden_layers = {16, 8}, .classes = 3, .activation = "relu", .dropout = 0.1};
-    input.options.learning_rate = 0.01;
-    input.options.epochs = 5;
-    input.options.seed = 7;
-    input.rows = std::make_shared<const TrainingRows>(TrainingRows{clouds(600, 1), clouds(90, 2), clouds(90, 3)});
-    return input;
-}
-
-Result<TrainedModel> train(const TrainerInput& input, const CancellationToken& token = {}) {
-    RecordingEvents events;
-    return LocalTrainer{}.train(input, events, token);
-}
 
 /// The start weights of a network with this input: a step this small moves no float.
 std::vector<NamedTensor> start_of(TrainerInput input) {
@@ -290,6 +223,35 @@ TEST(LocalTrainer, GivesBackTheWeightsOfTheBestEpoch) {
     EXPECT_EQ(train(input).value().parameters, model.parameters);
 }
 
+TEST(LocalTrainer, KeepsTheTrulyBestEpochWhateverCountsForThePatience) {
+    for (const std::string monitor : {"val_loss", "val_accuracy"}) {
+        for (const double min_delta : {0.0, 0.001, 0.05, 0.5}) {
+            TrainerInput input = small_input();
+            input.options.learning_rate = 0.002;
+            input.options.epochs = 30;
+            input.options.early_stopping = EarlyStopping{.patience = 25, .min_delta = min_delta, .monitor = monitor};
+            const TrainedModel model = train(input).value();
+            const auto score = [&](const EpochReport& report) {
+                return monitor == "val_loss" ? -report.val_loss : report.val_accuracy;
+            };
+            const auto best = std::ranges::max_element(model.history, {}, score);
+            EXPECT_EQ(model.best_epoch, best->epoch) << monitor << " " << min_delta;
+            EXPECT_TRUE(best->best);
+            // Patience: from the last epoch that was better by min_delta than the one before it that was.
+            std::int64_t since = 1;
+            double reference = score(model.history.front());
+            for (const EpochReport& report : model.history) {
+                if (score(report) > reference + min_delta) {
+                    reference = score(report);
+                    since = report.epoch;
+                }
+            }
+            EXPECT_EQ(model.early_stopped, since + 25 < 30) << monitor << " " << min_delta;
+            EXPECT_EQ(model.history.size(), static_cast<std::size_t>(std::min<std::int64_t>(since + 25, 30)));
+        }
+    }
+}
+
 TEST(LocalTrainer, WatchesTheAccuracyWhenToldTo) {
     TrainerInput input = small_input();
     input.options.epochs = 30;
@@ -322,13 +284,6 @@ TEST(LocalTrainer, TellsEveryTenthBatchAndTheEdges) {
     EXPECT_EQ(events.epochs_told, model.history);
     EXPECT_EQ(events.evaluations_told, 1);
 }
-
-struct ManualToken {
-    ManualExecutor executor{};
-    ManualClock clock{};
-    ManualTimerQueue timers{clock};
-    CancellationToken token{CancellationToken::create(executor, timers, clock)};
-};
 
 TEST(LocalTrainer, StopsBeforeTheNextBatchWhenCancelled) {
     ManualToken manual;
@@ -381,7 +336,11 @@ TEST(LocalTrainer, NamesEpochAndBatchWhereTheLossStopsBeingANumber) {
 
 TEST(LocalTrainer, NamesThePartWhoseLossIsNotANumber) {
     TrainerInput input = small_input();
-    rows_of(input).validation.values[5] = std::numeric_limits<float>::quiet_NaN();
+    // One step, so far that the next look at the rows has no number left.
+    input.options.batch_size = 600;
+    input.options.epochs = 1;
+    input.options.optimizer = "sgd";
+    input.options.learning_rate = 1e30;
     const auto model = train(input);
     ASSERT_FALSE(model);
     EXPECT_EQ(model.error().code, Errc::training);
@@ -413,6 +372,21 @@ TEST(LocalTrainer, RefusesWhatIsOutOfRangeAndNamesIt) {
         {"model.hidden_layers", [](TrainerInput& input) { input.model.hidden_layers = {5, 0}; }},
         {"model.dropout", [](TrainerInput& input) { input.model.dropout = 1; }},
         {"model.activation", [](TrainerInput& input) { input.model.activation = "swish"; }},
+        {"lr_scheduler.type", [](TrainerInput& input) { input.options.schedule.type = "cosine"; }},
+        {"lr_scheduler.step_size", [](TrainerInput& input) { input.options.schedule.step_size = 0; }},
+        {"lr_scheduler.gamma", [](TrainerInput& input) { input.options.schedule.gamma = 1; }},
+        {"lr_scheduler.patience", [](TrainerInput& input) { input.options.schedule.patience = -1; }},
+        {"device", [](TrainerInput& input) { input.options.device = "tpu"; }},
+        {"weight of row 1 of the training part",
+         [](TrainerInput& input) {
+             rows_of(input).train.weights.assign(600, 1.0F);
+             rows_of(input).train.weights[1] = 0;
+         }},
+        {"training part", [](TrainerInput& input) { rows_of(input).train.weights = {1.0F}; }},
+        {"feature 2 of row 1 of the training part",
+         [](TrainerInput& input) { rows_of(input).train.values[6] = std::numeric_limits<float>::quiet_NaN(); }},
+        {"feature 0 of row 0 of the test part",
+         [](TrainerInput& input) { rows_of(input).test.values[0] = std::numeric_limits<float>::infinity(); }},
         {"learning_rate", [](TrainerInput& input) { input.options.learning_rate = 0; }},
         {"batch_size", [](TrainerInput& input) { input.options.batch_size = 0; }},
         {"epochs", [](TrainerInput& input) { input.options.epochs = 0; }},
@@ -426,7 +400,7 @@ TEST(LocalTrainer, RefusesWhatIsOutOfRangeAndNamesIt) {
          [](TrainerInput& input) { input.options.early_stopping = EarlyStopping{1, 0, "luck"}; }},
         {"label of row 3 of the training part", [](TrainerInput& input) { rows_of(input).train.labels[3] = 3; }},
         {"validation part", [](TrainerInput& input) { rows_of(input).validation.values.pop_back(); }},
-        {"test part", [](TrainerInput& input) { rows_of(input).test = LabeledMatrix{1, 1, {0.5F}, {0}}; }},
+        {"test part", [](TrainerInput& input) { rows_of(input).test = LabeledMatrix{1, 1, {0.5F}, {0}, {}}; }},
     };
     for (const auto& [field, change] : cases) {
         TrainerInput input = small_input();
@@ -446,6 +420,35 @@ TEST(LocalTrainer, RefusesAnEmptyPart) {
     ASSERT_FALSE(model);
     EXPECT_EQ(model.error().code, Errc::not_enough_data);
     EXPECT_THAT(model.error().message, HasSubstr("validation part"));
+}
+
+TEST(LocalTrainer, RefusesFewerRowsThanABatchAndOneClassAlone) {
+    TrainerInput few = small_input();
+    few.options.batch_size = 601;
+    EXPECT_EQ(train(few).error().code, Errc::not_enough_data);
+    EXPECT_THAT(train(few).error().message, HasSubstr("600 rows, fewer than one batch of 601"));
+
+    TrainerInput alike = small_input();
+    rows_of(alike).train.labels.assign(600, 1);
+    EXPECT_EQ(train(alike).error().code, Errc::not_enough_data);
+    EXPECT_THAT(train(alike).error().message, HasSubstr("all 600 rows of the training part have one label, 1"));
+}
+
+TEST(LocalTrainer, RefusesADeviceThatIsNotThereBeforeAnyWork) {
+    TrainerInput input = small_input();
+    // No machine has both.
+    RecordingEvents events;
+    int refused = 0;
+    for (const std::string device : {"cuda", "mps"}) {
+        input.options.device = device;
+        const auto model = LocalTrainer{}.train(input, events, {});
+        if (!model) {
+            ++refused;
+            EXPECT_EQ(model.error().code, Errc::not_available);
+            EXPECT_THAT(model.error().message, HasSubstr("\"" + device + "\""));
+        }
+    }
+    EXPECT_GT(refused, 0);
 }
 
 TEST(LocalTrainer, TurnsWhatLibTorchThrowsIntoAnError) {

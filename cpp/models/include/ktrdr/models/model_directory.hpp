@@ -15,6 +15,9 @@
 
 namespace ktrdr {
 
+/// What the files of a model's folder hold, by number: 1 had none; 2 says which history a prediction needs.
+inline constexpr std::int64_t model_layout = 2;
+
 /// Whose model it is: with a version these make the folder's name.
 struct ModelName {
     std::string strategy{};
@@ -22,7 +25,7 @@ struct ModelName {
     std::string timeframe{};
 };
 
-/// What is written. The version is added to `metadata`.
+/// What is written. Version and layout are added to `metadata`.
 struct ModelContent {
     std::string safetensors{};
     boost::json::object config{};
@@ -42,7 +45,8 @@ struct SavedModel {
 /// A model is written under a hidden name beside its place, synced, and renamed: it is there whole or not at all. A
 /// number once given is never given again, also after its model was deleted; processes agree on it by a lock on a small
 /// file, and `check` is asked while another has it. What others put into the folders is not followed, not overwritten
-/// and not counted where it is no version.
+/// and not counted where it is no version. A save that was killed leaves a hidden folder, which `remove_leftovers`
+/// removes: who writes one holds a lock on it.
 ///
 /// Thread safety: every member from any thread, and from several processes.
 class KTRDR_EXPORT ModelDirectory final {
@@ -56,6 +60,8 @@ public:
 
     /// `storage` when the nearest folder that exists on the way to it is a file. Creates nothing.
     [[nodiscard]] Result<void> check_place() const;
+    /// Remove what saves of processes that were killed left behind; one that lives, here or elsewhere, is left alone.
+    void remove_leftovers() const;
     /// Errors: `storage`, `storage_full`, or what `check` says.
     [[nodiscard]] Result<SavedModel> save(const ModelName& name, ModelContent content, const Check& check) const;
 
@@ -65,7 +71,8 @@ private:
     FileAccess access_;
 };
 
-/// `AAPL-MSFT_1d`: symbols percent-encoded (`BRK%20B_1d`); many of them become the first, their number and a checksum.
+/// `AAPL-MSFT_1d`: symbols percent-encoded, a hyphen inside of one too (`BRK%2DB_1d`), so that other symbols give
+/// another name; many of them become the first, their number and a checksum.
 [[nodiscard]] KTRDR_EXPORT std::string model_stem(const ModelName& name);
 
 }  // namespace ktrdr

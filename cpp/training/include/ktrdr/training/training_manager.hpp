@@ -52,7 +52,7 @@ class KTRDR_EXPORT TrainingManager final : public ServiceOrchestrator,
                                            private Counted<TrainingManager> {
 public:
     /// `invalid_argument` without a models directory, `storage` for one whose path is not UTF-8. A change of the
-    /// working directory does not move it.
+    /// working directory does not move it. What killed trainings left in it is removed.
     [[nodiscard]] static Result<std::shared_ptr<TrainingManager>> create(TrainingServices services,
                                                                          TrainingManagerParts parts, Env env);
 

@@ -1,0 +1,260 @@
+#include <ktrdr/prediction/predictor.hpp>
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <ktrdr/base/json.hpp>
+#include <ktrdr/prediction/prediction_stream.hpp>
+
+namespace ktrdr {
+namespace {
+
+constexpr std::size_t none = static_cast<std::size_t>(-1);
+
+Error refuse(const ModelFiles& files, std::string_view file, const std::string& what) {
+    return fail(Errc::invalid_argument, fmt::format("{} cannot be used: {}: {}", files.path.string(), file, what),
+                {{"path", files.path.string()}, {"file", file}});
+}
+
+/// A list of texts; empty for anything else.
+std::vector<std::string> texts_of(const boost::json::object& object, std::string_view key) {
+    std::vector<std::string> texts;
+    const boost::json::value* const list = object.if_contains(key);
+    if (list != nullptr && list->is_array()) {
+        for (const boost::json::value& item : list->get_array()) {
+            if (!item.is_string()) {
+                return {};
+            }
+            texts.emplace_back(item.get_string());
+        }
+    }
+    return texts;
+}
+
+std::string first_difference(const std::vector<std::string>& stored, const std::vector<std::string>& made) {
+    if (stored.size() != made.size()) {
+        return fmt::format("it names {} features and the strategy makes {}", stored.size(), made.size());
+    }
+    const auto [at, other] = std::ranges::mismatch(stored, made);
+    return fmt::format("feature {} is '{}' and the strategy makes '{}' there", at - stored.begin(), *at, *other);
+}
+
+Result<std::vector<FeatureSeries>> series_of(const Predictor& model, std::span<const BarsPtr> bars) {
+    const auto& timeframes = model.timeframes();
+    if (bars.size() != timeframes.size()) {
+        return fail(Errc::invalid_argument, fmt::format("the model needs bars of {} timeframes, and {} were given",
+                                                        timeframes.size(), bars.size()));
+    }
+    std::vector<FeatureSeries> series;
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        series.push_back({BarGrid(timeframes[i]), bars[i]});
+    }
+    return series;
+}
+
+/// For each base bar how many bars of a series are closed when it is.
+std::vector<std::size_t> closed_counts(const FeatureSeries& base, const FeatureSeries& other) {
+    std::vector<std::size_t> counts(base.bars->size());
+    std::size_t next = 0;
+    for (std::size_t bar = 0; bar < counts.size(); ++bar) {
+        const UtcTime known = base.grid.end_of(base.bars->start_of(bar));
+        while (next < other.bars->size() && other.grid.is_closed(other.bars->start_of(next), known)) {
+            ++next;
+        }
+        counts[bar] = next;
+    }
+    return counts;
+}
+
+/// The first base bar before which every series has its history; `none` where there is none.
+std::size_t first_with_history(const std::vector<FeatureSeries>& series, std::size_t base, std::size_t history) {
+    std::size_t first = series[base].bars->size() > history ? history : none;
+    for (std::size_t i = 0; i < series.size() && first != none; ++i) {
+        if (i == base) {
+            continue;
+        }
+        const auto counts = closed_counts(series[base], series[i]);
+        const auto found = std::ranges::upper_bound(counts, history);
+        first = found == counts.end() ? none : std::max(first, static_cast<std::size_t>(found - counts.begin()));
+    }
+    return first;
+}
+
+Error too_few(const Predictor& model, const std::vector<FeatureSeries>& series, std::size_t history) {
+    std::vector<std::string> given;
+    boost::json::object counts;
+    for (const FeatureSeries& one : series) {
+        given.push_back(fmt::format("{} of {}", one.bars->size(), one.grid.timeframe().name()));
+        counts[one.grid.timeframe().name()] = one.bars->size();
+    }
+    const bool several = series.size() > 1;
+    return fail(
+        Errc::not_enough_data,
+        fmt::format("{} bars are too few to predict with: {} are needed{} ({} of history and the one predicted for); "
+                    "hand in more bars",
+                    fmt::join(given, ", "), history + 1,
+                    several ? " in each timeframe, closed when the bar predicted for is" : "", history),
+        {{"bars", std::move(counts)},
+         {"bars_needed", history + 1},
+         {"timeframe", model.timeframes()[model.base()].name()}});
+}
+
+}  // namespace
+
+Predictor::Predictor(ModelFiles files, Strategy strategy, std::vector<NamedTensor> weights, Mlp network)
+    : files_(std::move(files)),
+      strategy_(std::move(strategy)),
+      weights_(std::move(weights)),
+      network_(std::move(network)),
+      history_(history_of(strategy_.features)) {}
+
+Result<std::shared_ptr<const Predictor>> Predictor::load(const std::filesystem::path& folder) {
+    auto files = read_model_files(folder);
+    if (!files) {
+        return files.error();
+    }
+    const boost::json::value* const source = files->config.if_contains("strategy");
+    if (source == nullptr || !source->is_object()) {
+        return refuse(*files, "config.json", "it holds no strategy");
+    }
+    auto strategy = Strategy::parse(source->get_object());
+    if (!strategy) {
+        return refuse(*files, "config.json", "its strategy: " + strategy.error().message);
+    }
+    auto weights = read_model_weights(folder);
+    if (!weights) {
+        return weights.error();
+    }
+    auto network = Mlp::make(*weights, strategy->model.activation);
+    if (!network) {
+        return refuse(*files, "model.safetensors", network.error().message);
+    }
+    const std::shared_ptr<Predictor> model(
+        new Predictor(std::move(*files), std::move(*strategy), std::move(*weights), std::move(*network)));
+    if (auto read = model->read_features(); !read) {
+        return read.error();
+    }
+    if (auto fits = model->check_network(); !fits) {
+        return fits.error();
+    }
+    return std::shared_ptr<const Predictor>(model);
+}
+
+Result<void> Predictor::read_features() {
+    const std::vector<std::string> names = texts_of(files_.config, "timeframes");
+    for (const std::string& name : names) {
+        auto timeframe = Timeframe::parse(name);
+        if (!timeframe) {
+            return refuse(files_, "config.json", timeframe.error().message);
+        }
+        timeframes_.push_back(*timeframe);
+    }
+    const auto base = std::ranges::find(names, std::string(text_or_empty(files_.config, "base_timeframe")));
+    if (names.empty() || base == names.end()) {
+        return refuse(files_, "config.json", "its base_timeframe is none of its timeframes");
+    }
+    base_ = static_cast<std::size_t>(base - names.begin());
+    feature_names_ = texts_of(files_.features, "names");
+    classes_ = texts_of(files_.features, "classes");
+    const std::vector<std::string> made = ktrdr::feature_names(strategy_.features, timeframes_);
+    if (feature_names_ != made) {
+        return refuse(files_, "features.json",
+                      "these are the features of another model: " + first_difference(feature_names_, made));
+    }
+    return {};
+}
+
+Result<void> Predictor::check_network() const {
+    if (network_.inputs() != feature_names_.size() || network_.classes() != classes_.size()) {
+        return refuse(
+            files_, "model.safetensors",
+            fmt::format("these are the weights of another model: {} inputs and {} classes, where features.json "
+                        "names {} and {}",
+                        network_.inputs(), network_.classes(), feature_names_.size(), classes_.size()));
+    }
+    if (network_.hidden_layers() != strategy_.model.hidden_layers) {
+        return refuse(
+            files_, "model.safetensors",
+            fmt::format("these are the weights of another model: hidden layers [{}], where the strategy has [{}]",
+                        fmt::join(network_.hidden_layers(), ", "), fmt::join(strategy_.model.hidden_layers, ", ")));
+    }
+    return {};
+}
+
+std::size_t Predictor::history(History asked) const {
+    return asked == History::exact ? history_.exact : history_.least;
+}
+
+Result<Predictions> Predictor::predict(std::span<const float> rows) const {
+    const std::size_t columns = feature_names_.size();
+    if (rows.size() % columns != 0) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} values are no whole rows: the model has {} features", rows.size(), columns),
+                    {{"features", columns}});
+    }
+    const auto odd = std::ranges::find_if_not(rows, [](float value) { return std::isfinite(value); });
+    if (odd != rows.end()) {
+        const auto at = static_cast<std::size_t>(odd - rows.begin());
+        return fail(Errc::invalid_argument,
+                    fmt::format("row {} has no finite value for '{}': leave rows with missing values out", at / columns,
+                                feature_names_[at % columns]),
+                    {{"row", at / columns}, {"feature", feature_names_[at % columns]}});
+    }
+    const std::size_t count = rows.size() / columns;
+    Predictions predictions{std::vector<std::int64_t>(count), std::vector<float>(count * classes_.size())};
+    Mlp::Scratch scratch;
+    for (std::size_t row = 0; row < count; ++row) {
+        const auto chances = std::span(predictions.chances).subspan(row * classes_.size(), classes_.size());
+        network_.chances(rows.subspan(row * columns, columns), chances, scratch);
+        predictions.classes[row] = static_cast<std::int64_t>(largest_of(chances));
+    }
+    return predictions;
+}
+
+Result<BarFeatures> Predictor::features_of(std::span<const BarsPtr> bars, History asked) const {
+    const auto series = series_of(*this, bars);
+    if (!series) {
+        return series.error();
+    }
+    for (const FeatureSeries& one : *series) {
+        if (auto checked = one.bars->check(); !checked) {
+            return checked.error();
+        }
+    }
+    const std::size_t first = first_with_history(*series, base_, history(asked));
+    if (first == none) {
+        return too_few(*this, *series, history(asked));
+    }
+    auto matrix = build_features(strategy_.features, *series, base_);
+    if (!matrix) {
+        return matrix.error();
+    }
+    const auto begin = std::ranges::lower_bound(matrix->bar, first) - matrix->bar.begin();
+    BarFeatures features;
+    features.bar.assign(matrix->bar.begin() + begin, matrix->bar.end());
+    features.values.assign(matrix->values.begin() + begin * static_cast<std::ptrdiff_t>(feature_names_.size()),
+                           matrix->values.end());
+    return features;
+}
+
+Result<BarPredictions> Predictor::predict_bars(std::span<const BarsPtr> bars, History asked) const {
+    auto features = features_of(bars, asked);
+    if (!features) {
+        return features.error();
+    }
+    auto predicted = predict(features->values);
+    if (!predicted) {
+        return predicted.error();
+    }
+    return BarPredictions{std::move(features->bar), std::move(*predicted)};
+}
+
+std::unique_ptr<PredictionStream> Predictor::stream(History asked) const {
+    return std::make_unique<PredictionStream>(shared_from_this(), asked);
+}
+
+}  // namespace ktrdr

@@ -1,0 +1,133 @@
+"""Which models there are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from ..errors import KtrdrError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model's folder says of the model; figures that nobody has are None.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The folder.
+    strategy : str
+        The strategy's name.
+    symbols, timeframes : tuple of str
+        What it was trained on.
+    version : int
+        Its number among the models of one strategy, symbols and timeframe.
+    created : str
+        When it was saved, ISO 8601, UTC.
+    architecture : str
+        ``mlp 24-50-25-3``: inputs, hidden layers, classes.
+    test_accuracy, class_prior : float or None
+        The share of the test rows that it has right, and that of always saying the most frequent class.
+    beats_prior : bool or None
+        Whether that is more than chance gives; None in models of before this was said.
+    config, metrics, features, metadata : dict
+        The four files.
+    """
+
+    path: Path
+    strategy: str
+    symbols: tuple[str, ...]
+    timeframes: tuple[str, ...]
+    version: int
+    created: str
+    architecture: str
+    test_accuracy: float | None
+    class_prior: float | None
+    beats_prior: bool | None
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    features: dict[str, Any]
+    metadata: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> ModelInfo:
+        """Read a model's folder, but for its weights.
+
+        Raises
+        ------
+        NotFoundError
+            Where there is no such folder.
+        InvalidArgumentError
+            Where a file of it is missing or cannot be read; the message names it.
+        StorageSchemaError
+            For a model that a newer version wrote.
+        """
+        folder = Path(path)
+        config, metrics, features, metadata = _core.read_model_files(folder)
+        return cls(
+            path=folder,
+            strategy=str(metadata.get("strategy_name", "")),
+            symbols=_texts(config, "symbols"),
+            timeframes=_texts(config, "timeframes"),
+            version=int(metadata.get("version") or 0),
+            created=str(metadata.get("created", "")),
+            architecture=str(metadata.get("architecture", "")),
+            test_accuracy=_part(metrics, "test_metrics").get("test_accuracy"),
+            class_prior=_part(metrics, "baselines").get("class_prior"),
+            beats_prior=_part(metrics, "confidence").get("beats_prior"),
+            config=config,
+            metrics=metrics,
+            features=features,
+            metadata=metadata,
+        )
+
+
+def models_folder(models_dir: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Path:
+    """Give the folder that is named, else ``KTRDR_MODELS_DIR``, else ``~/.ktrdr/models``."""
+    if models_dir is None:
+        models_dir = env.get("KTRDR_MODELS_DIR") or Path.home() / ".ktrdr" / "models"
+    return Path(models_dir)
+
+
+def list_models(
+    models_dir: str | os.PathLike[str] | None = None, *, env: Mapping[str, str] | None = None
+) -> list[ModelInfo]:
+    """List the saved models by strategy, name and version; what cannot be read is left out.
+
+    Parameters
+    ----------
+    models_dir : path, optional
+        Where models lie. Else ``KTRDR_MODELS_DIR``, else ``~/.ktrdr/models``.
+    env : mapping, optional
+        Read in place of ``os.environ``.
+
+    Examples
+    --------
+    >>> from ktrdr_core.models import list_models
+    >>> list_models("nowhere")
+    []
+    """
+    folder = models_folder(models_dir, os.environ if env is None else env)
+    found = []
+    for path in _core.list_model_folders(folder):
+        try:
+            found.append(ModelInfo.read(path))
+        except KtrdrError:
+            continue
+    return found
+
+
+def _part(metrics: dict[str, Any], name: str) -> dict[str, Any]:
+    part = metrics.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _texts(config: dict[str, Any], name: str) -> tuple[str, ...]:
+    texts = config.get(name)
+    return tuple(map(str, texts)) if isinstance(texts, list) else ()

@@ -1,0 +1,350 @@
+"""A saved model that predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from .. import _core
+from .._extras import needed_by
+from ..bars import Bars
+from ..errors import InvalidArgumentError
+from .folders import ModelInfo
+from .predictions import BarPrediction, BarPredictions, Predictions
+from .stream import PredictionStream
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+#: Bars of the model's timeframe, or by timeframe where the strategy has several.
+Series = Bars | Mapping[str, Bars]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """How much a bar belongs to a fuzzy set.
+
+    Attributes
+    ----------
+    feature : str
+        ``{timeframe}_{indicator}_{set}[_lag_k]``.
+    value : float
+        The membership, above 0 and at most 1.
+    """
+
+    feature: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model says what it says of a bar.
+
+    Attributes
+    ----------
+    prediction : BarPrediction
+        What it says.
+    fired : tuple of Membership
+        The memberships above 0, the largest first.
+    """
+
+    prediction: BarPrediction
+    fired: tuple[Membership, ...]
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Load a saved model from its folder; torch is not needed.
+
+    Parameters
+    ----------
+    path : path
+        The model's folder, ``artifacts.model_path`` of a training's result.
+
+    Raises
+    ------
+    NotFoundError
+        Where there is no such folder.
+    InvalidArgumentError
+        Where its files are not whole, or do not belong together; the message names the file.
+    StorageSchemaError
+        For a model that a newer version wrote.
+    """
+    return Model(path)
+
+
+class Model:
+    """A saved model, ready to predict. It holds all it needs: its folder is not read again, and may go.
+
+    Any number of threads may use one. Chances are computed in C++, float32 as torch has them and within 1e-6 of what
+    ``to_torch()`` gives.
+
+    Parameters
+    ----------
+    path : path
+        The model's folder; errors as those of ``load``.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._native = _core.Model(self._path)
+        self._names = tuple(self._native.classes)
+        self._timeframes = tuple(self._native.timeframes)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Model {self._path.parent.name}/{self._path.name}: {len(self.feature_names)} features of "
+            f"{', '.join(self._timeframes)} to {', '.join(self._names)}>"
+        )
+
+    # ---- what it is
+
+    @property
+    def path(self) -> Path:
+        """The folder that it was loaded from."""
+        return self._path
+
+    @property
+    def info(self) -> ModelInfo:
+        """What its folder says of it, read anew."""
+        return ModelInfo.read(self._path)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features, in the order of the columns that ``predict`` takes."""
+        return tuple(self._native.feature_names)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes by their number: buy, hold, sell."""
+        return self._names
+
+    @property
+    def timeframes(self) -> tuple[str, ...]:
+        """The timeframes whose bars it needs."""
+        return self._timeframes
+
+    @property
+    def base_timeframe(self) -> str:
+        """The timeframe whose bars are predicted for."""
+        return self._timeframes[self._native.base]
+
+    @property
+    def history(self) -> int:
+        """Bars before the first one predicted for, in each timeframe: with fewer an indicator would still show where the bars begin."""
+        return self._native.history(exact=True)
+
+    @property
+    def least_history(self) -> int:
+        """Bars before the first one whose features have a value at all."""
+        return self._native.history(exact=False)
+
+    # ---- what it says
+
+    def predict(self, features: npt.ArrayLike) -> Predictions:
+        """Predict from rows of features.
+
+        Parameters
+        ----------
+        features : array_like
+            Memberships, in the order of ``feature_names``. Shape ``(rows, features)``, or ``(features,)`` for one row.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For another number of columns, and for a value that is not finite; the message names row and feature.
+        """
+        import numpy
+
+        rows = numpy.ascontiguousarray(features, dtype=numpy.float32)
+        if rows.ndim == 1:
+            rows = rows.reshape(1, -1)
+        if rows.ndim != 2 or rows.shape[1] != len(self.feature_names):
+            raise InvalidArgumentError(
+                f"features have the shape {rows.shape}: the model takes rows of {len(self.feature_names)}, "
+                "in the order of feature_names",
+                context={"field": "features"},
+            )
+        classes, chances = self._native.predict(rows)
+        return Predictions(self._names, numpy.asarray(classes), numpy.asarray(chances))
+
+    def predict_bars(self, bars: Series, *, exact: bool = True) -> BarPredictions:
+        """Predict for each bar that has its history.
+
+        Parameters
+        ----------
+        bars : Bars or mapping of str to Bars
+            Closed bars of the model's timeframe; by timeframe where it has several.
+        exact : bool
+            False begins with the first bar whose features have a value, as the rows of a training do; such a prediction
+            may change when older bars are put before.
+
+        Raises
+        ------
+        NotEnoughDataError
+            With too few bars; the message says how many are needed.
+        InvalidArgumentError
+            For bars of another timeframe, and for a timeframe that is missing.
+        """
+        import numpy
+
+        series = self._series(bars)
+        rows, classes, chances = self._native.predict_bars(series, exact)
+        places = numpy.asarray(rows)
+        times = numpy.asarray(series[self._native.base].time).view("datetime64[ns]")
+        return BarPredictions(
+            self._names, numpy.asarray(classes), numpy.asarray(chances), times[places], places
+        )
+
+    def features(
+        self, bars: Series, *, exact: bool = True
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Give the rows of features that ``predict_bars`` predicts from: the bars' places, and a row for each.
+
+        Errors and parameters as those of ``predict_bars``; shapes ``(rows,)`` and ``(rows, features)``.
+        """
+        import numpy
+
+        rows, values = self._native.features_of(self._series(bars), exact)
+        return numpy.asarray(rows), numpy.asarray(values)
+
+    def stream(self, *, exact: bool = True) -> PredictionStream:
+        """Predict for bars as they come; ``exact`` as in ``predict_bars``."""
+        return PredictionStream(
+            self._native.stream(exact), self._names, self._timeframes, self._native.base
+        )
+
+    def explain(self, bars: Series, bar: int = -1, *, exact: bool = True) -> Explanation:
+        """Say what the model predicts for one bar, and which memberships fired.
+
+        Parameters
+        ----------
+        bars : Bars or mapping of str to Bars
+            The bar with its history before it.
+        bar : int
+            Its place among the bars of the base timeframe; the last by default.
+        exact : bool
+            As in ``predict_bars``.
+
+        Raises
+        ------
+        NotEnoughDataError
+            With too few bars; the message says how many are needed.
+        InvalidArgumentError
+            For a bar that is not there, or has no prediction.
+        """
+        series = self._series(bars)
+        count = len(series[self._native.base])
+        place = bar + count if bar < 0 else bar
+        rows, values = self.features(bars, exact=exact)
+        found = (rows == place).nonzero()[0]
+        if not len(found):
+            raise InvalidArgumentError(
+                f"bar {bar} has no prediction: there are {count}, the first {self._native.history(exact)} are history, and "
+                "bars without a price have none",
+                context={"field": "bar"},
+            )
+        row = values[found[0]]
+        predicted = self.predict(row)
+        times = self._times(series)
+        from ..calendars.instants import time_of
+
+        memberships = [
+            Membership(name, value)
+            for name, value in zip(self.feature_names, row.tolist(), strict=True)
+            if value > 0
+        ]
+        return Explanation(
+            BarPrediction(
+                time_of(times[place]),
+                predicted.labels[0],
+                dict(zip(self._names, predicted.chances[0].tolist(), strict=True)),
+            ),
+            tuple(sorted(memberships, key=lambda one: -one.value)),
+        )
+
+    def to_torch(self) -> torch.nn.Sequential:
+        """Make a plain ``torch.nn.Sequential`` with the model's weights, in evaluation mode; it gives logits.
+
+        Raises
+        ------
+        FeatureNotAvailableError
+            When torch is not installed; an ImportError. The message has the command that installs it.
+        """
+        with needed_by("to_torch()"):
+            import torch
+
+        import numpy
+
+        activations: dict[str, Any] = {
+            "relu": torch.nn.ReLU,
+            "tanh": torch.nn.Tanh,
+            "sigmoid": torch.nn.Sigmoid,
+            "leaky_relu": torch.nn.LeakyReLU,
+            "gelu": torch.nn.GELU,
+        }
+        activation = activations[self._native.activation]
+        widths = [len(self.feature_names), *self._native.hidden_layers, len(self._names)]
+        layers: list[torch.nn.Module] = []
+        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+            layers += [
+                torch.nn.Linear(inputs, outputs),
+                activation(),
+                torch.nn.Dropout(self._native.dropout),
+            ]
+        # Three modules a layer, as the weights are named; behind the last there is nothing.
+        network = torch.nn.Sequential(*layers[:-2])
+        network.load_state_dict(
+            {
+                name: torch.from_numpy(numpy.array(values))
+                for name, _, values in self._native.weights
+            }
+        )
+        return network.eval()
+
+    # ---- what is handed in
+
+    def _series(self, bars: Series) -> list[_core.Bars]:
+        given: Mapping[str, Bars]
+        if isinstance(bars, Bars):
+            if len(self._timeframes) > 1:
+                raise InvalidArgumentError(
+                    f"the model needs bars of {', '.join(self._timeframes)}: hand in a mapping from timeframe to bars",
+                    context={"field": "bars"},
+                )
+            given = {self._timeframes[0]: bars}
+        elif isinstance(bars, Mapping):
+            given = bars
+        else:
+            raise InvalidArgumentError(
+                f"bars must be Bars, or a mapping from timeframe to Bars, not {type(bars).__name__}",
+                context={"field": "bars"},
+            )
+        if set(given) != set(self._timeframes):
+            raise InvalidArgumentError(
+                f"the model needs bars of {', '.join(self._timeframes)}, and those given are of "
+                f"{', '.join(map(str, given)) or 'no timeframe'}",
+                context={"field": "bars"},
+            )
+        for name, one in given.items():
+            if not isinstance(one, Bars):
+                raise InvalidArgumentError(
+                    f"bars of {name} must be Bars, not {type(one).__name__}",
+                    context={"field": "bars"},
+                )
+            if one.timeframe not in ("", name):
+                raise InvalidArgumentError(
+                    f"these bars are of {one.timeframe}, and the model needs {name}",
+                    context={"field": "bars"},
+                )
+        return [given[name]._native for name in self._timeframes]
+
+    def _times(self, series: list[_core.Bars]) -> list[int]:
+        import numpy
+
+        return cast("list[int]", numpy.asarray(series[self._native.base].time).tolist())

@@ -1,0 +1,280 @@
+#include <ktrdr/prediction/predictor.hpp>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <random>
+
+#include <ktrdr/models/safetensors.hpp>
+#include <ktrdr/prediction/prediction_stream.hpp>
+
+#include "temporary_folder.hpp"
+
+namespace ktrdr {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+using ::testing::HasSubstr;
+
+/// Bars of a random walk, of one length, from a point in time on; some near the end have no price.
+BarsPtr walk_bars(std::size_t count, std::chrono::minutes length, unsigned seed, bool holes = false) {
+    std::mt19937 random(seed);
+    std::normal_distribution<double> step(0, 0.01);
+    auto bars = std::make_shared<Bars>();
+    const std::chrono::nanoseconds first = std::chrono::sys_days{std::chrono::year{2020} / 1 / 1}.time_since_epoch();
+    double price = 100;
+    for (std::size_t i = 0; i < count; ++i) {
+        const double open = price;
+        price *= std::exp(step(random));
+        const double shown = holes && i % 97 == 96 && 20 * i > 19 * count ? std::nan("") : price;
+        bars->push_back((first + static_cast<std::int64_t>(i) * std::chrono::nanoseconds{length}).count(), open,
+                        std::max(open, price), std::min(open, price), shown, 1000 + static_cast<double>(i % 7));
+    }
+    return bars;
+}
+
+json::object strategy(const std::vector<std::string>& timeframes, int lags, std::string_view activation) {
+    json::object text = json::parse(R"({
+        "name": "small",
+        "training_data": {"symbols": {"mode": "single", "list": ["AAPL"]}, "timeframes": {}, "history_required": 0},
+        "indicators": [
+            {"name": "rsi", "feature_id": "rsi_5", "source": "close", "params": {"period": 5}},
+            {"name": "macd", "feature_id": "macd", "params": {"fast_period": 3, "slow_period": 6, "signal_period": 3}}],
+        "fuzzy_sets": {
+            "rsi_5": {"low": {"type": "triangular", "parameters": [0, 0, 50]},
+                      "high": {"type": "triangular", "parameters": [50, 100, 100]}},
+            "macd.histogram": {"up": {"type": "gaussian", "parameters": [0.2, 0.5]}}},
+        "model": {"type": "mlp", "architecture": {"hidden_layers": [8, 4]}, "features": {},
+                  "training": {"epochs": 3, "batch_size": 16, "seed": 7}},
+        "training": {"labels": {"source": "forward_return", "threshold": 0.01, "label_lookahead": 3},
+                     "data_split": {"train": 0.6, "validation": 0.2, "test": 0.2}}})")
+                            .as_object();
+    auto& data = text["training_data"].as_object();
+    data["timeframes"] = {{"mode", timeframes.size() > 1 ? "multi_timeframe" : "single"},
+                          {"list", json::array(timeframes.begin(), timeframes.end())},
+                          {"base_timeframe", timeframes.front()}};
+    auto& model = text["model"].as_object();
+    model["architecture"].as_object()["activation"] = activation;
+    model["features"].as_object()["lookback_periods"] = lags;
+    return text;
+}
+
+struct SavedModels : ::testing::Test {
+    test::TemporaryFolder folder{};
+    int saved{0};
+
+    static void write(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
+    static std::vector<NamedTensor> weights(const std::vector<std::int64_t>& widths) {
+        std::mt19937 random(3);
+        std::uniform_real_distribution<float> value(-1, 1);
+        std::vector<NamedTensor> tensors;
+        for (std::size_t layer = 0; layer + 1 < widths.size(); ++layer) {
+            for (const auto& [kind, shape] : {std::pair{"weight", std::vector{widths[layer + 1], widths[layer]}},
+                                              std::pair{"bias", std::vector{widths[layer + 1]}}}) {
+                std::size_t count = 1;
+                for (const std::int64_t size : shape) {
+                    count *= static_cast<std::size_t>(size);
+                }
+                NamedTensor tensor{fmt::format("{}.{}", 3 * layer, kind), shape, std::vector<float>(count)};
+                std::ranges::generate(tensor.values, [&] { return value(random); });
+                tensors.push_back(std::move(tensor));
+            }
+        }
+        return tensors;
+    }
+    /// A model's folder as a training leaves it.
+    fs::path save(const std::vector<std::string>& timeframes = {"1d"}, int lags = 0,
+                  std::string_view activation = "relu") {
+        const json::object source = strategy(timeframes, lags, activation);
+        const Strategy parsed = Strategy::parse(source).value();
+        std::vector<Timeframe> list;
+        for (const std::string& name : timeframes) {
+            list.push_back(Timeframe::parse(name).value());
+        }
+        const auto names = feature_names(parsed.features, list);
+        const fs::path path = folder.path() / fmt::format("model_{}", ++saved);
+        fs::create_directories(path);
+        const json::array shown(timeframes.begin(), timeframes.end());
+        write(path / "config.json",
+              json::serialize(
+                  json::object{{"strategy", source}, {"timeframes", shown}, {"base_timeframe", timeframes.front()}}));
+        write(path / "features.json", json::serialize(json::object{{"names", json::array(names.begin(), names.end())},
+                                                                   {"classes", {"buy", "hold", "sell"}}}));
+        write(path / "metrics.json", "{}");
+        write(path / "metadata.json", R"({"version": 1, "layout": 2})");
+        write(path / "model.safetensors",
+              encode_safetensors(weights({static_cast<std::int64_t>(names.size()), 8, 4, 3})));
+        return path;
+    }
+    std::shared_ptr<const Predictor> loaded(const fs::path& path) {
+        auto model = Predictor::load(path);
+        EXPECT_TRUE(model) << model.error().message;
+        return model.value();
+    }
+};
+
+NewBar bar_of(const Bars& bars, std::size_t row) {
+    return {bars.time[row], {bars.open[row], bars.high[row], bars.low[row], bars.close[row], bars.volume[row]}};
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+TEST_F(SavedModels, PredictTheSameBitsForBarsAsTheyComeAsForAllAtOnce) {
+    for (const std::string_view activation : Mlp::activations()) {
+        for (const int lags : {0, 1, 3}) {
+            for (const bool several : {false, true}) {
+                for (const History asked : {History::least, History::exact}) {
+                    const std::vector<std::string> timeframes =
+                        several ? std::vector<std::string>{"1h", "1d", "4h"} : std::vector<std::string>{"1h"};
+                    const auto model = loaded(save(timeframes, lags, activation));
+                    std::vector<BarsPtr> series{walk_bars(24 * 200, std::chrono::hours{1}, 1, true)};
+                    if (several) {
+                        series.push_back(walk_bars(200, std::chrono::hours{24}, 2));
+                        series.push_back(walk_bars(200 * 6, std::chrono::hours{4}, 3));
+                    }
+                    const auto batch = model->predict_bars(series, asked).value();
+                    ASSERT_GT(batch.bar.size(), 100u);
+                    const auto stream = model->stream(asked);
+                    std::vector<std::size_t> handed(series.size());
+                    std::size_t next = 0;
+                    for (std::size_t row = 0; row < series[0]->size(); ++row) {
+                        // All others that will be closed by then, and some that will not.
+                        for (std::size_t other = 1; other < series.size(); ++other) {
+                            while (handed[other] < series[other]->size() &&
+                                   series[other]->time[handed[other]] <= series[0]->time[row]) {
+                                ASSERT_TRUE(stream->push(other, bar_of(*series[other], handed[other]++)));
+                            }
+                        }
+                        const auto one = stream->push(0, bar_of(*series[0], row)).value();
+                        const bool expected = next < batch.bar.size() && batch.bar[next] == row;
+                        ASSERT_EQ(one.has_value(), expected) << "row " << row;
+                        if (expected) {
+                            EXPECT_EQ(static_cast<std::int64_t>(one->predicted), batch.predicted.classes[next]);
+                            EXPECT_TRUE(
+                                same_bits(one->chances, std::span(batch.predicted.chances).subspan(3 * next, 3)));
+                            ++next;
+                        }
+                    }
+                    EXPECT_EQ(next, batch.bar.size());
+                }
+            }
+        }
+    }
+}
+
+TEST_F(SavedModels, GiveTheFeaturesThatTheyPredictFrom) {
+    const auto model = loaded(save({"1d"}, 2));
+    const std::array series{walk_bars(400, std::chrono::hours{24}, 9)};
+    const auto features = model->features_of(series, History::exact).value();
+    const auto predicted = model->predict_bars(series, History::exact).value();
+    EXPECT_EQ(features.bar, predicted.bar);
+    EXPECT_EQ(features.values.size(), features.bar.size() * model->feature_names().size());
+    EXPECT_EQ(model->predict(features.values)->chances, predicted.predicted.chances);
+}
+
+TEST_F(SavedModels, WithTheirExactHistoryDoNotCareWhereBarsBegin) {
+    const auto model = loaded(save());
+    const BarsPtr all = walk_bars(600, std::chrono::hours{24}, 5);
+    const auto whole = model->predict_bars(std::array{all}, History::exact).value();
+    const std::size_t history = model->history(History::exact);
+    EXPECT_GT(history, model->history(History::least));
+    for (std::size_t first = 1; first + history < all->size(); first += 37) {
+        const auto part = std::make_shared<const Bars>(all->rows(first, all->size()));
+        const auto later = model->predict_bars(std::array{part}, History::exact).value();
+        ASSERT_EQ(later.bar.front(), history);
+        const std::size_t skipped = whole.bar.size() - later.bar.size();
+        EXPECT_TRUE(std::ranges::equal(later.predicted.classes, std::span(whole.predicted.classes).subspan(skipped)));
+        const auto chances = std::span(whole.predicted.chances).subspan(3 * skipped);
+        for (std::size_t i = 0; i < chances.size(); ++i) {
+            ASSERT_NEAR(later.predicted.chances[i], chances[i], 1e-6);
+        }
+    }
+}
+
+TEST_F(SavedModels, SayHowManyBarsTheyNeed) {
+    const auto model = loaded(save());
+    const std::size_t needed = model->history(History::exact) + 1;
+    EXPECT_EQ(model->predict_bars(std::array{walk_bars(needed, std::chrono::hours{24}, 1)}, History::exact)->bar.size(),
+              1u);
+    const auto few = model->predict_bars(std::array{walk_bars(needed - 1, std::chrono::hours{24}, 1)}, History::exact);
+    EXPECT_EQ(few.error().code, Errc::not_enough_data);
+    EXPECT_THAT(few.error().message, HasSubstr(fmt::format("{} of 1d bars are too few", needed - 1)));
+    EXPECT_THAT(few.error().message, HasSubstr(fmt::format("{} are needed", needed)));
+    EXPECT_EQ(model->predict_bars(std::array{std::make_shared<const Bars>()}, History::least).error().code,
+              Errc::not_enough_data);
+    const auto several = loaded(save({"1h", "1d"}));
+    const auto short_days = several->predict_bars(
+        std::array{walk_bars(24 * 90, std::chrono::hours{1}, 1), walk_bars(3, std::chrono::hours{24}, 1)},
+        History::exact);
+    EXPECT_THAT(short_days.error().message, HasSubstr("2160 of 1h, 3 of 1d bars are too few"));
+}
+
+TEST_F(SavedModels, RefuseRowsThatAreNotTheirs) {
+    const auto model = loaded(save());
+    EXPECT_THAT(model->predict(std::vector<float>(4)).error().message,
+                HasSubstr("4 values are no whole rows: the model has 3"));
+    std::vector<float> rows(6);
+    rows[4] = std::nanf("");
+    EXPECT_THAT(model->predict(rows).error().message, HasSubstr("row 1 has no finite value for '1d_rsi_5_high'"));
+    EXPECT_TRUE(model->predict({})->classes.empty());
+}
+
+TEST_F(SavedModels, WhoseFilesDoNotBelongTogetherAreRefused) {
+    const auto refused = [this](auto change) {
+        const fs::path path = save();
+        change(path);
+        const auto model = Predictor::load(path);
+        EXPECT_FALSE(model);
+        if (!model) {
+            EXPECT_THAT(model.error().message, HasSubstr(path.string()));
+        }
+        return model ? std::string() : model.error().message;
+    };
+    EXPECT_THAT(
+        refused([](const fs::path& at) { write(at / "features.json", R"({"names": ["a"], "classes": ["x"]})"); }),
+        HasSubstr("it names 1 features and the strategy makes 3"));
+    EXPECT_THAT(
+        refused([](const fs::path& at) {
+            write(
+                at / "features.json",
+                R"({"names": ["1d_rsi_5_high", "1d_rsi_5_low", "1d_macd_histogram_up"], "classes": ["b", "h", "s"]})");
+        }),
+        HasSubstr("feature 0 is '1d_rsi_5_high' and the strategy makes '1d_rsi_5_low' there"));
+    EXPECT_THAT(refused([](const fs::path& at) { write(at / "config.json", "{}"); }), HasSubstr("holds no strategy"));
+    EXPECT_THAT(refused([](const fs::path& at) { write(at / "config.json", R"({"strategy": {}})"); }),
+                HasSubstr("its strategy"));
+    EXPECT_THAT(
+        refused([](const fs::path& at) { write(at / "model.safetensors", encode_safetensors(weights({4, 8, 4, 3}))); }),
+        HasSubstr("weights of another model: 4 inputs and 3 classes"));
+    EXPECT_THAT(
+        refused([](const fs::path& at) { write(at / "model.safetensors", encode_safetensors(weights({3, 8, 5, 3}))); }),
+        HasSubstr("hidden layers [8, 5], where the strategy has [8, 4]"));
+    EXPECT_THAT(refused([](const fs::path& at) { write(at / "model.safetensors", encode_safetensors({})); }),
+                HasSubstr("no '0.weight'"));
+}
+
+TEST_F(SavedModels, RefuseBarsThatComeOutOfOrderAndGoOn) {
+    const auto model = loaded(save({"1h", "1d"}));
+    const auto stream = model->stream(History::least);
+    const BarsPtr hours = walk_bars(100, std::chrono::hours{1}, 1);
+    const BarsPtr days = walk_bars(5, std::chrono::hours{24}, 1);
+    ASSERT_TRUE(stream->push(0, bar_of(*hours, 30)));
+    EXPECT_THAT(stream->push(0, bar_of(*hours, 30)).error().message, HasSubstr("oldest first"));
+    EXPECT_THAT(stream->push(1, bar_of(*days, 0)).error().message, HasSubstr("should have used it"));
+    EXPECT_TRUE(stream->push(1, bar_of(*days, 1)));
+    EXPECT_TRUE(stream->push(0, bar_of(*hours, 31)));
+    EXPECT_EQ(stream->missing(1), model->history(History::least));
+}
+
+}  // namespace
+}  // namespace ktrdr
