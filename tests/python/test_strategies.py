@@ -190,7 +190,7 @@ def test_an_unknown_key_has_line_path_and_suggestion(refuse: Any) -> None:
         ("triangular", "triangle", "fuzzy_sets.rsi_14.low.type", "did you mean 'triangular'?"),
         ("epochs: 3", "epochs: 0", "model.training.epochs", "greater than or equal to 1"),
         ("epochs: 3", "epochs: true", "model.training.epochs", "not true or false"),
-        ("epochs: 3", "lr_scheduler: step", "model.training.lr_scheduler", "not there yet"),
+        ("epochs: 3", "lr_scheduler: {type: cosine}", "model.training.lr_scheduler.type", "one of"),
         ("forward_return", "zigzag", "training.labels.source", "use source: forward_return"),
         ("threshold: 0.01", "zigzag_threshold: 1", "training.labels.zigzag_threshold", "unbounded"),
         ("symbol: AAPL", "symbol: AAPL, list: [A]", "training_data.symbols", "exactly one of"),

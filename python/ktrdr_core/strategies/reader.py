@@ -28,7 +28,6 @@ MOST_BYTES = 1_000_000
 MOST_NODES = 100_000
 SET_SIZES = {"triangular": 3, "trapezoidal": 4, "gaussian": 2}
 NOT_THERE_YET = {
-    "lr_scheduler": "schedulers are not there yet; remove it",
     "zigzag_threshold": "zigzag labels look into an unbounded future and are not there; "
     "use source: forward_return with threshold and label_lookahead",
 }
