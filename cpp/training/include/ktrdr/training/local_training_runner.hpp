@@ -3,12 +3,14 @@
 #include <boost/json/object.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/operations/operation.hpp>
 #include <ktrdr/training/bar_provider.hpp>
+#include <ktrdr/training/evaluation.hpp>
 #include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/training/trainer_slot.hpp>
 #include <ktrdr/training/training_context.hpp>
@@ -34,6 +36,14 @@ public:
     [[nodiscard]] Result<boost::json::object> run(Operation& operation, std::shared_ptr<const TrainingData> data = {});
 
 private:
+    /// What is found out about a trained model.
+    struct Measured {
+        Evaluation test{};
+        std::vector<double> importance{};
+        boost::json::object random_walk{};
+    };
+    [[nodiscard]] Result<Measured> measure(Trainer& trainer, const TrainedModel& model, const TrainingData& data,
+                                           const CancellationToken& token) const;
     [[nodiscard]] Result<std::shared_ptr<const TrainingData>> prepare(const CancellationToken& token,
                                                                       TrainingProgressBridge& bridge);
 
