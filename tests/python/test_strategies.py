@@ -89,7 +89,8 @@ def test_defaults_are_filled_in(tmp_path: pathlib.Path) -> None:
     plain = small(tmp_path)
     assert plain["model"]["training"]["learning_rate"] == 0.001
     assert plain["model"]["training"]["early_stopping"] is None
-    assert plain["training"]["data_split"] == {"train": 0.7, "validation": 0.15, "test": 0.15}
+    split = {"train": 0.7, "validation": 0.15, "test": 0.15, "embargo": 0}
+    assert plain["training"]["data_split"] == split
 
 
 def test_the_shorthands_become_one_spelling(tmp_path: pathlib.Path) -> None:
@@ -191,8 +192,8 @@ def test_an_unknown_key_has_line_path_and_suggestion(refuse: Any) -> None:
         ("epochs: 3", "epochs: 0", "model.training.epochs", "greater than or equal to 1"),
         ("epochs: 3", "epochs: true", "model.training.epochs", "not true or false"),
         ("epochs: 3", "lr_scheduler: step", "model.training.lr_scheduler", "not there yet"),
-        ("forward_return", "zigzag", "training.labels.source", "use source: forward_return"),
-        ("threshold: 0.01", "zigzag_threshold: 1", "training.labels.zigzag_threshold", "unbounded"),
+        ("forward_return", "zigzaq", "training.labels.source", "did you mean 'zigzag'?"),
+        ("threshold: 0.01", "zigzag_threshold: 1", "training.labels.zigzag_threshold", "less than 1"),
         ("symbol: AAPL", "symbol: AAPL, list: [A]", "training_data.symbols", "exactly one of"),
         ("timeframe: 1d", "timeframe: 1d, base_timeframe: 1h", "training_data.timeframes", "1h"),
         ("name: small", "name: ../small", "name", "pattern"),

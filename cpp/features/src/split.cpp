@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace ktrdr {
@@ -32,24 +33,42 @@ Result<void> check_shares(SplitShares shares) {
     return {};
 }
 
-SplitRows split_in_time(std::span<const UtcTime> starts, std::span<const UtcTime> label_ends, SplitShares shares) {
-    const std::size_t count = starts.size();
-    const std::size_t validation = share_of(count, shares.train);
-    const std::size_t test = share_of(count, shares.train + shares.validation);
+CutTimes cut_times(std::vector<UtcTime> starts, SplitShares shares) {
+    const auto begin_of = [&starts](double share) {
+        const std::size_t row = share_of(starts.size(), share);
+        if (row >= starts.size()) {
+            return UtcTime::max();
+        }
+        const auto found = starts.begin() + static_cast<std::ptrdiff_t>(row);
+        std::ranges::nth_element(starts, found);
+        return *found;
+    };
+    return {begin_of(shares.train), begin_of(shares.train + shares.validation)};
+}
+
+SplitRows split_at(RowTimes rows, CutTimes cuts) {
     SplitRows parts;
-    const auto take = [&](std::vector<std::size_t>& part, std::size_t first, std::size_t last) {
-        for (std::size_t row = first; row < last; ++row) {
-            if (last < count && label_ends[row] > starts[last]) {
-                ++parts.purged;
-            } else {
-                part.push_back(row);
-            }
+    const auto take = [&](std::vector<std::size_t>& part, std::size_t row, UtcTime next) {
+        if (rows.ends[row] > next) {
+            ++parts.purged;
+        } else {
+            part.push_back(row);
         }
     };
-    take(parts.train, 0, validation);
-    take(parts.validation, validation, test);
-    take(parts.test, test, count);
+    for (std::size_t row = 0; row < rows.starts.size(); ++row) {
+        if (rows.starts[row] < cuts.validation) {
+            take(parts.train, row, cuts.validation);
+        } else if (rows.starts[row] < cuts.test) {
+            take(parts.validation, row, cuts.test);
+        } else {
+            parts.test.push_back(row);
+        }
+    }
     return parts;
+}
+
+SplitRows split_in_time(RowTimes rows, SplitShares shares) {
+    return split_at(rows, cut_times({rows.starts.begin(), rows.starts.end()}, shares));
 }
 
 }  // namespace ktrdr

@@ -29,6 +29,15 @@ public:
         return inside;
     }
 
+    Result<std::vector<Hole>> holes(const std::string& symbol, const Timeframe& timeframe, const Bars& bars,
+                                    std::optional<UtcTime> until) override {
+        const auto grid = data_->grid_of({symbol, std::string(timeframe.name()), {}});
+        if (!grid) {
+            return grid.error();
+        }
+        return find_holes(bars, *grid, until);
+    }
+
 private:
     std::shared_ptr<DataManager> data_;
 };

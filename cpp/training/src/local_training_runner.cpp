@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include <ktrdr/market/time_text.hpp>
 #include <ktrdr/training/training_data.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
@@ -23,25 +20,6 @@ TrainerInput make_input(const TrainingOperationContext& context, const std::shar
     // The rows alone, kept alive with all the data.
     input.rows = {data, &data->rows};
     return input;
-}
-
-void warn_of_missing_classes(Operation& operation, const LabeledMatrix& train) {
-    for (std::size_t k = 0; k < signal_names.size(); ++k) {
-        if (std::ranges::find(train.labels, static_cast<std::int64_t>(k)) == train.labels.end()) {
-            operation.add_warning(fmt::format(
-                "no row to train on is labelled '{}'; lower training.labels.threshold or raise label_lookahead",
-                signal_names[k]));
-        }
-    }
-}
-
-void warn_of_breaks(Operation& operation, const std::vector<BarBreak>& breaks) {
-    for (const BarBreak& one : breaks) {
-        operation.add_warning(fmt::format(
-            "{} {}: prices from {} on are {:.6g} times what those before are on (a split, a dividend), and the "
-            "model learns that as a move; load the whole range with refresh=True and train again",
-            one.symbol, one.timeframe.name(), format_time(one.at), one.ratio));
-    }
 }
 
 }  // namespace
@@ -107,8 +85,9 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
         }
         data = std::move(*prepared);
     }
-    warn_of_breaks(operation, data->breaks);
-    warn_of_missing_classes(operation, data->rows.train);
+    for (std::string& warning : warnings_of(*data)) {
+        operation.add_warning(std::move(warning));
+    }
     const TrainerInput input = make_input(context_, data);
     bridge.on_training(
         {input.options.epochs, static_cast<std::int64_t>(input.rows->train.rows), input.options.batch_size});

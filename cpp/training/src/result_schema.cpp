@@ -31,6 +31,23 @@ array names_of(const std::vector<Timeframe>& timeframes) {
     return names;
 }
 
+/// Bars of each timeframe's own.
+object of_each(const std::vector<Timeframe>& timeframes, std::size_t bars) {
+    object counts;
+    for (const Timeframe& timeframe : timeframes) {
+        counts[timeframe.name()] = bars;
+    }
+    return counts;
+}
+
+value scaling_of(const TrainingData& data) {
+    if (!data.scaling) {
+        return nullptr;
+    }
+    const auto& [mean, deviation] = *data.scaling;
+    return {{"mean", array(mean.begin(), mean.end())}, {"deviation", array(deviation.begin(), deviation.end())}};
+}
+
 array class_names() {
     return array(signal_names.begin(), signal_names.end());
 }
@@ -224,9 +241,11 @@ object data_summary(const TrainingData& data) {
                                     {"bars", one.bars},
                                     {"first_bar", format_time(one.first)},
                                     {"last_bar", format_time(one.last)},
-                                    {"warm_up", one.warm_up},
-                                    {"undecided", one.undecided},
-                                    {"purged", one.purged},
+                                    {"warm_up", one.dropped[DropReason::warm_up]},
+                                    {"hole", one.dropped[DropReason::hole]},
+                                    {"nan", one.dropped[DropReason::nan]},
+                                    {"undecided", one.dropped[DropReason::undecided]},
+                                    {"purged", one.dropped[DropReason::purged]},
                                     {"train", one.train},
                                     {"validation", one.validation},
                                     {"test", one.test}});
@@ -237,6 +256,14 @@ object data_summary(const TrainingData& data) {
                                    {"timeframe", one.timeframe.name()},
                                    {"at", format_time(one.at)},
                                    {"ratio", one.ratio}});
+    }
+    array holes;
+    for (const SeriesHole& one : data.holes) {
+        holes.emplace_back(object{{"symbol", one.symbol},
+                                  {"timeframe", one.timeframe.name()},
+                                  {"from", format_time(one.range.start)},
+                                  {"to", format_time(one.range.end)},
+                                  {"sessions", one.sessions == 0 ? value(nullptr) : value(one.sessions)}});
     }
     std::array<std::int64_t, signal_names.size()> counts{};
     for (const std::int64_t label : data.rows.train.labels) {
@@ -251,7 +278,10 @@ object data_summary(const TrainingData& data) {
         {"rows",
          {{"train", data.rows.train.rows}, {"validation", data.rows.validation.rows}, {"test", data.rows.test.rows}}},
         {"train_classes", std::move(classes)},
+        {"validation_from", format_time(data.cuts.validation)},
+        {"test_from", format_time(data.cuts.test)},
         {"symbols", std::move(symbols)},
+        {"holes", std::move(holes)},
         {"basis_breaks", std::move(breaks)}};
 }
 
@@ -350,8 +380,11 @@ ModelContent make_content(const TrainingOutcome& outcome, const object& figures,
     content.metrics = figures;
     content.features = {{"names", array(outcome.data.feature_names.begin(), outcome.data.feature_names.end())},
                         {"classes", class_names()},
-                        {"warm_up_bars", warm_up_bars(plan)},
+                        {"warm_up_bars", of_each(context.timeframes, warm_up_bars(plan))},
+                        {"history_bars", of_each(context.timeframes, history_bars(plan))},
                         {"lookback_periods", plan.lags},
+                        {"include_price_context", plan.price_context},
+                        {"scaling", scaling_of(outcome.data)},
                         {"base_timeframe", context.base_timeframe().name()}};
     content.metadata = {{"strategy_name", context.strategy.name},
                         {"operation_id", outcome.operation_id},

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
 
 #include <ktrdr/market/timeframe.hpp>
@@ -129,7 +130,10 @@ void read_model(const JsonReader& model, Strategy& strategy) {
     strategy.model.hidden_layers = value_to<std::vector<std::int64_t>>(architecture.option("hidden_layers"));
     strategy.model.activation = architecture.option("activation").get_string();
     strategy.model.dropout = architecture.option("dropout").to_number<double>();
-    strategy.features.lags = model.object("features").option("lookback_periods").to_number<std::size_t>();
+    const JsonReader features = model.object("features");
+    strategy.features.lags = features.option("lookback_periods").to_number<std::size_t>();
+    strategy.features.price_context = features.option("include_price_context").get_bool();
+    strategy.scale_features = features.option("scale_features").get_bool();
 }
 
 void read_options(const JsonReader& training, TrainerOptions& options) {
@@ -150,13 +154,37 @@ void read_options(const JsonReader& training, TrainerOptions& options) {
     }
 }
 
+/// A number of one source of labels; said with another it would count for nothing.
+std::optional<double> number_of_source(const JsonReader& labels, std::string_view key, LabelSource source,
+                                       LabelSource said) {
+    const auto& given = labels.option(key);
+    if (given.is_null()) {
+        return std::nullopt;
+    }
+    if (source != said) {
+        labels.fail_at(key, fmt::format("counts for nothing with source: {}; it is of source: {}",
+                                        label_source_names[static_cast<std::size_t>(said)],
+                                        label_source_names[static_cast<std::size_t>(source)]));
+    }
+    return given.to_number<double>();
+}
+
+void read_labels(const JsonReader& labels, LabelRule& rule) {
+    const std::string_view name = labels.option("source").get_string();
+    rule.source = static_cast<LabelSource>(std::ranges::find(label_source_names, name) - label_source_names.begin());
+    rule.threshold = labels.option("threshold").to_number<double>();
+    rule.lookahead = labels.option("label_lookahead").to_number<std::size_t>();
+    rule.zigzag_threshold = number_of_source(labels, "zigzag_threshold", LabelSource::zigzag, rule.source)
+                                .value_or(LabelRule{}.zigzag_threshold);
+    rule.stop_threshold = number_of_source(labels, "stop_threshold", LabelSource::triple_barrier, rule.source);
+}
+
 void read_method(const JsonReader& training, Strategy& strategy) {
-    const JsonReader labels = training.object("labels");
-    strategy.labels.threshold = labels.option("threshold").to_number<double>();
-    strategy.labels.lookahead = labels.option("label_lookahead").to_number<std::size_t>();
+    read_labels(training.object("labels"), strategy.labels);
     const JsonReader split = training.object("data_split");
     const auto share = [&split](std::string_view key) { return split.option(key).to_number<double>(); };
     strategy.split = {share("train"), share("validation"), share("test")};
+    strategy.embargo = split.option("embargo").to_number<std::size_t>();
     if (auto checked = check_shares(strategy.split); !checked) {
         split.fail_at("", checked.error().message);
     }
@@ -173,9 +201,9 @@ Result<Strategy> Strategy::parse(const boost::json::object& json) {
     read_training_data(root.object("training_data"), strategy);
     read_indicators(root, strategy);
     read_fuzzy_sets(root, strategy);
-    check_features(root, strategy);
     const JsonReader model = root.object("model");
     read_model(model, strategy);
+    check_features(root, strategy);
     read_options(model.object("training"), strategy.options);
     read_method(root.object("training"), strategy);
     if (root.error()) {

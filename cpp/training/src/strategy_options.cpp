@@ -35,7 +35,7 @@ std::vector<StrategyOption> make_options() {
     const ModelSpec model;
     const TrainerOptions options;
     const EarlyStopping stopping;
-    const ForwardReturn labels;
+    const LabelRule labels;
     const SplitShares split;
     const boost::json::array layers(model.hidden_layers.begin(), model.hidden_layers.end());
     return {
@@ -97,8 +97,7 @@ std::vector<StrategyOption> make_options() {
         {.path = "model.features.include_price_context",
          .type = flag,
          .fallback = false,
-         .choices = {false},
-         .words = "Prices beside the memberships; not there"},
+         .words = "Whether a row holds what its bar says by itself, too: change, body, range and place of the close"},
         {.path = "model.features.lookback_periods",
          .type = integer,
          .fallback = 0,
@@ -108,8 +107,7 @@ std::vector<StrategyOption> make_options() {
         {.path = "model.features.scale_features",
          .type = flag,
          .fallback = false,
-         .choices = {false},
-         .words = "Memberships lie in 0..1 already, so nothing is scaled"},
+         .words = "Whether features are centred and scaled by the mean and deviation of the rows that train"},
         {.path = "model.training.learning_rate",
          .type = number,
          .fallback = options.learning_rate,
@@ -189,9 +187,10 @@ std::vector<StrategyOption> make_options() {
          .words = "Whether thin volume silences a signal"},
         {.path = "training.method", .fallback = "supervised", .choices = {"supervised"}, .words = "How it learns"},
         {.path = "training.labels.source",
-         .fallback = "forward_return",
-         .choices = {"forward_return"},
-         .words = "What a bar is labelled by"},
+         .fallback = value(label_source_names.front()),
+         .choices = names_of(label_source_names),
+         .words = "What a bar is labelled by: the return to a later close, to the zigzag's next turn, or the first of "
+                  "three barriers"},
         {.path = "training.labels.threshold",
          .type = number,
          .fallback = labels.threshold,
@@ -203,7 +202,18 @@ std::vector<StrategyOption> make_options() {
          .fallback = labels.lookahead,
          .least = 1,
          .most = 100'000,
-         .words = "How many bars later that return is taken"},
+         .words = "How many bars later that return is taken, at the latest"},
+        {.path = "training.labels.zigzag_threshold",
+         .type = number,
+         .least = 0,
+         .most = 1,
+         .open = true,
+         .words = "Of zigzag alone: from how large a move back a close is a turn; unset: 0.05"},
+        {.path = "training.labels.stop_threshold",
+         .type = number,
+         .least = 0,
+         .most = 0.999,
+         .words = "Of triple_barrier alone: how far below the bar the lower barrier lies; unset: threshold"},
         {.path = "training.data_split.train",
          .type = number,
          .fallback = split.train,
@@ -225,6 +235,12 @@ std::vector<StrategyOption> make_options() {
          .most = 1,
          .open = true,
          .words = "Share that is looked at once, the newest"},
+        {.path = "training.data_split.embargo",
+         .type = integer,
+         .fallback = 0,
+         .least = 0,
+         .most = 100'000,
+         .words = "Bars of the base timeframe between the end of a part's last label and the next part"},
     };
 }
 

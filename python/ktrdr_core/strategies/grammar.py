@@ -3,9 +3,7 @@
 Range, default and words of an option stand in the core's table (`_core.strategy_options`), which the
 core's own reader takes them from too.
 
-Labels say ``source: forward_return``: the class of a bar is decided by the close ``label_lookahead``
-bars later, so the time it ends is known and no row of a later part decides one of an earlier part.
-The zigzag of the original needs an unbounded future and is refused.
+Every label says when it is known, so that no row of a later part decides one of an earlier part.
 """
 
 from __future__ import annotations
@@ -193,7 +191,7 @@ class Architecture(_Section):
 
 
 class Features(_Section):
-    """What else the network sees. Memberships lie in 0..1 already, so nothing is scaled."""
+    """What else the network sees, and whether all of it is scaled."""
 
     include_price_context: bool = option("model.features.include_price_context")
     lookback_periods: int = option("model.features.lookback_periods")
@@ -247,22 +245,26 @@ class Decisions(_Section):
 
 
 class Labels(_Section):
-    """What a bar is labelled by: the return over the next ``label_lookahead`` bars.
+    """What a bar is labelled by: the return over the next ``label_lookahead`` bars, or up to a turn or a barrier.
 
-    Above ``threshold`` (a fraction, 0.02 is 2 %) it is *buy*, below its negative *sell*, else *hold*.
+    Above ``threshold`` (a fraction, 0.02 is 2 %) it is *buy*, below its negative *sell*, else *hold*. See
+    `ktrdr_core.labels` for each ``source``.
     """
 
     source: str = option("training.labels.source")
     threshold: float = option("training.labels.threshold")
     label_lookahead: int = option("training.labels.label_lookahead")
+    zigzag_threshold: float | None = option("training.labels.zigzag_threshold")
+    stop_threshold: float | None = option("training.labels.stop_threshold")
 
 
 class DataSplit(_Section):
-    """Shares of the rows, in time."""
+    """Shares of the rows, in time, and the bars between them."""
 
     train: float = option("training.data_split.train")
     validation: float = option("training.data_split.validation")
     test: float = option("training.data_split.test")
+    embargo: int = option("training.data_split.embargo")
 
     @model_validator(mode="after")
     def _check(self) -> DataSplit:

@@ -29,8 +29,6 @@ MOST_NODES = 100_000
 SET_SIZES = {"triangular": 3, "trapezoidal": 4, "gaussian": 2}
 NOT_THERE_YET = {
     "lr_scheduler": "schedulers are not there yet; remove it",
-    "zigzag_threshold": "zigzag labels look into an unbounded future and are not there; "
-    "use source: forward_return with threshold and label_lookahead",
 }
 
 
@@ -232,8 +230,6 @@ class _Reader:
 
     def _refuse_value(self, path: Path, error: Any) -> typing.NoReturn:
         given = error["input"]
-        if given == "zigzag" and path[-1] == "source":
-            self._fail(path, NOT_THERE_YET["zigzag_threshold"])
         choices = OPTIONS.get(_dotted(path), {}).get("choices", ())
         names = [one for one in choices if isinstance(one, str)]
         self._fail(path, str(error["ctx"]["error"]), _nearest(str(given), names))

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "series.hpp"
 
 namespace ktrdr {
@@ -45,7 +47,7 @@ TEST(FeatureMatrix, NamesItsColumnsInTheOrderOfTheFile) {
 
 TEST(FeatureMatrix, DropsTheRowsThatWarmUp) {
     const FeatureMatrix matrix = daily_features(plan(), test::daily(test::walk(10, 1)));
-    EXPECT_EQ(matrix.dropped, warm_up_bars(plan()));
+    EXPECT_EQ(matrix.dropped[DropReason::warm_up], warm_up_bars(plan()));
     EXPECT_EQ(matrix.bar.front(), 3u);
     EXPECT_EQ(matrix.bar.size(), 7u);
     EXPECT_EQ(matrix.values.size(), 7u * 3u);
@@ -55,7 +57,7 @@ TEST(FeatureMatrix, LagsByWholeBars) {
     const Bars bars = test::daily(test::walk(30, 2));
     const FeatureMatrix plain = daily_features(plan(), bars);
     const FeatureMatrix lagged = daily_features(plan(2), bars);
-    EXPECT_EQ(lagged.dropped, plain.dropped + 2);
+    EXPECT_EQ(lagged.dropped.total(), plain.dropped.total() + 2);
     // Columns of a set: now, lag 1, lag 2.
     EXPECT_EQ(lagged.values[0], plain.values[2 * 3]);
     EXPECT_EQ(lagged.values[1], plain.values[1 * 3]);
@@ -87,6 +89,130 @@ TEST(FeatureMatrix, TakesAHigherTimeframeOnlyOnceItsBarIsClosed) {
         EXPECT_EQ(joined.values[row * 6 + 3], alone.values[wanted * 3]) << row;
     }
     EXPECT_EQ(joined.names[3], "1d_rsi_3_low");
+}
+
+/// The memberships of rows by their bar.
+std::map<std::size_t, std::vector<float>> by_bar(const FeatureMatrix& matrix) {
+    std::map<std::size_t, std::vector<float>> rows;
+    for (std::size_t row = 0; row < matrix.bar.size(); ++row) {
+        const auto first = matrix.values.begin() + static_cast<std::ptrdiff_t>(row * matrix.names.size());
+        rows[matrix.bar[row]] = {first, first + static_cast<std::ptrdiff_t>(matrix.names.size())};
+    }
+    return rows;
+}
+
+FeatureSeries with_holes(const Timeframe& timeframe, Bars bars, std::vector<Hole> holes) {
+    return {BarGrid(timeframe), std::make_shared<const Bars>(std::move(bars)), std::move(holes)};
+}
+
+TEST(FeatureMatrix, BeginsAnewBehindAHole) {
+    FeaturePlan features = plan(2);
+    features.price_context = true;
+    const Bars bars = test::daily(test::walk(60, 3));
+    const std::vector<FeatureSeries> all{with_holes(day, bars, {{25, {}, {}, 1}, {28, {}, {}, 1}})};
+    const FeatureMatrix matrix = build_features(features, all, 0).value();
+    const auto rows = by_bar(matrix);
+    const std::size_t warm_up = warm_up_bars(features);
+    EXPECT_EQ(warm_up, 5U);
+    std::map<std::size_t, std::vector<float>> wanted;
+    for (const auto& [first, last] : {std::pair{0UL, 25UL}, std::pair{25UL, 28UL}, std::pair{28UL, 60UL}}) {
+        for (auto& [bar, values] : by_bar(daily_features(features, bars.rows(first, last)))) {
+            wanted[bar + first] = std::move(values);
+        }
+    }
+    EXPECT_EQ(rows, wanted);
+    EXPECT_EQ(matrix.dropped[DropReason::warm_up], warm_up);
+    EXPECT_EQ(matrix.dropped[DropReason::hole], 3 + warm_up);
+    EXPECT_EQ(matrix.dropped.total(), 60 - rows.size());
+}
+
+TEST(FeatureMatrix, CountsRowsOfAMissingPriceByThatReason) {
+    std::vector<double> closes = test::walk(40, 3);
+    closes[20] = no_value;
+    FeaturePlan features;
+    features.price_context = true;
+    features.lags = 2;
+    const FeatureMatrix matrix = daily_features(features, test::daily(closes));
+    EXPECT_EQ(matrix.dropped[DropReason::warm_up], 3U);
+    // The bar, the one after, whose change begins there, and two lags.
+    EXPECT_EQ(matrix.dropped[DropReason::nan], 4U);
+    EXPECT_EQ(matrix.bar.size(), 33U);
+}
+
+TEST(FeatureMatrix, UsesABarOfALongerTimeframeNoLongerThanUntilTheNextOneIsMissing) {
+    const Bars hours = test::daily(test::walk(24 * 20, 5), std::chrono::hours{1});
+    Bars days = test::daily(test::walk(20, 6));
+    // Days 8 to 10 are missing, and all from day 17 on.
+    const Bars later = days.rows(11, 17);
+    days = merge(days.rows(0, 8), later);
+    const UtcTime gap = days.start_of(7) + std::chrono::hours{24};
+    const UtcTime tail = days.start_of(13) + std::chrono::hours{24};
+    const std::vector<FeatureSeries> both{
+        series(hour, hours),
+        with_holes(day, days,
+                   {{8, {gap, gap + std::chrono::hours{72}}, gap + std::chrono::hours{24}, 3},
+                    {14, {tail, tail + std::chrono::hours{72}}, tail + std::chrono::hours{24}, 3}})};
+    const FeatureMatrix matrix = build_features(plan(), both, 0).value();
+    const auto rows = by_bar(matrix);
+    const auto known_at = [](std::size_t day_of, std::size_t hour_of) { return day_of * 24 + hour_of; };
+    EXPECT_TRUE(rows.contains(known_at(8, 22)));
+    // At its end day 8 should be known.
+    EXPECT_FALSE(rows.contains(known_at(8, 23)));
+    // Days 11 to 13 warm up again; day 14 is known at its end.
+    EXPECT_FALSE(rows.contains(known_at(14, 22)));
+    EXPECT_TRUE(rows.contains(known_at(14, 23)));
+    EXPECT_TRUE(rows.contains(known_at(17, 22)));
+    EXPECT_FALSE(rows.contains(known_at(17, 23)));
+    EXPECT_EQ(rows.rbegin()->first, known_at(17, 22));
+    EXPECT_EQ(matrix.dropped[DropReason::nan], 0U);
+}
+
+TEST(FeatureMatrix, SaysWhatABarSaysByItself) {
+    Bars bars;
+    const auto add = [&bars](double open, double high, double low, double close) {
+        bars.push_back(static_cast<std::int64_t>(bars.size()) * 86'400'000'000'000, open, high, low, close, 1);
+    };
+    add(10, 12, 8, 10);
+    add(10, 13, 9, 12);
+    add(-4, -2, -6, -2);
+    add(5, 5, 5, 5);
+    FeaturePlan features;
+    features.price_context = true;
+    const FeatureMatrix matrix = daily_features(features, bars);
+    EXPECT_THAT(matrix.names, ElementsAre("1d_price_change", "1d_price_body", "1d_price_range", "1d_price_position"));
+    EXPECT_THAT(matrix.bar, ElementsAre(1, 2, 3));
+    const auto rows = by_bar(matrix);
+    EXPECT_THAT(rows.at(1), ElementsAre(0.2F, 0.2F, static_cast<float>(4.0 / 12), 0.75F));
+    EXPECT_THAT(rows.at(2), ElementsAre(static_cast<float>(-14.0 / 12), 0.5F, 2, 1));
+    EXPECT_THAT(rows.at(3), ElementsAre(3.5F, 0, 0, 0.5F));
+}
+
+TEST(FeatureMatrix, HasPriceContextBehindTheIndicatorsOfEachTimeframe) {
+    FeaturePlan features = plan(1);
+    features.price_context = true;
+    const std::vector<std::string> names = feature_names(features, std::vector{day, hour});
+    EXPECT_EQ(names.size(), 2U * 2 * (3 + 4));
+    EXPECT_EQ(names[5], "1d_trend_histogram_up_lag_1");
+    EXPECT_EQ(names[6], "1d_price_change");
+    EXPECT_EQ(names[7], "1d_price_change_lag_1");
+    EXPECT_EQ(names[14], "1h_rsi_3_low");
+}
+
+TEST(HistoryBars, AreEnoughForTheRowOfTheWholeSeries) {
+    const Bars bars = test::daily(test::walk(3000, 8));
+    const FeaturePlan features = plan(2);
+    const FeatureMatrix whole = daily_features(features, bars);
+    const std::size_t history = history_bars(features);
+    EXPECT_GT(history, warm_up_bars(features));
+    for (std::size_t end = history + 1; end <= bars.size(); end += 97) {
+        const FeatureMatrix newest = daily_features(features, bars.rows(end - history - 1, end));
+        const std::size_t width = whole.names.size();
+        const std::size_t row = end - 1 - whole.bar.front();
+        for (std::size_t column = 0; column < width; ++column) {
+            ASSERT_NEAR(newest.values[newest.values.size() - width + column], whole.values[row * width + column], 1e-6)
+                << end << " " << whole.names[column];
+        }
+    }
 }
 
 TEST(FeatureMatrix, StopsWhereItsCheckSaysSo) {

@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json/parse.hpp>
+
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include <ktrdr/market/time_text.hpp>
 #include <ktrdr/operations/registry.hpp>
@@ -108,6 +113,51 @@ TEST_F(LocalTrainingRunner_, SaysNothingOfTheBasisWhereItDoesNotBreak) {
         EXPECT_EQ(text.find("refresh=True"), std::string::npos) << text;
     }
     EXPECT_TRUE(result->at("session_info").at("data_summary").at("basis_breaks").as_array().empty());
+}
+
+TEST_F(LocalTrainingRunner_, SaysInItsResultWhereEveryBarWent) {
+    (void)trained_on(nullptr);
+    const auto& summary = result->at("session_info").at("data_summary");
+    for (const auto& one : summary.at("symbols").as_array()) {
+        std::int64_t sum = 0;
+        for (const char* const where :
+             {"warm_up", "hole", "nan", "undecided", "purged", "train", "validation", "test"}) {
+            sum += one.at(where).to_number<std::int64_t>();
+        }
+        EXPECT_EQ(sum, one.at("bars").to_number<std::int64_t>());
+    }
+    EXPECT_LT(summary.at("validation_from").as_string(), summary.at("test_from").as_string());
+    EXPECT_TRUE(summary.at("holes").as_array().empty());
+}
+
+TEST_F(LocalTrainingRunner_, WarnsOfAHoleAndNamesItInItsResult) {
+    Bars later = *bars->series["MSFT"];
+    for (std::size_t bar = 120; bar < later.size(); ++bar) {
+        later.time[bar] += std::chrono::nanoseconds{std::chrono::days{300}}.count();
+    }
+    bars->series["MSFT"] = std::make_shared<const Bars>(later);
+    (void)trained_on(nullptr);
+    const auto& warnings = operation->record().warnings;
+    const auto told = [](const std::string& text) { return text.find("MSFT 1d: no bars from ") == 0; };
+    EXPECT_EQ(std::count_if(warnings.begin(), warnings.end(), told), 1);
+    const auto& holes = result->at("session_info").at("data_summary").at("holes").as_array();
+    ASSERT_EQ(holes.size(), 1U);
+    EXPECT_EQ(holes[0].at("symbol"), "MSFT");
+    EXPECT_EQ(holes[0].at("to").as_string(), format_time(later.start_of(120)));
+    EXPECT_TRUE(holes[0].at("sessions").is_null());
+}
+
+TEST_F(LocalTrainingRunner_, StoresBothHistoriesAndTheScalingWithTheModel) {
+    context.strategy.scale_features = true;
+    (void)trained_on(nullptr);
+    std::ifstream file(std::filesystem::path(std::string(result->at("artifacts").at("model_path").as_string())) /
+                       "features.json");
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const boost::json::value features = boost::json::parse(text);
+    EXPECT_EQ(features.at("warm_up_bars").at("1d"), warm_up_bars(context.strategy.features));
+    EXPECT_EQ(features.at("history_bars").at("1d"), history_bars(context.strategy.features));
+    EXPECT_EQ(features.at("scaling").at("mean").as_array().size(), features.at("names").as_array().size());
+    EXPECT_EQ(features.at("scaling").at("deviation").as_array().size(), features.at("names").as_array().size());
 }
 
 }  // namespace

@@ -93,7 +93,12 @@ TEST(StrategyOptions, AreWhatAFileThatIsSilentIsReadAs) {
               std::string_view(option("model.architecture.activation").fallback.as_string()));
     EXPECT_EQ(strategy.labels.threshold, fallback("training.labels.threshold"));
     EXPECT_EQ(static_cast<double>(strategy.labels.lookahead), fallback("training.labels.label_lookahead"));
+    EXPECT_EQ(label_source_names[static_cast<std::size_t>(strategy.labels.source)],
+              std::string_view(option("training.labels.source").fallback.as_string()));
     EXPECT_EQ(strategy.split.train, fallback("training.data_split.train"));
+    EXPECT_EQ(static_cast<double>(strategy.embargo), fallback("training.data_split.embargo"));
+    EXPECT_EQ(strategy.scale_features, option("model.features.scale_features").fallback.as_bool());
+    EXPECT_EQ(strategy.features.price_context, option("model.features.include_price_context").fallback.as_bool());
 }
 
 TEST(StrategyOptions, SayWhatTheValueMustBe) {
@@ -109,7 +114,7 @@ TEST(StrategyOptions, SayWhatTheValueMustBe) {
     EXPECT_EQ(*refusal(option("model.architecture.hidden_layers"), array{50, 0}),
               "must be a list of at least one whole number, each greater than or equal to 1 and at most 65536 (it is "
               "[50, 0])");
-    EXPECT_EQ(*refusal(option("model.features.scale_features"), true), "must be false (it is true)");
+    EXPECT_EQ(*refusal(option("model.features.scale_features"), "yes"), "must be true or false (it is 'yes')");
 }
 
 TEST(StrategyOptions, TakeTheEndsOfARangeButNotOfAnOpenOne) {

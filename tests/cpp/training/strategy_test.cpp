@@ -94,11 +94,40 @@ TEST(Strategy, NamesThePathOfWhatIsWrong) {
     EXPECT_EQ(refusal("/model/training/epochs", "many").path, "model.training.epochs");
     EXPECT_EQ(refusal("/model/training/epochs", 2.5).path, "model.training.epochs");
     EXPECT_EQ(refusal("/model/training/optimizer", "lion").path, "model.training.optimizer");
-    EXPECT_EQ(refusal("/training/labels/source", "zigzag").path, "training.labels.source");
+    EXPECT_EQ(refusal("/training/labels/source", "swing").path, "training.labels.source");
+    EXPECT_EQ(refusal("/training/data_split/embargo", -1).path, "training.data_split.embargo");
     EXPECT_EQ(refusal("/training/data_split/test", 0.5).path, "training.data_split");
     EXPECT_EQ(refusal("/training_data/timeframes/list", {"1x"}).path, "training_data.timeframes.list");
     EXPECT_EQ(refusal("/model", 3).path, "model");
     EXPECT_EQ(refusal("/indicators", boost::json::array{}).path, "fuzzy_sets.rsi_5");
+}
+
+TEST(Strategy, ReadsTheLabelsOfEachSource) {
+    const auto labels = [](object said) {
+        object json = test::strategy_json();
+        json["training"] = {{"labels", std::move(said)}};
+        return Strategy::parse(json).value().labels;
+    };
+    EXPECT_EQ(labels({{"source", "zigzag"}, {"zigzag_threshold", 0.07}}).source, LabelSource::zigzag);
+    EXPECT_EQ(labels({{"source", "zigzag"}, {"zigzag_threshold", 0.07}}).zigzag_threshold, 0.07);
+    EXPECT_EQ(labels({{"source", "zigzag"}}).zigzag_threshold, LabelRule{}.zigzag_threshold);
+    EXPECT_EQ(labels({{"source", "triple_barrier"}, {"stop_threshold", 0.01}}).stop_threshold, 0.01);
+    EXPECT_EQ(labels({{"source", "triple_barrier"}}).stop_threshold, std::nullopt);
+}
+
+TEST(Strategy, RefusesANumberOfAnotherSourceOfLabels) {
+    const Refusal turn = refusal("/training/labels/zigzag_threshold", 0.05);
+    EXPECT_EQ(turn.path, "training.labels.zigzag_threshold");
+    EXPECT_THAT(turn.message, HasSubstr("counts for nothing with source: forward_return; it is of source: zigzag"));
+    EXPECT_EQ(refusal("/training/labels/stop_threshold", 0.05).path, "training.labels.stop_threshold");
+}
+
+TEST(Strategy, RefusesAFeatureThatPriceContextWouldBeCalledToo) {
+    object json = test::strategy_json();
+    json["model"] = {{"features", {{"include_price_context", true}}}};
+    json["indicators"].as_array().push_back({{"name", "rsi"}, {"feature_id", "price"}});
+    json["fuzzy_sets"].as_object()["price"] = {{"change", {{"type", "gaussian"}, {"parameters", {50, 10}}}}};
+    EXPECT_THAT(Strategy::parse(json).error().message, HasSubstr("two features would be called 'price_change'"));
 }
 
 TEST(Strategy, RefusesAnIndicatorThatNothingUses) {

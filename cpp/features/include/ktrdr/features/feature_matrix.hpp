@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <span>
 #include <string>
@@ -10,7 +11,9 @@
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/calendar/bar_grid.hpp>
+#include <ktrdr/features/dropped_rows.hpp>
 #include <ktrdr/features/fuzzy.hpp>
+#include <ktrdr/features/holes.hpp>
 #include <ktrdr/features/indicator.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/timeframe.hpp>
@@ -41,12 +44,22 @@ struct FeatureSource {
 struct FeaturePlan {
     std::vector<FeatureSource> sources{};
     std::size_t lags{0};
+    /// Behind those of the indicators, of each timeframe: `price_context_names`.
+    bool price_context{false};
 };
+
+/// What a bar says by itself, as features that no level of prices shows in: the change of the close since the bar
+/// before, the body (close less open) and the range (high less low), each as a share of the price it begins at, and
+/// where in the range the close lies, 0 to 1 (0.5 where there is no range). A share of a price of 0 is no value.
+inline constexpr std::array<std::string_view, 4> price_context_names{"price_change", "price_body", "price_range",
+                                                                     "price_position"};
 
 struct FeatureSeries {
     /// Its timeframe, and when each of its bars is known.
     BarGrid grid;
     BarsPtr bars{};
+    /// What no window spans: indicators begin anew behind each. See `find_holes`.
+    std::vector<Hole> holes{};
 };
 
 /// Memberships by name, one row for each bar of the base series that has them all.
@@ -56,8 +69,8 @@ struct FeatureMatrix : Counted<FeatureMatrix> {
     std::vector<float> values{};
     /// Each row's bar in the base series, rising.
     std::vector<std::size_t> bar{};
-    /// Bars of the base series without a row: they warm the indicators up.
-    std::size_t dropped{0};
+    /// Bars of the base series without a row: warm-up, hole or nan.
+    DroppedRows dropped{};
 };
 
 /// Asked between the steps of a build, with the step's name; an error stops the build and is its result.
@@ -69,11 +82,15 @@ using BuildCheck = std::function<Result<void>(std::string_view step)>;
 
 /// How many bars of its own timeframe a series needs before its first row.
 [[nodiscard]] KTRDR_EXPORT std::size_t warm_up_bars(const FeaturePlan& plan);
+/// How many it needs before the first row that no longer depends on where the series begins. A model is to be asked
+/// with no fewer: between the two its features are not those that it was trained on. At least `warm_up_bars`.
+[[nodiscard]] KTRDR_EXPORT std::size_t history_bars(const FeaturePlan& plan);
 
 /// The features of `series[base]`'s bars.
 ///
-/// A value of another timeframe is used only once its bar is closed when the base bar is (the newest such one). Rows
-/// that lack a value are dropped, never filled.
+/// A value of another timeframe is used only once its bar is closed when the base bar is (the newest such one), and no
+/// longer than until the next one should have closed, if that is missing. Rows that lack a value are dropped, never
+/// filled, and counted by reason.
 /// Cancellation: `check` is asked before each indicator and each input; it may be empty.
 [[nodiscard]] KTRDR_EXPORT Result<FeatureMatrix> build_features(const FeaturePlan& plan,
                                                                 std::span<const FeatureSeries> series, std::size_t base,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -18,23 +19,47 @@ struct SplitShares {
     friend bool operator==(const SplitShares&, const SplitShares&) = default;
 };
 
-/// Row numbers of each part, in time.
+/// `invalid_argument` naming the share that is out of range.
+[[nodiscard]] KTRDR_EXPORT Result<void> check_shares(SplitShares shares);
+
+/// When rows begin and when the last thing they know has ended, of equal length; a row's times may be in any order.
+struct RowTimes {
+    /// When the bar of each row starts.
+    std::span<const UtcTime> starts{};
+    /// When the label of each row is known, and the embargo behind it is over. Never before the row starts.
+    std::span<const UtcTime> ends{};
+};
+
+/// Where the parts of a split begin, for all symbols alike.
+struct CutTimes {
+    UtcTime validation{UtcTime::max()};
+    UtcTime test{UtcTime::max()};
+
+    friend bool operator==(const CutTimes&, const CutTimes&) = default;
+};
+
+/// Row numbers of each part, each rising.
 struct SplitRows {
     std::vector<std::size_t> train{};
     std::vector<std::size_t> validation{};
     std::vector<std::size_t> test{};
-    /// Rows left out because their label looks into the next part.
+    /// Rows left out because their label reaches into the next part.
     std::size_t purged{0};
 };
 
-/// `invalid_argument` naming the share that is out of range.
-[[nodiscard]] KTRDR_EXPORT Result<void> check_shares(SplitShares shares);
-
-/// Oldest rows train, the next validate, the newest test. A row whose label ends after the next part's first bar starts
-/// is purged, so that no bar of a later part has a say in an earlier one.
+/// The times at which the shares of all rows together have begun; rows of several symbols are told by nothing but
+/// their times. Rows that begin at one time are never parted.
 ///
-/// `starts` (when each row's bar starts) rise; `label_ends` is of the same length.
-[[nodiscard]] KTRDR_EXPORT SplitRows split_in_time(std::span<const UtcTime> starts, std::span<const UtcTime> label_ends,
-                                                   SplitShares shares);
+/// One pair of times for all symbols: cut each by itself, a symbol that began later would train on days that another
+/// one is tested on, and symbols move alike.
+[[nodiscard]] KTRDR_EXPORT CutTimes cut_times(std::vector<UtcTime> starts, SplitShares shares);
+
+/// What begins before `cuts.validation` trains, what begins before `cuts.test` validates, the rest tests. A row whose
+/// end lies behind the beginning of the next part is purged, so that no bar of a later part has a say in an earlier
+/// one.
+[[nodiscard]] KTRDR_EXPORT SplitRows split_at(RowTimes rows, CutTimes cuts);
+
+/// Both in one, for rows that are all there.
+[[nodiscard]] KTRDR_EXPORT SplitRows split_in_time(RowTimes rows, SplitShares shares);
 
 }  // namespace ktrdr

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/features/holes.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/timeframe.hpp>
 
@@ -33,6 +35,12 @@ public:
     /// Where the basis of its prices breaks inside `range`, as far as anybody knows; called after `bars`, and blocking.
     [[nodiscard]] virtual Result<std::vector<BarBreak>> breaks(const std::string&, const Timeframe&, TimeRange) {
         return std::vector<BarBreak>{};
+    }
+    /// Where bars are missing between `bars` of a series, and behind them up to `until` where that is set, by whatever
+    /// is known of when its market trades; blocking.
+    [[nodiscard]] virtual Result<std::vector<Hole>> holes(const std::string&, const Timeframe& timeframe,
+                                                          const Bars& bars, std::optional<UtcTime> until) {
+        return find_holes(bars, BarGrid(timeframe), until);
     }
 };
 

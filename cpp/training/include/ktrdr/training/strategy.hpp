@@ -25,8 +25,12 @@ struct KTRDR_EXPORT Strategy {
     /// Fewest bars a series must have; 0 for no rule of its own.
     std::size_t history_required{0};
     FeaturePlan features{};
-    ForwardReturn labels{};
+    LabelRule labels{};
     SplitShares split{};
+    /// Bars of the base timeframe between the end of a part's last label and the beginning of the next part.
+    std::size_t embargo{0};
+    /// Whether features are centred and scaled by what the training part shows.
+    bool scale_features{false};
     /// Without inputs and classes, which the data say.
     ModelSpec model{};
     TrainerOptions options{};

@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,9 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/features/dropped_rows.hpp>
+#include <ktrdr/features/scaling.hpp>
+#include <ktrdr/features/split.hpp>
 #include <ktrdr/training/bar_provider.hpp>
 #include <ktrdr/training/trainer.hpp>
 #include <ktrdr/training/training_context.hpp>
@@ -26,12 +30,22 @@ struct SymbolSummary {
     std::size_t bars{0};
     UtcTime first{};
     UtcTime last{};
-    std::size_t warm_up{0};
-    std::size_t undecided{0};
-    std::size_t purged{0};
+    /// Bars without a row.
+    DroppedRows dropped{};
     std::size_t train{0};
     std::size_t validation{0};
     std::size_t test{0};
+};
+
+/// Where bars of a series are missing.
+struct SeriesHole {
+    std::string symbol{};
+    Timeframe timeframe;
+    TimeRange range{};
+    /// 0 where no calendar says.
+    std::size_t sessions{0};
+
+    friend bool operator==(const SeriesHole&, const SeriesHole&) = default;
 };
 
 /// What trainings of one plan on the same bars share; it does not change once it is made.
@@ -41,13 +55,19 @@ struct TrainingData {
     std::vector<SymbolSummary> symbols{};
     /// In the bars that it was made of.
     std::vector<BarBreak> breaks{};
+    std::vector<SeriesHole> holes{};
+    /// When validation and test begin, of every symbol.
+    CutTimes cuts{};
+    /// What the rows went through after they were made; a model's features must, too.
+    std::optional<FeatureScaling> scaling{};
 };
 
 /// Hears which stage (an index of `preparation_stages`) of which symbol begins.
 using PreparationListener = std::function<void(std::size_t symbol, std::size_t stage)>;
 
-/// Bars of every symbol, turned into rows, split in time for each symbol alone and then joined.
+/// Bars of every symbol, turned into rows, all of them split at one pair of times.
 ///
+/// No window, lag or label spans a hole in the bars. Scaling is fitted on the rows that train alone.
 /// Errors: `not_enough_data` naming symbol, bars and how many are needed; what the provider says.
 /// Cancellation: the token is checked before each stage, and within features before each indicator and input.
 [[nodiscard]] KTRDR_EXPORT Result<std::shared_ptr<const TrainingData>> prepare_training_data(
@@ -56,5 +76,9 @@ using PreparationListener = std::function<void(std::size_t symbol, std::size_t s
 
 /// The fewest bars of the base timeframe that leave every part of the split ten rows after the purge.
 [[nodiscard]] KTRDR_EXPORT std::size_t bars_needed(const TrainingOperationContext& context);
+
+/// What a person should know of the data before believing in the model: holes (the longest is named), prices that are
+/// missing or 0, symbols without rows in a part of the split, basis breaks, classes that no row to train on has.
+[[nodiscard]] KTRDR_EXPORT std::vector<std::string> warnings_of(const TrainingData& data);
 
 }  // namespace ktrdr
