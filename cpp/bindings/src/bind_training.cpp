@@ -45,6 +45,8 @@ void bind_request(py::module_& module) {
         .field<&TrainingRequest::start_date>("start_date")
         .field<&TrainingRequest::end_date>("end_date")
         .field<&TrainingRequest::validation_split>("validation_split")
+        .field<&TrainingRequest::random_walk_baseline>("random_walk_baseline")
+        .field<&TrainingRequest::permutation_importance>("permutation_importance")
         .field<&TrainingRequest::operation_id>("operation_id")
         .field<&TrainingRequest::parent_id>("parent_id")
         .field<&TrainingRequest::resume>("resume")

@@ -7,6 +7,7 @@
 #include <ktrdr/training/training_data.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
+#include "random_walk_baseline.hpp"
 #include "result_schema.hpp"
 
 namespace ktrdr {
@@ -104,6 +105,35 @@ Result<TrainedModel> LocalTrainingRunner::train(Trainer& trainer, TrainerInput i
     return model;
 }
 
+Result<LocalTrainingRunner::Measured> LocalTrainingRunner::measure(Trainer& trainer, const TrainedModel& model,
+                                                                   const TrainingData& data,
+                                                                   const CancellationToken& token) const {
+    const auto network = Mlp::make(model.parameters, context_.strategy.model.activation);
+    if (!network) {
+        return network.error();
+    }
+    Measured measured;
+    auto test = evaluate(*network, data.rows.test, token);
+    if (!test) {
+        return test.error();
+    }
+    measured.test = std::move(*test);
+    if (context_.permutation_importance) {
+        auto lost = permutation_importance(*network, data.rows.test, token);
+        if (!lost) {
+            return lost.error();
+        }
+        measured.importance = std::move(*lost);
+    }
+    auto walk = context_.random_walk_baseline ? random_walk_baseline(context_, bars_, trainer, token)
+                                              : Result<boost::json::object>(no_random_walk_baseline());
+    if (!walk) {
+        return walk.error();
+    }
+    measured.random_walk = std::move(*walk);
+    return measured;
+}
+
 Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::shared_ptr<const TrainingData> data) {
     const CancellationToken& token = operation.token();
     TrainingProgressBridge bridge(operation.progress(),
@@ -131,8 +161,19 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
     if (!model) {
         return model.error();
     }
+    auto measured = measure(**trainer, *model, *data, token);
+    if (!measured) {
+        return measured.error();
+    }
     bridge.on_saving();
-    const TrainingOutcome outcome{context_, operation.id(), *model, input.model, *data};
+    const TrainingOutcome outcome{context_,
+                                  operation.id(),
+                                  *model,
+                                  input.model,
+                                  *data,
+                                  measured->test,
+                                  measured->importance,
+                                  measured->random_walk};
     boost::json::object figures = result_figures(outcome);
     ModelContent content = make_content(outcome, figures, clock_.utc_now());
     const std::size_t bytes = content.safetensors.size();

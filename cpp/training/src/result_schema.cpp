@@ -97,16 +97,141 @@ object validation_metrics(const TrainedModel& model) {
     return {{"val_loss", nullptr}, {"val_accuracy", nullptr}};
 }
 
-object test_metrics(const TrainedModel& model) {
-    const ClassificationFigures figures = classification_figures(model.confusion);
-    array confusion;
-    for (const auto& row : model.confusion) {
-        confusion.emplace_back(array(row.begin(), row.end()));
+array matrix_of(const ConfusionMatrix& confusion) {
+    array rows;
+    for (const auto& row : confusion) {
+        rows.emplace_back(array(row.begin(), row.end()));
     }
-    return {{"test_loss", figure(model.test_loss)},    {"test_accuracy", figure(figures.accuracy)},
-            {"precision", figure(figures.precision)},  {"recall", figure(figures.recall)},
-            {"f1_score", figure(figures.f1)},          {"classes", class_names()},
-            {"confusion_matrix", std::move(confusion)}};
+    return rows;
+}
+
+array per_class(const ConfusionMatrix& confusion) {
+    array classes;
+    for (std::size_t k = 0; k < confusion.size(); ++k) {
+        const ClassFigures figures = class_figures(confusion, k);
+        classes.emplace_back(object{{"class", signal_names[k]},
+                                    {"rows", figures.rows},
+                                    {"precision", figure(figures.precision)},
+                                    {"recall", figure(figures.recall)},
+                                    {"f1_score", figure(figures.f1)}});
+    }
+    return classes;
+}
+
+object test_metrics(const TrainingOutcome& outcome) {
+    const ClassificationFigures figures = classification_figures(outcome.test.confusion);
+    return {{"test_loss", figure(outcome.test.loss)},
+            {"test_accuracy", figure(figures.accuracy)},
+            {"precision", figure(figures.precision)},
+            {"recall", figure(figures.recall)},
+            {"f1_score", figure(figures.f1)},
+            {"classes", class_names()},
+            {"confusion_matrix", matrix_of(outcome.test.confusion)},
+            {"per_class", per_class(outcome.test.confusion)}};
+}
+
+std::vector<std::size_t> test_rows_of_symbols(const TrainingData& data) {
+    std::vector<std::size_t> counts;
+    for (const SymbolSummary& one : data.symbols) {
+        counts.push_back(one.test);
+    }
+    return counts;
+}
+
+object baselines(const TrainingOutcome& outcome) {
+    const auto& train = outcome.data.rows.train.labels;
+    const auto& test = outcome.data.rows.test.labels;
+    const Persistence persistence =
+        persistence_of(test, test_rows_of_symbols(outcome.data), outcome.context.strategy.labels.lookahead);
+    return {{"class_prior", figure(class_prior(train, test))},
+            {"most_frequent_class", train.empty() ? value(nullptr) : value(signal_names[most_frequent(train)])},
+            {"majority", figure(class_prior(test, test))},
+            {"persistence", figure(persistence.accuracy)},
+            {"persistence_rows", persistence.rows},
+            {"random_walk", outcome.random_walk}};
+}
+
+std::string percent(double share) {
+    return fmt::format("{:.1f} %", 100 * share);
+}
+
+std::string verdict(const TrainingOutcome& outcome, const Confidence& sure) {
+    const double accuracy = classification_figures(outcome.test.confusion).accuracy;
+    const auto& train = outcome.data.rows.train.labels;
+    const double prior = class_prior(train, outcome.data.rows.test.labels);
+    if (!std::isfinite(accuracy) || !std::isfinite(prior) || !std::isfinite(sure.gain.low)) {
+        return "There are no test rows, so nothing can be said of the model.";
+    }
+    const std::string always = fmt::format("always saying {} ({})", signal_names[most_frequent(train)], percent(prior));
+    const std::string range = fmt::format("{} of the test rows are right ({:g} % interval {} to {})", percent(accuracy),
+                                          100 * sure.level, percent(sure.accuracy.low), percent(sure.accuracy.high));
+    if (sure.beats_prior()) {
+        return fmt::format("{}, which beats {} by more than chance gives.", range, always);
+    }
+    if (sure.gain.high < 0) {
+        return fmt::format("{}, which is worse than {}.", range, always);
+    }
+    return fmt::format("{}, which does not beat {} by more than chance gives.", range, always);
+}
+
+object confidence(const TrainingOutcome& outcome) {
+    const auto& train = outcome.data.rows.train.labels;
+    const Confidence sure =
+        confidence_of(outcome.data.rows.test.labels, outcome.test.predicted,
+                      train.empty() ? 0 : static_cast<std::int64_t>(most_frequent(train)),
+                      test_rows_of_symbols(outcome.data), outcome.context.strategy.labels.lookahead);
+    return {{"method", "circular block bootstrap"},
+            {"level", sure.level},
+            {"block_rows", sure.block_rows},
+            {"resamples", sure.resamples},
+            {"test_accuracy", {figure(sure.accuracy.low), figure(sure.accuracy.high)}},
+            {"gain_over_prior", {figure(sure.gain.low), figure(sure.gain.high)}},
+            {"beats_prior", std::isfinite(sure.gain.low) ? value(sure.beats_prior()) : value(nullptr)},
+            {"verdict", verdict(outcome, sure)}};
+}
+
+object calibration(const TrainingOutcome& outcome) {
+    const Calibration found = calibration_of(outcome.test, outcome.data.rows.test.labels);
+    array bins;
+    for (const ReliabilityBin& bin : found.bins) {
+        bins.emplace_back(object{{"from", bin.from},
+                                 {"to", bin.to},
+                                 {"rows", bin.rows},
+                                 {"confidence", figure(bin.confidence)},
+                                 {"accuracy", figure(bin.accuracy)}});
+    }
+    return {{"expected_calibration_error", figure(found.error)}, {"bins", std::move(bins)}};
+}
+
+object per_symbol(const TrainingOutcome& outcome) {
+    const auto& labels = outcome.data.rows.test.labels;
+    object symbols;
+    std::size_t first = 0;
+    for (const SymbolSummary& one : outcome.data.symbols) {
+        ConfusionMatrix confusion(signal_names.size(), std::vector<std::int64_t>(signal_names.size()));
+        for (std::size_t row = first; row < first + one.test; ++row) {
+            ++confusion[static_cast<std::size_t>(labels[row])][static_cast<std::size_t>(outcome.test.predicted[row])];
+        }
+        const std::vector<std::int64_t> own(labels.begin() + static_cast<std::ptrdiff_t>(first),
+                                            labels.begin() + static_cast<std::ptrdiff_t>(first + one.test));
+        symbols[one.symbol] = {{"rows", one.test},
+                               {"test_accuracy", figure(classification_figures(confusion).accuracy)},
+                               {"class_prior", figure(class_prior(outcome.data.rows.train.labels, own))},
+                               {"confusion_matrix", matrix_of(confusion)}};
+        first += one.test;
+    }
+    return symbols;
+}
+
+value importance(const TrainingOutcome& outcome) {
+    if (outcome.importance.empty()) {
+        return nullptr;
+    }
+    object lost;
+    for (std::size_t i = 0; i < outcome.importance.size(); ++i) {
+        lost[outcome.data.feature_names[i]] = figure(outcome.importance[i]);
+    }
+    return lost;
 }
 
 object data_summary(const TrainingData& data) {
@@ -215,9 +340,12 @@ object model_config(const TrainingOutcome& outcome) {
 object result_figures(const TrainingOutcome& outcome) {
     return {{"training_metrics", training_metrics(outcome)},
             {"validation_metrics", validation_metrics(outcome.model)},
-            {"test_metrics", test_metrics(outcome.model)},
-            {"baselines",
-             {{"class_prior", figure(class_prior(outcome.data.rows.train.labels, outcome.data.rows.test.labels))}}},
+            {"test_metrics", test_metrics(outcome)},
+            {"baselines", baselines(outcome)},
+            {"confidence", confidence(outcome)},
+            {"calibration", calibration(outcome)},
+            {"per_symbol", per_symbol(outcome)},
+            {"feature_importance", importance(outcome)},
             {"history", history_of(outcome.model)}};
 }
 
@@ -231,8 +359,8 @@ object make_result(const TrainingOutcome& outcome, object figures, const SavedMo
     result["artifacts"] = {{"model_path", saved.path.string()},
                            {"analytics_dir", nullptr},
                            {"checkpoints", array()},
-                           {"feature_importance", nullptr},
-                           {"per_symbol_metrics", nullptr}};
+                           {"feature_importance", result.at("feature_importance")},
+                           {"per_symbol_metrics", result.at("per_symbol")}};
     result["session_info"] = session_info(outcome);
     const std::int64_t parameters = parameter_count(outcome.model);
     result["model_info"] = {{"model_size_bytes", model_bytes},

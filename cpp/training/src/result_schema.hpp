@@ -5,6 +5,7 @@
 #include <string>
 
 #include <ktrdr/models/model_directory.hpp>
+#include <ktrdr/training/evaluation.hpp>
 #include <ktrdr/training/trainer.hpp>
 #include <ktrdr/training/training_context.hpp>
 #include <ktrdr/training/training_data.hpp>
@@ -18,10 +19,16 @@ struct TrainingOutcome {
     const TrainedModel& model;
     const ModelSpec& spec;
     const TrainingData& data;
+    /// What the model, as it is saved, says of the test rows.
+    const Evaluation& test;
+    /// Accuracy lost without each feature; empty where nobody asked.
+    const std::vector<double>& importance;
+    /// `random_walk_baseline`.
+    const boost::json::object& random_walk;
 };
 
-/// training_metrics, validation_metrics, test_metrics, baselines and history: the part that does not need the model's
-/// place. Missing figures are null.
+/// training_metrics, validation_metrics, test_metrics, baselines, confidence, calibration, per_symbol,
+/// feature_importance and history: the part that does not need the model's place. Missing figures are null.
 [[nodiscard]] boost::json::object result_figures(const TrainingOutcome& outcome);
 
 /// The whole result (training.md, "Result schema").

@@ -129,6 +129,8 @@ Result<TrainingOperationContext> build_training_context(const TrainingRequest& r
     TrainingOperationContext context;
     context.strategy = std::move(*strategy);
     context.strategy_path = request.strategy_path;
+    context.random_walk_baseline = request.random_walk_baseline;
+    context.permutation_importance = request.permutation_importance;
     if (auto set = set_symbols(context, request.symbols.value_or(context.strategy.symbols)); !set) {
         return set.error();
     }

@@ -86,6 +86,8 @@ boost::json::object parameters_of(const TrainingRequest& request, const Training
     parameters["start_date"] = optional_text(request.start_date);
     parameters["end_date"] = optional_text(request.end_date);
     parameters["validation_split"] = context.split.validation;
+    parameters["random_walk_baseline"] = request.random_walk_baseline;
+    parameters["permutation_importance"] = request.permutation_importance;
     return parameters;
 }
 

@@ -26,30 +26,40 @@ ClassificationFigures classification_figures(const ConfusionMatrix& confusion) {
     }
     ClassificationFigures figures;
     for (std::size_t k = 0; k < confusion.size(); ++k) {
-        const std::int64_t hits = confusion[k][k];
-        const std::int64_t truly = std::accumulate(confusion[k].begin(), confusion[k].end(), std::int64_t{0});
-        std::int64_t predicted = 0;
-        for (const auto& row : confusion) {
-            predicted += row[k];
-        }
-        const double weight = ratio(truly, rows);
-        figures.accuracy += ratio(hits, rows);
-        figures.precision += weight * ratio(hits, predicted);
-        figures.recall += weight * ratio(hits, truly);
-        figures.f1 += weight * ratio(2 * hits, truly + predicted);
+        const ClassFigures one = class_figures(confusion, k);
+        const double weight = ratio(one.rows, rows);
+        figures.accuracy += ratio(confusion[k][k], rows);
+        figures.precision += weight * one.precision;
+        figures.recall += weight * one.recall;
+        figures.f1 += weight * one.f1;
     }
     return figures;
+}
+
+ClassFigures class_figures(const ConfusionMatrix& confusion, std::size_t label) {
+    const std::int64_t hits = confusion[label][label];
+    const std::int64_t truly = std::accumulate(confusion[label].begin(), confusion[label].end(), std::int64_t{0});
+    std::int64_t predicted = 0;
+    for (const auto& row : confusion) {
+        predicted += row[label];
+    }
+    return {truly, ratio(hits, predicted), ratio(hits, truly), ratio(2 * hits, truly + predicted)};
+}
+
+std::size_t most_frequent(const std::vector<std::int64_t>& labels) {
+    std::map<std::int64_t, std::int64_t> counts;
+    for (const std::int64_t label : labels) {
+        ++counts[label];
+    }
+    return static_cast<std::size_t>(
+        std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; })->first);
 }
 
 double class_prior(const std::vector<std::int64_t>& train, const std::vector<std::int64_t>& test) {
     if (train.empty() || test.empty()) {
         return none;
     }
-    std::map<std::int64_t, std::int64_t> counts;
-    for (const std::int64_t label : train) {
-        ++counts[label];
-    }
-    const auto most = std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; })->first;
+    const auto most = static_cast<std::int64_t>(most_frequent(train));
     return ratio(std::ranges::count(test, most), static_cast<std::int64_t>(test.size()));
 }
 

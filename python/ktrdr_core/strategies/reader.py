@@ -27,7 +27,6 @@ Path = tuple[str | int, ...]
 MOST_BYTES = 1_000_000
 MOST_NODES = 100_000
 SET_SIZES = {"triangular": 3, "trapezoidal": 4, "gaussian": 2}
-NOT_THERE_YET: dict[str, str] = {}
 
 
 def load_strategy(path: str | os.PathLike[str]) -> Strategy:
@@ -212,8 +211,6 @@ class _Reader:
         path: Path = tuple(first["loc"])
         name = str(path[-1]) if path else ""
         match first["type"]:
-            case "extra_forbidden" if name in NOT_THERE_YET:
-                self._fail(path, NOT_THERE_YET[name])
             case "extra_forbidden":
                 keys = _keys_at(path[:-1])
                 self._fail(path, f"there is no key {name!r}", _nearest(name, keys))

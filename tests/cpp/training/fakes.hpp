@@ -125,7 +125,9 @@ public:
         model.best_epoch = input.options.epochs;
         model.train_seconds = 6;
         model.test_loss = 0.9;
-        model.parameters = {{"0.weight", {2, 3}, {1, 2, 3, 4, 5, 6}}, {"0.bias", {2}, {7, 8}}};
+        const auto inputs = static_cast<std::int64_t>(input.model.inputs);
+        model.parameters = {{"0.weight", {3, inputs}, std::vector<float>(3 * input.model.inputs)},
+                            {"0.bias", {3}, {0, 1, 0}}};
         model.confusion.assign(3, std::vector<std::int64_t>(3));
         for (const std::int64_t label : input.rows->test.labels) {
             ++model.confusion[static_cast<std::size_t>(label)][1];

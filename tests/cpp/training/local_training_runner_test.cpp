@@ -29,6 +29,7 @@ struct LocalTrainingRunnerTest : ::testing::Test {
     TrainingOperationContext context = [] {
         TrainingRequest asked;
         asked.strategy = test::strategy_json();
+        asked.random_walk_baseline = false;
         return build_training_context(asked).value();
     }();
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
@@ -11,6 +12,7 @@
 #include <ktrdr/operations/operation.hpp>
 #include <ktrdr/training/bar_provider.hpp>
 #include <ktrdr/training/checkpoint_files.hpp>
+#include <ktrdr/training/evaluation.hpp>
 #include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/training/trainer_slot.hpp>
 #include <ktrdr/training/training_context.hpp>
@@ -50,6 +52,14 @@ public:
     [[nodiscard]] Result<boost::json::object> run(Operation& operation, std::shared_ptr<const TrainingData> data = {});
 
 private:
+    /// What is found out about a trained model.
+    struct Measured {
+        Evaluation test{};
+        std::vector<double> importance{};
+        boost::json::object random_walk{};
+    };
+    [[nodiscard]] Result<Measured> measure(Trainer& trainer, const TrainedModel& model, const TrainingData& data,
+                                           const CancellationToken& token) const;
     [[nodiscard]] Result<std::shared_ptr<const TrainingData>> prepare(const CancellationToken& token,
                                                                       TrainingProgressBridge& bridge);
     [[nodiscard]] Result<TrainedModel> train(Trainer& trainer, TrainerInput input, const TrainingData& data,

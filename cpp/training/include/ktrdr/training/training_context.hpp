@@ -24,6 +24,10 @@ struct TrainingRequest {
     std::optional<std::string> end_date{};
     /// The share that validates; taken from the training share.
     std::optional<double> validation_split{};
+    /// Train a second time on a random walk, for a baseline.
+    bool random_walk_baseline{true};
+    /// Measure how much each feature is worth.
+    bool permutation_importance{false};
     std::string operation_id{};
     /// The operation that the training belongs to, and is cancelled with; or empty.
     std::string parent_id{};
@@ -51,6 +55,8 @@ struct KTRDR_EXPORT TrainingOperationContext {
     /// Exclusive.
     std::optional<UtcTime> end{};
     SplitShares split{};
+    bool random_walk_baseline{true};
+    bool permutation_importance{false};
 
     [[nodiscard]] const Timeframe& base_timeframe() const { return timeframes[base]; }
     [[nodiscard]] TimeRange range() const;

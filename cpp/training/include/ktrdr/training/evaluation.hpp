@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <ktrdr/base/export.hpp>
+#include <ktrdr/base/result.hpp>
+#include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/models/mlp.hpp>
+#include <ktrdr/training/trainer.hpp>
+#include <ktrdr/training/training_result.hpp>
+
+namespace ktrdr {
+
+/// What a network says of labelled rows.
+struct Evaluation {
+    std::vector<std::int64_t> predicted{};
+    /// Row-major, as many a row as there are classes.
+    std::vector<float> chances{};
+    ConfusionMatrix confusion{};
+    /// Mean negative logarithm of the true class's chance; NaN without rows.
+    double loss{0};
+};
+
+/// Cancellation: the token is checked every few hundred rows.
+[[nodiscard]] KTRDR_EXPORT Result<Evaluation> evaluate(const Mlp& network, const LabeledMatrix& rows,
+                                                       const CancellationToken& token);
+
+/// Rows whose largest chance lies in `(from, to]`.
+struct ReliabilityBin {
+    double from{0};
+    double to{0};
+    std::int64_t rows{0};
+    /// Mean largest chance, and the share that is right; NaN without rows.
+    double confidence{0};
+    double accuracy{0};
+};
+
+struct Calibration {
+    /// Ten, of equal width.
+    std::vector<ReliabilityBin> bins{};
+    /// Expected calibration error: the mean of |confidence - accuracy| over the bins, weighted by rows. Guo et al., On
+    /// Calibration of Modern Neural Networks (2017). NaN without rows.
+    double error{0};
+};
+
+[[nodiscard]] KTRDR_EXPORT Calibration calibration_of(const Evaluation& evaluation,
+                                                      std::span<const std::int64_t> labels);
+
+/// How often a label is the one that was known last when its bar closed: that of `horizon` rows before, of the same
+/// symbol. `symbols` says how many rows each has, one symbol after the other.
+struct Persistence {
+    /// NaN without rows.
+    double accuracy{0};
+    /// Rows that have such a label before them.
+    std::int64_t rows{0};
+};
+
+[[nodiscard]] KTRDR_EXPORT Persistence persistence_of(std::span<const std::int64_t> labels,
+                                                      std::span<const std::size_t> symbols, std::size_t horizon);
+
+struct Interval {
+    double low{0};
+    double high{0};
+};
+
+/// How sure the test accuracy is.
+struct Confidence {
+    Interval accuracy{};
+    /// Of how much more is right than by always saying the most frequent class.
+    Interval gain{};
+    double level{0.95};
+    std::size_t block_rows{0};
+    std::size_t resamples{0};
+
+    /// Whether even the low end of the gain is one.
+    [[nodiscard]] bool beats_prior() const noexcept { return gain.low > 0; }
+};
+
+/// By circular block bootstrap (Politis and Romano, 1992) over time: labels of rows near each other look at the same
+/// bars, so rows are drawn in blocks of the label's horizon, or of the cube root of their number where that is longer.
+/// Symbols move alike, so rows of all symbols are drawn together, put beside each other from their newest on.
+/// The same rows give the same figures. NaN without rows.
+[[nodiscard]] KTRDR_EXPORT Confidence confidence_of(std::span<const std::int64_t> labels,
+                                                    std::span<const std::int64_t> predicted, std::int64_t most_frequent,
+                                                    std::span<const std::size_t> symbols, std::size_t horizon);
+
+/// How much accuracy is lost when one feature's values are shuffled over the rows, for each feature; the mean of three
+/// shuffles. Breiman, Random Forests (2001). The same rows give the same figures.
+/// Cancellation: as `evaluate`.
+[[nodiscard]] KTRDR_EXPORT Result<std::vector<double>> permutation_importance(const Mlp& network,
+                                                                              const LabeledMatrix& rows,
+                                                                              const CancellationToken& token);
+
+}  // namespace ktrdr

@@ -1,0 +1,232 @@
+#include <ktrdr/training/evaluation.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <random>
+
+namespace ktrdr {
+namespace {
+
+constexpr double none = std::numeric_limits<double>::quiet_NaN();
+constexpr std::size_t rows_between_checks = 256;
+
+Result<void> check_at(const CancellationToken& token, std::size_t row) {
+    return row % rows_between_checks == 0 ? token.check("evaluating the test rows") : Result<void>{};
+}
+
+/// -log of the softmax of one logit.
+double loss_of(std::span<const float> logits, std::size_t label) {
+    const double most = *std::ranges::max_element(logits);
+    double sum = 0;
+    for (const float logit : logits) {
+        sum += std::exp(static_cast<double>(logit) - most);
+    }
+    return std::log(sum) + most - static_cast<double>(logits[label]);
+}
+
+/// A whole number below `end`, alike on every machine.
+std::size_t draw(std::mt19937_64& random, std::size_t end) {
+    return static_cast<std::size_t>(random() % end);
+}
+
+/// Rows of all symbols at one time, and what is right of them; sums up to and without an index.
+struct TimeSums {
+    std::vector<std::int64_t> rows{0};
+    std::vector<std::int64_t> right{0};
+    std::vector<std::int64_t> prior{0};
+
+    [[nodiscard]] std::size_t times() const { return rows.size() - 1; }
+};
+
+TimeSums sums_over_time(std::span<const std::int64_t> labels, std::span<const std::int64_t> predicted,
+                        std::int64_t most_frequent, std::span<const std::size_t> symbols) {
+    TimeSums sums;
+    const std::size_t longest = symbols.empty() ? 0 : std::ranges::max(symbols);
+    for (auto* const column : {&sums.rows, &sums.right, &sums.prior}) {
+        column->resize(longest + 1);
+    }
+    std::size_t first = 0;
+    for (const std::size_t count : symbols) {
+        for (std::size_t i = 0; i < count; ++i) {
+            // The newest row of each symbol is the first.
+            const std::size_t row = first + count - 1 - i;
+            ++sums.rows[i + 1];
+            sums.right[i + 1] += predicted[row] == labels[row] ? 1 : 0;
+            sums.prior[i + 1] += most_frequent == labels[row] ? 1 : 0;
+        }
+        first += count;
+    }
+    for (auto* const column : {&sums.rows, &sums.right, &sums.prior}) {
+        std::partial_sum(column->begin(), column->end(), column->begin());
+    }
+    return sums;
+}
+
+/// The sum of `length` from `first` on, around the end.
+std::int64_t around(const std::vector<std::int64_t>& sums, std::size_t first, std::size_t length) {
+    const std::size_t times = sums.size() - 1;
+    const std::size_t last = first + length;
+    if (last <= times) {
+        return sums[last] - sums[first];
+    }
+    return sums[times] - sums[first] + sums[last - times];
+}
+
+Interval percentiles(std::vector<double>& values, double level) {
+    std::ranges::sort(values);
+    const auto at = [&](double share) {
+        return values[static_cast<std::size_t>(std::floor(share * static_cast<double>(values.size() - 1)))];
+    };
+    return {at((1 - level) / 2), at((1 + level) / 2)};
+}
+
+double accuracy_of(const ConfusionMatrix& confusion) {
+    return classification_figures(confusion).accuracy;
+}
+
+}  // namespace
+
+Result<Evaluation> evaluate(const Mlp& network, const LabeledMatrix& rows, const CancellationToken& token) {
+    const std::size_t classes = network.classes();
+    Evaluation evaluation;
+    evaluation.predicted.resize(rows.rows);
+    evaluation.chances.resize(rows.rows * classes);
+    evaluation.confusion.assign(classes, std::vector<std::int64_t>(classes));
+    std::vector<float> logits(classes);
+    Mlp::Scratch scratch;
+    for (std::size_t row = 0; row < rows.rows; ++row) {
+        if (auto go = check_at(token, row); !go) {
+            return go.error();
+        }
+        const auto values = std::span(rows.values).subspan(row * rows.columns, rows.columns);
+        const auto chances = std::span(evaluation.chances).subspan(row * classes, classes);
+        const auto label = static_cast<std::size_t>(rows.labels[row]);
+        network.logits(values, logits, scratch);
+        evaluation.loss += loss_of(logits, label);
+        network.chances(values, chances, scratch);
+        const std::size_t predicted = largest_of(chances);
+        evaluation.predicted[row] = static_cast<std::int64_t>(predicted);
+        ++evaluation.confusion[label][predicted];
+    }
+    evaluation.loss = rows.rows == 0 ? none : evaluation.loss / static_cast<double>(rows.rows);
+    return evaluation;
+}
+
+Calibration calibration_of(const Evaluation& evaluation, std::span<const std::int64_t> labels) {
+    constexpr std::size_t bins = 10;
+    Calibration calibration;
+    std::vector<double> confidence(bins);
+    std::vector<std::int64_t> right(bins);
+    for (std::size_t bin = 0; bin < bins; ++bin) {
+        calibration.bins.push_back(
+            {static_cast<double>(bin) / bins, static_cast<double>(bin + 1) / bins, 0, none, none});
+    }
+    const std::size_t classes = labels.empty() ? 0 : evaluation.chances.size() / labels.size();
+    for (std::size_t row = 0; row < labels.size(); ++row) {
+        const auto predicted = static_cast<std::size_t>(evaluation.predicted[row]);
+        const double chance = static_cast<double>(evaluation.chances[row * classes + predicted]);
+        const double place = std::ceil(chance * bins) - 1;
+        const auto bin = static_cast<std::size_t>(std::clamp(place, 0.0, static_cast<double>(bins - 1)));
+        ++calibration.bins[bin].rows;
+        confidence[bin] += chance;
+        right[bin] += evaluation.predicted[row] == labels[row] ? 1 : 0;
+    }
+    calibration.error = labels.empty() ? none : 0;
+    for (std::size_t bin = 0; bin < bins; ++bin) {
+        ReliabilityBin& one = calibration.bins[bin];
+        if (one.rows > 0) {
+            const auto rows = static_cast<double>(one.rows);
+            one.confidence = confidence[bin] / rows;
+            one.accuracy = static_cast<double>(right[bin]) / rows;
+            calibration.error += std::abs(one.confidence - one.accuracy) * rows / static_cast<double>(labels.size());
+        }
+    }
+    return calibration;
+}
+
+Persistence persistence_of(std::span<const std::int64_t> labels, std::span<const std::size_t> symbols,
+                           std::size_t horizon) {
+    Persistence persistence;
+    std::int64_t right = 0;
+    std::size_t first = 0;
+    for (const std::size_t count : symbols) {
+        for (std::size_t row = first + horizon; row < first + count; ++row) {
+            ++persistence.rows;
+            right += labels[row] == labels[row - horizon] ? 1 : 0;
+        }
+        first += count;
+    }
+    persistence.accuracy =
+        persistence.rows == 0 ? none : static_cast<double>(right) / static_cast<double>(persistence.rows);
+    return persistence;
+}
+
+Confidence confidence_of(std::span<const std::int64_t> labels, std::span<const std::int64_t> predicted,
+                         std::int64_t most_frequent, std::span<const std::size_t> symbols, std::size_t horizon) {
+    constexpr std::size_t resamples = 2000;
+    constexpr std::uint64_t seed = 20'240'101;
+    const TimeSums sums = sums_over_time(labels, predicted, most_frequent, symbols);
+    const std::size_t times = sums.times();
+    if (times == 0) {
+        return {{none, none}, {none, none}};
+    }
+    const auto root = static_cast<std::size_t>(std::ceil(std::cbrt(static_cast<double>(times))));
+    const std::size_t block = std::min(times, std::max(horizon, root));
+    std::mt19937_64 random(seed);
+    std::vector<double> accuracies;
+    std::vector<double> gains;
+    for (std::size_t sample = 0; sample < resamples; ++sample) {
+        std::int64_t rows = 0;
+        std::int64_t right = 0;
+        std::int64_t prior = 0;
+        for (std::size_t drawn = 0; drawn < times; drawn += block) {
+            const std::size_t length = std::min(block, times - drawn);
+            const std::size_t first = draw(random, times);
+            rows += around(sums.rows, first, length);
+            right += around(sums.right, first, length);
+            prior += around(sums.prior, first, length);
+        }
+        accuracies.push_back(static_cast<double>(right) / static_cast<double>(rows));
+        gains.push_back(static_cast<double>(right - prior) / static_cast<double>(rows));
+    }
+    Confidence confidence;
+    confidence.accuracy = percentiles(accuracies, confidence.level);
+    confidence.gain = percentiles(gains, confidence.level);
+    confidence.block_rows = block;
+    confidence.resamples = resamples;
+    return confidence;
+}
+
+Result<std::vector<double>> permutation_importance(const Mlp& network, const LabeledMatrix& rows,
+                                                   const CancellationToken& token) {
+    constexpr int shuffles = 3;
+    const auto whole = evaluate(network, rows, token);
+    if (!whole) {
+        return whole.error();
+    }
+    const double accuracy = accuracy_of(whole->confusion);
+    std::mt19937_64 random(1);
+    LabeledMatrix shuffled = rows;
+    std::vector<double> lost(rows.columns);
+    for (std::size_t column = 0; column < rows.columns; ++column) {
+        for (int shuffle = 0; shuffle < shuffles; ++shuffle) {
+            for (std::size_t row = rows.rows; row > 1; --row) {
+                std::swap(shuffled.values[(row - 1) * rows.columns + column],
+                          shuffled.values[draw(random, row) * rows.columns + column]);
+            }
+            const auto found = evaluate(network, shuffled, token);
+            if (!found) {
+                return found.error();
+            }
+            lost[column] += (accuracy - accuracy_of(found->confusion)) / shuffles;
+        }
+        for (std::size_t row = 0; row < rows.rows; ++row) {
+            shuffled.values[row * rows.columns + column] = rows.values[row * rows.columns + column];
+        }
+    }
+    return lost;
+}
+
+}  // namespace ktrdr

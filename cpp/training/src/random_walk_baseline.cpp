@@ -1,0 +1,88 @@
+#include "random_walk_baseline.hpp"
+
+#include <chrono>
+#include <cmath>
+
+#include <ktrdr/training/evaluation.hpp>
+#include <ktrdr/training/training_data.hpp>
+
+#include "random_walk_bars.hpp"
+
+namespace ktrdr {
+namespace {
+
+/// Nobody listens to it: the progress is that of the real training.
+class SilentEvents final : public TrainerEvents {
+public:
+    void on_batch(std::int64_t, std::int64_t, std::int64_t, double) override {}
+    void on_epoch(const EpochReport&) override {}
+    void on_evaluation() override {}
+};
+
+boost::json::object without_figures(boost::json::value reason) {
+    return {{"test_accuracy", nullptr},
+            {"class_prior", nullptr},
+            {"rows", nullptr},
+            {"seconds", nullptr},
+            {"reason", std::move(reason)}};
+}
+
+Result<boost::json::object> measured(const TrainingOperationContext& context, const std::shared_ptr<BarProvider>& bars,
+                                     Trainer& trainer, const CancellationToken& token) {
+    const auto begun = std::chrono::steady_clock::now();
+    RandomWalkBars walk(bars);
+    for (const std::string& symbol : context.symbols) {
+        // The steps are those of the bars that are rows.
+        if (auto first = walk.bars(symbol, context.base_timeframe(), context.range(), token); !first) {
+            return first.error();
+        }
+    }
+    const auto data = prepare_training_data(context, walk, token, [](std::size_t, std::size_t) {});
+    if (!data) {
+        return data.error();
+    }
+    SilentEvents nobody;
+    TrainerInput input;
+    input.model = context.strategy.model;
+    input.model.inputs = (*data)->feature_names.size();
+    input.model.classes = signal_names.size();
+    input.options = context.strategy.options;
+    input.rows = {*data, &(*data)->rows};
+    const auto model = trainer.train(input, nobody, token);
+    if (!model) {
+        return model.error();
+    }
+    const auto network = Mlp::make(model->parameters, input.model.activation);
+    if (!network) {
+        return network.error();
+    }
+    const auto found = evaluate(*network, input.rows->test, token);
+    if (!found) {
+        return found.error();
+    }
+    const double prior = class_prior(input.rows->train.labels, input.rows->test.labels);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+    return boost::json::object{{"test_accuracy", classification_figures(found->confusion).accuracy},
+                               {"class_prior", prior},
+                               {"rows", input.rows->test.rows},
+                               {"seconds", took.count()},
+                               {"reason", nullptr}};
+}
+
+}  // namespace
+
+Result<boost::json::object> random_walk_baseline(const TrainingOperationContext& context,
+                                                 const std::shared_ptr<BarProvider>& bars, Trainer& trainer,
+                                                 const CancellationToken& token) {
+    auto found = measured(context, bars, trainer, token);
+    if (found || is_stop(found.error().code)) {
+        return found;
+    }
+    return without_figures(boost::json::value(found.error().message));
+}
+
+boost::json::object no_random_walk_baseline() {
+    return without_figures("left out: random_walk_baseline=False");
+}
+
+}  // namespace ktrdr

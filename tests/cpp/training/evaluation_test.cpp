@@ -1,0 +1,149 @@
+#include <ktrdr/training/evaluation.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include <ktrdr/base/manual.hpp>
+
+namespace ktrdr {
+namespace {
+
+/// Answers the class whose input is largest, the surer the larger `steepness`.
+Mlp copying_network(float steepness) {
+    const std::vector<NamedTensor> tensors{
+        {"0.weight", {3, 4}, {steepness, 0, 0, 0, 0, steepness, 0, 0, 0, 0, steepness, 0}}, {"0.bias", {3}, {0, 0, 0}}};
+    return Mlp::make(tensors, "relu").value();
+}
+
+/// Rows whose first three columns say the label in a share `honest` of the cases, and whose fourth says nothing.
+LabeledMatrix made_rows(std::size_t count, double honest, unsigned seed) {
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<double> share(0, 1);
+    LabeledMatrix rows{count, 4, {}, {}};
+    for (std::size_t row = 0; row < count; ++row) {
+        const auto label = static_cast<std::int64_t>(random() % 3);
+        const std::int64_t told = share(random) < honest ? label : static_cast<std::int64_t>(random() % 3);
+        for (std::int64_t k = 0; k < 3; ++k) {
+            rows.values.push_back(k == told ? 1 : 0);
+        }
+        rows.values.push_back(static_cast<float>(share(random)));
+        rows.labels.push_back(label);
+    }
+    return rows;
+}
+
+TEST(Evaluation, CountsWhatTheNetworkSays) {
+    const LabeledMatrix rows{3, 4, {1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0}, {0, 1, 2}};
+    const Evaluation found = evaluate(copying_network(2), rows, {}).value();
+    EXPECT_EQ(found.predicted, (std::vector<std::int64_t>{0, 1, 1}));
+    EXPECT_EQ(found.confusion, (ConfusionMatrix{{1, 0, 0}, {0, 1, 0}, {0, 1, 0}}));
+    const double right = std::log(std::exp(2.0) + 2) - 2;
+    const double wrong = std::log(std::exp(2.0) + 2);
+    EXPECT_NEAR(found.loss, (2 * right + wrong) / 3, 1e-6);
+    EXPECT_TRUE(std::isnan(evaluate(copying_network(2), {0, 4, {}, {}}, {})->loss));
+}
+
+TEST(Evaluation, StopsWhenItIsCancelled) {
+    ManualClock clock;
+    ManualExecutor io;
+    ManualTimerQueue timers{clock};
+    const CancellationToken token = CancellationToken::create(io, timers, clock);
+    token.cancel({});
+    EXPECT_EQ(evaluate(copying_network(2), made_rows(10, 1, 1), token).error().code, Errc::cancelled);
+    EXPECT_EQ(permutation_importance(copying_network(2), made_rows(10, 1, 1), token).error().code, Errc::cancelled);
+}
+
+TEST(Calibration, IsWithoutErrorWhereChancesAreTrue) {
+    // With three classes a row tells its label in `honest` of the cases, and else by luck.
+    const LabeledMatrix rows = made_rows(20000, 0.4, 5);
+    const double share = 0.4 + 0.6 / 3;
+    const auto steepness = static_cast<float>(std::log(share / ((1 - share) / 2)));
+    const auto truth = calibration_of(evaluate(copying_network(steepness), rows, {}).value(), rows.labels);
+    EXPECT_LT(truth.error, 0.015);
+    std::int64_t counted = 0;
+    for (const ReliabilityBin& bin : truth.bins) {
+        counted += bin.rows;
+        EXPECT_EQ(std::isnan(bin.accuracy), bin.rows == 0);
+    }
+    EXPECT_EQ(counted, 20000);
+    EXPECT_EQ(truth.bins.size(), 10u);
+    const auto sure = calibration_of(evaluate(copying_network(20), rows, {}).value(), rows.labels);
+    EXPECT_NEAR(sure.error, 1 - share, 0.02);
+    EXPECT_EQ(sure.bins.back().rows, 20000);
+    EXPECT_TRUE(std::isnan(calibration_of({}, {}).error));
+}
+
+TEST(Persistence, LooksAHorizonBackWithinASymbol) {
+    const std::vector<std::int64_t> labels{0, 1, 0, 1, 2, 2, 0};
+    const std::vector<std::size_t> symbols{4, 3};
+    const Persistence found = persistence_of(labels, symbols, 2);
+    EXPECT_EQ(found.rows, 3);
+    EXPECT_DOUBLE_EQ(found.accuracy, 2.0 / 3);
+    EXPECT_TRUE(std::isnan(persistence_of(labels, symbols, 5).accuracy));
+}
+
+TEST(Confidence, IsTheSameForTheSameRowsAndHoldsTheAccuracy) {
+    const LabeledMatrix rows = made_rows(900, 0.3, 2);
+    const auto predicted = evaluate(copying_network(2), rows, {})->predicted;
+    const std::vector<std::size_t> symbols{500, 400};
+    const Confidence one = confidence_of(rows.labels, predicted, 1, symbols, 5);
+    const Confidence two = confidence_of(rows.labels, predicted, 1, symbols, 5);
+    EXPECT_EQ(one.accuracy.low, two.accuracy.low);
+    EXPECT_EQ(one.gain.high, two.gain.high);
+    std::int64_t right = 0;
+    for (std::size_t row = 0; row < predicted.size(); ++row) {
+        right += predicted[row] == rows.labels[row] ? 1 : 0;
+    }
+    const double accuracy = static_cast<double>(right) / 900;
+    EXPECT_LT(one.accuracy.low, accuracy);
+    EXPECT_GT(one.accuracy.high, accuracy);
+    EXPECT_EQ(one.block_rows, 8u);
+    EXPECT_TRUE(one.beats_prior());
+    EXPECT_FALSE(confidence_of({}, {}, 1, {}, 5).beats_prior());
+}
+
+TEST(Confidence, LetsAGuessSeldomBeatThePrior) {
+    int beaten = 0;
+    for (unsigned seed = 1; seed <= 200; ++seed) {
+        const LabeledMatrix rows = made_rows(300, 0, seed);
+        const auto predicted = evaluate(copying_network(2), rows, {})->predicted;
+        beaten += confidence_of(rows.labels, predicted, 0, std::vector<std::size_t>{300}, 5).beats_prior() ? 1 : 0;
+    }
+    // One in forty would be 5.
+    EXPECT_LE(beaten, 14);
+}
+
+TEST(Confidence, OfRowsThatShareTheirAnswersIsWider) {
+    // Ten rows in a row have one label and one answer: a tenth of the rows is worth as much.
+    std::mt19937 random(3);
+    std::vector<std::int64_t> labels;
+    std::vector<std::int64_t> predicted;
+    for (int run = 0; run < 100; ++run) {
+        const auto label = static_cast<std::int64_t>(random() % 2);
+        const auto said = static_cast<std::int64_t>(random() % 2);
+        labels.insert(labels.end(), 10, label);
+        predicted.insert(predicted.end(), 10, said);
+    }
+    const std::vector<std::size_t> symbols{1000};
+    const auto width = [&](std::size_t horizon) {
+        const Confidence found = confidence_of(labels, predicted, 0, symbols, horizon);
+        return found.accuracy.high - found.accuracy.low;
+    };
+    // Independent rows would give 0.062, a hundred ones 0.196.
+    EXPECT_GT(width(40), 0.15);
+}
+
+TEST(PermutationImportance, IsThatOfWhatTheNetworkLooksAt) {
+    const auto lost = permutation_importance(copying_network(2), made_rows(2000, 0.9, 4), {}).value();
+    ASSERT_EQ(lost.size(), 4u);
+    for (const std::size_t column : {0u, 1u, 2u}) {
+        EXPECT_GT(lost[column], 0.1);
+    }
+    EXPECT_EQ(lost[3], 0);
+}
+
+}  // namespace
+}  // namespace ktrdr
