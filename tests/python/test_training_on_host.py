@@ -122,7 +122,6 @@ def test_what_fails_there_fails_here_with_the_same_class_and_words(
     host: TrainingHost, bars: Path, data: DataManager, tmp_path: Path
 ) -> None:
     path = strategy_file(tmp_path)
-    span = {"start_date": "2018-01-01", "end_date": "2018-02-01"}
     said = []
     with (
         DataManager(bars, env={}) as stored,
@@ -131,7 +130,9 @@ def test_what_fails_there_fails_here_with_the_same_class_and_words(
     ):
         for manager in (local, remote):
             with pytest.raises(errors.NotEnoughDataError) as caught:
-                manager.train_multi_symbol_strategy(path, **span).result(LIMIT)
+                manager.train_multi_symbol_strategy(
+                    path, start_date="2018-01-01", end_date="2018-02-01"
+                ).result(LIMIT)
             said.append(caught.value.message)
     assert said[0] == said[1]
 
