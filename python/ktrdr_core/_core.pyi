@@ -1341,6 +1341,11 @@ class TrainingRequest:
         validation_split: float | None = ...,
         operation_id: str = ...,
         parent_id: str = ...,
+        resume: bool = ...,
+        resume_from: str = ...,
+        save_checkpoint: bool = ...,
+        checkpoint_epochs: int = ...,
+        checkpoint_seconds: float = ...,
     ) -> None: ...
 
 class TrainingManager:

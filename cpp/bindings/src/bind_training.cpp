@@ -47,6 +47,11 @@ void bind_request(py::module_& module) {
         .field<&TrainingRequest::validation_split>("validation_split")
         .field<&TrainingRequest::operation_id>("operation_id")
         .field<&TrainingRequest::parent_id>("parent_id")
+        .field<&TrainingRequest::resume>("resume")
+        .field<&TrainingRequest::resume_from>("resume_from")
+        .field<&TrainingRequest::save_checkpoint>("save_checkpoint")
+        .field<&TrainingRequest::checkpoint_epochs>("checkpoint_epochs")
+        .field<&TrainingRequest::checkpoint_seconds>("checkpoint_seconds")
         .done();
 }
 

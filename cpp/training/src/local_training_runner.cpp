@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include <ktrdr/training/training_data.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
@@ -21,15 +23,45 @@ TrainerInput make_input(const TrainingOperationContext& context, const std::shar
     return input;
 }
 
+/// Passes on what a trainer tells: progress and epochs to the bridge, checkpoints to the disk.
+class RunnerEvents final : public TrainerEvents {
+public:
+    RunnerEvents(TrainingProgressBridge& bridge, Operation& operation, const CheckpointFiles* files,
+                 const TrainingIdentity& identity)
+        : bridge_(bridge), operation_(operation), files_(files), identity_(identity) {}
+
+    void on_batch(std::int64_t epoch, std::int64_t batch, std::int64_t batches, double loss) override {
+        bridge_.on_batch(epoch, batch, batches, loss);
+    }
+    void on_epoch(const EpochReport& report) override { bridge_.on_epoch(report); }
+    void on_evaluation() override { bridge_.on_evaluation(); }
+    void on_checkpoint(const TrainerCheckpoint& checkpoint) override {
+        const auto saved = files_->save(operation_.id(), identity_, checkpoint);
+        if (!saved && !std::exchange(warned_, true)) {
+            operation_.add_warning(fmt::format("{}; the training goes on without a checkpoint", saved.error().message));
+        }
+    }
+
+private:
+    TrainingProgressBridge& bridge_;
+    Operation& operation_;
+    const CheckpointFiles* files_;
+    const TrainingIdentity& identity_;
+    bool warned_{false};
+};
+
 }  // namespace
 
 LocalTrainingRunner::LocalTrainingRunner(TrainingOperationContext context, std::shared_ptr<BarProvider> bars,
-                                         std::shared_ptr<TrainerSlot> slot, ModelDirectory models, const Clock& clock)
+                                         std::shared_ptr<TrainerSlot> slot, ModelDirectory models, const Clock& clock,
+                                         std::optional<CheckpointFiles> files, CheckpointUse use)
     : context_(std::move(context)),
       bars_(std::move(bars)),
       slot_(std::move(slot)),
       models_(std::move(models)),
-      clock_(clock) {}
+      clock_(clock),
+      files_(std::move(files)),
+      use_(std::move(use)) {}
 
 Result<std::shared_ptr<const TrainingData>> LocalTrainingRunner::prepare(const CancellationToken& token,
                                                                          TrainingProgressBridge& bridge) {
@@ -37,6 +69,39 @@ Result<std::shared_ptr<const TrainingData>> LocalTrainingRunner::prepare(const C
         bridge.on_preparation(context_.symbols[symbol], symbol, context_.symbols.size(), preparation_stages[stage],
                               stage, preparation_stages.size());
     });
+}
+
+Result<void> LocalTrainingRunner::find_checkpoint(TrainerInput& input, const TrainingIdentity& identity,
+                                                  Operation& operation) const {
+    if (use_.from.empty() || (!use_.must_be_there && !files_->contains(use_.from))) {
+        return {};
+    }
+    auto checkpoint = files_->load(use_.from, identity);
+    if (!checkpoint) {
+        return checkpoint.error();
+    }
+    input.resume = std::make_shared<const TrainerCheckpoint>(std::move(*checkpoint));
+    operation.add_log("goes on from a checkpoint", {{"checkpoint_of", use_.from}});
+    return {};
+}
+
+Result<TrainedModel> LocalTrainingRunner::train(Trainer& trainer, TrainerInput input, const TrainingData& data,
+                                                Operation& operation, TrainingProgressBridge& bridge) {
+    TrainingIdentity identity;
+    if (files_) {
+        identity = identity_of(context_, data);
+        input.checkpoints = use_.plan;
+        if (auto found = find_checkpoint(input, identity, operation); !found) {
+            return found.error();
+        }
+    }
+    RunnerEvents events(bridge, operation, files_ ? &*files_ : nullptr, identity);
+    auto model = trainer.train(input, events, operation.token());
+    if (!model && model.error().code == Errc::training && files_) {
+        // It would fail there again.
+        files_->remove(operation.id());
+    }
+    return model;
 }
 
 Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::shared_ptr<const TrainingData> data) {
@@ -62,7 +127,7 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
     const TrainerInput input = make_input(context_, data);
     bridge.on_training(
         {input.options.epochs, static_cast<std::int64_t>(input.rows->train.rows), input.options.batch_size});
-    const auto model = (*trainer)->train(input, bridge, token);
+    const auto model = train(**trainer, input, *data, operation, bridge);
     if (!model) {
         return model.error();
     }
@@ -79,6 +144,12 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
         return saved.error();
     }
     bridge.on_saved();
+    if (files_) {
+        files_->remove(operation.id());
+        if (!use_.from.empty()) {
+            files_->remove(use_.from);
+        }
+    }
     return make_result(outcome, std::move(figures), *saved, bytes);
 }
 

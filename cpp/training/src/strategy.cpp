@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 #include <set>
+#include <type_traits>
 
 #include <ktrdr/market/timeframe.hpp>
 #include <ktrdr/training/strategy_options.hpp>
@@ -136,6 +137,26 @@ void read_model(const JsonReader& model, Strategy& strategy) {
     strategy.scale_features = features.option("scale_features").get_bool();
 }
 
+/// What a type of schedule does not look at is refused, since it would change nothing.
+void read_schedule(const JsonReader& training, LearningRateSchedule& schedule) {
+    const JsonReader said = training.object("lr_scheduler");
+    schedule.type = said.option("type").get_string();
+    const auto look = [&](std::string_view key, bool used, auto& to) {
+        const boost::json::value& given = said.option(key);
+        if (given.is_null()) {
+            return;
+        }
+        if (!used) {
+            said.fail_at(key, fmt::format("means nothing to a schedule of type '{}'; remove it", schedule.type));
+            return;
+        }
+        to = given.to_number<std::remove_reference_t<decltype(to)>>();
+    };
+    look("step_size", schedule.type == "step", schedule.step_size);
+    look("gamma", schedule.type != "none", schedule.gamma);
+    look("patience", schedule.type == "plateau", schedule.patience);
+}
+
 void read_options(const JsonReader& training, TrainerOptions& options) {
     options.learning_rate = training.option("learning_rate").to_number<double>();
     options.batch_size = training.option("batch_size").to_number<std::int64_t>();
@@ -146,6 +167,9 @@ void read_options(const JsonReader& training, TrainerOptions& options) {
         options.gradient_clip = clip.to_number<double>();
     }
     options.seed = training.option("seed").to_number<std::uint64_t>();
+    read_schedule(training, options.schedule);
+    options.balance_classes = training.option("class_weights").get_string() == "balanced";
+    options.device = training.option("device").get_string();
     if (training.has("early_stopping")) {
         const JsonReader stopping = training.object("early_stopping");
         options.early_stopping = EarlyStopping{stopping.option("patience").to_number<int>(),

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 
 #include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/base/caught.hpp>
@@ -87,6 +89,31 @@ boost::json::object parameters_of(const TrainingRequest& request, const Training
     return parameters;
 }
 
+Result<CheckpointUse> checkpoint_use(const TrainingRequest& request) {
+    const auto refuse = [](std::string_view field, std::string_view rule) {
+        return fail(Errc::invalid_argument, fmt::format("{} {}", field, rule), {{"field", field}});
+    };
+    // Some three hundred years of nanoseconds are in the type; a longer time is never.
+    constexpr double longest = 1e9;
+    if (!(request.checkpoint_seconds >= 0)) {
+        return refuse("checkpoint_seconds", "must be at least 0; 0 writes none for that reason");
+    }
+    if (request.checkpoint_epochs < 0) {
+        return refuse("checkpoint_epochs", "must be at least 0; 0 writes none for that reason");
+    }
+    if (request.resume && !request.resume_from.empty()) {
+        return refuse("resume_from", "cannot be said when an interrupted training goes on: it has its own checkpoint");
+    }
+    const std::chrono::duration<double> seconds(std::min(request.checkpoint_seconds, longest));
+    CheckpointUse use;
+    use.plan.epochs = request.checkpoint_epochs;
+    use.plan.interval = std::chrono::duration_cast<std::chrono::nanoseconds>(seconds);
+    use.plan.on_cancel = request.save_checkpoint;
+    use.from = request.resume ? request.operation_id : request.resume_from;
+    use.must_be_there = !request.resume;
+    return use;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingServices services, TrainingManagerParts parts,
@@ -129,14 +156,17 @@ void TrainingManager::close() {
 }
 
 Result<OperationWork> TrainingManager::work_of(TrainingRequest request, TrainingOperationContext context,
-                                               std::shared_ptr<TrainerSlot> slot, ModelDirectory models) {
+                                               std::shared_ptr<TrainerSlot> slot, ModelDirectory models,
+                                               CheckpointUse use) {
     if (!parts_.service) {
         return OperationWork([&threads = services_.training_threads, &clock = services_.clock,
                               context = std::move(context), bars = parts_.bars, slot = std::move(slot),
-                              models = std::move(models)](std::shared_ptr<Operation> operation, OperationDone done) {
+                              models = std::move(models),
+                              files = CheckpointFiles(parts_.models_dir, services_.clock, parts_.access),
+                              use = std::move(use)](std::shared_ptr<Operation> operation, OperationDone done) {
+            LocalTrainingRunner runner(context, bars, slot, models, clock, files, use);
             begin(threads,
-                  std::shared_ptr<Ticket>(new Ticket{std::move(operation), std::move(done),
-                                                     LocalTrainingRunner(context, bars, slot, models, clock)}));
+                  std::shared_ptr<Ticket>(new Ticket{std::move(operation), std::move(done), std::move(runner)}));
         });
     }
     const std::scoped_lock lock(mutex_);
@@ -169,10 +199,16 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     options.renderer = std::make_shared<TrainingProgressRenderer>();
     options.steps = training_steps();
     options.context = context->progress_context();
+    auto use = checkpoint_use(request);
+    if (!use) {
+        return use.error();
+    }
     OperationSpec spec{"training", request.operation_id, request.parent_id, parameters_of(request, *context)};
+    spec.resumable = !parts_.service;
+    spec.resume = request.resume;
     spec.name = fmt::format("{} on {}", context->strategy.name, fmt::join(context->symbols, ", "));
     spec.store = parts_.operations;
-    auto work = work_of(std::move(request), std::move(*context), std::move(slot), models);
+    auto work = work_of(std::move(request), std::move(*context), std::move(slot), models, std::move(*use));
     if (!work) {
         return work.error();
     }

@@ -206,6 +206,15 @@ class EarlyStopping(_Section):
     monitor: str = option("model.training.early_stopping.monitor")
 
 
+class LrScheduler(_Section):
+    """How the learning rate falls from epoch to epoch."""
+
+    type: str = option("model.training.lr_scheduler.type")
+    step_size: int | None = option("model.training.lr_scheduler.step_size")
+    gamma: float | None = option("model.training.lr_scheduler.gamma")
+    patience: int | None = option("model.training.lr_scheduler.patience")
+
+
 class ModelTraining(_Section):
     """How the network learns."""
 
@@ -216,6 +225,9 @@ class ModelTraining(_Section):
     weight_decay: float = option("model.training.weight_decay")
     gradient_clip: float | None = option("model.training.gradient_clip")
     early_stopping: EarlyStopping | None = None
+    lr_scheduler: LrScheduler = LrScheduler()
+    class_weights: str = option("model.training.class_weights")
+    device: str = option("model.training.device")
     seed: int = option("model.training.seed")
 
 

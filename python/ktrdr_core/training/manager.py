@@ -99,8 +99,18 @@ class TrainingManager(CoreManager):
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
         operation_id: str = "",
+        resume_from: str = "",
+        save_checkpoint: bool = True,
+        checkpoint_epochs: int = 0,
+        checkpoint_seconds: float = 30.0,
     ) -> Operation[dict[str, Any]]:
         """Start a training and return at once; its value is the result schema as a dict.
+
+        Every epoch is a metric of the operation (``OperationsService.metrics``): ``epoch``, ``train_loss``,
+        ``train_accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate``.
+
+        A training leaves checkpoints in ``models_dir/.checkpoints`` until it completes. From one it goes on bit for bit:
+        after its process died with ``OperationsService.resume(id)``, after a cancel with ``resume_from``.
 
         Parameters
         ----------
@@ -118,6 +128,14 @@ class TrainingManager(CoreManager):
             Called with a ``ProgressState``, on the running loop, else inside ``result()``.
         operation_id : str
             Your own id; the same id with the same request answers the same operation.
+        resume_from : str
+            The id of a training that was cancelled: this one goes on from its checkpoint.
+        save_checkpoint : bool
+            Whether a cancel leaves a checkpoint; so does the end of the interpreter.
+        checkpoint_epochs : int
+            A checkpoint after every so many epochs; 0 for none for that reason.
+        checkpoint_seconds : float
+            A checkpoint so many seconds after the last one; 0 for none for that reason.
 
         Raises
         ------
@@ -143,6 +161,10 @@ class TrainingManager(CoreManager):
             "end_date": iso("end_date", end_date),
             "validation_split": validation_split,
             "operation_id": operation_id,
+            "resume_from": resume_from,
+            "save_checkpoint": save_checkpoint,
+            "checkpoint_epochs": checkpoint_epochs,
+            "checkpoint_seconds": checkpoint_seconds,
         }
         return self._train(asked, cancellation_token, progress_callback)
 
@@ -184,9 +206,8 @@ class TrainingManager(CoreManager):
     def _train_again(
         self, parameters: dict[str, Any], *, operation_id: str, resume: bool
     ) -> Operation[dict[str, Any]]:
-        # A training cannot go on in the middle, so `resume` is refused before it comes here.
         asked = {name: parameters[name] for name in _ASKED}
-        return self._train({**asked, "operation_id": operation_id})
+        return self._train({**asked, "operation_id": operation_id, "resume": resume})
 
     def _train(
         self,

@@ -76,13 +76,16 @@ public:
     }
 };
 
-/// Pretends to learn: tells every batch and epoch, always predicts hold, polls the token as a real one does.
+/// Pretends to learn: tells every batch and epoch, always predicts hold, polls the token as a real one does. Its
+/// checkpoints say only how many epochs are done; it goes on behind them.
 class FakeTrainer final : public Trainer {
 public:
     std::int64_t batches{4};
     /// Runs before each batch is told.
     std::function<void(std::int64_t epoch, std::int64_t batch)> before_batch{};
     std::function<Result<void>(const TrainerInput&)> refuse{};
+    /// What it fails with before the next batch.
+    std::optional<Error> failure{};
     TrainerInput last{};
 
     Result<TrainedModel> train(const TrainerInput& input, TrainerEvents& events,
@@ -94,12 +97,19 @@ public:
             }
         }
         TrainedModel model;
-        for (std::int64_t epoch = 1; epoch <= input.options.epochs; ++epoch) {
+        const std::int64_t done = input.resume == nullptr ? 0 : input.resume->state.at("epochs").as_int64();
+        for (std::int64_t epoch = done + 1; epoch <= input.options.epochs; ++epoch) {
             for (std::int64_t batch = 1; batch <= batches; ++batch) {
                 if (before_batch) {
                     before_batch(epoch, batch);
                 }
+                if (failure) {
+                    return *failure;
+                }
                 if (auto go = token.check("epoch " + std::to_string(epoch)); !go) {
+                    if (input.checkpoints.on_cancel) {
+                        events.on_checkpoint(checkpoint(epoch - 1));
+                    }
                     return go.error();
                 }
                 events.on_batch(epoch, batch, batches, 1.0 / static_cast<double>(epoch));
@@ -107,6 +117,9 @@ public:
             const auto loss = 1.0 / static_cast<double>(epoch);
             model.history.push_back({epoch, loss, 0.5, loss + 0.1, 0.4, input.options.learning_rate, true});
             events.on_epoch(model.history.back());
+            if (input.checkpoints.epochs > 0 && epoch % input.checkpoints.epochs == 0) {
+                events.on_checkpoint(checkpoint(epoch));
+            }
         }
         events.on_evaluation();
         model.best_epoch = input.options.epochs;
@@ -118,6 +131,11 @@ public:
             ++model.confusion[static_cast<std::size_t>(label)][1];
         }
         return model;
+    }
+
+private:
+    static TrainerCheckpoint checkpoint(std::int64_t epochs) {
+        return {{{"0.weight", {2}, {1, 2}}}, {{"epochs", epochs}}};
     }
 };
 

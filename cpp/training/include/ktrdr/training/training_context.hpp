@@ -27,6 +27,16 @@ struct TrainingRequest {
     std::string operation_id{};
     /// The operation that the training belongs to, and is cancelled with; or empty.
     std::string parent_id{};
+    /// Take up the interrupted operation `operation_id` again, from its checkpoint where it left one.
+    bool resume{false};
+    /// Go on from the checkpoint of this operation, which ended before it was complete; empty: from the beginning.
+    std::string resume_from{};
+    /// Whether a cancel leaves a checkpoint.
+    bool save_checkpoint{true};
+    /// A checkpoint after every so many epochs; 0: none for that reason.
+    std::int64_t checkpoint_epochs{0};
+    /// A checkpoint so long after the last one; 0: none for that reason. Seconds, not negative.
+    double checkpoint_seconds{30};
 };
 
 /// A training with every question answered; it does not change while the training runs.

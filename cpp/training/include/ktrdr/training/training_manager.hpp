@@ -80,7 +80,8 @@ private:
     TrainingManager(TrainingServices services, TrainingManagerParts parts, Env env);
     /// What carries a training out: a thread of this machine, or a session on the host.
     [[nodiscard]] Result<OperationWork> work_of(TrainingRequest request, TrainingOperationContext context,
-                                                std::shared_ptr<TrainerSlot> slot, ModelDirectory models);
+                                                std::shared_ptr<TrainerSlot> slot, ModelDirectory models,
+                                                CheckpointUse use);
 
     const TrainingServices services_;
     const TrainingManagerParts parts_;

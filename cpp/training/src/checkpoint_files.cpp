@@ -1,0 +1,191 @@
+#include <ktrdr/training/checkpoint_files.hpp>
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <span>
+
+#include <ktrdr/base/file_names.hpp>
+#include <ktrdr/base/json.hpp>
+#include <ktrdr/base/text.hpp>
+#include <ktrdr/models/safetensors.hpp>
+#include <ktrdr/training/training_context.hpp>
+#include <ktrdr/training/training_data.hpp>
+
+namespace ktrdr {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// FNV-1a, 64 bits, eight bytes at a step.
+class Checksum final {
+public:
+    template <class Number>
+    void add(std::span<const Number> numbers) {
+        add_bytes({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()});
+    }
+    void add_bytes(std::string_view bytes) {
+        mix(bytes.size());
+        for (; bytes.size() >= sizeof(std::uint64_t); bytes.remove_prefix(sizeof(std::uint64_t))) {
+            std::uint64_t word = 0;
+            std::memcpy(&word, bytes.data(), sizeof word);
+            mix(word);
+        }
+        for (const char one : bytes) {
+            mix(static_cast<unsigned char>(one));
+        }
+    }
+    [[nodiscard]] std::string text() const { return fmt::format("{:016x}", sum_); }
+
+private:
+    void mix(std::uint64_t word) {
+        sum_ = (sum_ ^ word) * 1099511628211U;
+        // A product carries upwards only.
+        sum_ ^= sum_ >> 32;
+    }
+    std::uint64_t sum_{14695981039346656037U};
+};
+
+/// The whole content, on the disk once this returns.
+Result<void> write_synced(const fs::path& path, std::string_view content, FileAccess access) {
+    const auto file = open_plain_file(path, access);
+    if (!file) {
+        return file.error();
+    }
+    bool whole = ::ftruncate(*file, 0) == 0;
+    while (whole && !content.empty()) {
+        const ssize_t written = ::write(*file, content.data(), content.size());
+        whole = written > 0 || errno == EINTR;
+        content.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+    }
+    whole = whole && ::fsync(*file) == 0;
+    const int why = errno;
+    ::close(*file);
+    return whole ? Result<void>() : file_error("write the checkpoint", path, why);
+}
+
+Error unreadable(const fs::path& path, std::string_view why) {
+    return fail(Errc::storage,
+                fmt::format("the checkpoint {} cannot be used: {}; remove the file and train from the beginning",
+                            shown_utf8(path.native()), why),
+                {{"path", shown_utf8(path.native())}});
+}
+
+Error of_another(const fs::path& path, std::string_view what) {
+    return fail(
+        Errc::conflict,
+        fmt::format("the training cannot go on from the checkpoint {}: {}; resume with what it was begun with, or "
+                    "train from the beginning",
+                    shown_utf8(path.native()), what),
+        {{"path", shown_utf8(path.native())}});
+}
+
+}  // namespace
+
+TrainingIdentity identity_of(const TrainingOperationContext& context, const TrainingData& data) {
+    TrainingIdentity identity{.strategy_name = context.strategy.name};
+    Checksum strategy;
+    strategy.add_bytes(boost::json::serialize(context.strategy.source));
+    identity.strategy = strategy.text();
+    Checksum rows;
+    for (const std::string& name : data.feature_names) {
+        rows.add_bytes(name);
+    }
+    for (const LabeledMatrix* part : {&data.rows.train, &data.rows.validation, &data.rows.test}) {
+        rows.add(std::span<const float>(part->values));
+        rows.add(std::span<const std::int64_t>(part->labels));
+        rows.add(std::span<const float>(part->weights));
+    }
+    identity.data = rows.text();
+    return identity;
+}
+
+fs::path CheckpointFiles::path(const std::string& operation_id) const {
+    return folder_ / (percent_encoded(operation_id) + ".safetensors");
+}
+
+fs::path CheckpointFiles::hidden_path(const std::string& operation_id) const {
+    return folder_ / fmt::format(".{}.part", percent_encoded(operation_id));
+}
+
+bool CheckpointFiles::contains(const std::string& operation_id) const {
+    std::error_code ignored;
+    return fs::is_regular_file(path(operation_id), ignored);
+}
+
+Result<void> CheckpointFiles::save(const std::string& operation_id, const TrainingIdentity& of,
+                                   const TrainerCheckpoint& checkpoint) const {
+    if (auto made = make_folders(folder_, access_); !made) {
+        return made;
+    }
+    const std::string content =
+        encode_safetensors(checkpoint.tensors, {{"format", "pt"},
+                                                {"strategy_name", of.strategy_name},
+                                                {"strategy", of.strategy},
+                                                {"data", of.data},
+                                                {"state", boost::json::serialize(checkpoint.state)}});
+    const fs::path hidden = hidden_path(operation_id);
+    if (auto written = write_synced(hidden, content, access_); !written) {
+        return written;
+    }
+    const fs::path to = path(operation_id);
+    if (std::rename(hidden.c_str(), to.c_str()) != 0) {
+        return file_error("give its name to the checkpoint", to, errno);
+    }
+    return {};
+}
+
+Result<TrainerCheckpoint> CheckpointFiles::load(const std::string& operation_id, const TrainingIdentity& of) const {
+    const fs::path from = path(operation_id);
+    if (!contains(operation_id)) {
+        return fail(Errc::not_found,
+                    fmt::format("there is no checkpoint of the training {} ({}): it has completed, or was cancelled "
+                                "without one; train from the beginning",
+                                operation_id, shown_utf8(from.native())),
+                    {{"operation_id", operation_id}});
+    }
+    std::ifstream file(from, std::ios::binary);
+    const std::string content((std::istreambuf_iterator<char>(file)), {});
+    if (!file) {
+        return unreadable(from, "it cannot be read");
+    }
+    auto read = decode_safetensors(content);
+    if (!read) {
+        return unreadable(from, read.error().message);
+    }
+    const std::string_view strategy_name = text_or_empty(read->metadata, "strategy_name");
+    if (strategy_name != of.strategy_name || text_or_empty(read->metadata, "strategy") != of.strategy) {
+        return of_another(
+            from, fmt::format("it is of another strategy ('{}'; this one is '{}'{})", strategy_name, of.strategy_name,
+                              strategy_name == of.strategy_name ? ", and says something else" : ""));
+    }
+    if (text_or_empty(read->metadata, "data") != of.data) {
+        return of_another(from, fmt::format("it is of other data: the rows of '{}' are not those that it was trained "
+                                            "on (other symbols, dates or split, or bars that have changed)",
+                                            of.strategy_name));
+    }
+    boost::system::error_code error;
+    const boost::json::value state = parse_json(text_or_empty(read->metadata, "state"), error);
+    if (error || !state.is_object()) {
+        return unreadable(from, "it does not say where the training stood");
+    }
+    return TrainerCheckpoint{std::move(read->tensors), state.get_object()};
+}
+
+void CheckpointFiles::remove(const std::string& operation_id) const noexcept {
+    std::error_code ignored;
+    fs::remove(path(operation_id), ignored);
+    fs::remove(hidden_path(operation_id), ignored);
+    // Refused while another training has one there.
+    fs::remove(folder_, ignored);
+}
+
+}  // namespace ktrdr
