@@ -306,7 +306,7 @@ asio::awaitable<Result<void>> HostSessionManager::install(json::object& result) 
 
 asio::awaitable<void> HostSessionManager::stop() {
     const SteadyTime until = Steady::now() + means_.pace.stop_limit;
-    const auto stopped = co_await means_.adapter->stop(session_, true, call_to_stop());
+    const auto stopped = co_await means_.adapter->stop(session_, request_.save_checkpoint, call_to_stop());
     constexpr int unknown = 404;
     if (!stopped && status_of(stopped.error()) == unknown) {
         co_return;
