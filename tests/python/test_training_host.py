@@ -210,6 +210,32 @@ def test_a_stop_ends_the_session_and_can_be_said_twice(table: TableClient) -> No
     assert table.http.app.state.sessions.active == 0  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("save", [True, False])
+def test_a_stop_leaves_a_checkpoint_where_one_is_wanted_and_another_session_goes_on_from_it(
+    table: TableClient, save: bool
+) -> None:
+    session = table.start(start_body(**ENDLESS))
+    table.training(session)
+    until(lambda: table.status(session)["progress"]["epoch"] > 2)
+    saved = table.ask(
+        "POST",
+        "/training/stop",
+        "checkpoint_saved",
+        {"session_id": session, "save_checkpoint": save},
+    )
+    assert saved == [save]
+    body = start_body(**ENDLESS)
+    body["training_configuration"] = {"resume_from": session}
+    later = table.start(body)
+    if not save:
+        assert table.end(later)["status"] == "failed"
+        return
+    until(lambda: table.http.get(f"/training/sessions/{later}/metrics").json()["metrics"])
+    first = table.http.get(f"/training/sessions/{later}/metrics").json()["metrics"][0]
+    assert first["epoch"] > 2
+    table.ask("POST", "/training/stop", "status", {"session_id": later})
+
+
 def test_a_session_that_was_stopped_before_it_came_does_not_begin(http: httpx.Client) -> None:
     assert http.post("/training/stop", json={"session_id": "late-1"}).status_code == 404
     late = http.post("/training/start", json=start_body("late-1"))

@@ -12,7 +12,15 @@ from cutting_proxy import CuttingProxy
 from ktrdr_core import DataManager, Operation, TrainingManager, errors
 from ktrdr_core.operations import OperationsService
 from ktrdr_core.training import TrainingService
-from training_hosts import ENDLESS, LIMIT, TrainingHost, store_bars, strategy_file, until
+from training_hosts import (
+    ENDLESS,
+    LIMIT,
+    TrainingHost,
+    start_body,
+    store_bars,
+    strategy_file,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +130,6 @@ def test_what_fails_there_fails_here_with_the_same_class_and_words(
     host: TrainingHost, bars: Path, data: DataManager, tmp_path: Path
 ) -> None:
     path = strategy_file(tmp_path)
-    span = {"start_date": "2018-01-01", "end_date": "2018-02-01"}
     said = []
     with (
         DataManager(bars, env={}) as stored,
@@ -131,7 +138,9 @@ def test_what_fails_there_fails_here_with_the_same_class_and_words(
     ):
         for manager in (local, remote):
             with pytest.raises(errors.NotEnoughDataError) as caught:
-                manager.train_multi_symbol_strategy(path, **span).result(LIMIT)
+                manager.train_multi_symbol_strategy(
+                    path, start_date="2018-01-01", end_date="2018-02-01"
+                ).result(LIMIT)
             said.append(caught.value.message)
     assert said[0] == said[1]
 
@@ -222,8 +231,14 @@ def test_a_host_that_is_killed_is_one_error_and_its_session_interrupted(
         told = http.get(f"/training/status/{operation.id}").json()
         assert (told["status"], told["operation_status"]) == ("failed", "interrupted")
         assert "the service ended" in told["error"]
-        refused = http.post("/training/stop", json={"session_id": operation.id})
-        assert refused.status_code == 200
+        # The same start again, by a client of the table too, and it goes on.
+        body = start_body(operation.id, **ENDLESS)
+        body["model_configuration"] |= {"symbols": None, "timeframes": None}
+        assert http.post("/training/start", json=body).status_code == 200
+        path_of = f"/training/status/{operation.id}"
+        until(lambda: http.get(path_of).json()["progress"]["epoch"] > 0)
+        stopped = http.post("/training/stop", json={"session_id": operation.id})
+        assert (stopped.status_code, stopped.json()["status"]) == (200, "stopped")
 
 
 def test_sigterm_ends_the_sessions_and_the_service_and_the_client_hears_of_it(

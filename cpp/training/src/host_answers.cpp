@@ -163,6 +163,9 @@ object start_request(const TrainingRequest& request, const TrainingOperationCont
     if (request.validation_split) {
         training["validation_split"] = *request.validation_split;
     }
+    if (!request.resume_from.empty()) {
+        training["resume_from"] = request.resume_from;
+    }
     object data{{"symbols", symbols}, {"timeframes", timeframes}};
     for (object* const part : {&training, &data}) {
         add_if(*part, "start_date", request.start_date);

@@ -118,6 +118,7 @@ asio::awaitable<Result<void>> HostSessionManager::begin() {
     options.idempotency_key = operation_->id();
     const auto started =
         co_await means_.adapter->start(start_request(request_, context_, operation_->id()), std::move(options));
+    last_word_ = Steady::now();
     if (started) {
         session_ = *started;
         co_return Result<void>{};
@@ -144,6 +145,7 @@ asio::awaitable<Result<void>> HostSessionManager::listen() {
         if (!events) {
             co_return events.error();
         }
+        last_word_ = Steady::now();
         bool over = events->empty();
         for (const ServerEvent& event : *events) {
             over = hear(event) || over;
@@ -179,11 +181,10 @@ bool HostSessionManager::hear(const ServerEvent& event) {
 asio::awaitable<Result<SessionSnapshot>> HostSessionManager::poll() {
     const CancellationToken& token = operation_->token();
     auto pause = means_.pace.first_pause;
-    SteadyTime last_word = Steady::now();
     for (;;) {
         auto session = co_await means_.adapter->status(session_, call());
         if (session) {
-            last_word = Steady::now();
+            last_word_ = Steady::now();
             const bool news = show(*session);
             if (session->has_additions) {
                 co_await fetch_metrics();
@@ -194,7 +195,7 @@ asio::awaitable<Result<SessionSnapshot>> HostSessionManager::poll() {
             pause = news ? means_.pace.first_pause : std::min(means_.pace.longest_pause, pause * 3 / 2);
         } else if (is_stop(session.error().code)) {
             co_return session.error();
-        } else if (!may_pass(session.error()) || Steady::now() - last_word >= means_.pace.patience) {
+        } else if (!may_pass(session.error()) || Steady::now() - last_word_ >= means_.pace.patience) {
             co_return lost(session.error());
         }
         co_await pause_for(pause, token);
@@ -305,7 +306,7 @@ asio::awaitable<Result<void>> HostSessionManager::install(json::object& result) 
 
 asio::awaitable<void> HostSessionManager::stop() {
     const SteadyTime until = Steady::now() + means_.pace.stop_limit;
-    const auto stopped = co_await means_.adapter->stop(session_, true, call_to_stop());
+    const auto stopped = co_await means_.adapter->stop(session_, request_.save_checkpoint, call_to_stop());
     constexpr int unknown = 404;
     if (!stopped && status_of(stopped.error()) == unknown) {
         co_return;

@@ -202,13 +202,15 @@ def _add_sessions(app: FastAPI, sessions: Sessions) -> None:
 
     @app.post("/training/stop", response_model=Stopped, responses=_refusals(404, 409, 422))
     async def stop(asked: StopRequest) -> Answer:
-        state = await sessions.stop(asked.session_id, "stopped by a client")
+        state, saved = await sessions.stop(
+            asked.session_id, "stopped by a client", asked.save_checkpoint
+        )
         _note("stop", session_id=asked.session_id, state=state)
         return {
             "session_id": asked.session_id,
             "status": "stopped",
             "message": f"session {asked.session_id} is {state}",
-            "checkpoint_saved": False,
+            "checkpoint_saved": saved,
         }
 
     @app.delete(

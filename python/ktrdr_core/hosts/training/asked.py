@@ -33,6 +33,8 @@ class Asked:
     start_date: str | None = None
     end_date: str | None = None
     validation_split: float | None = None
+    #: The session whose checkpoint it goes on from; empty: from the beginning.
+    resume_from: str = ""
     #: What of the request was not used, in words.
     notes: list[str] = field(default_factory=list)
 
@@ -61,6 +63,7 @@ def read(request: StartRequest, strategies: Path | None) -> Asked:
         setattr(asked, name, None if given is None else _text(name, given))
     split = training.pop("validation_split", None)
     asked.validation_split = None if split is None else _number("validation_split", split)
+    asked.resume_from = _text("resume_from", training.pop("resume_from", None) or "")
     options = _overrides(training)
     if options:
         asked.strategy = _overridden(asked.strategy, options)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from ...errors import ConflictError, KtrdrError, NotFoundError
 from . import archive
@@ -171,6 +172,8 @@ class Sessions:
             self._starting += 1
 
     def _begin(self, asked: Asked, wanted: str) -> Operation[Any]:
+        if wanted and self._is_interrupted(wanted, asked):
+            return self._operations.resume(wanted)
         return self._training.train_multi_symbol_strategy(
             asked.strategy,
             asked.symbols,
@@ -179,7 +182,23 @@ class Sessions:
             asked.end_date,
             asked.validation_split,
             operation_id=wanted,
+            resume_from=asked.resume_from,
         )
+
+    def _is_interrupted(self, wanted: str, asked: Asked) -> bool:
+        """Say whether the same training was under way when the service before this one died."""
+        try:
+            record = self._operations.get(wanted)
+        except NotFoundError:
+            return False
+        if record.type != _TYPE or record.status != "interrupted":
+            return False
+        known = record.parameters
+        same = known.get("strategy") == asked.strategy.to_json()
+        for name in ("symbols", "timeframes", "start_date", "end_date"):
+            given = getattr(asked, name)
+            same = same and (given is None or given == known.get(name))
+        return same
 
     def get(self, session_id: str) -> OperationRecord:
         """Say what is known of a session.
@@ -250,8 +269,8 @@ class Sessions:
             "cursor": page.cursor,
         }
 
-    async def stop(self, session_id: str, why: str) -> str:
-        """Stop a session and wait for its end; how it stands then, in words.
+    async def stop(self, session_id: str, why: str, save_checkpoint: bool) -> tuple[str, bool]:
+        """Stop a session and wait for its end; how it stands then, in words, and whether it has left a checkpoint.
 
         Raises
         ------
@@ -279,7 +298,20 @@ class Sessions:
             raise ConflictError(
                 f"session {session_id} is {record.status}: there is nothing to stop"
             )
-        return record.status
+        checkpoint = await asyncio.to_thread(self._checkpoint, session_id)
+        if checkpoint is not None and not save_checkpoint:
+            await asyncio.to_thread(checkpoint.unlink, missing_ok=True)
+            checkpoint = None
+        return record.status, checkpoint is not None
+
+    def _checkpoint(self, session_id: str) -> Path | None:
+        """Find what a session has left to go on from."""
+        try:
+            entries = list((self.models / ".checkpoints").iterdir())
+        except OSError:
+            return None
+        left = (one for one in entries if one.suffix == ".safetensors")
+        return next((one for one in left if unquote(one.stem) == session_id), None)
 
     async def _end(self, record: OperationRecord, why: str) -> None:
         # It may have ended meanwhile.

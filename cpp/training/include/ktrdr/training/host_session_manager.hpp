@@ -86,6 +86,8 @@ private:
     TrainingProgressBridge bridge_;
     /// As the host calls it.
     std::string session_;
+    /// When the host was heard last.
+    SteadyTime last_word_{};
     RemoteSnapshot shown_{};
     std::int64_t told_epochs_{0};
     std::shared_ptr<std::int64_t> cursor_ = std::make_shared<std::int64_t>(0);

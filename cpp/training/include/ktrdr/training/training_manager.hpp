@@ -15,6 +15,7 @@
 #include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/orchestrator/service_orchestrator.hpp>
 #include <ktrdr/training/bar_provider.hpp>
+#include <ktrdr/training/local_training_runner.hpp>
 #include <ktrdr/training/trainer_slot.hpp>
 #include <ktrdr/training/training_adapter.hpp>
 #include <ktrdr/training/training_context.hpp>
