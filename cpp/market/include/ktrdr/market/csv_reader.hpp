@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,13 @@
 #include <ktrdr/market/stamp_reader.hpp>
 
 namespace ktrdr {
+
+/// The day of the stamp before, as its ten characters and as time; none at first.
+struct WideStamp {
+    std::uint64_t year_and_month{0};
+    std::uint16_t day_of_month{0};
+    std::int64_t midnight{0};
+};
 
 /// What a file may be at most.
 struct CsvLimits {
@@ -32,6 +40,9 @@ struct CsvLimits {
 ///
 /// Errors: `invalid_argument`, which begins with `name` and says line and column. Nothing is read after one.
 /// Cost: one pass; at most one line is kept beside the bars.
+///
+/// A long file can be read by several readers at once: `reader_below` makes one for lines further down, `take_below`
+/// joins what it has read. Where one of them finds an error, only a reader of all lines can say in which one.
 class KTRDR_EXPORT CsvReader final {
 public:
     /// `name` stands for the file in messages.
@@ -42,6 +53,15 @@ public:
     [[nodiscard]] Result<void> feed(std::string_view piece);
     /// The file has ended. Without a single bar it is an error.
     [[nodiscard]] Result<Bars> finish();
+    /// True once the line of names is read: the lines below it can be read by others.
+    [[nodiscard]] bool knows_columns() const noexcept { return has_header_; }
+    /// A reader of lines below, which knows the columns of this one.
+    [[nodiscard]] CsvReader reader_below() const;
+    /// The text of a part has ended; its last line need not end with a newline.
+    [[nodiscard]] Result<void> end_part();
+    /// Take what the reader of the lines that follow these has read; false, and nothing is taken, for more rows than a
+    /// file may have.
+    [[nodiscard]] bool take_below(CsvReader&& below);
     /// In which line of the file a bar stands, from 1.
     [[nodiscard]] std::size_t line_of(std::size_t row) const noexcept;
     /// How the file writes numbers, as far as it writes them alike; else the default.
@@ -58,6 +78,8 @@ private:
     void take_usual_rows(std::string_view& piece);
     /// One of them, behind whose end `at` is then; false, and nothing is taken, for another.
     [[nodiscard]] bool take_usual_row(const char*& at, const char* end);
+    /// So many rows one behind the other, at most, that are short and stamped as `2024-01-31T09:30:00Z`; how many.
+    std::size_t take_wide_rows(const char*& at, const char* end, std::size_t most);
     /// Which column each value of a row belongs to.
     void note_columns();
     void make_room(std::size_t row_bytes);
@@ -87,6 +109,7 @@ private:
     std::vector<std::string_view> fields_{};
     std::string joined_{};
     StampReader stamps_{};
+    WideStamp wide_stamp_{};
     Bars bars_{};
     /// By column: whole numbers came without a point, with `.0`, or otherwise.
     struct SeenNumbers {
