@@ -75,6 +75,7 @@ public:
     /// `connection` has the snapshot in which the blocks were listed.
     Bars run(SQLite::Database& connection, Executor& helpers) {
         const std::size_t rows = blocks_.back().place + blocks_.back().rows;
+        bars_.reserve(rows);
         bars_.time.resize(rows);
         for (auto* column : price_columns(bars_)) {
             column->resize(rows);

@@ -146,8 +146,8 @@ TEST(CsvUsualRows, WithAnyByteChangedAreThoseOfTheReaderOfLines) {
     }
 }
 
-/// A row that ends the line of names, one that is changed, and what is to be read behind it for rows to be read wide.
-std::string wide_file(const std::string& row) {
+/// The row among others that are written as nearly all are.
+std::string among_others(const std::string& row) {
     std::string text = "timestamp,open,high,low,close,volume\n";
     const std::string other = "2024-01-02T09:31:00Z,100.25,101.5,99.75,100.5,1200.0\n";
     text += other + row;
@@ -157,20 +157,20 @@ std::string wide_file(const std::string& row) {
     return text;
 }
 
-TEST(CsvUsualRows, ReadWideWithAnyByteChangedAreThoseOfTheReaderOfLines) {
+TEST(CsvUsualRows, AmongOthersWithAnyByteChangedAreThoseOfTheReaderOfLines) {
     for (const std::string row : {"2024-02-29T23:59:59Z,1.5,1234567,-0.125,0,12.0\n",
                                   "2023-11-30 00:00:00Z,0.0000001,7654321.1234567,-1,10.50,-1\r\n"}) {
         for (std::size_t place = 0; place < row.size(); ++place) {
             for (const char c : std::string_view(",;\t\"\r\n 0123456789-+.eZT:\0x/\xb0\xff", 29)) {
                 std::string changed = row;
                 changed[place] = c;
-                expect_as_by_lines(wide_file(changed));
+                expect_as_by_lines(among_others(changed));
             }
         }
     }
 }
 
-TEST(CsvUsualRows, ReadWideAreOfEveryLengthOfANumber) {
+TEST(CsvUsualRows, AreOfEveryLengthOfANumber) {
     std::mt19937_64 random(5);
     const auto digits = [&random](std::size_t count) {
         std::string text;
@@ -182,7 +182,8 @@ TEST(CsvUsualRows, ReadWideAreOfEveryLengthOfANumber) {
     for (std::size_t whole = 0; whole < 12; ++whole) {
         for (std::size_t behind = 0; behind < 12; ++behind) {
             const std::string number = digits(whole) + (behind > 0 ? "." + digits(behind) : "");
-            expect_as_by_lines(wide_file("2024-01-02T09:32:00Z," + number + ",-" + number + ",1,1," + number + "\n"));
+            expect_as_by_lines(
+                among_others("2024-01-02T09:32:00Z," + number + ",-" + number + ",1,1," + number + "\n"));
         }
     }
 }

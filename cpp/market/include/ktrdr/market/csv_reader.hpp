@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,13 +14,6 @@
 #include <ktrdr/market/stamp_reader.hpp>
 
 namespace ktrdr {
-
-/// The day of the stamp before, as its ten characters and as time; none at first.
-struct WideStamp {
-    std::uint64_t year_and_month{0};
-    std::uint16_t day_of_month{0};
-    std::int64_t midnight{0};
-};
 
 /// What a file may be at most.
 struct CsvLimits {
@@ -78,8 +70,6 @@ private:
     void take_usual_rows(std::string_view& piece);
     /// One of them, behind whose end `at` is then; false, and nothing is taken, for another.
     [[nodiscard]] bool take_usual_row(const char*& at, const char* end);
-    /// So many rows one behind the other, at most, that are short and stamped as `2024-01-31T09:30:00Z`; how many.
-    std::size_t take_wide_rows(const char*& at, const char* end, std::size_t most);
     /// Which column each value of a row belongs to.
     void note_columns();
     void make_room(std::size_t row_bytes);
@@ -109,7 +99,6 @@ private:
     std::vector<std::string_view> fields_{};
     std::string joined_{};
     StampReader stamps_{};
-    WideStamp wide_stamp_{};
     Bars bars_{};
     /// By column: whole numbers came without a point, with `.0`, or otherwise.
     struct SeenNumbers {
