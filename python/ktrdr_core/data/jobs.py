@@ -146,7 +146,7 @@ class DataJobManager:
 
     @explained
     def list_jobs(self) -> list[OperationRecord]:
-        """List jobs: those that wait to be started, then the newest thousand of the others, the newest first."""
+        """List jobs: those of the manager that wait to be started, then the newest thousand loads that this process knows of."""
         return self._data._native.list_jobs()
 
     @explained
