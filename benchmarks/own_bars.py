@@ -94,7 +94,8 @@ def _reading(folder: Path, count: int) -> Group:
         sound = (frame["low"] <= low) & (frame["high"] >= high) & (frame["volume"] >= 0)
         if not (frame["timestamp"].is_monotonic_increasing and frame["timestamp"].is_unique):
             raise ValueError("timestamps do not rise")
-        if not (sound & np.isfinite(frame.iloc[:, 1:]).all(axis=1)).all():
+        finite = np.isfinite(frame.iloc[:, 1:].to_numpy()).all(axis=1)
+        if not (sound.all() and finite.all()):
             raise ValueError("a row cannot be")
         return frame
 
