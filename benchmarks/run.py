@@ -24,6 +24,7 @@ ENTRIES = (
     "store",
     "answers",
     "own_bars",
+    "loads",
     "bytes_written",
     "watch_list",
     "quality",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .adapter import AsyncHostService, AsyncServiceAdapter, HostServiceConfig, ServiceCall
     from .bars import Bars
     from .cancellation import CancellationSystem, CancellationToken
-    from .data import BarSource, DataManager
+    from .data import BarSource, DataManager, IbDataAdapter
     from .errors import KtrdrError
     from .http import Client
     from .notebook import show
@@ -41,6 +41,7 @@ __all__ = [
     "DataManager",
     "GenericProgressManager",
     "HostServiceConfig",
+    "IbDataAdapter",
     "KtrdrError",
     "Operation",
     "OperationContext",
@@ -69,6 +70,7 @@ _HOMES = {
     "DataManager": "data",
     "GenericProgressManager": "progress",
     "HostServiceConfig": "adapter",
+    "IbDataAdapter": "data",
     "KtrdrError": "errors",
     "Operation": "operations",
     "OperationContext": "orchestrator",

@@ -240,3 +240,31 @@ def host_accept(host: _Host, folder: Path) -> str:
         as_json([(int(START.timestamp()) * 10**9, (1.0, 2.0, 0.5, 1.5, 7.0))]),
     )
     return host.accepts[-1]
+
+
+def test_bars_of_bids_are_asked_for_as_json_and_an_arrow_stream_of_them_is_refused(
+    host: _Host, tmp_path: Path
+) -> None:
+    first = int(START.timestamp()) * 10**9
+    rows: list[Row] = [(first + minute * 60 * 10**9, (1.0,) * 5) for minute in range(5)]
+
+    def load_bids(folder: Path) -> Bars:
+        with DataManager(folder, f"http://127.0.0.1:{host.server_port}", env={}) as data:
+            asked = data.load_data("EUR", "1m", START, END, mode="full", what_to_show="BID")
+            try:
+                return asked.result(60)
+            finally:
+                stored = sum(series.bars for series in data.series())
+                assert stored == (len(rows) if asked.status == "completed" else 0)
+
+    host.answer = lambda: as_arrow(rows)
+    with pytest.raises(errors.ProtocolError, match="does not say that its bars are BID"):
+        load_bids(tmp_path / "arrow")
+    host.answer = lambda: as_json(rows)
+    with pytest.raises(errors.ProtocolError, match="does not say that its bars are BID"):
+        load_bids(tmp_path / "json")
+    kind, text = as_json(rows)
+    told = {**json.loads(text), "what_to_show": "BID", "session": "regular"}
+    host.answer = lambda: (kind, json.dumps(told).encode())
+    assert len(load_bids(tmp_path / "told")) == len(rows)
+    assert not [accept for accept in host.accepts if STREAM in accept]

@@ -146,17 +146,6 @@ Result<std::shared_ptr<BarStore>> BarStore::open(std::filesystem::path file, Dat
     return std::make_shared<BarStore>(std::move(*database));
 }
 
-Result<Bars> BarStore::read(const SeriesKey& key, TimeRange range) {
-    Bars bars;
-    const auto done = database_->read(phrase("read", key), [&](SQLite::Database& connection) -> Result<void> {
-        if (const auto series = find_series(connection, key)) {
-            bars = read_range(connection, *series, key, range);
-        }
-        return {};
-    });
-    return done ? Result<Bars>(std::move(bars)) : Result<Bars>(done.error());
-}
-
 Result<SeriesFacts> BarStore::facts(const SeriesKey& key) {
     SeriesFacts facts;
     const auto done = database_->read(phrase("read", key), [&](SQLite::Database& connection) -> Result<void> {

@@ -127,12 +127,13 @@ Bars read_range(SQLite::Database& connection, std::int64_t series, const SeriesK
     if (!first.empty()) {
         bars = merge(first, bars);
     }
+    return inside(std::move(bars), range);
+}
+
+Bars inside(Bars bars, TimeRange range) {
     const bool all =
         bars.empty() || (range.contains(bars.start_of(0)) && range.contains(bars.start_of(bars.size() - 1)));
-    if (!all) {
-        return bars.slice(range);
-    }
-    return bars;
+    return all ? std::move(bars) : bars.slice(range);
 }
 
 Bars read_chunk(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, int part) {

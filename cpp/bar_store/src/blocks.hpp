@@ -33,6 +33,8 @@ void write_block(SQLite::Database& connection, std::int64_t series, int part, co
 
 /// The stored bars that start inside `range`. Throws `ErrorException` for a damaged chunk.
 [[nodiscard]] Bars read_range(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, TimeRange range);
+/// Those of bars in order that start inside the range.
+[[nodiscard]] Bars inside(Bars bars, TimeRange range);
 /// All of one chunk.
 [[nodiscard]] Bars read_chunk(SQLite::Database& connection, std::int64_t series, const SeriesKey& key, int part);
 /// Chunks of the first files (a year of any intraday series, undivided) that hold bars of `range` become chunks of

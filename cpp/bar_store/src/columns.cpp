@@ -66,6 +66,23 @@ void append_column(std::vector<Number>& column, SQLite::Statement& row, int inde
     std::memcpy(column.data() + before, data, size);
 }
 
+/// What a row says of rows `[first, last)`, which came from it; and that those from `before` on are in order.
+void check_rows(const Bars& bars, std::size_t before, std::size_t first, std::size_t last, SQLite::Statement& row,
+                int index, const OnDamage& on_damage) {
+    const std::int64_t sum = row.getColumn(index + 3).getInt64();
+    if (sum != checksum(bars, first, last) && sum != first_checksum(bars, first, last)) {
+        on_damage("its checksum does not fit");
+    }
+    if (bars.time[first] != row.getColumn(index + 1).getInt64() ||
+        bars.time[last - 1] != row.getColumn(index + 2).getInt64()) {
+        on_damage("its first or last stamp does not fit");
+    }
+    const auto at = [&bars](std::size_t place) { return bars.time.begin() + static_cast<std::ptrdiff_t>(place); };
+    if (std::adjacent_find(at(before), at(last), std::greater_equal<>()) != at(last)) {
+        on_damage("its bars are out of order");
+    }
+}
+
 }  // namespace
 
 std::array<const std::vector<double>*, 5> price_columns(const Bars& bars) {
@@ -105,18 +122,29 @@ void append_stored(Bars& bars, SQLite::Statement& row, int index, const OnDamage
     for (auto* column : price_columns(bars)) {
         append_column(*column, row, column_index++, count, on_damage);
     }
-    const std::int64_t sum = row.getColumn(index + 3).getInt64();
-    if (sum != checksum(bars, first, last) && sum != first_checksum(bars, first, last)) {
-        on_damage("its checksum does not fit");
+    check_rows(bars, first - (first > 0 ? 1 : 0), first, last, row, index, on_damage);
+}
+
+void place_stored(Bars& bars, std::size_t first, std::size_t rows, SQLite::Statement& row, int index,
+                  const OnDamage& on_damage) {
+    if (row.getColumn(index).getInt64() != static_cast<std::int64_t>(rows)) {
+        on_damage(fmt::format("it says that it has {} rows", row.getColumn(index).getInt64()));
     }
-    if (bars.time[first] != row.getColumn(index + 1).getInt64() ||
-        bars.time[last - 1] != row.getColumn(index + 2).getInt64()) {
-        on_damage("its first or last stamp does not fit");
+    const auto place = [&](auto& column, int at) {
+        const SQLite::Column stored = row.getColumn(at);
+        const void* const data = stored.getBlob();
+        const auto size = static_cast<std::size_t>(stored.getBytes());
+        if (size != rows * sizeof column[0]) {
+            on_damage(fmt::format("column {} has {} bytes for {} rows", stored.getName(), size, rows));
+        }
+        std::memcpy(column.data() + first, data, size);
+    };
+    place(bars.time, index + 4);
+    int column_index = index + 5;
+    for (auto* column : price_columns(bars)) {
+        place(*column, column_index++);
     }
-    const auto begin = bars.time.begin() + static_cast<std::ptrdiff_t>(first - (first > 0 ? 1 : 0));
-    if (std::adjacent_find(begin, bars.time.end(), std::greater_equal<>()) != bars.time.end()) {
-        on_damage("its bars are out of order");
-    }
+    check_rows(bars, first, first, first + rows, row, index, on_damage);
 }
 
 void bind_bars(SQLite::Statement& row, int index, const Bars& bars, std::size_t first, std::size_t last) {

@@ -27,6 +27,9 @@ using OnDamage = std::function<void(const std::string& how)>;
 [[nodiscard]] Bars stored_bars(SQLite::Statement& row, int index, const OnDamage& on_damage);
 /// The same behind those that are there, which must be older.
 void append_stored(Bars& bars, SQLite::Statement& row, int index, const OnDamage& on_damage);
+/// The same into rows `[first, first + rows)` of bars that have room for them; a row of another count is damaged.
+void place_stored(Bars& bars, std::size_t first, std::size_t rows, SQLite::Statement& row, int index,
+                  const OnDamage& on_damage);
 /// Bind rows `[first, last)` of the bars, which must live until it has run, from parameter `index` on.
 void bind_bars(SQLite::Statement& row, int index, const Bars& bars, std::size_t first, std::size_t last);
 

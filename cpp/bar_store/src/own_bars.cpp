@@ -57,23 +57,27 @@ Result<MergedRows> BarStore::store_own(const SeriesKey& key, const Bars& bars, s
     if (std::any_of(covered.begin(), covered.end(), [](const TimeRange& range) { return range.empty(); })) {
         return fail(Errc::invalid_argument, "a range that own bars cover is empty");
     }
-    const AfterChunk after_chunk = [&poll](std::size_t written) {
-        if (const auto goes_on = poll ? poll(written) : Result<void>{}; !goes_on) {
+    std::size_t written = 0;
+    const Database::Poll wanted = [&] { return poll(written); };
+    const AfterChunk after_chunk = [&](std::size_t so_far) {
+        written = so_far;
+        if (const auto goes_on = poll ? wanted() : Result<void>{}; !goes_on) {
             throw ErrorException(goes_on.error());
         }
     };
     const TimeRange reach = reach_of(bars, covered);
     MergedRows rows;
-    const auto done = database_->write(fmt::format("store {} {}", key.symbol, key.timeframe.name()),
-                                       [&](SQLite::Database& connection) -> Result<void> {
-                                           const std::int64_t series = find_or_add_series(connection, key);
-                                           rows = merge_bars(connection, series, key, bars,
-                                                             {reach, ChangeCause::stored, stored_at}, after_chunk);
-                                           for (const TimeRange& range : covered) {
-                                               add_to_ledger(connection, series, {range, AskOutcome::bars, stored_at});
-                                           }
-                                           return {};
-                                       });
+    const auto done = database_->write(
+        fmt::format("store {} {}", key.symbol, key.timeframe.name()),
+        [&](SQLite::Database& connection) -> Result<void> {
+            const std::int64_t series = find_or_add_series(connection, key);
+            rows = merge_bars(connection, series, key, bars, {reach, ChangeCause::stored, stored_at}, after_chunk);
+            for (const TimeRange& range : covered) {
+                add_to_ledger(connection, series, {range, AskOutcome::bars, stored_at});
+            }
+            return {};
+        },
+        Durability::synced, std::nullopt, poll ? wanted : Database::Poll{});
     return done ? Result<MergedRows>(rows) : Result<MergedRows>(done.error());
 }
 

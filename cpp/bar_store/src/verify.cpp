@@ -104,7 +104,10 @@ private:
     void check_chunks() {
         check_rows("SELECT part, {} FROM chunk WHERE series = ? ORDER BY part", first_chunk_part);
         check_rows("SELECT part, {} FROM block WHERE series = ? ORDER BY part, first", chunk_part);
-        std::sort(stamps_.begin(), stamps_.end());
+        // What the first files hold comes before what came since; nearly always each is in order, and all of it is.
+        if (!std::is_sorted(stamps_.begin(), stamps_.end())) {
+            std::sort(stamps_.begin(), stamps_.end());
+        }
         if (const auto twice = std::adjacent_find(stamps_.begin(), stamps_.end()); twice != stamps_.end()) {
             add(name_of_chunk(chunk_part(key_->timeframe, *twice)),
                 fmt::format("it has the bar of {} twice", format_time(time_of(*twice))));
@@ -226,15 +229,17 @@ std::uintmax_t size_on_disk(const std::filesystem::path& file) {
 
 }  // namespace
 
-Result<BarCheck> BarStore::verify(const Database::Poll& poll, const OnChunks& on_chunks) {
+Result<BarCheck> BarStore::verify(const Database::Poll& poll, const OnChunks& on_chunks,
+                                  const Database::OnReading& on_reading) {
     BarCheck check;
     const auto done = database_->read(
         "verify the bars",
         [&](SQLite::Database& connection) -> Result<void> {
             check = BarVerifier(connection, on_chunks).all();
-            return {};
+            // An interrupted check of pages says nothing of it.
+            return poll ? poll() : Result<void>{};
         },
-        poll);
+        poll, on_reading);
     return done ? Result<BarCheck>(std::move(check)) : Result<BarCheck>(done.error());
 }
 
@@ -252,10 +257,11 @@ Result<Compacted> BarStore::compact(const Database::Poll& poll) {
     if (!freed) {
         return freed.error();
     }
-    for (const auto& done : {database_->compact(poll), database_->empty_log()}) {
-        if (!done) {
-            return done.error();
-        }
+    if (const auto done = database_->compact(poll); !done) {
+        return done.error();
+    }
+    if (const auto done = database_->empty_log(); !done) {
+        return done.error();
     }
     compacted.bytes_after = size_on_disk(file());
     return compacted;

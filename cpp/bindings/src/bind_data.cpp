@@ -12,6 +12,7 @@
 
 #include "bind.hpp"
 #include "bind_data_face.hpp"
+#include "bind_data_jobs.hpp"
 #include "bind_keeping.hpp"
 #include "bind_pool.hpp"
 #include "convert.hpp"
@@ -210,6 +211,7 @@ void bind_data(py::module_& module) {
         .def("pool_stats", [](const DataManager& self) { return pool_dict(self.pool_stats()); })
         .def("close", &DataManager::close, py::call_guard<GilReleased>());
     bind_keeping(manager);
+    bind_data_jobs(manager);
     bind_data_face(module, manager);
     py::class_<DataProgressRenderer, ProgressRenderer, std::shared_ptr<DataProgressRenderer>>(
         module, "DataProgressRenderer", "Says what a load of bars does.")

@@ -74,7 +74,11 @@ void bind_new_file(py::module_& module) {
         .def_property_readonly("hidden", &NewFile::hidden)
         .def_property_readonly("path", &NewFile::path)
         .def(
-            "commit", [](NewFile& self) { unwrap(self.commit()); }, py::call_guard<GilReleased>(), "Give it its name.")
+            "commit",
+            [](NewFile& self, const Token& token) {
+                unwrap(self.commit([&token] { return token ? token->check("writing a file") : Result<void>{}; }));
+            },
+            py::arg("token"), py::call_guard<GilReleased>(), "Give it its name, unless the token is cancelled by then.")
         .def("discard", &NewFile::discard, py::call_guard<GilReleased>(), "It goes now, unless it was committed.");
 }
 
@@ -157,10 +161,10 @@ void bind_data_face(py::module_& module, DataManagerClass& manager) {
              py::call_guard<GilReleased>())
         .def(
             "get_data",
-            [](DataManager& self, const LoadRequest& request, std::optional<std::size_t> limit) {
-                return unwrap(self.get_data(request, limit));
+            [](DataManager& self, const LoadRequest& request, std::optional<std::size_t> limit, const Token& token) {
+                return unwrap(self.get_data(request, limit, token.value_or(CancellationToken{})));
             },
-            py::arg("request"), py::arg("limit"), py::call_guard<GilReleased>())
+            py::arg("request"), py::arg("limit"), py::arg("token"), py::call_guard<GilReleased>())
         .def("get_summary", &summary, py::arg("request"),
              "Provider, symbol, timeframe, bars, first, last, lowest, highest, last close, volume, bars without one, "
              "known ranges, what is shown, session, asset class, exchange, currency.")

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/quality/check_quality.hpp>
 #include <ktrdr/quality/clock.hpp>
@@ -116,23 +117,31 @@ BarsView view_of(Bars bars, const BarsView& like) {
     return BarsView(std::make_shared<const Bars>(std::move(bars)), like.symbol(), like.timeframe());
 }
 
+using Token = std::optional<CancellationToken>;
+
+/// Asks the token, where there is one.
+QualityPoll poll_of(const Token& token, const char* doing) {
+    return token ? QualityPoll([token = *token, doing] { return token.check(doing); }) : QualityPoll{};
+}
+
 GapReport find(const BarsView& bars, const BarGrid& grid, std::optional<Range> range,
-               const std::vector<EvidenceFacts>& evidence, bool closed) {
+               const std::vector<EvidenceFacts>& evidence, bool closed, const Token& token) {
     const auto answers = evidence_from(evidence);
     const GilReleased released;
     const BarsPtr own = bars.own();
-    return unwrap(
-        find_gaps(*own, grid, range ? range_of(*range) : range_of_bars(*own, grid), answers, {.closed = closed}));
+    return unwrap(find_gaps(*own, grid, range ? range_of(*range) : range_of_bars(*own, grid), answers,
+                            {.closed = closed, .poll = poll_of(token, "looking for gaps")}));
 }
 
-QualityReport check(const BarsView& bars, const BarGrid& grid, const QualityOptions& options) {
+QualityReport check(const BarsView& bars, const BarGrid& grid, QualityOptions options, const Token& token) {
     const GilReleased released;
+    options.poll = poll_of(token, "checking bars");
     return unwrap(check_quality(*bars.own(), grid, options));
 }
 
-std::pair<BarsView, Repair> mend(const BarsView& bars, const QualityReport& report) {
+std::pair<BarsView, Repair> mend(const BarsView& bars, const QualityReport& report, const Token& token) {
     const GilReleased released;
-    Repair done = unwrap(repair(*bars.own(), report));
+    Repair done = unwrap(repair(*bars.own(), report, poll_of(token, "repairing bars")));
     return {view_of(done.bars, bars), std::move(done)};
 }
 
@@ -250,10 +259,11 @@ void bind_quality(py::module_& module) {
     module.def("quality_rules", &rule_names, "The names of the rules.");
     module.def("gap_classes", &gap_class_names, "The names of the classes of gaps.");
     module.def("find_gaps", &find, py::arg("bars"), py::arg("grid"), py::arg("range"), py::arg("evidence"),
-               py::arg("closed"), "Which bars are absent, and why.");
-    module.def("check_quality", &check, py::arg("bars"), py::arg("grid"), py::arg("options"),
+               py::arg("closed"), py::arg("token"), "Which bars are absent, and why.");
+    module.def("check_quality", &check, py::arg("bars"), py::arg("grid"), py::arg("options"), py::arg("token"),
                "What is to be said of bars.");
-    module.def("repair", &mend, py::arg("bars"), py::arg("report"), "The bars mended, and what was done.");
+    module.def("repair", &mend, py::arg("bars"), py::arg("report"), py::arg("token"),
+               "The bars mended, and what was done.");
     module.def("diagnose_clock", &diagnose, py::arg("bars"), py::arg("grid"),
                "How well bars fit, what has happened to their clock, each change that was tried, why.");
     module.def("undo_clock", &undo_change, py::arg("bars"), py::arg("calendar"), py::arg("change"),

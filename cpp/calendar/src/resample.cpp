@@ -29,7 +29,9 @@ Error reaches_over(const BarGrid& from, const BarGrid& to, UtcTime stamp, const 
 
 }  // namespace
 
-Result<Resampled> resample(const Bars& bars, const BarGrid& from, const BarGrid& to, std::optional<TimeRange> covered) {
+Result<Resampled> resample(const Bars& bars, const BarGrid& from, const BarGrid& to, std::optional<TimeRange> covered,
+                           const std::function<Result<void>()>& poll) {
+    constexpr std::size_t rows_between_polls = 16 * 1024;
     if (auto checked = bars.check(); !checked) {
         return checked.error();
     }
@@ -40,6 +42,11 @@ Result<Resampled> resample(const Bars& bars, const BarGrid& from, const BarGrid&
     const TimeRange whole = covered.value_or(TimeRange{bars.start_of(0), from.end_of(bars.start_of(bars.size() - 1))});
     std::optional<Period> longer;
     for (std::size_t row = 0; row < bars.size(); ++row) {
+        if (poll && row % rows_between_polls == 0) {
+            if (const auto wanted = poll(); !wanted) {
+                return wanted.error();
+            }
+        }
         const Period shorter = from.period_of(bars.start_of(row));
         // By its last moment: cut by the full hour, the bar that the open is in begins before it.
         const UtcTime inside = shorter.end - std::chrono::nanoseconds{1};

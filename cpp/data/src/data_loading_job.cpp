@@ -412,8 +412,8 @@ asio::awaitable<Result<BarsPtr>> DataLoadingJob::read_bars() {
     if (const auto alive = check_alive("its bars"); !alive) {
         co_return alive.error();
     }
-    std::function<Result<Bars>()> read = [store = means_.store, key = task_.key, range = task_.range] {
-        return store->read(key, range);
+    std::function<Result<Bars>()> read = [this, store = means_.store, key = task_.key, range = task_.range] {
+        return store->read(key, range, [this] { return check_alive("its bars"); }, &means_.compute);
     };
     auto bars = co_await run_on(means_.compute, std::move(read));
     if (!bars) {

@@ -8,44 +8,12 @@
 #include <ktrdr/data/ib_data_adapter.hpp>
 #include <ktrdr/market/time_text.hpp>
 
+#include "load_parameters.hpp"
+
 namespace ktrdr {
 namespace {
 
 namespace json = boost::json;
-
-json::value text_or_null(const std::optional<std::string>& text) {
-    return text ? json::value(*text) : json::value();
-}
-
-/// What makes two requests the same one.
-json::object parameters_of(const LoadRequest& request) {
-    json::object parameters{{"symbol", request.symbol},
-                            {"timeframe", request.timeframe},
-                            {"start_date", text_or_null(request.start_date)},
-                            {"end_date", text_or_null(request.end_date)},
-                            {"mode", request.mode}};
-    for (const auto& [name, word] :
-         {std::pair{"instrument_type", &request.series.instrument_type},
-          std::pair{"what_to_show", &request.series.what_to_show}, std::pair{"session", &request.series.session},
-          std::pair{"exchange", &request.series.exchange}, std::pair{"currency", &request.series.currency}}) {
-        if (*word) {
-            parameters[name] = **word;
-        }
-    }
-    for (const auto& [name, set] : {std::pair{"refresh", request.refresh}, std::pair{"repair", request.checks.repair},
-                                    std::pair{"strict", request.checks.strict}}) {
-        if (set) {
-            parameters[name] = true;
-        }
-    }
-    if (request.checks.validate) {
-        parameters["validate"] = true;
-    }
-    if (request.priority != 0) {
-        parameters["priority"] = request.priority;
-    }
-    return parameters;
-}
 
 json::object progress_context(const LoadTask& task) {
     return {{"operation", DataJobManager::operation_type},
@@ -95,6 +63,11 @@ HostService DataManager::host_service() {
 }
 
 Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, CancellationToken token) {
+    const auto id = create_load(std::move(request), std::move(token));
+    return id ? jobs_.start_job(*id) : Result<std::shared_ptr<Operation>>(id.error());
+}
+
+Result<std::string> DataManager::create_load(LoadRequest request, CancellationToken token) {
     auto task = check_request(request, provider_, services_.clock.utc_now());
     if (!task) {
         return task.error();
@@ -126,8 +99,7 @@ Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, C
     // A read is a read: who wants a record of it names it.
     const bool unrecorded = job.spec.id.empty() && request.mode == to_string(LoadMode::local);
     job.spec.store = unrecorded ? services_.registry.memory() : operations();
-    const auto id = jobs_.create_job(std::move(job));
-    return id ? jobs_.start_job(*id) : Result<std::shared_ptr<Operation>>(id.error());
+    return jobs_.create_job(std::move(job));
 }
 
 DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shared_ptr<BarStore> store,

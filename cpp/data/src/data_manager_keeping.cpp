@@ -61,7 +61,11 @@ asio::awaitable<Result<json::object>> verify_bars(StoreMeans means) {
             means.operation->progress().outer().store(
                 {.current = count, .total = static_cast<std::int64_t>(all), .items = count});
         };
-        const auto check = means.store->verify(wanted(means, "verifying the bars"), tell);
+        const auto ended_by_token = [&means](std::function<void()> interrupt) -> std::shared_ptr<void> {
+            return std::make_shared<CancelRegistration>(means.operation->token().on_cancel(
+                [interrupt = std::move(interrupt)](const CancelReason&) { interrupt(); }));
+        };
+        const auto check = means.store->verify(wanted(means, "verifying the bars"), tell, ended_by_token);
         return check ? Result<json::object>(fields_of(*check)) : Result<json::object>(check.error());
     };
     co_return co_await run_on(means.compute, std::move(read));

@@ -103,7 +103,8 @@ SessionCalendarPtr DataManager::calendar(std::string_view name) const {
     return calendars_ ? calendars_->find(name) : nullptr;
 }
 
-Result<SeriesToCheck> DataManager::series_to_check(const CheckRequest& request, const BarGrid& grid) const {
+Result<SeriesToCheck> DataManager::series_to_check(const CheckRequest& request, const BarGrid& grid,
+                                                   const CancellationToken& token) const {
     const std::string timeframe(grid.timeframe().name());
     const auto series = find({request.symbol, timeframe, request.series}, SeriesUse::read);
     if (!series) {
@@ -118,7 +119,9 @@ Result<SeriesToCheck> DataManager::series_to_check(const CheckRequest& request, 
     if (!facts) {
         return facts.error();
     }
-    auto bars = (*open_store)->read(*key, {UtcTime::min(), UtcTime::max()});
+    auto bars = (*open_store)->read(*key, {UtcTime::min(), UtcTime::max()}, [&token] {
+        return token.check("reading what is to be checked");
+    });
     if (!bars) {
         return bars.error();
     }

@@ -79,7 +79,8 @@ std::vector<TimeRange> known_ranges(std::span<const LedgerEntry> ledger) {
     return joined;
 }
 
-Result<BarsView> DataManager::get_data(const LoadRequest& request, std::optional<std::size_t> limit) {
+Result<BarsView> DataManager::get_data(const LoadRequest& request, std::optional<std::size_t> limit,
+                                       const CancellationToken& token) {
     const auto found = find(series_of(request), SeriesUse::read);
     if (!found) {
         return found.error();
@@ -107,7 +108,7 @@ Result<BarsView> DataManager::get_data(const LoadRequest& request, std::optional
             bars = read_newest(bars_of, **series, task->range, *limit);
         }
     } else {
-        bars = bars_of.read(task->key, task->range);
+        bars = bars_of.read(task->key, task->range, [&token] { return token.check("reading stored bars"); });
     }
     if (!bars) {
         return bars.error();

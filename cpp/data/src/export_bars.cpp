@@ -21,6 +21,10 @@ Error nothing_to_export(const SeriesKey& key) {
                 {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}});
 }
 
+std::function<Result<void>()> alive_of(const ExportMeans& means) {
+    return [token = means.operation->token()] { return token.check("exporting"); };
+}
+
 /// Bytes that were written.
 Result<std::int64_t> write_rows(const ExportMeans& means, NewFile& file, const Bars& bars, const CsvStyle& style) {
     const auto total = static_cast<std::int64_t>(bars.size());
@@ -60,7 +64,7 @@ Result<boost::json::object> write_csv(const ExportMeans& means, const ExportTask
     if (!bytes) {
         return bytes.error();
     }
-    if (const auto done = (*file)->commit(); !done) {
+    if (const auto done = (*file)->commit(alive_of(means)); !done) {
         return done.error();
     }
     return boost::json::object{{"path", task.place.path.string()},
@@ -97,7 +101,9 @@ Result<ExportTask> check_export(const ExportRequest& request, std::string_view e
 
 asio::awaitable<Result<boost::json::object>> export_csv(ExportMeans means, ExportTask task) {
     means.operation->progress().enter(0);
-    std::function<Result<Bars>()> read = [means, task] { return means.store->read(task.key, task.range); };
+    std::function<Result<Bars>()> read = [means, task] {
+        return means.store->read(task.key, task.range, alive_of(means), &means.compute);
+    };
     auto bars = co_await run_on(means.compute, std::move(read));
     if (!bars) {
         co_return bars.error();

@@ -56,7 +56,7 @@ Result<SeriesKey> key_of(const StoreMeans& means, const ImportRequest& request, 
 }
 
 Result<ReadFile> read_one(const ImportRequest& request, const Result<SeriesKey>& key, UtcTime now,
-                          const CancellationToken& token) {
+                          const CancellationToken& token, Executor* helpers = nullptr) {
     if (!key) {
         return key.error();
     }
@@ -64,7 +64,7 @@ Result<ReadFile> read_one(const ImportRequest& request, const Result<SeriesKey>&
     if (!file) {
         return file.error();
     }
-    auto bars = (*file)->read(key->timeframe, now, token, [](std::int64_t) {});
+    auto bars = (*file)->read(key->timeframe, now, token, [](std::int64_t) {}, helpers);
     return bars ? Result<ReadFile>(ReadFile{*key, std::move(*bars)}) : Result<ReadFile>(bars.error());
 }
 
@@ -165,7 +165,8 @@ asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportF
         means.operation->progress().outer().store(
             {.current = done, .total = static_cast<std::int64_t>(files.size()), .items = done});
         std::function<Result<ReadFile>()> read = [means, one = named(file, request.timeframe, provider), provider] {
-            return read_one(one, key_of(means, one, provider), means.clock.utc_now(), means.operation->token());
+            return read_one(one, key_of(means, one, provider), means.clock.utc_now(), means.operation->token(),
+                            &means.compute);
         };
         auto came = co_await run_on(means.compute, std::move(read));
         if (const auto alive = means.operation->token().check("importing"); !alive) {

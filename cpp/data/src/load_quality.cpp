@@ -25,10 +25,11 @@ TimeRange range_to_check(const LoadedSeries& series) {
     return range.empty() ? there : range;
 }
 
-Result<QualityReport> check(const LoadedSeries& series, const Bars& bars, LoadChecks checks) {
+Result<QualityReport> check(const LoadedSeries& series, const Bars& bars, LoadChecks checks, const QualityPoll& alive) {
     QualityOptions options;
     options.evidence = evidence_of(series.facts.ledger);
     options.range = range_to_check(series);
+    options.poll = alive;
     if (checks.strict || checks.repair) {
         // Not one may be left out: behind ten thousand notes there may be an error.
         options.most_of_a_rule = std::max(options.most_of_a_rule, bars.size());
@@ -134,27 +135,21 @@ Result<CheckedBars> check_loaded(const LoadedSeries& series, LoadChecks checks, 
     if (series.bars->empty() && !checks.strict) {
         return checked;
     }
-    const auto alive = [&token] { return token.check("checking what was loaded"); };
+    const QualityPoll alive = [&token] { return token.check("checking what was loaded"); };
     if (const auto goes_on = alive(); !goes_on) {
         return goes_on.error();
     }
-    auto report = check(series, *checked.bars, checks);
+    auto report = check(series, *checked.bars, checks, alive);
     if (report && checks.repair && !report->findings.empty()) {
-        if (const auto goes_on = alive(); !goes_on) {
-            return goes_on.error();
-        }
-        auto done = repair(*checked.bars, *report);
+        auto done = repair(*checked.bars, *report, alive);
         if (!done) {
             return done.error();
         }
         if (!done->changes.empty()) {
             checked.warnings.push_back(repairs_of(*done));
             checked.bars = std::make_shared<const Bars>(std::move(done->bars));
-            report = check(series, *checked.bars, checks);
+            report = check(series, *checked.bars, checks, alive);
         }
-    }
-    if (const auto goes_on = alive(); !goes_on) {
-        return goes_on.error();
     }
     if (!report) {
         return report.error();

@@ -32,8 +32,7 @@ struct CheckedBars {
 /// the notes.
 ///
 /// Errors: `not_enough_data` where the load is strict and something is wrong for certain, or missing: bars that should
-/// exist, without a calendar what was asked for and did not come. Cancellation: between the check, the repair and the
-/// check of what was repaired; each goes over the bars once.
+/// exist, without a calendar what was asked for and did not come. Cancellation: every few thousand bars of each pass.
 [[nodiscard]] Result<CheckedBars> check_loaded(const LoadedSeries& series, LoadChecks checks,
                                                const CancellationToken& token);
 

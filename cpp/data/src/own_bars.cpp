@@ -5,12 +5,15 @@
 #include <algorithm>
 
 #include <ktrdr/base/file_names.hpp>
+#include <ktrdr/base/in_parts.hpp>
 #include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/data/load_request.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
 namespace {
+
+constexpr std::size_t rows_between_polls = 64 * 1024;
 
 /// What a file's name says of its bars.
 struct NamedSeries {
@@ -71,10 +74,37 @@ std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timefram
     return fault ? fault : find_unclosed(bars, BarGrid(timeframe), now);
 }
 
-std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe) {
+Result<std::optional<BarFault>> fault_of_own(const Bars& bars, const Timeframe& timeframe, UtcTime now,
+                                             const CancellationToken& token, Executor* helpers) {
+    const std::size_t parts = (bars.size() + rows_between_polls - 1) / rows_between_polls;
+    std::vector<std::optional<BarFault>> faults(parts);
+    const auto look = [&](std::size_t part, bool /*here*/) {
+        if (!token.is_cancelled()) {
+            const std::size_t first = part * rows_between_polls;
+            faults[part] = find_fault(bars, timeframe, first, std::min(bars.size(), first + rows_between_polls));
+        }
+    };
+    if (helpers != nullptr) {
+        in_parts(*helpers, parts, look);
+    } else {
+        for (std::size_t part = 0; part < parts; ++part) {
+            look(part, true);
+        }
+    }
+    if (const auto alive = token.check("checking bars"); !alive) {
+        return alive.error();
+    }
+    const auto first = std::find_if(faults.begin(), faults.end(), [](const auto& fault) { return fault.has_value(); });
+    return first != faults.end() ? std::move(*first) : find_unclosed(bars, BarGrid(timeframe), now);
+}
+
+std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe, const CancellationToken& token) {
     const BarGrid grid(timeframe);
     std::vector<TimeRange> covered;
     for (std::size_t row = 0; row < bars.size(); ++row) {
+        if (row % rows_between_polls == 0 && token.is_cancelled()) {
+            break;
+        }
         const UtcTime start = bars.start_of(row);
         const UtcTime end = grid.end_of(start);
         if (covered.empty() || start - covered.back().end > longest_pause(start, end)) {

@@ -53,12 +53,35 @@ RequestQueue::Waiters::iterator RequestQueue::next() {
     };
     auto best = waiters_.end();
     for (auto one = waiters_.begin(); one != waiters_.end(); ++one) {
-        const bool room = under_way_ < std::min(at_once_, (*one)->asker.most);
+        const Asker& asker = (*one)->asker;
+        const bool room = under_way_ < asker.most && under_way_ + kept_above(asker.priority) < at_once_;
         if (room && (best == waiters_.end() || rank(**one) < rank(**best))) {
             best = one;
         }
     }
     return best;
+}
+
+std::size_t RequestQueue::kept_above(int priority) const {
+    std::size_t kept = 0;
+    for (const auto& [number, load] : loads_) {
+        if (load.priority > priority) {
+            kept += load.lanes - std::min(load.lanes, load.under_way);
+        }
+    }
+    return kept;
+}
+
+void RequestQueue::count_lane(Asker asker, bool asks) {
+    const auto found = loads_.find(asker.load);
+    if (found == loads_.end()) {
+        return;
+    }
+    Load& load = found->second;
+    load.priority = asker.priority;
+    load.lanes += asks ? 1 : 0;
+    load.lanes -= asks ? 0 : 1;
+    grant();
 }
 
 void RequestQueue::leave(std::uint64_t load) {

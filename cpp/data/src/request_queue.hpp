@@ -6,6 +6,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/coroutines/gate.hpp>
@@ -27,7 +28,8 @@ struct Asker {
 /// Three at a time to begin with; one more for each fast answer, up to what the source takes; half as many after a slow
 /// one, or where the source says that it is asked too often. Of those that wait the highest priority goes first; among
 /// equals the load with the fewest requests under way, then the one whose turn was longest ago: a load of two requests
-/// never waits for one of two hundred.
+/// never waits for one of two hundred. Turns are kept for lanes of a higher priority that are about to ask again: what
+/// is of a lower one has what they leave.
 ///
 /// Cancellation: a waiter whose token is cancelled leaves the queue with `cancelled` (or `timed_out`).
 /// Thread safety: none; the io thread, on which tokens call back. Lifetime: turns keep it.
@@ -50,6 +52,30 @@ public:
         const std::shared_ptr<RequestQueue> queue_;
         const std::uint64_t load_;
         const std::uint64_t number_;
+    };
+
+    /// What asks for one request after the other, of a load, until it goes.
+    class Lane final {
+    public:
+        Lane(std::shared_ptr<RequestQueue> queue, Asker asker) : queue_(std::move(queue)), asker_(asker) { resume(); }
+        Lane(const Lane&) = delete;
+        Lane& operator=(const Lane&) = delete;
+        ~Lane() { pause(); }
+
+        /// It waits for another load, which may be one of a lower priority: no turn is kept for it then.
+        void pause() { count(false); }
+        void resume() { count(true); }
+
+    private:
+        void count(bool asks) {
+            if (std::exchange(asks_, asks) != asks) {
+                queue_->count_lane(asker_, asks);
+            }
+        }
+
+        const std::shared_ptr<RequestQueue> queue_;
+        const Asker asker_;
+        bool asks_{false};
     };
 
     /// A load among those that are served in turn, until it goes.
@@ -85,10 +111,16 @@ private:
     struct Load {
         std::size_t under_way{0};
         std::uint64_t last_turn{0};
+        /// Of its lanes.
+        int priority{0};
+        std::size_t lanes{0};
     };
     using Waiters = std::list<std::shared_ptr<Waiter>>;
 
     void grant();
+    void count_lane(Asker asker, bool asks);
+    /// Turns of loads above this priority that will be asked for soon.
+    [[nodiscard]] std::size_t kept_above(int priority) const;
     [[nodiscard]] Waiters::iterator next();
     void leave(std::uint64_t load);
     void raise();

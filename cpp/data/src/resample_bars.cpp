@@ -27,12 +27,12 @@ Error nothing_stored(const ResampleTask& task) {
                 {{"symbol", task.from.symbol}, {"timeframe", task.from.timeframe.name()}});
 }
 
-Result<void> add(Made& made, const ResampleTask& task, const Bars& bars, TimeRange known) {
+Result<void> add(Made& made, const ResampleTask& task, const Bars& bars, TimeRange known, const Database::Poll& alive) {
     const Bars part = bars.slice(known);
     if (part.empty()) {
         return {};
     }
-    auto longer = resample(part, task.from_grid, task.to_grid, known);
+    auto longer = resample(part, task.from_grid, task.to_grid, known, alive);
     if (!longer) {
         return longer.error();
     }
@@ -51,7 +51,8 @@ Result<Made> make(const StoreMeans& means, const ResampleTask& task) {
     if (!facts) {
         return facts.error();
     }
-    const auto bars = means.store->read(task.from, task.range);
+    const Database::Poll alive = [token = means.operation->token()] { return token.check("resampling"); };
+    const auto bars = means.store->read(task.from, task.range, alive);
     if (!bars) {
         return bars.error();
     }
@@ -60,14 +61,11 @@ Result<Made> make(const StoreMeans& means, const ResampleTask& task) {
     }
     Made made;
     for (const TimeRange& known : known_ranges(facts->ledger)) {
-        if (const auto alive = means.operation->token().check("resampling"); !alive) {
-            return alive.error();
-        }
         const TimeRange part{std::max(known.start, task.range.start), std::min(known.end, task.range.end)};
         if (part.empty()) {
             continue;
         }
-        if (const auto added = add(made, task, *bars, part); !added) {
+        if (const auto added = add(made, task, *bars, part, alive); !added) {
             return added.error();
         }
     }

@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include <ktrdr/bar_store/bar_store.hpp>
@@ -17,6 +18,8 @@ struct LeasePatience {
     std::chrono::milliseconds pause{50};
     /// One that holds a lease for longer hangs, and is not waited for any more.
     std::chrono::nanoseconds longest{std::chrono::minutes{10}};
+    /// Told when it begins to wait, and when that is over. May be empty.
+    std::function<void(bool waits)> on_wait{};
 };
 
 /// What came of waiting for a lease.

@@ -104,10 +104,7 @@ std::shared_ptr<SegmentLoader::Round> SegmentLoader::round_of(std::vector<TimeRa
 }
 
 asio::awaitable<void> SegmentLoader::load_all() {
-    // Of an urgent load some wait for their turn while others store what came, or one of a lower priority would have
-    // it.
-    const std::size_t each = means_.asker.priority > 0 ? 2 : 1;
-    lanes_ = std::min(each * std::max<std::size_t>(means_.limits.max_in_flight, 1),
+    lanes_ = std::min(std::max<std::size_t>(means_.limits.max_in_flight, 1),
                       round_->planner->requests_left(pace_.shortest_span()));
     all_done_ = std::make_shared<Gate>();
     const auto io = co_await asio::this_coro::executor;
@@ -128,6 +125,7 @@ asio::awaitable<void> SegmentLoader::load_all() {
 }
 
 asio::awaitable<void> SegmentLoader::lane() {
+    const auto asks = std::make_shared<RequestQueue::Lane>(means_.traffic->queue, means_.asker);
     while (going_on()) {
         std::shared_ptr<Turnstile::Turn> alone;
         if (shrunk_in_row_ > 0) {
@@ -149,7 +147,7 @@ asio::awaitable<void> SegmentLoader::lane() {
         if (!*next) {
             co_return;
         }
-        co_await load_one(std::move(**next));
+        co_await load_one(std::move(**next), asks);
     }
 }
 
@@ -178,9 +176,11 @@ RequestPlanner::Pace SegmentLoader::pace() const {
     return {smaller_ ? std::min(span, *smaller_) : span, pace_.bars_for_a_request()};
 }
 
-asio::awaitable<void> SegmentLoader::load_one(AskedSegment asked) {
-    const auto leased =
-        co_await lease_segment(means_.load.store, means_.task.key, asked.range(), means_.operation->token());
+asio::awaitable<void> SegmentLoader::load_one(AskedSegment asked, std::shared_ptr<RequestQueue::Lane> lane) {
+    LeasePatience patience;
+    patience.on_wait = [lane](bool waits) { waits ? lane->pause() : lane->resume(); };
+    const auto leased = co_await lease_segment(means_.load.store, means_.task.key, asked.range(),
+                                               means_.operation->token(), std::move(patience));
     if (!leased) {
         miss(asked, leased.error());
         co_return;

@@ -90,7 +90,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> lane();
     /// Unset where there is none left.
     [[nodiscard]] boost::asio::awaitable<Result<std::optional<AskedSegment>>> next_of(std::shared_ptr<Round> round);
-    [[nodiscard]] boost::asio::awaitable<void> load_one(AskedSegment asked);
+    [[nodiscard]] boost::asio::awaitable<void> load_one(AskedSegment asked, std::shared_ptr<RequestQueue::Lane> lane);
     /// Unset where the range is to be asked for as it was planned, else what is left of it.
     using Rest = std::optional<std::vector<TimeRange>>;
     [[nodiscard]] boost::asio::awaitable<Result<Rest>> still_missing(TimeRange range);

@@ -26,7 +26,7 @@ Result<OwnBars> read_file(const StoreMeans& means, const Timeframe& timeframe, c
     const auto tell = [&](std::int64_t bytes) {
         means.operation->progress().outer().store({.current = bytes, .total = std::max(bytes, file.size())});
     };
-    return file.read(timeframe, means.clock.utc_now(), means.operation->token(), tell);
+    return file.read(timeframe, means.clock.utc_now(), means.operation->token(), tell, &means.compute);
 }
 
 }  // namespace
@@ -41,7 +41,8 @@ Result<boost::json::object> commit_own(const StoreMeans& means, const SeriesKey&
     if (const auto alive = poll(0); !alive) {
         return alive.error();
     }
-    const auto rows = means.store->store_own(key, bars, covered_by(bars, key.timeframe), means.clock.utc_now(), poll);
+    const auto rows = means.store->store_own(key, bars, covered_by(bars, key.timeframe, means.operation->token()),
+                                             means.clock.utc_now(), poll);
     if (!rows) {
         return rows.error();
     }

@@ -135,8 +135,12 @@ std::chrono::nanoseconds stamp_step(const Timeframe& timeframe) {
 }
 
 std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe) {
+    return find_fault(bars, timeframe, 0, bars.size());
+}
+
+std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe, std::size_t first, std::size_t last) {
     const RowCheck check(bars, timeframe);
-    for (std::size_t row = 0; row < bars.size(); ++row) {
+    for (std::size_t row = first; row < last; ++row) {
         if (auto fault = check.fault(row)) {
             return fault;
         }

@@ -68,12 +68,58 @@ Result<void> CsvReader::feed(std::string_view piece) {
     return {};
 }
 
-Result<Bars> CsvReader::finish() {
+Result<void> CsvReader::end_part() {
     if (!rest_.empty()) {
         if (const auto taken = take_line(rest_); !taken) {
-            return taken.error();
+            return taken;
         }
         rest_.clear();
+    }
+    return {};
+}
+
+CsvReader CsvReader::reader_below() const {
+    CsvReader below(name_, limits_);
+    below.separator_ = separator_;
+    below.has_header_ = true;
+    below.plan_ = plan_;
+    below.columns_ = columns_;
+    below.usual_columns_ = usual_columns_;
+    below.has_usual_columns_ = has_usual_columns_;
+    // It stands behind a first line, which alone has a mark of the byte order.
+    below.line_ = 1;
+    return below;
+}
+
+bool CsvReader::take_below(CsvReader&& below) {
+    const std::size_t rows = bars_.size();
+    if (rows + below.bars_.size() > limits_.most_rows) {
+        return false;
+    }
+    const auto behind = [](auto& column, const auto& more) { column.insert(column.end(), more.begin(), more.end()); };
+    behind(bars_.time, below.bars_.time);
+    behind(bars_.open, below.bars_.open);
+    behind(bars_.high, below.bars_.high);
+    behind(bars_.low, below.bars_.low);
+    behind(bars_.close, below.bars_.close);
+    behind(bars_.volume, below.bars_.volume);
+    for (const std::size_t row : below.skipped_) {
+        skipped_.push_back(rows + row);
+    }
+    for (std::size_t i = 0; i < seen_.size(); ++i) {
+        seen_[i].without_point |= below.seen_[i].without_point;
+        seen_[i].with_point |= below.seen_[i].with_point;
+    }
+    saw_minus_one_ = saw_minus_one_ || below.saw_minus_one_;
+    saw_no_volume_ = saw_no_volume_ || below.saw_no_volume_;
+    line_ += below.line_ - 1;
+    below.bars_ = {};
+    return true;
+}
+
+Result<Bars> CsvReader::finish() {
+    if (const auto ended = end_part(); !ended) {
+        return ended.error();
     }
     if (bars_.empty()) {
         return fail(Errc::invalid_argument,

@@ -50,6 +50,7 @@ public:
         : bars_(bars),
           options_(options),
           found_(found),
+          wanted_(options.poll),
           pause_(grid.timeframe().is_intraday() ? grid.timeframe().shortest().count() * 3 / 2
                                                 : std::numeric_limits<std::int64_t>::max()) {}
 
@@ -58,6 +59,7 @@ public:
         check_openings();
         usual_.reserve(bars_.size() / block_rows + 1);
         for (std::size_t first = 0; first < bars_.size(); first += block_rows) {
+            wanted_.at(first);
             check_block(first, std::min(bars_.size(), first + block_rows));
         }
         check_wicks();
@@ -66,6 +68,7 @@ public:
 private:
     void collect_openings() {
         for (std::size_t row = 1; row < bars_.size(); ++row) {
+            wanted_.at(row);
             if (is_behind_a_pause(row)) {
                 openings_.push_back({row, distance(bars_.close[row - 1], bars_.open[row]), 0});
             }
@@ -80,6 +83,7 @@ private:
 
     void check_openings() {
         for (std::size_t first = 0; first < openings_.size(); first += block_rows) {
+            wanted_.at(first);
             const std::size_t last = std::min(openings_.size(), first + block_rows);
             scratch_.clear();
             for (std::size_t i = first - std::min(first, beside); i < std::min(openings_.size(), last + beside); ++i) {
@@ -191,6 +195,7 @@ private:
     void check_wicks() {
         const double least = 1 + options_.least_jump;
         for (std::size_t i = 0; i < bars_.size(); ++i) {
+            wanted_.at(i);
             const double top = std::max(bars_.open[i], bars_.close[i]);
             const double bottom = std::min(bars_.open[i], bars_.close[i]);
             if (bars_.high[i] > top * least) {
@@ -226,6 +231,7 @@ private:
     const Bars& bars_;
     const QualityOptions& options_;
     FindingList& found_;
+    const RowPoll wanted_;
     /// Nanoseconds between two stamps behind which the market was closed.
     const std::int64_t pause_;
     std::vector<Opening> openings_{};

@@ -36,8 +36,15 @@ struct Pair {
 class LongerChecker final {
 public:
     LongerChecker(const Bars& bars, const std::vector<std::size_t>& rows, const BarGrid& grid, const Bars& made,
-                  const LongerBars& longer, const GapReport& gaps, FindingList& found)
-        : bars_(bars), rows_(rows), grid_(grid), made_(made), longer_(longer), gaps_(gaps), found_(found) {}
+                  const LongerBars& longer, const GapReport& gaps, const RowPoll& wanted, FindingList& found)
+        : bars_(bars),
+          rows_(rows),
+          grid_(grid),
+          made_(made),
+          longer_(longer),
+          gaps_(gaps),
+          wanted_(wanted),
+          found_(found) {}
 
     void check() {
         const auto pairs = pairs_of_a_stamp();
@@ -59,8 +66,9 @@ public:
                        });
             return;
         }
-        for (const Pair& pair : pairs) {
-            compare(pair);
+        for (std::size_t i = 0; i < pairs.size(); ++i) {
+            wanted_.at(i);
+            compare(pairs[i]);
         }
     }
 
@@ -70,6 +78,7 @@ private:
         std::size_t given = 0;
         auto gap = gaps_.gaps.begin();
         for (std::size_t made = 0; made < made_.size(); ++made) {
+            wanted_.at(made);
             while (given < longer_.bars->size() && longer_.bars->time[given] < made_.time[made]) {
                 ++given;
             }
@@ -155,22 +164,23 @@ private:
     const Bars& made_;
     const LongerBars& longer_;
     const GapReport& gaps_;
+    const RowPoll& wanted_;
     FindingList& found_;
 };
 
 }  // namespace
 
 Result<void> check_longer(const Bars& bars, const std::vector<std::size_t>& rows, const BarGrid& grid,
-                          const LongerBars& longer, const GapReport& gaps, FindingList& found) {
+                          const LongerBars& longer, const GapReport& gaps, const RowPoll& wanted, FindingList& found) {
     if (auto checked = longer.bars->check(); !checked) {
         return checked.error();
     }
-    const auto made = resample(bars, grid, longer.grid);
+    const auto made = resample(bars, grid, longer.grid, std::nullopt, wanted.poll());
     if (!made) {
         return made.error();
     }
     if (!bars.empty()) {
-        LongerChecker(bars, rows, grid, made->bars, longer, gaps, found).check();
+        LongerChecker(bars, rows, grid, made->bars, longer, gaps, wanted, found).check();
     }
     return {};
 }

@@ -112,11 +112,12 @@ void check_volume(const Row& row, FindingList& found) {
 }
 
 /// Moving prices at a volume of 0: of a few bars as they are, of all of them it is a volume that nobody gives.
-void check_zero_volumes(const Bars& bars, FindingList& found) {
+void check_zero_volumes(const Bars& bars, const RowPoll& wanted, FindingList& found) {
     const auto is_zero = [&bars](std::size_t i) { return bars.volume[i] == 0 && bars.high[i] > bars.low[i]; };
     bool all_zero = bars.size() >= enough_bars;
     bool moves = false;
     for (std::size_t i = 0; i < bars.size() && all_zero; ++i) {
+        wanted.at(i);
         all_zero = bars.volume[i] == 0;
         moves = moves || bars.high[i] > bars.low[i];
     }
@@ -130,6 +131,7 @@ void check_zero_volumes(const Bars& bars, FindingList& found) {
         return;
     }
     for (std::size_t i = 0; i < bars.size(); ++i) {
+        wanted.at(i);
         if (is_zero(i)) {
             found.mark(QualityRule::volume, Severity::note, i, BarColumn::volume, 0,
                        [] { return std::string("volume is 0 while the price moves"); });
@@ -140,7 +142,9 @@ void check_zero_volumes(const Bars& bars, FindingList& found) {
 }  // namespace
 
 void check_numbers(const Bars& bars, const QualityOptions& options, FindingList& found) {
+    const RowPoll wanted(options.poll);
     for (std::size_t i = 0; i < bars.size(); ++i) {
+        wanted.at(i);
         const Row row{i, bars.open[i], bars.high[i], bars.low[i], bars.close[i], bars.volume[i]};
         // What is no number fails each of these.
         const bool ordered =
@@ -157,7 +161,7 @@ void check_numbers(const Bars& bars, const QualityOptions& options, FindingList&
         check_positive(row, options.negative_prices, found);
         check_volume(row, found);
     }
-    check_zero_volumes(bars, found);
+    check_zero_volumes(bars, wanted, found);
 }
 
 void check_equal_bars(const Bars& bars, const QualityOptions& options, FindingList& found) {
@@ -165,8 +169,10 @@ void check_equal_bars(const Bars& bars, const QualityOptions& options, FindingLi
         return bars.close[a] == bars.close[b] && bars.open[a] == bars.open[b] && bars.high[a] == bars.high[b] &&
                bars.low[a] == bars.low[b];
     };
+    const RowPoll wanted(options.poll);
     std::size_t first = 0;
     for (std::size_t i = 1; i <= bars.size(); ++i) {
+        wanted.at(i);
         if (i < bars.size() && equal(first, i) &&
             (bars.high[i] == bars.low[i] || bars.volume[first] == bars.volume[i])) {
             continue;

@@ -42,11 +42,12 @@ std::vector<std::size_t> rows_by_time(const Bars& bars) {
     return rows;
 }
 
-void check_order(const Bars& bars, FindingList& found) {
+void check_order(const Bars& bars, const RowPoll& wanted, FindingList& found) {
     bool in_order = true;
     bool twice = false;
     std::int64_t newest = bars.empty() ? 0 : bars.time[0];
     for (std::size_t i = 1; i < bars.size(); ++i) {
+        wanted.at(i);
         twice = twice || bars.time[i] == newest;
         if (bars.time[i] < newest) {
             in_order = false;
@@ -63,6 +64,7 @@ void check_order(const Bars& bars, FindingList& found) {
     const auto rows = rows_by_time(bars);
     std::size_t first = 0;
     for (std::size_t i = 1; i < rows.size(); ++i) {
+        wanted.at(i);
         if (bars.time[rows[i]] != bars.time[rows[first]]) {
             first = i;
         } else {

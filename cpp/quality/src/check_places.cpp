@@ -18,8 +18,8 @@ using std::chrono::nanoseconds;
 /// A stamp that no bar of the timeframe has.
 class PlaceChecker final {
 public:
-    PlaceChecker(const Bars& bars, const BarGrid& grid, FindingList& found)
-        : bars_(bars), grid_(grid), calendar_(grid.calendar().get()), found_(found) {}
+    PlaceChecker(const Bars& bars, const BarGrid& grid, const RowPoll& wanted, FindingList& found)
+        : bars_(bars), grid_(grid), calendar_(grid.calendar().get()), wanted_(wanted), found_(found) {}
 
     void check() {
         if (calendar_ == nullptr) {
@@ -36,6 +36,7 @@ private:
     void by_the_quarter() {
         const nanoseconds unit = stamp_step(grid_.timeframe());
         for (std::size_t i = 0; i < bars_.size(); ++i) {
+            wanted_.at(i);
             if (bars_.time[i] % unit.count() != 0) {
                 mark_off_grid(i);
             }
@@ -53,7 +54,9 @@ private:
         const auto stamps = grid_.expected(range.empty() ? TimeRange{known.start, known.start} : range)
                                 .value_or(std::vector<UtcTime>{});
         auto next = stamps.begin();
+        wanted_.ask();
         for (std::size_t i = 0; i < bars_.size(); ++i) {
+            wanted_.at(i);
             const UtcTime stamp = bars_.start_of(i);
             if (next != stamps.end() && *next == stamp) {
                 ++next;
@@ -72,6 +75,7 @@ private:
     void by_the_date() {
         const nanoseconds length = grid_.timeframe().shortest();
         for (std::size_t i = 0; i < bars_.size(); ++i) {
+            wanted_.at(i);
             const UtcTime stamp = bars_.start_of(i);
             if (!date_.contains(stamp)) {
                 date_ = date_of(stamp);
@@ -122,14 +126,15 @@ private:
     const Bars& bars_;
     const BarGrid& grid_;
     const SessionCalendar* calendar_;
+    const RowPoll& wanted_;
     FindingList& found_;
     TimeRange date_{};
 };
 
 }  // namespace
 
-void check_places(const Bars& bars, const BarGrid& grid, FindingList& found) {
-    PlaceChecker(bars, grid, found).check();
+void check_places(const Bars& bars, const BarGrid& grid, const RowPoll& wanted, FindingList& found) {
+    PlaceChecker(bars, grid, wanted, found).check();
 }
 
 }  // namespace ktrdr

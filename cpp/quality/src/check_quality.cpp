@@ -88,8 +88,8 @@ void check_stale(const Bars& bars, const BarGrid& grid, const QualityOptions& op
     }
     const std::size_t newest = bars.size() - 1;
     const TimeRange since{grid.next(bars.start_of(newest)), grid.closed_end(*options.now)};
-    const auto gaps =
-        since.empty() ? Result<GapReport>(GapReport{}) : find_gaps({}, grid, since, {}, {.closed = false});
+    const auto gaps = since.empty() ? Result<GapReport>(GapReport{})
+                                    : find_gaps({}, grid, since, {}, {.closed = false, .poll = options.poll});
     const std::size_t closed = gaps ? gaps->absent(GapClass::unknown) : 0;
     if (closed >= options.stale_bars) {
         found.add({QualityRule::stale,
@@ -107,17 +107,51 @@ void check_stale(const Bars& bars, const BarGrid& grid, const QualityOptions& op
     }
 }
 
-void check_clock(const Bars& bars, const BarGrid& grid, FindingList& found) {
+void check_clock(const Bars& bars, const BarGrid& grid, const QualityPoll& poll, FindingList& found) {
     if (!grid.calendar() || bars.empty()) {
         return;
     }
-    const auto report = diagnose_clock(bars, grid);
+    const auto report = diagnose_clock(bars, grid, poll);
     if (report && report->change) {
         const auto& change = *report->change;
         const double amount = change.conversions != 0 ? change.conversions : static_cast<double>(change.shift.count());
         found.add({QualityRule::clock, Severity::error, 0, bars.size(), bars.start_of(0), BarColumn::time, amount, {}},
                   [&report] { return report->evidence; });
     }
+}
+
+Result<QualityReport> check_all(const Bars& bars, const BarGrid& grid, const QualityOptions& options) {
+    QualityReport report;
+    report.bars = bars.size();
+    FindingList found(bars, options.most_of_a_rule);
+    const RowPoll wanted(options.poll);
+    check_order(bars, wanted, found);
+    check_numbers(bars, options, found);
+    check_places(bars, grid, wanted, found);
+    check_equal_bars(bars, options, found);
+
+    const InOrder ordered(bars);
+    wanted.ask();
+    report.range = range_of_bars(ordered.bars, grid);
+    auto gaps =
+        find_gaps(ordered.bars, grid, options.range.value_or(report.range), options.evidence, {.poll = options.poll});
+    if (!gaps) {
+        return gaps.error();
+    }
+    report.gaps = std::move(*gaps);
+    add_missing(ordered, grid, report.gaps, found);
+    check_jumps(bars, grid, options, found);
+    check_stale(ordered.bars, grid, options, found);
+    check_clock(ordered.bars, grid, options.poll, found);
+    wanted.ask();
+    if (options.longer) {
+        if (auto checked = check_longer(ordered.bars, ordered.rows, grid, *options.longer, report.gaps, wanted, found);
+            !checked) {
+            return checked.error();
+        }
+    }
+    found.move_to(report);
+    return report;
 }
 
 }  // namespace
@@ -129,33 +163,7 @@ Result<QualityReport> check_quality(const Bars& bars, const BarGrid& grid, const
     if (auto checked = check_options(options); !checked) {
         return checked.error();
     }
-    QualityReport report;
-    report.bars = bars.size();
-    FindingList found(bars, options.most_of_a_rule);
-    check_order(bars, found);
-    check_numbers(bars, options, found);
-    check_places(bars, grid, found);
-    check_equal_bars(bars, options, found);
-
-    const InOrder ordered(bars);
-    report.range = range_of_bars(ordered.bars, grid);
-    auto gaps = find_gaps(ordered.bars, grid, options.range.value_or(report.range), options.evidence);
-    if (!gaps) {
-        return gaps.error();
-    }
-    report.gaps = std::move(*gaps);
-    add_missing(ordered, grid, report.gaps, found);
-    check_jumps(bars, grid, options, found);
-    check_stale(ordered.bars, grid, options, found);
-    check_clock(ordered.bars, grid, found);
-    if (options.longer) {
-        if (auto checked = check_longer(ordered.bars, ordered.rows, grid, *options.longer, report.gaps, found);
-            !checked) {
-            return checked.error();
-        }
-    }
-    found.move_to(report);
-    return report;
+    return until_unwanted([&] { return check_all(bars, grid, options); });
 }
 
 }  // namespace ktrdr

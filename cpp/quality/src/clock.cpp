@@ -7,6 +7,8 @@
 
 #include <ktrdr/market/time_text.hpp>
 
+#include "row_poll.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -86,7 +88,8 @@ private:
 
 class ClockTrial final {
 public:
-    ClockTrial(const Bars& bars, const BarGrid& grid) : bars_(bars), grid_(grid) {
+    ClockTrial(const Bars& bars, const BarGrid& grid, const QualityPoll& poll)
+        : bars_(bars), grid_(grid), wanted_(poll) {
         stride_ = std::max<std::size_t>(1, bars.size() / looked_at);
         by_volume_ = std::all_of(bars.volume.begin(), bars.volume.end(), [](double one) { return one >= 0; }) &&
                      std::any_of(bars.volume.begin(), bars.volume.end(), [](double one) { return one > 0; });
@@ -99,6 +102,7 @@ public:
         double inside = 0;
         double all = 0;
         for (std::size_t i = 0; i < bars_.size(); ++i) {
+            wanted_.at(i);
             if (i / block_bars % stride_ != 0) {
                 continue;
             }
@@ -175,6 +179,7 @@ private:
 
     const Bars& bars_;
     const BarGrid& grid_;
+    const RowPoll wanted_;
     std::size_t stride_{1};
     bool by_volume_{false};
 };
@@ -200,7 +205,7 @@ std::string to_string(const ClockChange& change) {
     return text;
 }
 
-Result<ClockReport> diagnose_clock(const Bars& bars, const BarGrid& grid) {
+Result<ClockReport> diagnose_clock(const Bars& bars, const BarGrid& grid, const QualityPoll& poll) {
     if (!grid.calendar()) {
         return fail(Errc::invalid_argument, "a clock is looked at against a calendar: give one",
                     {{"field", "calendar"}});
@@ -208,7 +213,7 @@ Result<ClockReport> diagnose_clock(const Bars& bars, const BarGrid& grid) {
     if (auto checked = bars.check(); !checked) {
         return checked.error();
     }
-    return ClockTrial(bars, grid).diagnose();
+    return until_unwanted([&]() -> Result<ClockReport> { return ClockTrial(bars, grid, poll).diagnose(); });
 }
 
 Result<Bars> undo_clock(const Bars& bars, const SessionCalendar& calendar, const ClockChange& change) {

@@ -6,6 +6,7 @@
 
 #include "evidence_line.hpp"
 #include "gap_texts.hpp"
+#include "row_poll.hpp"
 
 namespace ktrdr {
 namespace {
@@ -59,6 +60,7 @@ public:
           line_(evidence),
           evidence_(evidence),
           options_(options),
+          wanted_(options_.poll),
           length_(grid.timeframe().shortest()),
           has_one_length_(length_ < shortest_month) {
         report_.range = range.empty() ? TimeRange{range.start, range.start} : range;
@@ -77,7 +79,9 @@ public:
             std::stable_sort(report_.gaps.begin(), report_.gaps.end(),
                              [](const Gap& one, const Gap& other) { return one.range.start < other.range.start; });
         } else {
-            against(grid_.expected(report_.known).value_or(std::vector<UtcTime>{}));
+            const auto stamps = grid_.expected(report_.known);
+            wanted_.ask();
+            against(stamps.value_or(std::vector<UtcTime>{}));
         }
         return std::move(report_);
     }
@@ -90,7 +94,9 @@ private:
         report_.expected = stamps.size();
         std::size_t row = 0;
         UtcTime before = stamps.empty() ? UtcTime{} : stamps.front();
+        std::size_t looked_for = 0;
         for (const UtcTime stamp : stamps) {
+            wanted_.at(looked_for++);
             const std::int64_t wanted = nanos_of(stamp);
             while (row < bars_.size() && bars_.time[row] < wanted) {
                 ++row;
@@ -193,6 +199,7 @@ private:
             if (session.midnight() >= range.end) {
                 break;
             }
+            wanted_.ask();
             if (before < session.midnight() && options_.closed && before != range.start) {
                 add_closed({before, session.midnight()}, row_from(before));
             }
@@ -234,6 +241,7 @@ private:
             from = next - (next - from) / length_ * length_;
         }
         for (; row < bars_.size() && bars_.start_of(row) < range.end; ++row) {
+            wanted_.at(row);
             const UtcTime stamp = bars_.start_of(row);
             ++report_.present;
             if (stamp > from) {
@@ -280,7 +288,8 @@ private:
     const SessionCalendar* calendar_;
     EvidenceLine line_;
     std::span<const Evidence> evidence_;
-    GapOptions options_;
+    const GapOptions options_;
+    const RowPoll wanted_;
     const nanoseconds length_;
     const bool has_one_length_;
     GapReport report_{};
@@ -322,7 +331,8 @@ Result<GapReport> find_gaps(const Bars& bars, const BarGrid& grid, TimeRange ran
     if (auto checked = bars.check(); !checked) {
         return checked.error();
     }
-    return GapFinder(bars, grid, range, evidence, options).find();
+    return until_unwanted(
+        [&]() -> Result<GapReport> { return GapFinder(bars, grid, range, evidence, options).find(); });
 }
 
 TimeRange range_of_bars(const Bars& bars, const BarGrid& grid) {

@@ -10,6 +10,7 @@
 
 #include "rounding.hpp"
 #include "row_order.hpp"
+#include "row_poll.hpp"
 
 namespace ktrdr {
 namespace {
@@ -32,14 +33,17 @@ bool is_near(double one, double other) {
 
 class Repairer final {
 public:
-    Repairer(const Bars& bars, const QualityReport& report) : bars_(bars), report_(report) {
+    Repairer(const Bars& bars, const QualityReport& report, const QualityPoll& poll)
+        : bars_(bars), report_(report), wanted_(poll) {
         done_.bars = bars;
         dropped_.assign(bars.size(), false);
     }
 
     Result<Repair> mend() {
+        wanted_.ask();
         collect_names();
         drop_rows();
+        wanted_.ask();
         mend_values();
         put_in_place();
         std::stable_sort(done_.changes.begin(), done_.changes.end(),
@@ -57,6 +61,7 @@ private:
             Names* const names = names_for(finding);
             const std::size_t end = std::min(bars_.size(), finding.index + finding.rows);
             for (std::size_t row = finding.index; names != nullptr && row < end; ++row) {
+                wanted_.at(row);
                 names->emplace(row, f);
             }
         }
@@ -79,6 +84,7 @@ private:
         const auto rows = rows_by_time(bars_);
         std::size_t first = 0;
         for (std::size_t i = 1; i < rows.size(); ++i) {
+            wanted_.at(i);
             if (bars_.time[rows[i]] != bars_.time[rows[first]]) {
                 first = i;
                 continue;
@@ -150,6 +156,7 @@ private:
         std::int64_t newest = bars_.empty() ? 0 : bars_.time[0];
         bool all_named = true;
         for (std::size_t row = 0; row < bars_.size(); ++row) {
+            wanted_.at(row);
             rows[row] = row;
             all_named = all_named && (bars_.time[row] >= newest || order_.contains(row));
             newest = std::max(newest, bars_.time[row]);
@@ -184,6 +191,7 @@ private:
 
     const Bars& bars_;
     const QualityReport& report_;
+    const RowPoll wanted_;
     Repair done_{};
     std::vector<bool> dropped_{};
     Names order_{};
@@ -242,7 +250,7 @@ Bars Repair::undone() const {
     return given;
 }
 
-Result<Repair> repair(const Bars& bars, const QualityReport& report) {
+Result<Repair> repair(const Bars& bars, const QualityReport& report, const QualityPoll& poll) {
     if (auto checked = bars.check_lengths(); !checked) {
         return checked.error();
     }
@@ -252,7 +260,7 @@ Result<Repair> repair(const Bars& bars, const QualityReport& report) {
             fmt::format("the report is about {} bars, these are {}: check them first", report.bars, bars.size()),
             {{"field", "report"}});
     }
-    return Repairer(bars, report).mend();
+    return until_unwanted([&] { return Repairer(bars, report, poll).mend(); });
 }
 
 }  // namespace ktrdr

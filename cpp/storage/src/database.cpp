@@ -234,10 +234,15 @@ public:
     /// A connection until the end of a scope.
     class Lease final {
     public:
-        explicit Lease(Readers& readers) : readers_(readers), connection_(readers.take()) {}
+        explicit Lease(Readers& readers, bool waits = true) : readers_(readers), connection_(readers.take(waits)) {}
         Lease(const Lease&) = delete;
         Lease& operator=(const Lease&) = delete;
-        ~Lease() { readers_.give_back(std::move(connection_)); }
+        ~Lease() {
+            if (connection_) {
+                readers_.give_back(std::move(connection_));
+            }
+        }
+        [[nodiscard]] bool has_one() const noexcept { return connection_ != nullptr; }
         [[nodiscard]] SQLite::Database& connection() const { return *connection_; }
 
     private:
@@ -254,7 +259,8 @@ private:
         return connection;
     }
 
-    std::unique_ptr<SQLite::Database> take() {
+    /// Null where all are in use, and it does not wait for one.
+    std::unique_ptr<SQLite::Database> take(bool waits) {
         std::unique_lock lock(mutex_);
         if (idle_.empty() && open_ < most_) {
             if (auto another = open_another()) {
@@ -262,6 +268,9 @@ private:
                 return another;
             }
             most_ = open_;
+        }
+        if (!waits && idle_.empty()) {
+            return nullptr;
         }
         returned_.wait(lock, [this] { return !idle_.empty(); });
         auto connection = std::move(idle_.back());
@@ -405,7 +414,8 @@ Result<void> Database::compact(const Poll& poll) {
             },
             poll);
     }
-    constexpr std::size_t pages_at_once = 2048;
+    // A megabyte: nobody can end what then goes to the disk.
+    constexpr std::size_t pages_at_once = 256;
     for (;;) {
         const auto more = give_back(pages_at_once, writer_->longest, poll);
         if (!more) {
@@ -447,9 +457,25 @@ Result<void> Database::on_writer(std::string_view what, Durability durability, s
     });
 }
 
-Result<void> Database::read(std::string_view what, const Work& work, const Poll& poll) {
+Result<void> Database::read(std::string_view what, const Work& work, const Poll& poll, const OnReading& on_reading) {
     const Readers::Lease lease(*readers_);
     SQLite::Database& connection = lease.connection();
+    const auto interrupted =
+        on_reading ? on_reading([handle = connection.getHandle()] { sqlite3_interrupt(handle); }) : nullptr;
+    return read_on(connection, what, work, poll);
+}
+
+Result<bool> Database::read_if_free(std::string_view what, const Work& work, const Poll& poll) {
+    const Readers::Lease lease(*readers_, false);
+    if (!lease.has_one()) {
+        return false;
+    }
+    const auto done = read_on(lease.connection(), what, work, poll);
+    return done ? Result<bool>(true) : Result<bool>(done.error());
+}
+
+Result<void> Database::read_on(SQLite::Database& connection, std::string_view what, const Work& work,
+                               const Poll& poll) const {
     return polled(connection, poll, [&] {
         return guarded(what, file_, &connection, [&] {
             return in_transaction(connection, SQLite::TransactionBehavior::DEFERRED, work, what, file_);

@@ -7,8 +7,9 @@
 namespace ktrdr {
 namespace {
 
-/// Of SQLite's machine; a row of bars takes about ten.
-constexpr int steps_between = 2000;
+/// Of SQLite's machine: a row of bars takes about ten, of 48 KB each; copying a file takes four a row, and its check
+/// counts one for eight rows. On a busy machine these few megabytes take what somebody waits for who cancels.
+constexpr int steps_between = 20;
 
 struct Asked {
     const Database::Poll& poll;
@@ -49,6 +50,12 @@ Result<void> polled(SQLite::Database& connection, const Database::Poll& poll,
     {
         const Watched watched(connection.getHandle(), asked);
         done = work();
+    }
+    if (!done && !asked.stopped) {
+        // It may have been interrupted from elsewhere, for the same reason.
+        if (const auto wanted = poll(); !wanted) {
+            return wanted;
+        }
     }
     return !done && asked.stopped ? Result<void>(*asked.stopped) : done;
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from .. import _bridge, _core
 from ..errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .replies import Send
 
@@ -50,6 +52,12 @@ class ForeignToken:
 
         loop.call_later(_bridge.POLL, again)
 
+    def stop_if_asked(self) -> bool:
+        """Ask once, on whatever thread this is; True where it need not be asked again."""
+        if not self.native.is_cancelled() and self._asked():
+            self.native.cancel("the caller's token was cancelled")
+        return self.native.is_cancelled()
+
     def watch_reply(self, key: int) -> None:
         """Ask for as long as somebody waits here for the reply under ``key``."""
         post = _bridge.here()
@@ -77,6 +85,36 @@ def split_token(
         )
     foreign = ForeignToken(asked)
     return foreign.native, foreign
+
+
+@contextmanager
+def asked_meanwhile(
+    token: Any, argument: str = "cancellation_token"
+) -> Iterator[_core.CancellationToken | None]:
+    """Give the core's token for work that holds this thread up; a thread of its own asks a token of others meanwhile.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For something that is no token, naming the argument.
+    """
+    native, foreign = split_token(token, argument)
+    if foreign is None or foreign.stop_if_asked():
+        yield native
+        return
+    over = Event()
+
+    def ask() -> None:
+        while not over.wait(_bridge.POLL) and not foreign.stop_if_asked():
+            pass
+
+    asking = Thread(target=ask, name="ktrdr-token", daemon=True)
+    asking.start()
+    try:
+        yield native
+    finally:
+        over.set()
+        asking.join()
 
 
 def watched(send: Send, foreign: ForeignToken | None) -> Send:

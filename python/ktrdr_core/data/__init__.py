@@ -3,6 +3,7 @@
 from .._frames import Frame
 from ..dates import Date
 from .ib_gateway import GatewayHealth, GatewayOptions, IbGatewaySource
+from .jobs import DataJobManager, ResumedJobs
 from .keeping import BarCheck, BarDamage, Change, Compacted
 from .manager import DataManager, DataProgressRenderer
 from .naming import SeriesWords
@@ -27,6 +28,7 @@ __all__ = [
     "Compacted",
     "Contract",
     "CsvSource",
+    "DataJobManager",
     "DataManager",
     "DataProgressRenderer",
     "Date",
@@ -40,6 +42,7 @@ __all__ = [
     "IbGatewaySource",
     "LoadedMany",
     "ReplaySource",
+    "ResumedJobs",
     "Series",
     "SeriesWords",
     "SourceAnswer",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .. import _core
 from .._bridge.arguments import explained
+from .._bridge.foreign import asked_meanwhile
 from ..bars import Bars
 from ..calendars import BarGrid, SessionCalendar
 from ..calendars.instants import time_of
@@ -18,6 +19,7 @@ from .naming import SeriesWords
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ..protocols import CancellationToken
     from ..quality import Calendar
 
 
@@ -40,6 +42,7 @@ class StoredChecks:
         *,
         calendar: Calendar = None,
         closed: bool = True,
+        cancellation_token: CancellationToken | None = None,
         **series: Unpack[SeriesWords],
     ) -> GapReport:
         """Say which bars of a stored series are absent, and why: ``quality.find_gaps`` with the ledger as its evidence.
@@ -56,6 +59,8 @@ class StoredChecks:
             ``calendars``.
         closed : bool
             List closed hours, too.
+        cancellation_token : CancellationToken or anything like one, optional
+            Cancels the search when it is cancelled, on another thread: reading and every pass over the bars.
         **series
             Which of the symbol's series, where there are several: see ``SeriesWords``.
 
@@ -69,6 +74,8 @@ class StoredChecks:
             When the database cannot be read.
         ClientClosedError
             When the manager is closed.
+        OperationCancelledError
+            When the token is cancelled.
 
         Examples
         --------
@@ -81,12 +88,19 @@ class StoredChecks:
         ...     data.find_gaps("ACME", "1d", calendar="XNYS")
         <GapReport 1 of 3 bars absent: 1 unknown>
         """
-        bars, whole, evidence, grid = self._to_check(
-            symbol, timeframe, start_date, end_date, calendar, series
-        )
-        return find_gaps(
-            bars, calendar=grid, start=whole[0], end=whole[1], evidence=evidence, closed=closed
-        )
+        with asked_meanwhile(cancellation_token) as token:
+            bars, whole, evidence, grid = self._to_check(
+                symbol, timeframe, start_date, end_date, calendar, series, token
+            )
+            return find_gaps(
+                bars,
+                calendar=grid,
+                start=whole[0],
+                end=whole[1],
+                evidence=evidence,
+                closed=closed,
+                cancellation_token=token,
+            )
 
     @explained
     def check_quality(
@@ -98,6 +112,7 @@ class StoredChecks:
         *,
         calendar: Calendar = None,
         longer: str | None = None,
+        cancellation_token: CancellationToken | None = None,
         **limits: Any,
     ) -> QualityReport:
         """Say what is wrong, odd or missing of a stored series: ``quality.check_quality`` with the ledger as its evidence.
@@ -108,6 +123,8 @@ class StoredChecks:
             As in ``find_gaps``.
         longer : str, optional
             The timeframe of longer bars of the symbol that are stored, too: these must make those.
+        cancellation_token : CancellationToken or anything like one, optional
+            Cancels the check when it is cancelled, on another thread: reading and every pass over the bars.
         **limits
             The words of ``SeriesWords``, as in ``find_gaps``; and ``now``, ``negative_prices``, ``jump`` and the others of ``quality.check_quality``.
 
@@ -121,6 +138,8 @@ class StoredChecks:
             When the database cannot be read.
         ClientClosedError
             When the manager is closed.
+        OperationCancelledError
+            When the token is cancelled.
 
         Examples
         --------
@@ -137,16 +156,25 @@ class StoredChecks:
             "SeriesWords",
             {name: limits.pop(name) for name in SeriesWords.__annotations__ if name in limits},
         )
-        bars, whole, evidence, grid = self._to_check(
-            symbol, timeframe, start_date, end_date, calendar, series
-        )
-        if longer is not None:
-            other = grid_of(longer, grid.calendar)
-            limits["longer"], *_ = self._to_check(symbol, longer, None, None, other, series)
-            limits["longer_calendar"] = other
-        return check_quality(
-            bars, calendar=grid, start=whole[0], end=whole[1], evidence=evidence, **limits
-        )
+        with asked_meanwhile(cancellation_token) as token:
+            bars, whole, evidence, grid = self._to_check(
+                symbol, timeframe, start_date, end_date, calendar, series, token
+            )
+            if longer is not None:
+                other = grid_of(longer, grid.calendar)
+                limits["longer"], *_ = self._to_check(
+                    symbol, longer, None, None, other, series, token
+                )
+                limits["longer_calendar"] = other
+            return check_quality(
+                bars,
+                calendar=grid,
+                start=whole[0],
+                end=whole[1],
+                evidence=evidence,
+                cancellation_token=token,
+                **limits,
+            )
 
     @explained
     def repair(
@@ -158,6 +186,7 @@ class StoredChecks:
         *,
         calendar: Calendar = None,
         apply: bool = False,
+        cancellation_token: CancellationToken | None = None,
         **series: Unpack[SeriesWords],
     ) -> Repair:
         """Mend a stored series where what is right follows from the bar itself: ``quality.repair``.
@@ -169,6 +198,8 @@ class StoredChecks:
         apply : bool
             Store the rows that were changed, all or none; else only say what would be done. ``undo_repair`` takes it
             back.
+        cancellation_token : CancellationToken or anything like one, optional
+            Cancels the repair when it is cancelled, on another thread: reading and every pass over the bars.
 
         Raises
         ------
@@ -182,6 +213,8 @@ class StoredChecks:
             When the database cannot be read, or the disk does not take the rows.
         ClientClosedError
             When the manager is closed.
+        OperationCancelledError
+            When the token is cancelled.
 
         Examples
         --------
@@ -192,10 +225,14 @@ class StoredChecks:
         ...     data.repair("ACME", "1d")
         <Repair 0 changes of 1 bars>
         """
-        bars, whole, _, grid = self._to_check(
-            symbol, timeframe, start_date, end_date, calendar, series
-        )
-        done = repair(bars, check_quality(bars, calendar=grid, start=whole[0], end=whole[1]))
+        with asked_meanwhile(cancellation_token) as token:
+            bars, whole, _, grid = self._to_check(
+                symbol, timeframe, start_date, end_date, calendar, series, token
+            )
+            report = check_quality(
+                bars, calendar=grid, start=whole[0], end=whole[1], cancellation_token=token
+            )
+            done = repair(bars, report, cancellation_token=token)
         if apply and len(done):
             self._exchange(done, bars, done.bars, series)
         return done
@@ -255,6 +292,7 @@ class StoredChecks:
         end: Date | None,
         calendar: Calendar,
         series: SeriesWords,
+        token: _core.CancellationToken | None,
     ) -> tuple[Bars, tuple[Any, Any], list[Evidence], Any]:
         grid = self._grid_of(symbol, timeframe, calendar, series)
         bars, whole, facts = _core.series_to_check(
@@ -263,6 +301,7 @@ class StoredChecks:
             grid._native,
             iso("start_date", start),
             iso("end_date", end),
+            token,
         )
         evidence = [
             Evidence(time_of(first), time_of(last), kind, time_of(asked))

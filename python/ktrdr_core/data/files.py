@@ -172,7 +172,7 @@ class Files(CoreManager):
         self, native: _core.Operation, kind: str, asked: dict[str, Any], place: Path
     ) -> dict[str, Any]:
         request = {name: asked[name] for name in asked if name not in ("path", "overwrite")}
-        bars = Bars(self._native.get_data(_core.LoadRequest(**request), None))
+        bars = Bars(self._native.get_data(_core.LoadRequest(**request), None, native.token))
         file = self._native.new_file(place, asked["overwrite"])
         try:
             whole = write_by_pyarrow(
@@ -180,7 +180,7 @@ class Files(CoreManager):
             )
             size = file.hidden.stat().st_size
             if whole:
-                file.commit()
+                file.commit(native.token)
         finally:
             # Before anybody hears of the end: nothing is left then.
             file.discard()

@@ -17,6 +17,7 @@ from ..operations import Operation, ProgressCallback
 from ..progress import ProgressRenderer
 from .checked import StoredChecks
 from .files import Files
+from .jobs import DataJobManager
 from .keeping import Keeping
 from .reading import Reading
 from .sources import BarSource
@@ -153,6 +154,11 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         """The SQLite file."""
         return self._native.database_path
 
+    @property
+    def jobs(self) -> DataJobManager:
+        """Its loads as jobs: made before they are started, and taken up again after a crash."""
+        return DataJobManager(self)
+
     def pool_stats(self) -> dict[str, int]:
         """Count the connections to the service and the requests sent so far."""
         return self._native.pool_stats()
@@ -221,7 +227,8 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         refresh : bool
             Ask for all of the range, what is stored too; bars that come take the place of those stored.
         priority : int
-            Where loads wait for the source, requests of those with a higher one go first.
+            Where loads wait for the source, requests of those with a higher one go first, and turns are kept for them:
+            one below another asks only where that leaves room.
         cancellation_token : CancellationToken or anything like one, optional
             Cancels the load when it is cancelled.
         progress_callback : callable, optional
@@ -275,13 +282,16 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         callback: ProgressCallback | None = None,
     ) -> Operation[Bars]:
         def start(parent: str, native_token: _core.CancellationToken | None) -> _core.Operation:
-            if self._source is not None:
-                self._source._asked_here()
+            self._ask_here()
             request = _core.LoadRequest(**asked, parent_id=parent)
             return self._native.load_data(request, native_token)
 
         native = self._begin(token, start)
         return self._track(Operation(native, Bars, progress_callback=callback))
+
+    def _ask_here(self) -> None:
+        if self._source is not None:
+            self._source._asked_here()
 
     @explained
     def store(

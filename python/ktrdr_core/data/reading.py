@@ -92,7 +92,7 @@ class Reading(CoreManager):
             end_date=iso("end_date", end_date),
             **series,
         )
-        return Bars(self._native.get_data(asked, limit))
+        return Bars(self._native.get_data(asked, limit, None))
 
     @explained
     def get_summary(self, symbol: str, timeframe: str, **series: Unpack[SeriesWords]) -> Summary:

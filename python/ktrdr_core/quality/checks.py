@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._bridge.arguments import explained
+from .._bridge.foreign import asked_meanwhile
 from ..calendars.instants import nanos
 from .findings import QualityReport
 from .gaps import Evidence, facts_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from .._frames import Frame
     from ..calendars import Instant
+    from ..protocols import CancellationToken
     from .grids import Calendar
 
 
@@ -38,6 +40,7 @@ def check_quality(
     still_bars: int | None = None,
     stale_bars: int | None = None,
     most_of_a_rule: int | None = None,
+    cancellation_token: CancellationToken | None = None,
 ) -> QualityReport:
     """Go over bars once and say what is wrong, odd or missing. Nothing is changed.
 
@@ -75,12 +78,16 @@ def check_quality(
         So many bars that have closed since the newest one are found; by default 3.
     most_of_a_rule : int, optional
         Of one rule no more findings are listed, the others are counted; by default 10,000.
+    cancellation_token : CancellationToken or anything like one, optional
+        Cancels the check when it is cancelled, on another thread.
 
     Raises
     ------
     InvalidArgumentError
         For what are no bars, a calendar that is not known, a limit out of range, and longer bars that are out of order
         or no multiple.
+    OperationCancelledError
+        When the token is cancelled; it is asked every few thousand rows.
 
     Examples
     --------
@@ -116,4 +123,5 @@ def check_quality(
     options = _core.QualityOptions(
         **{name: value for name, value in asked.items() if value is not None}
     )
-    return QualityReport(_core.check_quality(given._native, grid._native, options))
+    with asked_meanwhile(cancellation_token) as token:
+        return QualityReport(_core.check_quality(given._native, grid._native, options, token))

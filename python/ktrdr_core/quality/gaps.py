@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._bridge.arguments import explained
+from .._bridge.foreign import asked_meanwhile
 from ..calendars.instants import nanos, time_of
 from .grids import between, named_bars, stamp, whole_of
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from .._frames import Frame
     from ..calendars import Instant
+    from ..protocols import CancellationToken
     from .grids import Calendar
 
 
@@ -179,6 +181,7 @@ def find_gaps(
     end: Instant | None = None,
     evidence: Sequence[Evidence] = (),
     closed: bool = True,
+    cancellation_token: CancellationToken | None = None,
 ) -> GapReport:
     """Say which bars are absent, and why.
 
@@ -202,11 +205,15 @@ def find_gaps(
         What the provider answered; it says why bars are absent.
     closed : bool
         List closed hours, too.
+    cancellation_token : CancellationToken or anything like one, optional
+        Cancels the search when it is cancelled, on another thread.
 
     Raises
     ------
     InvalidArgumentError
         For what are no bars, bars out of order, and a calendar or kind of evidence that is not known.
+    OperationCancelledError
+        When the token is cancelled; it is asked every few thousand rows.
 
     Examples
     --------
@@ -224,9 +231,10 @@ def find_gaps(
     """
     given, grid = named_bars(bars, timeframe, calendar)
     whole = between(start, end, whole_of(given, grid))
-    return GapReport(
-        _core.find_gaps(given._native, grid._native, whole, facts_of(evidence), closed)
-    )
+    with asked_meanwhile(cancellation_token) as token:
+        return GapReport(
+            _core.find_gaps(given._native, grid._native, whole, facts_of(evidence), closed, token)
+        )
 
 
 def facts_of(evidence: Sequence[Evidence]) -> list[tuple[int, int, str, int]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._bridge.arguments import explained
+from .._bridge.foreign import asked_meanwhile
 from .._frames import native_bars
 from ..bars import Bars
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .._frames import Frame
+    from ..protocols import CancellationToken
     from .findings import QualityReport
 
 
@@ -112,7 +114,9 @@ def _plain(change: Change) -> dict[str, Any]:
 
 
 @explained
-def repair(bars: Frame, report: QualityReport) -> Repair:
+def repair(
+    bars: Frame, report: QualityReport, *, cancellation_token: CancellationToken | None = None
+) -> Repair:
     """Mend what findings name, where what is right follows from the bar itself; give new bars and what was done.
 
     - Rows out of order are put where their timestamps belong.
@@ -130,11 +134,15 @@ def repair(bars: Frame, report: QualityReport) -> Repair:
         Those that were checked.
     report : QualityReport
         What ``check_quality`` found.
+    cancellation_token : CancellationToken or anything like one, optional
+        Cancels the repair when it is cancelled, on another thread.
 
     Raises
     ------
     InvalidArgumentError
         For what are no bars, and a report about so many others.
+    OperationCancelledError
+        When the token is cancelled; it is asked every few thousand rows.
 
     Examples
     --------
@@ -150,5 +158,6 @@ def repair(bars: Frame, report: QualityReport) -> Repair:
     [12.0, 10.0]
     """
     given = Bars(native_bars(bars)[0])
-    mended, native = _core.repair(given._native, report._native)
+    with asked_meanwhile(cancellation_token) as token:
+        mended, native = _core.repair(given._native, report._native, token)
     return Repair(given, mended, native)

@@ -58,11 +58,14 @@ TEST_F(OwnBarsTest, AreCountedOverEveryChunk) {
     const Bars bars = daily(years);
     std::vector<std::size_t> told;
     const auto poll = [&told](std::size_t written) {
-        told.push_back(written);
+        // Within a chunk it is asked too, and nothing more is written by then.
+        if (told.empty() || told.back() != written) {
+            told.push_back(written);
+        }
         return Result<void>{};
     };
     EXPECT_EQ(store_->store_own(hourly, bars, {}, now_, poll).value(), (MergedRows{.added = 370, .replaced = 0}));
-    EXPECT_THAT(told, ElementsAre(2, 367, 370));
+    EXPECT_THAT(told, ElementsAre(0, 2, 367, 370));
     EXPECT_EQ(store_->store_own(hourly, bars, {}, now_).value(), (MergedRows{.added = 0, .replaced = 370}));
 }
 

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
+#include <memory>
 
 #include <ktrdr/bar_store/bar_store.hpp>
 
@@ -65,6 +67,29 @@ TEST_F(StoppedTest, VerifyingEndsAtEveryTimeThatItIsAskedAndChangesNothing) {
         }
     }
     EXPECT_GT(time, 5) << "it was hardly asked";
+    expect_sound();
+}
+
+TEST_F(StoppedTest, VerifyingIsInterruptedWhileSqliteAsksNobody) {
+    put(1);
+    put(2);
+    bool wanted = true;
+    const Database::Poll poll = [&wanted]() -> Result<void> {
+        return wanted ? Result<void>{} : Result<void>(fail(Errc::cancelled, "enough"));
+    };
+    std::weak_ptr<int> kept;
+    const auto at_once = [&](const std::function<void()>& interrupt) -> std::shared_ptr<void> {
+        wanted = false;
+        interrupt();
+        const auto holder = std::make_shared<int>(0);
+        kept = holder;
+        return holder;
+    };
+    const auto check = store_->verify(poll, {}, at_once);
+    ASSERT_FALSE(check);
+    EXPECT_EQ(check.error(), fail(Errc::cancelled, "enough"));
+    EXPECT_TRUE(kept.expired()) << "it can still be interrupted, and another read would be";
+    wanted = true;
     expect_sound();
 }
 

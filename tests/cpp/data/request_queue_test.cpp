@@ -18,6 +18,7 @@ namespace {
 
 namespace asio = boost::asio;
 using testing::ElementsAre;
+using testing::SizeIs;
 
 /// Loads that wait for turns; each is written down when it comes, and kept until the test lets it go.
 class RequestQueueTest : public testing::Test {
@@ -179,6 +180,40 @@ TEST_F(RequestQueueTest, ServesTheHigherPriorityFirst) {
     end_all();
     EXPECT_THAT(order_, ElementsAre("usual", "usual", "usual", "urgent", "urgent", "urgent", "urgent", "urgent",
                                     "usual", "usual", "usual", "usual", "usual", "usual", "usual"));
+}
+
+TEST_F(RequestQueueTest, KeepsTurnsForLanesOfAHigherPriorityThatAreAboutToAsk) {
+    const auto usual = join();
+    const auto lower = join();
+    const Asker asker{usual->load(), 0, 3};
+    auto one = std::make_unique<RequestQueue::Lane>(queue_, asker);
+    auto two = std::make_unique<RequestQueue::Lane>(queue_, asker);
+    ask("lower", lower->load(), 4, -1);
+    EXPECT_THAT(order_, ElementsAre("lower")) << "two of the three turns are kept";
+    ask("usual", usual->load(), 2);
+    EXPECT_THAT(order_, ElementsAre("lower", "usual", "usual"));
+    // One request of the usual load ends, and its lane stores what came.
+    held_.erase(held_.begin() + 1);
+    run();
+    EXPECT_THAT(order_, SizeIs(3));
+    two->pause();
+    run();
+    EXPECT_THAT(order_, ElementsAre("lower", "usual", "usual", "lower")) << "it waits for the other load";
+    two->resume();
+    one.reset();
+    two.reset();
+    run();
+    end_all();
+    EXPECT_THAT(order_, SizeIs(6));
+}
+
+TEST_F(RequestQueueTest, KeepsNoTurnForLanesOfTheSamePriority) {
+    const auto usual = join();
+    const auto other = join();
+    const RequestQueue::Lane lane(queue_, {usual->load(), 0, 3});
+    ask("other", other->load(), 3);
+    EXPECT_THAT(order_, SizeIs(3));
+    end_all();
 }
 
 TEST_F(RequestQueueTest, LetsWhoIsCancelledGoAndLosesNoTurn) {

@@ -146,5 +146,120 @@ TEST(CsvUsualRows, WithAnyByteChangedAreThoseOfTheReaderOfLines) {
     }
 }
 
+/// The row among others that are written as nearly all are.
+std::string among_others(const std::string& row) {
+    std::string text = "timestamp,open,high,low,close,volume\n";
+    const std::string other = "2024-01-02T09:31:00Z,100.25,101.5,99.75,100.5,1200.0\n";
+    text += other + row;
+    for (int i = 0; i < 5; ++i) {
+        text += other;
+    }
+    return text;
+}
+
+TEST(CsvUsualRows, AmongOthersWithAnyByteChangedAreThoseOfTheReaderOfLines) {
+    for (const std::string row : {"2024-02-29T23:59:59Z,1.5,1234567,-0.125,0,12.0\n",
+                                  "2023-11-30 00:00:00Z,0.0000001,7654321.1234567,-1,10.50,-1\r\n"}) {
+        for (std::size_t place = 0; place < row.size(); ++place) {
+            for (const char c : std::string_view(",;\t\"\r\n 0123456789-+.eZT:\0x/\xb0\xff", 29)) {
+                std::string changed = row;
+                changed[place] = c;
+                expect_as_by_lines(among_others(changed));
+            }
+        }
+    }
+}
+
+TEST(CsvUsualRows, AreOfEveryLengthOfANumber) {
+    std::mt19937_64 random(5);
+    const auto digits = [&random](std::size_t count) {
+        std::string text;
+        for (std::size_t i = 0; i < count; ++i) {
+            text += static_cast<char>('0' + random() % 10);
+        }
+        return text;
+    };
+    for (std::size_t whole = 0; whole < 12; ++whole) {
+        for (std::size_t behind = 0; behind < 12; ++behind) {
+            const std::string number = digits(whole) + (behind > 0 ? "." + digits(behind) : "");
+            expect_as_by_lines(
+                among_others("2024-01-02T09:32:00Z," + number + ",-" + number + ",1,1," + number + "\n"));
+        }
+    }
+}
+
+TEST(CsvUsualRows, OfEveryDayAreThoseOfTheReaderOfLines) {
+    std::string text = "timestamp,open,high,low,close\n";
+    for (UtcTime day = ktrdr::at("1895-12-25"); day < ktrdr::at("2205-01-03"); day += std::chrono::days{17}) {
+        text += format_time(day).substr(0, 19) + "Z,1,2,0.5,1.5\n";
+    }
+    for (const char* const odd : {"1677-09-22", "1600-01-01", "2262-04-11", "2023-02-29", "2024-02-30", "2024-13-01",
+                                  "2024-00-10", "2024-04-31", "0000-01-01", "2024-01-00"}) {
+        expect_as_by_lines(text + odd + "T00:00:00Z,1,2,0.5,1.5\n" + text.substr(30));
+    }
+    expect_as_by_lines(text);
+}
+
+/// Read in so many parts, each by a reader of its own; nothing where one of them finds an error.
+std::optional<Read> read_in_parts(std::string_view text, std::size_t parts, CsvLimits limits = {}) {
+    CsvReader reader("a.csv", limits);
+    const std::size_t head = text.find('\n') + 1;
+    if (!reader.feed(text.substr(0, head)) || !reader.knows_columns()) {
+        return std::nullopt;
+    }
+    text.remove_prefix(head);
+    std::vector<CsvReader> readers;
+    for (std::size_t part = 0; part < parts; ++part) {
+        const std::size_t end = text.find('\n', text.size() / (parts - part));
+        const std::size_t length = end == std::string_view::npos || part + 1 == parts ? text.size() : end + 1;
+        readers.push_back(reader.reader_below());
+        readers.back().expect(length);
+        if (!readers.back().feed(text.substr(0, length)) || !readers.back().end_part()) {
+            return std::nullopt;
+        }
+        text.remove_prefix(length);
+    }
+    for (CsvReader& below : readers) {
+        if (!reader.take_below(std::move(below))) {
+            return std::nullopt;
+        }
+    }
+    Read done{reader.finish(), reader.style(), {}};
+    for (std::size_t row = 0; done.bars && row < done.bars->size(); ++row) {
+        done.lines.push_back(reader.line_of(row));
+    }
+    return done;
+}
+
+TEST(CsvParts, AreTogetherWhatOneReaderReads) {
+    std::mt19937_64 random(29);
+    const int cases = soak_count(400, 50'000);
+    int joined = 0;
+    for (int i = 0; i < cases && !testing::Test::HasFailure(); ++i) {
+        const std::string text = any_file(random, i % 2 == 0);
+        const Read whole = read_rows(text, text.size() + 1);
+        const auto parts = read_in_parts(text, 2 + random() % 4);
+        if (!parts || !parts->bars) {
+            ASSERT_FALSE(whole.bars && parts) << text;
+            continue;
+        }
+        ++joined;
+        ASSERT_TRUE(whole.bars) << text;
+        ASSERT_EQ(*parts->bars, *whole.bars) << text;
+        ASSERT_EQ(parts->style, whole.style) << text;
+        ASSERT_EQ(parts->lines, whole.lines) << text;
+    }
+    EXPECT_GT(joined, cases / 4);
+}
+
+TEST(CsvParts, HaveNoMoreRowsThanAFileMayHave) {
+    std::string text = "timestamp,open,high,low,close,volume\n";
+    for (int i = 10; i < 20; ++i) {
+        text += fmt::format("2024-01-{}T09:30:00Z,1,2,0.5,1.5,7\n", i);
+    }
+    EXPECT_TRUE(read_in_parts(text, 3, {.most_rows = 10}));
+    EXPECT_FALSE(read_in_parts(text, 3, {.most_rows = 9}));
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -46,7 +46,7 @@ Bars without(const Bars& bars, TimeRange gone) {
     return merge(left, bars.slice({gone.end, UtcTime::max()}));
 }
 
-constexpr GapOptions open_hours{.closed = false};
+const GapOptions open_hours{.closed = false};
 
 TEST(Gaps, OfACompleteSeriesAreClosedHoursOnly) {
     const BarGrid hour = grid("1h", shipped("XNYS"), ib);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/market/bars.hpp>
@@ -235,8 +236,11 @@ public:
     /// `database` was opened with `schema()`.
     explicit BarStore(std::shared_ptr<Database> database) : database_(std::move(database)) {}
 
-    /// The stored bars that start inside `range`; none is not an error.
-    [[nodiscard]] Result<Bars> read(const SeriesKey& key, TimeRange range);
+    /// The stored bars that start inside `range`, as they are at one moment; none is not an error. A long series is
+    /// read on the threads of `helpers`, too, where there are any. Cancellation: an error of `poll`, which several
+    /// threads may ask then.
+    [[nodiscard]] Result<Bars> read(const SeriesKey& key, TimeRange range, const Database::Poll& poll = {},
+                                    Executor* helpers = nullptr);
     [[nodiscard]] Result<SeriesFacts> facts(const SeriesKey& key);
     [[nodiscard]] Result<KnownSeries> known(const std::string& provider, const std::string& symbol,
                                             const Timeframe& timeframe);
@@ -292,8 +296,9 @@ public:
     using OnChunks = std::function<void(std::size_t, std::size_t)>;
     /// Read the whole file: SQLite's own check, then every chunk and version (checksum, order, count, ends), and the
     /// ledger against the bars. Errors are damage too, where something could be read before them. Cost: the size of the
-    /// file. Cancellation: an error of `poll`; not while SQLite checks its own pages, which is a fraction of all.
-    [[nodiscard]] Result<BarCheck> verify(const Database::Poll& poll = {}, const OnChunks& on_chunks = {});
+    /// file. Cancellation: an error of `poll`.
+    [[nodiscard]] Result<BarCheck> verify(const Database::Poll& poll = {}, const OnChunks& on_chunks = {},
+                                          const Database::OnReading& on_reading = {});
     /// Free the earlier versions, after which nothing can be undone, and give the space to the disk; others may write
     /// meanwhile. Files that are too old for that need room for a copy, and nobody else who writes.
     /// Cancellation: as `verify`; the versions are all there or all gone then, and what space was given back stays so.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 
 #include <ktrdr/base/export.hpp>
@@ -28,8 +29,10 @@ struct Resampled {
 /// start of the first bar to the end of the last. A period without bars has none.
 ///
 /// Errors: `invalid_argument` for bars out of order, and for one that reaches over the end of a period: the longer
-/// timeframe is no multiple of the shorter, or cut otherwise.
+/// timeframe is no multiple of the shorter, or cut otherwise. Cancellation: an error of `poll`, which is asked every
+/// few thousand bars.
 [[nodiscard]] KTRDR_EXPORT Result<Resampled> resample(const Bars& bars, const BarGrid& from, const BarGrid& to,
-                                                      std::optional<TimeRange> covered = std::nullopt);
+                                                      std::optional<TimeRange> covered = std::nullopt,
+                                                      const std::function<Result<void>()>& poll = {});
 
 }  // namespace ktrdr

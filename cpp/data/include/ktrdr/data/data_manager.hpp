@@ -45,6 +45,13 @@ struct DataServices {
     OperationRegistry& registry;
 };
 
+/// Interrupted loads that were taken up again.
+struct ResumedLoads {
+    std::vector<std::shared_ptr<Operation>> operations{};
+    /// Those that were refused, by id; they stay interrupted.
+    std::vector<std::pair<std::string, Error>> refused{};
+};
+
 /// Market data of one file: what is stored, and loads of what is not.
 ///
 /// Thread safety: every member from any thread.
@@ -72,6 +79,14 @@ public:
     /// Errors (at once, before any work): `invalid_argument` for a request that cannot be, `configuration` when the
     /// mode needs a source and there is none, `conflict` for an id of another request, `client_closed` after `close`.
     [[nodiscard]] Result<std::shared_ptr<Operation>> load_data(LoadRequest request, CancellationToken token);
+    /// The same in two steps: check a load and keep it until `jobs()` start it; its id. It is kept in memory, so a
+    /// process that ends takes it along. Errors: those of `load_data`.
+    [[nodiscard]] Result<std::string> create_load(LoadRequest request, CancellationToken token);
+    /// Take up again the loads of this file that the end of their process has interrupted, those of the highest
+    /// priority first, then the oldest: each goes on under its id and asks for what is still missing. One that another
+    /// process takes up meanwhile is refused here; blocks on the disk. Errors (nothing is started then):
+    /// `configuration` without a source, `client_closed` after `close`, `storage`.
+    [[nodiscard]] Result<ResumedLoads> resume_loads();
     /// The stored bars of a series inside `range`; blocks on the disk. `no_data` when there is none.
     [[nodiscard]] Result<BarsPtr> read(const std::string& symbol, const Timeframe& timeframe, TimeRange range);
 
@@ -87,7 +102,8 @@ public:
     [[nodiscard]] Result<std::shared_ptr<Operation>> import_csv(const ImportRequest& request, CancellationToken token);
     /// A stored series and its ledger, for a check; blocks on the disk. The bars' length is the grid's.
     /// Errors: `invalid_argument` for a symbol or dates that cannot be, `no_data` when nothing is stored.
-    [[nodiscard]] Result<SeriesToCheck> series_to_check(const CheckRequest& request, const BarGrid& grid) const;
+    [[nodiscard]] Result<SeriesToCheck> series_to_check(const CheckRequest& request, const BarGrid& grid,
+                                                        const CancellationToken& token = {}) const;
     /// Put rows in the place of others of the same stamps, all or none, and leave the ledger as it is; blocks on the
     /// disk, and on what is written before. `conflict` where what is stored is not `before`, to the byte.
     [[nodiscard]] Result<void> exchange_rows(const SeriesRequest& request, const Bars& before, const Bars& after) const;
@@ -121,7 +137,8 @@ public:
 
     /// The newest `limit` stored bars of a range, all of them where it is unset; blocks on the disk.
     /// Errors: `invalid_argument` of the request (its mode does not matter) and for a limit of 0, `no_data`.
-    [[nodiscard]] Result<BarsView> get_data(const LoadRequest& request, std::optional<std::size_t> limit);
+    [[nodiscard]] Result<BarsView> get_data(const LoadRequest& request, std::optional<std::size_t> limit,
+                                            const CancellationToken& token = {});
     /// What is known of a stored series; blocks on the disk. `invalid_argument`, `no_data`.
     [[nodiscard]] Result<SeriesSummary> get_summary(const SeriesRequest& request);
     /// Forget a series whole: its bars, and what was asked for. What it held. `key` must be exactly that of a stored

@@ -23,6 +23,8 @@
 
 namespace ktrdr {
 
+class CsvReader;
+
 /// Whose bars somebody brings.
 struct StoreRequest {
     std::string symbol{};
@@ -54,10 +56,15 @@ struct ImportRequest {
 [[nodiscard]] KTRDR_EXPORT std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe,
                                                                 UtcTime now);
 
+/// The same, on the threads of `helpers` too where there are any. Cancellation: `cancelled`, every few thousand bars.
+[[nodiscard]] Result<std::optional<BarFault>> fault_of_own(const Bars& bars, const Timeframe& timeframe, UtcTime now,
+                                                           const CancellationToken& token, Executor* helpers);
+
 /// What own bars say of time: from the first to the end of the last, but for gaps of more than a week (of more than two
 /// bars, where those are longer). Nights, weekends and holidays are shorter, and without a calendar nothing else tells
-/// them from bars that are missing.
-[[nodiscard]] KTRDR_EXPORT std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe);
+/// them from bars that are missing. Once the token is cancelled it is any part of that.
+[[nodiscard]] KTRDR_EXPORT std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe,
+                                                             const CancellationToken& token = {});
 
 /// Somebody's bars, found sound (see `fault_of_own`), and the columns beside them that no bar has.
 struct OwnBars {
@@ -78,12 +85,26 @@ public:
 
     /// Bytes.
     [[nodiscard]] std::int64_t size() const noexcept { return size_; }
-    /// Once. `on_bytes` is told how many are read; the token is looked at as often.
-    /// Errors: those of `CsvReader` and `fault_of_own`, naming file, line and column; `storage`; `cancelled`.
+    /// All of it; a long one in parts, on the threads of `helpers` too, where there are any. `on_bytes` is told, on
+    /// this thread, how many are read; the token is looked at as often. Errors: those of `CsvReader` and
+    /// `fault_of_own`, naming file, line and column; `storage`; `cancelled`.
     [[nodiscard]] Result<OwnBars> read(const Timeframe& timeframe, UtcTime now, const CancellationToken& token,
-                                       const std::function<void(std::int64_t)>& on_bytes) const;
+                                       const std::function<void(std::int64_t)>& on_bytes,
+                                       Executor* helpers = nullptr) const;
 
 private:
+    /// Have a reader read bytes `[begin, end)`. An error of the system, of the reader, or of `on_piece`, which is told
+    /// of each piece.
+    [[nodiscard]] Result<void> feed(CsvReader& reader, std::int64_t begin, std::int64_t end,
+                                    const std::function<Result<void>(std::int64_t)>& on_piece) const;
+    /// True where `reader` has all of the file; else it is to be read anew in one go, which alone finds the line of an
+    /// error.
+    [[nodiscard]] Result<bool> read_in_parts(CsvReader& reader, const CancellationToken& token,
+                                             const std::function<void(std::int64_t)>& on_bytes,
+                                             Executor& helpers) const;
+    /// Where parts begin and end: at ends of lines.
+    [[nodiscard]] std::vector<std::int64_t> cuts() const;
+
     CsvFile(std::filesystem::path path, int descriptor, std::int64_t size)
         : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
 

@@ -33,6 +33,9 @@ struct BarFault {
 ///
 /// The columns must be of one length. Cost: one pass.
 [[nodiscard]] KTRDR_EXPORT std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe);
+/// The first of rows `[first, last)`, each held against those before it, whatever those are like.
+[[nodiscard]] KTRDR_EXPORT std::optional<BarFault> find_fault(const Bars& bars, const Timeframe& timeframe,
+                                                              std::size_t first, std::size_t last);
 
 /// What every stamp of a timeframe is a multiple of, whatever the session: offsets of zones and openings are quarters
 /// of an hour.

@@ -32,6 +32,9 @@ struct CsvLimits {
 ///
 /// Errors: `invalid_argument`, which begins with `name` and says line and column. Nothing is read after one.
 /// Cost: one pass; at most one line is kept beside the bars.
+///
+/// A long file can be read by several readers at once: `reader_below` makes one for lines further down, `take_below`
+/// joins what it has read. Where one of them finds an error, only a reader of all lines can say in which one.
 class KTRDR_EXPORT CsvReader final {
 public:
     /// `name` stands for the file in messages.
@@ -42,6 +45,15 @@ public:
     [[nodiscard]] Result<void> feed(std::string_view piece);
     /// The file has ended. Without a single bar it is an error.
     [[nodiscard]] Result<Bars> finish();
+    /// True once the line of names is read: the lines below it can be read by others.
+    [[nodiscard]] bool knows_columns() const noexcept { return has_header_; }
+    /// A reader of lines below, which knows the columns of this one.
+    [[nodiscard]] CsvReader reader_below() const;
+    /// The text of a part has ended; its last line need not end with a newline.
+    [[nodiscard]] Result<void> end_part();
+    /// Take what the reader of the lines that follow these has read; false, and nothing is taken, for more rows than a
+    /// file may have.
+    [[nodiscard]] bool take_below(CsvReader&& below);
     /// In which line of the file a bar stands, from 1.
     [[nodiscard]] std::size_t line_of(std::size_t row) const noexcept;
     /// How the file writes numbers, as far as it writes them alike; else the default.

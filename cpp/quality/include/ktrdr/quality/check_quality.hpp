@@ -38,6 +38,7 @@ struct QualityOptions {
     std::size_t stale_bars{3};
     /// Of one rule no more findings are listed; the others are counted. At least 1.
     std::size_t most_of_a_rule{10'000};
+    QualityPoll poll{};
 };
 
 /// Go over bars once and say what is wrong, odd or missing; nothing is changed.
@@ -51,6 +52,7 @@ struct QualityOptions {
 /// others.
 ///
 /// Errors: `invalid_argument` for columns of different lengths, longer bars out of order, and options out of range.
+/// Cancellation: an error of `QualityOptions::poll`, which every pass asks.
 /// Cost: some 50 ns a bar.
 [[nodiscard]] KTRDR_EXPORT Result<QualityReport> check_quality(const Bars& bars, const BarGrid& grid,
                                                                const QualityOptions& options = {});

@@ -10,6 +10,7 @@
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/market/bars.hpp>
+#include <ktrdr/quality/gaps.hpp>
 
 namespace ktrdr {
 
@@ -56,9 +57,10 @@ struct ClockReport {
 /// closes, nor where bars fill so little of a session that several fit. Conversions are tried before shifts: of a
 /// winter's bars both fit.
 ///
-/// Errors: `invalid_argument` without a calendar, and for bars out of order.
+/// Errors: `invalid_argument` without a calendar, and for bars out of order. Cancellation: an error of `poll`.
 /// Cost: one pass over bars that fit; else some thirty over 50,000 of them at the most.
-[[nodiscard]] KTRDR_EXPORT Result<ClockReport> diagnose_clock(const Bars& bars, const BarGrid& grid);
+[[nodiscard]] KTRDR_EXPORT Result<ClockReport> diagnose_clock(const Bars& bars, const BarGrid& grid,
+                                                              const QualityPoll& poll = {});
 
 /// The stamps before the change; to the nanosecond, for each time that the exchange's clock has shown.
 ///

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -73,9 +74,13 @@ struct KTRDR_EXPORT GapReport {
     friend bool operator==(const GapReport&, const GapReport&) = default;
 };
 
+/// Asked every few thousand rows whether the work is still wanted; an error it answers is the work's. May be empty.
+using QualityPoll = std::function<Result<void>()>;
+
 struct GapOptions {
     /// List hours in which the market is closed, too.
     bool closed{true};
+    QualityPoll poll{};
 };
 
 /// Which bars of `range` are absent, and why.
@@ -84,7 +89,7 @@ struct GapOptions {
 /// hours; before and after them nothing need have traded. Without a calendar a gap is where the next bar begins later
 /// than this one ends, and what is left of `range` before the first bar and after the last.
 ///
-/// Errors: `invalid_argument` for bars out of order.
+/// Errors: `invalid_argument` for bars out of order. Cancellation: an error of `GapOptions::poll`.
 /// Cost: one pass over bars and periods, a text a gap.
 [[nodiscard]] KTRDR_EXPORT Result<GapReport> find_gaps(const Bars& bars, const BarGrid& grid, TimeRange range,
                                                        std::span<const Evidence> evidence,

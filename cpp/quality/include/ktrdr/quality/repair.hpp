@@ -61,7 +61,9 @@ struct KTRDR_EXPORT Repair {
 /// Nothing else is touched: no price is made up, no row filled in. Each number is looked at once more, so a report of
 /// other bars repairs nothing that is right.
 ///
-/// Errors: `invalid_argument` for a report of so many other bars, and columns of different lengths.
-[[nodiscard]] KTRDR_EXPORT Result<Repair> repair(const Bars& bars, const QualityReport& report);
+/// Errors: `invalid_argument` for a report of so many other bars, and columns of different lengths. Cancellation: an
+/// error of `poll`.
+[[nodiscard]] KTRDR_EXPORT Result<Repair> repair(const Bars& bars, const QualityReport& report,
+                                                 const QualityPoll& poll = {});
 
 }  // namespace ktrdr

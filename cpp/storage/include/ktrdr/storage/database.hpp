@@ -70,9 +70,13 @@ public:
 
     /// Runs inside a transaction. An error it answers, or a SQLite exception it lets out, undoes what it did.
     using Work = std::function<Result<void>(SQLite::Database&)>;
-    /// Asked every few thousand steps of SQLite's, on the thread that works; an error it answers ends what is being
-    /// done, which is undone and answers that error. May be empty.
+    /// Asked every few steps of SQLite's, on the thread that works, so it must be quick; an error it answers ends what
+    /// is being done, which is undone and answers that error. May be empty.
     using Poll = std::function<Result<void>()>;
+    /// Given, when a read begins, what ends it from any other thread, where SQLite asks nobody for long (the check of
+    /// its own pages). What it answers is let go before the read is over; from then on that may not be called any more.
+    /// May be empty.
+    using OnReading = std::function<std::shared_ptr<void>(std::function<void()> interrupt)>;
 
     /// Open or make the file and its folder, and bring these schemas up to date. A schema that is newer than the one
     /// given is refused, naming both versions.
@@ -90,7 +94,9 @@ public:
     Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced,
                        std::optional<std::chrono::milliseconds> patience = std::nullopt, const Poll& poll = {});
     /// One consistent snapshot on a reading connection, which cannot write. `work` must not read again.
-    Result<void> read(std::string_view what, const Work& work, const Poll& poll = {});
+    Result<void> read(std::string_view what, const Work& work, const Poll& poll = {}, const OnReading& on_reading = {});
+    /// The same at once or not at all: false where every connection is in use.
+    Result<bool> read_if_free(std::string_view what, const Work& work, const Poll& poll = {});
     /// Give pages that nothing uses back to the file system, at most so many; true while there are more. A file that
     /// was made before this was possible keeps them for what is written next.
     [[nodiscard]] Result<bool> give_back(std::size_t pages);
@@ -111,6 +117,7 @@ private:
     class Readers;
     Database(std::filesystem::path file, std::shared_ptr<HeldFile> held, std::unique_ptr<Writer> writer,
              std::unique_ptr<Readers> readers);
+    Result<void> read_on(SQLite::Database& connection, std::string_view what, const Work& work, const Poll& poll) const;
     /// On the writing connection, outside a transaction.
     Result<void> on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
                            const Work& work, const Poll& poll = {});

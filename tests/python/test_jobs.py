@@ -1,0 +1,137 @@
+"""Loads as jobs: made, started, looked up, cancelled; after a crash they go on by themselves' ids."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from child import child
+from commands import environment
+from ktrdr_core import DataManager, errors
+from ktrdr_core.data import DataJobManager
+from ktrdr_core.testing import Domain, FakeSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SYMBOLS = ("LOW", "USUAL", "HIGH")
+
+#: Starts three loads whose source never answers, says so, and waits to be killed.
+HUNG = """
+import sys, time
+from ktrdr_core import DataManager
+from test_jobs import SYMBOLS, source
+asked = source()
+asked.hold()
+data = DataManager(sys.argv[1], source=asked, env={})
+for priority, symbol in enumerate(SYMBOLS, -1):
+    data.load_data(symbol, "1d", "2024-01-01", "2024-01-20", mode="full", priority=priority, operation_id=symbol)
+asked.wait_until_held(60)
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def source() -> FakeSource:
+    days = np.arange("2024-01-01", "2024-02-01", dtype="datetime64[D]")
+    prices = {name: np.arange(31.0) for name in ("open", "high", "low", "close", "volume")}
+    return FakeSource({(symbol, "1d"): {"time": days, **prices} for symbol in SYMBOLS})
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[DataManager]:
+    with DataManager(tmp_path, source=source(), env={}) as manager:
+        yield manager
+
+
+def statuses(data: DataManager) -> dict[str, str]:
+    """What has become of each job that this process knows, those of other tests too."""
+    return {record.id: record.status for record in data.jobs.list_jobs()}
+
+
+def test_a_job_waits_runs_and_is_there_when_it_is_over(data: DataManager) -> None:
+    jobs = DataJobManager(data)
+    job = jobs.create_job("USUAL", "1d", "2024-01-01", "2024-01-10", priority=3)
+    waiting = jobs.get_job_status(job)
+    assert (waiting.status, waiting.type, waiting.parameters["priority"]) == (
+        "pending",
+        "data_load",
+        3,
+    )
+    assert jobs.list_jobs()[0].id == job
+    assert data.series() == []
+    assert len(jobs.start_job(job).result(60)) == 10
+    assert jobs.get_job_status(job).status == "completed"
+    assert statuses(data)[job] == "completed"
+
+
+def test_a_job_is_refused_before_it_is_kept(data: DataManager) -> None:
+    for asked in (("USUAL", "7m"), ("", "1d"), ("USUAL", "1d", "2024-02-01", "2024-01-01")):
+        with pytest.raises(errors.InvalidArgumentError):
+            data.jobs.create_job(*asked)
+    assert "pending" not in statuses(data).values()
+    data.jobs.create_job("USUAL", "1d", operation_id="mine")
+    assert data.jobs.create_job("USUAL", "1d", operation_id="mine") == "mine"
+    with pytest.raises(errors.ConflictError, match="mine"):
+        data.jobs.create_job("HIGH", "1d", operation_id="mine")
+
+
+def test_a_job_that_nobody_knows_is_not_found(data: DataManager) -> None:
+    for ask in (data.jobs.start_job, data.jobs.get_job_status, data.jobs.cancel_job):
+        with pytest.raises(errors.NotFoundError, match="nothing"):
+            ask("nothing")
+
+
+def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(data: DataManager) -> None:
+    waiting = data.jobs.create_job("USUAL", "1d")
+    assert data.jobs.cancel_job(waiting)
+    with pytest.raises(errors.NotFoundError):
+        data.jobs.get_job_status(waiting)
+    running = data.jobs.create_job("USUAL", "1d", "2024-01-01", "2024-01-10")
+    data._source.hold()  # type: ignore[union-attr]
+    load = data.jobs.start_job(running)
+    assert data.jobs.cancel_job(running, "enough")
+    with pytest.raises(errors.OperationCancelledError, match="enough"):
+        load.result(60)
+    assert not data.jobs.cancel_job(running)
+    data._source.release()  # type: ignore[union-attr]
+
+
+def test_a_job_belongs_to_the_operation_that_made_it(data: DataManager) -> None:
+    async def work() -> str:
+        return data.jobs.create_job("USUAL", "1d", "2024-01-01", "2024-01-10")
+
+    async def outer() -> str:
+        return await Domain().start_operation("Outer", "outer", work, operation_id="outer")
+
+    job = asyncio.run(outer())
+    assert data.jobs.get_job_status(job).parent_id == "outer"
+
+
+def test_loads_that_a_crash_interrupted_go_on_the_highest_priority_first(tmp_path: Path) -> None:
+    here = environment(PYTHONPATH=str(Path(__file__).parent))
+    with child([sys.executable, "-c", HUNG, str(tmp_path)], env=here) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with DataManager(tmp_path, source=source(), env={}) as data:
+            resumed = data.jobs.resume_jobs()
+            assert (resumed.operations, resumed.refused) == ([], {}), "their process lives"
+        process.kill()
+        process.wait(60)
+    with DataManager(tmp_path, env={}) as data, pytest.raises(errors.ConfigurationError):
+        data.jobs.resume_jobs()
+    with DataManager(tmp_path, source=source(), env={}) as data:
+        resumed = data.jobs.resume_jobs()
+        assert [load.id for load in resumed.operations] == list(reversed(SYMBOLS))
+        assert resumed.refused == {}
+        for load in resumed.operations:
+            assert len(load.result(60)) == 20
+            record = data.jobs.get_job_status(load.id)
+            assert (record.status, record.attempt) == ("completed", 2)
+        assert data.jobs.resume_jobs().operations == [], "once"
+        assert [statuses(data)[symbol] for symbol in SYMBOLS] == ["completed"] * 3
