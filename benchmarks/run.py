@@ -26,6 +26,7 @@ ENTRIES = (
     "own_bars",
     "bytes_written",
     "watch_list",
+    "gateway",
     "quality",
     "command_line",
     "latencies",
@@ -38,7 +39,7 @@ ENTRIES = (
 )
 _VERSIONS = (
     *("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop", "anyio", "tqdm"),
-    *("pandas", "polars", "pyarrow", "duckdb"),
+    *("pandas", "polars", "pyarrow", "duckdb", "ib_async"),
 )
 
 

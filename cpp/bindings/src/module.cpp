@@ -22,5 +22,6 @@ PYBIND11_MODULE(_core, module) {
     bind_data(module);
     bind_sources(module);
     bind_series_check(module);
+    bind_sent_requests(module);
     bind_training(module);
 }
