@@ -27,6 +27,7 @@ ENTRIES = (
     "loads",
     "bytes_written",
     "watch_list",
+    "gateway",
     "quality",
     "command_line",
     "latencies",
@@ -39,7 +40,7 @@ ENTRIES = (
 )
 _VERSIONS = (
     *("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop", "anyio", "tqdm"),
-    *("pandas", "polars", "pyarrow", "duckdb"),
+    *("pandas", "polars", "pyarrow", "duckdb", "ib_async"),
 )
 
 

@@ -552,6 +552,19 @@ class Storage:
     def keep(self, max_count: int, max_age_seconds: float, max_bytes: int) -> None: ...
     def verify(self) -> tuple[int, int, list[tuple[str, int, str]]]: ...
 
+class SentRequests:
+    """What one account was asked lately, by every process that uses the file."""
+
+    def __init__(self, storage: Storage, account: str, speed: float) -> None: ...
+    def enter(self, request: str, series: str, weight: int) -> tuple[int, float, bool]:
+        """A ticket, or 0 and the seconds to wait, and whether any request would have to."""
+
+    def arrived(self, ticket: int) -> None:
+        """The answer is there."""
+
+    def not_sent(self, ticket: int) -> None:
+        """It was not sent."""
+
 class RetryOptions:
     def __init__(
         self,
@@ -1045,6 +1058,9 @@ class SourceAsk:
     def asked(self) -> str: ...
     @property
     def token(self) -> CancellationToken: ...
+    def warn(self, text: str) -> None:
+        """Tell whoever asked what a person should know."""
+
     def answer_known(self, asset_class: str, exchange: str, currency: str) -> None:
         """The provider knows the symbol, and what it stands for, where it says."""
 

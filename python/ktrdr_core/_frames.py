@@ -43,15 +43,16 @@ def native_bars(frame: Frame) -> tuple[_core.Bars, list[str]]:
     """
     if isinstance(frame, Bars):
         return frame._native, []
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(frame, pandas.DataFrame):
+    # Another thread may be in the middle of importing it: what has no such class yet has made no frame.
+    data_frame = getattr(sys.modules.get("pandas"), "DataFrame", None)
+    if data_frame is not None and isinstance(frame, data_frame):
         return _of_pandas(frame)
     if hasattr(frame, "__arrow_c_stream__"):
         return _core.bars_of_arrow_stream(frame.__arrow_c_stream__())
     if isinstance(frame, Mapping):
         return _of_columns([str(name) for name in frame], list(frame.values()).__getitem__)
-    numpy = sys.modules.get("numpy")
-    names = frame.dtype.names if numpy is not None and isinstance(frame, numpy.ndarray) else None
+    array = getattr(sys.modules.get("numpy"), "ndarray", None)
+    names = frame.dtype.names if array is not None and isinstance(frame, array) else None
     if names is not None:
         return _of_columns(list(names), lambda index: frame[names[index]])
     raise InvalidArgumentError(

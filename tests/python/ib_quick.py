@@ -25,7 +25,7 @@ QUICK = GatewayOptions(
 @contextmanager
 def quick(gateway: IbGatewaySimulator, **changes: Any) -> Iterator[IbGatewaySource]:
     """Give a source whose limits are short."""
-    named = {"options": QUICK, "answer_limit": 1.5, "pacing_pause": 0.02, "env": {}, **changes}
+    named = {"options": QUICK, "answer_limit": 1.5, "pacing_pause": 0.002, "env": {}, **changes}
     with IbGatewaySource(port=gateway.port, **named) as source:
         yield source
 

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
         "own_bars",
         "bytes_written",
         "watch_list",
+        "gateway",
         "quality",
     ],
 )

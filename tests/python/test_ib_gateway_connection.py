@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +44,16 @@ def known(source: IbGatewaySource) -> None:
     """Ask something that is not remembered."""
     source._found.clear()
     asyncio.run(SourceCalls(source).validate_symbol("AAPL", "1m"))
+
+
+def resident() -> int:
+    """Give how much memory this process has. Bytes."""
+    with open("/proc/self/statm", encoding="ascii") as figures:
+        return int(figures.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _has_asked(due: int, gateway: IbGatewaySimulator) -> bool:
+    return gateway.count("history") >= due
 
 
 def begin(data: DataManager) -> Any:
@@ -127,9 +138,51 @@ def test_restarts_during_a_load_cost_a_wait_and_no_bar(tmp_path: Path) -> None:
                     until(source, "waiting")
                     gateway.listen_again()
                     assert load.result(60) == calm
+                    words = "to which the connection is lost, since"
+                    assert any(words in each for each in load.warnings)
                     assert source.health.connections == number + 2
         gateway.wait_until(lambda one: one.connections == 0)
         assert gateway.most_at_once == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not count(0, 1), reason="a year of minutes over six restarts: make soak")
+@pytest.mark.parametrize("symbol", ["AAPL", "EURUSD"])
+def test_nightly_restarts_during_a_load_of_a_year_of_minutes_change_no_byte(
+    symbol: str, tmp_path: Path
+) -> None:
+    minutes = walk("2023-03-01", "2024-03-02")
+    series = {("AAPL", "1 min"): minutes, ("EUR.USD", "1 min"): minutes}
+    with IbGatewaySimulator(series, answer_seconds=0.1) as gateway, quick(gateway) as source:
+
+        def load(name: str, restarts: int) -> tuple[bytes, list[str]]:
+            with DataManager(tmp_path / name, source=source, env={}) as data:
+                asked = gateway.count("history")
+                loading = data.load_data(symbol, "1m", "2023-03-01", "2024-02-29", mode="full")
+                for night in range(restarts):
+                    # Nights are spread over the load of some 53 weeks.
+                    due = asked + 3 + 7 * night
+                    gateway.wait_until(partial(_has_asked, due), 120)
+                    gateway.stop_listening(reset=night % 2 == 0)
+                    until(source, "waiting")
+                    # A restart takes minutes, and the options are thirty times as fast as by default.
+                    time.sleep(3)
+                    gateway.listen_again()
+                loading.result(300)
+                written = data.export(symbol, "1m", tmp_path / f"{name}.csv").result(60)
+                assert written
+            return (tmp_path / f"{name}.csv").read_bytes(), loading.warnings
+
+        calm, none = load("calm", 0)
+        assert none == []
+        descriptors, settled = len(os.listdir("/proc/self/fd")), resident()
+        broken, warned = load("broken", 6)
+        assert broken == calm
+        assert calm.count(b"\n") > 90_000
+        assert sum("waits for the gateway" in each for each in warned) >= 6
+        assert source.health.connections == 7
+        assert len(os.listdir("/proc/self/fd")) <= descriptors + 2
+        assert resident() - settled < 200_000_000
 
 
 def test_many_reconnects_leave_no_descriptor_behind(gateway: IbGatewaySimulator) -> None:
@@ -140,12 +193,17 @@ def test_many_reconnects_leave_no_descriptor_behind(gateway: IbGatewaySimulator)
     with quick(gateway, options=options) as source:
         known(source)
         before = len(os.listdir("/proc/self/fd"))
+        settled = 0
         for number in range(times):
             gateway.drop(reset=number % 2 == 0)
             known(source)
+            if number == times // 4:
+                settled = resident()
         assert source.health.connections == times + 1
         gateway.wait_until(lambda one: one.connections == 1)
         assert len(os.listdir("/proc/self/fd")) <= before + 2
+        # Two tasks and a transport that stayed would be some 20 KiB each time; the simulator's list of requests stays here, too.
+        assert resident() - settled <= 4_000_000 + times * 3000
 
 
 def test_a_gateway_that_is_stopped_and_goes_on_costs_a_wait(tmp_path: Path) -> None:
@@ -192,11 +250,17 @@ def test_a_lost_line_holds_questions_up_and_loses_none(
         time.sleep(0.4)
         assert not load.done()
         assert gateway.count("history") == 0
+        lines = [each for each in load.warnings if "waits for the gateway" in each]
+        assert len(lines) == 1
+        assert f"at 127.0.0.1:{gateway.port}, which has lost" in lines[0]
+        assert f"since {source.health.since:%Y-%m-%dT%H:%M}" in lines[0]
+        assert source.health.waiting >= 1
         gateway.notice(back)
         if lost == 2110:
             gateway.notice(2106)
         assert len(load.result(20)) > 0
         assert source.health.state == "ready"
+        assert source.health.waiting == 0
         assert gateway.accepted == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -26,6 +27,13 @@ pytest.importorskip("ib_async")
 _BARS = walk("2024-03-01", "2024-03-30")
 _SERIES = [("AAPL", "1h"), ("AAPL", "1d"), ("EURUSD", "1h")]
 _RANGE = ("2024-03-04", "2024-03-28")
+_WHOSE = "series.provider, symbol, timeframe, what_to_show, session"
+_KEPT = {
+    "bars": f"SELECT {_WHOSE}, part, rows, first, last, checksum, time, open, high, low, close, volume FROM block "
+    "JOIN series ON series.id = block.series",
+    "asked": f"SELECT {_WHOSE}, range_start, range_end, outcome FROM ledger JOIN series ON series.id = ledger.series",
+    "known": "SELECT provider, symbol, asset_class, currency FROM symbol_check",
+}
 
 
 @pytest.fixture
@@ -74,6 +82,12 @@ def loaded(data: DataManager) -> list[Any]:
     return [data.load_data(*series, *_RANGE, mode="full").result(60) for series in _SERIES]
 
 
+def kept(folder: Path) -> dict[str, list[Any]]:
+    """Give what a store holds of bars, byte for byte, without its numbers of rows and when they came."""
+    with sqlite3.connect(f"file:{folder / 'ktrdr.db'}?mode=ro", uri=True) as base:
+        return {name: sorted(base.execute(query)) for name, query in _KEPT.items()}
+
+
 def load_by_command(folder: Path, url: str, symbol: str, timeframe: str) -> None:
     command = [
         sys.executable,
@@ -115,6 +129,7 @@ def test_bars_are_the_same_with_our_service_between_and_without(
     with DataManager(tmp_path / "served", env={}) as data:
         assert [data.load_data(*series, *_RANGE).result(60) for series in _SERIES] == direct
     assert all(len(bars) > 0 for bars in direct)
+    assert kept(tmp_path / "served") == kept(tmp_path / "direct")
     assert health["ib_gateway_connected"] is True
     status = health["connection_pool_status"]
     assert status["state"] == "ready"
@@ -140,6 +155,67 @@ def test_several_clients_of_the_service_share_one_connection_and_a_cancel_reache
             with pytest.raises(errors.OperationCancelledError):
                 load.result(5)
             data.close()
+
+
+def test_two_clients_of_the_service_take_turns_at_the_gateway(tmp_path: Path) -> None:
+    bars = {("AAPL", "1 min"): _BARS, ("EUR.USD", "1 min"): _BARS}
+    with IbGatewaySimulator(bars, answer_seconds=0.02) as gateway, served(gateway) as url:
+        with (
+            DataManager(tmp_path / "first", url, env={}) as first,
+            DataManager(tmp_path / "second", url, env={}) as second,
+        ):
+            # A session each, so that either has many requests to make.
+            days = [f"2024-03-{day:02}" for day in range(4, 19) if (day - 4) % 7 < 5]
+            loads = [
+                data.load_data(symbol, "1m", day, day, mode="full", validate=False)
+                for day in days
+                for data, symbol in ((first, "AAPL"), (second, "EURUSD"))
+            ]
+            for load in loads:
+                assert len(load.result(60)) > 0
+        seen = [each.fields[2] for each in gateway.requests if each.kind == "history"]
+        assert gateway.most_at_once == 1
+        # Neither is ever far ahead while both have something to ask.
+        both = min(seen.count("AAPL"), seen.count("EUR"))
+        ahead = [seen[:end].count("AAPL") - seen[:end].count("EUR") for end in range(2 * both)]
+        assert both >= 10
+        assert max(map(abs, ahead)) <= 8
+
+
+def test_the_services_figures_say_how_the_gateway_is(
+    gateway: IbGatewaySimulator, tmp_path: Path
+) -> None:
+    with served(gateway) as url, DataManager(tmp_path, url, env={}) as data:
+        assert state_of(figures(url)) == "idle"
+        data.load_data(*_SERIES[0], *_RANGE, mode="full").result(60)
+        now = figures(url)
+        assert state_of(now) == "ready"
+        assert now["gateway_state_since_seconds"] > 1_700_000_000
+        assert now["gateway_connections_total"] == 1
+        assert now["gateway_pacing_violations_total"] == 0
+        assert now['gateway_notices_total{code="2106"}'] == 1
+        assert now['requests_total{path="/data/historical"}'] >= 1
+        gateway.notice(1100)
+        gateway.wait_until(lambda _: state_of(figures(url)) == "degraded")
+        with urllib.request.urlopen(f"{url}/health/detailed") as answer:
+            status = json.load(answer)["connection_pool_status"]
+        assert status["state"] == "degraded"
+        assert status["waits_for"] == ["IB"]
+        assert status["since"].endswith("Z")
+        assert status["waiting"] == status["paced"] == 0
+
+
+def state_of(figures: dict[str, float]) -> str:
+    (state,) = (name for name, value in figures.items() if "state{" in name and value == 1)
+    return state.split('"')[1]
+
+
+def figures(url: str) -> dict[str, float]:
+    with urllib.request.urlopen(f"{url}/metrics") as answer:
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        lines = answer.read().decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name.removeprefix("ktrdr_ib_"): float(value) for name, value in pairs}
 
 
 @pytest.mark.parametrize(

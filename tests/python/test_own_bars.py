@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -310,6 +312,14 @@ def test_bars_of_another_timeframe_are_refused(data: DataManager) -> None:
 )
 def test_what_is_no_frame_of_bars_is_refused(frame: Any, words: str, data: DataManager) -> None:
     assert_refused(data, frame, words)
+
+
+def test_bars_are_taken_while_another_thread_is_in_the_middle_of_importing_pandas(
+    data: DataManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What an import shows of a package that has only begun.
+    monkeypatch.setitem(sys.modules, "pandas", ModuleType("pandas"))
+    assert data.store("ACME", "1d", columns()).result().bars == 5
 
 
 def test_a_wrong_symbol_or_timeframe_is_refused_before_any_work(data: DataManager) -> None:

@@ -18,7 +18,7 @@ import pytest
 from fastapi import FastAPI
 
 from child import child
-from ktrdr_core import OperationsService, current_operation, errors
+from ktrdr_core import OperationsService, _core, current_operation, errors
 from ktrdr_core.fastapi import operations_router
 from ktrdr_core.operations import OperationEvent, OperationRecord, Retention, follow
 from ktrdr_core.testing import Domain
@@ -241,7 +241,7 @@ def test_who_follows_a_run_that_was_forgotten_does_not_hear_of_the_next(
 
 ELSEWHERE = """
 import asyncio, sys
-from ktrdr_core import OperationsService, current_operation, errors
+from ktrdr_core import OperationsService, _core, current_operation, errors
 from ktrdr_core.testing import Domain
 async def work():
     for number in range(1500):
@@ -431,3 +431,20 @@ def test_what_is_asked_of_others_while_a_process_holds_the_lock_is_asked_when_it
             while not other.execute("SELECT max_count FROM operation_retention").fetchall():
                 time.sleep(0.01)
         del kept
+
+
+def test_one_file_is_opened_by_many_threads_at_once(tmp_path: Path) -> None:
+    start = threading.Barrier(8)
+
+    def work() -> None:
+        start.wait()
+        for _ in range(200):
+            _core.Storage(tmp_path / "ktrdr.db", False, {})
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    kept = _core.Storage(tmp_path / "ktrdr.db", False, {})
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert kept.verify() == (0, 0, [])

@@ -22,6 +22,7 @@ void bind_adapter(pybind11::module_& module);
 void bind_data(pybind11::module_& module);
 void bind_sources(pybind11::module_& module);
 void bind_series_check(pybind11::module_& module);
+void bind_sent_requests(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_models(pybind11::module_& module);
 

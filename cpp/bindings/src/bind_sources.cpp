@@ -144,6 +144,9 @@ void bind_ask(py::module_& module) {
         .def_property_readonly("asked", [](const SourceAsk& self) { return self.question().asked; })
         .def_property_readonly("token", [](const SourceAsk& self) { return self.token(); })
         .def(
+            "warn", [](SourceAsk& self, const Text& text) { self.warn(text.utf8); }, py::arg("text"),
+            py::call_guard<GilReleased>(), "Tell whoever asked what a person should know.")
+        .def(
             "answer_known",
             [](SourceAsk& self, std::string asset_class, std::string exchange, std::string currency) {
                 self.answer(

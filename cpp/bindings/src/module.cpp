@@ -22,6 +22,7 @@ PYBIND11_MODULE(_core, module) {
     bind_data(module);
     bind_sources(module);
     bind_series_check(module);
+    bind_sent_requests(module);
     bind_training(module);
     bind_models(module);
 }

@@ -13,6 +13,7 @@
 #include "answer_errors.hpp"
 #include "segment_loader.hpp"
 #include "series_grid.hpp"
+#include "source_warnings.hpp"
 
 namespace ktrdr {
 namespace {
@@ -112,7 +113,11 @@ struct DataLoadingJob::Place {
 };
 
 DataLoadingJob::DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<Operation> operation)
-    : task_(std::move(task)), means_(with_traffic(std::move(means))), operation_(std::move(operation)) {}
+    : task_(std::move(task)),
+      means_(with_traffic(std::move(means))),
+      operation_(std::move(operation)),
+      told_(std::make_shared<SourceWarnings>(
+          operation_, fmt::format("{} {}", task_.key.symbol, task_.key.timeframe.name()))) {}
 
 DataLoadingJob::~DataLoadingJob() = default;
 
@@ -452,7 +457,8 @@ SourceCall DataLoadingJob::call() const {
     return {.token = operation_->token(),
             .operation_id = operation_->id(),
             .operation = operation_,
-            .kind = kind_of(task_.key)};
+            .kind = kind_of(task_.key),
+            .warn = [told = told_](const std::string& text) { told->add(text); }};
 }
 
 Error DataLoadingJob::no_data() const {

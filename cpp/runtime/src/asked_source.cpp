@@ -44,6 +44,19 @@ SourceAsk::~SourceAsk() {
     });
 }
 
+void SourceAsk::warn(const std::string& text) {
+    if (!warn_ || forks_ != forks_so_far()) {
+        return;
+    }
+    {
+        const std::scoped_lock lock(pending_->mutex);
+        if (pending_->outcome) {
+            return;
+        }
+    }
+    warn_(text);
+}
+
 void SourceAsk::answer(Result<Value> given) {
     settle(given ? checked(std::move(*given)) : std::move(given));
 }
@@ -157,7 +170,7 @@ asio::awaitable<Result<SourceAsk::Value>> AskedSource::ask(SourceQuestion questi
     const auto pending = std::make_shared<SourceAsk::Pending>();
     const std::string asked = question.asked;
     Mail mail = reply_mail<std::shared_ptr<SourceAsk>>(
-        key_, std::make_shared<SourceAsk>(std::move(question), token, pending, io_, clock_));
+        key_, std::make_shared<SourceAsk>(std::move(question), token, pending, call.warn, io_, clock_));
     mail.kind = Mail::Kind::part;
     mailbox_->post(std::move(mail));
     {

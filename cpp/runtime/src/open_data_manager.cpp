@@ -2,6 +2,8 @@
 
 #include <ktrdr/data/ib_data_adapter.hpp>
 
+#include "schemas.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -66,8 +68,7 @@ Result<std::shared_ptr<DataManager>> open_data_manager(DataServices services, co
     }
     DatabaseOptions database = options.database;
     database.access = *access;
-    auto storage =
-        Storage::open(options.data_dir / "ktrdr.db", {BarStore::schema()}, services.store, services.clock, database);
+    auto storage = Storage::open(options.data_dir / "ktrdr.db", schemas(), services.store, services.clock, database);
     if (!storage) {
         return storage.error();
     }

@@ -8,7 +8,8 @@
 
 #include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/fork.hpp>
-#include <ktrdr/bar_store/bar_store.hpp>
+
+#include "schemas.hpp"
 
 namespace ktrdr {
 namespace {
@@ -92,7 +93,7 @@ HostServiceMeans Runtime::host_service_means() {
 }
 
 Result<std::shared_ptr<Storage>> Runtime::open_storage(const std::filesystem::path& file, FileAccess access) {
-    auto storage = Storage::open(file, {BarStore::schema()}, store_, system_clock(), {.access = access});
+    auto storage = Storage::open(file, schemas(), store_, system_clock(), {.access = access});
     if (storage) {
         registry_.attach((*storage)->operations());
         watch_owners();

@@ -23,6 +23,7 @@ from ..cancellation import CancellationToken
 from .answers import answer, known_code
 from .source_calls import moment
 from .sources import SourceLimits
+from .telling import heard_by
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
@@ -228,7 +229,8 @@ class _Running:
 
         def work() -> None:
             try:
-                value = call()
+                with heard_by(self):
+                    value = call()
                 if inspect.isawaitable(value):
                     self.start_on(loop(), lambda: value)
                     return
@@ -241,7 +243,8 @@ class _Running:
 
     async def _carry_out(self, call: Callable[[], Awaitable[Any]]) -> None:
         try:
-            value = await call()
+            with heard_by(self):
+                value = await call()
         except (KeyboardInterrupt, SystemExit) as error:
             self.raised(error)
             raise
@@ -264,6 +267,12 @@ class _Running:
             self.answered(value)
 
     # ---- how it ends
+
+    def warned(self, text: str) -> None:
+        """Tell the load; nothing once it has its answer."""
+        ask = self._ask
+        if ask is not None:
+            ask.warn(text)
 
     def answered(self, value: Any) -> None:
         """Answer with what the method gave."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from weakref import ref
 
 from .. import _bridge, _core
+from .telling import warn
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -201,6 +202,27 @@ class BarSource:
             all, a ``SourceAnswer`` says so.
         """
         raise NotImplementedError(f"{type(self).__name__} has no fetch")
+
+    def warn(self, text: str) -> None:
+        """Warn the load that asks, from inside one of the methods above, of what a person should know: that it waits, and for what.
+
+        The operation has the warning at once, each text once. Where nobody asks, or the answer is there, nothing happens.
+
+        Examples
+        --------
+        >>> from ktrdr_core import BarSource, DataManager
+        >>> class Tired(BarSource):
+        ...     provider = "tired"
+        ...     def fetch(self, symbol, timeframe, start, end):
+        ...         self.warn("the vendor lets everybody wait today")
+        ...         return {"timestamp": [start], "open": [1], "high": [1], "low": [1], "close": [1]}
+        >>> with DataManager(data_dir="bars", source=Tired(), env={}) as data:
+        ...     load = data.load_data("UP", "1d", "2024-01-01", "2024-01-01", mode="full")
+        ...     _ = load.result()
+        ...     load.warnings
+        ['UP 1d: the vendor lets everybody wait today']
+        """
+        warn(text)
 
     # ---- for those who ask
 

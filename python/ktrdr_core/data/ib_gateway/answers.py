@@ -6,9 +6,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ...calendars import BarGrid, get_calendar
+from ...errors import ProtocolError
 from .stamps import is_date, seconds_of, zone_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .client import AnsweredBars
     from .contracts import Found
 
 _CALENDARS = {
@@ -20,15 +27,44 @@ _CALENDARS = {
 
 
 def columns_of(
-    bars: list[Any], timeframe: str, found: Found, start: datetime, end: datetime
+    bars: AnsweredBars, timeframe: str, found: Found, start: datetime, end: datetime
 ) -> dict[str, Any] | list[Any]:
     """Make columns of an answer: in order, each bar once, closed, inside the range, under the stamps that are stored."""
+    grid = BarGrid(timeframe, _calendar(found))
+    stamps = _seconds(bars.stamps, found, grid if timeframe in ("1w", "1M") else None)
+    return _columns(bars, stamps, start, end, grid.ends_of)
+
+
+def small_columns_of(
+    bars: AnsweredBars, seconds: int, found: Found, start: datetime, end: datetime
+) -> dict[str, Any] | list[Any]:
+    """Make the same of bars that last so many seconds."""
     import numpy as np
 
-    grid = BarGrid(timeframe, _calendar(found))
-    seconds = np.array(
-        _seconds(bars, found, grid if timeframe in ("1w", "1M") else None), dtype=np.int64
-    )
+    length = np.timedelta64(seconds, "s")
+    stamps = _seconds(bars.stamps, found, None)
+    return _columns(bars, stamps, start, end, lambda begun: begun + length)
+
+
+def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the columns of several answers one behind the other."""
+    import numpy as np
+
+    if parts:
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    empty: dict[str, Any] = {"timestamp": np.empty(0, dtype="datetime64[ns]")}
+    return empty | {name: np.empty(0) for name in ("open", "high", "low", "close", "volume")}
+
+
+def _columns(
+    bars: AnsweredBars,
+    seconds: NDArray[np.int64],
+    start: datetime,
+    end: datetime,
+    ends_of: Callable[[Any], Any],
+) -> dict[str, Any] | list[Any]:
+    import numpy as np
+
     # Where a bar came twice, the last holds.
     order = np.argsort(seconds, kind="stable")
     seconds = seconds[order]
@@ -39,32 +75,48 @@ def columns_of(
     rows = order[kept]
     if len(stamps):
         now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "ns")
-        closed = grid.ends_of(stamps) <= now
+        closed = ends_of(stamps) <= now
         stamps, rows = stamps[closed], rows[closed]
     if not len(stamps):
         return []
-    given = [bars[row] for row in rows.tolist()]
-    return {
-        "timestamp": stamps,
-        "open": np.array([bar.open for bar in given], dtype=np.float64),
-        "high": np.array([bar.high for bar in given], dtype=np.float64),
-        "low": np.array([bar.low for bar in given], dtype=np.float64),
-        "close": np.array([bar.close for bar in given], dtype=np.float64),
-        "volume": np.array([bar.volume for bar in given], dtype=np.float64),
+    return {"timestamp": stamps} | {
+        name: _numbers(getattr(bars, name))[rows]
+        for name in ("open", "high", "low", "close", "volume")
     }
 
 
-def _seconds(bars: list[Any], found: Found, grid: BarGrid | None) -> list[int]:
-    texts = [bar.date for bar in bars]
+def _numbers(texts: list[str]) -> NDArray[np.float64]:
+    import numpy as np
+
+    try:
+        return np.fromiter(map(float, texts), np.float64, len(texts))
+    except ValueError as error:
+        raise ProtocolError(f"the gateway sent a bar with what is no number: {error}") from None
+
+
+def _seconds(texts: list[str], found: Found, grid: BarGrid | None) -> NDArray[np.int64]:
+    import numpy as np
+
     if grid is not None:
         days = (datetime.fromtimestamp(seconds_of(text), UTC) for text in texts)
-        return [int(grid.stored_stamp(day).timestamp()) for day in days]
+        return np.array([int(grid.stored_stamp(day).timestamp()) for day in days], dtype=np.int64)
     if texts and texts[0].isdigit() and not is_date(texts[0]):
-        return [
-            int(text) if len(text) > 8 and text.isdigit() else seconds_of(text) for text in texts
-        ]
+        return _epochs(texts)
     usual = None if all(map(is_date, texts)) else zone_of(found.zone)
-    return [seconds_of(text, usual) for text in texts]
+    return np.array([seconds_of(text, usual) for text in texts], dtype=np.int64)
+
+
+def _epochs(texts: list[str]) -> NDArray[np.int64]:
+    """Read seconds since 1970; eight digits are a date."""
+    import numpy as np
+
+    try:
+        seconds = np.fromiter(map(int, texts), np.int64, len(texts))
+    except ValueError:
+        seconds = None
+    if seconds is None or min(map(len, texts)) <= 8:
+        return np.array([seconds_of(text) for text in texts], dtype=np.int64)
+    return seconds
 
 
 def _calendar(found: Found) -> Any:

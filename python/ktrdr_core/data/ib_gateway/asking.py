@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import errors
+from ..telling import warn
 from .client import ConnectionLost
 from .codes import Counted, Kind
 from .pacing import AdaptiveGate
@@ -14,16 +15,59 @@ from .refusals import GatewayError, refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+    from typing import TypeAlias
 
     from .client import GatewayClient
     from .connection import Connection
 
-T = TypeVar("T")
+    T = TypeVar("T")
+    Send: TypeAlias = "Callable[[GatewayClient], Awaitable[T]]"
+    Turn: TypeAlias = "Callable[[GatewayClient], AbstractAsyncContextManager[None]]"
 
 _log = logging.getLogger("ktrdr_core.sources")
 
 # How often a request is made at most; each new try has its own reason.
 _TRIES = 4
+# How often it is made again because too much was asked. The pauses between, up to so many times the first, are ten minutes
+# together where that is 2 s: the longest that anything counts.
+_PACED, _LONGEST = 10, 64
+
+
+class _Tries:
+    """How often a request was made, and why it is made again."""
+
+    def __init__(self, pause: float) -> None:
+        self._first = self._pause = self._paced = pause
+        self._failed = self._refused = 0
+        self.last = ""
+        #: An error's text that nobody can read.
+        self.unread = ""
+
+    @property
+    def left(self) -> bool:
+        """Whether it may be made once more."""
+        return self._failed < _TRIES and self._refused < _PACED
+
+    @property
+    def made(self) -> int:
+        """How often it was made."""
+        return self._failed + self._refused
+
+    def failed(self, why: str) -> float:
+        """Take note of a try that came to nothing; give how long to wait."""
+        self._failed += 1
+        self.last = why
+        self._pause *= 2
+        return self._pause / 2
+
+    def paced(self, why: str) -> float:
+        """Take note that it was too much; give how long to wait."""
+        self._refused += 1
+        self.last = why
+        pause = self._paced
+        self._paced = min(2 * pause, _LONGEST * self._first)
+        return pause
 
 
 class Asking:
@@ -42,14 +86,13 @@ class Asking:
         self._answer_within = answer_within
         self._pacing_pause = pacing_pause
         self._counted = Counted()
-        self._gate = AdaptiveGate()
+        #: Where requests for bars wait that no rule is made for.
+        self.gate = AdaptiveGate()
         #: How often the gateway said that it was asked too much.
         self.pacing_violations = 0
 
-    async def ask(
-        self, what: str, send: Callable[[GatewayClient], Awaitable[T]], *, bars: bool = False
-    ) -> T:
-        """Ask until there is an answer; ``what`` begins the words of an error.
+    async def ask(self, what: str, send: Send[T], *, turn: Turn | None = None) -> T:
+        """Ask until there is an answer; ``what`` begins the words of an error, ``turn`` is waited for before each try.
 
         Raises
         ------
@@ -64,37 +107,50 @@ class Asking:
         ConfigurationError
             For what the account may not see, and for a request that cannot be.
         """
-        pause = self._pacing_pause
-        unread = ""
-        lost = ""
-        for _ in range(_TRIES):
+        tries = _Tries(self._pacing_pause)
+        while tries.left:
             client = await self._connection.ready()
             try:
-                answer = await self._once(client, what, send, bars)
+                answer = await self._once(client, what, send, turn)
             except ConnectionLost as error:
                 _log.info("ib gateway: %s is asked again: %s", what, error)
-                lost = str(error)
+                tries.failed(str(error))
                 continue
             except GatewayError as error:
-                kind = self._kind(error, first=not unread)
-                if kind is Kind.unknown and not unread:
-                    unread = error.text
-                elif kind is not Kind.pacing and kind is not Kind.transient:
-                    if unread and _same(unread, error.text):
-                        self._counted.stayed(error.text)
-                    raise refused(what, error, kind) from None
-                else:
-                    lost = error.text
-                    self._too_much(what, error, kind)
-                await asyncio.sleep(pause)
-                pause *= 2
+                await asyncio.sleep(self._pause(what, error, tries))
                 continue
-            if unread:
-                self._counted.passed(unread)
+            if tries.unread:
+                self._counted.passed(tries.unread)
             return answer
         raise errors.ServiceConnectionError(
-            f"{what}: no answer in {_TRIES} tries, the last ended so: {lost or unread}"
+            f"{what}: no answer in {tries.made} tries, the last ended so: {tries.last}"
         )
+
+    def _pause(self, what: str, error: GatewayError, tries: _Tries) -> float:
+        """Say how long to wait before the request is made again.
+
+        Raises
+        ------
+        NothingThere, NotTraded, KtrdrError
+            Where that is no use.
+        """
+        kind = self._kind(error, first=not tries.unread)
+        if kind is Kind.unknown and not tries.unread:
+            tries.unread = error.text
+            return tries.failed(error.text)
+        if kind is Kind.pacing:
+            self.pacing_violations += 1
+            self.gate.slower()
+            warn(
+                f"the gateway says that it is asked too much ({error.code}): what it refused is asked again, more slowly"
+            )
+            _log.warning("ib gateway: pacing: %s: %s %s", what, error.code, error.text)
+            return tries.paced(error.text)
+        if kind is Kind.transient:
+            return tries.failed(error.text)
+        if tries.unread and _same(tries.unread, error.text):
+            self._counted.stayed(error.text)
+        raise refused(what, error, kind) from None
 
     def _kind(self, error: GatewayError, *, first: bool) -> Kind:
         kind = self._counted.kind_of(error.code, error.text)
@@ -105,22 +161,13 @@ class Asking:
             return Kind.unknown
         return Kind.bad_request if kind is Kind.unknown and error.code == 162 else kind
 
-    def _too_much(self, what: str, error: GatewayError, kind: Kind) -> None:
-        if kind is Kind.pacing:
-            self.pacing_violations += 1
-            self._gate.slower()
-            _log.warning("ib gateway: pacing: %s: %s %s", what, error.code, error.text)
-
-    async def _once(
-        self,
-        client: GatewayClient,
-        what: str,
-        send: Callable[[GatewayClient], Awaitable[T]],
-        bars: bool,
-    ) -> T:
-        if not bars:
+    async def _once(self, client: GatewayClient, what: str, send: Send[T], turn: Turn | None) -> T:
+        if turn is None:
             return await self._within(what, send(client))
-        async with self._gate.turn():
+        async with turn(client):
+            if client.gone.done():
+                # The turn took its time.
+                client = await self._connection.ready()
             return await self._within(what, send(client))
 
     async def _within(self, what: str, answer: Awaitable[T]) -> T:
@@ -134,7 +181,9 @@ class Asking:
                 if done:
                     found: T = waiting.result()
                     return found
-                if not self._connection.degraded:
+                if self._connection.degraded:
+                    warn(self._connection.waits)
+                else:
                     left -= step
                 if left <= 0:
                     raise errors.ServiceTimeoutError(

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..._extras import needed_by
 from .codes import Kind, kind_of
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # No gateway sends a longer message. Bytes.
 _LONGEST = 0xFFFFFF
+# The message of bars, and how many fields a bar has.
+_HISTORICAL_DATA, _OF_A_BAR = 17, 8
 # How long the end of a connection may take before it is cut. Seconds.
 _CLOSING = 1.0
 
@@ -40,6 +42,17 @@ class ConnectionLost(Exception):
 
 class ClientIdTaken(Exception):
     """Somebody else has the client id."""
+
+
+class AnsweredBars(NamedTuple):
+    """The columns of an answer, as text."""
+
+    stamps: list[str]
+    open: list[str]
+    high: list[str]
+    low: list[str]
+    close: list[str]
+    volume: list[str]
 
 
 @dataclass
@@ -90,7 +103,7 @@ class _Events:
         """Nothing: the client keeps it."""
 
     def managedAccounts(self, accounts: str) -> None:  # noqa: N802
-        """Nothing: no account is used."""
+        """Nothing: the client keeps them."""
 
     def setEventsDone(self) -> None:  # noqa: N802
         self.lose("the gateway closed the connection")
@@ -110,24 +123,21 @@ class _Events:
         elif not request.answer.done():
             request.answer.set_exception(GatewayError(code, text))
 
-    def historicalData(self, number: int, bar: Any) -> None:  # noqa: N802
+    def bars(self, number: int, bars: AnsweredBars) -> None:
+        self._end(number, bars)
+
+    def contractDetails(self, number: int, details: Any) -> None:  # noqa: N802
         request = self.requests.get(number)
         if request is not None:
-            request.parts.append(bar)
+            request.parts.append(details)
 
-    def historicalDataEnd(self, number: int, _start: str, _end: str) -> None:  # noqa: N802
+    def bondContractDetails(self, number: int, details: Any) -> None:  # noqa: N802
+        self.contractDetails(number, details)
+
+    def contractDetailsEnd(self, number: int) -> None:  # noqa: N802
         request = self.requests.get(number)
         if request is not None:
             self._end(number, request.parts)
-
-    def contractDetails(self, number: int, details: Any) -> None:  # noqa: N802
-        self.historicalData(number, details)
-
-    def bondContractDetails(self, number: int, details: Any) -> None:  # noqa: N802
-        self.historicalData(number, details)
-
-    def contractDetailsEnd(self, number: int) -> None:  # noqa: N802
-        self.historicalDataEnd(number, "", "")
 
     def headTimestamp(self, number: int, text: str) -> None:  # noqa: N802
         self._end(number, text)
@@ -140,11 +150,22 @@ class _Events:
 
 
 class _Strict(Decoder):
-    """Tells of what cannot be read: whose answer it was is not known, so the connection is no use any more."""
+    """Tells of what cannot be read: whose answer it was is not known, so the connection is no use any more.
+
+    Bars are read column by column; one object for each would take most of the time.
+    """
 
     def __init__(self, events: _Events) -> None:
         super().__init__(cast("Wrapper", events), 0)
         self._events = events
+        self.handlers[_HISTORICAL_DATA] = self._bars
+
+    def _bars(self, fields: list[str]) -> None:
+        count = int(fields[4])
+        if count < 0 or len(fields) != 5 + _OF_A_BAR * count:
+            raise ValueError(f"{len(fields)} fields for {count} bars")
+        columns = [fields[place::_OF_A_BAR] for place in range(5, 11)] if count else [[]] * 6
+        self._events.bars(int(fields[1]), AnsweredBars(*columns))
 
     def interpret(self, fields: list[str]) -> None:
         try:
@@ -195,6 +216,7 @@ class GatewayClient:
         # The event holds whom it tells weakly.
         self._lengths = _Lengths(self._events)
         self._client.conn.hasData += self._lengths.look
+        self._account = ""
 
     @classmethod
     async def connect(
@@ -223,6 +245,7 @@ class GatewayClient:
             if self.gone.done():
                 raise ConnectionLost(self.gone.result())
             await connecting
+            self._account = ",".join(sorted(self._client.getAccounts()))
         except (OSError, TimeoutError) as error:
             await self.close()
             raise ConnectionLost(
@@ -246,6 +269,11 @@ class GatewayClient:
         """Which version of the protocol is spoken."""
         version: int = self._client.serverVersion()
         return version
+
+    @property
+    def account(self) -> str:
+        """Whose rules of pacing hold: the accounts that are logged in, in order, between commas."""
+        return self._account
 
     @property
     def silent_for(self) -> float:
@@ -313,7 +341,7 @@ class GatewayClient:
         text: str = await self._ask(send, self._client.cancelHeadTimeStamp, always=True)
         return text
 
-    async def bars(self, contract: Any, asked: Asked, show: str, regular: bool) -> list[Any]:
+    async def bars(self, contract: Any, asked: Asked, show: str, regular: bool) -> AnsweredBars:
         """Ask for bars; a task that is cancelled takes the request back.
 
         Raises
@@ -327,7 +355,7 @@ class GatewayClient:
                 number, contract, asked.end, asked.duration, asked.size, show, regular, 2, False, []
             )
 
-        found: list[Any] = await self._ask(send, self._client.cancelHistoricalData)
+        found: AnsweredBars = await self._ask(send, self._client.cancelHistoricalData)
         return found
 
     async def _ask(

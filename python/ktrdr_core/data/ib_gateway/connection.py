@@ -7,8 +7,10 @@ import logging
 import random
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from ...errors import ServiceConnectionError
+from ..telling import warn
 from .client import ClientIdTaken, ConnectionLost, GatewayClient
 from .codes import DATA_LOST, LINE_DOWN, LINE_UP, Line
 from .options import GatewayHealth, GatewayOptions
@@ -33,6 +35,9 @@ class Connection:
         self._attempts = 0
         self._reached = False
         self._closed = False
+        self._waiting = 0
+        # Since when questions wait, where they do.
+        self._down_since: datetime | None = None
         self.health = GatewayHealth()
 
     # ---- for those who ask
@@ -48,21 +53,49 @@ class Connection:
         if self._owner is None and not self._closed:
             self._owner = asyncio.get_running_loop().create_task(self._own())
         failed = self._attempts
+        if self._usable is not None:
+            return self._usable
+        self._waiting += 1
         try:
             async with asyncio.timeout(self.options.patience):
                 async with self._changed:
                     while True:
                         if self._closed:
                             raise self._error("the source is closed")
-                        client = self._client
-                        if client is not None and not client.gone.done() and not self._line.lost:
-                            return client
+                        if self._usable is not None:
+                            return self._usable
+                        if self._reached:
+                            warn(self.waits)
                         if not self._reached and self._attempts > failed:
                             raise self._error(self.health.last_error)
                         await self._changed.wait()
         except TimeoutError:
             why = self.health.last_error or f"no line to {', '.join(self._line.lost)}"
             raise self._error(f"not within {self.options.patience:g} s: {why}") from None
+        finally:
+            self._waiting -= 1
+
+    @property
+    def _usable(self) -> GatewayClient | None:
+        client = self._client
+        if self._closed or client is None or client.gone.done() or self._line.lost:
+            return None
+        return client
+
+    @property
+    def waits(self) -> str:
+        """For what questions wait, in words that stay the same as long as that lasts."""
+        lost = self._line.lost
+        why = f"which has lost {' and '.join(lost)}" if lost else "to which the connection is lost"
+        self._down_since = self._down_since or datetime.now(UTC)
+        since = f"{self._down_since:%Y-%m-%dT%H:%M:%SZ}"
+        at = f"{self.options.host}:{self.options.port}"
+        return f"waits for the gateway at {at}, {why}, since {since}"
+
+    @property
+    def waiting(self) -> int:
+        """How many questions wait for the gateway."""
+        return self._waiting
 
     @property
     def degraded(self) -> bool:
@@ -188,6 +221,13 @@ class Connection:
             await self._tell(state=state, waits_for=lost, notices=notices)
 
     async def _tell(self, **changes: object) -> None:
+        now = datetime.now(UTC)
+        if changes.get("state", self.health.state) != self.health.state:
+            changes["since"] = now
         self.health = replace(self.health, **changes)  # type: ignore[arg-type]
+        if self.health.state == "ready":
+            self._down_since = None
+        elif self._down_since is None:
+            self._down_since = now
         async with self._changed:
             self._changed.notify_all()

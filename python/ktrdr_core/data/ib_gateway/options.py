@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class GatewayHealth:
     state : str
         ``idle`` before the first question, ``connecting``, ``ready``, ``degraded`` (the gateway has lost IB or a farm),
         ``waiting`` (until the next attempt) or ``closed``.
+    since : datetime, optional
+        When that began, aware, UTC; None while idle.
     waits_for : tuple of str
         What is lost while degraded.
     client_id, version : int, optional
@@ -59,14 +62,24 @@ class GatewayHealth:
         How many there have been.
     last_error : str
         Why the last one ended, or could not be made.
-    notices : dict of int to int
-        How often the gateway has said which code about no request.
+    notices : tuple of (int, int)
+        Codes that the gateway has said about no request, and how often.
+    waiting : int
+        How many questions wait for the gateway: until it is connected to, or has its line again.
+    paced : int
+        How many requests for small bars wait for their turn in the order of IB's rules.
+    pacing_violations : int
+        How often the gateway said that it was asked too much.
     """
 
     state: str = "idle"
+    since: datetime | None = None
     waits_for: tuple[str, ...] = ()
     client_id: int | None = None
     version: int | None = None
     connections: int = 0
     last_error: str = ""
     notices: tuple[tuple[int, int], ...] = ()
+    waiting: int = 0
+    paced: int = 0
+    pacing_violations: int = 0

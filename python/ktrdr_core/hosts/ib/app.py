@@ -28,12 +28,13 @@ from .contract import (
     ValidateAnswer,
     ValidateRequest,
 )
+from .metrics import EXPOSITION, exposition
 from .running import Requests, Running
 from .vendor import Found, HostLimits, Refused, Vendor, table, text_of, time_of, words_of
 
 with needed_by("the IB host service"):
     from fastapi import FastAPI, HTTPException, Request, Response
-    from fastapi.responses import StreamingResponse
+    from fastapi.responses import PlainTextResponse, StreamingResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -48,6 +49,8 @@ Answer = dict[str, Any]
 
 _log = logging.getLogger("ktrdr_core.hosts.ib")
 _VERSION = version("ktrdr-core")
+# What tells figures is not counted.
+_FIGURES = ("/health/detailed", "/metrics")
 _ARROW = "application/vnd.apache.arrow.stream"
 
 
@@ -144,6 +147,11 @@ def _add_health(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
             "uptime_seconds": time.monotonic() - started,
             "connection_pool_status": vendor.connection,
         }
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        text = exposition(traffic, vendor, time.monotonic() - started)
+        return Response(text, media_type=EXPOSITION)
 
 
 def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
@@ -412,7 +420,7 @@ class _Counting:
                 path = "/data/symbol-info"
             if path.startswith("/operations/"):
                 path = "/operations"
-            if path != "/health/detailed" and not path.startswith("/control/"):
+            if path not in _FIGURES and not path.startswith("/control/"):
                 client = scope.get("client")
                 self._traffic.came(path, None if client is None else tuple(client))
         await self._app(scope, receive, send)

@@ -284,13 +284,16 @@ class Vendor:
         return {
             "gateway": self.source.address,
             "state": health.state,
+            "since": None if health.since is None else text_of(health.since),
+            "waiting": health.waiting,
+            "paced": health.paced,
             "waits_for": list(health.waits_for),
             "client_id": health.client_id,
             "server_version": health.version,
             "connections": health.connections,
             "last_error": health.last_error,
             "notices": {str(code): count for code, count in health.notices},
-            "pacing_violations": self.source.pacing_violations,
+            "pacing_violations": health.pacing_violations,
         }
 
     @property

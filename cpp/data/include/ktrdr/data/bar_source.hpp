@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,8 @@ struct SourceCall {
     /// Whose event log hears of what had to be tried again; may be empty.
     std::weak_ptr<Operation> operation{};
     SeriesKind kind{};
+    /// Tells whoever waits what a person should know while it works, "waits for …"; may be empty. From any thread.
+    std::function<void(const std::string&)> warn{};
 };
 
 /// What a source brought for a segment, and what that proves.

@@ -18,6 +18,7 @@
 namespace ktrdr {
 
 struct LoadedSegments;
+class SourceWarnings;
 struct SourceTraffic;
 
 /// What all loads from one source share: the queue of their requests, and what these take.
@@ -90,6 +91,7 @@ private:
     LoadTask task_;
     const LoadMeans means_;
     const std::shared_ptr<Operation> operation_;
+    const std::shared_ptr<SourceWarnings> told_;
     std::unique_ptr<Place> place_{};
     std::optional<UtcTime> first_{};
     TimeRange asked_{};

@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -55,11 +56,14 @@ public:
         Gate gate{};
     };
 
-    SourceAsk(SourceQuestion question, CancellationToken token, std::shared_ptr<Pending> pending, Executor& io,
-              const Clock& clock)
+    using Warn = std::function<void(const std::string&)>;
+
+    SourceAsk(SourceQuestion question, CancellationToken token, std::shared_ptr<Pending> pending, Warn warn,
+              Executor& io, const Clock& clock)
         : question_(std::move(question)),
           token_(std::move(token)),
           pending_(std::move(pending)),
+          warn_(std::move(warn)),
           io_(io),
           clock_(clock) {}
     SourceAsk(const SourceAsk&) = delete;
@@ -68,6 +72,8 @@ public:
 
     [[nodiscard]] const SourceQuestion& question() const noexcept { return question_; }
     [[nodiscard]] const CancellationToken& token() const noexcept { return token_; }
+    /// Tell whoever asked what a person should know, while it is worked on; nothing once it is answered.
+    void warn(const std::string& text);
     /// The first answer counts. One that is not what the question asks for, or that `checked_answer` refuses, counts as
     /// that error.
     void answer(Result<Value> given);
@@ -79,6 +85,7 @@ private:
     const SourceQuestion question_;
     const CancellationToken token_;
     const std::shared_ptr<Pending> pending_;
+    const Warn warn_;
     Executor& io_;
     const Clock& clock_;
     const unsigned forks_{forks_so_far()};
