@@ -99,14 +99,14 @@ async def more(data: DataManager, domain: ServiceOrchestrator, token: Cancellati
 
 
 def refused_by_mypy(folder: Path, *files: Path) -> list[tuple[str, int, str]]:
-    """File, line and words of every error."""
+    """File, line and words of every error. The package is read once for all tests of a run."""
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", folder / "cache", *files],
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", folder.parent / "mypy", *files],
         capture_output=True,
         text=True,
         cwd=folder,
         env={"MYPYPATH": str(ROOT / "python")},
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr
