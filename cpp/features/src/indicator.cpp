@@ -8,8 +8,12 @@
 #include <array>
 #include <cmath>
 
+#include <ktrdr/features/bands.hpp>
 #include <ktrdr/features/moving_averages.hpp>
 #include <ktrdr/features/oscillators.hpp>
+#include <ktrdr/features/ranges.hpp>
+#include <ktrdr/features/trends.hpp>
+#include <ktrdr/features/volumes.hpp>
 
 namespace ktrdr {
 namespace {
@@ -22,7 +26,8 @@ constexpr std::array<Names, 4> sources{"close", "open", "high", "low"};
 const std::vector<IndicatorSpec>& registry() {
     static const auto* const specs = [] {
         auto* const all = new std::vector<IndicatorSpec>;
-        for (const auto family : {oscillator_specs(), moving_average_specs()}) {
+        for (const auto family :
+             {oscillator_specs(), moving_average_specs(), band_specs(), range_specs(), trend_specs(), volume_specs()}) {
             all->insert(all->end(), family.begin(), family.end());
         }
         return all;
@@ -193,6 +198,10 @@ std::span<const BarColumn> Indicator::inputs() const noexcept {
     return spec_->inputs.empty() ? std::span(&source_, 1) : spec_->inputs;
 }
 
+std::vector<std::string_view> Indicator::input_names() const {
+    return names_of(inputs());
+}
+
 IndicatorColumns Indicator::compute(const Bars& bars) const {
     std::vector<std::span<const double>> taken;
     for (const BarColumn column : inputs()) {
@@ -206,6 +215,46 @@ IndicatorColumns Indicator::compute(const Bars& bars) const {
     }
     state()->run(taken, given);
     return columns;
+}
+
+Result<void> Indicator::compute(std::span<const std::span<const double>> columns,
+                                std::span<const std::span<double>> results) const {
+    const std::vector<Names> names = input_names();
+    if (columns.size() != names.size() || results.size() != spec_->outputs.size()) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} takes {} column{} ({}), not {}", spec_->name, names.size(),
+                                names.size() == 1 ? "" : "s", fmt::join(names, ", "), columns.size()),
+                    {{"indicator", spec_->name}});
+    }
+    const std::size_t bars = columns.front().size();
+    for (std::size_t i = 1; i < columns.size(); ++i) {
+        if (columns[i].size() != bars) {
+            return fail(Errc::invalid_argument,
+                        fmt::format("{}: {} has {} values and {} {}; give columns of one length", spec_->name, names[0],
+                                    bars, names[i], columns[i].size()),
+                        {{"indicator", spec_->name}});
+        }
+    }
+    if (std::ranges::any_of(results, [bars](std::span<double> column) { return column.size() != bars; })) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{}: a result has not the length of the columns, {}", spec_->name, bars),
+                    {{"indicator", spec_->name}});
+    }
+    state()->run(columns, results);
+    return {};
+}
+
+Result<std::vector<double>> IndicatorStream::next(std::span<const double> values) {
+    const std::vector<Names> names = indicator_.input_names();
+    if (values.size() != names.size()) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} takes {} value{} a bar ({}), not {}", indicator_.spec().name, names.size(),
+                                names.size() == 1 ? "" : "s", fmt::join(names, ", "), values.size()),
+                    {{"indicator", indicator_.spec().name}});
+    }
+    std::vector<double> results(indicator_.spec().outputs.size());
+    state_->next(values, results);
+    return results;
 }
 
 }  // namespace ktrdr

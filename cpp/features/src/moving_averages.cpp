@@ -3,8 +3,30 @@
 #include <array>
 #include <cmath>
 
+#include "rows.hpp"
+
 namespace ktrdr {
 namespace {
+
+class SimpleAverage final {
+public:
+    explicit SimpleAverage(std::size_t period) : average_(period) {}
+
+    std::array<double, 1> next(const std::array<double, 1>& price) { return {average_.next(price[0])}; }
+
+private:
+    MovingAverage average_;
+};
+
+class ExponentialMean final {
+public:
+    explicit ExponentialMean(std::size_t period) : average_(exponential_average(period)) {}
+
+    std::array<double, 1> next(const std::array<double, 1>& price) { return {average_.next(price[0])}; }
+
+private:
+    ForgettingAverage average_;
+};
 
 class DistanceFromAverage final {
 public:
@@ -12,32 +34,39 @@ public:
 
     std::array<double, 1> next(const std::array<double, 1>& price) {
         const double average = average_.next(price[0]);
-        return {average == 0 ? no_value : 100 * (price[0] - average) / average};
+        return {rows::percent(price[0] - average, average)};
     }
 
 private:
     MovingAverage average_;
 };
 
-constexpr std::array distance_parameters{IndicatorParameter{"period", 20, 2, 2000}};
+WarmUp ema_warm_up(const IndicatorParameters& parameters) {
+    const std::size_t period = whole(parameters, "period");
+    return {period - 1, period - 1 + exponential_steps_to_forget(period)};
+}
+
+constexpr std::array average_parameters{rows::period(20)};
+constexpr std::array<std::string_view, 1> sma_outputs{"sma"};
+constexpr std::array<std::string_view, 1> ema_outputs{"ema"};
 constexpr std::array<std::string_view, 1> distance_outputs{"distance"};
 
-std::unique_ptr<IndicatorState> make_distance(const IndicatorParameters& parameters) {
-    return make_state<1, 1>(DistanceFromAverage(whole(parameters, "period")));
-}
-
-/// What lies before the window has no say.
-WarmUp window_warm_up(const IndicatorParameters& parameters) {
-    const std::size_t before = whole(parameters, "period") - 1;
-    return {before, before};
-}
-
 constexpr std::array moving_averages{
+    IndicatorSpec{.name = "sma",
+                  .parameters = average_parameters,
+                  .outputs = sma_outputs,
+                  .make_state = rows::by_period<1, 1, SimpleAverage>,
+                  .warm_up = rows::window_warm_up},
+    IndicatorSpec{.name = "ema",
+                  .parameters = average_parameters,
+                  .outputs = ema_outputs,
+                  .make_state = rows::by_period<1, 1, ExponentialMean>,
+                  .warm_up = ema_warm_up},
     IndicatorSpec{.name = "distance_from_ma",
-                  .parameters = distance_parameters,
+                  .parameters = average_parameters,
                   .outputs = distance_outputs,
-                  .make_state = make_distance,
-                  .warm_up = window_warm_up},
+                  .make_state = rows::by_period<1, 1, DistanceFromAverage>,
+                  .warm_up = rows::window_warm_up},
 };
 
 }  // namespace
@@ -46,25 +75,14 @@ std::size_t steps_to_forget(double kept) {
     return kept <= 0 ? 1 : static_cast<std::size_t>(std::ceil(-53 * std::log(2.0) / std::log(kept)));
 }
 
-std::size_t ExponentialAverage::steps_to_forget(std::size_t period) {
+std::size_t exponential_steps_to_forget(std::size_t period) {
     const auto n = static_cast<double>(period);
-    return ktrdr::steps_to_forget((n - 1) / (n + 1));
+    return steps_to_forget((n - 1) / (n + 1));
 }
 
-Column ema(std::span<const double> values, std::size_t period) {
-    Column result;
-    result.reserve(values.size());
-    ExponentialAverage average(period);
-    for (const double value : values) {
-        result.push_back(average.next(value));
-    }
-    return result;
-}
-
-Column distance_from_sma(std::span<const double> values, std::size_t period) {
-    Column result(values.size());
-    make_state<1, 1>(DistanceFromAverage(period))->run(std::array{values}, std::array{std::span(result)});
-    return result;
+std::size_t wilder_steps_to_forget(std::size_t period) {
+    const auto n = static_cast<double>(period);
+    return steps_to_forget((n - 1) / n);
 }
 
 std::span<const IndicatorSpec> moving_average_specs() noexcept {

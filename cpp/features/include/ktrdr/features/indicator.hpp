@@ -2,6 +2,7 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <span>
@@ -32,8 +33,12 @@ struct WarmUp {
     /// Bars before the first one at which every output has its value.
     std::size_t least{0};
     /// Bars before the first one whose values no longer depend on where the series begins: what came before has a
-    /// weight of no more than 2^-53, less than the last digit of a double. At least `least`.
+    /// weight of no more than 2^-53, less than the last digit of a double. At least `least`; `never` where a value
+    /// hangs on the first bar, or on a turn that may lie any number of bars back.
     std::size_t exact{0};
+
+    /// So many that no series has them, and a sum of some of them still fits.
+    static constexpr std::size_t never = std::numeric_limits<std::size_t>::max() / 16;
 };
 
 /// A column of bars that an indicator reads.
@@ -41,7 +46,7 @@ enum class BarColumn : std::uint8_t { open, high, low, close, volume };
 [[nodiscard]] KTRDR_EXPORT const std::vector<double>& column_of(const Bars& bars, BarColumn column);
 
 /// A row of the registry: an indicator as strategies see it, and how it is computed. The first output is the one meant
-/// where none is named.
+/// where none is named. What it computes, and after whom, stands in the header of its family.
 struct IndicatorSpec {
     std::string_view name{};
     std::span<const IndicatorParameter> parameters{};
@@ -90,6 +95,12 @@ public:
     [[nodiscard]] std::unique_ptr<IndicatorState> state() const { return spec_->make_state(parameters_); }
     /// For bars that are all there.
     [[nodiscard]] IndicatorColumns compute(const Bars& bars) const;
+    /// The same of columns wherever they lie, into others. `invalid_argument` where there are more or fewer than inputs
+    /// and outputs, or one is longer than another; then nothing is written.
+    [[nodiscard]] Result<void> compute(std::span<const std::span<const double>> columns,
+                                       std::span<const std::span<double>> results) const;
+    /// The names of `inputs()`.
+    [[nodiscard]] std::vector<std::string_view> input_names() const;
 
 private:
     Indicator(const IndicatorSpec& spec, IndicatorParameters parameters, BarColumn source)
@@ -98,6 +109,21 @@ private:
     const IndicatorSpec* spec_;
     IndicatorParameters parameters_;
     BarColumn source_;
+};
+
+/// An indicator over bars as they come, which checks what it is handed.
+///
+/// Thread safety: none.
+class KTRDR_EXPORT IndicatorStream final {
+public:
+    explicit IndicatorStream(Indicator indicator) : indicator_(std::move(indicator)), state_(indicator_.state()) {}
+
+    /// A value for each input in, one for each output out. `invalid_argument` for more or fewer.
+    [[nodiscard]] Result<std::vector<double>> next(std::span<const double> values);
+
+private:
+    Indicator indicator_;
+    std::unique_ptr<IndicatorState> state_;
 };
 
 }  // namespace ktrdr

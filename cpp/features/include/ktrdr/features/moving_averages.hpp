@@ -1,90 +1,114 @@
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
-#include <numeric>
 #include <span>
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/features/indicator.hpp>
+#include <ktrdr/features/windows.hpp>
 
 namespace ktrdr {
 
 using Column = std::vector<double>;
 
-/// Mean of the last `period` values; NaN before there are that many, and while one of them is NaN.
+/// A mean that forgets: the plain mean of the first `period` values, from then on moved towards each value by a share
+/// of its distance. NaN before there are that many.
 ///
-/// In the header, as the next one: every indicator's loop over a series has it inside.
-class MovingAverage final {
+/// The mean is told from the one of up to four values ago and the values since, by weights worked out beforehand, so
+/// that a long series waits for one chain of operations in four bars. Equal values leave it as it is, to the last bit.
+/// In the header, as the windows: every indicator's loop over a series has it inside.
+class ForgettingAverage final {
 public:
-    explicit MovingAverage(std::size_t period) : period_(period), values_(period + 1024) {}
+    ForgettingAverage(std::size_t period, double share) : period_(period) {
+        for (double& weight : weights_) {
+            weight = share;
+            share *= 1 - weights_[0];
+        }
+    }
 
     double next(double value) {
-        if (count_ == values_.size()) {
-            std::copy(values_.end() - static_cast<std::ptrdiff_t>(period_ - 1), values_.end(), values_.begin());
-            count_ = period_ - 1;
+        if (count_ < period_) [[unlikely]] {
+            return begin(value);
         }
-        values_[count_++] = value;
-        if (count_ < period_) {
-            return no_value;
+        const double distance = value - base_;
+        switch (step_) {
+            case 0:
+                first_ = distance;
+                step_ = 1;
+                return base_ + weights_[0] * distance;
+            case 1:
+                second_ = distance;
+                step_ = 2;
+                return base_ + (weights_[0] * distance + weights_[1] * first_);
+            case 2:
+                third_ = distance;
+                step_ = 3;
+                return base_ + (weights_[0] * distance + weights_[1] * second_ + weights_[2] * first_);
+            default: break;
         }
-        // Summed anew for each bar: a running sum would carry rounding (and a single NaN) along for ever.
-        const double* const newest = values_.data() + count_;
-        return std::accumulate(newest - period_, newest, 0.0) / static_cast<double>(period_);
+        base_ += (weights_[0] * distance + weights_[1] * third_) + (weights_[2] * second_ + weights_[3] * first_);
+        // What has all but vanished is nothing: it would stay a denormal number, and slow, for ever.
+        if (std::abs(base_) < vanished) [[unlikely]] {
+            base_ = 0;
+        }
+        step_ = 0;
+        return base_;
     }
 
 private:
-    std::size_t period_;
-    /// The newest values in one piece; when it is full, those still needed move to its front.
-    std::vector<double> values_;
-    std::size_t count_{0};
-};
+    static constexpr double vanished = 1e-290;
 
-/// Exponential mean with weight 2 / (period + 1), begun with the plain mean of the first `period` values that are not
-/// NaN. Leading NaN stay NaN; a later one ends the series.
-class ExponentialAverage final {
-public:
-    explicit ExponentialAverage(std::size_t period)
-        : period_(period), weight_(2.0 / (static_cast<double>(period) + 1)) {}
-
-    double next(double value) {
-        if (count_ >= period_) {
-            average_ += weight_ * (value - average_);
-            return average_;
+    double begin(double value) {
+        if (count_ == 0) {
+            base_ = value;
         }
-        if (count_ > 0 || !std::isnan(value)) {
-            average_ += value;
-            ++count_;
-        }
-        if (count_ < period_) {
+        first_ += value - base_;
+        if (++count_ < period_) {
             return no_value;
         }
-        average_ /= static_cast<double>(period_);
-        return average_;
+        base_ += first_ / static_cast<double>(period_);
+        return base_;
     }
 
-    /// Steps after which what it began with has a weight of no more than 2^-53, half a unit in the last place of a
-    /// double: each step leaves the share (period - 1) / (period + 1) of it.
-    [[nodiscard]] KTRDR_EXPORT static std::size_t steps_to_forget(std::size_t period);
-
-private:
     std::size_t period_;
-    double weight_;
     std::size_t count_{0};
-    /// The sum of the first values, then the mean.
-    double average_{0};
+    unsigned step_{0};
+    /// What a value weighs in the mean of its bar, and one, two, three bars later.
+    std::array<double, 4> weights_{};
+    /// While it begins, the first value, from which the others are told; then the mean that the next are told from.
+    double base_{0};
+    /// How far the values since lie from it. While it begins, the sum of the distances.
+    double first_{0};
+    double second_{0};
+    double third_{0};
 };
 
-/// Steps after which something of which each step leaves the share `kept` has no more than 2^-53 of its weight.
+/// Exponential mean: of each step's distance it takes 2 / (period + 1).
+[[nodiscard]] inline ForgettingAverage exponential_average(std::size_t period) {
+    return {period, 2 / (static_cast<double>(period) + 1)};
+}
+
+/// Wilder's mean: of each step's distance it takes 1 / period.
+[[nodiscard]] inline ForgettingAverage wilder_average(std::size_t period) {
+    return {period, 1 / static_cast<double>(period)};
+}
+
+/// Steps after which something of which each step leaves the share `kept` has no more than 2^-53 of its weight, half a
+/// unit in the last place of a double.
 [[nodiscard]] KTRDR_EXPORT std::size_t steps_to_forget(double kept);
+/// The same of the two means that forget.
+[[nodiscard]] KTRDR_EXPORT std::size_t exponential_steps_to_forget(std::size_t period);
+[[nodiscard]] KTRDR_EXPORT std::size_t wilder_steps_to_forget(std::size_t period);
 
-[[nodiscard]] KTRDR_EXPORT Column ema(std::span<const double> values, std::size_t period);
-/// How far a value lies above its simple mean of `period` values, in percent of that mean; NaN where the mean is 0.
-[[nodiscard]] KTRDR_EXPORT Column distance_from_sma(std::span<const double> values, std::size_t period);
-
-/// The registry's rows of this family: distance_from_ma.
+/// The registry's rows of this family.
+///
+/// sma: mean of the last `period` values.
+/// ema: exponential mean, begun with the plain mean of its first `period` values, as TA-Lib does.
+/// distance_from_ma: how far a value lies above its simple mean, in percent of the amount of that mean; NaN where the
+/// mean is 0.
 [[nodiscard]] KTRDR_EXPORT std::span<const IndicatorSpec> moving_average_specs() noexcept;
 
 }  // namespace ktrdr
