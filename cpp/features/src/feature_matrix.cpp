@@ -59,6 +59,9 @@ Result<void> add_columns(const FeaturePlan& plan, const FeatureSeries& series, s
             if (auto go = ask(check, "fuzzy"); !go) {
                 return go;
             }
+            if (!is_read_on(input, series.grid.timeframe().name())) {
+                continue;
+            }
             for (const NamedFuzzySet& named : input.sets) {
                 const auto values = memberships(named.set, outputs[input.output]);
                 for (std::size_t lag = 0; lag <= plan.lags; ++lag) {
@@ -91,11 +94,18 @@ void add_rows(FeatureMatrix& matrix, const std::vector<FeatureColumn>& columns,
 
 }  // namespace
 
+bool is_read_on(const FuzzyInput& input, std::string_view timeframe) {
+    return input.timeframes.empty() || std::ranges::find(input.timeframes, timeframe) != input.timeframes.end();
+}
+
 std::vector<std::string> feature_names(const FeaturePlan& plan, std::span<const Timeframe> timeframes) {
     std::vector<std::string> names;
     for (const Timeframe& timeframe : timeframes) {
         for (const FeatureSource& source : plan.sources) {
             for (const FuzzyInput& input : source.inputs) {
+                if (!is_read_on(input, timeframe.name())) {
+                    continue;
+                }
                 std::string key = input.key;
                 std::ranges::replace(key, '.', '_');
                 for (const NamedFuzzySet& set : input.sets) {
