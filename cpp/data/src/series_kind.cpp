@@ -1,0 +1,16 @@
+#include <ktrdr/data/bar_source.hpp>
+#include <ktrdr/data/series_words.hpp>
+
+// Apart from the other words: whoever reads answers asks this, and the words beside it need the store.
+
+namespace ktrdr {
+
+std::string_view usual_show(std::string_view asset_class) noexcept {
+    return asset_class == "forex" ? "MIDPOINT" : "TRADES";
+}
+
+bool SeriesKind::usual() const noexcept {
+    return what_to_show == usual_show(instrument_type) && session == "regular";
+}
+
+}  // namespace ktrdr
