@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILES = sorted(EXAMPLES.glob("*.yaml"))
-SYMBOLS = ("AAPL", "GOOG", "IBM", "MSFT")
+SYMBOLS = ("AAPL", "MSFT")
 
 
 @pytest.fixture(scope="module")
 def bars(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataManager]:
-    """A manager over four shares' daily bars of some years, and weekly ones made of them."""
+    """A manager over two shares' daily bars of some years, and weekly ones made of them."""
     folder = tmp_path_factory.mktemp("bars")
     with HostProcess(delay=0) as host, DataManager(folder, host.url, env={}) as data:
         loads = [data.load_data(one, "1d", "2006-01-01", "2012-12-31", "full") for one in SYMBOLS]
