@@ -21,7 +21,7 @@ from ktrdr_core._extras import EXTRAS
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "python" / "ktrdr_core"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-ALWAYS_THERE = {"numpy", "pydantic", "pydantic_core", "yaml", "click", "rich"}
+ALWAYS_THERE = {"numpy", "pydantic", "pydantic_core", "ruamel", "click", "rich"}
 
 # Run where the modules named on the command line cannot be found.
 WITHOUT = """

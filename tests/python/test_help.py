@@ -48,7 +48,7 @@ def test_help_loads_nothing_heavy() -> None:
         "sys.argv = ['ktrdr-core', '--help']\n"
         "try:\n    main()\n"
         "except SystemExit as end:\n    assert end.code == 0\n"
-        "print('loaded:', *{'torch', 'numpy', 'pandas', 'asyncio', 'rich', 'yaml'} & set(sys.modules))"
+        "print('loaded:', *{'torch', 'numpy', 'pandas', 'asyncio', 'rich', 'ruamel'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage: ktrdr-core" in done.stdout

@@ -37,7 +37,7 @@ def probe() -> dict[str, Any]:
 
 def test_importing_loads_nothing_heavy_and_starts_nothing() -> None:
     seen = probe()
-    heavy = {"torch", "numpy", "pandas", "pydantic", "yaml", "click", "rich"}
+    heavy = {"torch", "numpy", "pandas", "pydantic", "ruamel", "click", "rich"}
     assert heavy & set(seen["modules"]) == set()
     assert "asyncio" not in seen["first"]
     assert seen["threads"] == 0

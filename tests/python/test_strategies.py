@@ -9,9 +9,9 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
-from ktrdr_core import _core
+from ktrdr_core import _core, strategies
 from ktrdr_core.errors import StrategyError
 from ktrdr_core.strategies import load_strategy
 
@@ -77,7 +77,10 @@ def test_the_example_reads_as_json_of_plain_types() -> None:
 def test_the_example_is_the_vector_that_the_core_reads() -> None:
     vector = EXAMPLES.parents[1] / "tests" / "vectors" / "momentum_mlp.json"
     plain = load_strategy(EXAMPLES / "momentum_mlp.yaml").to_json()
-    assert json.loads(vector.read_text(encoding="utf-8")) == plain
+    written = json.loads(vector.read_text(encoding="utf-8"))
+    assert _core.read_strategy(written) == _core.read_strategy(plain)
+    assert written["indicators"] == plain["indicators"]
+    assert written["fuzzy_sets"] == plain["fuzzy_sets"]
 
 
 def test_every_example_is_valid() -> None:
@@ -143,13 +146,16 @@ def test_no_more_of_a_file_is_read_than_a_strategy_may_have(tmp_path: pathlib.Pa
     file = tmp_path / "huge.yaml"
     with file.open("wb") as huge:
         huge.truncate(1 << 40)
-    with pytest.raises(StrategyError, match="larger than 1000000 bytes"):
+    with pytest.raises(StrategyError, match="larger than 100000 bytes"):
         load_strategy(file)
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"a: " + b"x" * 2_000_000, "larger than"), (b"name: caf\xe9", "is not UTF-8 text")],
+    [
+        (b"a: " + b"x" * 2_000_000, "larger than"),
+        (b"name: caf\xe9", "is not UTF-8 text: the byte 0xe9"),
+    ],
 )
 def test_what_cannot_be_a_strategy_file_is_told_before_it_is_parsed(
     tmp_path: pathlib.Path, content: bytes, told: str
@@ -226,6 +232,7 @@ def test_an_indicator_that_nothing_uses_is_refused(refuse: Any) -> None:
     assert error.context == {
         "file": error.context["file"],
         "line": 10,
+        "column": 5,
         "path": "indicators[2]",
         "suggestion": None,
     }
@@ -254,7 +261,7 @@ def test_a_file_without_a_mapping_is_refused(tmp_path: pathlib.Path, text: str) 
 def test_aliases_that_never_end_or_grow_are_refused(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "small.yaml"
     file.write_text("a: &a\n  b: *a\n", encoding="utf-8")
-    with pytest.raises(StrategyError, match="nested too deep"):
+    with pytest.raises(StrategyError, match="stands within what it stands for"):
         load_strategy(file)
     levels = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 9))
     file.write_text("l0: &l0 [1]\n" + levels, encoding="utf-8")
@@ -282,13 +289,13 @@ def wrong_values(option: dict[str, Any]) -> list[Any]:
 
 def with_option(path: str, value: Any) -> str:
     """Write `SMALL` with one option said, whatever sections that needs."""
-    data = yaml.safe_load(SMALL)
+    data = YAML(typ="safe", pure=True).load(SMALL)
     *sections, key = path.split(".")
     section = data
     for name in sections:
         section = section.setdefault(name, {})
     section[key] = value
-    return yaml.safe_dump(data)
+    return json.dumps(data)
 
 
 @pytest.mark.parametrize("path", OPTIONS)
@@ -310,8 +317,9 @@ def test_every_option_is_a_field_with_the_default_of_the_core(tmp_path: pathlib.
     file = tmp_path / "small.yaml"
     text = SMALL.replace("    epochs: 3", "    early_stopping: {}").split("training:\n  labels")[0]
     empty: dict[str, Any] = {"symbols": {}, "timeframes": {}}
-    rest = yaml.safe_dump({"deployment": empty, "decisions": {"filters": {}}})
-    file.write_text(text + rest, encoding="utf-8")
+    data = YAML(typ="safe", pure=True).load(text)
+    data |= {"deployment": empty, "decisions": {"filters": {}}}
+    file.write_text(json.dumps(data), encoding="utf-8")
     plain = load_strategy(file).model_dump(mode="json")
     said = {"name", "training_data.symbols.mode", "training_data.timeframes.mode"}
     for path, option in OPTIONS.items():
@@ -323,10 +331,85 @@ def test_every_option_is_a_field_with_the_default_of_the_core(tmp_path: pathlib.
             assert type(value) is type(option["default"]), path
 
 
-def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path: pathlib.Path) -> None:
+def test_numbers_are_numbers_and_texts_are_texts(tmp_path: pathlib.Path, refuse: Any) -> None:
     file = tmp_path / "small.yaml"
     file.write_text(SMALL.replace("epochs: 3", "weight_decay: 1e-5"), encoding="utf-8")
     assert load_strategy(file).model.training.weight_decay == 1e-5
-    file.write_text(SMALL.replace("epochs: 3", "optimizer: adams"), encoding="utf-8")
-    with pytest.raises(StrategyError, match=r"must be one of .*; did you mean 'adam'\?"):
+    assert "must be a number" in str(refuse("epochs: 3", "weight_decay: '1e-5'"))
+    assert "a number is needed" in str(refuse("period: 14", "period: '14'"))
+    assert str(refuse("name: small", "name: 14")).endswith('; as a text it stands in quotes: "14"')
+    assert str(refuse("symbol: AAPL", "symbol: 0700")).endswith('stands in quotes: "0700"')
+    assert "did you mean 'adam'?" in str(refuse("epochs: 3", "optimizer: adams"))
+
+
+def test_everything_that_is_wrong_is_told_in_the_order_of_the_file(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "small.yaml"
+    text = SMALL.replace("period: 14", "perod: 14").replace("[1, 0.5]", "[1, 0]")
+    file.write_text(text.replace("{name: macd}", "{name: macf}"), encoding="utf-8")
+    found = strategies.validate(file)
+    assert [(one.line, one.path, one.suggestion) for one in found] == [
+        (8, "indicators[0].perod", "period"),
+        (9, "indicators[1].name", "macd"),
+        (13, "fuzzy_sets.macd.histogram", None),
+        (14, "fuzzy_sets.macd.histogram.up.parameters", None),
+    ]
+    assert str(found[0]).startswith(f"{file}:8:5: indicators[0].perod: rsi has no parameter")
+    file.write_text("modle: {}\ntraning: {}\n", encoding="utf-8")
+    assert [one.suggestion for one in strategies.validate(file)][-2:] == ["model", "training"]
+    file.write_text(SMALL, encoding="utf-8")
+    assert strategies.validate(file) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "line"),
+    [
+        ("mode: single, symbol: AAPL", "mode: multi, symbol: AAPL", "symbols.mode", 3),
+        ("mode: single, symbol: AAPL", "mode: single, symbols: [A, B]", "symbols.mode", 3),
+        ("mode: single, timeframe: 1d", "mode: multi_timeframe, list: [1d]", "timeframes.mode", 4),
+        ("symbol: AAPL", 'symbol: "{{ SYMBOL }}"', "symbols.symbol", 3),
+        ("symbol: AAPL", 'symbol: "${SYMBOL}"', "symbols.symbol", 3),
+        ("timeframe: 1d", "timeframe: 1x", "timeframes.timeframe", 4),
+    ],
+)
+def test_what_the_core_refuses_is_told_with_its_place(
+    refuse: Any, old: str, new: str, path: str, line: int
+) -> None:
+    error = refuse(old, new)
+    assert error.context["path"] == f"training_data.{path}"
+    assert error.context["line"] == line
+
+
+@pytest.mark.parametrize(
+    ("indicators", "sets", "lags", "name"),
+    [
+        (
+            ["macd", "macd_histogram"],
+            {"macd": ["a"], "macd.histogram": ["up"], "macd_histogram": ["up"]},
+            0,
+            "macd_histogram_up",
+        ),
+        (["a", "a_b"], {"a": ["b_c"], "a_b": ["c"]}, 0, "a_b_c"),
+        (["a"], {"a": ["low", "low_lag_1"]}, 1, "a_low_lag_1"),
+        (["a"], {"a": ["low", "low_lag_2"]}, 3, "a_low_lag_2"),
+    ],
+)
+def test_two_features_of_one_name_are_refused_by_both_places(
+    tmp_path: pathlib.Path, indicators: list[str], sets: dict[str, list[str]], lags: int, name: str
+) -> None:
+    data = YAML(typ="safe", pure=True).load(SMALL)
+    data["indicators"] = [{"name": "macd", "feature_id": one} for one in indicators]
+    fuzzy = {"type": "gaussian", "parameters": [0, 1]}
+    data["fuzzy_sets"] = {key: dict.fromkeys(names, fuzzy) for key, names in sets.items()}
+    data["model"]["features"] = {"lookback_periods": lags}
+    file = tmp_path / "small.yaml"
+    file.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    with pytest.raises(StrategyError, match=f"two features would be called '{name}'") as caught:
         load_strategy(file)
+    places = [f"fuzzy_sets.{key}.{one}" for key, names in sets.items() for one in names]
+    assert sum(f"one of {place}" in str(caught.value) for place in places) >= 2
+    assert caught.value.context["path"] in places
+    assert caught.value.context["line"] > 10
+    data["model"]["features"] = {"lookback_periods": 0}
+    if lags:
+        file.write_text(json.dumps(data), encoding="utf-8")
+        assert load_strategy(file).name == "small"

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <ktrdr/features/indicator.hpp>
+#include <ktrdr/training/strategy.hpp>
 #include <ktrdr/training/strategy_options.hpp>
 
 #include "bind.hpp"
@@ -24,6 +25,10 @@ void bind_features(py::module_& module) {
             return option == nullptr ? "there is no option " + path : refusal(*option, from_python(value));
         },
         py::arg("path"), py::arg("value"), "What the value of an option must be and is not; None where it is right.");
+    module.def(
+        "read_strategy",
+        [](const py::handle& strategy) { return to_python(unwrap(Strategy::parse(object_from(strategy))).summary()); },
+        py::arg("strategy"), "Check a strategy's JSON and tell what a training takes from it.");
 }
 
 }  // namespace ktrdr::bindings

@@ -156,6 +156,9 @@ private:
                 if (auto go = ask(check_, "fuzzy"); !go) {
                     return go;
                 }
+                if (!is_read_on(input, series_[index].grid.timeframe().name())) {
+                    continue;
+                }
                 for (const NamedFuzzySet& named : input.sets) {
                     add_lags(index, source.indicator.warm_up().least, memberships(named.set, outputs[input.output]));
                 }
@@ -249,6 +252,10 @@ std::size_t most_bars(const FeaturePlan& plan, std::size_t WarmUp::* kind) {
 
 }  // namespace
 
+bool is_read_on(const FuzzyInput& input, std::string_view timeframe) {
+    return input.timeframes.empty() || std::ranges::find(input.timeframes, timeframe) != input.timeframes.end();
+}
+
 std::vector<std::string> feature_names(const FeaturePlan& plan, std::span<const Timeframe> timeframes) {
     std::vector<std::string> names;
     const auto add = [&](std::string name) {
@@ -260,6 +267,9 @@ std::vector<std::string> feature_names(const FeaturePlan& plan, std::span<const 
     for (const Timeframe& timeframe : timeframes) {
         for (const FeatureSource& source : plan.sources) {
             for (const FuzzyInput& input : source.inputs) {
+                if (!is_read_on(input, timeframe.name())) {
+                    continue;
+                }
                 std::string key = input.key;
                 std::ranges::replace(key, '.', '_');
                 for (const NamedFuzzySet& set : input.sets) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include <ktrdr/calendar/request_times.hpp>
@@ -55,6 +56,11 @@ Result<void> set_timeframes(TrainingOperationContext& context, const std::vector
             return timeframe.error();
         }
         context.timeframes.push_back(*timeframe);
+        if (feature_names(context.strategy.features, std::array{*timeframe}).empty()) {
+            return fail(Errc::invalid_argument,
+                        fmt::format("timeframes: nothing in the strategy's nn_inputs is of {}", timeframe->name()),
+                        {{"field", "timeframes"}});
+        }
     }
     const auto base = std::ranges::find(names, context.strategy.base_timeframe);
     // Other timeframes than the strategy's: the first one named has the rows.

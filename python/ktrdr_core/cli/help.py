@@ -19,6 +19,7 @@ COMMANDS = {
     "models": ("model_commands", "Train models, look at them, predict with them."),
     "serve": ("serve_commands", "Run a host service that others load from."),
     "operations": ("operations_commands", "List, show and cancel the operations that are stored."),
+    "strategies": ("strategy_commands", "Check, list and describe strategy files."),
 }
 ABOUT = "Load market data and train neuro-fuzzy models on it."
 STATUSES = (

@@ -2,7 +2,8 @@
 
 Every key counts. A key that does not exist, an indicator that is not there, a fuzzy set without its
 indicator or parameters out of order is a `StrategyError` with file, line and path, and the nearest
-name that does exist. `grammar` says what a file may hold, `reader` finds where a mistake stands.
+name that does exist. `document` reads YAML 1.2, `grammar` says what a file may hold, `later` brings files of the v3
+grammar into that form, `reader` and `checks` find what is wrong, `problems` says where it stands.
 """
 
 from .grammar import (
@@ -20,13 +21,16 @@ from .grammar import (
     Labels,
     Model,
     ModelTraining,
+    NetworkInput,
     Strategy,
     Symbols,
     Timeframes,
     Training,
     TrainingData,
 )
-from .reader import load_strategy
+from .problems import StrategyProblem
+from .reader import describe, load, load_strategy, validate
+from .schema import schema
 
 __all__ = [
     "Architecture",
@@ -43,10 +47,16 @@ __all__ = [
     "Labels",
     "Model",
     "ModelTraining",
+    "NetworkInput",
     "Strategy",
+    "StrategyProblem",
     "Symbols",
     "Timeframes",
     "Training",
     "TrainingData",
+    "describe",
+    "load",
     "load_strategy",
+    "schema",
+    "validate",
 ]

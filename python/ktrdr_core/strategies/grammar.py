@@ -4,45 +4,44 @@ Range, default and words of an option stand in the core's table (`_core.strategy
 core's own reader takes them from too.
 
 Every label says when it is known, so that no row of a later part decides one of an earlier part.
+An option that a class does not name is taken from there all the same. A file of the later grammar is
+brought into this form first (`later`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, WrapValidator, create_model, model_validator
 
 from .. import _core
 from ..errors import InvalidArgumentError
+from .problems import plain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pydantic import ValidatorFunctionWrapHandler
 
 OPTIONS = _core.strategy_options()
 
 
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not true or false")
-    return value
+#: A number, and no text that looks like one.
+Number = Annotated[float, Field(strict=True)]
 
-
-Number = Annotated[float, BeforeValidator(_no_bool)]
-Whole = Annotated[int, BeforeValidator(_no_bool)]
+_TYPES: dict[str, Any] = {
+    "text": str,
+    "flag": bool,
+    "integer": int,
+    "number": float,
+    "integers": tuple[int, ...],
+    "numbers": tuple[float, ...],
+    "texts": tuple[str, ...],
+}
 
 
 def _refusal(path: str, value: Any) -> str | None:
-    """Ask the core what is wrong with a value; what JSON cannot carry (a date) is asked as text."""
+    """Ask the core what is wrong with a value; what JSON cannot carry is asked as text."""
     try:
         return _core.refuse_strategy_option(path, value)
     except InvalidArgumentError:
@@ -53,17 +52,11 @@ def option(path: str) -> Any:
     """Make the field of an option: what it may be and what it is by default stand in the core."""
 
     def check(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            given = read(value)
-        except ValidationError:
-            given = value
-            if _refusal(path, value) is None:
-                raise
-        # Read as a number, true would be 1.
-        refused = _refusal(path, value if isinstance(value, bool) else given)
+        # Before it is read: read as a number, true would be 1, and a text in quotes too.
+        refused = _refusal(path, value)
         if refused is not None:
             raise ValueError(refused)
-        return given
+        return read(value)
 
     known = OPTIONS[path]
     default = known["default"]
@@ -81,16 +74,55 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+S = TypeVar("S", bound=BaseModel)
+
+
+def _section(path: str) -> Callable[[type[S]], type[S]]:
+    """Give a section the options of the core's table that its class does not name."""
+
+    def complete(cls: type[S]) -> type[S]:
+        missing = {
+            name: _field(f"{path}.{name}")
+            for name in dict.fromkeys(_names_below(path))
+            if name not in cls.model_fields
+        }
+        if not missing:
+            return cls
+        made: type[S] = create_model(  # type: ignore[call-overload]
+            cls.__name__, __base__=cls, __module__=cls.__module__, __doc__=cls.__doc__, **missing
+        )
+        return made
+
+    return complete
+
+
+def _names_below(path: str) -> list[str]:
+    """Options and sections right below a section, in the table's order."""
+    start = f"{path}."
+    return [one[len(start) :].partition(".")[0] for one in OPTIONS if one.startswith(start)]
+
+
+def _field(path: str) -> tuple[Any, Any]:
+    """Make the type and the field of an option, or of a section of options that may be left out."""
+    if path not in OPTIONS:
+        made = create_model(path.rpartition(".")[2], __base__=_Section)
+        return _section(path)(made) | None, None
+    known = OPTIONS[path]
+    kind = _TYPES[known["type"]]
+    return kind if known["required"] or known["default"] is not None else kind | None, option(path)
+
+
 def _one_of(names: Mapping[str, tuple[str, ...] | str | None], what: str) -> None:
     given = [name for name, value in names.items() if value]
     if len(given) != 1:
         raise ValueError(f"exactly one of {', '.join(names)} must name the {what}")
 
 
+@_section("training_data.symbols")
 class Symbols(_Section):
     """Which symbols to train on: one of ``list``, ``symbols``, ``symbol``."""
 
-    mode: str = option("training_data.symbols.mode")
+    mode: str | None = option("training_data.symbols.mode")
     list: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     symbol: str | None = None
@@ -106,10 +138,11 @@ class Symbols(_Section):
         return self.list or self.symbols or ((self.symbol,) if self.symbol else ())
 
 
+@_section("training_data.timeframes")
 class Timeframes(_Section):
     """Which timeframes to read: one of ``list``, ``timeframes``, ``timeframe``."""
 
-    mode: str = option("training_data.timeframes.mode")
+    mode: str | None = option("training_data.timeframes.mode")
     list: tuple[str, ...] = ()
     timeframes: tuple[str, ...] = ()
     timeframe: str | None = None
@@ -129,6 +162,7 @@ class Timeframes(_Section):
         return self.list or self.timeframes or ((self.timeframe,) if self.timeframe else ())
 
 
+@_section("training_data")
 class TrainingData(_Section):
     """What to train on."""
 
@@ -137,19 +171,22 @@ class TrainingData(_Section):
     history_required: int = option("training_data.history_required")
 
 
+@_section("deployment.symbols")
 class DeploymentSymbols(_Section):
     """On which symbols a trained model may be used."""
 
     mode: str = option("deployment.symbols.mode")
 
 
+@_section("deployment.timeframes")
 class DeploymentTimeframes(_Section):
     """On which timeframes a trained model may be used."""
 
-    mode: str = option("deployment.timeframes.mode")
+    mode: str | None = option("deployment.timeframes.mode")
     supported: tuple[str, ...] = option("deployment.timeframes.supported")
 
 
+@_section("deployment")
 class Deployment(_Section):
     """Where a trained model may be used; kept with the model."""
 
@@ -181,15 +218,25 @@ class FuzzySet(_Section):
     parameters: tuple[Number, ...]
 
 
+class NetworkInput(_Section):
+    """A fuzzy set that the network sees, of the later grammar: in this order, on these timeframes."""
+
+    fuzzy_set: str
+    indicator: str
+    timeframes: tuple[str, ...] = ()
+
+
+@_section("model.architecture")
 class Architecture(_Section):
     """Layers of the network."""
 
-    hidden_layers: tuple[Whole, ...] = option("model.architecture.hidden_layers")
+    hidden_layers: tuple[int, ...] = option("model.architecture.hidden_layers")
     activation: str = option("model.architecture.activation")
     output_activation: str = option("model.architecture.output_activation")
     dropout: float = option("model.architecture.dropout")
 
 
+@_section("model.features")
 class Features(_Section):
     """What else the network sees, and whether all of it is scaled."""
 
@@ -198,6 +245,7 @@ class Features(_Section):
     scale_features: bool = option("model.features.scale_features")
 
 
+@_section("model.training.early_stopping")
 class EarlyStopping(_Section):
     """When to stop before the last epoch; the best weights are kept either way."""
 
@@ -206,6 +254,7 @@ class EarlyStopping(_Section):
     monitor: str = option("model.training.early_stopping.monitor")
 
 
+@_section("model.training.lr_scheduler")
 class LrScheduler(_Section):
     """How the learning rate falls from epoch to epoch."""
 
@@ -215,6 +264,7 @@ class LrScheduler(_Section):
     patience: int | None = option("model.training.lr_scheduler.patience")
 
 
+@_section("model.training")
 class ModelTraining(_Section):
     """How the network learns."""
 
@@ -231,6 +281,7 @@ class ModelTraining(_Section):
     seed: int = option("model.training.seed")
 
 
+@_section("model")
 class Model(_Section):
     """The network."""
 
@@ -240,6 +291,7 @@ class Model(_Section):
     training: ModelTraining = ModelTraining()
 
 
+@_section("decisions.filters")
 class Filters(_Section):
     """When a signal is not acted on."""
 
@@ -247,6 +299,7 @@ class Filters(_Section):
     volume_filter: bool = option("decisions.filters.volume_filter")
 
 
+@_section("decisions")
 class Decisions(_Section):
     """How signals become decisions; kept with the model."""
 
@@ -256,6 +309,7 @@ class Decisions(_Section):
     filters: Filters = Filters()
 
 
+@_section("training.labels")
 class Labels(_Section):
     """What a bar is labelled by: the return over the next ``label_lookahead`` bars, or up to a turn or a barrier.
 
@@ -270,6 +324,7 @@ class Labels(_Section):
     stop_threshold: float | None = option("training.labels.stop_threshold")
 
 
+@_section("training.data_split")
 class DataSplit(_Section):
     """Shares of the rows, in time, and the bars between them."""
 
@@ -286,6 +341,7 @@ class DataSplit(_Section):
         return self
 
 
+@_section("training")
 class Training(_Section):
     """What is learned from which part of the data."""
 
@@ -306,6 +362,7 @@ class Strategy(_Section):
     deployment: Deployment | None = None
     indicators: Annotated[tuple[Indicator, ...], Field(min_length=1)]
     fuzzy_sets: dict[str, dict[str, FuzzySet]]
+    nn_inputs: tuple[NetworkInput, ...] | None = None
     model: Model = Model()
     decisions: Decisions | None = None
     training: Training = Training()
@@ -323,6 +380,8 @@ class Strategy(_Section):
             "list": list(data.timeframes.names),
             "base_timeframe": data.timeframes.base_timeframe or data.timeframes.names[0],
         }
+        if self.nn_inputs is None:
+            del plain["nn_inputs"]
         known = _core.indicator_specs()
         plain["indicators"] = [
             {
@@ -334,11 +393,6 @@ class Strategy(_Section):
             for item in self.indicators
         ]
         return plain
-
-
-def plain_name(name: str) -> str:
-    """Leave of a name what tells it from others however it is written."""
-    return name.lower().replace("_", "").replace("-", "")
 
 
 def registry_name(name: str, specs: Iterable[str]) -> str | None:

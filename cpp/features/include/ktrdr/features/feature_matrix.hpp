@@ -32,7 +32,11 @@ struct FuzzyInput {
     /// Index of the output in the indicator's spec.
     std::size_t output{0};
     std::vector<NamedFuzzySet> sets{};
+    /// The timeframes whose bars it is taken of; empty: all.
+    std::vector<std::string> timeframes{};
 };
+
+[[nodiscard]] KTRDR_EXPORT bool is_read_on(const FuzzyInput& input, std::string_view timeframe);
 
 struct FeatureSource {
     std::string feature_id{};

@@ -39,6 +39,10 @@ struct KTRDR_EXPORT Strategy {
 
     /// `strategy` naming the path of the key, as in `model.training.epochs`.
     [[nodiscard]] static Result<Strategy> parse(const boost::json::object& json);
+
+    /// For people and their programs: `{name, symbols, timeframes, base_timeframe, features: [name, …], warm_up_bars,
+    /// parameters}`, the parameters being those of the network.
+    [[nodiscard]] boost::json::object summary() const;
 };
 
 }  // namespace ktrdr
