@@ -90,25 +90,17 @@ IndicatorColumns compute_between(const Indicator& indicator, const FeatureSeries
     return columns;
 }
 
-double share(double part, double price) {
-    return price == 0 ? no_value : part / std::abs(price);
-}
-
 /// `price_context_names`, in their order.
 std::array<std::shared_ptr<const FeatureValues>, price_context_names.size()> price_context(
     const FeatureSeries& series, const std::vector<std::size_t>& begin) {
     const Bars& bars = *series.bars;
     std::array<FeatureValues, price_context_names.size()> columns;
     for (std::size_t bar = 0; bar < bars.size(); ++bar) {
-        const double open = bars.open[bar];
-        const double high = bars.high[bar];
-        const double low = bars.low[bar];
-        const double close = bars.close[bar];
         const double before = bar == begin[bar] ? no_value : bars.close[bar - 1];
-        columns[0].push_back(static_cast<float>(share(close - before, before)));
-        columns[1].push_back(static_cast<float>(share(close - open, open)));
-        columns[2].push_back(static_cast<float>(share(high - low, close)));
-        columns[3].push_back(static_cast<float>(high == low ? 0.5 : (close - low) / (high - low)));
+        const auto values = price_context_of({bars.open[bar], bars.high[bar], bars.low[bar], bars.close[bar], before});
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            columns[i].push_back(static_cast<float>(values[i]));
+        }
     }
     std::array<std::shared_ptr<const FeatureValues>, price_context_names.size()> shared;
     std::ranges::transform(columns, shared.begin(), [](FeatureValues& values) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include <ktrdr/features/holes.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
@@ -22,7 +23,18 @@ std::size_t sets_of(const FeaturePlan& plan) {
             count += input.sets.size();
         }
     }
-    return count;
+    return count + (plan.price_context ? price_context_names.size() : 0);
+}
+
+/// By the rule that looks at whole series.
+bool hole_between(const BarGrid& grid, std::int64_t before, std::int64_t after) {
+    if (grid.end_of(moment(before)) >= moment(after)) {
+        return false;
+    }
+    Bars two;
+    two.push_back(before, 1, 1, 1, 1, 1);
+    two.push_back(after, 1, 1, 1, 1, 1);
+    return !find_holes(two, grid).empty();
 }
 
 }  // namespace
@@ -32,19 +44,30 @@ PredictionStream::PredictionStream(std::shared_ptr<const Predictor> model, Histo
     const FeaturePlan& plan = model_->strategy().features;
     for (const Timeframe& timeframe : model_->timeframes()) {
         SeriesState series(timeframe);
-        for (const FeatureSource& source : plan.sources) {
-            series.sources.push_back({source.indicator.state(), std::vector<double>(source.indicator.inputs().size()),
-                                      std::vector<double>(source.indicator.spec().outputs.size())});
-        }
-        series.memberships.assign(sets_of(plan) * (plan.lags + 1), no_value);
+        series.memberships.resize(sets_of(plan) * (plan.lags + 1));
+        begin_anew(series);
         series_.push_back(std::move(series));
     }
     row_.reserve(model_->feature_names().size());
 }
 
+void PredictionStream::begin_anew(SeriesState& series) const {
+    series.sources.clear();
+    for (const FeatureSource& source : model_->strategy().features.sources) {
+        series.sources.push_back({source.indicator.state(), std::vector<double>(source.indicator.inputs().size()),
+                                  std::vector<double>(source.indicator.spec().outputs.size())});
+    }
+    series.bars = 0;
+    series.close_before = no_value;
+}
+
 void PredictionStream::take(SeriesState& series, const NewBar& bar) {
     const FeaturePlan& plan = model_->strategy().features;
     const std::size_t depth = plan.lags + 1;
+    if (series.taken && hole_between(series.grid, *series.taken, bar.time)) {
+        begin_anew(series);
+    }
+    series.taken = bar.time;
     double* place = series.memberships.data() + series.bars % depth;
     for (std::size_t i = 0; i < plan.sources.size(); ++i) {
         auto& [state, inputs, outputs] = series.sources[i];
@@ -60,6 +83,14 @@ void PredictionStream::take(SeriesState& series, const NewBar& bar) {
             }
         }
     }
+    if (plan.price_context) {
+        const auto& [open, high, low, close, volume] = bar.values;
+        for (const double value : price_context_of({open, high, low, close, series.close_before})) {
+            *place = value;
+            place += depth;
+        }
+        series.close_before = close;
+    }
     ++series.bars;
 }
 
@@ -72,11 +103,14 @@ bool PredictionStream::fill_row() {
             for (std::size_t lag = 0; lag < depth; ++lag) {
                 const double value =
                     lag < series.bars ? series.memberships[first + (series.bars - 1 - lag) % depth] : no_value;
-                whole = whole && !std::isnan(value);
                 row_.push_back(static_cast<float>(value));
+                whole = whole && std::isfinite(row_.back());
             }
         }
         whole = whole && series.bars > history_;
+    }
+    if (model_->scaling() != nullptr) {
+        scale(*model_->scaling(), row_);
     }
     return whole;
 }

@@ -13,8 +13,6 @@
 namespace ktrdr {
 namespace {
 
-constexpr std::size_t none = static_cast<std::size_t>(-1);
-
 Error refuse(const ModelFiles& files, std::string_view file, const std::string& what) {
     return fail(Errc::invalid_argument, fmt::format("{} cannot be used: {}: {}", files.path.string(), file, what),
                 {{"path", files.path.string()}, {"file", file}});
@@ -35,6 +33,23 @@ std::vector<std::string> texts_of(const boost::json::object& object, std::string
     return texts;
 }
 
+/// A list of finite numbers; empty for anything else.
+std::vector<double> numbers_of(const boost::json::object& object, std::string_view key) {
+    std::vector<double> numbers;
+    const boost::json::value* const list = object.if_contains(key);
+    if (list != nullptr && list->is_array()) {
+        for (const boost::json::value& item : list->get_array()) {
+            boost::system::error_code error;
+            const double number = item.is_number() ? item.to_number<double>(error) : std::nan("");
+            if (error || !std::isfinite(number)) {
+                return {};
+            }
+            numbers.push_back(number);
+        }
+    }
+    return numbers;
+}
+
 std::string first_difference(const std::vector<std::string>& stored, const std::vector<std::string>& made) {
     if (stored.size() != made.size()) {
         return fmt::format("it names {} features and the strategy makes {}", stored.size(), made.size());
@@ -51,7 +66,13 @@ Result<std::vector<FeatureSeries>> series_of(const Predictor& model, std::span<c
     }
     std::vector<FeatureSeries> series;
     for (std::size_t i = 0; i < bars.size(); ++i) {
-        series.push_back({BarGrid(timeframes[i]), bars[i]});
+        const BarGrid grid(timeframes[i]);
+        auto holes = find_holes(*bars[i], grid);
+        for (Hole& hole : holes) {
+            // That bars are missing is known when the next one comes, and not before.
+            hole.since = UtcTime::max();
+        }
+        series.push_back({grid, bars[i], std::move(holes)});
     }
     return series;
 }
@@ -70,18 +91,23 @@ std::vector<std::size_t> closed_counts(const FeatureSeries& base, const FeatureS
     return counts;
 }
 
-/// The first base bar before which every series has its history; `none` where there is none.
-std::size_t first_with_history(const std::vector<FeatureSeries>& series, std::size_t base, std::size_t history) {
-    std::size_t first = series[base].bars->size() > history ? history : none;
-    for (std::size_t i = 0; i < series.size() && first != none; ++i) {
-        if (i == base) {
-            continue;
-        }
+/// Which base bars have so many bars before them in every series, none of them behind a hole.
+std::vector<bool> with_history(const std::vector<FeatureSeries>& series, std::size_t base, std::size_t history) {
+    std::vector<bool> whole(series[base].bars->size(), true);
+    for (std::size_t i = 0; i < series.size(); ++i) {
         const auto counts = closed_counts(series[base], series[i]);
-        const auto found = std::ranges::upper_bound(counts, history);
-        first = found == counts.end() ? none : std::max(first, static_cast<std::size_t>(found - counts.begin()));
+        std::vector<std::size_t> in_stretch;
+        for (const Stretch stretch : stretches_between(series[i].holes, series[i].bars->size())) {
+            for (std::size_t bar = stretch.first; bar < stretch.last; ++bar) {
+                in_stretch.push_back(bar - stretch.first);
+            }
+        }
+        for (std::size_t bar = 0; bar < whole.size(); ++bar) {
+            const std::size_t closed = i == base ? bar + 1 : counts[bar];
+            whole[bar] = whole[bar] && closed > 0 && in_stretch[closed - 1] >= history;
+        }
     }
-    return first;
+    return whole;
 }
 
 Error too_few(const Predictor& model, const std::vector<FeatureSeries>& series, std::size_t history) {
@@ -109,8 +135,7 @@ Predictor::Predictor(ModelFiles files, Strategy strategy, std::vector<NamedTenso
     : files_(std::move(files)),
       strategy_(std::move(strategy)),
       weights_(std::move(weights)),
-      network_(std::move(network)),
-      history_(history_of(strategy_.features)) {}
+      network_(std::move(network)) {}
 
 Result<std::shared_ptr<const Predictor>> Predictor::load(const std::filesystem::path& folder) {
     auto files = read_model_files(folder);
@@ -165,6 +190,27 @@ Result<void> Predictor::read_features() {
         return refuse(files_, "features.json",
                       "these are the features of another model: " + first_difference(feature_names_, made));
     }
+    return read_scaling();
+}
+
+Result<void> Predictor::read_scaling() {
+    const boost::json::value* const stored = files_.features.if_contains("scaling");
+    if (stored == nullptr || stored->is_null()) {
+        return strategy_.scale_features
+                   ? Result<void>(
+                         refuse(files_, "features.json", "it has no scaling, and the strategy's features are scaled"))
+                   : Result<void>{};
+    }
+    FeatureScaling scaling;
+    if (stored->is_object()) {
+        scaling.mean = numbers_of(stored->get_object(), "mean");
+        scaling.deviation = numbers_of(stored->get_object(), "deviation");
+    }
+    const bool usable = std::ranges::all_of(scaling.deviation, [](double one) { return one > 0; });
+    if (scaling.mean.size() != feature_names_.size() || scaling.deviation.size() != feature_names_.size() || !usable) {
+        return refuse(files_, "features.json", "its scaling needs a mean and a deviation above 0 for each feature");
+    }
+    scaling_ = std::move(scaling);
     return {};
 }
 
@@ -186,7 +232,7 @@ Result<void> Predictor::check_network() const {
 }
 
 std::size_t Predictor::history(History asked) const {
-    return asked == History::exact ? history_.exact : history_.least;
+    return asked == History::exact ? history_bars(strategy_.features) : warm_up_bars(strategy_.features);
 }
 
 Result<Predictions> Predictor::predict(std::span<const float> rows) const {
@@ -225,19 +271,26 @@ Result<BarFeatures> Predictor::features_of(std::span<const BarsPtr> bars, Histor
             return checked.error();
         }
     }
-    const std::size_t first = first_with_history(*series, base_, history(asked));
-    if (first == none) {
+    const std::vector<bool> whole = with_history(*series, base_, history(asked));
+    if (std::ranges::find(whole, true) == whole.end()) {
         return too_few(*this, *series, history(asked));
     }
-    auto matrix = build_features(strategy_.features, *series, base_);
+    const auto matrix = build_features(strategy_.features, *series, base_);
     if (!matrix) {
         return matrix.error();
     }
-    const auto begin = std::ranges::lower_bound(matrix->bar, first) - matrix->bar.begin();
+    const std::size_t columns = feature_names_.size();
     BarFeatures features;
-    features.bar.assign(matrix->bar.begin() + begin, matrix->bar.end());
-    features.values.assign(matrix->values.begin() + begin * static_cast<std::ptrdiff_t>(feature_names_.size()),
-                           matrix->values.end());
+    for (std::size_t row = 0; row < matrix->bar.size(); ++row) {
+        if (whole[matrix->bar[row]]) {
+            const auto values = std::span(matrix->values).subspan(row * columns, columns);
+            features.bar.push_back(matrix->bar[row]);
+            features.values.insert(features.values.end(), values.begin(), values.end());
+        }
+    }
+    if (scaling_) {
+        scale(*scaling_, features.values);
+    }
     return features;
 }
 

@@ -21,6 +21,11 @@ public:
 
     [[nodiscard]] Result<BarsPtr> bars(const std::string& symbol, const Timeframe& timeframe, TimeRange range,
                                        const CancellationToken& token) override;
+    /// Those of the real bars, which have the same stamps.
+    [[nodiscard]] Result<std::vector<Hole>> holes(const std::string& symbol, const Timeframe& timeframe,
+                                                  const Bars& bars, std::optional<UtcTime> until) override {
+        return real_->holes(symbol, timeframe, bars, until);
+    }
 
 private:
     struct Walk;

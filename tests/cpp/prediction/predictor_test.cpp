@@ -41,7 +41,8 @@ BarsPtr walk_bars(std::size_t count, std::chrono::minutes length, unsigned seed,
     return bars;
 }
 
-json::object strategy(const std::vector<std::string>& timeframes, int lags, std::string_view activation) {
+json::object strategy(const std::vector<std::string>& timeframes, int lags, std::string_view activation,
+                      bool more = false) {
     json::object text = json::parse(R"({
         "name": "small",
         "training_data": {"symbols": {"mode": "single", "list": ["AAPL"]}, "timeframes": {}, "history_required": 0},
@@ -63,7 +64,7 @@ json::object strategy(const std::vector<std::string>& timeframes, int lags, std:
                           {"base_timeframe", timeframes.front()}};
     auto& model = text["model"].as_object();
     model["architecture"].as_object()["activation"] = activation;
-    model["features"].as_object()["lookback_periods"] = lags;
+    model["features"] = {{"lookback_periods", lags}, {"include_price_context", more}, {"scale_features", more}};
     return text;
 }
 
@@ -90,6 +91,15 @@ struct SavedModels : ::testing::Test {
         }
         return tensors;
     }
+    static json::value scaling(std::size_t columns) {
+        json::array mean;
+        json::array deviation;
+        for (std::size_t column = 0; column < columns; ++column) {
+            mean.emplace_back(0.1 * static_cast<double>(column));
+            deviation.emplace_back(0.5 + static_cast<double>(column));
+        }
+        return {{"mean", std::move(mean)}, {"deviation", std::move(deviation)}};
+    }
     /// A model's folder as a training leaves it.
     fs::path save(const std::vector<std::string>& timeframes = {"1d"}, int lags = 0,
                   std::string_view activation = "relu") {
@@ -106,8 +116,10 @@ struct SavedModels : ::testing::Test {
         write(path / "config.json",
               json::serialize(
                   json::object{{"strategy", source}, {"timeframes", shown}, {"base_timeframe", timeframes.front()}}));
-        write(path / "features.json", json::serialize(json::object{{"names", json::array(names.begin(), names.end())},
-                                                                   {"classes", {"buy", "hold", "sell"}}}));
+        write(path / "features.json",
+              json::serialize(json::object{{"names", json::array(names.begin(), names.end())},
+                                           {"classes", {"buy", "hold", "sell"}},
+                                           {"scaling", more ? scaling(names.size()) : json::value(nullptr)}}));
         write(path / "metrics.json", "{}");
         write(path / "metadata.json", R"({"version": 1, "layout": 2})");
         write(path / "model.safetensors",
@@ -136,7 +148,7 @@ TEST_F(SavedModels, PredictTheSameBitsForBarsAsTheyComeAsForAllAtOnce) {
                 for (const History asked : {History::least, History::exact}) {
                     const std::vector<std::string> timeframes =
                         several ? std::vector<std::string>{"1h", "1d", "4h"} : std::vector<std::string>{"1h"};
-                    const auto model = loaded(save(timeframes, lags, activation));
+                    const auto model = loaded(save(timeframes, lags, activation, lags > 0));
                     std::vector<BarsPtr> series{walk_bars(24 * 200, std::chrono::hours{1}, 1, true)};
                     if (several) {
                         series.push_back(walk_bars(200, std::chrono::hours{24}, 2));

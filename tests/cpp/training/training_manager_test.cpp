@@ -85,7 +85,7 @@ TEST_F(TrainingManager_, TurnsBarsIntoAModelOnDisk) {
     const std::string content((std::istreambuf_iterator<char>(file)), {});
     EXPECT_EQ(decode_safetensors(content)->tensors[0].name, "0.weight");
     EXPECT_EQ(result.at("model_info").at("model_size_bytes"), content.size());
-    EXPECT_EQ(result.at("model_info").at("parameters_count"), 8);
+    EXPECT_EQ(result.at("model_info").at("parameters_count"), 12);
     EXPECT_EQ(result.at("model_info").at("architecture"), "mlp 3-8-4-3");
     EXPECT_EQ(result.at("session_info").at("strategy_name"), "small");
 }
@@ -97,8 +97,9 @@ TEST_F(TrainingManager_, AnswersInTheOneResultSchema) {
         sections.emplace_back(member.key());
     }
     EXPECT_THAT(sections, ::testing::UnorderedElementsAre("training_metrics", "validation_metrics", "test_metrics",
-                                                          "baselines", "history", "resource_usage", "artifacts",
-                                                          "session_info", "model_info"));
+                                                          "baselines", "confidence", "calibration", "per_symbol",
+                                                          "feature_importance", "history", "resource_usage",
+                                                          "artifacts", "session_info", "model_info"));
     EXPECT_EQ(result.at("training_metrics").at("epochs_completed"), 3);
     EXPECT_EQ(result.at("training_metrics").at("training_time_minutes"), 0.1);
     EXPECT_EQ(result.at("history").as_array().size(), 3u);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <functional>
 #include <span>
 #include <string>
@@ -15,6 +14,7 @@
 #include <ktrdr/features/fuzzy.hpp>
 #include <ktrdr/features/holes.hpp>
 #include <ktrdr/features/indicator.hpp>
+#include <ktrdr/features/price_context.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/timeframe.hpp>
 
@@ -51,12 +51,6 @@ struct FeaturePlan {
     /// Behind those of the indicators, of each timeframe: `price_context_names`.
     bool price_context{false};
 };
-
-/// What a bar says by itself, as features that no level of prices shows in: the change of the close since the bar
-/// before, the body (close less open) and the range (high less low), each as a share of the price it begins at, and
-/// where in the range the close lies, 0 to 1 (0.5 where there is no range). A share of a price of 0 is no value.
-inline constexpr std::array<std::string_view, 4> price_context_names{"price_change", "price_body", "price_range",
-                                                                     "price_position"};
 
 struct FeatureSeries {
     /// Its timeframe, and when each of its bars is known.

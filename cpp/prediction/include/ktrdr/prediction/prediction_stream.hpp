@@ -64,13 +64,18 @@ private:
         std::vector<SourceState> sources{};
         /// `lags + 1` memberships for each set; a bar's place is its number modulo that.
         std::vector<double> memberships{};
+        /// Since the last hole.
         std::size_t bars{0};
+        double close_before{no_value};
+        std::optional<std::int64_t> taken{};
         std::optional<std::int64_t> last{};
         /// Handed in, and not yet closed when the last base bar was.
         std::deque<NewBar> waiting{};
     };
 
     void take(SeriesState& series, const NewBar& bar);
+    /// Forget what was before a hole.
+    void begin_anew(SeriesState& series) const;
     /// Its row of features from what the series remember; whether all have a value.
     [[nodiscard]] bool fill_row();
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,7 +11,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
-#include <ktrdr/features/history.hpp>
+#include <ktrdr/features/scaling.hpp>
 #include <ktrdr/models/mlp.hpp>
 #include <ktrdr/models/model_files.hpp>
 #include <ktrdr/training/strategy.hpp>
@@ -70,12 +71,17 @@ public:
     /// Bars before the first one predicted for, in each timeframe.
     [[nodiscard]] std::size_t history(History asked) const;
 
+    /// What features go through before the network sees them; null for nothing.
+    [[nodiscard]] const FeatureScaling* scaling() const noexcept { return scaling_ ? &*scaling_ : nullptr; }
+
     /// Of rows of features, row-major. `invalid_argument` where they are no whole rows of the model's features, or one
     /// is not finite.
     [[nodiscard]] Result<Predictions> predict(std::span<const float> rows) const;
-    /// The rows of features of bars, one series for each timeframe, in the order of `timeframes()`.
+    /// The rows of features of bars, scaled as the model's are, one series for each timeframe, in the order of
+    /// `timeframes()`.
     ///
-    /// Errors: `not_enough_data` where no bar has its history, saying how many bars there are and are needed.
+    /// Behind a hole in the bars (`find_holes`) history begins anew. Errors: `not_enough_data` where no bar has its
+    /// history, saying how many bars there are and are needed.
     [[nodiscard]] Result<BarFeatures> features_of(std::span<const BarsPtr> series, History asked) const;
     /// Of the same bars.
     [[nodiscard]] Result<BarPredictions> predict_bars(std::span<const BarsPtr> series, History asked) const;
@@ -85,6 +91,7 @@ public:
 private:
     Predictor(ModelFiles files, Strategy strategy, std::vector<NamedTensor> weights, Mlp network);
     [[nodiscard]] Result<void> read_features();
+    [[nodiscard]] Result<void> read_scaling();
     [[nodiscard]] Result<void> check_network() const;
 
     ModelFiles files_;
@@ -95,7 +102,7 @@ private:
     std::vector<std::string> classes_{};
     std::vector<Timeframe> timeframes_{};
     std::size_t base_{0};
-    WarmUp history_{};
+    std::optional<FeatureScaling> scaling_{};
 };
 
 }  // namespace ktrdr
