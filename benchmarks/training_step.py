@@ -1,6 +1,7 @@
 """A training step of LocalTrainer against a plain Python torch loop, with and without fused Adam.
 
-MLP 24-50-25-3, batch 32, Adam with weight decay, one thread. Each contender learns from the same
+MLP with 24 inputs and 3 classes, Adam with weight decay, one thread: 24-50-25-3 in batches of 32, and
+a table over widths of two hidden layers and sizes of batches. Each contender learns from the same
 number of made-up rows held in memory, draws one permutation an epoch, and sums its losses without
 reading them. The contenders take turns, and the best round of each counts: others use the machine
 too.
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     import torch
 
-_BATCH = 32
 _INPUTS = 24
 _CLASSES = 3
+_PEER = "Python torch, fused Adam"
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
@@ -32,7 +33,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     Parameters
     ----------
     quick
-        Fewer rows and rounds, to see that it works.
+        Fewer rows, rounds and sizes, to see that it works.
     """
     program = (
         build("bench", "training_step", torch=True) / "cpp" / "torch_trainer" / "training_step"
@@ -40,58 +41,88 @@ def run(quick: bool) -> list[dict[str, Any]]:
     rows, epochs, rounds = (6400, 2, 2) if quick else (32000, 3, 5)
     lines: list[dict[str, Any]] = []
     for dropout in (0.0, 0.2):
+        shape = _Shape((50, 25), 32, dropout, rows, epochs)
         contenders: dict[str, Callable[[], float]] = {
-            "Python torch, Adam": partial(_python_step, rows, epochs, dropout, fused=False),
-            "Python torch, fused Adam": partial(_python_step, rows, epochs, dropout, fused=True),
-            "LocalTrainer (C++)": partial(_native_step, program, rows, epochs, dropout),
+            "Python torch, Adam": partial(_python_step, shape, fused=False),
+            _PEER: partial(_python_step, shape, fused=True),
+            "LocalTrainer, general step": partial(_native_step, program, shape, "general"),
+            "LocalTrainer, MLP step": partial(_native_step, program, shape, "mlp"),
         }
-        best = dict.fromkeys(contenders, float("inf"))
-        for _ in range(rounds):
-            for name, measure in contenders.items():
-                best[name] = min(best[name], measure())
-        peer = best["Python torch, fused Adam"]
-        lines += [
-            {
-                "case": f"{name}, dropout {dropout:g}",
-                "value": value,
-                "unit": "us/step",
-                "ratio": value / peer,
-                "against": "Python torch, fused Adam",
+        lines += _lines(contenders, f"dropout {dropout:g}", rounds)
+    for width in (16,) if quick else (16, 64, 256, 512):
+        for batch in (32,) if quick else (32, 256, 4096):
+            shape = _Shape((width, width), batch, 0.0, max(3200, 4 * batch), epochs)
+            contenders = {
+                _PEER: partial(_python_step, shape, fused=True),
+                "LocalTrainer, MLP step": partial(_native_step, program, shape, "mlp"),
             }
-            for name, value in best.items()
-        ]
+            lines += _lines(contenders, f"24-{width}-{width}-3, batch {batch}", max(2, rounds - 2))
     return lines
 
 
-def _native_step(program: Path, rows: int, epochs: int, dropout: float) -> float:
-    command = [str(program), str(rows), str(epochs), str(dropout)]
+class _Shape:
+    """What a step is measured on."""
+
+    def __init__(
+        self, hidden: tuple[int, ...], batch: int, dropout: float, rows: int, epochs: int
+    ) -> None:
+        self.hidden, self.batch, self.dropout = hidden, batch, dropout
+        self.rows, self.epochs = rows, epochs
+
+
+def _lines(
+    contenders: dict[str, Callable[[], float]], what: str, rounds: int
+) -> list[dict[str, Any]]:
+    best = dict.fromkeys(contenders, float("inf"))
+    for _ in range(rounds):
+        for name, measure in contenders.items():
+            best[name] = min(best[name], measure())
+    return [
+        {
+            "case": f"{name}, {what}",
+            "value": value,
+            "unit": "us/step",
+            "ratio": value / best[_PEER],
+            "against": _PEER,
+        }
+        for name, value in best.items()
+    ]
+
+
+def _native_step(program: Path, shape: _Shape, step: str) -> float:
+    command = [str(program), str(shape.rows), str(shape.epochs), str(shape.dropout)]
+    command += [str(shape.batch), step, *map(str, shape.hidden)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # nosec B603
     return float(done.stdout)
 
 
-def _python_step(rows: int, epochs: int, dropout: float, *, fused: bool) -> float:
+def _python_step(shape: _Shape, *, fused: bool) -> float:
     """Time one step in microseconds, the median of the epochs."""
     import torch
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    values = torch.rand(rows, _INPUTS)
+    values = torch.rand(shape.rows, _INPUTS)
     labels = (values[:, 0] * 2.999).long()
-    model = _model(dropout)
+    model = _model(shape)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001, weight_decay=1e-4, fused=fused)
-    times = sorted(_python_epoch(model, optimizer, values, labels) for _ in range(epochs))
+    times = sorted(
+        _python_epoch(model, optimizer, values, labels, shape.batch) for _ in range(shape.epochs)
+    )
     return times[len(times) // 2]
 
 
-def _model(dropout: float) -> torch.nn.Module:
+def _model(shape: _Shape) -> torch.nn.Module:
     from torch import nn
 
     layers: list[nn.Module] = []
-    for inputs, outputs in ((_INPUTS, 50), (50, 25)):
+    inputs = _INPUTS
+    for outputs in shape.hidden:
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-        if dropout:
-            layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Linear(25, _CLASSES))
+        if shape.dropout:
+            layers.append(nn.Dropout(shape.dropout))
+        inputs = outputs
+    return nn.Sequential(*layers, nn.Linear(inputs, _CLASSES))
 
 
 def _python_epoch(
@@ -99,6 +130,7 @@ def _python_epoch(
     optimizer: torch.optim.Optimizer,
     values: torch.Tensor,
     labels: torch.Tensor,
+    batch: int,
 ) -> float:
     import torch
 
@@ -107,12 +139,12 @@ def _python_epoch(
     started = time.perf_counter()
     order = torch.randperm(rows)
     total = torch.zeros(())
-    for first in range(0, rows, _BATCH):
-        chosen = order[first : first + _BATCH]
+    for first in range(0, rows, batch):
+        chosen = order[first : first + batch]
         optimizer.zero_grad()
         loss = cross_entropy(model(values[chosen]), labels[chosen])
         loss.backward()
         optimizer.step()
         total += loss.detach()
     total.item()
-    return (time.perf_counter() - started) / -(-rows // _BATCH) * 1e6
+    return (time.perf_counter() - started) / -(-rows // batch) * 1e6

@@ -43,6 +43,12 @@ def weights(result: dict[str, Any]) -> bytes:
     return (Path(result["artifacts"]["model_path"]) / "model.safetensors").read_bytes()
 
 
+def models_in(folder: Path) -> list[Path]:
+    """The files of models; checkpoints are none."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if ".checkpoints" not in path.parts]
+
+
 def test_a_training_leaves_a_whole_model_and_an_honest_result(
     bars: DataManager, tmp_path: Path
 ) -> None:
@@ -175,7 +181,7 @@ def test_a_cancelled_training_stops_and_leaves_no_model(bars: DataManager, tmp_p
                 await operation
 
     asyncio.run(main())
-    assert not [path for path in (tmp_path / "models").rglob("*") if path.is_file()]
+    assert not models_in(tmp_path / "models")
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -192,7 +198,7 @@ def test_a_training_cancelled_early_stops_too(bars: DataManager, tmp_path: Path,
                 await operation
 
     asyncio.run(main())
-    assert not [path for path in (tmp_path / "models").rglob("*") if path.is_file()]
+    assert not models_in(tmp_path / "models")
 
 
 def test_too_few_bars_is_an_error_with_numbers(bars: DataManager, tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ UtcTime moment(std::int64_t stamp) {
     return UtcTime{std::chrono::nanoseconds{stamp}};
 }
 
-std::size_t sets_of(const FeaturePlan& plan) {
+std::size_t sets_of(const FeaturePlan& plan, std::string_view timeframe) {
     std::size_t count = 0;
     for (const FeatureSource& source : plan.sources) {
         for (const FuzzyInput& input : source.inputs) {
-            count += input.sets.size();
+            count += is_read_on(input, timeframe) ? input.sets.size() : 0;
         }
     }
     return count + (plan.price_context ? price_context_names.size() : 0);
@@ -44,7 +44,7 @@ PredictionStream::PredictionStream(std::shared_ptr<const Predictor> model, Histo
     const FeaturePlan& plan = model_->strategy().features;
     for (const Timeframe& timeframe : model_->timeframes()) {
         SeriesState series(timeframe);
-        series.memberships.resize(sets_of(plan) * (plan.lags + 1));
+        series.memberships.resize(sets_of(plan, timeframe.name()) * (plan.lags + 1));
         begin_anew(series);
         series_.push_back(std::move(series));
     }
@@ -77,6 +77,9 @@ void PredictionStream::take(SeriesState& series, const NewBar& bar) {
         }
         state->next(inputs, outputs);
         for (const FuzzyInput& input : plan.sources[i].inputs) {
+            if (!is_read_on(input, series.grid.timeframe().name())) {
+                continue;
+            }
             for (const NamedFuzzySet& named : input.sets) {
                 *place = named.set.membership(outputs[input.output]);
                 place += depth;

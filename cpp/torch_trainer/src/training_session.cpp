@@ -341,6 +341,9 @@ private:
         const std::int64_t block = state.batch / state.block_batches * state.block_batches;
         if (block != begun_block_ || state.batch == batches_) {
             state.block_generator = state_of(generator_);
+        } else if (state.batch == 0) {
+            // Its order is drawn too: the whole epoch begins anew.
+            state.block_generator = state.epoch_generator;
         }
         events_.on_checkpoint({tensors(), to_json(state)});
         last_checkpoint_ = Clock::now();

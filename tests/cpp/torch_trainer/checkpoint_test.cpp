@@ -126,6 +126,28 @@ TEST(Checkpoint, IsLeftByACancelInAnEvaluationToo) {
     }
 }
 
+TEST(Checkpoint, GoesOnFromBeforeTheFirstBatchOfAnEpoch) {
+    TrainerInput input = rich_input();
+    const TrainedModel whole = train(input).value();
+    input.checkpoints.on_cancel = true;
+    for (const std::int64_t epoch : {0, 1, 2}) {
+        ManualToken manual;
+        RecordingEvents events;
+        events.at_epoch = [&](const EpochReport& report) {
+            if (report.epoch == epoch) {
+                manual.token.cancel({});
+            }
+        };
+        if (epoch == 0) {
+            manual.token.cancel({});
+        }
+        EXPECT_FALSE(LocalTrainer{}.train(input, events, manual.token));
+        ASSERT_EQ(events.checkpoints.size(), 1U);
+        EXPECT_EQ(events.checkpoints.back().state.at("batch"), 0);
+        expect_same(gone_on(input, events.checkpoints.back()), whole, "after epoch " + std::to_string(epoch));
+    }
+}
+
 TEST(Checkpoint, IsNotLeftByACancelThatDoesNotAskForOne) {
     TrainerInput input = rich_input();
     ManualToken manual;

@@ -25,7 +25,12 @@ public:
             at_batch(batches_told.back());
         }
     }
-    void on_epoch(const EpochReport& report) override { epochs_told.push_back(report); }
+    void on_epoch(const EpochReport& report) override {
+        epochs_told.push_back(report);
+        if (at_epoch) {
+            at_epoch(report);
+        }
+    }
     void on_evaluation() override {
         ++evaluations_told;
         if (at_evaluation) {
@@ -36,6 +41,7 @@ public:
     void on_checkpoint(const TrainerCheckpoint& checkpoint) override { checkpoints.push_back(checkpoint); }
 
     std::function<void(const Batch&)> at_batch{};
+    std::function<void(const EpochReport&)> at_epoch{};
     std::function<void()> at_evaluation{};
     std::vector<Batch> batches_told{};
     std::vector<EpochReport> epochs_told{};

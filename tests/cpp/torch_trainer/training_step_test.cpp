@@ -128,6 +128,26 @@ TEST(TrainingStep, GivesTheSameBitsForTheSameSeedEachWithItself) {
     }
 }
 
+TEST(TrainingStep, GivesTheSameBitsWhereverTheRowsLie) {
+    TrainerInput input = small_input();
+    input.model.hidden_layers = {50, 25};
+    const TrainedModel first = train(input).value();
+    std::vector<std::vector<char>> between;
+    for (std::size_t i = 0; i < 24; ++i) {
+        // Each copy lies elsewhere, as far as a vector's memory may: at any multiple of 16 bytes.
+        between.emplace_back(16 + 16 * (i % 4));
+        TrainingRows& rows = rows_of(input);
+        for (LabeledMatrix* part : {&rows.train, &rows.validation, &rows.test}) {
+            between.emplace_back(16 + 16 * (i % 3));
+            part->values = std::vector<float>(part->values);
+        }
+        const TrainedModel other = train(input).value();
+        EXPECT_EQ(other.parameters, first.parameters) << i;
+        EXPECT_EQ(other.history, first.history) << i;
+        EXPECT_EQ(other.test_loss, first.test_loss) << i;
+    }
+}
+
 TEST(TrainingStep, IsTheOneForPerceptronsOnTheCpu) {
     EXPECT_EQ(train(small_input()).value().parameters, train(small_input(), StepChoice::mlp).value().parameters);
     EXPECT_NE(train(small_input()).value().parameters, train(small_input(), StepChoice::general).value().parameters);
