@@ -58,7 +58,7 @@ TEST_F(StoppedTest, VerifyingEndsAtEveryTimeThatItIsAskedAndChangesNothing) {
     put(2);
     bool whole = false;
     int time = 1;
-    for (; !whole; time += soak_count(3, 1)) {
+    for (; !whole; time += soak_count(41, 1)) {
         const auto check = store_->verify(stops_at(time));
         whole = check.has_value();
         if (!whole) {
@@ -139,7 +139,7 @@ TEST_F(StoppedTest, AFileOfBeforeIsWrittenAnewUnlessItIsStopped) {
     ASSERT_EQ(SQLite::Database(file_.string()).execAndGet("PRAGMA auto_vacuum").getInt64(), 0);
     const auto size = std::filesystem::file_size(file_);
     int time = 1;
-    for (bool whole = false; !whole; ++time) {
+    for (bool whole = false; !whole; time += time < 5 ? 1 : soak_count(31, 1)) {
         const auto compacted = store_->compact(stops_at(time));
         whole = compacted.has_value();
         if (!whole) {
