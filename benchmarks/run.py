@@ -27,6 +27,7 @@ ENTRIES = (
     "bytes_written",
     "watch_list",
     "quality",
+    "features",
     "command_line",
     "latencies",
     "worker",

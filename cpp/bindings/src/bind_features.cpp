@@ -6,6 +6,7 @@
 #include <ktrdr/training/strategy_options.hpp>
 
 #include "bind.hpp"
+#include "bind_splits.hpp"
 #include "convert.hpp"
 
 namespace ktrdr::bindings {
@@ -24,6 +25,7 @@ void bind_features(py::module_& module) {
             return option == nullptr ? "there is no option " + path : refusal(*option, from_python(value));
         },
         py::arg("path"), py::arg("value"), "What the value of an option must be and is not; None where it is right.");
+    bind_splits(module);
 }
 
 }  // namespace ktrdr::bindings

@@ -1,3 +1,4 @@
+// What is usual of a series, apart from the other words: who reads answers asks this, and those need the store.
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/series_words.hpp>
 
