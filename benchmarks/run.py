@@ -29,6 +29,7 @@ ENTRIES = (
     "watch_list",
     "gateway",
     "quality",
+    "features",
     "command_line",
     "latencies",
     "worker",

@@ -1537,6 +1537,30 @@ def exchange_rows(
 def rows_at(bars: Bars, rows: list[int]) -> Bars: ...
 def indicator_specs() -> dict[str, Any]: ...
 def strategy_options() -> dict[str, dict[str, Any]]: ...
+def make_labels(
+    bars: Bars,
+    grid: BarGrid,
+    source: str,
+    threshold: float,
+    lookahead: int,
+    zigzag_threshold: float | None,
+    stop_threshold: float | None,
+) -> tuple[bytes, bytes, bytes, dict[str, int]]: ...
+def split_in_time(
+    starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], embargo: int, train: float, validation: float, test: float
+) -> tuple[bytes, bytes, bytes, int]: ...
+def walk_forward_fold(
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    embargo: int,
+    splits: int,
+    test_rows: int | None,
+    train_rows: int | None,
+    index: int,
+) -> tuple[bytes, bytes, int]: ...
+def purged_fold(
+    starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], embargo: int, splits: int, index: int
+) -> tuple[bytes, bytes, int]: ...
 def refuse_strategy_option(path: str, value: Any) -> str | None: ...
 class Numbers:
     def __buffer__(self, flags: int, /) -> memoryview: ...

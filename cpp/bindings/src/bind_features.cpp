@@ -7,6 +7,7 @@
 #include <ktrdr/training/strategy_options.hpp>
 
 #include "bind.hpp"
+#include "bind_splits.hpp"
 #include "convert.hpp"
 
 namespace ktrdr::bindings {
@@ -29,6 +30,7 @@ void bind_features(py::module_& module) {
         "read_strategy",
         [](const py::handle& strategy) { return to_python(unwrap(Strategy::parse(object_from(strategy))).summary()); },
         py::arg("strategy"), "Check a strategy's JSON and tell what a training takes from it.");
+    bind_splits(module);
 }
 
 }  // namespace ktrdr::bindings
