@@ -32,7 +32,8 @@ CREATE INDEX sent_request_of ON sent_request(account);
 
 /// What a request counts as having arrived at, at the latest: SQL over a row, with `:boot`, `:now` and `:within`.
 /// Of an earlier start of the machine it had arrived when this one began.
-constexpr std::string_view arrival = "CASE WHEN boot <> :boot THEN 0 ELSE coalesce(arrived, min(:now, sent + :within)) END";
+constexpr std::string_view arrival =
+    "CASE WHEN boot <> :boot THEN 0 ELSE coalesce(arrived, min(:now, sent + :within)) END";
 
 }  // namespace
 
@@ -62,7 +63,8 @@ SentRequests::SentRequests(std::shared_ptr<Database> database, std::string accou
     : database_(std::move(database)), account_(std::move(account)), clock_(std::move(clock)), rules_(rules) {}
 
 std::chrono::nanoseconds SentRequests::longer(std::chrono::nanoseconds time) const {
-    return time + std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(time.count()) * rules_.margin));
+    return time +
+           std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(time.count()) * rules_.margin));
 }
 
 void SentRequests::bind_times(SQLite::Statement& row, std::chrono::nanoseconds now) const {

@@ -116,8 +116,8 @@ DataLoadingJob::DataLoadingJob(LoadTask task, LoadMeans means, std::shared_ptr<O
     : task_(std::move(task)),
       means_(with_traffic(std::move(means))),
       operation_(std::move(operation)),
-      told_(std::make_shared<SourceWarnings>(
-          operation_, fmt::format("{} {}", task_.key.symbol, task_.key.timeframe.name()))) {}
+      told_(std::make_shared<SourceWarnings>(operation_,
+                                             fmt::format("{} {}", task_.key.symbol, task_.key.timeframe.name()))) {}
 
 DataLoadingJob::~DataLoadingJob() = default;
 

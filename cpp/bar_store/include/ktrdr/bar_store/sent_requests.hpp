@@ -48,8 +48,8 @@ struct PacingClock {
     [[nodiscard]] static KTRDR_EXPORT Result<PacingClock> of_machine(double speed = 1.0);
 };
 
-/// What one account of a provider was asked lately, by every process that has the database open, and when it may be asked
-/// next: the provider counts no request too many.
+/// What one account of a provider was asked lately, by every process that has the database open, and when it may be
+/// asked next: the provider counts no request too many.
 ///
 /// A provider counts when a request reaches it, which is not when it was sent. So each has two times: it was not there
 /// before it was sent, and it was there when its answer came. Between the two it counts as just arrived. One that is
