@@ -102,8 +102,8 @@ struct SavedModels : ::testing::Test {
     }
     /// A model's folder as a training leaves it.
     fs::path save(const std::vector<std::string>& timeframes = {"1d"}, int lags = 0,
-                  std::string_view activation = "relu") {
-        const json::object source = strategy(timeframes, lags, activation);
+                  std::string_view activation = "relu", bool more = false) {
+        const json::object source = strategy(timeframes, lags, activation, more);
         const Strategy parsed = Strategy::parse(source).value();
         std::vector<Timeframe> list;
         for (const std::string& name : timeframes) {
