@@ -35,10 +35,11 @@ ENTRIES = (
     "http_asyncio",
     "http_calls",
     "training_step",
+    "indicators",
 )
 _VERSIONS = (
     *("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop", "anyio", "tqdm"),
-    *("pandas", "polars", "pyarrow", "duckdb"),
+    *("pandas", "polars", "pyarrow", "duckdb", "ta-lib"),
 )
 
 

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
         "bytes_written",
         "watch_list",
         "quality",
+        "indicators",
     ],
 )
 def test_an_entry_gives_its_table(entry: str) -> None:
