@@ -38,10 +38,11 @@ ENTRIES = (
     "http_asyncio",
     "http_calls",
     "training_step",
+    "indicators",
 )
 _VERSIONS = (
     *("ktrdr-core", "torch", "aiohttp", "httpx", "pyreqwest", "uvloop", "anyio", "tqdm"),
-    *("pandas", "polars", "pyarrow", "duckdb", "ib_async"),
+    *("pandas", "polars", "pyarrow", "duckdb", "ib_async", "ta-lib"),
 )
 
 

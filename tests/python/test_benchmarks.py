@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
         "watch_list",
         "gateway",
         "quality",
+        "indicators",
     ],
 )
 def test_an_entry_gives_its_table(entry: str) -> None:

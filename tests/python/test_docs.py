@@ -23,14 +23,24 @@ EXAMPLES = [
 ]
 
 # Read, not imported: a stub's docstrings count, and an example imports what it needs.
-DOCSTRINGS = [
-    pytest.param(text.value, id=f"{path.relative_to(PACKAGE)}:{text.lineno}")
+EACH = [
+    (path, text.lineno, text.value)
     for path in sorted(PACKAGE.rglob("*.py*"))
     if path.suffix in {".py", ".pyi"}
     for statement in ast.walk(ast.parse(path.read_text()))
     if isinstance(statement, ast.Expr) and isinstance(text := statement.value, ast.Constant)
     if isinstance(text.value, str) and re.search(r">>>|^ *Examples$", text.value, re.MULTILINE)
 ]
+# Examples that only compute share a process: those of one file of features.
+TOGETHER = {path: "" for path, _, _ in EACH if path.parent.name == "features"}
+for path, _, text in EACH:
+    if path in TOGETHER:
+        TOGETHER[path] += text + "\n"
+DOCSTRINGS = [
+    pytest.param(text, id=f"{path.relative_to(PACKAGE)}:{line}")
+    for path, line, text in EACH
+    if path not in TOGETHER
+] + [pytest.param(text, id=str(path.relative_to(PACKAGE))) for path, text in TOGETHER.items()]
 
 
 def complaints(stderr: str, code: str) -> list[str]:

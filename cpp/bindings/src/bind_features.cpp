@@ -9,10 +9,79 @@
 #include "bind.hpp"
 #include "bind_splits.hpp"
 #include "convert.hpp"
+#include "gil.hpp"
 
 namespace ktrdr::bindings {
+namespace {
+
+using Columns = std::vector<py::buffer>;
+
+Indicator make_indicator(std::string_view name, const IndicatorParameters& parameters,
+                         const std::optional<std::string>& source) {
+    return unwrap(source ? Indicator::make(name, parameters, *source) : Indicator::make(name, parameters));
+}
+
+/// The buffers of some columns, kept from being freed or resized while they are read or written without Python's lock.
+template <class Number>
+class Exported final {
+public:
+    Exported(const Columns& columns, bool writable) {
+        for (const py::buffer& column : columns) {
+            const py::buffer_info& info = infos_.emplace_back(column.request(writable));
+            if (info.ndim != 1 || !info.item_type_is_equivalent_to<double>() ||
+                (info.size > 1 && info.strides[0] != info.itemsize)) {
+                throw py::type_error("a column is not one contiguous row of float64");
+            }
+            spans_.emplace_back(static_cast<Number*>(info.ptr), static_cast<std::size_t>(info.size));
+        }
+    }
+
+    [[nodiscard]] std::span<const std::span<Number>> spans() const { return spans_; }
+
+private:
+    std::vector<py::buffer_info> infos_;
+    std::vector<std::span<Number>> spans_;
+};
+
+void compute(const Indicator& self, const Columns& columns, const Columns& results) {
+    const Exported<const double> read(columns, false);
+    const Exported<double> written(results, true);
+    const auto done = [&] {
+        const GilReleased released;
+        return self.compute(read.spans(), written.spans());
+    }();
+    unwrap(done);
+}
+
+std::pair<std::size_t, std::optional<std::size_t>> warm_up_of(const Indicator& self) {
+    const auto [least, exact] = self.warm_up();
+    return {least, exact == WarmUp::never ? std::nullopt : std::optional(exact)};
+}
+
+void bind_indicators(py::module_& module) {
+    py::class_<IndicatorStream>(module, "IndicatorStream", "An indicator over bars as they come.")
+        .def(
+            "next", [](IndicatorStream& self, const std::vector<double>& values) { return unwrap(self.next(values)); },
+            py::arg("values"), "Take the next bar.");
+    py::class_<Indicator>(module, "Indicator", "An indicator with its numbers, checked.")
+        .def(py::init(&make_indicator), py::arg("name"), py::arg("parameters"), py::arg("source").none(true))
+        .def_property_readonly("inputs", &Indicator::input_names, "The columns it takes, in order.")
+        .def_property_readonly(
+            "outputs",
+            [](const Indicator& self) {
+                return std::vector<std::string_view>(self.spec().outputs.begin(), self.spec().outputs.end());
+            },
+            "The names of what it gives.")
+        .def_property_readonly("warm_up", &warm_up_of, "Bars before the first value, and before the first exact one.")
+        .def("compute", &compute, py::arg("columns"), py::arg("results"),
+             "Compute whole columns into others, without Python's lock.")
+        .def("stream", [](const Indicator& self) { return IndicatorStream(self); }, "Begin with bars as they come.");
+}
+
+}  // namespace
 
 void bind_features(py::module_& module) {
+    bind_indicators(module);
     module.def(
         "indicator_specs", [] { return to_python(indicator_specs()); },
         "The indicators there are, with their parameters and outputs.");
