@@ -1566,7 +1566,12 @@ def make_labels(
     stop_threshold: float | None,
 ) -> tuple[bytes, bytes, bytes, dict[str, int]]: ...
 def split_in_time(
-    starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], embargo: int, train: float, validation: float, test: float
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    embargo: int,
+    train: float,
+    validation: float,
+    test: float,
 ) -> tuple[bytes, bytes, bytes, int]: ...
 def walk_forward_fold(
     starts: npt.NDArray[np.int64],
@@ -1578,9 +1583,14 @@ def walk_forward_fold(
     index: int,
 ) -> tuple[bytes, bytes, int]: ...
 def purged_fold(
-    starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], embargo: int, splits: int, index: int
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    embargo: int,
+    splits: int,
+    index: int,
 ) -> tuple[bytes, bytes, int]: ...
 def refuse_strategy_option(path: str, value: Any) -> str | None: ...
+
 class Numbers:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
@@ -1622,9 +1632,7 @@ class Model:
     def history(self, exact: bool) -> int: ...
     def predict(self, rows: npt.NDArray[np.float32]) -> tuple[Numbers, Numbers]: ...
     def features_of(self, series: list[Bars], exact: bool) -> tuple[Numbers, Numbers]: ...
-    def predict_bars(
-        self, series: list[Bars], exact: bool
-    ) -> tuple[Numbers, Numbers, Numbers]: ...
+    def predict_bars(self, series: list[Bars], exact: bool) -> tuple[Numbers, Numbers, Numbers]: ...
     def stream(self, exact: bool) -> PredictionStream: ...
 
 def read_model_files(

@@ -198,7 +198,12 @@ def test_an_unknown_key_has_line_path_and_suggestion(refuse: Any) -> None:
         ("epochs: 3", "epochs: 0", "model.training.epochs", "greater than or equal to 1"),
         ("epochs: 3", "epochs: true", "model.training.epochs", "not true or false"),
         ("forward_return", "zigzaq", "training.labels.source", "did you mean 'zigzag'?"),
-        ("threshold: 0.01", "zigzag_threshold: 1", "training.labels.zigzag_threshold", "less than 1"),
+        (
+            "threshold: 0.01",
+            "zigzag_threshold: 1",
+            "training.labels.zigzag_threshold",
+            "less than 1",
+        ),
         ("epochs: 3", "lr_scheduler: {type: cosine}", "model.training.lr_scheduler.type", "one of"),
         ("symbol: AAPL", "symbol: AAPL, list: [A]", "training_data.symbols", "exactly one of"),
         ("timeframe: 1d", "timeframe: 1d, base_timeframe: 1h", "training_data.timeframes", "1h"),
