@@ -1,7 +1,7 @@
+// What is usual of a series, apart from the other words: who reads answers asks this, and those need the store.
+
 #include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/series_words.hpp>
-
-// Apart from the other words: whoever reads answers asks this, and the words beside it need the store.
 
 namespace ktrdr {
 
