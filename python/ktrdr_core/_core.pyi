@@ -1369,6 +1369,8 @@ class TrainingRequest:
         start_date: str | None = ...,
         end_date: str | None = ...,
         validation_split: float | None = ...,
+        random_walk_baseline: bool = ...,
+        permutation_importance: bool = ...,
         operation_id: str = ...,
         parent_id: str = ...,
         resume: bool = ...,

@@ -107,7 +107,8 @@ Result<TrainedModel> LocalTrainingRunner::train(Trainer& trainer, TrainerInput i
 
 Result<LocalTrainingRunner::Measured> LocalTrainingRunner::measure(Trainer& trainer, const TrainedModel& model,
                                                                    const TrainingData& data,
-                                                                   const CancellationToken& token) const {
+                                                                   const CancellationToken& token,
+                                                                   TrainingProgressBridge& bridge) const {
     const auto network = Mlp::make(model.parameters, context_.strategy.model.activation);
     if (!network) {
         return network.error();
@@ -125,7 +126,7 @@ Result<LocalTrainingRunner::Measured> LocalTrainingRunner::measure(Trainer& trai
         }
         measured.importance = std::move(*lost);
     }
-    auto walk = context_.random_walk_baseline ? random_walk_baseline(context_, bars_, trainer, token)
+    auto walk = context_.random_walk_baseline ? random_walk_baseline(context_, bars_, trainer, token, bridge)
                                               : Result<boost::json::object>(no_random_walk_baseline());
     if (!walk) {
         return walk.error();
@@ -161,7 +162,7 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
     if (!model) {
         return model.error();
     }
-    auto measured = measure(**trainer, *model, *data, token);
+    auto measured = measure(**trainer, *model, *data, token, bridge);
     if (!measured) {
         return measured.error();
     }

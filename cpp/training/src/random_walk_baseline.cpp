@@ -11,12 +11,16 @@
 namespace ktrdr {
 namespace {
 
-/// Nobody listens to it: the progress is that of the real training.
-class SilentEvents final : public TrainerEvents {
+/// Its epochs are a part of the real training's evaluation.
+class WalkEvents final : public TrainerEvents {
 public:
+    explicit WalkEvents(TrainingProgressBridge& bridge) : bridge_(bridge) { bridge_.on_random_walk(0); }
     void on_batch(std::int64_t, std::int64_t, std::int64_t, double) override {}
-    void on_epoch(const EpochReport&) override {}
+    void on_epoch(const EpochReport& report) override { bridge_.on_random_walk(report.epoch); }
     void on_evaluation() override {}
+
+private:
+    TrainingProgressBridge& bridge_;
 };
 
 boost::json::object without_figures(boost::json::value reason) {
@@ -28,7 +32,7 @@ boost::json::object without_figures(boost::json::value reason) {
 }
 
 Result<boost::json::object> measured(const TrainingOperationContext& context, const std::shared_ptr<BarProvider>& bars,
-                                     Trainer& trainer, const CancellationToken& token) {
+                                     Trainer& trainer, const CancellationToken& token, TrainingProgressBridge& bridge) {
     const auto begun = std::chrono::steady_clock::now();
     RandomWalkBars walk(bars);
     for (const std::string& symbol : context.symbols) {
@@ -41,14 +45,14 @@ Result<boost::json::object> measured(const TrainingOperationContext& context, co
     if (!data) {
         return data.error();
     }
-    SilentEvents nobody;
+    WalkEvents events(bridge);
     TrainerInput input;
     input.model = context.strategy.model;
     input.model.inputs = (*data)->feature_names.size();
     input.model.classes = signal_names.size();
     input.options = context.strategy.options;
     input.rows = {*data, &(*data)->rows};
-    const auto model = trainer.train(input, nobody, token);
+    const auto model = trainer.train(input, events, token);
     if (!model) {
         return model.error();
     }
@@ -73,8 +77,8 @@ Result<boost::json::object> measured(const TrainingOperationContext& context, co
 
 Result<boost::json::object> random_walk_baseline(const TrainingOperationContext& context,
                                                  const std::shared_ptr<BarProvider>& bars, Trainer& trainer,
-                                                 const CancellationToken& token) {
-    auto found = measured(context, bars, trainer, token);
+                                                 const CancellationToken& token, TrainingProgressBridge& bridge) {
+    auto found = measured(context, bars, trainer, token, bridge);
     if (found || is_stop(found.error().code)) {
         return found;
     }

@@ -5,6 +5,7 @@
 
 #include <ktrdr/training/bar_provider.hpp>
 #include <ktrdr/training/trainer.hpp>
+#include <ktrdr/training/training_progress.hpp>
 #include <ktrdr/training/training_context.hpp>
 
 namespace ktrdr {
@@ -13,10 +14,11 @@ namespace ktrdr {
 /// reason}`. What is above its prior there is a leak, or luck.
 ///
 /// A training that cannot be done there has null figures and the reason.
-/// Errors: that of the token alone.
+/// `bridge` hears how far it is. Errors: that of the token alone.
 [[nodiscard]] Result<boost::json::object> random_walk_baseline(const TrainingOperationContext& context,
                                                                const std::shared_ptr<BarProvider>& bars,
-                                                               Trainer& trainer, const CancellationToken& token);
+                                                               Trainer& trainer, const CancellationToken& token,
+                                                               TrainingProgressBridge& bridge);
 
 /// The same for one that was left out, by the argument of that name.
 [[nodiscard]] boost::json::object no_random_walk_baseline();

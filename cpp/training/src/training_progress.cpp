@@ -116,7 +116,13 @@ void TrainingProgressBridge::on_evaluation() {
     enter(TrainingStep::evaluation);
 }
 
+void TrainingProgressBridge::on_random_walk(std::int64_t epochs) {
+    tree_.set_context({{"stage", "a random walk, for comparison"}});
+    tree_.outer().store({.current = epochs, .total = extent_.epochs});
+}
+
 void TrainingProgressBridge::on_saving() {
+    tree_.set_context({{"stage", nullptr}});
     enter(TrainingStep::saving);
 }
 

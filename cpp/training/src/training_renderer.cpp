@@ -79,6 +79,9 @@ std::string step_text(const ProgressState& state) {
         return words;
     }
     if (state.step_name == "evaluation") {
+        if (const std::string_view stage = text_or_empty(state.context, "stage"); !stage.empty()) {
+            return fmt::format("evaluating: {}", stage);
+        }
         return "evaluating";
     }
     if (state.step_name == "training" || state.epoch > 0) {

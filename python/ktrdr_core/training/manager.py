@@ -30,6 +30,8 @@ _ASKED = (
     "start_date",
     "end_date",
     "validation_split",
+    "random_walk_baseline",
+    "permutation_importance",
 )
 
 
@@ -99,6 +101,8 @@ class TrainingManager(CoreManager):
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
         operation_id: str = "",
+        random_walk_baseline: bool = True,
+        permutation_importance: bool = False,
         resume_from: str = "",
         save_checkpoint: bool = True,
         checkpoint_epochs: int = 0,
@@ -128,6 +132,12 @@ class TrainingManager(CoreManager):
             Called with a ``ProgressState``, on the running loop, else inside ``result()``.
         operation_id : str
             Your own id; the same id with the same request answers the same operation.
+        random_walk_baseline : bool
+            Whether the same pipeline learns from a random walk of the same length and volatility, too, which takes as
+            long again: what it scores there, it scores by chance.
+        permutation_importance : bool
+            Whether the result says what each feature is worth: the accuracy on the test part that is lost when the
+            feature's values change places.
         resume_from : str
             The id of a training that was cancelled: this one goes on from its checkpoint.
         save_checkpoint : bool
@@ -160,6 +170,8 @@ class TrainingManager(CoreManager):
             "start_date": iso("start_date", start_date),
             "end_date": iso("end_date", end_date),
             "validation_split": validation_split,
+            "random_walk_baseline": random_walk_baseline,
+            "permutation_importance": permutation_importance,
             "operation_id": operation_id,
             "resume_from": resume_from,
             "save_checkpoint": save_checkpoint,
@@ -206,7 +218,7 @@ class TrainingManager(CoreManager):
     def _train_again(
         self, parameters: dict[str, Any], *, operation_id: str, resume: bool
     ) -> Operation[dict[str, Any]]:
-        asked = {name: parameters[name] for name in _ASKED}
+        asked = {name: parameters[name] for name in _ASKED if name in parameters}
         return self._train({**asked, "operation_id": operation_id, "resume": resume})
 
     def _train(

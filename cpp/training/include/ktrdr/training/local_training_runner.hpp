@@ -59,7 +59,7 @@ private:
         boost::json::object random_walk{};
     };
     [[nodiscard]] Result<Measured> measure(Trainer& trainer, const TrainedModel& model, const TrainingData& data,
-                                           const CancellationToken& token) const;
+                                           const CancellationToken& token, TrainingProgressBridge& bridge) const;
     [[nodiscard]] Result<std::shared_ptr<const TrainingData>> prepare(const CancellationToken& token,
                                                                       TrainingProgressBridge& bridge);
     [[nodiscard]] Result<TrainedModel> train(Trainer& trainer, TrainerInput input, const TrainingData& data,

@@ -67,6 +67,8 @@ public:
     void on_batch(std::int64_t epoch, std::int64_t batch, std::int64_t batches, double loss) override;
     void on_epoch(const EpochReport& report) override;
     void on_evaluation() override;
+    /// Within the evaluation: so many epochs on a random walk are over.
+    void on_random_walk(std::int64_t epochs);
     void on_saving();
     void on_saved();
     /// A training on a host has come so far; the steps are never gone back. Hosts that do not say how many epochs there
