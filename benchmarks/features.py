@@ -73,11 +73,13 @@ def membership(fuzzy: Mapping[str, Any], values: pd.Series) -> pd.Series:
     """Compute how much each value belongs to a set, as one writes it with numpy."""
     at = fuzzy["parameters"]
     if fuzzy["type"] == "gaussian":
-        return np.exp(-0.5 * ((values - at[0]) / at[1]) ** 2)
+        found: pd.Series = np.exp(-0.5 * ((values - at[0]) / at[1]) ** 2)
+        return found
     a, b, c, d = (at[0], at[1], at[1], at[2]) if fuzzy["type"] == "triangular" else at
     rising = (values - a) / (b - a) if b > a else (values >= a).astype(float)
     falling = (d - values) / (d - c) if d > c else (values <= d).astype(float)
-    return np.minimum(rising, falling).clip(0, 1).where(values.notna())
+    least: pd.Series = np.minimum(rising, falling)
+    return least.clip(0, 1).where(values.notna())
 
 
 def features_by_pandas(plain: Mapping[str, Any], closes: Any) -> pd.DataFrame:

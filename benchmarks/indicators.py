@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+SIMPLE = talib.MA_Type.SMA  # type: ignore[attr-defined]
+
+
 def run(quick: bool) -> list[dict[str, Any]]:
     """Measure, and give one line a figure.
 
@@ -49,9 +52,9 @@ def _bars(count: int) -> dict[str, Any]:
     random = np.random.default_rng(4)
     close = 100 * np.exp(np.cumsum(random.normal(0, 0.001, count)))
     opened = np.concatenate((close[:1], close[:-1]))
-    high = np.maximum(opened, close) * (1 + 0.001 * random.random(count))
-    low = np.minimum(opened, close) * (1 - 0.001 * random.random(count))
-    volume = np.floor(10_000 * random.random(count))
+    high = np.maximum(opened, close) * (1 + 0.001 * random.random(count))  # nosec B311
+    low = np.minimum(opened, close) * (1 - 0.001 * random.random(count))  # nosec B311
+    volume = np.floor(10_000 * random.random(count))  # nosec B311
     return {"open": opened, "high": high, "low": low, "close": close, "volume": volume}
 
 
@@ -102,7 +105,7 @@ _PEERS: dict[str, Callable[..., Any]] = {
     "cci": lambda high, low, close, **_: talib.CCI(high, low, close, 20),
     "bollinger_bands": lambda close, **_: talib.BBANDS(close, 20, 2.0, 2.0),
     "stochastic": lambda high, low, close, **_: talib.STOCH(
-        high, low, close, 14, 3, talib.MA_Type.SMA, 3, talib.MA_Type.SMA
+        high, low, close, 14, 3, SIMPLE, 3, SIMPLE
     ),
     "williams_r": lambda high, low, close, **_: talib.WILLR(high, low, close, 14),
     "aroon": _aroon,

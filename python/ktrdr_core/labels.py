@@ -219,7 +219,7 @@ def triple_barrier(
     >>> frame = {"date": [f"2024-01-0{day}" for day in (1, 2, 3, 4, 5)],
     ...          "open": prices, "high": prices, "low": prices, "close": prices}
     >>> triple_barrier(frame, threshold=0.02, stop_threshold=0.05, lookahead=3, timeframe="1d")
-    <Labels 5 bars: 2 buy, 0 hold, 0 sell, 3 undecided>
+    <Labels 5 bars: 2 buy, 1 hold, 0 sell, 2 undecided>
     """
     return _made(
         bars,

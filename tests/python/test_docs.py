@@ -33,14 +33,14 @@ EACH = [
 ]
 # Examples that only compute share a process: those of one file of features.
 TOGETHER = {path: "" for path, _, _ in EACH if path.parent.name == "features"}
-for path, _, text in EACH:
+for path, _, words in EACH:
     if path in TOGETHER:
-        TOGETHER[path] += text + "\n"
+        TOGETHER[path] += words + "\n"
 DOCSTRINGS = [
-    pytest.param(text, id=f"{path.relative_to(PACKAGE)}:{line}")
-    for path, line, text in EACH
+    pytest.param(words, id=f"{path.relative_to(PACKAGE)}:{line}")
+    for path, line, words in EACH
     if path not in TOGETHER
-] + [pytest.param(text, id=str(path.relative_to(PACKAGE))) for path, text in TOGETHER.items()]
+] + [pytest.param(all_, id=str(path.relative_to(PACKAGE))) for path, all_ in TOGETHER.items()]
 
 
 def complaints(stderr: str, code: str) -> list[str]:

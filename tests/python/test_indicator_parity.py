@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from indicator_series import Floats
 
-SIMPLE = talib.MA_Type.SMA
+SIMPLE = talib.MA_Type.SMA  # type: ignore[attr-defined]
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "indicators.md"
 
 

@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Any:
         yield manager
 
 
-def learner(source: str = "close", **labels: Any) -> dict[str, Any]:
+def learner(price: str = "close", **labels: Any) -> dict[str, Any]:
     """Give a strategy that learns by heart whatever there is to learn: the price's own moves, and many units."""
     return {
         "name": "learner",
@@ -36,7 +36,7 @@ def learner(source: str = "close", **labels: Any) -> dict[str, Any]:
             "timeframes": {"mode": "single_timeframe", "list": ["1d"]},
         },
         "indicators": [
-            {"name": "rsi", "feature_id": f"rsi_{n}", "period": n, "source": source}
+            {"name": "rsi", "feature_id": f"rsi_{n}", "period": n, "source": price}
             for n in (2, 3, 7)
         ],
         "fuzzy_sets": {
@@ -65,10 +65,12 @@ def test_no_example_foresees_a_random_walk(
     data: DataManager, tmp_path: Path, path: Path, seed: int
 ) -> None:
     strategy = yaml.safe_load(path.read_text(encoding="utf-8"))
-    strategy["model"]["training"].update(epochs=25, learning_rate=0.003)
+    options = strategy["model"].get("training", strategy["training"])
+    options.update(epochs=25, learning_rate=0.003)
     frames = strategy["training_data"]["timeframes"]
     names = sorted(
-        frames.get("list") or frames.get("timeframes") or [frames["timeframe"]], key=HOURS.get
+        frames.get("list") or frames.get("timeframes") or [frames["timeframe"]],
+        key=lambda name: HOURS[name],
     )
     hours = HOURS[names[0]]
     for number, symbol in enumerate(("A", "B")):
@@ -117,7 +119,7 @@ def test_labels_of_another_walk_cannot_be_foreseen(
     # Features of opens, labels of closes that have nothing to do with them.
     bars = frame(walk(seed, 4000), "1d", opens=walk(seed + 7777, 4000))
     store(data, "A", "1d", bars)
-    result = trained(data, tmp_path, learner(source="open"), ["A"])
+    result = trained(data, tmp_path, learner(price="open"), ["A"])
     assert lead(result, 1) <= 1
 
 
@@ -127,7 +129,7 @@ def test_a_future_close_passed_off_as_an_open_is_found(
 ) -> None:
     closes = walk(seed, 2500)
     store(data, "A", "1d", frame(closes[:-1], "1d", opens=closes[1:]))
-    result = trained(data, tmp_path, learner(source="open"), ["A"])
+    result = trained(data, tmp_path, learner(price="open"), ["A"])
     assert lead(result, 1) > 2
 
 
@@ -136,7 +138,7 @@ def test_labels_shifted_by_one_bar_are_found(data: DataManager, tmp_path: Path, 
     closes = walk(seed, 2500)
     # The close of a bar is that of the bar before, so its label is over when the features are made.
     store(data, "A", "1d", frame(closes[:-1], "1d", opens=closes[1:]))
-    shifted = learner(source="open", label_lookahead=1)
+    shifted = learner(price="open", label_lookahead=1)
     result = trained(data, tmp_path, shifted, ["A"])
     assert lead(result, 1) > 2
 

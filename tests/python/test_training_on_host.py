@@ -84,6 +84,8 @@ def test_a_training_there_is_the_same_as_one_here_and_its_model_lies_here(
     assert {name: set(there[name]) for name in sections} == {
         name: set(here[name]) for name in sections
     }
+    for one in (there, here):
+        assert one["baselines"]["random_walk"].pop("seconds") > 0
     for name in ("test_metrics", "validation_metrics", "history", "baselines", "model_info"):
         assert there[name] == here[name]
     session = there["session_info"]

@@ -75,9 +75,8 @@ def load(path: str | os.PathLike[str]) -> Strategy:
     ktrdr_core.errors.StrategyError: nowhere.yaml: there is no such strategy file
     """
     strategy, problems = _read(pathlib.Path(path))
-    if problems:
+    if strategy is None:
         raise problems[0].error()
-    assert strategy is not None
     return strategy
 
 
