@@ -35,6 +35,7 @@ struct ResumedTrainingTest : ::testing::Test {
         TrainingRequest made;
         made.strategy = test::strategy_json();
         made.operation_id = std::move(id);
+        made.random_walk_baseline = false;
         return made;
     }
     std::shared_ptr<TrainingManager> manager() {

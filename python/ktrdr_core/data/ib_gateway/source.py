@@ -246,7 +246,7 @@ class IbGatewaySource(BarSource):
         >>> from datetime import UTC, datetime, timedelta
         >>> from ktrdr_core.data import IbGatewaySource
         >>> from ktrdr_core.testing import IbGatewaySimulator
-        >>> start = (datetime.now(UTC) - timedelta(days=3)).replace(microsecond=0)
+        >>> start = (datetime.now(UTC) - timedelta(days=3)).replace(second=0, microsecond=0)
         >>> stamps = [start + timedelta(seconds=5 * number) for number in range(12)]
         >>> price = [1.0] * 12
         >>> bars = {"timestamp": stamps, "open": price, "high": price, "low": price, "close": price, "volume": price}
