@@ -164,15 +164,15 @@ void bind_models(py::module_& module) {
         .def_property_readonly("dropout", [](const Model& self) { return self.strategy().model.dropout; })
         .def_property_readonly("weights", &weights_of)
         .def(
-            "history", [](const Model& self, bool exact) { return self.history(history_of(exact)); }, py::arg("exact"),
-            "Bars before the first one predicted for, in each timeframe.")
+            "history", [](const Model& self, bool exact) { return unwrap(self.history(history_of(exact))); },
+            py::arg("exact"), "Bars before the first one predicted for, in each timeframe.")
         .def("predict", &predict, py::arg("rows"), "Classes and chances of rows of features.")
         .def("features_of", &features_of, py::arg("series"), py::arg("exact"), "Rows of bars, and their features.")
         .def("predict_bars", &predict_bars, py::arg("series"), py::arg("exact"),
              "Rows of bars, their classes and chances.")
         .def(
-            "stream", [](const Model& self, bool exact) { return self.stream(history_of(exact)); }, py::arg("exact"),
-            "For bars as they come.");
+            "stream", [](const Model& self, bool exact) { return unwrap(self.stream(history_of(exact))); },
+            py::arg("exact"), "For bars as they come.");
     module.def(
         "read_model_files",
         [](const std::filesystem::path& path) {

@@ -282,8 +282,14 @@ std::size_t warm_up_bars(const FeaturePlan& plan) {
     return most_bars(plan, &WarmUp::least);
 }
 
-std::size_t history_bars(const FeaturePlan& plan) {
-    return most_bars(plan, &WarmUp::exact);
+std::optional<std::size_t> history_bars(const FeaturePlan& plan) {
+    return never_forgets(plan) == nullptr ? std::optional(most_bars(plan, &WarmUp::exact)) : std::nullopt;
+}
+
+const FeatureSource* never_forgets(const FeaturePlan& plan) {
+    const auto found = std::ranges::find_if(
+        plan.sources, [](const FeatureSource& source) { return source.indicator.warm_up().exact >= WarmUp::never; });
+    return found == plan.sources.end() ? nullptr : &*found;
 }
 
 Result<FeatureMatrix> build_features(const FeaturePlan& plan, std::span<const FeatureSeries> series, std::size_t base,

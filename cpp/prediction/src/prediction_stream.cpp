@@ -39,8 +39,8 @@ bool hole_between(const BarGrid& grid, std::int64_t before, std::int64_t after) 
 
 }  // namespace
 
-PredictionStream::PredictionStream(std::shared_ptr<const Predictor> model, History asked)
-    : model_(std::move(model)), history_(model_->history(asked)) {
+PredictionStream::PredictionStream(std::shared_ptr<const Predictor> model, std::size_t history)
+    : model_(std::move(model)), history_(history) {
     const FeaturePlan& plan = model_->strategy().features;
     for (const Timeframe& timeframe : model_->timeframes()) {
         SeriesState series(timeframe);

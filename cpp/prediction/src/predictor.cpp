@@ -231,8 +231,20 @@ Result<void> Predictor::check_network() const {
     return {};
 }
 
-std::size_t Predictor::history(History asked) const {
-    return asked == History::exact ? history_bars(strategy_.features) : warm_up_bars(strategy_.features);
+Result<std::size_t> Predictor::history(History asked) const {
+    if (asked == History::least) {
+        return warm_up_bars(strategy_.features);
+    }
+    if (const auto exact = history_bars(strategy_.features)) {
+        return *exact;
+    }
+    const FeatureSource& source = *never_forgets(strategy_.features);
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("the values of '{}' ({}) depend on where the bars begin, however many there are, so no history "
+                    "is exact: say exact=False, and let the bars begin where those of the training did",
+                    source.feature_id, source.indicator.spec().name),
+        {{"field", "exact"}, {"indicator", source.feature_id}});
 }
 
 Result<Predictions> Predictor::predict(std::span<const float> rows) const {
@@ -266,14 +278,18 @@ Result<BarFeatures> Predictor::features_of(std::span<const BarsPtr> bars, Histor
     if (!series) {
         return series.error();
     }
+    const auto needed = history(asked);
+    if (!needed) {
+        return needed.error();
+    }
     for (const FeatureSeries& one : *series) {
         if (auto checked = one.bars->check(); !checked) {
             return checked.error();
         }
     }
-    const std::vector<bool> whole = with_history(*series, base_, history(asked));
+    const std::vector<bool> whole = with_history(*series, base_, *needed);
     if (std::ranges::find(whole, true) == whole.end()) {
-        return too_few(*this, *series, history(asked));
+        return too_few(*this, *series, *needed);
     }
     const auto matrix = build_features(strategy_.features, *series, base_);
     if (!matrix) {
@@ -306,8 +322,12 @@ Result<BarPredictions> Predictor::predict_bars(std::span<const BarsPtr> bars, Hi
     return BarPredictions{std::move(features->bar), std::move(*predicted)};
 }
 
-std::unique_ptr<PredictionStream> Predictor::stream(History asked) const {
-    return std::make_unique<PredictionStream>(shared_from_this(), asked);
+Result<std::unique_ptr<PredictionStream>> Predictor::stream(History asked) const {
+    const auto needed = history(asked);
+    if (!needed) {
+        return needed.error();
+    }
+    return std::make_unique<PredictionStream>(shared_from_this(), *needed);
 }
 
 }  // namespace ktrdr

@@ -32,10 +32,10 @@ array names_of(const std::vector<Timeframe>& timeframes) {
 }
 
 /// Bars of each timeframe's own.
-object of_each(const std::vector<Timeframe>& timeframes, std::size_t bars) {
+object of_each(const std::vector<Timeframe>& timeframes, std::optional<std::size_t> bars) {
     object counts;
     for (const Timeframe& timeframe : timeframes) {
-        counts[timeframe.name()] = bars;
+        counts[timeframe.name()] = bars ? value(*bars) : value(nullptr);
     }
     return counts;
 }

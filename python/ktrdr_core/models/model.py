@@ -136,7 +136,14 @@ class Model:
 
     @property
     def history(self) -> int:
-        """Bars before the first one predicted for, in each timeframe: with fewer an indicator would still show where the bars begin."""
+        """Bars before the first one predicted for, in each timeframe: with fewer an indicator would still show where the bars begin.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Where an indicator shows it for ever (``obv``, ``ad_line``, ``parabolic_sar``, ``supertrend``, ``zigzag``); so
+            does what takes ``exact``, which is to be False then.
+        """
         return self._native.history(exact=True)
 
     @property

@@ -202,7 +202,7 @@ TEST(HistoryBars, AreEnoughForTheRowOfTheWholeSeries) {
     const Bars bars = test::daily(test::walk(3000, 8));
     const FeaturePlan features = plan(2);
     const FeatureMatrix whole = daily_features(features, bars);
-    const std::size_t history = history_bars(features);
+    const std::size_t history = history_bars(features).value();
     EXPECT_GT(history, warm_up_bars(features));
     for (std::size_t end = history + 1; end <= bars.size(); end += 97) {
         const FeatureMatrix newest = daily_features(features, bars.rows(end - history - 1, end));

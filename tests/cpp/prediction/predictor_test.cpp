@@ -103,7 +103,9 @@ struct SavedModels : ::testing::Test {
     /// A model's folder as a training leaves it.
     fs::path save(const std::vector<std::string>& timeframes = {"1d"}, int lags = 0,
                   std::string_view activation = "relu", bool more = false) {
-        const json::object source = strategy(timeframes, lags, activation, more);
+        return save(timeframes, strategy(timeframes, lags, activation, more), more);
+    }
+    fs::path save(const std::vector<std::string>& timeframes, const json::object& source, bool more = false) {
         const Strategy parsed = Strategy::parse(source).value();
         std::vector<Timeframe> list;
         for (const std::string& name : timeframes) {
@@ -156,7 +158,7 @@ TEST_F(SavedModels, PredictTheSameBitsForBarsAsTheyComeAsForAllAtOnce) {
                     }
                     const auto batch = model->predict_bars(series, asked).value();
                     ASSERT_GT(batch.bar.size(), 100u);
-                    const auto stream = model->stream(asked);
+                    const auto stream = model->stream(asked).value();
                     std::vector<std::size_t> handed(series.size());
                     std::size_t next = 0;
                     for (std::size_t row = 0; row < series[0]->size(); ++row) {
@@ -198,8 +200,8 @@ TEST_F(SavedModels, WithTheirExactHistoryDoNotCareWhereBarsBegin) {
     const auto model = loaded(save());
     const BarsPtr all = walk_bars(600, std::chrono::hours{24}, 5);
     const auto whole = model->predict_bars(std::array{all}, History::exact).value();
-    const std::size_t history = model->history(History::exact);
-    EXPECT_GT(history, model->history(History::least));
+    const std::size_t history = model->history(History::exact).value();
+    EXPECT_GT(history, model->history(History::least).value());
     for (std::size_t first = 1; first + history < all->size(); first += 37) {
         const auto part = std::make_shared<const Bars>(all->rows(first, all->size()));
         const auto later = model->predict_bars(std::array{part}, History::exact).value();
@@ -215,7 +217,7 @@ TEST_F(SavedModels, WithTheirExactHistoryDoNotCareWhereBarsBegin) {
 
 TEST_F(SavedModels, SayHowManyBarsTheyNeed) {
     const auto model = loaded(save());
-    const std::size_t needed = model->history(History::exact) + 1;
+    const std::size_t needed = model->history(History::exact).value() + 1;
     EXPECT_EQ(model->predict_bars(std::array{walk_bars(needed, std::chrono::hours{24}, 1)}, History::exact)->bar.size(),
               1u);
     const auto few = model->predict_bars(std::array{walk_bars(needed - 1, std::chrono::hours{24}, 1)}, History::exact);
@@ -229,6 +231,23 @@ TEST_F(SavedModels, SayHowManyBarsTheyNeed) {
         std::array{walk_bars(24 * 90, std::chrono::hours{1}, 1), walk_bars(3, std::chrono::hours{24}, 1)},
         History::exact);
     EXPECT_THAT(short_days.error().message, HasSubstr("2160 of 1h, 3 of 1d bars are too few"));
+}
+
+TEST_F(SavedModels, HaveNoExactHistoryWhereAnIndicatorNeverForgetsItsBeginning) {
+    json::object source = strategy({"1d"}, 0, "relu");
+    source["indicators"].as_array()[0] = {{"name", "obv"}, {"feature_id", "volume"}};
+    json::object& sets = source["fuzzy_sets"].as_object();
+    sets["volume"] = sets["rsi_5"];
+    sets.erase("rsi_5");
+    const auto model = loaded(save({"1d"}, source));
+    const std::array bars{walk_bars(300, std::chrono::hours{24}, 1)};
+    for (const Error& error : {model->history(History::exact).error(), model->stream(History::exact).error(),
+                               model->predict_bars(bars, History::exact).error()}) {
+        EXPECT_EQ(error.code, Errc::invalid_argument);
+        EXPECT_THAT(error.message, HasSubstr("'volume' (obv)"));
+        EXPECT_THAT(error.message, HasSubstr("say exact=False"));
+    }
+    EXPECT_GT(model->predict_bars(bars, History::least)->bar.size(), 200u);
 }
 
 TEST_F(SavedModels, RefuseRowsThatAreNotTheirs) {
@@ -277,7 +296,7 @@ TEST_F(SavedModels, WhoseFilesDoNotBelongTogetherAreRefused) {
 
 TEST_F(SavedModels, RefuseBarsThatComeOutOfOrderAndGoOn) {
     const auto model = loaded(save({"1h", "1d"}));
-    const auto stream = model->stream(History::least);
+    const auto stream = model->stream(History::least).value();
     const BarsPtr hours = walk_bars(100, std::chrono::hours{1}, 1);
     const BarsPtr days = walk_bars(5, std::chrono::hours{24}, 1);
     ASSERT_TRUE(stream->push(0, bar_of(*hours, 30)));
@@ -285,7 +304,7 @@ TEST_F(SavedModels, RefuseBarsThatComeOutOfOrderAndGoOn) {
     EXPECT_THAT(stream->push(1, bar_of(*days, 0)).error().message, HasSubstr("should have used it"));
     EXPECT_TRUE(stream->push(1, bar_of(*days, 1)));
     EXPECT_TRUE(stream->push(0, bar_of(*hours, 31)));
-    EXPECT_EQ(stream->missing(1), model->history(History::least));
+    EXPECT_EQ(stream->missing(1), model->history(History::least).value());
 }
 
 }  // namespace

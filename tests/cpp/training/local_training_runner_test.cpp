@@ -155,7 +155,7 @@ TEST_F(LocalTrainingRunner_, StoresBothHistoriesAndTheScalingWithTheModel) {
     const std::string text((std::istreambuf_iterator<char>(file)), {});
     const boost::json::value features = boost::json::parse(text);
     EXPECT_EQ(features.at("warm_up_bars").at("1d"), warm_up_bars(context.strategy.features));
-    EXPECT_EQ(features.at("history_bars").at("1d"), history_bars(context.strategy.features));
+    EXPECT_EQ(features.at("history_bars").at("1d"), history_bars(context.strategy.features).value());
     EXPECT_EQ(features.at("scaling").at("mean").as_array().size(), features.at("names").as_array().size());
     EXPECT_EQ(features.at("scaling").at("deviation").as_array().size(), features.at("names").as_array().size());
 }

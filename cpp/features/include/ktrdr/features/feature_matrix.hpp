@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -81,8 +82,11 @@ using BuildCheck = std::function<Result<void>(std::string_view step)>;
 /// How many bars of its own timeframe a series needs before its first row.
 [[nodiscard]] KTRDR_EXPORT std::size_t warm_up_bars(const FeaturePlan& plan);
 /// How many it needs before the first row that no longer depends on where the series begins. A model is to be asked
-/// with no fewer: between the two its features are not those that it was trained on. At least `warm_up_bars`.
-[[nodiscard]] KTRDR_EXPORT std::size_t history_bars(const FeaturePlan& plan);
+/// with no fewer: between the two its features are not those that it was trained on. At least `warm_up_bars`; nothing
+/// where there is no such number (`never_forgets`).
+[[nodiscard]] KTRDR_EXPORT std::optional<std::size_t> history_bars(const FeaturePlan& plan);
+/// The first indicator whose values depend on where the series begins, however far back that is; null: none.
+[[nodiscard]] KTRDR_EXPORT const FeatureSource* never_forgets(const FeaturePlan& plan);
 
 /// The features of `series[base]`'s bars.
 ///

@@ -35,7 +35,8 @@ struct Prediction {
 /// the network, however many came before.
 class KTRDR_EXPORT PredictionStream final : private Counted<PredictionStream> {
 public:
-    PredictionStream(std::shared_ptr<const Predictor> model, History asked);
+    /// `history`: bars before the first one predicted for.
+    PredictionStream(std::shared_ptr<const Predictor> model, std::size_t history);
 
     /// The next bar of a timeframe, an index of the model's. A prediction for a base bar that has all of its history
     /// and no missing value, else nothing.

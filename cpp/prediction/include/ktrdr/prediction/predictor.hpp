@@ -68,8 +68,9 @@ public:
     [[nodiscard]] const std::vector<Timeframe>& timeframes() const noexcept { return timeframes_; }
     /// Index of the timeframe whose bars are predicted for.
     [[nodiscard]] std::size_t base() const noexcept { return base_; }
-    /// Bars before the first one predicted for, in each timeframe.
-    [[nodiscard]] std::size_t history(History asked) const;
+    /// Bars before the first one predicted for, in each timeframe. `invalid_argument` for an exact history where an
+    /// indicator never forgets where its series began; so from what takes a `History`.
+    [[nodiscard]] Result<std::size_t> history(History asked) const;
 
     /// What features go through before the network sees them; null for nothing.
     [[nodiscard]] const FeatureScaling* scaling() const noexcept { return scaling_ ? &*scaling_ : nullptr; }
@@ -86,7 +87,7 @@ public:
     /// Of the same bars.
     [[nodiscard]] Result<BarPredictions> predict_bars(std::span<const BarsPtr> series, History asked) const;
     /// For bars as they come.
-    [[nodiscard]] std::unique_ptr<PredictionStream> stream(History asked) const;
+    [[nodiscard]] Result<std::unique_ptr<PredictionStream>> stream(History asked) const;
 
 private:
     Predictor(ModelFiles files, Strategy strategy, std::vector<NamedTensor> weights, Mlp network);
