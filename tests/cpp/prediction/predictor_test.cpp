@@ -151,7 +151,9 @@ TEST_F(SavedModels, PredictTheSameBitsForBarsAsTheyComeAsForAllAtOnce) {
                     const std::vector<std::string> timeframes =
                         several ? std::vector<std::string>{"1h", "1d", "4h"} : std::vector<std::string>{"1h"};
                     const auto model = loaded(save(timeframes, lags, activation, lags > 0));
-                    std::vector<BarsPtr> series{walk_bars(24 * 200, std::chrono::hours{1}, 1, true)};
+                    std::vector<BarsPtr> series;
+                    series.reserve(timeframes.size());
+                    series.push_back(walk_bars(24 * 200, std::chrono::hours{1}, 1, true));
                     if (several) {
                         series.push_back(walk_bars(200, std::chrono::hours{24}, 2));
                         series.push_back(walk_bars(200 * 6, std::chrono::hours{4}, 3));
