@@ -158,15 +158,6 @@ def test_a_url_that_cannot_be_used_is_named(tmp_path: Path, url: str) -> None:
         DataManager(tmp_path, url, env={})
 
 
-def test_a_training_for_a_host_service_says_that_it_is_not_there_yet(
-    data: DataManager, tmp_path: Path
-) -> None:
-    strategy = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
-    with TrainingManager(data, tmp_path, env={"USE_TRAINING_HOST_SERVICE": "true"}) as training:
-        with pytest.raises(errors.FeatureNotAvailableError, match="not there yet"):
-            training.train_multi_symbol_strategy(strategy)
-
-
 def test_a_strategy_that_is_not_there_is_named(data: DataManager, tmp_path: Path) -> None:
     with TrainingManager(data, tmp_path, env={}) as training:
         with pytest.raises(errors.StrategyError, match=r"nowhere\.yaml"):

@@ -123,6 +123,7 @@ HANDLES = {
     "CancellationToken",
     "Client",
     "CsvSource",
+    "DataJobManager",
     "DataManager",
     "DataProgressRenderer",
     # A tuple, and compared as one.
@@ -149,6 +150,7 @@ HANDLES = {
     "TimeEstimationEngine",
     "TrainingManager",
     "TrainingProgressRenderer",
+    "ResumedJobs",
 }
 #: The same classes without their types.
 UNCHECKED: Any = _core
