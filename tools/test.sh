@@ -92,21 +92,22 @@ coverage() {
         return "$passed"
 }
 
-# The files of tests in as many parts as there are cores, at once: most of their time they wait, or work on one core.
-pytest_parts() {
-    local parts part file=0 passed=0 one files=() running=()
-    parts=$(jobs)
-    for ((part = 0; part < parts; part++)); do
-        files=()
-        file=0
-        for one in tests/python/test_*.py; do
-            ((file++ % parts != part)) || files+=("$one")
-        done
-        "$python" -m pytest -q --durations=10 "${files[@]}" >"build/pytest-$part.log" 2>&1 &
-        running+=($!)
+# pytest_part <part> <parts>: every so many-th file of tests.
+pytest_part() {
+    local file=0 one files=()
+    for one in tests/python/test_*.py; do
+        ((file++ % $2 != $1)) || files+=("$one")
     done
+    .venv/bin/python -m pytest -q --durations=10 "${files[@]}" >"build/pytest-$1.log" 2>&1
+}
+export -f pytest_part
+
+# As many parts at once as there are cores: most of their time they wait, or work on one core. Twice as many parts in all,
+# so that who has done a short one takes another.
+pytest_parts() {
+    local parts=$((2 * $(jobs))) part passed=0
+    seq 0 $((parts - 1)) | xargs -P "$(jobs)" -I {} bash -c 'pytest_part {} "$0"' "$parts" || passed=1
     for ((part = 0; part < parts; part++)); do
-        wait "${running[part]}" || passed=1
         cat "build/pytest-$part.log"
     done
     return $passed
