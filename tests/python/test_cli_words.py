@@ -126,7 +126,7 @@ def test_a_training_host_service_is_refused_without_a_call_of_python(
     url = {"TRAINING_HOST_SERVICE_URL": "http://127.0.0.1:9"}
     done = run("models", "train", STRATEGY, *place, **url)
     assert done.returncode == 1
-    assert "USE_TRAINING_HOST_SERVICE=false" in done.stderr
+    assert "ktrdr-core serve training --port 9" in done.stderr
     assert PYTHONS.search(done.stderr) is None
 
 

@@ -17,7 +17,7 @@ COMMANDS = {
     ),
     "demo": ("demo_command", "Load real bars, train a model on them and report, in one go."),
     "models": ("model_commands", "Train models, look at them, predict with them."),
-    "serve": ("serve_commands", "Run a host service that others load from."),
+    "serve": ("serve_commands", "Run a host service that others load from, or train on."),
     "operations": ("operations_commands", "List, show and cancel the operations that are stored."),
     "strategies": ("strategy_commands", "Check, list and describe strategy files."),
 }
