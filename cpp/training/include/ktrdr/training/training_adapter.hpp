@@ -30,8 +30,9 @@ public:
 
     /// How a person gets a service, for messages.
     static constexpr const char* start_hint =
-        "start one with `ktrdr-core serve training --port {port}`, or name another with training_url= or "
-        "TRAINING_HOST_SERVICE_URL";
+        "start one with `ktrdr-core serve training --port {port}`, or set TRAINING_HOST_SERVICE_URL to another's "
+        "address "
+        "(the argument training_url)";
 
     [[nodiscard]] const std::shared_ptr<AsyncServiceAdapter>& service() const noexcept { return service_; }
     [[nodiscard]] const std::string& url() const noexcept { return service_->get_base_url(); }
