@@ -223,7 +223,7 @@ private:
     double direction_{0};
 };
 
-constexpr std::array range_parameters{rows::period(14)};
+constexpr std::array trend_parameters{rows::period(14)};
 constexpr std::array<std::string_view, 1> atr_outputs{"atr"};
 constexpr std::array<std::string_view, 3> adx_outputs{"adx", "plus_di", "minus_di"};
 constexpr std::array sar_parameters{IndicatorParameter{"acceleration", 0.02, 0.0001, 1, false},
@@ -254,13 +254,13 @@ WarmUp supertrend_warm_up(const IndicatorParameters& parameters) {
 
 constexpr std::array trends{
     IndicatorSpec{.name = "atr",
-                  .parameters = range_parameters,
+                  .parameters = trend_parameters,
                   .inputs = rows::high_low_close,
                   .outputs = atr_outputs,
                   .make_state = rows::by_period<3, 1, Atr>,
                   .warm_up = rows::range_warm_up},
     IndicatorSpec{.name = "adx",
-                  .parameters = range_parameters,
+                  .parameters = trend_parameters,
                   .inputs = rows::high_low_close,
                   .outputs = adx_outputs,
                   .make_state = rows::by_period<3, 3, Adx>,

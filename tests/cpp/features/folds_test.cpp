@@ -18,15 +18,15 @@ struct Rows {
     [[nodiscard]] RowTimes times() const { return {starts, ends}; }
 };
 
-UtcTime hour(std::size_t of) {
+UtcTime hour_at(std::size_t of) {
     return UtcTime{hours{static_cast<int>(of)}};
 }
 
 Rows rows_at(const std::vector<std::size_t>& starts, std::size_t lookahead) {
     Rows rows;
     for (const std::size_t start : starts) {
-        rows.starts.push_back(hour(start));
-        rows.ends.push_back(hour(start + lookahead + 1));
+        rows.starts.push_back(hour_at(start));
+        rows.ends.push_back(hour_at(start + lookahead + 1));
     }
     return rows;
 }
@@ -44,7 +44,7 @@ Rows any_rows(std::mt19937& random) {
     Rows rows;
     const std::size_t count = 20 + random() % 200;
     for (std::size_t row = 0; row < count; ++row) {
-        rows.starts.push_back(hour(random() % count));
+        rows.starts.push_back(hour_at(random() % count));
         rows.ends.push_back(rows.starts.back() + hours{1 + static_cast<int>(random() % 12)});
     }
     return rows;

@@ -22,7 +22,7 @@ const StrategyOption& option(std::string_view path) {
 }
 
 /// The small strategy with one option said, whatever sections that needs.
-object with(std::string_view path, const value& said) {
+object with_option(std::string_view path, const value& said) {
     object strategy = test::strategy_json();
     object* section = &strategy;
     for (std::size_t dot = path.find('.'); dot != std::string_view::npos; dot = path.find('.')) {
@@ -61,7 +61,7 @@ TEST(StrategyOptions, RefuseWhatIsOutOfRangeInTheFileToo) {
         for (const value& wrong : wrong_values(one)) {
             const auto words = refusal(one, wrong);
             ASSERT_TRUE(words) << one.path;
-            const auto strategy = Strategy::parse(with(one.path, wrong));
+            const auto strategy = Strategy::parse(with_option(one.path, wrong));
             ASSERT_FALSE(strategy) << one.path;
             EXPECT_EQ(std::string_view(strategy.error().context.at("path").as_string()), one.path);
             EXPECT_THAT(strategy.error().message, HasSubstr(*words)) << one.path;
