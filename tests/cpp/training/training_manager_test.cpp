@@ -24,7 +24,7 @@ constexpr std::chrono::seconds long_enough{60};
 struct TrainingManagerTest : ::testing::Test {
     test::TemporaryFolder folder{};
     ManualClock clock{};
-    /// Of the host service's sockets; nothing runs it.
+    /// Of the host service's sockets; what opens one runs it.
     boost::asio::io_context sockets{};
     ManualExecutor io{};
     ManualTimerQueue timers{clock};
@@ -300,6 +300,13 @@ TEST_F(TrainingManager_, BeginsASessionWhereAHostServiceIsChosenByArgumentOrVari
         EXPECT_EQ(operation->status(), OperationStatus::running);
         there->close();
         EXPECT_EQ(there->train(request(), nullptr, {}).error().code, Errc::client_closed);
+        // A session that waits for its sockets ends before they do.
+        operation->request_cancel({CancelCode::user, "enough", "test"});
+        for (int turn = 0; turn < 1000 && !is_terminal(operation->status()); ++turn) {
+            sockets.restart();
+            sockets.run_for(std::chrono::milliseconds{20});
+            io.run();
+        }
     }
     EXPECT_FALSE(host_service(by_flag, {.use_host_service = false}).value());
     expect_no_model();
