@@ -16,7 +16,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TextIO
+    from collections.abc import Callable
+    from typing import Any, NoReturn, TextIO
 
 #: Exit status of a command whose reader has left before it had all of the output: 128 and SIGPIPE, as of other tools.
 READER_LEFT = 141
@@ -71,6 +72,17 @@ def secure() -> None:
         sys.stdin = io.TextIOWrapper(nothing, encoding="utf-8")
     sys.stdout = _text(_output, sys.stdout)
     sys.stderr = _text(_Descriptor(_ERROR), sys.stderr)
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Run ``main`` as all that the process does, with streams that are fit for it, and end with its status."""
+    secure()
+    try:
+        status = main()
+    except SystemExit as end:
+        # argparse ends so, after the help as after a wrong option.
+        status = end.code if isinstance(end.code, int) else 0
+    sys.exit(finish(status))
 
 
 def _fill(number: int) -> None:

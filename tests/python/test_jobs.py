@@ -23,7 +23,7 @@ SYMBOLS = ("LOW", "USUAL", "HIGH")
 
 #: Starts three loads whose source never answers, says so, and waits to be killed.
 HUNG = """
-import sys, time
+import signal, sys
 from ktrdr_core import DataManager
 from test_jobs import SYMBOLS, source
 asked = source()
@@ -33,7 +33,7 @@ for priority, symbol in enumerate(SYMBOLS, -1):
     data.load_data(symbol, "1d", "2024-01-01", "2024-01-20", mode="full", priority=priority, operation_id=symbol)
 asked.wait_until_held(60)
 print("held", flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 

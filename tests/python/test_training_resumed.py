@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from child import child
 from commands import environment
 from ktrdr_core import DataManager, OperationsService, TrainingManager, errors
 from ktrdr_core.hosts.child import HostProcess
+from ramp_source import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,6 +114,10 @@ def test_a_cancelled_training_goes_on_bit_for_bit_under_a_new_id(
             assert checkpoints(models) == []
 
 
+def is_interrupted(operations: OperationsService, operation_id: str) -> bool:
+    return operations.get(operation_id).status == "interrupted"
+
+
 def test_a_training_whose_process_was_killed_goes_on_bit_for_bit(
     bars: DataManager, folder: Path, tmp_path: Path
 ) -> None:
@@ -135,8 +141,7 @@ def test_a_training_whose_process_was_killed_goes_on_bit_for_bit(
                 time.sleep(random.random() * 0.05)
                 process.kill()
             operations = OperationsService()
-            while operations.get(operation_id).status != "interrupted":
-                time.sleep(0.02)
+            until(partial(is_interrupted, operations, operation_id))
             assert f"{operation_id}.safetensors" in checkpoints(models)
             resumed = operations.resume(operation_id)
             assert resumed.id == operation_id

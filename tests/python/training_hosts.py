@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,13 @@ import httpx
 import numpy as np
 import yaml
 
+import ramp_source
 from ktrdr_core import DataManager, TrainingManager
 from ktrdr_core.hosts.training.app import create_app
 from ktrdr_core.operations import OperationsService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
 ENDED = {"completed", "failed", "stopped"}
@@ -74,12 +75,8 @@ def start_body(session_id: str | None = None, **training: Any) -> dict[str, Any]
     }
 
 
-def until(reached: Callable[[], bool], limit: float = LIMIT) -> None:
-    """Look again and again, as a client of the contract does."""
-    deadline = time.monotonic() + limit
-    while not reached():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
+#: Looks again and again, as a client of the contract does.
+until = partial(ramp_source.until, seconds=LIMIT)
 
 
 class TableClient:

@@ -139,16 +139,21 @@ public:
 
 private:
     Result<void> add_columns(std::size_t index) {
+        const std::string_view timeframe = series_[index].grid.timeframe().name();
+        const auto is_read = [timeframe](const FuzzyInput& input) { return is_read_on(input, timeframe); };
         for (const FeatureSource& source : plan_.sources) {
             if (auto go = ask(check_, "indicators"); !go) {
                 return go;
+            }
+            if (std::ranges::none_of(source.inputs, is_read)) {
+                continue;
             }
             const IndicatorColumns outputs = compute_between(source.indicator, series_[index]);
             for (const FuzzyInput& input : source.inputs) {
                 if (auto go = ask(check_, "fuzzy"); !go) {
                     return go;
                 }
-                if (!is_read_on(input, series_[index].grid.timeframe().name())) {
+                if (!is_read(input)) {
                     continue;
                 }
                 for (const NamedFuzzySet& named : input.sets) {

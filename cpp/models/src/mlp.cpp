@@ -153,18 +153,22 @@ void Mlp::logits(std::span<const float> row, std::span<float> result, Scratch& s
     apply(layers_.back(), from, result, scratch.sums);
 }
 
-void Mlp::chances(std::span<const float> row, std::span<float> result, Scratch& scratch) const {
-    logits(row, result, scratch);
-    const double most = *std::ranges::max_element(result);
+void Mlp::softmax(std::span<float> logits, Scratch& scratch) {
+    const double most = *std::ranges::max_element(logits);
     double sum = 0;
-    scratch.sums.resize(result.size());
-    for (std::size_t k = 0; k < result.size(); ++k) {
-        scratch.sums[k] = std::exp(static_cast<double>(result[k]) - most);
+    scratch.sums.resize(logits.size());
+    for (std::size_t k = 0; k < logits.size(); ++k) {
+        scratch.sums[k] = std::exp(static_cast<double>(logits[k]) - most);
         sum += scratch.sums[k];
     }
-    for (std::size_t k = 0; k < result.size(); ++k) {
-        result[k] = static_cast<float>(scratch.sums[k] / sum);
+    for (std::size_t k = 0; k < logits.size(); ++k) {
+        logits[k] = static_cast<float>(scratch.sums[k] / sum);
     }
+}
+
+void Mlp::chances(std::span<const float> row, std::span<float> result, Scratch& scratch) const {
+    logits(row, result, scratch);
+    softmax(result, scratch);
 }
 
 std::size_t largest_of(std::span<const float> chances) noexcept {

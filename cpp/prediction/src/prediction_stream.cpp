@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -14,16 +15,6 @@ namespace {
 
 UtcTime moment(std::int64_t stamp) {
     return UtcTime{std::chrono::nanoseconds{stamp}};
-}
-
-std::size_t sets_of(const FeaturePlan& plan, std::string_view timeframe) {
-    std::size_t count = 0;
-    for (const FeatureSource& source : plan.sources) {
-        for (const FuzzyInput& input : source.inputs) {
-            count += is_read_on(input, timeframe) ? input.sets.size() : 0;
-        }
-    }
-    return count + (plan.price_context ? price_context_names.size() : 0);
 }
 
 /// By the rule that looks at whole series.
@@ -44,7 +35,7 @@ PredictionStream::PredictionStream(std::shared_ptr<const Predictor> model, std::
     const FeaturePlan& plan = model_->strategy().features;
     for (const Timeframe& timeframe : model_->timeframes()) {
         SeriesState series(timeframe);
-        series.memberships.resize(sets_of(plan, timeframe.name()) * (plan.lags + 1));
+        series.memberships.resize(feature_names(plan, std::array{timeframe}).size());
         begin_anew(series);
         series_.push_back(std::move(series));
     }

@@ -94,7 +94,6 @@ Result<Evaluation> evaluate(const Mlp& network, const LabeledMatrix& rows, const
     evaluation.predicted.resize(rows.rows);
     evaluation.chances.resize(rows.rows * classes);
     evaluation.confusion.assign(classes, std::vector<std::int64_t>(classes));
-    std::vector<float> logits(classes);
     Mlp::Scratch scratch;
     for (std::size_t row = 0; row < rows.rows; ++row) {
         if (auto go = check_at(token, row); !go) {
@@ -103,9 +102,9 @@ Result<Evaluation> evaluate(const Mlp& network, const LabeledMatrix& rows, const
         const auto values = std::span(rows.values).subspan(row * rows.columns, rows.columns);
         const auto chances = std::span(evaluation.chances).subspan(row * classes, classes);
         const auto label = static_cast<std::size_t>(rows.labels[row]);
-        network.logits(values, logits, scratch);
-        evaluation.loss += loss_of(logits, label);
-        network.chances(values, chances, scratch);
+        network.logits(values, chances, scratch);
+        evaluation.loss += loss_of(chances, label);
+        Mlp::softmax(chances, scratch);
         const std::size_t predicted = largest_of(chances);
         evaluation.predicted[row] = static_cast<std::int64_t>(predicted);
         ++evaluation.confusion[label][predicted];

@@ -286,10 +286,9 @@ asio::awaitable<Result<void>> HostSessionManager::install(json::object& result) 
         co_return archive.error();
     }
     bridge_.on_saving();
-    const ModelName name{context_.strategy.name, context_.symbols, std::string(context_.base_timeframe().name())};
     std::function<Result<Installed>()> write = [bytes = std::make_shared<const std::string>(*archive),
-                                                models = means_.models, name, path = context_.strategy_path,
-                                                token = operation_->token()] {
+                                                models = means_.models, name = context_.model_name(),
+                                                path = context_.strategy_path, token = operation_->token()] {
         return unpack(*bytes, models, name, path, token);
     };
     const auto installed = co_await run_on(means_.files, std::move(write));

@@ -9,20 +9,10 @@
 
 #include "random_walk_baseline.hpp"
 #include "result_schema.hpp"
+#include "trainer_input.hpp"
 
 namespace ktrdr {
 namespace {
-
-TrainerInput make_input(const TrainingOperationContext& context, const std::shared_ptr<const TrainingData>& data) {
-    TrainerInput input;
-    input.model = context.strategy.model;
-    input.model.inputs = data->feature_names.size();
-    input.model.classes = signal_names.size();
-    input.options = context.strategy.options;
-    // The rows alone, kept alive with all the data.
-    input.rows = {data, &data->rows};
-    return input;
-}
 
 /// Passes on what a trainer tells: progress and epochs to the bridge, checkpoints to the disk.
 class RunnerEvents final : public TrainerEvents {
@@ -178,8 +168,7 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
     boost::json::object figures = result_figures(outcome);
     ModelContent content = make_content(outcome, figures, clock_.utc_now());
     const std::size_t bytes = content.safetensors.size();
-    const ModelName name{context_.strategy.name, context_.symbols, std::string(context_.base_timeframe().name())};
-    const auto saved = models_.save(name, std::move(content), [&token](std::string_view step) {
+    const auto saved = models_.save(context_.model_name(), std::move(content), [&token](std::string_view step) {
         return token.check(fmt::format("saving the model ({})", step));
     });
     if (!saved) {

@@ -27,8 +27,17 @@ constexpr std::size_t prefix_at = 345;
 /// No model of ours has so many files.
 constexpr std::size_t most_entries = 100;
 
-constexpr std::array<std::string_view, 5> known_files{"model.safetensors", "config.json", "metrics.json",
-                                                      "features.json", "metadata.json"};
+constexpr std::string_view weights_file = "model.safetensors";
+constexpr std::array<std::pair<std::string_view, boost::json::object ModelContent::*>, 4> json_files{
+    {{"config.json", &ModelContent::config},
+     {"metrics.json", &ModelContent::metrics},
+     {"features.json", &ModelContent::features},
+     {"metadata.json", &ModelContent::metadata}}};
+
+bool is_known(std::string_view name) {
+    return name == weights_file ||
+           std::ranges::find(json_files, name, [](const auto& file) { return file.first; }) != json_files.end();
+}
 
 Error broken(const std::string& what) {
     return fail(Errc::protocol, fmt::format("the model's archive cannot be used: {}", what));
@@ -102,8 +111,18 @@ Result<Files> files_of(std::string_view tar) {
     return broken("it has no end");
 }
 
-Result<boost::json::object> object_in(const Files& files, const std::string& name) {
-    const auto read = parse_strict_json(files.at(name));
+Result<std::string_view> find(const Files& files, std::string_view name) {
+    const auto found = files.find(name);
+    return found == files.end() ? Result<std::string_view>(broken(fmt::format("{} is missing", name)))
+                                : Result<std::string_view>(found->second);
+}
+
+Result<boost::json::object> object_in(const Files& files, std::string_view name) {
+    const auto content = find(files, name);
+    if (!content) {
+        return content.error();
+    }
+    const auto read = parse_strict_json(*content);
     if (!read) {
         return broken(fmt::format("{}: {}", name, read.error().message));
     }
@@ -120,30 +139,24 @@ Result<ModelArchive> read_model_archive(std::string_view tar) {
     if (!files) {
         return files.error();
     }
-    for (const std::string_view name : known_files) {
-        if (!files->contains(name)) {
-            return broken(fmt::format("{} is missing", name));
-        }
+    const auto weights = find(*files, weights_file);
+    if (!weights) {
+        return weights.error();
     }
     ModelArchive archive;
-    archive.content.safetensors = files->at("model.safetensors");
+    archive.content.safetensors = *weights;
     if (const auto tensors = decode_safetensors(archive.content.safetensors); !tensors) {
         return broken(tensors.error().message);
     }
-    const std::array<std::pair<const char*, boost::json::object*>, 4> parts{
-        {{"config.json", &archive.content.config},
-         {"metrics.json", &archive.content.metrics},
-         {"features.json", &archive.content.features},
-         {"metadata.json", &archive.content.metadata}}};
-    for (const auto& [name, part] : parts) {
+    for (const auto& [name, part] : json_files) {
         auto object = object_in(*files, name);
         if (!object) {
             return object.error();
         }
-        *part = std::move(*object);
+        archive.content.*part = std::move(*object);
     }
     for (const auto& [name, content] : *files) {
-        if (std::ranges::find(known_files, name) == known_files.end()) {
+        if (!is_known(name)) {
             archive.unknown.push_back(name);
         }
     }

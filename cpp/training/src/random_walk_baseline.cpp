@@ -7,6 +7,7 @@
 #include <ktrdr/training/training_data.hpp>
 
 #include "random_walk_bars.hpp"
+#include "trainer_input.hpp"
 
 namespace ktrdr {
 namespace {
@@ -46,12 +47,7 @@ Result<boost::json::object> measured(const TrainingOperationContext& context, co
         return data.error();
     }
     WalkEvents events(bridge);
-    TrainerInput input;
-    input.model = context.strategy.model;
-    input.model.inputs = (*data)->feature_names.size();
-    input.model.classes = signal_names.size();
-    input.options = context.strategy.options;
-    input.rows = {*data, &(*data)->rows};
+    const TrainerInput input = make_input(context, *data);
     const auto model = trainer.train(input, events, token);
     if (!model) {
         return model.error();

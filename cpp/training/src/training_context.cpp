@@ -115,6 +115,10 @@ TimeRange TrainingOperationContext::range() const {
     return {start.value_or(earliest), end.value_or(latest)};
 }
 
+ModelName TrainingOperationContext::model_name() const {
+    return {strategy.name, symbols, std::string(base_timeframe().name())};
+}
+
 boost::json::object TrainingOperationContext::progress_context() const {
     boost::json::array names;
     for (const Timeframe& timeframe : timeframes) {

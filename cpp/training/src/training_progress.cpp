@@ -117,7 +117,7 @@ void TrainingProgressBridge::on_evaluation() {
 }
 
 void TrainingProgressBridge::on_random_walk(std::int64_t epochs) {
-    tree_.set_context({{"stage", "a random walk, for comparison"}});
+    tree_.set_context({{"stage", "a random walk"}});
     tree_.outer().store({.current = epochs, .total = extent_.epochs});
 }
 

@@ -6,10 +6,13 @@ import argparse
 import ipaddress
 import json
 import logging
+import socket
 import sys
 import time
 from contextlib import suppress
 from typing import NoReturn
+
+from ..errors import ConfigurationError
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -31,6 +34,55 @@ def cannot_listen(host: str, port: int, error: Exception) -> str:
     """Say why nobody can listen there, and what to change."""
     return (
         f"cannot listen on {host} port {port}: {str(error).rstrip('.')}; --port 0 takes a free one"
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket that the service is to be reached at.
+
+    Raises
+    ------
+    ConfigurationError
+        When nobody can listen there.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(cannot_listen(host, port, error)) from error
+
+
+def add_address(parser: argparse.ArgumentParser, port: int) -> None:
+    """Add the options that say where the service is reached, and by which names."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=int, default=port, help=f"0 takes a free one (default: {port})"
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also answer requests for this name, *.example for all below it, * for any; may be repeated",
+    )
+
+
+def add_log(parser: argparse.ArgumentParser, lines: str) -> None:
+    """Add the option that says how ``lines`` are written."""
+    parser.add_argument(
+        "--log",
+        choices=("none", "text", "json"),
+        default="none",
+        help=f"{lines}, on standard error (default: none)",
+    )
+
+
+def add_until_stdin_closes(parser: argparse.ArgumentParser) -> None:
+    """Add the option of services that somebody else starts."""
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="end when standard input closes, so that the service does not outlive its parent",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,12 @@ from ...errors import ConfigurationError, KtrdrError
 from ...guard import RequestRules
 from ..command import (
     CommandParser,
+    add_address,
+    add_log,
+    add_until_stdin_closes,
     announce,
     at_least_one,
-    cannot_listen,
+    listen,
     log_as,
     reached_by,
     refuse,
@@ -40,13 +42,9 @@ def main(arguments: list[str] | None = None, prog: str = "python -m ktrdr_core.h
         require("the IB host service", "fastapi", "uvicorn", *recorded)
         rules = RequestRules(allowed_hosts=[*options.allow_host, *reached_by(options.host)])
         source, note = _source(options)
+        listener = listen(options.host, options.port)
     except KtrdrError as error:
         return refuse(error.message)
-    try:
-        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-        listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
-        return refuse(cannot_listen(options.host, options.port, error))
     from ..serve import serve
     from ..traffic import Gate
     from .app import create_app
@@ -158,15 +156,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="N",
         help="of --source gateway: the first to connect with (default: $IB_GATEWAY_CLIENT_ID, else 1)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=5001, help="0 takes a free one (default: 5001)")
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="also answer requests for this name, *.example for all below it, * for any; may be repeated",
-    )
+    add_address(parser, 5001)
     parser.add_argument(
         "--max-requests",
         type=at_least_one,
@@ -181,12 +171,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="N",
         help="into how many of the source's longest ranges one request may be cut (default: 100)",
     )
-    parser.add_argument(
-        "--log",
-        choices=("none", "text", "json"),
-        default="none",
-        help="a line for each request for bars, on standard error (default: none)",
-    )
+    add_log(parser, "a line for each request for bars")
     parser.add_argument(
         "--delay",
         type=_seconds,
@@ -199,11 +184,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         action="store_true",
         help="for tests: hold /data/historical until POST /control/release",
     )
-    parser.add_argument(
-        "--until-stdin-closes",
-        action="store_true",
-        help="end when standard input closes, so that the service does not outlive its parent",
-    )
+    add_until_stdin_closes(parser)
     return parser
 
 

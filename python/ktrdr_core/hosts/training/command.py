@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +12,12 @@ from ...errors import KtrdrError
 from ...guard import RequestRules
 from ..command import (
     CommandParser,
+    add_address,
+    add_log,
+    add_until_stdin_closes,
     announce,
     at_least_one,
-    cannot_listen,
+    listen,
     log_as,
     reached_by,
     refuse,
@@ -44,15 +46,9 @@ def main(
             require("the training host service", "fastapi", "uvicorn", "sse_starlette")
             rules = RequestRules(allowed_hosts=[*options.allow_host, *reached_by(options.host)])
             app, note = _app(options, rules, ending)
+            listener = listen(options.host, options.port)
         except KtrdrError as error:
             return refuse(error.message)
-        try:
-            family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-            listener = socket.create_server(
-                (options.host, options.port), family=family, backlog=1024
-            )
-        except (OSError, OverflowError) as error:
-            return refuse(cannot_listen(options.host, options.port, error))
         from ..serve import serve
 
         log_as(options.log)
@@ -115,15 +111,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="strategies that clients may ask for by the name of their file; without it they send the strategy itself",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=5002, help="0 takes a free one (default: 5002)")
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="also answer requests for this name, *.example for all below it, * for any; may be repeated",
-    )
+    add_address(parser, 5002)
     parser.add_argument(
         "--max-sessions",
         type=at_least_one,
@@ -138,15 +126,6 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="N",
         help="clients that follow events at once; others ask for the status (default: 1000)",
     )
-    parser.add_argument(
-        "--log",
-        choices=("none", "text", "json"),
-        default="none",
-        help="a line for each start, stop and clean-up, on standard error (default: none)",
-    )
-    parser.add_argument(
-        "--until-stdin-closes",
-        action="store_true",
-        help="end when standard input closes, so that the service does not outlive its parent",
-    )
+    add_log(parser, "a line for each start, stop and clean-up")
+    add_until_stdin_closes(parser)
     return parser

@@ -40,7 +40,9 @@ public:
     /// What the last layer gives for a row of `inputs()` values, into `classes()` ones. The same row gives the same
     /// bits wherever it stands.
     void logits(std::span<const float> row, std::span<float> result, Scratch& scratch) const;
-    /// Chances of the classes, together 1.
+    /// The chances of the classes that logits stand for, together 1, in their place.
+    static void softmax(std::span<float> logits, Scratch& scratch);
+    /// Both in one: the chances of a row.
     void chances(std::span<const float> row, std::span<float> result, Scratch& scratch) const;
 
 private:

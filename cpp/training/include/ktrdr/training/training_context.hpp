@@ -8,6 +8,7 @@
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/market/timeframe.hpp>
+#include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/training/strategy.hpp>
 
 namespace ktrdr {
@@ -60,6 +61,8 @@ struct KTRDR_EXPORT TrainingOperationContext {
 
     [[nodiscard]] const Timeframe& base_timeframe() const { return timeframes[base]; }
     [[nodiscard]] TimeRange range() const;
+    /// Under which its model is kept.
+    [[nodiscard]] ModelName model_name() const;
     /// model_type, symbols, timeframes: what every progress state shows.
     [[nodiscard]] boost::json::object progress_context() const;
 };
