@@ -130,3 +130,14 @@ def test_a_model_below_the_working_directory_is_named_by_its_way_from_there(
     assert said(report)["model"] == "/models/momentum_mlp/AAPL-MSFT_1d_v1"
     report["artifacts"]["model_path"] = str(tmp_path / "models" / "m")
     assert said(report)["model"] == str(Path("models", "m"))
+
+
+def test_what_the_same_training_scores_on_a_random_walk_stands_beside_it() -> None:
+    report = result(right=0.435, prior=0.452)
+    assert "walk" not in said(report)
+    report["baselines"]["random_walk"] = {"test_accuracy": None, "class_prior": None}
+    assert "walk" not in said(report)
+    report["baselines"]["random_walk"] = {"test_accuracy": 0.331, "class_prior": 0.365}
+    assert said(report)["walk"] == (
+        "33.1 % right after the same training on a random walk; its most frequent class: 36.5 %"
+    )

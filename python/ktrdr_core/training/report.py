@@ -37,6 +37,7 @@ def training_lines(result: Mapping[str, Any]) -> list[str]:
         f"trained    {result['model_info']['architecture']}, {epochs} epochs{seconds}{stopped}",
         f"validation {_percent(checked)} right with the weights of epoch {best}, which are kept",
         *_test_lines(result),
+        *_walk_lines(result),
         f"model      {short_path(result['artifacts']['model_path'])}",
     ]
 
@@ -104,6 +105,17 @@ def _test_lines(result: Mapping[str, Any]) -> list[str]:
         "           say little about the next ones",
         "try        other indicators and fuzzy_sets, another threshold or label_lookahead in the strategy file, more",
         "           symbols or years; choose by validation, and look at test last",
+    ]
+
+
+def _walk_lines(result: Mapping[str, Any]) -> list[str]:
+    """Say what the same training scores where nothing can be learnt; a service that has not tried says nothing."""
+    walk = result["baselines"].get("random_walk") or {}
+    if walk.get("test_accuracy") is None:
+        return []
+    return [
+        f"walk       {_percent(walk['test_accuracy'])} right after the same training on a random walk; its most frequent class: "
+        f"{_percent(walk['class_prior'])}"
     ]
 
 
