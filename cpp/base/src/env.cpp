@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cmath>
 
+#include <ktrdr/base/text.hpp>
+
 namespace ktrdr {
 namespace {
 
@@ -35,9 +37,7 @@ Result<std::optional<bool>> Env::get_bool(const std::string& name) const {
     if (!value) {
         return std::optional<bool>{};
     }
-    std::string lower = *value;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    const std::string lower = lower_ascii(*value);
     constexpr std::array<std::string_view, 4> yes{"true", "1", "yes", "on"};
     constexpr std::array<std::string_view, 4> no{"false", "0", "no", "off"};
     if (std::find(yes.begin(), yes.end(), lower) != yes.end()) {

@@ -138,6 +138,13 @@ private:
 
 }  // namespace
 
+std::string lower_ascii(std::string_view text) {
+    std::string lower(text);
+    std::ranges::transform(lower, lower.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return lower;
+}
+
 bool is_utf8(std::string_view text) noexcept {
     return whole_size(text) == text.size();
 }

@@ -83,6 +83,10 @@ void bind_training(py::module_& module) {
              py::arg("training_url"), py::arg("env"))
         .def_property_readonly("service_names", &service_names<TrainingManager>)
         .def_property_readonly("service", &service_calls<TrainingManager>)
+        .def("has_checkpoint", &TrainingManager::has_checkpoint, py::arg("operation_id"), py::call_guard<GilReleased>(),
+             "Whether a training has left something to go on from.")
+        .def("remove_checkpoint", &TrainingManager::remove_checkpoint, py::arg("operation_id"),
+             py::call_guard<GilReleased>(), "Remove what a training has left to go on from.")
         .def("close", &TrainingManager::close, py::call_guard<GilReleased>())
         .def("train", &train, py::arg("request"), py::arg("slot"), py::arg("token"), py::call_guard<GilReleased>());
     py::class_<TrainingProgressRenderer, ProgressRenderer, std::shared_ptr<TrainingProgressRenderer>>(

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <optional>
 
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/market/stamp_reader.hpp>
 #include <ktrdr/market/time_text.hpp>
 
@@ -142,8 +142,7 @@ bool says_no_data(const Error& error) {
     if (error.code != Errc::host_service || reason == nullptr || !reason->is_string()) {
         return false;
     }
-    std::string said(std::string_view(reason->get_string()).substr(0, 256));
-    std::transform(said.begin(), said.end(), said.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::string said = lower_ascii(std::string_view(reason->get_string()).substr(0, 256));
     const auto has = [&said](std::string_view words) { return said.find(words) != std::string::npos; };
     const bool none = has("no data") || has("no historical data") || has("no bars");
     return none && !has("permission") && !has("subscri") && !has("timeout") && !has("timed out");

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <string_view>
 
 #include <ktrdr/adapter/service_errors.hpp>
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/data/ib_answers.hpp>
 #include <ktrdr/http/date.hpp>
 #include <ktrdr/market/time_text.hpp>
@@ -76,9 +76,7 @@ bool is_arrow(const Response& response) {
     if (header == nullptr) {
         return false;
     }
-    std::string type = header->substr(0, header->find_first_of("; \t"));
-    std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::tolower(c); });
-    return type == arrow_stream;
+    return lower_ascii(header->substr(0, header->find_first_of("; \t"))) == arrow_stream;
 }
 
 Result<SourceAnswer> read_answer(const Response& response, const BarsWanted& wanted, const std::string& asked,

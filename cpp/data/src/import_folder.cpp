@@ -20,10 +20,7 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 bool is_csv(const fs::path& file) {
-    std::string extension = file.extension().string();
-    std::ranges::transform(extension, extension.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return extension == ".csv" && !file.filename().string().starts_with('.');
+    return lower_ascii(file.extension().string()) == ".csv" && !file.filename().string().starts_with('.');
 }
 
 std::string name_of(const fs::path& file) {

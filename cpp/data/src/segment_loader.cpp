@@ -4,9 +4,9 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
-#include <cctype>
 
 #include <ktrdr/adapter/spawned.hpp>
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
 
 #include "answer_errors.hpp"
@@ -38,8 +38,7 @@ AskOutcome outcome_of(const Error& error) {
 
 /// The source was asked too often.
 bool is_pacing(const Error& error) {
-    std::string said = error.message.substr(0, 1024);
-    std::transform(said.begin(), said.end(), said.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::string said = lower_ascii(std::string_view(error.message).substr(0, 1024));
     const std::int64_t status = status_of(error);
     return status == 429 || status == 503 || said.find("pacing") != std::string::npos ||
            said.find("rate limit") != std::string::npos;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include <ktrdr/base/text.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
@@ -24,10 +25,7 @@ std::string folded(std::string_view name) {
     while (!name.empty() && space(name.back())) {
         name.remove_suffix(1);
     }
-    std::string lower(name);
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return lower;
+    return lower_ascii(name);
 }
 
 std::optional<BarColumn> column_named(std::string_view lower) {

@@ -32,13 +32,6 @@ constexpr std::array<std::pair<std::string_view, SessionState>, 9> states{{{"ini
 /// More epochs in a status than this are no list of figures.
 constexpr std::size_t most_epochs = 1'000'000;
 
-std::string lower(std::string_view text) {
-    std::string small(text);
-    std::ranges::transform(small, small.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return small;
-}
-
 const object& object_in(const object& answer, std::string_view key) {
     static const object nothing;
     const value* const found = answer.if_contains(key);
@@ -211,7 +204,7 @@ Result<SessionSnapshot> read_session(const value& answer) {
         return fail(Errc::protocol, "the host's status of a session is no JSON object");
     }
     const object& told = answer.get_object();
-    const std::string state = lower(text_or_empty(told, "status"));
+    const std::string state = lower_ascii(text_or_empty(told, "status"));
     const auto* const known = std::ranges::find(states, std::string_view(state), &decltype(states)::value_type::first);
     if (known == states.end()) {
         return fail(Errc::protocol,

@@ -151,6 +151,18 @@ HostService TrainingManager::host_service() {
     return service;
 }
 
+CheckpointFiles TrainingManager::checkpoints() const {
+    return {parts_.models_dir, services_.clock, parts_.access};
+}
+
+bool TrainingManager::has_checkpoint(const std::string& operation_id) const {
+    return checkpoints().contains(operation_id);
+}
+
+void TrainingManager::remove_checkpoint(const std::string& operation_id) const {
+    checkpoints().remove(operation_id);
+}
+
 void TrainingManager::close() {
     std::shared_ptr<TrainingAdapter> last;
     const std::scoped_lock lock(mutex_);
@@ -163,8 +175,7 @@ Result<OperationWork> TrainingManager::work_of(TrainingRequest request, Training
     if (!parts_.service) {
         return OperationWork([&threads = services_.training_threads, &clock = services_.clock,
                               context = std::move(context), bars = parts_.bars, slot = std::move(slot),
-                              models = std::move(models),
-                              files = CheckpointFiles(parts_.models_dir, services_.clock, parts_.access),
+                              models = std::move(models), files = checkpoints(),
                               use = std::move(use)](std::shared_ptr<Operation> operation, OperationDone done) {
             LocalTrainingRunner runner(context, bars, slot, models, clock, files, use);
             begin(threads,

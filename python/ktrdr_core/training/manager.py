@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _bridge, _core
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
+from ..models.folders import models_folder
 from ..operations import Operation, ProgressCallback
 from ..orchestrator.core_manager import CoreManager
 from ..progress import ProgressRenderer
@@ -75,12 +76,11 @@ class TrainingManager(CoreManager):
         super().__init__(
             use_host_service=use_training_host_service, host_service_url=training_url, env=env
         )
-        if models_dir is None:
-            models_dir = env.get("KTRDR_MODELS_DIR") or Path.home() / ".ktrdr" / "models"
-        self._models_dir = Path(os.path.abspath(models_dir))
+        folder = models_folder(models_dir, env)
+        self._models_dir = Path(os.path.abspath(folder))
         _bridge.start()
         self._native = _core.TrainingManager(
-            data._native, Path(models_dir), use_training_host_service, training_url, env
+            data._native, folder, use_training_host_service, training_url, env
         )
         self._register_starter("training", TrainingManager._train_again)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from ...errors import ConflictError, KtrdrError, NotFoundError
 from . import archive
@@ -298,20 +297,14 @@ class Sessions:
             raise ConflictError(
                 f"session {session_id} is {record.status}: there is nothing to stop"
             )
-        checkpoint = await asyncio.to_thread(self._checkpoint, session_id)
-        if checkpoint is not None and not save_checkpoint:
-            await asyncio.to_thread(checkpoint.unlink, missing_ok=True)
-            checkpoint = None
-        return record.status, checkpoint is not None
+        return record.status, await asyncio.to_thread(self._keep, session_id, save_checkpoint)
 
-    def _checkpoint(self, session_id: str) -> Path | None:
-        """Find what a session has left to go on from."""
-        try:
-            entries = list((self.models / ".checkpoints").iterdir())
-        except OSError:
-            return None
-        left = (one for one in entries if one.suffix == ".safetensors")
-        return next((one for one in left if unquote(one.stem) == session_id), None)
+    def _keep(self, session_id: str, save_checkpoint: bool) -> bool:
+        """Keep or remove what a session has left to go on from; whether there is something now."""
+        training = self._training._native
+        if not save_checkpoint:
+            training.remove_checkpoint(session_id)
+        return training.has_checkpoint(session_id)
 
     async def _end(self, record: OperationRecord, why: str) -> None:
         # It may have ended meanwhile.

@@ -17,6 +17,8 @@ inline constexpr std::size_t longest_name = 256;
 /// Most bytes, about, of the facts beside a text: an error's context, a metric, the context of a progress.
 inline constexpr std::size_t most_facts = 64 * 1024;
 
+/// A to Z as a to z, everything else as it is, whatever the locale.
+[[nodiscard]] KTRDR_EXPORT std::string lower_ascii(std::string_view text);
 [[nodiscard]] KTRDR_EXPORT bool is_utf8(std::string_view text) noexcept;
 /// The whole text, with `\xNN` in place of bytes that are not UTF-8.
 [[nodiscard]] KTRDR_EXPORT std::string shown_utf8(std::string_view text);

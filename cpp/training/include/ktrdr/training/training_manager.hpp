@@ -68,6 +68,10 @@ public:
     [[nodiscard]] Result<std::shared_ptr<Operation>> train(TrainingRequest request, std::shared_ptr<TrainerSlot> slot,
                                                            CancellationToken token);
 
+    /// Whether a training of this machine has left something to go on from, and removing it.
+    [[nodiscard]] bool has_checkpoint(const std::string& operation_id) const;
+    void remove_checkpoint(const std::string& operation_id) const;
+
     [[nodiscard]] std::string service_name() const override { return host_service().names.service; }
     [[nodiscard]] std::string default_host_url() const override { return host_service().names.default_host_url; }
     [[nodiscard]] std::string env_var_prefix() const override { return host_service().names.env_var_prefix; }
@@ -80,6 +84,7 @@ public:
 private:
     TrainingManager(TrainingServices services, TrainingManagerParts parts, Env env);
     /// What carries a training out: a thread of this machine, or a session on the host.
+    [[nodiscard]] CheckpointFiles checkpoints() const;
     [[nodiscard]] Result<OperationWork> work_of(TrainingRequest request, TrainingOperationContext context,
                                                 std::shared_ptr<TrainerSlot> slot, ModelDirectory models,
                                                 CheckpointUse use);
