@@ -7,6 +7,8 @@
 
 #include <data/loading_fixture.hpp>
 
+#include "soak.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -181,7 +183,9 @@ protected:
 
 TEST_P(Outcomes, OfThreeSegmentsKeepWhatIsGood) {
     const auto places = static_cast<std::size_t>(table.size());
-    for (std::size_t rest = 0; rest < places * places; ++rest) {
+    // A sanitizer looks for other faults: some of each row and column do.
+    const std::size_t step = sanitized ? 7 : 1;
+    for (std::size_t rest = 0; rest < places * places; rest += step) {
         const Combination rows{GetParam(), rest / places, rest % places};
         SCOPED_TRACE(std::string(table.at(rows[0]).name) + ", " + table.at(rows[1]).name + ", " +
                      table.at(rows[2]).name);
