@@ -33,7 +33,7 @@ tsan: ## GoogleTest under ThreadSanitizer, rooms without torch
 	@tools/setup.sh dev
 	@tools/test.sh tsan
 
-fuzz: ## the fuzzers, 20 s each (KTRDR_FUZZ_SECONDS)
+fuzz: ## the fuzzers, 15 s each (KTRDR_FUZZ_SECONDS)
 	@tools/setup.sh dev
 	@tools/test.sh fuzz
 

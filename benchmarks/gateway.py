@@ -36,6 +36,8 @@ _SPANS = {"one answer": timedelta(minutes=100_000), "answers of a week": timedel
 # What our layer may add to the CPU of ib_async alone.
 _ADDED = 0.10
 _REACHED, _ENDED = 0.050, 0.300
+# How long an answer may take, on a busy machine too: ib_async gives an empty one after a minute. Seconds.
+_PATIENCE = 600.0
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
@@ -142,13 +144,7 @@ async def _by_ib_async(port: int, ranges: list[tuple[datetime, datetime]], count
         began = time.process_time()
         answers = []
         for start, end in ranges:
-            # As much as ours asks for.
-            asked = f"{(end - start) // timedelta(days=1) + 2} D"
-            answers.append(
-                await ib.reqHistoricalDataAsync(
-                    contract, f"{end:%Y%m%d-%H:%M:%S}", asked, "1 min", "AGGTRADES", False, 2
-                )
-            )
+            answers.append(await _asked_of(ib, contract, start, end))
         taken = time.process_time() - began
         came = sum(
             start <= bar.date < end
@@ -161,8 +157,23 @@ async def _by_ib_async(port: int, ranges: list[tuple[datetime, datetime]], count
     return taken
 
 
+async def _asked_of(ib: Any, contract: Any, start: datetime, end: datetime) -> Any:
+    """Ask ib_async for as much as ours asks for."""
+    asked = f"{(end - start) // timedelta(days=1) + 2} D"
+    at = f"{end:%Y%m%d-%H:%M:%S}"
+    return await ib.reqHistoricalDataAsync(
+        contract, at, asked, "1 min", "AGGTRADES", False, 2, timeout=_PATIENCE
+    )
+
+
+def _source(port: int) -> IbGatewaySource:
+    # On a busy machine the simulator is silent while it makes a long answer.
+    options = GatewayOptions(port=port, client_ids=(8,), dead_after=_PATIENCE)
+    return IbGatewaySource(options=options, answer_limit=_PATIENCE, env={})
+
+
 async def _by_source(port: int, ranges: list[tuple[datetime, datetime]], count: int) -> float:
-    with IbGatewaySource(port=port, client_id=8, env={}) as source:
+    with _source(port) as source:
         calls = SourceCalls(source)
         await calls.validate_symbol("BTC.USD", "1m")
         began = time.process_time()
@@ -226,10 +237,7 @@ async def _to_csv(port: int, ranges: list[tuple[datetime, datetime]], folder: Pa
         await ib.qualifyContractsAsync(contract)
         frames = []
         for start, end in ranges:
-            asked = f"{(end - start) // timedelta(days=1) + 2} D"
-            bars = await ib.reqHistoricalDataAsync(
-                contract, f"{end:%Y%m%d-%H:%M:%S}", asked, "1 min", "AGGTRADES", False, 2
-            )
+            bars = await _asked_of(ib, contract, start, end)
             frames.append(util.df(bars))
     finally:
         ib.disconnect()
@@ -239,7 +247,7 @@ async def _to_csv(port: int, ranges: list[tuple[datetime, datetime]], folder: Pa
 
 def _to_store(port: int, count: int, folder: Path) -> None:
     end = _START + timedelta(minutes=count)
-    with IbGatewaySource(port=port, client_id=8, env={}) as source:
+    with _source(port) as source:
         with DataManager(folder, source=source, env={}) as data:
             load = data.load_data("BTC.USD", "1m", _START, end, mode="full", validate=False)
             _check(len(load.result()), count)
@@ -251,10 +259,9 @@ def _to_store(port: int, count: int, folder: Path) -> None:
 def _cancels(port: int, pipe: Connection, rounds: int) -> list[dict[str, Any]]:
     """Seconds from a cancel until the gateway sees it, and until the operation has ended."""
     reached, ended = [], []
-    options = GatewayOptions(port=port)
     with (
         tempfile.TemporaryDirectory() as folder,
-        IbGatewaySource(options=options, answer_limit=600.0, env={}) as source,
+        _source(port) as source,
         DataManager(folder, source=source, env={}) as data,
     ):
         for number in range(1, rounds + 1):

@@ -38,6 +38,7 @@ ENTRIES = (
     "http_asyncio",
     "http_calls",
     "training_step",
+    "trainings",
     "indicators",
 )
 _VERSIONS = (

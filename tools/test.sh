@@ -10,6 +10,13 @@ python=.venv/bin/python
 failed=()
 took=()
 
+# told_of <name> <passed or FAILED> <seconds>: say how a check ended.
+told_of() {
+    took+=("$(printf '%6d s  %s: %s' "$3" "$1" "$2")")
+    printf -- '-- %s: %s, %d s\n' "$1" "$2" "$3"
+    [ "$2" = passed ] || failed+=("$1")
+}
+
 # check <name> <command>...: run it, say how it ended, go on with the next.
 check() {
     local name=$1 began=$SECONDS
@@ -17,9 +24,7 @@ check() {
     printf '\n== %s\n' "$name"
     local ended=passed
     "$@" || ended=FAILED
-    took+=("$(printf '%6d s  %s: %s' $((SECONDS - began)) "$name" "$ended")")
-    printf -- '-- %s: %s, %d s\n' "$name" "$ended" $((SECONDS - began))
-    [ "$ended" = passed ] || failed+=("$name")
+    told_of "$name" "$ended" $((SECONDS - began))
 }
 
 cpp_sources() { git ls-files -z --cached --others --exclude-standard -- '*.cpp' '*.hpp'; }
@@ -71,7 +76,7 @@ fuzz() {
 
 clang_format() { cpp_sources | xargs -0 .venv/bin/clang-format "$@"; }
 
-soak_python() { grep -l 'soak\.count(' tests/python/*.py | xargs "$python" -m pytest --durations=15; }
+soak_python() { grep -lE '^(import soak|from soak import)' tests/python/*.py | xargs "$python" -m pytest --durations=15; }
 
 # What GoogleTest runs of the rooms and pytest of the packages, as a table in build/coverage.md. Tests that build
 # something, or that watch a child in another build, would say nothing more.
@@ -92,21 +97,22 @@ coverage() {
         return "$passed"
 }
 
-# pytest_part <part> <parts>: every so many-th file of tests.
+# pytest_part <part> <parts>: every so many-th file of tests, the longest before all others.
 pytest_part() {
     local file=0 one files=()
-    for one in tests/python/test_*.py; do
+    for one in tests/python/test_played.py $(ls tests/python/test_*.py | grep -v test_played); do
         ((file++ % $2 != $1)) || files+=("$one")
     done
     .venv/bin/python -m pytest -q --durations=10 "${files[@]}" >"build/pytest-$1.log" 2>&1
 }
 export -f pytest_part
 
-# As many parts at once as there are cores: most of their time they wait, or work on one core. Twice as many parts in all,
-# so that who has done a short one takes another.
+# One part a core and one more at once, for most of their time they wait; and many more parts in all, so that who has done a
+# short one takes another.
 pytest_parts() {
-    local parts=$((2 * $(jobs))) part passed=0
-    seq 0 $((parts - 1)) | xargs -P "$(jobs)" -I {} bash -c 'pytest_part {} "$0"' "$parts" || passed=1
+    local workers=$(($(jobs) + 1)) part passed=0
+    local parts=$((3 * workers))
+    seq 0 $((parts - 1)) | xargs -P "$workers" -I {} bash -c 'pytest_part {} "$0"' "$parts" || passed=1
     for ((part = 0; part < parts; part++)); do
         cat "build/pytest-$part.log"
     done
@@ -126,16 +132,38 @@ stubs() {
 # Strict: a broken link, a missing anchor, a parameter that a docstring names and the signature lacks.
 site() { NO_MKDOCS_2_WARNING=1 "$python" -m mkdocs build -f tools/mkdocs.yml; }
 
+lint_one() {
+    local began=$SECONDS status=0
+    case $1 in
+    "mypy --strict") types ;;
+    stubtest) stubs ;;
+    docs) site ;;
+    black) .venv/bin/black --check -q . ;;
+    bandit) .venv/bin/bandit -q -c pyproject.toml -r python tools benchmarks ;;
+    clang-format) clang_format --dry-run -Werror ;;
+    "floor plan") "$python" tools/floor_plan.py ;;
+    dependencies) "$python" tools/dependencies.py check ;;
+    ruff) .venv/bin/ruff check ;;
+    esac >"build/lint-$1.log" 2>&1 || status=$?
+    echo "$status $((SECONDS - began))" >"build/lint-$1.ended"
+}
+
+# As many at once as there are cores, the longest first.
 lint() {
-    check "floor plan" "$python" tools/floor_plan.py
-    check "mypy --strict" types
-    check "stubtest" stubs
-    check "ruff" .venv/bin/ruff check
-    check "black" .venv/bin/black --check -q .
-    check "dependencies" "$python" tools/dependencies.py check
-    check "bandit" .venv/bin/bandit -q -c pyproject.toml -r python tools benchmarks
-    check "clang-format" clang_format --dry-run -Werror
-    check "docs" site
+    local one status seconds ended
+    local names=("mypy --strict" stubtest docs black bandit clang-format "floor plan" dependencies ruff)
+    export python
+    export -f lint_one types stubs site clang_format cpp_sources
+    rm -f build/lint-*.ended
+    printf '%s\0' "${names[@]}" | xargs -0 -P "$(jobs)" -I {} bash -c 'set -o pipefail; lint_one "$1"' - {}
+    for one in "${names[@]}"; do
+        read -r status seconds <"build/lint-$one.ended"
+        ended=passed
+        [ "$status" = 0 ] || ended=FAILED
+        printf '\n== %s\n' "$one"
+        cat "build/lint-$one.log"
+        told_of "$one" "$ended" "$seconds"
+    done
 }
 
 report() {

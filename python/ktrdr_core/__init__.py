@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .operations import Operation, OperationsService
     from .orchestrator import OperationContext, ServiceOrchestrator, current_operation
     from .progress import GenericProgressManager, ProgressRenderer
+    from .sweeps import sweep, walk_forward
     from .training import TrainingManager
 
 __version__ = "0.1.0"
@@ -55,7 +56,9 @@ __all__ = [
     "current_operation",
     "errors",
     "show",
+    "sweep",
     "timeframes",
+    "walk_forward",
 ]
 
 _HOMES = {
@@ -82,7 +85,9 @@ _HOMES = {
     "TrainingManager": "training",
     "current_operation": "orchestrator",
     "show": "notebook",
+    "sweep": "sweeps",
     "timeframes": "_core",
+    "walk_forward": "sweeps",
 }
 
 

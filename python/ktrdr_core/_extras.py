@@ -27,6 +27,7 @@ EXTRAS = {
     "ipywidgets": "notebook",
     "matplotlib": "notebook",
     "pandas": "notebook",
+    "ray": "ray",
     "sse_starlette": "fastapi",
     "starlette": "fastapi",
     "torch": "train",

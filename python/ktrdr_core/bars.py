@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, cast, overload
 
 from . import _core
+from ._tables import html_row
 from .dates import is_numpy_date, iso
 from .errors import InvalidArgumentError
 
@@ -56,7 +57,7 @@ class Bars:
     """Bars of one series, oldest first: six read-only columns of one length, shared with the core.
 
     Nothing is copied: the arrays look at the core's memory and keep it alive, and so do slices. Bars are never changed,
-    so a copy of them (``copy``, ``deepcopy``) is they themselves; a pickle holds their numbers, symbol and timeframe.
+    so a copy of them (``copy``, ``deepcopy``) is they themselves; a pickle holds their numbers, and whose they are.
 
     ==============================  ====================================================================================
     expression                      gives
@@ -112,6 +113,14 @@ class Bars:
     def timeframe(self) -> str:
         """How long a bar is, ``1d`` for example, empty where nobody has said."""
         return self._native.timeframe
+
+    @property
+    def what_to_show(self) -> str:
+        """What the prices are of, ``TRADES`` or ``ADJUSTED_LAST`` for example; empty where nobody has said.
+
+        Bars that a ``DataManager`` has loaded say it; it is no part of what makes bars equal.
+        """
+        return self._native.what_to_show
 
     @property
     def time(self) -> npt.NDArray[np.datetime64]:
@@ -205,7 +214,8 @@ class Bars:
 
     def __reduce__(self) -> tuple[Any, ...]:
         columns = (self.open, self.high, self.low, self.close, self.volume)
-        return _restored, (self.symbol, self.timeframe, _view(self._native.time), *columns)
+        numbers = (_view(self._native.time), *columns)
+        return _restored_as, (self.what_to_show, self.symbol, self.timeframe, *numbers)
 
     # ---- frames
 
@@ -311,17 +321,15 @@ class Bars:
     def _repr_html_(self) -> str:
         left_out = len(self) - 2 * _SHOWN
         rows = [
-            _html_row("td", row)
+            html_row("td", row)
             for row in self._shown_rows(0, len(self) if left_out <= 0 else _SHOWN)
         ]
         if left_out > 0:
-            rows.append(_html_row("td", ["…"] * len(_COLUMNS)))
-            rows += [
-                _html_row("td", row) for row in self._shown_rows(len(self) - _SHOWN, len(self))
-            ]
+            rows.append(html_row("td", ["…"] * len(_COLUMNS)))
+            rows += [html_row("td", row) for row in self._shown_rows(len(self) - _SHOWN, len(self))]
         return (
             f"<table><caption>{html.escape(repr(self)[1:-1])}</caption>"
-            f"<thead>{_html_row('th', _COLUMNS)}</thead><tbody>{''.join(rows)}</tbody></table>"
+            f"<thead>{html_row('th', _COLUMNS)}</thead><tbody>{''.join(rows)}</tbody></table>"
         )
 
     def _shown_rows(self, first: int, last: int) -> Iterator[list[str]]:
@@ -336,6 +344,12 @@ def _restored(
     """Make bars of a pickle's numbers."""
     native = _core.bars_of_columns(time, "ns", columns)
     return Bars(native.named(symbol, timeframe))
+
+
+def _restored_as(what_to_show: str, symbol: str, timeframe: str, *numbers: Any) -> Bars:
+    """Make bars of a pickle that says what their prices are of, too."""
+    native = _restored(symbol, timeframe, *numbers)._native
+    return Bars(native.named(symbol, timeframe, what_to_show))
 
 
 def _of_columns(value: dict[str, Any]) -> Bars:
@@ -379,7 +393,3 @@ def _view(column: _core.Column) -> npt.NDArray[Any]:
     import numpy
 
     return numpy.asarray(column)
-
-
-def _html_row(tag: str, values: Any) -> str:
-    return "<tr>" + "".join(f"<{tag}>{html.escape(value)}</{tag}>" for value in values) + "</tr>"

@@ -116,7 +116,7 @@ class ShutDownError(KtrdrError, RuntimeError):
 
 
 class OutOfResourcesError(KtrdrError):
-    """The machine had no memory, thread or descriptor left for this; what else runs goes on."""
+    """The machine, or a limit that was set, has no memory, thread or descriptor left for this; what else runs goes on."""
 
     code = "out_of_resources"
 

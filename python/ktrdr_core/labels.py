@@ -41,7 +41,8 @@ class Labels:
     weights : numpy.ndarray of float64, shape (n,)
         How much of its label is its own: the mean, over the bars it looks at, of one over the number of labels that look
         at them, scaled to a mean of 1; 0 where it is not decided. After López de Prado, *Advances in Financial Machine
-        Learning* (2018), chapter 4.
+        Learning* (2018), chapter 4. A training counts its rows by them where its strategy says
+        ``training.labels.weights: uniqueness``.
     left_out : mapping of str to int
         How many are not decided, by reason: ``undecided`` (the last bars; a price of 0), ``hole`` (it would look across
         missing sessions), ``nan`` (a price is missing).

@@ -34,6 +34,10 @@ __all__ = [
 GenericProgressState = ProgressState
 
 
+# Counts are the core's, of 64 bits.
+_LIMIT = 2**63
+
+
 class ProgressRenderer:
     """Turns a state into words: ``Checking files [3/5]``. Subclass it for a domain's own sentence.
 
@@ -397,6 +401,9 @@ def check_count(argument: str, value: Any) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidArgumentError(f"{argument} must be an int, not {value!r}")
+    if not -_LIMIT <= value < _LIMIT:
+        # It is not shown: of thousands of digits Python makes no text.
+        raise InvalidArgumentError(f"{argument} must fit into 64 bits: its size is below 2**63")
     return value
 
 

@@ -1,7 +1,9 @@
 """Reports of trainings, at the name by which notebooks know them."""
 
+from .training.html_report import html_report, save_html_report
 from .training.report import (
     draw_accuracy,
+    draw_calibration,
     draw_confusion,
     draw_loss,
     draw_report,
@@ -11,9 +13,12 @@ from .training.report import (
 
 __all__ = [
     "draw_accuracy",
+    "draw_calibration",
     "draw_confusion",
     "draw_loss",
     "draw_report",
+    "html_report",
+    "save_html_report",
     "save_report",
     "training_lines",
 ]

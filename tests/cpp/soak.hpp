@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 
 namespace ktrdr {
@@ -18,6 +19,12 @@ inline int soak_count(int quick, int full) {
         return full;
     }
     return sanitized && quick < full ? std::max(1, quick / 10) : quick;
+}
+
+/// How far apart the cases of a long list are that a test tries: each of them, but under a sanitizer so many, unless
+/// KTRDR_SOAK is set. A step that no inner loop's length divides meets every value of each.
+inline std::size_t soak_step(std::size_t under_a_sanitizer) {
+    return sanitized && std::getenv("KTRDR_SOAK") == nullptr ? under_a_sanitizer : 1;
 }
 
 }  // namespace ktrdr

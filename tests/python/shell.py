@@ -81,6 +81,10 @@ class Shell:
         assert not ended, f"{text!r} did not come:\n{self._shell.before}"
         return str(self._shell.before)
 
+    def hear(self, pattern: str) -> None:
+        """Read until what runs in the background has said something, a regular expression."""
+        self._shell.expect(pattern)
+
     def rest(self) -> Said:
         """Read until the line that was started is carried out."""
         self._shell.expect(PROMPT)

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
         "gateway",
         "quality",
         "indicators",
+        "trainings",
     ],
 )
 def test_an_entry_gives_its_table(entry: str) -> None:

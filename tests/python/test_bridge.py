@@ -26,6 +26,7 @@ from ktrdr_core import (
     Operation,
     OperationsService,
     _bridge,
+    _core,
     current_operation,
     errors,
 )
@@ -77,6 +78,12 @@ async def sleep_for_ever() -> None:
     await asyncio.Event().wait()
 
 
+async def running_for_ever(domain: Domain) -> Operation[None]:
+    operation = domain.start_operation("W", "w", sleep_for_ever)
+    await until_running(operation)
+    return operation
+
+
 def descriptors() -> int:
     for thread in threading.enumerate():
         if "ktrdr_core" in thread.name:
@@ -114,13 +121,8 @@ def test_progress_end_and_cancel_reach_every_kind_of_loop(
 def test_a_loop_that_is_closed_ends_what_ran_on_it(
     new_loop: Callable[[], asyncio.AbstractEventLoop], domain: Domain, tmp_path: Path
 ) -> None:
-    async def begin() -> Operation[None]:
-        operation = domain.start_operation("W", "w", sleep_for_ever)
-        await until_running(operation)
-        return operation
-
     loop = new_loop()
-    left = loop.run_until_complete(begin())
+    left = loop.run_until_complete(running_for_ever(domain))
     assert left.status == "running"
     loop.close()
 
@@ -156,6 +158,21 @@ def test_work_that_never_began_ends_with_its_loop(
         closed.result(10)
 
 
+def test_work_of_a_closed_loop_is_let_go_of_at_once(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], domain: Domain
+) -> None:
+    before = held.native_objects()
+    loop = new_loop()
+    closed = loop.run_until_complete(running_for_ever(domain))
+    loop.close()
+    with pytest.raises(errors.OperationCancelledError, match="loop that it ran on was closed"):
+        closed.result(10)
+    del closed, loop
+    # The first collection ends the task's coroutine, and nothing that it leaves needs a second one.
+    gc.collect()
+    assert not _core.wait_for_live(before, held.limit)
+
+
 def test_many_loops_one_after_the_other_leave_no_descriptor(
     new_loop: Callable[[], asyncio.AbstractEventLoop], domain: Domain
 ) -> None:
@@ -187,6 +204,8 @@ async def work(domain):
         domain.update_operation_progress(step)
         await asyncio.sleep(0)
 async def main():
+    # How long anything takes is a matter of the machine.
+    asyncio.get_running_loop().slow_callback_duration = 60
     domain = Domain()
     operations = [domain.start_operation("W", "w", work, domain, total_steps=99) for _ in range(20)]
     states = [state async for state in operations[0].events()]

@@ -108,6 +108,16 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
     assert (done.returncode, "Usage: ktrdr-core" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("verb", ["load", "refresh"])
+def test_a_list_of_symbols_is_told_how_to_load_them(tmp_path: Path, verb: str) -> None:
+    dates = ["--start", "2024-01-01", "--end", "2024-02-01"]
+    done = run("data", verb, "AAPL,MSFT", "1d", *dates, "--data-dir", tmp_path)
+    assert done.returncode == 2
+    assert "for symbol in AAPL MSFT; do ktrdr-core data load" in done.stderr
+    assert "DataManager.load_many(['AAPL', 'MSFT'], '1d')" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [

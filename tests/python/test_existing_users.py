@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ktrdr_core import AsyncServiceAdapter, GenericProgressManager, ProgressState, errors
+from ktrdr_core import (
+    AsyncServiceAdapter,
+    CancellationToken,
+    GenericProgressManager,
+    ProgressState,
+    errors,
+)
 from ktrdr_core.adapter import HostServiceConfig
 from ktrdr_core.data import DataProgressRenderer
 from ktrdr_core.operations import OperationsService, TimeEstimationEngine
 from ktrdr_core.orchestrator import ServiceOrchestrator, current_operation
 from ktrdr_core.testing import FaultServer, ok
 from ktrdr_core.training import TrainingProgressRenderer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Adapter:
@@ -58,6 +67,12 @@ def test_a_function_that_asks_for_the_operations_id_gets_it() -> None:
     async def alone(operation_id: str) -> Any:
         return operation_id, "a"
 
+    async def placed(symbol: str, operation_id: str, /) -> Any:
+        return operation_id, symbol
+
+    async def between(symbol: str, operation_id: str, /, times: int = 1) -> Any:
+        return operation_id, symbol * times
+
     async def given(operation_id: str) -> Any:
         return current_operation().id, operation_id  # type: ignore[union-attr]
 
@@ -68,6 +83,8 @@ def test_a_function_that_asks_for_the_operations_id_gets_it() -> None:
             (last, ("a",), {"symbol": "a"}),
             (keyword, ("a",), {"symbol": "a"}),
             (alone, (), {}),
+            (placed, ("a",), {"symbol": "a"}),
+            (between, ("a", 1), {"symbol": "a", "times": 1}),
         ):
             known = await domain.start_managed_operation("X", "x", func, *args)
             operation = OperationsService().handle(known)
@@ -195,6 +212,71 @@ def test_an_adapter_keeps_what_is_its_own(cls: type[Quotes]) -> None:
         assert [request.target for request in server.requests] == ["/last", "/alive"]
 
 
+def test_a_health_endpoint_may_be_asked_of_the_service_itself() -> None:
+    class Asking(AsyncServiceAdapter):
+        asked = 0
+
+        async def get_health_check_endpoint(self) -> str:
+            self.asked += 1
+            found: str = (await self.call_get("/where"))["health"]
+            return found
+
+    answers = {"/where": ok('{"health": "/alive"}'), "/alive": ok('{"status": "fine"}')}
+    with FaultServer(lambda request: answers[request.target]) as server:
+
+        async def main() -> None:
+            async with Asking("asking", server.url) as adapter:
+                assert (await adapter.check_health(cache_ttl=0))["healthy"]
+                assert (await adapter.check_health(cache_ttl=0))["healthy"]
+                assert adapter.asked == 1
+
+        asyncio.run(asyncio.wait_for(main(), 60))
+        with Asking("asking", server.url) as adapter:
+            assert adapter.check_health().result(60)["healthy"]
+        targets = [request.target for request in server.requests]
+    assert targets == ["/where", "/alive", "/alive", "/where", "/alive"]
+
+
+def test_a_hook_for_the_health_endpoint_ends_with_its_time_its_token_and_its_error() -> None:
+    class Odd(AsyncServiceAdapter):
+        error: BaseException | None = None
+        answer: Any = None
+
+        async def get_health_check_endpoint(self) -> Any:
+            if self.error is not None:
+                raise self.error
+            return self.answer or await asyncio.Event().wait()
+
+    async def main() -> None:
+        with FaultServer(ok("{}")) as server:
+            adapter = Odd("odd", server.url)
+            with pytest.raises(errors.OperationTimeoutError, match="get_health_check_endpoint"):
+                await adapter.check_health(timeout=0.05)
+            token = CancellationToken()
+            waiting = asyncio.create_task(adapter.check_health(60, cancellation_token=token))
+            await asyncio.sleep(0)
+            token.cancel("enough")
+            with pytest.raises(errors.OperationCancelledError, match="enough"):
+                await waiting
+            waiting = asyncio.create_task(adapter.check_health(60))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            adapter.error = ValueError("no idea")
+            with pytest.raises(ValueError, match="no idea"):
+                await adapter.check_health()
+            adapter.error, adapter.answer = None, 5
+            with pytest.raises(errors.InvalidArgumentError, match="must give str, not 5"):
+                await adapter.check_health()
+            adapter.answer = "/alive"
+            assert (await adapter.check_health())["healthy"]
+            adapter.close()
+            assert len(server.requests) == 1
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
 def test_an_adapter_without_super_has_the_config_that_it_keeps() -> None:
     class Configured(AsyncServiceAdapter):
         def __init__(self, url: str) -> None:
@@ -290,6 +372,9 @@ def test_a_callback_may_take_a_state_for_a_dict(caplog: pytest.LogCaptureFixture
     assert not caplog.records
     state = ProgressState(context={"percentage": 7})
     assert state["percentage"] == 0
+    assert len(state) == len(list(state)) == len(state.values())
+    assert state
+    assert dict(state.items()) == dict(state) == dict(zip(state, state.values(), strict=True))
     with pytest.raises(KeyError, match="nothing"):
         state["nothing"]
     with pytest.raises(KeyError):
@@ -357,3 +442,16 @@ def test_an_estimate_is_the_median_of_the_runs_that_fit() -> None:
     assert engine.estimate_duration("never", {"symbol": "AAPL"}) == 5
     with pytest.raises(errors.InvalidArgumentError, match="duration_seconds"):
         engine.record_operation_completion("never", None, -1)
+
+
+def test_the_cache_file_of_older_code_is_told_of_and_left_alone(tmp_path: Path) -> None:
+    cache = tmp_path / "cache.json"
+    for given in (cache, str(cache)):
+        with pytest.warns(RuntimeWarning, match="keeps no cache file"):
+            engine = TimeEstimationEngine(given)
+        assert engine.estimate_duration("never_at_all") is None
+    assert not cache.exists()
+    for wrong in (5, b"cache", object()):
+        untyped: Any = TimeEstimationEngine
+        with pytest.raises(errors.InvalidArgumentError, match="service must be an Operations"):
+            untyped(wrong)

@@ -57,6 +57,11 @@ USES = [
         "from ktrdr_core.report import save_report; save_report({}, 'x.png')",
     ),
     (
+        "matplotlib",
+        "notebook",
+        "from ktrdr_core.report import save_html_report; save_html_report({}, 'x.html')",
+    ),
+    (
         "exchange_calendars",
         "calendars",
         "from ktrdr_core.calendars import get_calendar; get_calendar('XLON')",

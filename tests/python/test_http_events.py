@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from ktrdr_core.testing import (
     HOLD,
     RESET,
     Action,
+    Domain,
     FaultRequest,
     FaultServer,
     ok,
@@ -202,11 +204,11 @@ def wait_until(done: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("how", ["asked for", "by a deadline"])
+@pytest.mark.parametrize("how", ["asked for", "by a deadline", "by its operation's"])
 def test_a_stream_outlives_a_restart_of_its_service(how: str) -> None:
     async def main(service: Restarted, client: Client) -> None:
         token = CancellationToken().child(60) if how == "by a deadline" else None
-        patience = None if token else 60.0
+        patience = 60.0 if how == "asked for" else None
         events = client.events("/events", reconnect_for=patience, cancellation_token=token)
         assert (await anext(events)).data == "a"
         following = asyncio.ensure_future(anext(events))
@@ -224,7 +226,44 @@ def test_a_stream_outlives_a_restart_of_its_service(how: str) -> None:
         Restarted(*starting) as service,
         Client(service.url, retry=ONCE, timeouts=Timeouts(between_bytes=60)) as client,
     ):
-        asyncio.run(main(service, client))
+        if how == "by its operation's":
+            follow = partial(main, service, client)
+            Domain().run_sync_operation("Following", "following", follow, timeout=60)
+        else:
+            asyncio.run(main(service, client))
+
+
+def test_a_stream_ends_with_the_operation_that_it_was_made_under() -> None:
+    made: list[Any] = []
+    begun = asyncio.Event()
+
+    async def follow(client: Client) -> None:
+        events = client.events("/events")
+        made.append(events)
+        assert (await anext(events)).data == "a"
+        begun.set()
+
+    async def main() -> None:
+        with FaultServer([HEAD, b"data: a\n\n", HOLD]) as server, Client(server.url) as client:
+            domain = Domain()
+
+            async def waiting() -> None:
+                await follow(client)
+                await anext(made[0])
+
+            operation = domain.start_operation("Following", "following", waiting)
+            await begun.wait()
+            operation.cancel("enough")
+            with pytest.raises(errors.OperationCancelledError, match="enough"):
+                await operation
+            with pytest.raises((errors.OperationCancelledError, StopAsyncIteration)):
+                await anext(made[0])
+            # Under one that has ended nothing runs any more: its token is nobody's.
+            made.clear()
+            await follow(client)
+            made[0].close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def test_a_service_that_stays_away_longer_than_it_may_is_an_error() -> None:

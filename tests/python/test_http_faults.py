@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime
 import os
+import pickle
 import ssl
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +30,6 @@ from ktrdr_core.testing import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -253,6 +255,37 @@ def test_a_service_may_ask_for_the_client_s_certificate(authority: Authority) ->
             pytest.raises(errors.ServiceConnectionError, match=r"certificate required|reset"),
         ):
             client.get("/x").result()
+
+
+@pytest.mark.parametrize("kind", [os.fsdecode, os.fsencode, lambda name: Path(os.fsdecode(name))])
+def test_files_of_certificates_may_have_names_that_are_no_utf8(
+    authority: Authority, tmp_path: Path, kind: Any
+) -> None:
+    context = authority.server("127.0.0.1")
+    authority.ca.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    certificate, key = authority.files("client")
+    sources: dict[str, Any] = {
+        "ca_file": authority.trust.ca_file,
+        "certificate_file": certificate,
+        "key_file": key,
+    }
+    given = {}
+    for name, source in sources.items():
+        odd = os.fsencode(tmp_path) + b"/caf\xe9 " + name.encode()
+        Path(os.fsdecode(odd)).write_bytes(Path(os.fspath(source)).read_bytes())
+        given[name] = kind(odd)
+    mine = TlsOptions(**given)
+    assert mine == copy.deepcopy(mine) == pickle.loads(pickle.dumps(mine))
+    assert {name: os.fsencode(getattr(mine, name)) for name in given} == {
+        name: os.fsencode(path) for name, path in given.items()
+    }
+    assert "caf\\udce9" in repr(mine)
+    with FaultServer(ok("x"), tls=context) as server, Client(server.url, tls=mine) as client:
+        assert client.get("/x").result().text == "x"
+    missing = TlsOptions(ca_file=os.fsdecode(os.fsencode(tmp_path) + b"/no\xe9.pem"))
+    with pytest.raises(errors.ConfigurationError, match="ca_file is"):
+        Client(tls=missing)
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")

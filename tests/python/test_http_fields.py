@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ktrdr_core import AsyncServiceAdapter, ServiceCall
+from ktrdr_core import AsyncServiceAdapter, ServiceCall, errors
 from ktrdr_core.http import Client
 from ktrdr_core.testing import CLOSE, Domain, FaultServer, ok, status
 
@@ -233,9 +233,38 @@ MARKED = {
 def test_json_with_a_byte_order_mark_is_read(mark: str) -> None:
     with FaultServer(ok(MARKED[mark])) as server, Client(server.url) as client:
         assert client.get("/").result().json() == VALUE
-        if mark == "utf-8":
-            with AsyncServiceAdapter("s", server.url) as adapter:
-                assert adapter.call_get("/").result() == VALUE
+        with AsyncServiceAdapter("s", server.url) as adapter:
+            assert adapter.call_get("/").result() == VALUE
+
+
+@pytest.mark.parametrize("mark", MARKED)
+def test_a_reason_behind_a_byte_order_mark_is_read(mark: str) -> None:
+    encoding = "utf-8-sig" if mark == "utf-8" else mark.removesuffix(" big")
+    begin = MARKED[mark][:4] if "32" in mark else MARKED[mark][:2]
+    body = json.dumps({"detail": "größe 😀"}, ensure_ascii=False)
+    sent = begin + body.encode(f"{encoding}-be") if "big" in mark else body.encode(encoding)
+    answer = [f"HTTP/1.1 400 Bad\r\nContent-Length: {len(sent)}\r\n\r\n".encode(), sent]
+    with (
+        FaultServer(answer) as server,
+        AsyncServiceAdapter("s", server.url) as adapter,
+        pytest.raises(errors.StatusError, match="größe 😀"),
+    ):
+        adapter.call_get("/").result()
+
+
+@pytest.mark.parametrize("broken", [b"\xff\xfe{", b"\xfe\xff\xd8\x00\x00{", b"\xff\xfe\0\0{\0\0"])
+def test_half_a_unit_behind_a_mark_is_an_error(broken: bytes) -> None:
+    with FaultServer(ok(broken)) as server:
+        with (
+            Client(server.url) as client,
+            pytest.raises(errors.ProtocolError, match="not JSON"),
+        ):
+            client.get("/").result().json()
+        with (
+            AsyncServiceAdapter("s", server.url) as adapter,
+            pytest.raises(errors.ProtocolError, match="not JSON"),
+        ):
+            adapter.call_get("/").result()
 
 
 NO_CHARSETS = [

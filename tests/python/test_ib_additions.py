@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from asgi import posted
 from ktrdr_core.data import SourceAnswer
 from ktrdr_core.hosts.ib.app import create_app
 from ktrdr_core.hosts.ib.vendor import HostLimits
@@ -43,6 +44,7 @@ def test_the_root_says_what_there_is_and_openapi_matches_the_answers() -> None:
                     "/data/head-timestamp",
                     None,
                 ),
+                ("get", "/warnings?operation_id=none", "/warnings", None),
                 ("delete", "/operations/none", "/operations/{operation_id}", None),
                 ("get", "/operations/none/events", "/operations/{operation_id}/events", None),
             ):
@@ -61,14 +63,63 @@ def test_the_root_says_what_there_is_and_openapi_matches_the_answers() -> None:
     asyncio.run(main())
 
 
+class Warns(Days):
+    """Has something to say whatever it is asked."""
+
+    def validate_symbol(self, symbol: str, timeframe: str) -> Any:
+        self.warn("the vendor has moved")
+        return super().validate_symbol(symbol, timeframe)
+
+    async def fetch(self, *asked: Any) -> Any:
+        self.warn("the vendor lets everybody wait today")
+        return await super().fetch(*asked)
+
+
+def test_what_the_source_warns_of_stands_in_answers_events_and_while_it_works() -> None:
+    says = ["the vendor has moved", "the vendor lets everybody wait today"]
+
+    async def main() -> None:
+        source = Warns()
+        source.hold = asyncio.Event()
+        async with serving(source) as http:
+            whose = {"x-operation-id": "load-7", "accept": "application/vnd.apache.arrow.stream"}
+            asked = {**MONTH, "operation_id": "request-1"}
+            request = asyncio.create_task(http.post("/data/historical", json=asked, headers=whose))
+            await asyncio.wait_for(source.asked.wait(), 30)
+            assert await told(http, "load-7") == says
+            assert await told(http, "another") == []
+            source.hold.set()
+            answer = (await request).json()
+            assert answer["rows"] == 31
+            assert answer["warnings"] == says
+            assert await told(http, "load-7") == []
+            events = await read_events(http, "request-1")
+            assert [each["warning"] for each in events if "warning" in each] == says
+            known = (await http.post("/data/validate", json={"symbol": "BRK B"})).json()
+            assert known["warnings"] == says[:1]
+        async with serving(Days()) as http:
+            for answer in (
+                await http.post("/data/historical", json=MONTH),
+                await http.post("/data/validate", json={"symbol": "AAPL"}),
+                await http.get("/data/head-timestamp?symbol=AAPL&timeframe=1d"),
+            ):
+                assert "warnings" not in answer.json()
+
+    async def told(http: httpx.AsyncClient, operation_id: str) -> Any:
+        answer = await http.get("/warnings", params={"operation_id": operation_id})
+        return answer.json()["warnings"]
+
+    asyncio.run(main())
+
+
 def test_a_client_that_leaves_stops_the_source() -> None:
     async def main() -> None:
         source = Days()
         source.hold = asyncio.Event()
         app = create_app(source)
         gone = asyncio.Event()
-        body = json.dumps(MONTH).encode()
-        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        scope, whole = posted("/data/historical", json.dumps(MONTH).encode())
+        messages = [whole]
         answered: list[Any] = []
 
         async def receive() -> Any:
@@ -80,20 +131,6 @@ def test_a_client_that_leaves_stops_the_source() -> None:
         async def send(message: Any) -> None:
             answered.append(message)
 
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "scheme": "http",
-            "path": "/data/historical",
-            "root_path": "",
-            "raw_path": b"/data/historical",
-            "query_string": b"",
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 80),
-            "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
-        }
         request = asyncio.create_task(app(scope, receive, send))
         await asyncio.wait_for(source.asked.wait(), 30)
         gone.set()

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     import httpx
 from served_days import MONTH, PRICES, Days, columns, serving
+from threaded_server import answering
 
 # ---- a client that knows only the table
 
@@ -259,14 +259,8 @@ class _TableHost(BaseHTTPRequestHandler):
 @pytest.fixture
 def table_host() -> Iterator[str]:
     _TableHost.asked = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), _TableHost) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(_TableHost) as url:
+        yield url
 
 
 def test_a_span_of_hours_is_asked_for_as_a_day_and_cut(table_host: str, tmp_path: Path) -> None:

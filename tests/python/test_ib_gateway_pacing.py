@@ -19,8 +19,8 @@ from ib_bars import walk
 from ib_paced_child import SYMBOLS
 from ib_quick import quick
 from ktrdr_core import DataManager, errors
-from ktrdr_core.data import IbGatewaySource
-from ktrdr_core.testing import Fault, IbGatewaySimulator, SimulatedContract
+from ktrdr_core.data import GatewayOptions, IbGatewaySource
+from ktrdr_core.testing import Fault, IbGatewaySimulator, PacingRules, SimulatedContract
 from ktrdr_core.testing.ib_gateway import texts
 from soak import count
 
@@ -156,6 +156,47 @@ def test_a_cancelled_wait_gives_its_turn_back(gateway: IbGatewaySimulator, tmp_p
     assert sent <= counted <= sent + 8
 
 
+def test_cancelled_requests_keep_nobody_from_asking(tmp_path: Path) -> None:
+    async def main(gateway: IbGatewaySimulator, source: IbGatewaySource) -> None:
+        # Twice as many as may have no answer yet.
+        for five in range(4):
+            asking = [
+                asyncio.create_task(
+                    source.small_bars(SYMBOLS[each % 4], 5, _DAY, _DAY + timedelta(minutes=due))
+                )
+                for each, due in enumerate(range(5 * five + 1, 5 * five + 6))
+            ]
+            sent = 5 * (five + 1)
+
+            def all_came(one: IbGatewaySimulator, due: int = sent) -> bool:
+                return one.count("history") >= due
+
+            await asyncio.to_thread(gateway.wait_until, all_came)
+            for each in asking:
+                each.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+
+    with IbGatewaySimulator(given(0.5), answer_seconds=600) as gateway:
+        with IbGatewaySource(port=gateway.port, data_dir=tmp_path, env={}) as source:
+            asyncio.run(main(gateway, source))
+        assert gateway.violations == {}
+
+
+def test_bars_that_came_are_there_though_nobody_can_note_it(tmp_path: Path) -> None:
+    async def main(gateway: IbGatewaySimulator, source: IbGatewaySource) -> Any:
+        asking = asyncio.create_task(
+            source.small_bars("AAPL", 5, _DAY, _DAY + timedelta(minutes=1))
+        )
+        await asyncio.to_thread(gateway.wait_until, lambda one: one.count("history") == 1)
+        with sqlite3.connect(tmp_path / "ktrdr.db", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            return await asking
+
+    with IbGatewaySimulator(given(0.1), answer_seconds=0.2) as gateway:
+        with IbGatewaySource(port=gateway.port, data_dir=tmp_path, env={}) as source:
+            assert len(asyncio.run(main(gateway, source))) == 12
+
+
 def _child(gateway: IbGatewaySimulator, folder: Path, speed: int, seed: int, asks: int) -> Any:
     told = [gateway.port, folder, speed, seed, asks, _START]
     script = Path(__file__).with_name("ib_paced_child.py")
@@ -206,3 +247,51 @@ def test_a_violation_is_a_warning_and_the_request_is_asked_again(tmp_path: Path)
                 "AAPL 1h: the gateway says that it is asked too much (162): what it refused is asked again, more slowly"
             ]
         assert source.health.pacing_violations == 6
+
+
+@pytest.fixture
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a gateway refuses was sent lately, however long a busy machine takes to hear of it."""
+    monkeypatch.setattr("ktrdr_core.data.ib_gateway.client._REFUSED_LATE", 60.0)
+
+
+@pytest.mark.usefixtures("slow_machine")
+def test_a_message_that_the_gateway_does_not_take_is_sent_again() -> None:
+    async def main(source: IbGatewaySource) -> list[Any]:
+        days = [datetime(2024, 3, 11 + number % 5, 14, number, tzinfo=UTC) for number in range(40)]
+        hour = timedelta(hours=1)
+        return await asyncio.gather(*(source.fetch("AAPL", "1m", day, day + hour) for day in days))
+
+    minutes = walk("2024-03-11", "2024-03-16")
+    rules = PacingRules(messages=10)
+    with IbGatewaySimulator({("AAPL", "1 min"): minutes}, pacing=rules) as gateway:
+        # Nobody takes a simulator for dead that a busy machine holds up.
+        with quick(
+            gateway, pacing_pause=0.1, options=GatewayOptions(), answer_limit=20.0
+        ) as source:
+            answers = asyncio.run(main(source))
+            # The gateway says that it was too many, and not which one it has lost.
+            assert source.pacing_violations > 0
+    assert gateway.violations["messages"] > 0
+    assert [len(each["timestamp"]) for each in answers] == [60] * 40
+
+
+@pytest.mark.usefixtures("slow_machine")
+def test_what_the_gateway_says_of_several_requests_slows_them_down_once() -> None:
+    async def main(gateway: IbGatewaySimulator, source: IbGatewaySource) -> list[Any]:
+        await source.validate_symbol("AAPL", "1m")
+        gateway.fault(Fault("notice", on="history", code=100))
+        # It comes before any answer.
+        gateway.fault(Fault("delay", on="history", seconds=10.0, times=3))
+        hours = [datetime(2024, 3, 11, 14 + number, tzinfo=UTC) for number in range(3)]
+        return await asyncio.gather(
+            *(source.fetch("AAPL", "1m", hour, hour + timedelta(hours=1)) for hour in hours)
+        )
+
+    minutes = walk("2024-03-11", "2024-03-16")
+    with IbGatewaySimulator({("AAPL", "1 min"): minutes}, answer_seconds=0.2) as gateway:
+        with quick(gateway, answer_limit=20.0) as source:
+            answers = asyncio.run(main(gateway, source))
+            assert gateway.count("history") == 6
+            assert source.pacing_violations == 1
+    assert [len(each["timestamp"]) for each in answers] == [60] * 3

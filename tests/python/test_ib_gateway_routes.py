@@ -7,6 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ import pytest
 from ib_bars import walk
 from ktrdr_core import DataManager, errors
 from ktrdr_core.data import IbDataAdapter, IbGatewaySource, SourceCalls
-from ktrdr_core.testing import IbGatewaySimulator
+from ktrdr_core.testing import Fault, IbGatewaySimulator
+from ktrdr_core.testing.ib_gateway import texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,36 +90,20 @@ def kept(folder: Path) -> dict[str, list[Any]]:
         return {name: sorted(base.execute(query)) for name, query in _KEPT.items()}
 
 
-def load_by_command(folder: Path, url: str, symbol: str, timeframe: str) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "ktrdr_core",
-        "data",
-        "load",
-        symbol,
-        timeframe,
-        "--mode",
-        "full",
-    ]
-    command += [
-        "--start",
-        _RANGE[0],
-        "--end",
-        _RANGE[1],
-        "--ib-url",
-        url,
-        "--data-dir",
-        str(folder),
-    ]
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+def by_command(
+    folder: Path, symbol: str, timeframe: str, *asked: str
+) -> subprocess.CompletedProcess[str]:
+    """Load a series from the command line, of whom the options say."""
+    words = ["data", "load", symbol, timeframe, "--start", _RANGE[0], "--end", _RANGE[1]]
+    command = [sys.executable, "-m", "ktrdr_core", *words, "--data-dir", str(folder), *asked]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
 
 def test_bars_are_the_same_with_our_service_between_and_without(
     gateway: IbGatewaySimulator, tmp_path: Path
 ) -> None:
     with served(gateway) as url:
-        load_by_command(tmp_path / "served", url, *_SERIES[0])
+        by_command(tmp_path / "served", *_SERIES[0], "--ib-url", url).check_returncode()
         with DataManager(tmp_path / "served", url, env={}) as data:
             loaded(data)
         assert gateway.client_ids == [40]
@@ -135,6 +121,44 @@ def test_bars_are_the_same_with_our_service_between_and_without(
     assert status["state"] == "ready"
     assert status["client_id"] == 40
     assert status["server_version"] == 178
+
+
+def test_the_command_line_asks_a_gateway_without_a_service_between(
+    gateway: IbGatewaySimulator, tmp_path: Path
+) -> None:
+    port = ["--source", "gateway", "--gateway-port", str(gateway.port), "--client-id", "7"]
+    for series in _SERIES:
+        said = by_command(tmp_path / "command", *series, *port)
+        assert said.returncode == 0, said.stderr
+        assert f"from {gateway.host}:{gateway.port}" in said.stderr + said.stdout
+    # Each has left.
+    assert gateway.client_ids == []
+    with IbGatewaySource(port=gateway.port, env={}) as source:
+        with DataManager(tmp_path / "direct", source=source, env={}) as data:
+            loaded(data)
+    assert kept(tmp_path / "command") == kept(tmp_path / "direct")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["--gateway-port", "4002"], "--gateway-port is of a gateway: give --source gateway, too"),
+        (
+            ["--source", "gateway", "--ib-url", "http://127.0.0.1:1"],
+            "--ib-url is of a host service",
+        ),
+        (["--source", "gateway", "--mode", "local"], "--mode local asks nobody"),
+        (["--source", "gateway", "--client-id", "-3"], "client"),
+        (["--source", "gateway", "--gateway-port", "99999"], "port"),
+    ],
+)
+def test_options_of_a_gateway_that_mean_nothing_are_refused_before_anything_is_made(
+    tmp_path: Path, asked: list[str], says: str
+) -> None:
+    said = by_command(tmp_path / "command", *_SERIES[0], *asked)
+    assert said.returncode != 0
+    assert says in said.stderr
+    assert not (tmp_path / "command").exists()
 
 
 def test_several_clients_of_the_service_share_one_connection_and_a_cancel_reaches_the_gateway(
@@ -155,6 +179,51 @@ def test_several_clients_of_the_service_share_one_connection_and_a_cancel_reache
             with pytest.raises(errors.OperationCancelledError):
                 load.result(5)
             data.close()
+
+
+def test_a_load_through_the_service_is_told_for_what_the_gateway_lets_it_wait(
+    gateway: IbGatewaySimulator, tmp_path: Path
+) -> None:
+    with served(gateway) as url, DataManager(tmp_path, url, env={}) as data:
+        assert data.load_data(*_SERIES[0], *_RANGE, mode="full").result(60)
+        gateway.notice(1100)
+        gateway.wait_until(lambda _: state_of(figures(url)) == "degraded")
+        loads = [
+            data.load_data(symbol, "5m", *_RANGE, mode="full") for symbol in ("AAPL", "EURUSD")
+        ]
+        for load in loads:
+            # While it waits, not when it is over.
+            (waits,) = warnings_of(load)
+            words = f"waits for the gateway at 127.0.0.1:{gateway.port}, which has lost IB, since"
+            assert words in waits
+            assert not load.done()
+        gateway.notice(1102)
+        for load in loads:
+            assert len(load.result(60)) > 0
+            assert sum("waits for" in each for each in load.warnings) == 1
+
+
+def test_a_load_through_the_service_is_told_that_the_gateway_is_asked_too_much(
+    gateway: IbGatewaySimulator, tmp_path: Path
+) -> None:
+    with served(gateway) as url, DataManager(tmp_path, url, env={}) as data:
+        gateway.fault(Fault("error", code=162, text=texts.history("en", "pacing"), times=1))
+        load = data.load_data(*_SERIES[0], *_RANGE, mode="full")
+        assert len(load.result(60)) > 0
+        told = [each for each in load.warnings if "look at" not in each]
+        assert len(told) == 1
+        assert told[0].startswith("AAPL 1h: the gateway says that it is asked too much (162)")
+
+
+def warnings_of(load: Any) -> list[str]:
+    """Wait until a load has any."""
+    deadline = time.monotonic() + 20
+    while not load.warnings:
+        assert not load.done()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    warnings: list[str] = load.warnings
+    return warnings
 
 
 def test_two_clients_of_the_service_take_turns_at_the_gateway(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ib_bars import walk
 from ib_raw import Raw, frame, with_raw
 from ktrdr_core.testing import Fault, IbGatewaySimulator, PacingRules
+from ktrdr_core.testing.ib_gateway import texts
 from ktrdr_core.testing.ib_gateway.faults import KINDS
 
 if TYPE_CHECKING:
@@ -406,6 +407,20 @@ def test_what_no_client_sends_is_told_and_ends_its_connection_alone(
         assert await _codes(raw, 3) == ["320", "505", "320"]
         raw.bars(9)
         assert await _codes(raw, 1) == ["17"]
+
+    with_raw(gateway, ask)
+
+
+def test_a_notice_of_every_code_has_its_usual_text(gateway: IbGatewaySimulator) -> None:
+    async def ask(raw: Raw) -> None:
+        codes = sorted(texts.NOTICES)
+        for code in codes:
+            gateway.notice(code)
+        assert await _codes(raw, len(codes)) == [str(code) for code in codes]
+        # Beside an answer, too, which comes.
+        gateway.fault(Fault("notice", code=100))
+        raw.bars(9)
+        assert sorted(await _codes(raw, 2)) == ["100", "17"]
 
     with_raw(gateway, ask)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
+import sqlite3
 import sys
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +16,7 @@ import pytest
 from child import child
 from commands import environment
 from ktrdr_core import DataManager, errors
-from ktrdr_core.data import DataJobManager
+from ktrdr_core.data import DataJobManager, DataLoadingJob
 from ktrdr_core.testing import Domain, FakeSource
 
 if TYPE_CHECKING:
@@ -70,6 +73,42 @@ def test_a_job_waits_runs_and_is_there_when_it_is_over(data: DataManager) -> Non
     assert statuses(data)[job] == "completed"
 
 
+def test_a_job_says_what_it_asks_for_and_what_has_become_of_it(data: DataManager) -> None:
+    job = data.jobs.create_job(
+        "USUAL", "1d", "2024-01-01", "2024-01-10", "full", refresh=True, what_to_show="TRADES"
+    )
+    waiting = data.jobs.get_job_status(job)
+    assert isinstance(waiting, DataLoadingJob)
+    assert (waiting.id, waiting.symbol, waiting.timeframe) == (job, "USUAL", "1d")
+    assert (waiting.start_date, waiting.end_date, waiting.mode) == (
+        "2024-01-01",
+        "2024-01-10",
+        "full",
+    )
+    assert (waiting.validate, waiting.repair, waiting.strict, waiting.refresh) == (
+        True,
+        False,
+        False,
+        True,
+    )
+    assert (waiting.priority, waiting.series) == (0, {"what_to_show": "TRADES"})
+    assert not waiting.is_finished
+    assert repr(waiting) == f"<DataLoadingJob {job}: USUAL 1d full, pending>"
+    load = data.jobs.start_job(job)
+    load.result(60)
+    assert waiting.status == "pending", "as it was when it was asked"
+    (over,) = [one for one in data.jobs.list_jobs() if one.id == job]
+    assert over.is_finished
+    assert over.started is not None
+    assert over.stopped is not None
+    assert over.created <= over.started <= over.stopped
+    assert (over.error, over.warnings, over.progress.percentage) == (None, load.warnings, 100.0)
+    assert over.attempt == 1, "any other field of its record"
+    with pytest.raises(AttributeError, match="symbool"):
+        over.symbool  # noqa: B018
+    assert pickle.loads(pickle.dumps(over)) == over
+
+
 def test_a_job_is_refused_before_it_is_kept(data: DataManager) -> None:
     for asked in (("USUAL", "7m"), ("", "1d"), ("USUAL", "1d", "2024-02-01", "2024-01-01")):
         with pytest.raises(errors.InvalidArgumentError):
@@ -113,16 +152,22 @@ def test_a_job_belongs_to_the_operation_that_made_it(data: DataManager) -> None:
     assert data.jobs.get_job_status(job).parent_id == "outer"
 
 
-def test_loads_that_a_crash_interrupted_go_on_the_highest_priority_first(tmp_path: Path) -> None:
+@contextmanager
+def hung(folder: Path) -> Iterator[None]:
+    """Three loads that hang in a process, which is killed afterwards."""
     here = environment(PYTHONPATH=str(Path(__file__).parent))
-    with child([sys.executable, "-c", HUNG, str(tmp_path)], env=here) as process:
+    with child([sys.executable, "-c", HUNG, str(folder)], env=here) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        with DataManager(tmp_path, source=source(), env={}) as data:
-            resumed = data.jobs.resume_jobs()
-            assert (resumed.operations, resumed.refused) == ([], {}), "their process lives"
+        yield
         process.kill()
         process.wait(60)
+
+
+def test_loads_that_a_crash_interrupted_go_on_the_highest_priority_first(tmp_path: Path) -> None:
+    with hung(tmp_path), DataManager(tmp_path, source=source(), env={}) as data:
+        resumed = data.jobs.resume_jobs()
+        assert (resumed.operations, resumed.refused) == ([], {}), "their process lives"
     with DataManager(tmp_path, env={}) as data, pytest.raises(errors.ConfigurationError):
         data.jobs.resume_jobs()
     with DataManager(tmp_path, source=source(), env={}) as data:
@@ -135,3 +180,20 @@ def test_loads_that_a_crash_interrupted_go_on_the_highest_priority_first(tmp_pat
             assert (record.status, record.attempt) == ("completed", 2)
         assert data.jobs.resume_jobs().operations == [], "once"
         assert [statuses(data)[symbol] for symbol in SYMBOLS] == ["completed"] * 3
+
+
+def test_a_load_that_does_not_say_what_it_asked_for_is_refused_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    with hung(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "ktrdr.db")) as file, file:
+        file.execute("UPDATE operation SET parameters = '{}' WHERE id = 'USUAL'")
+    with DataManager(tmp_path, source=source(), env={}) as data:
+        resumed = data.jobs.resume_jobs()
+        assert [load.id for load in resumed.operations] == ["HIGH", "LOW"]
+        assert list(resumed.refused) == ["USUAL"]
+        assert "have symbol, timeframe and mode" in str(resumed.refused["USUAL"])
+        for load in resumed.operations:
+            load.result(60)
+        assert data.jobs.get_job_status("USUAL").status == "interrupted"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +22,12 @@ from ktrdr_core import (
     errors,
 )
 from ktrdr_core.hosts.child import HostProcess
-from ktrdr_core.testing import FaultServer, status
+from ktrdr_core.testing import HOLD, FaultServer, ok, status
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ktrdr_core.testing import Action, FaultRequest
 
 #: All that the replay has.
 FULL: dict[str, Any] = {"start_date": "2000-03-01", "end_date": "2013-03-01", "mode": "full"}
@@ -360,7 +364,41 @@ def test_what_had_to_be_asked_again_stands_in_the_loads_log(tmp_path: Path) -> N
         assert caught.value.context["operation_id"] == load.id
         assert {r.headers["x-operation-id"] for r in server.requests} == {load.id}
         events = [event for event in OperationsService().events(load.id) if event.kind == "log"]
-        assert len(events) == len(server.requests) == 3
+        # One that waits for long asks for warnings, too.
+        asked_for = [each.target for each in server.requests if each.method == "POST"]
+        assert asked_for == ["/data/validate"] * 3
+        assert len(events) == 3
         assert [event.data["status"] for event in events] == [503] * 3
         assert events[0].data["message"].startswith("ib: POST /data/validate: attempt 1: was")
         assert events[-1].data["stopped_by"] == "attempts"
+
+
+def test_a_service_that_knows_the_contract_alone_is_asked_for_warnings_once(tmp_path: Path) -> None:
+    bar = {"open": 1, "high": 2, "low": 1, "close": 2, "volume": 3}
+    data = json.dumps({"2005-01-03T00:00:00.000Z": bar})
+    answers: dict[str, dict[str, Any]] = {
+        "/data/validate": {"success": True, "is_valid": True},
+        "/data/head-timestamp": {"success": True, "timestamp": "2005-01-03"},
+        "/data/historical": {"success": True, "rows": 1, "error": None, "data": data},
+    }
+
+    def answer(request: FaultRequest) -> list[Action]:
+        path = request.target.partition("?")[0]
+        if path not in answers:
+            return [status(404, "{}")]
+        # Each takes as long as it takes until that has been asked.
+        return [HOLD, ok(json.dumps(answers[path]), "Content-Type: application/json\r\n")]
+
+    with FaultServer(answer) as server, DataManager(tmp_path, server.url, env={}) as manager:
+        load = manager.load_data(
+            "AAPL", "1d", "2005-01-03", "2005-01-03", mode="full", validate=False
+        )
+        deadline = time.monotonic() + 30
+        while not any(each.target.startswith("/warnings") for each in server.requests):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        server.release()
+        assert len(load.result(30)) == 1
+        assert load.warnings == []
+        seen = [each for each in server.requests if each.target.startswith("/warnings")]
+        assert [each.target for each in seen] == [f"/warnings?operation_id={load.id}"]

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import indicator_reference as reference
 import ktrdr_core.models as saved
-from ktrdr_core import DataManager, errors
-from models_made import STRATEGY, Trained, train, walk
+from commands import run
+from ktrdr_core import DataManager, TrainingManager, errors
+from models_made import DAYS, STRATEGY, Trained, train, walk
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ktrdr_core import Bars
+
+
+# The day of the walk that one of the stores lacks.
+MISSING = 600
+
+
+@dataclass(frozen=True)
+class Coins:
+    folder: Path
+    model: saved.Model
+
+    def bars(self, store: str) -> Bars:
+        with DataManager(self.folder / store, env={}) as data:
+            return data.load_data("BTC", "1d").result(60)
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +213,12 @@ def test_what_does_not_fit_is_said(trained: Trained, model: saved.Model, tmp_pat
         model.predict_bars(few)
     with pytest.raises(errors.InvalidArgumentError, match=rf"rows of {len(model.feature_names)}"):
         model.predict(np.zeros((2, 2)))
+    frame = pd.DataFrame(model.features(trained.bars)[1], columns=list(model.feature_names))
+    assert (model.predict(frame).chances == model.predict(frame.to_numpy()).chances).all()
+    with pytest.raises(errors.InvalidArgumentError, match=r"column 0 of features is '.*', and"):
+        model.predict(frame[frame.columns[::-1]])
+    with pytest.raises(errors.InvalidArgumentError, match=r"column 1 of features is 'other', and"):
+        model.predict(frame.rename(columns={frame.columns[1]: "other"}))
     with pytest.raises(errors.InvalidArgumentError, match="row 1 has no finite value for"):
         model.predict([[0.0] * 6, [float("nan")] * 6])
     with pytest.raises(errors.InvalidArgumentError, match="the model needs bars of 1d"):
@@ -236,3 +262,64 @@ def test_models_are_listed_with_their_figures(trained: Trained) -> None:
     )
     assert one.test_accuracy == trained.result["test_metrics"]["test_accuracy"]
     assert one.class_prior == trained.result["baselines"]["class_prior"]
+
+
+@pytest.fixture(scope="module")
+def coins(tmp_path_factory: pytest.TempPathFactory) -> Coins:
+    """A model of a market that never rests, and stores with its bars, with a day of them missing, with others."""
+    folder = tmp_path_factory.mktemp("coins")
+    (folder / "small.yaml").write_text(json.dumps(STRATEGY))
+    with (
+        DataManager(folder / "whole", env={}) as data,
+        TrainingManager(data, folder / "models", env={}) as training,
+    ):
+        data.store("BTC", "1d", walk(), instrument_type="crypto").result(60)
+        result = training.train_multi_symbol_strategy(
+            folder / "small.yaml", ["BTC"], random_walk_baseline=False
+        ).result(120)
+    with DataManager(folder / "gap", env={}) as data:
+        gap = {name: np.delete(column, MISSING) for name, column in walk().items()}
+        data.store("BTC", "1d", gap, instrument_type="crypto").result(60)
+    with DataManager(folder / "adjusted", env={}) as data:
+        data.store(
+            "BTC", "1d", walk(), instrument_type="crypto", what_to_show="ADJUSTED_LAST"
+        ).result(60)
+    return Coins(folder, saved.load(result["artifacts"]["model_path"]))
+
+
+def test_a_missing_session_is_named_and_history_begins_anew_behind_it(coins: Coins) -> None:
+    model, history = coins.model, coins.model.history
+    assert coins.bars("whole").what_to_show == "TRADES"
+    assert model.predict_bars(coins.bars("whole")).warnings == ()
+    found = model.predict_bars(coins.bars("gap"))
+    (warning,) = found.warnings
+    day = walk()["timestamp"][MISSING]
+    assert f"BTC 1d: no bars from {day}" in warning
+    assert "1 session;" in warning
+    expected = [*range(history, MISSING), *range(MISSING + history, DAYS - 1)]
+    assert found.rows.tolist() == expected
+    stream = model.stream(symbol="BTC")
+    stream.push_bars(coins.bars("gap"))
+    assert stream.warnings == (warning,)
+    told = run("models", "predict", model.path, "BTC", "--data-dir", coins.folder / "gap")
+    assert (told.returncode, warning in told.stderr) == (0, True), told.stderr
+
+
+def test_bars_of_another_basis_are_refused(coins: Coins) -> None:
+    model, adjusted = coins.model, coins.bars("adjusted")
+    assert pickle.loads(pickle.dumps(adjusted)).what_to_show == "ADJUSTED_LAST"
+    stream = model.stream()
+    for ask in (model.predict_bars, stream.push_bars):
+        with pytest.raises(
+            errors.InvalidArgumentError, match=r"are ADJUSTED_LAST, .*trained on TRADES"
+        ):
+            ask(adjusted)
+    assert stream.missing == {"1d": model.history + 1}
+    predict = ["models", "predict", model.path, "BTC", "--data-dir", coins.folder / "adjusted"]
+    told = run(*predict)
+    assert told.returncode != 0
+    assert "has no bars of BTC 1d" in told.stderr, "of those that it was trained on"
+    assert "--what-to-show TRADES" in told.stderr
+    told = run(*predict, "--what-to-show", "ADJUSTED_LAST")
+    assert told.returncode != 0
+    assert "trained on TRADES" in told.stderr

@@ -50,6 +50,27 @@ SHOWS: dict[str, tuple[list[str], int, int]] = {
         0,
         2,
     ),
+    "03_training.ipynb": (
+        [
+            "100 % · completed: ",
+            "60 epochs drawn, completed",
+            "(training) was cancelled by its user: seen enough",
+            "verdict    ",
+            "report.html with its pictures inside",
+        ],
+        2,
+        1,
+    ),
+    "04_sweep.ipynb": (
+        [
+            "100 % · completed: 4 of 4 runs have ended [4/4]",
+            "<SweepResult 4 of 4 runs completed>",
+            "chosen: {'model.training.learning_rate'",
+            "is a leak: its accuracy is then the luckiest of 4",
+        ],
+        0,
+        1,
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import enum
+import gc
 import json
 import threading
 import traceback
@@ -622,3 +623,43 @@ def test_words_of_work_may_be_no_utf8(domain: Domain) -> None:
         assert kinds["log"]["message"] == kinds["warning"]["message"] == shown
 
     asyncio.run(main())
+
+
+# ---- values
+
+
+@pytest.mark.parametrize("value", [None, 0, False, "", [], {}])
+def test_what_is_plain_is_answered_to_who_asks_later_without_a_handle(
+    value: Any, domain: Domain
+) -> None:
+    times: list[int] = []
+
+    async def work() -> Any:
+        times.append(1)
+        return value
+
+    async def main(known: str) -> None:
+        await domain.start_operation("W", "w", work, operation_id=known)
+        gc.collect()
+        assert await domain.start_operation("W", "w", work, operation_id=known) == value
+        handle = OperationsService().handle(known)
+        assert handle is not None
+        assert await handle == value
+        assert times == [1]
+
+    asyncio.run(main(f"own-{uuid.uuid4()}"))
+
+
+def test_work_in_its_callers_task_leaves_its_value_with_the_caller(domain: Domain) -> None:
+    async def work() -> str:
+        here = current_operation()
+        assert here is not None
+        known.append(here.id)
+        return "mine"
+
+    known: list[str] = []
+    assert asyncio.run(domain.execute_with_progress(work())) == "mine"
+    handle = OperationsService().handle(known[0])
+    assert handle is not None
+    with pytest.raises(errors.ConflictError, match="was not kept"):
+        handle.result(10)

@@ -269,6 +269,22 @@ def test_operations_at_once_see_only_their_own(domain: Domain) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("reached", [0, 1, 4, 5, 9])
+def test_work_that_is_done_has_done_all_its_steps_in_its_words_too(
+    reached: int, domain: Domain
+) -> None:
+    async def work() -> None:
+        domain.update_operation_progress(reached, "Reading")
+
+    async def main() -> None:
+        running = domain.start_operation("W", "w", work, total_steps=5)
+        await running
+        last = OperationsService().get(running.id).progress
+        assert (last.current_step, last.step_current, last.message) == (5, 5, "Reading [5/5]")
+
+    asyncio.run(main())
+
+
 def test_a_script_may_run_an_operation_without_a_loop(domain: Domain) -> None:
     async def work(number: int) -> int:
         return number

@@ -156,6 +156,8 @@ class Domain(ServiceOrchestrator):
     def _get_service_name(self): return "Domain"
     def _get_env_var_prefix(self): return "DOMAIN"
 async def main():
+    # How long anything takes is a matter of the machine.
+    asyncio.get_running_loop().slow_callback_duration = 60
     OperationsService(sys.argv[1])
     for _ in range(20):
         operation = Domain().start_operation("W", "w", asyncio.Event().wait)

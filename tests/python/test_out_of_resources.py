@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+import pytest
 
 from ktrdr_core.testing import FaultServer, ok
+from soak import count
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: `spare(bytes)` leaves so much memory beyond what is mapped now; `spare()` lifts that.
 _SPARE = """
@@ -103,3 +110,40 @@ with tempfile.TemporaryDirectory() as folder:
 """)
     assert told[-1] == "7"
     assert told[0] in ("OutOfResourcesError", "StorageError", "7")
+
+
+@pytest.mark.parametrize(
+    "left", [0, 200_000, *range(8_000_000, 10_000_000, count(1_000_000, 100_000))]
+)
+def test_a_process_without_memory_for_a_threads_first_words_goes_on(
+    left: int, tmp_path: Path
+) -> None:
+    """The loader ends a process that has no memory for what a thread keeps for itself, so it must have been there."""
+    bars = tmp_path / "ACME_1d.csv"
+    bars.write_text("date,open,high,low,close\n2020-01-01,1,1,1,1\n")
+    told = _run(
+        """
+import asyncio, sys
+from ktrdr_core import DataManager
+from ktrdr_core.testing import Domain
+
+async def begin():
+    async def work():
+        return 1
+    return await Domain().start_operation("W", "w", work)
+
+data = DataManager(sys.argv[1], env={})
+spare(int(sys.argv[3]))
+for attempt in (lambda: data.import_csv(sys.argv[2]).result(20), lambda: asyncio.run(begin())):
+    try:
+        attempt()
+    except Exception:
+        pass
+spare()
+print(asyncio.run(begin()), data.import_csv(sys.argv[2], "OTHER").result(20).symbol)
+""",
+        str(tmp_path / "data"),
+        str(bars),
+        str(left),
+    )
+    assert told == ["1", "OTHER"]

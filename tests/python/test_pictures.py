@@ -47,6 +47,8 @@ _MASKS = [
     (r"\d[\d,]*/s", "N/s"),
     (r"\d+\.\d+ s\b", "N s"),
     (r"loss \d\.\d+", "loss N"),
+    # A load that takes long asks for warnings, too.
+    (r"[1-9]\d* requests", "N requests"),
     (r"\d+\.\d %", "N %"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
     (r"model_\w+|\d{8}T?\d{6}\w*", "MODEL"),

@@ -10,7 +10,7 @@ import pytest
 import soak
 from fresh_copy import ROOT, Block, blocks, fresh_copy, prints
 from real_servers import free_port
-from shell import Shell
+from shell import Said, Shell
 from test_notebook import missing, read
 
 if TYPE_CHECKING:
@@ -58,10 +58,18 @@ def lines_of(block: Block, copy: Path) -> list[str]:
     return [f"python {how}{block.file}"]
 
 
+def pasted(line: str, terminal: Shell) -> Said:
+    """What a line prints; a service that it leaves in the background has said where it is, as whoever pastes would wait for."""
+    said = terminal.paste(line)
+    if line.endswith(" &") and " at http://" not in said.text:
+        terminal.hear(r" at http://\S+")
+    return said
+
+
 def play(page: Path, copy: Path, terminal: Shell) -> Iterator[str]:
     """Paste a page's blocks; what went otherwise than the page says."""
     for block in blocks(page):
-        said = [terminal.paste(line) for line in lines_of(block, copy) if line]
+        said = [pasted(line, terminal) for line in lines_of(block, copy) if line]
         text = "".join(one.text for one in said)
         if any(one.status != 0 for one in said) or "Traceback" in text or "error: " in text:
             yield f"{block.place} fails:\n{block.code}\n{text}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from datetime import UTC, datetime
@@ -328,3 +329,33 @@ def test_findings_and_gaps_are_pickled_as_what_they_are() -> None:
     report = check_quality(frame, calendar=HOUR)
     assert pickle.loads(pickle.dumps(report.findings)) == report.findings
     assert pickle.loads(pickle.dumps(report.gaps.gaps)) == report.gaps.gaps
+
+
+def test_reports_go_to_another_process_and_back() -> None:
+    frame = hours().drop(pd.to_datetime(["2024-06-10T15:00"]))
+    frame.iloc[4, 0] = np.nan
+    frame.iloc[6:9, 1] = 1.0
+    report = check_quality(frame, calendar=HOUR, most_of_a_rule=1)
+    assert {"not_finite", "ohlc", "missing"} <= set(report.counts())
+    assert report.left_out
+    for one in (
+        report,
+        report.gaps,
+        find_gaps(frame, timeframe="1h"),
+        check_quality(hours(), timeframe="1h"),
+    ):
+        for other in (pickle.loads(pickle.dumps(one)), copy.copy(one), copy.deepcopy(one)):
+            assert other == one
+            assert other.to_dict() == one.to_dict()
+            assert repr(other) == repr(one)
+    # What was mended by the one is mended by the other.
+    again = pickle.loads(pickle.dumps(report))
+    assert repair(frame, again) == repair(frame, report)
+
+
+def test_a_state_that_is_none_of_a_report_is_refused() -> None:
+    native = check_quality(hours(), calendar=HOUR)._native
+    state = list(native.gaps.__getstate__())
+    made = type(native.gaps).__new__(type(native.gaps))
+    with pytest.raises(ValueError, match="names nonsense, which is not known"):
+        made.__setstate__((*state[:4], [(0, 1, "nonsense", 0, 0, "unexpected", "")]))

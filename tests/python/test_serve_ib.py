@@ -67,6 +67,7 @@ def test_serve_ib_runs_a_class_of_yours_and_our_adapter_loads_from_it(tmp_path: 
         (["--source", "python:nowhere.Source"], 1, "ModuleNotFoundError"),
         (["--source", "python:json.JSONDecoder"], 1, "is no source: subclass"),
         (["--max-requests", "0"], 2, "must be at least 1"),
+        (["--max-requests", "many"], 2, "must be a whole number, not 'many'"),
     ],
 )
 def test_what_serve_ib_cannot_do_is_one_clear_line(

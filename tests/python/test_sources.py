@@ -304,20 +304,48 @@ def test_source_calls_ask_as_a_load_does() -> None:
     asyncio.run(main())
 
 
+def test_what_a_source_below_another_warns_of_is_told_to_the_load(tmp_path: Path) -> None:
+    class Below(AsyncRamp):
+        async def fetch(self, *asked: Any) -> Any:
+            self.warn("the vendor lets everybody wait today")
+            return await super().fetch(*asked)
+
+    class Above(AsyncRamp):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = SourceCalls(Below())
+
+        async def fetch(self, *asked: Any) -> Any:
+            return await self.calls.fetch(*asked)
+
+    with DataManager(tmp_path, source=Above(), env={}) as data:
+        loading = data.load_data("AAPL", "1d", **MONTH)
+        assert len(loading.result(60)) > 0
+        assert any("the vendor lets everybody wait today" in each for each in loading.warnings)
+    # Nobody has to listen.
+    asyncio.run(SourceCalls(Below()).fetch("AAPL", "1d", "2024-01-01", "2024-01-02"))
+
+
+class Endless(AsyncRamp):
+    """Never answers, and says when it was asked and when it was stopped."""
+
+    def __init__(self, begun: asyncio.Event, ended: asyncio.Event) -> None:
+        super().__init__()
+        self._begun, self._ended = begun, ended
+
+    async def fetch(self, *_: Any) -> Any:
+        self._begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._ended.set()
+
+
 def test_a_task_that_is_cancelled_stops_its_question() -> None:
     async def main() -> None:
         begun, ended = asyncio.Event(), asyncio.Event()
-
-        class Endless(AsyncRamp):
-            async def fetch(self, *_: Any) -> Any:
-                begun.set()
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    ended.set()
-
         task = asyncio.create_task(
-            SourceCalls(Endless()).fetch("AAPL", "1d", "2024-01-01", "2024-01-02")
+            SourceCalls(Endless(begun, ended)).fetch("AAPL", "1d", "2024-01-01", "2024-01-02")
         )
         await asyncio.wait_for(begun.wait(), 30)
         task.cancel()
@@ -327,7 +355,7 @@ def test_a_task_that_is_cancelled_stops_its_question() -> None:
         token = CancellationToken()
         begun.clear()
         task = asyncio.create_task(
-            SourceCalls(Endless()).fetch(
+            SourceCalls(Endless(begun, ended)).fetch(
                 "AAPL", "1d", "2024-01-01", "2024-01-02", cancellation_token=token
             )
         )
@@ -335,6 +363,27 @@ def test_a_task_that_is_cancelled_stops_its_question() -> None:
         token.cancel("enough")
         with pytest.raises(errors.OperationCancelledError, match="enough"):
             await task
+
+    asyncio.run(main())
+
+
+def test_a_source_that_nobody_holds_any_more_stops_what_it_was_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The end of the source may be heard before the cancel of its question.
+    monkeypatch.setattr("ktrdr_core.data.asking._Asking._cancelled", lambda *_: None)
+
+    async def main() -> None:
+        begun, ended = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(
+            SourceCalls(Endless(begun, ended)).fetch("AAPL", "1d", "2024-01-01", "2024-01-02")
+        )
+        await asyncio.wait_for(begun.wait(), 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+        await asyncio.wait_for(ended.wait(), 10)
 
     asyncio.run(main())
 

@@ -104,6 +104,60 @@ def test_a_check_says_of_stored_bars_what_it_says_of_others(damaged: DataManager
     }
 
 
+def revised(columns: dict[str, Any], row: int) -> dict[str, Any]:
+    """The same bars, of which one closed a cent higher."""
+    close = columns["close"].copy()
+    close[row] += 0.01
+    return {**columns, "close": close}
+
+
+def test_other_numbers_of_the_provider_for_stored_bars_are_findings(tmp_path: Path) -> None:
+    stamps = HOUR.expected("2024-06-03", "2024-07-03")
+    assert stamps is not None
+    columns = columns_at(stamps)
+    last = int(np.searchsorted(stamps, np.datetime64("2024-06-15"))) - 1
+    source = FakeSource({("AAPL", "1h"): columns})
+    with DataManager(tmp_path, source=source, env={}) as data:
+        data.load_data("AAPL", "1h", "2024-06-03", "2024-06-14", mode="full").result()
+        source.set_bars("AAPL", "1h", revised(columns, last))
+        load(data)
+        (found,) = data.check_quality("AAPL", "1h", calendar=HOUR).of("revision")
+        assert (found.severity, found.index, found.column) == ("warning", last, "close")
+        assert found.value == columns["close"][last] + 0.01
+        assert f"({columns['close'][last]:g} is stored)" in found.evidence
+        assert data.check_quality("AAPL", "1h", "2024-06-20", calendar=HOUR).counts() == {}
+        # Taken, it is what they were before.
+        data.load_data("AAPL", "1h", "2024-06-14", "2024-06-14", mode="full", refresh=True).result()
+        (found,) = data.check_quality("AAPL", "1h", calendar=HOUR).of("revision")
+        assert (found.severity, found.index) == ("note", last)
+        assert found.value == columns["close"][last]
+        assert "until the load of" in found.evidence
+
+
+def test_a_history_on_another_basis_is_a_finding_until_it_is_refreshed(tmp_path: Path) -> None:
+    stamps = HOUR.expected("2024-06-03", "2024-07-03")
+    assert stamps is not None
+    columns = columns_at(stamps)
+    split = {name: columns[name] / 4 for name in ("open", "high", "low", "close")}
+    source = FakeSource({("AAPL", "1h"): columns})
+    with DataManager(tmp_path, source=source, env={}) as data:
+        data.load_data("AAPL", "1h", "2024-06-03", "2024-06-14", mode="full").result()
+        source.set_bars("AAPL", "1h", {**columns, **split})
+        load(data)
+        (found,) = data.check_quality("AAPL", "1h", calendar=HOUR).of("basis")
+        assert (found.severity, found.time.date().isoformat()) == ("warning", "2024-06-17")
+        assert found.value == pytest.approx(0.25)
+        data.load_data("AAPL", "1h", "2024-06-03", "2024-07-02", mode="full", refresh=True).result()
+        counts = data.check_quality("AAPL", "1h", calendar=HOUR).counts()
+        assert set(counts) == {"revision"}, "what was replaced is told"
+
+
+def test_a_repair_is_no_revision_of_the_provider(damaged: DataManager) -> None:
+    assert len(damaged.repair("AAPL", "1h", calendar=HOUR, apply=True)) == 2
+    assert damaged.changes("AAPL", "1h")[0].cause == "stored"
+    assert damaged.check_quality("AAPL", "1h", calendar=HOUR).counts() == {}
+
+
 def test_stored_bars_are_held_against_longer_ones(data: DataManager) -> None:
     load(data)
     hours = data.load_data("AAPL", "1h").result().to_pandas()

@@ -57,6 +57,40 @@ async def count(number: int) -> int:
     return number
 
 
+# ---- values
+
+
+PLAIN: tuple[Any, ...] = (None, 0, False, "", [], {})
+
+
+def _ended_with_plain_values(path: Path) -> None:
+    OperationsService(path)
+
+    async def main() -> None:
+        for number, value in enumerate(PLAIN):
+
+            async def work(value: Any = value) -> Any:
+                return value
+
+            await Domain().start_operation("W", "w", work, operation_id=f"own-{number}")
+
+    asyncio.run(main())
+
+
+def _asked_for_plain_values(path: Path) -> None:
+    operations = OperationsService(path)
+    for number, value in enumerate(PLAIN):
+        handle = operations.handle(f"own-{number}")
+        assert handle is not None
+        assert handle.result(10) == value
+        assert operations.get(f"own-{number}").result == value
+
+
+def test_plain_values_are_there_after_a_restart_and_none_is_one(tmp_path: Path) -> None:
+    in_a_process(_ended_with_plain_values, tmp_path)
+    in_a_process(_asked_for_plain_values, tmp_path)
+
+
 # ---- pages
 
 

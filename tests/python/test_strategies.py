@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pathlib
@@ -119,6 +120,15 @@ def test_indicators_are_found_in_any_spelling_of_their_name(tmp_path: pathlib.Pa
 def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(StrategyError, match=r"nowhere\.yaml: there is no such strategy file"):
         load_strategy(tmp_path / "nowhere.yaml")
+    (tmp_path / "momentum.yaml").write_text(SMALL, encoding="utf-8")
+    with pytest.raises(StrategyError) as caught:
+        load_strategy(tmp_path / "momentun.yaml")
+    assert "did you mean 'momentum.yaml'?" in str(caught.value)
+    assert f"`ktrdr-core strategies list {tmp_path}` lists those that are there" in str(
+        caught.value
+    )
+    with pytest.raises(StrategyError, match="`ktrdr-core strategies list` lists"):
+        load_strategy(tmp_path / "no" / "folder.yaml")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +150,22 @@ def test_only_a_plain_file_is_a_strategy(tmp_path: pathlib.Path, kind: str) -> N
             file = pathlib.Path(names[kind])
         with pytest.raises(StrategyError, match="cannot be read"):
             load_strategy(file)
+
+
+def test_a_file_that_looks_plain_and_has_nothing_to_tell_yet_is_told(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `/proc/kmsg` answers where nobody may wait."""
+    file = tmp_path / "strategy.yaml"
+    file.write_text(SMALL, encoding="utf-8")
+
+    class Silent(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return None  # type: ignore[return-value]
+
+    monkeypatch.setattr(os, "fdopen", lambda *_, **__: Silent())
+    with pytest.raises(StrategyError, match="cannot be read: it is no plain file"):
+        load_strategy(file)
 
 
 def test_no_more_of_a_file_is_read_than_a_strategy_may_have(tmp_path: pathlib.Path) -> None:

@@ -58,6 +58,7 @@ def test_a_file_that_is_not_there_is_a_problem_and_none_is_wrong_usage() -> None
     done = RUNNER.invoke(cli, ["strategies", "validate", "nowhere.yaml"])
     assert done.exit_code == 1
     assert "nowhere.yaml: there is no such strategy file" in done.stderr
+    assert "`ktrdr-core strategies list" in done.stderr
     assert RUNNER.invoke(cli, ["strategies", "validate"]).exit_code == 2
 
 
@@ -74,6 +75,16 @@ def test_a_folder_is_listed_with_what_is_wrong_in_it(tmp_path: Path) -> None:
     done = RUNNER.invoke(cli, ["strategies", "list", str(tmp_path), "--json"])
     assert [len(one["problems"]) for one in json.loads(done.stdout)] == [1, 0]
     assert RUNNER.invoke(cli, ["strategies", "list", str(tmp_path / "no")]).exit_code == 1
+
+
+def test_a_folder_in_which_all_is_wrong_is_listed(tmp_path: Path) -> None:
+    for name in ("a.yaml", "longer.yaml"):
+        (tmp_path / name).write_text("name: [", encoding="utf-8")
+    done = RUNNER.invoke(cli, ["strategies", "list", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    first, second = done.stdout.splitlines()
+    assert first.split() == [str(tmp_path / "a.yaml"), "1", "problem"]
+    assert first.index("1 problem") == second.index("1 problem")
 
 
 def test_the_examples_are_listed() -> None:

@@ -112,7 +112,7 @@ def test_progress_names_epochs_and_batches_and_ends_at_100(
     assert any("Training MLP model on AAPL, MSFT [1d] [epoch" in s.message for s in states)
 
 
-def test_the_same_seed_gives_the_same_weights_alone_and_beside_two_others(
+def test_the_same_seed_gives_the_same_weights_alone_and_ten_at_once(
     bars: DataManager, tmp_path: Path
 ) -> None:
     path = strategy_file(tmp_path, epochs=4)
@@ -120,12 +120,13 @@ def test_the_same_seed_gives_the_same_weights_alone_and_beside_two_others(
     other = strategy_file(tmp_path / "other", epochs=4, seed=99)
     with TrainingManager(bars, tmp_path / "models", env={}) as training:
         alone = weights(training.train_multi_symbol_strategy(path).result(120))
-        beside = [training.train_multi_symbol_strategy(p) for p in (other, path, other)]
+        beside = [training.train_multi_symbol_strategy(p) for p in 5 * (other, path)]
         results = [operation.result(120) for operation in beside]
-    assert weights(results[1]) == alone
-    assert weights(results[0]) == weights(results[2]) != alone
+    assert {weights(result) for result in results[1::2]} == {alone}
+    (others,) = {weights(result) for result in results[::2]}
+    assert others != alone
     paths = {result["artifacts"]["model_path"] for result in results}
-    assert len(paths) == 3
+    assert len(paths) == 10
 
 
 def test_two_loads_and_a_training_at_once_each_see_their_own(

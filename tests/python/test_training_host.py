@@ -387,6 +387,8 @@ def test_the_root_says_what_there_is_and_openapi_matches_the_answers(table: Tabl
         ("get", "/training/sessions/seen-1/metrics", f"{known}/metrics", None),
         ("get", "/training/sessions/none/events", f"{known}/events", None),
         ("get", "/training/sessions/none/model", f"{known}/model", None),
+        ("post", "/training/evaluate", "/training/evaluate", {"model_path": "none"}),
+        ("post", "/training/evaluate", "/training/evaluate", {}),
         ("delete", "/training/sessions/seen-1", known, None),
     ):
         response = http.request(method, path, json=body)

@@ -15,6 +15,7 @@ from ktrdr_core.training import TrainingService
 from training_hosts import (
     ENDLESS,
     LIMIT,
+    TableClient,
     TrainingHost,
     start_body,
     store_bars,
@@ -56,9 +57,16 @@ def in_epochs(operation: Operation[Any]) -> None:
     assert not operation.done()
 
 
+def metrics_of(operation: Operation[Any]) -> list[dict[str, Any]]:
+    """What the operation tells of each epoch."""
+    return list(OperationsService().metrics(operation.id, limit=10_000).metrics)
+
+
 def epochs_of(operation: Operation[Any]) -> list[int]:
-    metrics = OperationsService().metrics(operation.id, limit=10_000).metrics
-    return [int(one["epoch"]) for one in metrics]
+    return [int(one["epoch"]) for one in metrics_of(operation)]
+
+
+FIGURES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 def sessions_of(host: TrainingHost) -> dict[str, dict[str, Any]]:
@@ -70,15 +78,20 @@ def sessions_of(host: TrainingHost) -> dict[str, dict[str, Any]]:
 def test_a_training_there_is_the_same_as_one_here_and_its_model_lies_here(
     host: TrainingHost, bars: Path, data: DataManager, tmp_path: Path
 ) -> None:
-    path = strategy_file(tmp_path, epochs=4)
+    path = strategy_file(tmp_path, epochs=4, lr_scheduler={"type": "step", "step_size": 2})
     with on(host.url, data, tmp_path / "remote") as remote:
         operation = remote.train_multi_symbol_strategy(path)
         there = operation.result(LIMIT)
         assert epochs_of(operation) == [1, 2, 3, 4]
+        told = metrics_of(operation)
     with DataManager(bars, env={}) as stored, TrainingManager(stored, tmp_path / "l", env={}) as m:
         local = m.train_multi_symbol_strategy(path)
         here = local.result(LIMIT)
         assert epochs_of(local) == [1, 2, 3, 4]
+        # Loss, accuracy and learning rate of each epoch, to the last bit.
+        assert told == metrics_of(local)
+        assert all(set(FIGURES) <= set(one) for one in told)
+        assert told[0]["learning_rate"] > told[3]["learning_rate"] > 0
     sections = [name for name in here if isinstance(here[name], dict)]
     assert set(there) == set(here)
     assert {name: set(there[name]) for name in sections} == {
@@ -162,7 +175,8 @@ def test_ten_at_once_over_a_pool_of_five_each_its_own_and_each_stopped_alone(
             assert not any(other.done() for other in operations[number + 1 :])
             # The host's word has come before the operation ends.
             assert sessions_of(host)[operation.id]["status"] == "stopped"
-            assert operation.warnings == []
+            # A disk that others keep busy is no matter here.
+            assert [each for each in operation.warnings if "in the store" not in each] == []
     with host.client() as http:
         assert http.get("/health").json()["active_training_sessions"] == 0
         # Nothing learns any more: whatever is asked, no training thread takes time.
@@ -241,6 +255,47 @@ def test_a_host_that_is_killed_is_one_error_and_its_session_interrupted(
         until(lambda: http.get(path_of).json()["progress"]["epoch"] > 0)
         stopped = http.post("/training/stop", json={"session_id": operation.id})
         assert (stopped.status_code, stopped.json()["status"]) == (200, "stopped")
+
+
+def test_the_limits_of_the_command_hold_for_its_sessions(bars: Path, tmp_path: Path) -> None:
+    limits = ("--at-once", "1", "--memory-limit")
+    with (
+        TrainingHost(bars, tmp_path / "small", *limits, "1000") as small,
+        small.client() as http,
+    ):
+        table = TableClient(http)
+        told = table.end(table.start(start_body()))
+        assert told["status"] == "failed"
+        assert "memory_limit" in told["error"]
+    with (
+        TrainingHost(bars, tmp_path / "one", *limits, str(64 << 30)) as one,
+        one.client() as http,
+    ):
+        table = TableClient(http)
+        first, second = (table.start(start_body(**ENDLESS)) for _ in range(2))
+        table.training(first)
+        rows = http.get("/training/sessions").json()["sessions"]
+        places = {row["session_id"]: row["queue_place"] for row in rows}
+        assert places[second] == 1
+        for session in (second, first):
+            http.post("/training/stop", json={"session_id": session})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--at-once", "0"), 2, "must be at least 1, not 0"),
+        (("--at-once", "257"), 1, "sessions is 257"),
+        (("--memory-limit", "much"), 2, "must be a whole number, not 'much'"),
+    ],
+)
+def test_limits_that_cannot_be_are_one_clear_line(
+    arguments: tuple[str, str], status: int, said: str, bars: Path, tmp_path: Path
+) -> None:
+    with TrainingHost(bars, tmp_path, *arguments) as none:
+        assert none.process.wait(LIMIT) == status
+        told = none.end()
+    assert said in told.splitlines()[-1]
 
 
 def test_sigterm_ends_the_sessions_and_the_service_and_the_client_hears_of_it(

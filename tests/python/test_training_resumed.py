@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
 EPOCHS = 120
+#: A walk would be as long again, and says nothing of going on.
+NO_WALK: dict[str, Any] = {"random_walk_baseline": False}
 
 #: Trains under an id, with a checkpoint at every batch, and says when the first epoch is over.
 TRAIN = """
@@ -37,7 +39,8 @@ def hear(state):
         print("begun", flush=True)
 with DataManager(folder, env={}) as data, TrainingManager(data, models, env={}) as training:
     training.train_multi_symbol_strategy(
-        strategy, operation_id=operation_id, checkpoint_seconds=1e-9, progress_callback=hear
+        strategy, operation_id=operation_id, checkpoint_seconds=1e-9, progress_callback=hear,
+        random_walk_baseline=False,
     ).result()
 """
 
@@ -91,6 +94,7 @@ def cancelled_in_epoch(epoch: int, training: TrainingManager, path: Path, **aske
         if state.context.get("current_epoch", 0) >= epoch:
             begun[0].cancel()
 
+    # Its walk is never begun, but gives the cancel time on a busy machine.
     begun = [training.train_multi_symbol_strategy(path, progress_callback=hear, **asked)]
     with pytest.raises(errors.OperationCancelledError):
         begun[0].result(120)
@@ -103,13 +107,15 @@ def test_a_cancelled_training_goes_on_bit_for_bit_under_a_new_id(
 ) -> None:
     path, models = strategy_file(tmp_path), tmp_path / "models"
     with TrainingManager(bars, models, env={}) as training:
-        whole = outcome(training.train_multi_symbol_strategy(path).result(120))
+        whole = outcome(training.train_multi_symbol_strategy(path, **NO_WALK).result(120))
         for turn in range(soak.count(2, 20)):
             cancelled_in_epoch(
                 random.randrange(1, EPOCHS // 4), training, path, operation_id=f"first-{turn}"
             )
             assert checkpoints(models) == [f"first-{turn}.safetensors"]
-            again = training.train_multi_symbol_strategy(path, resume_from=f"first-{turn}")
+            again = training.train_multi_symbol_strategy(
+                path, resume_from=f"first-{turn}", **NO_WALK
+            )
             assert outcome(again.result(120)) == whole
             assert checkpoints(models) == []
 
@@ -123,7 +129,7 @@ def test_a_training_whose_process_was_killed_goes_on_bit_for_bit(
 ) -> None:
     path, models = strategy_file(tmp_path), tmp_path / "models"
     with TrainingManager(bars, models, env={}) as training:
-        whole = outcome(training.train_multi_symbol_strategy(path).result(120))
+        whole = outcome(training.train_multi_symbol_strategy(path, **NO_WALK).result(120))
         for turn in range(soak.count(1, 20)):
             operation_id = f"{tmp_path.name}-{turn}"
             command = [
@@ -178,7 +184,7 @@ def test_every_epoch_is_a_metric_that_a_live_plot_can_be_drawn_from(
     bars: DataManager, tmp_path: Path
 ) -> None:
     with TrainingManager(bars, tmp_path / "models", env={}) as training:
-        operation = training.train_multi_symbol_strategy(strategy_file(tmp_path))
+        operation = training.train_multi_symbol_strategy(strategy_file(tmp_path), **NO_WALK)
         history = operation.result(120)["history"]
         rows = OperationsService().metrics(operation.id).metrics
     for row, epoch in zip(rows, history, strict=True):

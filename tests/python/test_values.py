@@ -14,7 +14,16 @@ from typing import Any, is_typeddict
 
 import pytest
 
-from ktrdr_core import CancelReason, HostServiceConfig, ProgressState, ServiceCall, _core, errors
+from ktrdr_core import (
+    CancelReason,
+    HostServiceConfig,
+    ProgressState,
+    ServiceCall,
+    _core,
+    errors,
+    quality,
+)
+from ktrdr_core.calendars import Period, Session
 from ktrdr_core.data import (
     BarCheck,
     BarDamage,
@@ -42,6 +51,7 @@ from ktrdr_core.operations import (
     StoreCheck,
     StoreDamage,
 )
+from ktrdr_core.training import QueuePlace, TrainingLimits
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 STATE = ProgressState(
@@ -84,6 +94,9 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
     (EVENT, {"seq": 4}),
     (ServiceCall("/echo", {"n": 1}, idempotent=True), {"data": {"n": 2}}),
     (OperationPage([RECORD], 1, 0), {"total_count": 2}),
+    (QueuePlace("op", 2, 5), {"priority": 6}),
+    (QueuePlace("op", 2, 5, 1_000, "waits for memory"), {"memory": 2_000}),
+    (TrainingLimits(10, 1_000), {"sessions": 4}),
     (Retention(max_count=7), {"max_age": timedelta(days=1)}),
     (StoreDamage("op_1", 2, "kind: 'x' is not known"), {"seq": 3}),
     (StoreCheck(1, 2, [StoreDamage("op_1", 0, "status: …")]), {"events": 3}),
@@ -101,6 +114,20 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
     (Compacted(9, 5, 1), {"bytes_after": 4}),
     (Exported(Path("a.csv"), "ACME", "1d", 3, 99, NOON, NOON), {"bytes": 98}),
     (BROKEN, {"line": 4}),
+    (Session(NOON.date(), NOON, NOON + timedelta(hours=6)), {"early_close": True}),
+    (Period(NOON, NOON, NOON + timedelta(hours=1)), {"end": NOON + timedelta(hours=2)}),
+    (quality.Evidence(NOON, NOON, "bars", NOON), {"kind": "empty"}),
+    (quality.Gap(NOON, NOON, "unknown", 2, 5, "unexpected", "nobody asked"), {"bars": 3}),
+    (quality.Finding("ohlc", "error", 3, 1, NOON, "high", 9.0, "below its open"), {"rows": 2}),
+    (quality.Change("value", 5, "high", 1.0, 2.0, 0, "the open is higher"), {"index": 6}),
+    (quality.ClockChange(1), {"hours": 2}),
+    (quality.ClockScore(quality.ClockChange(1), 0.5), {"fit": 0.75}),
+    (
+        quality.ClockReport(
+            0.5, quality.ClockChange(1), (quality.ClockScore(quality.ClockChange(1), 0.5),), "as"
+        ),
+        {"change": None},
+    ),
     (StoredFolder("bars", (ONE,), (BROKEN,), 3, 2, 1), {"added": 3}),
     (
         Summary("IB", "ACME", "1d", 3, NOON, NOON, 1.0, 2.0, 1.5, None, 3, ((NOON, NOON),)),
@@ -109,12 +136,14 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
 ]
 #: Those for users; what is for tests and hosts is their own matter.
 PACKAGES = (
-    *("adapter", "bars", "cancellation", "data", "http", "notebook", "operations", "orchestrator"),
-    *("progress", "training"),
+    *("adapter", "bars", "calendars", "cancellation", "data", "http", "notebook", "operations"),
+    *("orchestrator", "progress", "quality", "training"),
 )
 #: What the packages hand out besides: handles, functions' companions, things with a life of their own.
 HANDLES = {
     "AsyncServiceAdapter",
+    # It answers questions about periods, of a calendar: its names say which.
+    "BarGrid",
     "BarSource",
     # A secret: nothing of it is shown, so nothing of it is compared or copied either.
     "Bearer",
@@ -124,11 +153,15 @@ HANDLES = {
     "Client",
     "CsvSource",
     "DataJobManager",
+    # A view of an operation's record, which is tried here; test_jobs.py compares and pickles one.
+    "DataLoadingJob",
     "DataManager",
     "DataProgressRenderer",
     # A tuple, and compared as one.
     "DroppedRow",
     "EventStream",
+    # Reports compare and pickle as a whole (test_quality.py), and are taken apart by their to_dict().
+    "GapReport",
     "GenericProgressManager",
     "Headers",
     "IbDataAdapter",
@@ -142,9 +175,16 @@ HANDLES = {
     "OperationsService",
     "PendingResponse",
     "ProgressRenderer",
+    "QualityReport",
+    # It can be undone, by the bars that it was given.
+    "Repair",
     "ReplaySource",
+    # Bars and two counts; bars have a test of their own.
+    "Resampled",
     "Response",
     "ServiceOrchestrator",
+    # A table of sessions, shared by all who name it.
+    "SessionCalendar",
     "SourceCalls",
     "StreamedResponse",
     "TimeEstimationEngine",

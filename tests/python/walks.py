@@ -28,6 +28,23 @@ def walk(seed: int, count: int, step: float = 0.01) -> Closes:
     return 100 * np.exp(np.cumsum(moves))
 
 
+def swings(seed: int, count: int) -> Closes:
+    """Give closes whose moves go on for a while, so that the last moves tell the next."""
+    random = np.random.default_rng(seed)
+    moves = np.zeros(count)
+    for place in range(1, count):
+        moves[place] = 0.9 * moves[place - 1] + random.normal(0, 0.004)
+    return 100 * np.exp(np.cumsum(moves))
+
+
+def shuffled(closes: Closes, seed: int) -> Closes:
+    """Give closes of the same moves in another order."""
+    moves = np.diff(np.log(closes))
+    steps = np.cumsum(np.random.default_rng(seed).permutation(moves))
+    made: Closes = closes[0] * np.exp(np.concatenate([[0.0], steps]))
+    return made
+
+
 def frame(
     closes: Closes, timeframe: str, *, opens: Closes | None = None, begin: int = 0
 ) -> dict[str, Any]:
@@ -76,7 +93,15 @@ def lead(result: dict[str, Any], lookahead: int, copies: int = 1) -> float:
     knowing anything is at best the most frequent class of the test itself.
     """
     confusion = np.array(result["test_metrics"]["confusion_matrix"])
+    prior = result["baselines"]["class_prior"]
+    return lead_over(confusion, lookahead, copies=copies, prior=prior)
+
+
+def lead_over(
+    confusion: npt.NDArray[np.int64], lookahead: int, *, copies: int = 1, prior: float = 0.0
+) -> float:
+    """Say the same of a confusion matrix."""
     rows = confusion.sum()
-    prior = max(result["baselines"]["class_prior"], confusion.sum(axis=1).max() / rows)
+    prior = max(prior, confusion.sum(axis=1).max() / rows)
     width = BAND * math.sqrt(prior * (1 - prior) / (rows / lookahead / copies))
-    return float((result["test_metrics"]["test_accuracy"] - prior) / width)
+    return float((np.trace(confusion) / rows - prior) / width)

@@ -260,17 +260,20 @@ std::shared_ptr<EventStream> AsyncServiceAdapter::events(std::string endpoint, s
 
 asio::awaitable<Result<ServiceHealth>> AsyncServiceAdapter::check_health(std::chrono::milliseconds timeout,
                                                                          std::chrono::milliseconds cache_ttl,
-                                                                         CallOptions options) {
+                                                                         CallOptions options, std::string endpoint) {
     const auto begun = std::chrono::steady_clock::now();
     if (health_ && begun - health_checked_ < cache_ttl) {
         ServiceHealth kept = *health_;
         kept.cached = true;
         co_return kept;
     }
+    if (endpoint.empty()) {
+        endpoint = identity_.health_endpoint;
+    }
     options.urgent = true;
     options.deadline = std::min(options.deadline.value_or(SteadyTime::max()), begun + timeout);
-    const Asked asked{get_service_name(), "GET", get_base_url() + identity_.health_endpoint};
-    auto answer = co_await call_get(identity_.health_endpoint, options);
+    const Asked asked{get_service_name(), "GET", get_base_url() + endpoint};
+    auto answer = co_await call_get(std::move(endpoint), options);
     if (!answer && is_stop(answer.error().code)) {
         co_return std::move(answer).error();
     }

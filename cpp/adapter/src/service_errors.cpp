@@ -11,6 +11,7 @@
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/base/sent_json.hpp>
 #include <ktrdr/base/text.hpp>
 
 namespace ktrdr {
@@ -111,7 +112,7 @@ json::object facts(const Asked& asked, const Response& response) {
 
 Error status_error(const Asked& asked, const Response& response) {
     boost::system::error_code not_json;
-    const json::value parsed = parse_json(response.body, not_json);
+    const json::value parsed = parse_sent_json(response.body, not_json);
     const std::string reason = reason_in(parsed, response.body);
     json::object context = facts(asked, response);
     if (parsed.is_object()) {
@@ -139,7 +140,7 @@ Result<json::value> json_answer(std::string_view base_url, Asked asked, const Re
     if (good) {
         // One block of memory for the whole of it.
         const auto memory = json::make_shared_resource<json::monotonic_resource>();
-        json::value decoded = parse_json(without_mark(response.body), error, memory);
+        json::value decoded = parse_sent_json(response.body, error, memory);
         if (!error) {
             return decoded;
         }

@@ -10,6 +10,7 @@
 
 #include "blocks.hpp"
 #include "merge_rows.hpp"
+#include "revisions.hpp"
 #include "schema.hpp"
 #include "series_rows.hpp"
 
@@ -73,14 +74,8 @@ std::vector<BasisBreak> read_breaks(SQLite::Database& connection, std::int64_t s
 }
 
 void replace_breaks(SQLite::Database& connection, std::int64_t series, const Segment& segment) {
-    SQLite::Statement healed(connection, "DELETE FROM basis_break WHERE series = ? AND at >= ? AND at < ?");
-    for (const TimeRange& range : segment.one_basis) {
-        healed.bind(1, series);
-        healed.bind(2, nanos(range.start));
-        healed.bind(3, nanos(range.end));
-        healed.exec();
-        healed.reset();
-    }
+    delete_inside(connection, "DELETE FROM basis_break WHERE series = ? AND at >= ? AND at < ?", series,
+                  segment.one_basis);
     for (const BasisBreak& found : segment.breaks) {
         SQLite::Statement add(connection, "INSERT OR REPLACE INTO basis_break VALUES (?, ?, ?, ?)");
         add.bind(1, series);
@@ -169,7 +164,7 @@ Result<CommittedSegment> BarStore::commit_segment(const SeriesKey& key, const Se
     const auto done = database_->write(phrase("store", key), [&](SQLite::Database& connection) -> Result<void> {
         const std::int64_t series = find_or_add_series(connection, key);
         const UtcTime at = segment.entries.empty() ? system_clock().utc_now() : segment.entries.front().asked_at;
-        committed.rows = merge_bars(connection, series, key, segment.bars, {segment.range, ChangeCause::loaded, at});
+        committed.rows = merge_bars(connection, series, key, segment.bars, {segment.range, segment.cause, at});
         for (LedgerEntry entry : segment.entries) {
             if (entry.outcome == AskOutcome::silent && entry.asked_at - publishing < entry.range.end) {
                 entry.outcome = AskOutcome::unconfirmed;
@@ -182,6 +177,7 @@ Result<CommittedSegment> BarStore::commit_segment(const SeriesKey& key, const Se
             add_to_ledger(connection, series, entry);
         }
         replace_breaks(connection, series, segment);
+        replace_revisions(connection, series, segment);
         return {};
     });
     return done ? Result<CommittedSegment>(std::move(committed)) : Result<CommittedSegment>(done.error());

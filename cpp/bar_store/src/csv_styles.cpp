@@ -30,23 +30,27 @@ Result<CsvStyle> BarStore::csv_style(const SeriesKey& key) {
 }
 
 Result<void> BarStore::remember_csv_style(const SeriesKey& key, const CsvStyle& style) {
-    return database_->write(fmt::format("remember how files write {} {}", key.symbol, key.timeframe.name()),
-                            [&](SQLite::Database& connection) -> Result<void> {
-                                const auto series = find_series(connection, key);
-                                if (!series) {
-                                    return {};
-                                }
-                                int bits = 0;
-                                for (std::size_t i = 0; i < style.without_point.size(); ++i) {
-                                    bits |= (style.without_point.at(i) ? 1 : 0) << i;
-                                }
-                                SQLite::Statement row(connection, "INSERT OR REPLACE INTO csv_style VALUES (?, ?, ?)");
-                                row.bind(1, *series);
-                                row.bind(2, bits);
-                                row.bind(3, style.minus_one ? 1 : 0);
-                                row.exec();
-                                return {};
-                            });
+    // Asked nothing; but it follows the bars, and with a poll it leaves them in the log, as storing them did.
+    const Database::Poll goes_on = [] { return Result<void>{}; };
+    return database_->write(
+        fmt::format("remember how files write {} {}", key.symbol, key.timeframe.name()),
+        [&](SQLite::Database& connection) -> Result<void> {
+            const auto series = find_series(connection, key);
+            if (!series) {
+                return {};
+            }
+            int bits = 0;
+            for (std::size_t i = 0; i < style.without_point.size(); ++i) {
+                bits |= (style.without_point.at(i) ? 1 : 0) << i;
+            }
+            SQLite::Statement row(connection, "INSERT OR REPLACE INTO csv_style VALUES (?, ?, ?)");
+            row.bind(1, *series);
+            row.bind(2, bits);
+            row.bind(3, style.minus_one ? 1 : 0);
+            row.exec();
+            return {};
+        },
+        Durability::synced, std::nullopt, goes_on);
 }
 
 }  // namespace ktrdr

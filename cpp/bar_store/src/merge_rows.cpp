@@ -1,7 +1,6 @@
 #include "merge_rows.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "chunk.hpp"
 #include "columns.hpp"
@@ -13,10 +12,6 @@ namespace {
 
 /// Of two blocks side by side one this small is written anew with the other, so that a chunk does not fall into crumbs.
 constexpr std::size_t small_block = largest_block / 2;
-
-bool same_number(double a, double b) {
-    return a == b || (std::isnan(a) && std::isnan(b));
-}
 
 bool same_row(const Bars& a, std::size_t i, const Bars& b, std::size_t j) {
     const auto left = price_columns(a);

@@ -6,7 +6,7 @@
 namespace ktrdr {
 
 /// How the file came to be what it is; what is released is never changed, only added to.
-inline constexpr std::array<std::string_view, 6> bar_store_migrations{R"sql(
+inline constexpr std::array<std::string_view, 7> bar_store_migrations{R"sql(
 CREATE TABLE series(
     id INTEGER PRIMARY KEY,
     provider TEXT NOT NULL,
@@ -203,6 +203,20 @@ CREATE TABLE new_symbol_check(
 INSERT INTO new_symbol_check SELECT provider, symbol, checked_at, asset_class, exchange, currency FROM symbol_check;
 DROP TABLE symbol_check;
 ALTER TABLE new_symbol_check RENAME TO symbol_check;
+)sql",
+                                                                      R"sql(
+-- Numbers that a provider has given for bars that were stored already, which kept theirs. One that is none is NULL.
+CREATE TABLE revision(
+    series INTEGER NOT NULL REFERENCES series(id) ON DELETE CASCADE,
+    time INTEGER NOT NULL,
+    told_at INTEGER NOT NULL,
+    open REAL,
+    high REAL,
+    low REAL,
+    close REAL,
+    volume REAL,
+    PRIMARY KEY(series, time)
+) STRICT, WITHOUT ROWID;
 )sql"};
 
 }  // namespace ktrdr

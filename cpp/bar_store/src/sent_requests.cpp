@@ -83,13 +83,15 @@ void SentRequests::forget_old(SQLite::Database& connection, std::chrono::nanosec
 
 SentRequests::Allowed SentRequests::allowed(SQLite::Database& connection, const Request& request,
                                             std::chrono::nanoseconds now) const {
-    SQLite::Statement row(connection, fmt::format("SELECT request, series, weight, {} AS at FROM sent_request WHERE "
-                                                  "account = :account ORDER BY at DESC",
+    SQLite::Statement row(connection, fmt::format("SELECT request, series, weight, {} AS at, arrived IS NULL AND boot "
+                                                  "= :boot AND sent + :within > :now FROM sent_request WHERE account = "
+                                                  ":account ORDER BY at DESC",
                                                   arrival));
     bind_times(row, now);
     row.bind(":account", account_);
-    Allowed found{.from = now, .by_window = now};
+    Allowed found{.from = now, .for_all = now};
     std::size_t of_series = 0;
+    std::size_t open = 0;
     int weights = request.weight;
     while (row.executeStep()) {
         const std::chrono::nanoseconds sent(row.getColumn(3).getInt64());
@@ -99,14 +101,18 @@ SentRequests::Allowed SentRequests::allowed(SQLite::Database& connection, const 
         if (row.getColumn(1).getString() == request.series && ++of_series == rules_.burst - 1) {
             found.from = std::max(found.from, sent + longer(rules_.burst_within));
         }
+        open += row.getColumn(4).getInt() != 0 ? 1 : 0;
         const bool fits = weights <= rules_.most;
         weights += row.getColumn(2).getInt();
         if (fits && weights > rules_.most) {
             // The newest that must have left the window; older ones have left by then, too.
-            found.by_window = sent + longer(rules_.window);
-            found.from = std::max(found.from, found.by_window);
+            found.for_all = sent + longer(rules_.window);
         }
     }
+    if (open >= rules_.most_open) {
+        found.for_all = std::max(found.for_all, now + rules_.open_again);
+    }
+    found.from = std::max(found.from, found.for_all);
     return found;
 }
 
@@ -125,7 +131,7 @@ Result<SentRequests::Turn> SentRequests::enter(const Request& request) {
         if (const Allowed next = allowed(connection, request, now); next.from > now) {
             const auto wait = static_cast<double>((next.from - now).count()) / clock_.speed;
             turn.wait = std::chrono::nanoseconds(static_cast<std::int64_t>(wait) + 1);
-            turn.for_all = next.by_window > now;
+            turn.for_all = next.for_all > now;
             return {};
         }
         SQLite::Statement row(connection,

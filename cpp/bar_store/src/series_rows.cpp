@@ -74,6 +74,18 @@ void add_to_ledger(SQLite::Database& connection, std::int64_t series, const Ledg
     add.exec();
 }
 
+void delete_inside(SQLite::Database& connection, const char* deletion, std::int64_t series,
+                   std::span<const TimeRange> ranges) {
+    SQLite::Statement row(connection, deletion);
+    for (const TimeRange& range : ranges) {
+        row.bind(1, series);
+        row.bind(2, nanos(range.start));
+        row.bind(3, nanos(range.end));
+        row.exec();
+        row.reset();
+    }
+}
+
 bool was_silent(SQLite::Database& connection, std::int64_t series, TimeRange range, UtcTime before) {
     SQLite::Statement row(connection,
                           "SELECT range_start, range_end FROM ledger WHERE series = ? AND outcome = 'silent' AND "

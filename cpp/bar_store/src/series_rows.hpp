@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include <ktrdr/bar_store/bar_store.hpp>
 
@@ -26,6 +27,11 @@ inline constexpr int series_column_count = 8;
 
 [[nodiscard]] std::optional<std::int64_t> find_series(SQLite::Database& connection, const SeriesKey& key);
 [[nodiscard]] std::int64_t find_or_add_series(SQLite::Database& connection, const SeriesKey& key);
+
+/// Carry out a deletion of rows of a series inside each of the ranges: its parameters are the series, a range's start
+/// and its end.
+void delete_inside(SQLite::Database& connection, const char* deletion, std::int64_t series,
+                   std::span<const TimeRange> ranges);
 
 /// Write the entry. What was said of its range before and was no answer is obsolete; an answer is so where another
 /// covers it.

@@ -12,6 +12,7 @@
 #include "columns.hpp"
 #include "ledger_cut.hpp"
 #include "merge_rows.hpp"
+#include "revisions.hpp"
 #include "series_rows.hpp"
 
 namespace ktrdr {
@@ -132,7 +133,7 @@ public:
         const std::string ledger = newest.getColumn(8).getString();
         const std::string breaks = newest.getColumn(9).getString();
         newest.reset();
-        for (const TimeRange& scope : put_chunks_back(id, change.range)) {
+        for (const TimeRange& scope : put_chunks_back(id, change)) {
             cut_ledger(connection_, series_, scope);
             put_ledger_back(connection_, series_, scope, ledger);
             put_breaks_back(connection_, series_, scope, breaks);
@@ -145,16 +146,16 @@ public:
 
 private:
     /// The ranges of which the bars are those of before.
-    std::vector<TimeRange> put_chunks_back(std::int64_t change, TimeRange range) {
+    std::vector<TimeRange> put_chunks_back(std::int64_t id, const SeriesChange& change) {
         SQLite::Statement row(connection_, "SELECT part FROM changed_chunk WHERE change = ? ORDER BY part");
-        row.bind(1, change);
+        row.bind(1, id);
         std::vector<int> parts;
         while (row.executeStep()) {
             parts.push_back(row.getColumn(0).getInt());
         }
         std::vector<TimeRange> scopes;
         for (const int part : parts) {
-            const TimeRange scope = put_chunk_back(change, range, part);
+            const TimeRange scope = put_chunk_back(id, change, part);
             if (!scopes.empty() && scopes.back().end == scope.start) {
                 scopes.back().end = scope.end;
             } else if (!scope.empty()) {
@@ -165,16 +166,20 @@ private:
     }
 
     /// What came after the change, and lies beside it, stays; of a chunk that is damaged it is asked for again.
-    TimeRange put_chunk_back(std::int64_t change, TimeRange range, int part) {
-        const Bars old = old_chunk(connection_, change, key_, part);
+    TimeRange put_chunk_back(std::int64_t id, const SeriesChange& change, int part) {
+        const Bars old = old_chunk(connection_, id, key_, part);
         const auto now = readable(part);
-        const TimeRange inside = common(range, span_of_chunk(part));
+        const TimeRange inside = common(change.range, span_of_chunk(part));
         if (!now) {
             rewrite_chunk(connection_, series_, part, old);
             return span_of_chunk(part);
         }
         const Bars beside = merge(now->slice({UtcTime::min(), inside.start}), now->slice({inside.end, UtcTime::max()}));
         rewrite_chunk(connection_, series_, part, merge(beside, old.slice(inside)));
+        if (change.cause == ChangeCause::loaded) {
+            // The provider has given them all the same.
+            keep_revisions(connection_, series_, revised(old.slice(inside), *now, change.changed_at));
+        }
         return inside;
     }
 
@@ -209,6 +214,22 @@ void keep_versions(SQLite::Database& connection, std::int64_t series, const std:
         keep_chunk(connection, series, id, part);
         drop_old_versions(connection, series, part);
     }
+}
+
+std::vector<KeptVersion> kept_versions(SQLite::Database& connection, std::int64_t series) {
+    SQLite::Statement row(connection,
+                          "SELECT change.id, part, range_start, range_end, why, changed_at FROM change JOIN "
+                          "changed_chunk ON change = change.id WHERE series = ? ORDER BY part, change.id DESC");
+    row.bind(1, series);
+    std::vector<KeptVersion> versions;
+    while (row.executeStep()) {
+        versions.push_back({.change = row.getColumn(0).getInt64(),
+                            .part = row.getColumn(1).getInt(),
+                            .range = {time_of(row.getColumn(2).getInt64()), time_of(row.getColumn(3).getInt64())},
+                            .cause = cause_of(row.getColumn(4).getString()),
+                            .changed_at = time_of(row.getColumn(5).getInt64())});
+    }
+    return versions;
 }
 
 std::vector<SeriesChange> kept_changes(SQLite::Database& connection, std::int64_t series) {

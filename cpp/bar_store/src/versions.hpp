@@ -19,6 +19,18 @@ void keep_versions(SQLite::Database& connection, std::int64_t series, const std:
 /// Newest first.
 [[nodiscard]] std::vector<SeriesChange> kept_changes(SQLite::Database& connection, std::int64_t series);
 
+/// What a chunk was before a change.
+struct KeptVersion {
+    std::int64_t change;
+    int part;
+    TimeRange range;
+    ChangeCause cause;
+    UtcTime changed_at;
+};
+
+/// Chunk by chunk, of each the newest first.
+[[nodiscard]] std::vector<KeptVersion> kept_versions(SQLite::Database& connection, std::int64_t series);
+
 /// The rows of an earlier version of a chunk, without the bars: of all of them, for whoever looks at each.
 [[nodiscard]] Bars old_chunk(SQLite::Database& connection, std::int64_t change, const SeriesKey& key, int part);
 

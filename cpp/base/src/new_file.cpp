@@ -11,6 +11,7 @@
 
 #include <ktrdr/base/ids.hpp>
 #include <ktrdr/base/text.hpp>
+#include <ktrdr/base/write_out.hpp>
 
 namespace ktrdr {
 namespace {
@@ -129,26 +130,11 @@ Result<void> NewFile::write(std::string_view bytes) {
     return {};
 }
 
-Result<void> NewFile::write_out(const std::function<Result<void>()>& poll) const {
-    constexpr off_t piece = off_t{4} << 20;
-    struct ::stat about{};
-    if (!poll || ::fstat(descriptor_, &about) != 0) {
-        return {};
-    }
-    for (off_t at = 0; at < about.st_size; at += piece) {
-        if (const auto wanted = poll(); !wanted) {
+Result<void> NewFile::commit(const std::function<Result<void>()>& poll) {
+    if (poll) {
+        if (const auto wanted = write_out(descriptor_, poll); !wanted) {
             return wanted;
         }
-        constexpr unsigned whole = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-        // Where a file system does not know this, or fails, the sync of all of it says so.
-        (void)::sync_file_range(descriptor_, at, piece, whole);
-    }
-    return poll();
-}
-
-Result<void> NewFile::commit(const std::function<Result<void>()>& poll) {
-    if (const auto wanted = write_out(poll); !wanted) {
-        return wanted;
     }
     if (::fsync(descriptor_) != 0) {
         return file_error("write", place_.path, errno);

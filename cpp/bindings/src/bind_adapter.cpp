@@ -138,13 +138,15 @@ void bind_adapter(py::module_& module) {
             py::arg("rows"), py::arg("options"), py::arg("stop_at_error"), py::arg("mailbox"), py::arg("key"))
         .def(
             "check_health",
-            [](ServiceCalls& self, double timeout, double cache_ttl, const CallOptions& options,
+            [](ServiceCalls& self, std::string endpoint, double timeout, double cache_ttl, const CallOptions& options,
                std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
-                return self.check_health(std::chrono::ceil<std::chrono::milliseconds>(duration_of(timeout)),
+                return self.check_health(std::move(endpoint),
+                                         std::chrono::ceil<std::chrono::milliseconds>(duration_of(timeout)),
                                          std::chrono::ceil<std::chrono::milliseconds>(duration_of(cache_ttl)), options,
                                          std::move(mailbox), key);
             },
-            py::arg("timeout"), py::arg("cache_ttl"), py::arg("options"), py::arg("mailbox"), py::arg("key"))
+            py::arg("endpoint"), py::arg("timeout"), py::arg("cache_ttl"), py::arg("options"), py::arg("mailbox"),
+            py::arg("key"))
         .def(
             "events",
             [](ServiceCalls& self, std::string endpoint, std::string last_event_id, const CallOptions& options,

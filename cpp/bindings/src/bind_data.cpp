@@ -34,6 +34,7 @@ std::shared_ptr<DataManager> make_data(std::filesystem::path data_dir, std::opti
     Runtime* const runtime = unwrap(Runtime::instance());
     DataManagerOptions options;
     options.data_dir = std::move(data_dir);
+    options.database = runtime->database_options();
     options.host_service = {use_ib_host_service, std::move(ib_url), max_connections};
     options.source = std::move(source);
     if (calendars) {
@@ -68,11 +69,16 @@ void bind_series_request(py::module_& module) {
     series.done();
 }
 
-void refuse_load(const LoadRequest& request, std::optional<std::string> ib_url,
-                 std::map<std::string, std::string> env) {
+void refuse_load(const LoadRequest& request, std::optional<std::string> ib_url, std::map<std::string, std::string> env,
+                 bool has_source) {
+    const Clock& clock = unwrap(Runtime::instance())->data_services().clock;
+    if (has_source) {
+        unwrap(check_request(request, {}, clock.utc_now()));
+        return;
+    }
     DataManagerOptions options;
     options.host_service.url = std::move(ib_url);
-    unwrap(check_load(request, options, Env(std::move(env)), unwrap(Runtime::instance())->data_services().clock));
+    unwrap(check_load(request, options, Env(std::move(env)), clock));
 }
 
 Handle load_data(DataManager& self, const LoadRequest& request, const std::optional<CancellationToken>& token) {
@@ -193,6 +199,7 @@ void bind_data(py::module_& module) {
     bind_series_request(module);
     bind_own_bars(module);
     module.def("check_load", &refuse_load, py::arg("request"), py::arg("ib_url"), py::arg("env"),
+               py::arg("has_source") = false,
                "Refuse what a load would refuse at once; nothing is opened, made or asked.");
     DataManagerClass manager(module, "DataManager", "The native side of the data manager.");
     manager

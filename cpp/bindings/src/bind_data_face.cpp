@@ -5,6 +5,9 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <map>
+
+#include <ktrdr/base/env.hpp>
 #include <ktrdr/data/check_import.hpp>
 #include <ktrdr/runtime/runtime.hpp>
 
@@ -71,6 +74,14 @@ void bind_requests(py::module_& module) {
 
 void bind_new_file(py::module_& module) {
     py::class_<NewFile>(module, "NewFile", "A file that nobody sees before it is whole.")
+        .def_static(
+            "open",
+            [](std::filesystem::path path, bool overwrite, std::map<std::string, std::string> env) {
+                return unwrap(NewFile::open({std::move(path), overwrite}, system_clock(),
+                                            unwrap(file_access(Env(std::move(env))))));
+            },
+            py::arg("path"), py::arg("overwrite"), py::arg("env"), py::call_guard<GilReleased>(),
+            "Begin it; refused where the path holds what is no plain file.")
         .def_property_readonly("hidden", &NewFile::hidden)
         .def_property_readonly("path", &NewFile::path)
         .def(

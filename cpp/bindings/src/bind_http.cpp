@@ -8,6 +8,7 @@
 
 #include <ktrdr/adapter/service_errors.hpp>
 #include <ktrdr/base/json.hpp>
+#include <ktrdr/base/sent_json.hpp>
 #include <ktrdr/http/multipart.hpp>
 #include <ktrdr/runtime/http_calls.hpp>
 
@@ -58,9 +59,9 @@ void bind_options(py::module_& module) {
         .number("budget_reserve", &RetryPolicy::budget_reserve, "Retries that can be saved up.")
         .done();
     OptionsClass<TlsOptions>(module, "TlsOptions", "How https:// is trusted.")
-        .text("ca_file", &TlsOptions::ca_file, "Authorities that are trusted, PEM; empty for the system's.")
-        .text("certificate_file", &TlsOptions::certificate_file, "The client's own certificate, PEM.")
-        .text("key_file", &TlsOptions::key_file, "The certificate's key, PEM.")
+        .path("ca_file", &TlsOptions::ca_file, "Authorities that are trusted, PEM; empty for the system's.")
+        .path("certificate_file", &TlsOptions::certificate_file, "The client's own certificate, PEM.")
+        .path("key_file", &TlsOptions::key_file, "The certificate's key, PEM.")
         .number("verify", &TlsOptions::verify, "False trusts anybody.")
         .done();
 }
@@ -85,29 +86,9 @@ py::list headers_of(const Response& response) {
     return headers;
 }
 
-/// What a mark says before a text in UTF-16 or UTF-32, which some services send; null for JSON's own UTF-8.
-const char* wide_encoding(std::string_view body) {
-    using std::literals::operator""sv;
-    if (body.starts_with("\xFF\xFE\0\0"sv) || body.starts_with("\0\0\xFE\xFF"sv)) {
-        return "utf-32";
-    }
-    return body.starts_with("\xFF\xFE"sv) || body.starts_with("\xFE\xFF"sv) ? "utf-16" : nullptr;
-}
-
-std::string narrowed(const std::string& body, const char* encoding) {
-    const auto text = py::reinterpret_steal<py::object>(
-        PyUnicode_Decode(body.data(), static_cast<Py_ssize_t>(body.size()), encoding, "replace"));
-    if (!text) {
-        throw py::error_already_set();
-    }
-    return text.cast<std::string>();
-}
-
 py::object json_of(const Response& response, Asked asked) {
-    const char* const wide = wide_encoding(response.body);
-    const std::string converted = wide != nullptr ? narrowed(response.body, wide) : std::string();
     boost::system::error_code error;
-    const auto value = parse_json(wide != nullptr ? converted : without_mark(response.body), error);
+    const auto value = parse_sent_json(response.body, error);
     if (error) {
         throw ErrorException(not_json_error(asked, response, error.message()));
     }

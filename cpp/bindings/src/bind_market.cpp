@@ -198,9 +198,9 @@ BarsView from_columns(const Stamps& stamps, const std::string& unit,
     return BarsView(std::make_shared<const Bars>(unwrap(std::move(builder).finish())));
 }
 
-BarsView named(const BarsView& self, std::string symbol, std::string timeframe) {
+BarsView named(const BarsView& self, std::string symbol, std::string timeframe, std::string what_to_show) {
     unwrap(self.bars()->check());
-    return BarsView(self.own(), std::move(symbol), std::move(timeframe));
+    return BarsView(self.own(), std::move(symbol), std::move(timeframe), std::move(what_to_show));
 }
 
 std::vector<std::string> timeframes() {
@@ -216,6 +216,7 @@ void bind_bars(py::module_& module) {
             py::is_operator())
         .def_property_readonly("symbol", &BarsView::symbol)
         .def_property_readonly("timeframe", &BarsView::timeframe)
+        .def_property_readonly("what_to_show", &BarsView::what_to_show)
         .def_property_readonly("time", column(&BarsView::time))
         .def_property_readonly("open", column(&BarsView::open))
         .def_property_readonly("high", column(&BarsView::high))
@@ -226,7 +227,7 @@ void bind_bars(py::module_& module) {
         .def("every", &BarsView::every, py::arg("first"), py::arg("last"), py::arg("step"),
              "Every so manyeth row of some, copied where the step is above 1.")
         .def("between", &between, py::arg("start"), py::arg("end"), "Those that start in a range of time.")
-        .def("named", &named, py::arg("symbol"), py::arg("timeframe"),
+        .def("named", &named, py::arg("symbol"), py::arg("timeframe"), py::arg("what_to_show") = "",
              "The same bars, found in order, as those of a series.")
         .def("to_arrow_stream", &to_arrow_stream, "A capsule with a stream of Arrow's C interface.");
 }

@@ -81,28 +81,22 @@ std::pair<Numbers, Numbers> predict(const Model& self, const py::buffer& rows) {
                       self.classes().size());
 }
 
-std::vector<BarsPtr> own(const std::vector<BarsView>& series) {
-    std::vector<BarsPtr> bars;
-    for (const BarsView& view : series) {
-        bars.push_back(view.own());
-    }
-    return bars;
-}
-
 Numbers rows_of(const std::vector<std::size_t>& bars) {
     return Numbers::of(std::vector<std::int64_t>(bars.begin(), bars.end()), {length(bars.size())});
 }
 
-std::tuple<Numbers, Numbers, Numbers> predict_bars(const Model& self, const std::vector<BarsView>& series, bool exact) {
+std::tuple<Numbers, Numbers, Numbers, std::vector<std::string>> predict_bars(const Model& self,
+                                                                             const std::vector<BarsView>& series,
+                                                                             bool exact) {
     const GilReleased released;
-    auto found = unwrap(self.predict_bars(own(series), history_of(exact)));
+    auto found = unwrap(self.predict_bars(series, history_of(exact)));
     auto [classes, chances] = numbers_of(std::move(found.predicted), self.classes().size());
-    return {rows_of(found.bar), std::move(classes), std::move(chances)};
+    return {rows_of(found.bar), std::move(classes), std::move(chances), std::move(found.warnings)};
 }
 
 std::pair<Numbers, Numbers> features_of(const Model& self, const std::vector<BarsView>& series, bool exact) {
     const GilReleased released;
-    auto found = unwrap(self.features_of(own(series), history_of(exact)));
+    auto found = unwrap(self.features_of(series, history_of(exact)));
     const py::ssize_t rows = length(found.bar.size());
     return {rows_of(found.bar), Numbers::of(std::move(found.values), {rows, length(self.feature_names().size())})};
 }
@@ -150,6 +144,7 @@ void bind_models(py::module_& module) {
         .def("push", &push, py::arg("timeframe"), py::arg("time"), py::arg("open"), py::arg("high"), py::arg("low"),
              py::arg("close"), py::arg("volume"), "The class and all chances, None where a bar has no prediction.")
         .def_property_readonly("features", &PredictionStream::features)
+        .def_property_readonly("warnings", &PredictionStream::warnings)
         .def("missing", &PredictionStream::missing, py::arg("timeframe"),
              "How many bars are still missing before the history is whole.");
     py::class_<Predictor, ModelPtr>(module, "Model", "A saved model, ready to predict.")
@@ -169,10 +164,21 @@ void bind_models(py::module_& module) {
         .def("predict", &predict, py::arg("rows"), "Classes and chances of rows of features.")
         .def("features_of", &features_of, py::arg("series"), py::arg("exact"), "Rows of bars, and their features.")
         .def("predict_bars", &predict_bars, py::arg("series"), py::arg("exact"),
-             "Rows of bars, their classes and chances.")
+             "Rows of bars, their classes and chances, and what a person should know of the bars.")
+        .def("trained_on", &Predictor::trained_on, py::arg("symbol"), py::arg("timeframe"),
+             "The kinds of price that it was trained on.")
         .def(
-            "stream", [](const Model& self, bool exact) { return unwrap(self.stream(history_of(exact))); },
-            py::arg("exact"), "For bars as they come.");
+            "check_basis",
+            [](const Model& self, const BarsView& bars, std::size_t timeframe) {
+                unwrap(self.check_basis(bars.symbol(), bars.what_to_show(), timeframe));
+            },
+            py::arg("bars"), py::arg("timeframe"), "Refuse bars of another kind of price than those trained on.")
+        .def(
+            "stream",
+            [](const Model& self, bool exact, std::string symbol) {
+                return unwrap(self.stream(history_of(exact), std::move(symbol)));
+            },
+            py::arg("exact"), py::arg("symbol"), "For bars as they come.");
     module.def(
         "read_model_files",
         [](const std::filesystem::path& path) {

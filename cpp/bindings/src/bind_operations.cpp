@@ -106,7 +106,8 @@ void admit(const Handle& self, std::shared_ptr<Mailbox> mailbox, std::uint64_t k
 
 void succeed(const Handle& self, const py::object& result) {
     PythonValue value;
-    if (auto kept = described(result, "result"); !kept.is_null()) {
+    // Of what cannot be described nothing is kept, and None is a value.
+    if (auto kept = described(result, "result"); !kept.is_null() || result.is_none()) {
         value.summary = std::move(kept);
     }
     const GilReleased released;
@@ -130,6 +131,9 @@ void bind_work(py::class_<Handle>& cls) {
             "start", [](const Handle& self) { return self->start().has_value(); }, py::call_guard<GilReleased>(),
             "The work begins; False when it was cancelled or refused before.")
         .def("succeed", &succeed, py::arg("result"), "The work is done; the record keeps the plain form of result.")
+        .def(
+            "end", [](const Handle& self) { self->finish(std::any(PythonValue{})); }, py::call_guard<GilReleased>(),
+            "The work is done; its value is with its caller, and nothing of it is kept.")
         .def("fail", &fail_with, py::arg("code"), py::arg("message"), py::arg("context"), "The work has failed.")
         .def(
             "notify_cancel",

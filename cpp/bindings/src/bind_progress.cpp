@@ -61,6 +61,14 @@ std::optional<py::object> looked_up(const py::object& self, const py::object& ke
     return fact == nullptr ? std::nullopt : std::optional(to_python(*fact));
 }
 
+py::list values_of(const py::object& self) {
+    py::list values;
+    for (const py::handle name : self.attr("__match_args__")) {
+        values.append(self.attr(name.cast<py::str>()));
+    }
+    return values;
+}
+
 /// For callbacks that were written for a dict.
 void bind_dict_access(py::class_<ProgressState, std::shared_ptr<ProgressState>>& cls) {
     cls.def(
@@ -86,7 +94,18 @@ void bind_dict_access(py::class_<ProgressState, std::shared_ptr<ProgressState>>&
             [](const py::object& self, const py::object& key) { return looked_up(self, key).has_value(); },
             py::arg("name"))
         .def("__iter__", [](const py::object& self) { return py::iter(self.attr("__match_args__")); })
-        .def("keys", [](const py::object& self) { return self.attr("__match_args__"); }, "The names of the fields.");
+        .def("__len__", [](const py::object& self) { return py::len(self.attr("__match_args__")); })
+        .def(
+            "keys", [](const py::object& self) { return self.attr("__match_args__"); }, "The names of the fields.")
+        .def(
+            "values", [](const py::object& self) { return py::tuple(values_of(self)); }, "The fields, in order.")
+        .def(
+            "items",
+            [](const py::object& self) {
+                return py::tuple(
+                    py::module_::import("builtins").attr("zip")(self.attr("__match_args__"), values_of(self)));
+            },
+            "The fields with their names, in order.");
 }
 
 void bind_state(py::module_& module) {

@@ -95,6 +95,63 @@ std::vector<std::string_view> gap_class_names() {
     return names;
 }
 
+/// The first so many of an enumeration's values that is called this.
+template <class Value>
+Value quality_value_of(std::string_view name, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        if (to_string(static_cast<Value>(i)) == name) {
+            return static_cast<Value>(i);
+        }
+    }
+    throw py::value_error("the state of a report names " + std::string(name.substr(0, 32)) + ", which is not known");
+}
+
+/// What a report of gaps is pickled as: its range, the part of it that is known, how many bars should and do exist, the
+/// gaps.
+using GapState = std::tuple<Range, Range, std::size_t, std::size_t, std::vector<GapFacts>>;
+
+GapState state_of_gaps(const GapReport& report) {
+    return {pair_of(report.range), pair_of(report.known), report.expected, report.present, gaps_of(report)};
+}
+
+/// Names in the state are looked at, not copied: it must be there still.
+GapReport gaps_from(const GapState& state) {
+    const auto& [range, known, expected, present, gaps] = state;
+    GapReport report{range_of(range), range_of(known), expected, present, {}};
+    for (const auto& [start, end, kind, bars, index, label, evidence] : gaps) {
+        report.gaps.push_back({range_of({start, end}), quality_value_of<GapClass>(kind, gap_class_count), bars, index,
+                               quality_value_of<GapLabel>(label, gap_label_count), evidence});
+    }
+    return report;
+}
+
+/// What a report of findings is pickled as: how many bars, their range, the findings, those left out, the gaps.
+using FindingState =
+    std::tuple<std::size_t, Range, std::vector<FindingFacts>, std::map<std::string_view, std::size_t>, GapState>;
+
+FindingState state_of_findings(const QualityReport& report) {
+    return {report.bars, pair_of(report.range), findings_of(report), left_out_of(report), state_of_gaps(report.gaps)};
+}
+
+QualityReport findings_from(const FindingState& state) {
+    const auto& [bars, range, findings, left_out, gaps] = state;
+    QualityReport report;
+    report.bars = bars;
+    report.range = range_of(range);
+    report.gaps = gaps_from(gaps);
+    for (const auto& [rule, severity, index, rows, time, column, value, evidence] : findings) {
+        const auto about =
+            column ? std::optional(quality_value_of<BarColumn>(*column, bar_column_count)) : std::nullopt;
+        report.findings.push_back({quality_value_of<QualityRule>(rule, quality_rule_count),
+                                   quality_value_of<Severity>(severity, severity_count), index, rows, moment(time),
+                                   about, value, evidence});
+    }
+    for (const auto& [rule, count] : left_out) {
+        report.left_out[static_cast<std::size_t>(quality_value_of<QualityRule>(rule, quality_rule_count))] = count;
+    }
+    return report;
+}
+
 /// Kind, row, column, before, after, number of the finding, why.
 using ChangeFacts =
     std::tuple<std::string_view, std::size_t, std::string_view, double, double, std::size_t, std::string>;
@@ -174,6 +231,7 @@ void bind_options(py::module_& module) {
                [](QualityOptions& options, const py::handle& value) {
                    options.evidence = evidence_from(value.cast<std::vector<EvidenceFacts>>());
                })
+        .field<&QualityOptions::revisions>("revisions")
         .field("now",
                [](QualityOptions& options, const py::handle& value) { options.now = moment(value.cast<Nanos>()); })
         .field("range",
@@ -203,7 +261,8 @@ void bind_reports(py::module_& module) {
         .def_property_readonly("gaps", &gaps_of)
         .def(
             "__eq__", [](const GapReport& self, const GapReport& other) { return self == other; }, py::arg("other"),
-            py::is_operator());
+            py::is_operator())
+        .def(py::pickle(&state_of_gaps, &gaps_from));
     py::class_<QualityReport>(module, "QualityReport", "What is to be said of bars.")
         .def_property_readonly("bars", [](const QualityReport& self) { return self.bars; })
         .def_property_readonly("range", [](const QualityReport& self) { return pair_of(self.range); })
@@ -212,7 +271,8 @@ void bind_reports(py::module_& module) {
         .def_property_readonly("gaps", [](const QualityReport& self) { return self.gaps; })
         .def(
             "__eq__", [](const QualityReport& self, const QualityReport& other) { return self == other; },
-            py::arg("other"), py::is_operator());
+            py::arg("other"), py::is_operator())
+        .def(py::pickle(&state_of_findings, &findings_from));
     py::class_<Repair>(module, "Repair", "Bars that were mended, and how.")
         .def_property_readonly("changes", &changes_of)
         .def(
@@ -254,6 +314,7 @@ std::vector<EvidenceFacts> facts_of(const std::vector<Evidence>& evidence) {
 }
 
 void bind_quality(py::module_& module) {
+    py::class_<Revisions>(module, "Revisions", "Other numbers that a provider gave for stored bars.");
     bind_options(module);
     bind_reports(module);
     module.def("quality_rules", &rule_names, "The names of the rules.");

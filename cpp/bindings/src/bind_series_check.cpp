@@ -14,15 +14,16 @@ namespace {
 
 using Nanos = std::int64_t;
 
-std::tuple<BarsView, std::pair<Nanos, Nanos>, std::vector<EvidenceFacts>> series_to_check(
+std::tuple<BarsView, std::pair<Nanos, Nanos>, std::vector<EvidenceFacts>, Revisions> series_to_check(
     const DataManager& manager, const SeriesRequest& request, const BarGrid& grid, std::optional<std::string> start,
     std::optional<std::string> end, const std::optional<CancellationToken>& token) {
     const GilReleased released;
-    const SeriesToCheck found = unwrap(manager.series_to_check(
+    SeriesToCheck found = unwrap(manager.series_to_check(
         {request.symbol, request.series, std::move(start), std::move(end)}, grid, token.value_or(CancellationToken{})));
     return {found.bars,
             {found.range.start.time_since_epoch().count(), found.range.end.time_since_epoch().count()},
-            facts_of(found.evidence)};
+            facts_of(found.evidence),
+            std::move(found.revisions)};
 }
 
 void exchange_rows(const DataManager& manager, const SeriesRequest& request, const BarsView& before,
@@ -49,7 +50,7 @@ BarsView rows_at(const BarsView& bars, const std::vector<std::size_t>& rows) {
 void bind_series_check(py::module_& module) {
     module.def("series_to_check", &series_to_check, py::arg("manager"), py::arg("request"), py::arg("grid"),
                py::arg("start"), py::arg("end"), py::arg("token"),
-               "Stored bars, the range in question, and what its provider answered.");
+               "Stored bars, the range in question, what its provider answered, other numbers that it gave.");
     module.def(
         "grid_of_series",
         [](const DataManager& manager, const SeriesRequest& request) {

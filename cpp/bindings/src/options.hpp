@@ -49,6 +49,17 @@ public:
             },
             [member](const Options& options) -> py::object { return py::str(options.*member); });
     }
+    /// A file's name need not be UTF-8.
+    OptionsClass& path(const char* field, std::string Options::* member, const char* doc) {
+        return add(
+            field, doc, "text or a path",
+            [member](Options& options, const py::handle& value) {
+                options.*member = py::cast<std::string>(py::module_::import("os").attr("fsencode")(value));
+            },
+            [member](const Options& options) -> py::object {
+                return py::module_::import("os").attr("fsdecode")(py::bytes(options.*member));
+            });
+    }
     template <class Number>
     OptionsClass& number(const char* field, Number Options::* member, const char* doc) {
         return add(

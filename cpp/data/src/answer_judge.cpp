@@ -68,6 +68,7 @@ void judge_basis(const AskedHole& hole, const Seam& before, const Seam& behind, 
         return;
     }
     const UtcTime first = fresh.start_of(0);
+    segment.told_anew.push_back({first, fresh.start_of(fresh.size() - 1) + std::chrono::nanoseconds{1}});
     const bool start_unknown = !hole.before.empty() && before.kind == Seam::Kind::unknown;
     TimeRange one{start_unknown ? first + std::chrono::nanoseconds{1} : hole.range.start, hole.range.end};
     if (before.kind == Seam::Kind::rebased) {
@@ -81,6 +82,22 @@ void judge_basis(const AskedHole& hole, const Seam& before, const Seam& behind, 
         }
     }
     segment.one_basis.push_back(one);
+}
+
+/// What the provider says now of bars that are stored beside a hole.
+void judge_stored(const Bars& stored, const Bars& came, const Seam& seam, UtcTime now, Segment& segment) {
+    for (std::size_t i = 0; i < stored.size(); ++i) {
+        const UtcTime stamp = stored.start_of(i);
+        const std::size_t row = came.row_from(stamp);
+        if (row == came.size() || came.time[row] != stored.time[i]) {
+            continue;
+        }
+        segment.told_anew.push_back({stamp, stamp + std::chrono::nanoseconds{1}});
+        const BarRevision said{stamp, numbers_of(came, row), now};
+        if (seam.kind == Seam::Kind::revised && !same_numbers(said.numbers, numbers_of(stored, i))) {
+            segment.revisions.push_back(said);
+        }
+    }
 }
 
 /// What of an answer says something of a hole: the bars in it, the next one behind it, and two before it, by which is
@@ -131,6 +148,8 @@ void judge_hole(const AskedSegment& asked, std::size_t number, const SourceAnswe
     for (const Seam& seam : {before, behind}) {
         judged.revised += seam.kind == Seam::Kind::revised ? seam.different : 0;
     }
+    judge_stored(hole.before, answer.bars, before, asked_at, judged.segment);
+    judge_stored(hole.behind, answer.bars, behind, asked_at, judged.segment);
     judge_basis(hole, before, behind, asked_at, judged.segment);
     Proof proof =
         prove(around(answer, hole.range), hole.range, grid, asked_at, may_be_cut_off(asked, number, answer.bars));

@@ -13,4 +13,7 @@ namespace ktrdr {
                                                      const OwnBars& given,
                                                      const std::function<void(std::size_t)>& on_rows);
 
+/// Have the compute threads do what stored bars leave to be done; nobody waits for it.
+void settle_behind(const StoreMeans& means);
+
 }  // namespace ktrdr

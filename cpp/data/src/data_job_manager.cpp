@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
+
 #include <ktrdr/base/ids.hpp>
 
 namespace ktrdr {
@@ -10,6 +12,11 @@ namespace {
 Error no_such_job(const std::string& id) {
     return fail(Errc::not_found, fmt::format("no load has the id {:?}", id.substr(0, 128)),
                 {{"id", id.substr(0, 128)}});
+}
+
+Error of_another(const std::string& id, std::string_view whose) {
+    return fail(Errc::conflict, fmt::format("the id {} belongs to {}: choose another operation_id", id, whose),
+                {{"id", id}});
 }
 
 OperationRecord record_of(const DataJob& job) {
@@ -22,41 +29,61 @@ OperationRecord record_of(const DataJob& job) {
 
 }  // namespace
 
-Result<std::string> DataJobManager::create_job(DataJob job) {
+Result<DataJob> DataJobManager::named(DataJob job) const {
     job.spec.type = operation_type;
     if (job.spec.id.empty()) {
         job.spec.id = make_operation_id(operation_type, clock_);
     } else if (const auto checked = check_id("operation_id", job.spec.id); !checked) {
         return checked.error();
     }
-    const std::string id = job.spec.id;
     const std::scoped_lock lock(mutex_);
-    const auto [place, added] = waiting_.try_emplace(id, std::move(job));
-    // `try_emplace` leaves the job alone when it adds nothing.
-    if (!added && place->second.spec.parameters != job.spec.parameters) {  // NOLINT(bugprone-use-after-move)
-        return fail(Errc::conflict,
-                    fmt::format("the id {} belongs to another load that waits: choose another operation_id", id),
-                    {{"id", id}});
+    const auto waiting = waiting_.find(job.spec.id);
+    if (waiting != waiting_.end() && waiting->second.spec.parameters != job.spec.parameters) {
+        return of_another(job.spec.id, "another load that waits");
     }
+    return job;
+}
+
+Result<std::string> DataJobManager::create_job(DataJob job) {
+    auto one = named(std::move(job));
+    if (!one) {
+        return one.error();
+    }
+    std::string id = one->spec.id;
+    if (const auto begun = registry_.find(id)) {
+        const OperationRecord record = begun->record();
+        const bool same = record.type == operation_type && record.parameters == one->spec.parameters;
+        return same ? Result<std::string>(std::move(id)) : of_another(id, "another operation");
+    }
+    const std::scoped_lock lock(mutex_);
+    waiting_.try_emplace(id, std::move(*one));
     return id;
 }
 
 Result<std::shared_ptr<Operation>> DataJobManager::start_job(const std::string& id) {
-    std::map<std::string, DataJob>::node_type job;
-    {
-        const std::scoped_lock lock(mutex_);
-        job = waiting_.extract(id);
+    // Held until it is an operation: who asks for it meanwhile waits, and is not told that there is none.
+    const std::scoped_lock lock(mutex_);
+    auto job = waiting_.extract(id);
+    if (!job) {
+        auto operation = find(id);
+        return operation ? Result<std::shared_ptr<Operation>>(std::move(operation)) : no_such_job(id);
     }
-    if (job) {
-        DataJob& started = job.mapped();
-        return run_operation(registry_, io_, std::move(started.spec), std::move(started.work),
-                             std::move(started.options));
+    const DataJob& one = job.mapped();
+    auto started = run_operation(registry_, io_, one.spec, one.work, one.options);
+    if (!started) {
+        waiting_.insert(std::move(job));
     }
-    auto operation = find(id);
-    if (!operation) {
-        return no_such_job(id);
+    return started;
+}
+
+Result<std::shared_ptr<Operation>> DataJobManager::run_job(DataJob job) {
+    auto one = named(std::move(job));
+    if (!one) {
+        return one.error();
     }
-    return operation;
+    const std::scoped_lock lock(mutex_);
+    waiting_.erase(one->spec.id);
+    return run_operation(registry_, io_, std::move(one->spec), std::move(one->work), std::move(one->options));
 }
 
 Result<OperationRecord> DataJobManager::get_job_status(const std::string& id) const {
@@ -94,6 +121,12 @@ Result<bool> DataJobManager::cancel_job(const std::string& id, CancelReason reas
     }
     const auto operation = find(id);
     return operation ? Result<bool>(operation->request_cancel(std::move(reason))) : Result<bool>(no_such_job(id));
+}
+
+void DataJobManager::forget_waiting() {
+    std::map<std::string, DataJob> forgotten;
+    const std::scoped_lock lock(mutex_);
+    forgotten.swap(waiting_);
 }
 
 std::shared_ptr<Operation> DataJobManager::find(const std::string& id) const {

@@ -30,7 +30,7 @@ boost::asio::awaitable<Result<BarsView>> run_job(std::shared_ptr<DataLoadingJob>
     if (!bars) {
         co_return bars.error();
     }
-    co_return BarsView(std::move(*bars), key.symbol, std::string(key.timeframe.name()));
+    co_return BarsView(std::move(*bars), key.symbol, std::string(key.timeframe.name()), key.what_to_show);
 }
 
 Error closed() {
@@ -63,11 +63,16 @@ HostService DataManager::host_service() {
 }
 
 Result<std::shared_ptr<Operation>> DataManager::load_data(LoadRequest request, CancellationToken token) {
-    const auto id = create_load(std::move(request), std::move(token));
-    return id ? jobs_.start_job(*id) : Result<std::shared_ptr<Operation>>(id.error());
+    auto job = check_load(std::move(request), std::move(token));
+    return job ? jobs_.run_job(std::move(*job)) : Result<std::shared_ptr<Operation>>(job.error());
 }
 
 Result<std::string> DataManager::create_load(LoadRequest request, CancellationToken token) {
+    auto job = check_load(std::move(request), std::move(token));
+    return job ? jobs_.create_job(std::move(*job)) : Result<std::string>(job.error());
+}
+
+Result<DataJob> DataManager::check_load(LoadRequest request, CancellationToken token) const {
     auto task = check_request(request, provider_, services_.clock.utc_now());
     if (!task) {
         return task.error();
@@ -99,7 +104,7 @@ Result<std::string> DataManager::create_load(LoadRequest request, CancellationTo
     // A read is a read: who wants a record of it names it.
     const bool unrecorded = job.spec.id.empty() && request.mode == to_string(LoadMode::local);
     job.spec.store = unrecorded ? services_.registry.memory() : operations();
-    return jobs_.create_job(std::move(job));
+    return job;
 }
 
 DataJob DataManager::job_of(const LoadRequest& request, LoadTask task, std::shared_ptr<BarStore> store,
@@ -158,6 +163,24 @@ Result<BarsPtr> DataManager::read(const std::string& symbol, const Timeframe& ti
     return std::make_shared<const Bars>(std::move(*bars));
 }
 
+Result<SeriesStamp> DataManager::stamp(const std::string& symbol, const Timeframe& timeframe, TimeRange range) {
+    const auto found = find({symbol, std::string(timeframe.name()), {}}, SeriesUse::read);
+    if (!found) {
+        return found.error();
+    }
+    const auto open_store = store();
+    if (!open_store) {
+        return open_store.error();
+    }
+    auto stamp = (*open_store)->stamp(found->key, range);
+    if (stamp) {
+        const SessionCalendarPtr& sessions = found->grid.calendar();
+        stamp->version += fmt::format(" {} {}{}", to_string(found->key), sessions ? sessions->name() : "",
+                                      found->grid.extended() ? " extended" : "");
+    }
+    return stamp;
+}
+
 PoolStats DataManager::pool_stats() const {
     const auto asked = service();
     return asked ? asked->stats() : PoolStats{};
@@ -169,6 +192,7 @@ void DataManager::close() {
         store_.reset();
         storage_.reset();
     }
+    jobs_.forget_waiting();
     if (const auto asked = service()) {
         asked->close();
     }

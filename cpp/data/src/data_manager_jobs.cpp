@@ -15,8 +15,9 @@ struct Interrupted {
     LoadRequest request;
 };
 
-/// Those of a store that can go on, in the order in which they do.
-Result<std::vector<Interrupted>> interrupted_loads(OperationStore& store) {
+/// Those of a store that can go on, in the order in which they do; those that do not say what they asked for are
+/// refused.
+Result<std::vector<Interrupted>> interrupted_loads(OperationStore& store, ResumedLoads& resumed) {
     // Of processes that have died since the file was opened, too.
     if (const auto found = store.recover(); !found) {
         return found.error();
@@ -30,12 +31,17 @@ Result<std::vector<Interrupted>> interrupted_loads(OperationStore& store) {
             return page.error();
         }
         for (OperationRecord& record : page->records) {
-            auto request = request_of(record.parameters);
-            if (record.resumable && request) {
-                request->operation_id = record.id;
-                request->resume = true;
-                all.push_back({std::move(record), std::move(*request)});
+            if (!record.resumable) {
+                continue;
             }
+            auto request = request_of(record.parameters);
+            if (!request) {
+                resumed.refused.emplace_back(record.id, request.error());
+                continue;
+            }
+            request->operation_id = record.id;
+            request->resume = true;
+            all.push_back({std::move(record), std::move(*request)});
         }
         if (!page->next) {
             break;
@@ -59,11 +65,11 @@ Result<ResumedLoads> DataManager::resume_loads() {
     if (!known) {
         return store().error();
     }
-    auto loads = interrupted_loads(*known);
+    ResumedLoads resumed;
+    auto loads = interrupted_loads(*known, resumed);
     if (!loads) {
         return loads.error();
     }
-    ResumedLoads resumed;
     for (Interrupted& load : *loads) {
         auto operation = load_data(std::move(load.request), {});
         if (operation) {

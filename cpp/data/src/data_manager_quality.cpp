@@ -80,8 +80,21 @@ Result<void> exchange(BarStore& store, const SeriesKey& key, const Bars& before,
                                 key.symbol, key.timeframe.name()),
                     {{"symbol", key.symbol}, {"timeframe", key.timeframe.name()}});
     }
-    const auto done = store.commit_segment(key, {.range = range, .bars = after});
+    const auto done = store.commit_segment(key, {.range = range, .bars = after, .cause = ChangeCause::stored});
     return done ? Result<void>{} : Result<void>(done.error());
+}
+
+Result<Revisions> revisions_of(BarStore& store, const SeriesKey& key, const Bars& bars, const SeriesFacts& facts,
+                               const CancellationToken& token) {
+    auto revised = store.revisions(key, bars, [&token] { return token.check("reading what was revised"); });
+    if (!revised) {
+        return revised.error();
+    }
+    Revisions told{.bars = std::move(*revised)};
+    for (const BasisBreak& one : facts.breaks) {
+        told.rebased.push_back({one.at, one.ratio});
+    }
+    return told;
 }
 
 }  // namespace
@@ -97,6 +110,11 @@ std::vector<Evidence> evidence_of(const std::vector<LedgerEntry>& ledger) {
 Result<BarGrid> DataManager::grid_of(const SeriesRequest& request) const {
     auto series = find(request, SeriesUse::read);
     return series ? Result<BarGrid>(std::move(series->grid)) : Result<BarGrid>(series.error());
+}
+
+Result<SeriesKey> DataManager::key_of(const SeriesRequest& request) const {
+    auto series = find(request, SeriesUse::read);
+    return series ? Result<SeriesKey>(std::move(series->key)) : Result<SeriesKey>(series.error());
 }
 
 SessionCalendarPtr DataManager::calendar(std::string_view name) const {
@@ -136,8 +154,12 @@ Result<SeriesToCheck> DataManager::series_to_check(const CheckRequest& request, 
     if (!range) {
         return range.error();
     }
+    auto told = revisions_of(**open_store, *key, *bars, *facts, token);
+    if (!told) {
+        return told.error();
+    }
     const BarsView all(std::make_shared<const Bars>(std::move(*bars)), key->symbol, timeframe);
-    return SeriesToCheck{all.slice(*range), *range, evidence_of(facts->ledger)};
+    return SeriesToCheck{all.slice(*range), *range, evidence_of(facts->ledger), std::move(*told)};
 }
 
 Result<void> DataManager::exchange_rows(const SeriesRequest& request, const Bars& before, const Bars& after) const {

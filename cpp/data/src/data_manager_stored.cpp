@@ -117,7 +117,7 @@ Result<BarsView> DataManager::get_data(const LoadRequest& request, std::optional
         return not_stored(task->key, database_path_);
     }
     return BarsView(std::make_shared<const Bars>(std::move(*bars)), task->key.symbol,
-                    std::string(task->key.timeframe.name()));
+                    std::string(task->key.timeframe.name()), task->key.what_to_show);
 }
 
 Result<SeriesSummary> DataManager::get_summary(const SeriesRequest& request) {

@@ -1,16 +1,21 @@
 #include <ktrdr/data/ib_data_adapter.hpp>
 
+#include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <string_view>
 
 #include <ktrdr/adapter/service_errors.hpp>
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/text.hpp>
 #include <ktrdr/data/ib_answers.hpp>
 #include <ktrdr/http/date.hpp>
 #include <ktrdr/market/time_text.hpp>
 
+#include <ktrdr/coroutines/gate.hpp>
+#include <ktrdr/coroutines/pause.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
 
 namespace ktrdr {
@@ -63,6 +68,32 @@ TimeRange at_least_a_day(TimeRange segment) {
     return {std::min(segment.start, segment.end - day), segment.end};
 }
 
+/// How long an answer may take before the service is asked what it waits for, and how often it is then.
+constexpr std::chrono::seconds between_looks{2};
+/// So many warnings of one answer are told.
+constexpr std::size_t most_warnings = 100;
+
+/// What a service says beside its answer, each for a person.
+void tell_warnings(const json::value& answer, const SourceCall& call) {
+    const json::object* const object = answer.if_object();
+    const json::value* const given = object == nullptr ? nullptr : object->if_contains("warnings");
+    const json::array* const texts = given == nullptr ? nullptr : given->if_array();
+    if (texts == nullptr || !call.warn) {
+        return;
+    }
+    for (std::size_t i = 0; i < std::min(texts->size(), most_warnings); ++i) {
+        if (const json::string* const text = (*texts)[i].if_string()) {
+            call.warn(std::string(*text));
+        }
+    }
+}
+
+/// The service has no such endpoint.
+bool is_unknown(const Error& error) {
+    const json::value* const status = error.context.if_contains("status");
+    return error.code == Errc::status && status != nullptr && (*status == 404 || *status == 405);
+}
+
 constexpr const char* bars_endpoint = "/data/historical";
 constexpr std::string_view arrow_stream = "application/vnd.apache.arrow.stream";
 /// A service that knows only JSON does not look.
@@ -89,6 +120,7 @@ Result<SourceAnswer> read_answer(const Response& response, const BarsWanted& wan
     }
     const auto answer = json_answer("", std::move(request), response);
     if (answer) {
+        tell_warnings(*answer, call);
         return read_historical(*answer, wanted, asked, call.token);
     }
     Error error = answer.error();
@@ -138,26 +170,72 @@ asio::awaitable<Result<Response>> IbDataAdapter::post_for_bars(json::value body,
     co_return co_await service_->call_post_for(formats, bars_endpoint, std::move(body), options_of(call));
 }
 
+template <class Answer>
+asio::awaitable<Result<Answer>> IbDataAdapter::heard(asio::awaitable<Result<Answer>> asking, SourceCall call) {
+    if (!may_warn_ || !call.warn || call.operation_id.empty()) {
+        Result<Answer> unheard = co_await std::move(asking);
+        co_return unheard;
+    }
+    const CancellationToken until = call.token.child();
+    const auto silent = std::make_shared<Gate>();
+    const auto io = co_await asio::this_coro::executor;
+    asio::co_spawn(io, listen(std::move(call), until), [silent](const std::exception_ptr&) { silent->open(); });
+    Result<Answer> answer = fail(Errc::internal, "");
+    try {
+        answer = co_await std::move(asking);
+    } catch (...) {
+        answer = caught("asking the host service");
+    }
+    until.cancel({CancelCode::parent, "the answer is there", "ib"});
+    co_await silent->wait();
+    co_return answer;
+}
+
+asio::awaitable<void> IbDataAdapter::listen(SourceCall call, CancellationToken until) {
+    const std::string endpoint = "/warnings" + encode_query({{"operation_id", call.operation_id}});
+    CallOptions options;
+    options.cancellation_token = until;
+    options.operation_id = call.operation_id;
+    // Every connection may wait for an answer.
+    options.urgent = true;
+    while (may_warn_) {
+        co_await pause_for(between_looks, until);
+        if (until.is_cancelled()) {
+            co_return;
+        }
+        const auto answer = co_await service_->call_get(endpoint, options);
+        if (answer) {
+            tell_warnings(*answer, call);
+        } else if (is_unknown(answer.error())) {
+            may_warn_ = false;
+        }
+    }
+}
+
 asio::awaitable<Result<Contract>> IbDataAdapter::validate_symbol(std::string symbol, Timeframe timeframe,
                                                                  SourceCall call) {
     json::object body{{"symbol", symbol}, {"timeframes", json::array{timeframe.name()}}};
     if (!call.kind.instrument_type.empty()) {
         body["instrument_type"] = call.kind.instrument_type;
     }
-    const auto answer = co_await post("/data/validate", std::move(body), call);
+    auto asking = post("/data/validate", std::move(body), call);
+    const auto answer = co_await heard(std::move(asking), call);
     if (!answer) {
         co_return answer.error();
     }
+    tell_warnings(*answer, call);
     co_return read_validation(*answer, symbol, fmt::format("POST {}/data/validate", service_->get_base_url()));
 }
 
 asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(std::string symbol, Timeframe timeframe,
                                                                                SourceCall call) {
     const std::string query = encode_query({{"symbol", symbol}, {"timeframe", std::string(timeframe.name())}});
-    const auto answer = co_await get("/data/head-timestamp" + query, call);
+    auto asking = get("/data/head-timestamp" + query, call);
+    const auto answer = co_await heard(std::move(asking), call);
     if (!answer) {
         co_return answer.error();
     }
+    tell_warnings(*answer, call);
     co_return read_head_timestamp(*answer, fmt::format("GET {}/data/head-timestamp", service_->get_base_url()));
 }
 
@@ -171,7 +249,8 @@ asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, T
     // Bars that close while the answer is on its way may be half made in it.
     const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now(), range, call.kind};
     add_kind(body, call.kind);
-    auto answer = co_await post_for_bars(std::move(body), call);
+    auto asking = post_for_bars(std::move(body), call);
+    auto answer = co_await heard(std::move(asking), call);
     if (!answer) {
         co_return answer.error();
     }

@@ -178,6 +178,7 @@ asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportF
             return commit_own(means, one.key, one.bars, [](std::size_t) {});
         };
         auto stored = co_await run_on(means.store_executor, std::move(store));
+        settle_behind(means);
         if (!stored) {
             co_return stored.error();
         }

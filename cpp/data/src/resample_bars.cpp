@@ -7,6 +7,8 @@
 #include <ktrdr/data/load_request.hpp>
 #include <ktrdr/data/series_summary.hpp>
 
+#include "commit_own.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -140,11 +142,14 @@ asio::awaitable<Result<BarsView>> resample_stored(StoreMeans means, ResampleTask
             const auto poll = [&means](std::size_t) { return means.operation->token().check("storing"); };
             return means.store->store_own(task.to, made->bars, made->covered, means.clock.utc_now(), poll);
         };
-        if (const auto stored = co_await run_on(means.store_executor, std::move(keep)); !stored) {
+        const auto stored = co_await run_on(means.store_executor, std::move(keep));
+        settle_behind(means);
+        if (!stored) {
             co_return stored.error();
         }
     }
-    co_return BarsView(BarsPtr(made, &made->bars), task.to.symbol, std::string(task.to.timeframe.name()));
+    co_return BarsView(BarsPtr(made, &made->bars), task.to.symbol, std::string(task.to.timeframe.name()),
+                       task.to.what_to_show);
 }
 
 }  // namespace ktrdr

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/data/own_bars.hpp>
 #include <ktrdr/market/time_text.hpp>
@@ -62,6 +63,16 @@ Result<boost::json::object> commit_own(const StoreMeans& means, const SeriesKey&
                                {"last", format_time(bars.start_of(bars.size() - 1))}};
 }
 
+void settle_behind(const StoreMeans& means) {
+    survive("data", "putting stored bars into the file", [&means] {
+        means.compute.post([store = std::weak_ptr(means.store)] {
+            if (const auto there = store.lock()) {
+                survive("data", "putting stored bars into the file", [&there] { (void)there->settle(); });
+            }
+        });
+    });
+}
+
 asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, SeriesKey key, OwnBars given) {
     if (!given.ignored.empty()) {
         means.operation->add_warning(
@@ -70,7 +81,9 @@ asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, Se
     std::function<Result<boost::json::object>()> work = [means, key = std::move(key), given = std::move(given)] {
         return commit(means, key, given);
     };
-    co_return co_await run_on(means.store_executor, std::move(work));
+    auto stored = co_await run_on(means.store_executor, std::move(work));
+    settle_behind(means);
+    co_return stored;
 }
 
 asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, SeriesKey key,

@@ -157,7 +157,8 @@ bool take_bars(Cursor& text, Bars& bars, const CancellationToken& token) {
     return text.take_mark('}') && text.take("\"");
 }
 
-/// The rest of an answer, in which `data` is an empty text: nothing where that is not so, or the rest is no JSON.
+/// The rest of an answer, in which `data` is an empty text: nothing where that is not so, it has
+/// warnings, or the rest is no JSON.
 std::optional<json::value> read_rest(std::string_view before, std::string_view behind) {
     std::string rest(before);
     rest.append("\"").append(behind);
@@ -166,7 +167,9 @@ std::optional<json::value> read_rest(std::string_view before, std::string_view b
         return std::nullopt;
     }
     const json::value* const data = read->get_object().if_contains("data");
-    const bool is_it = data != nullptr && data->is_string() && data->get_string().empty();
+    // Warnings beside the bars are rare, and told by who reads the whole.
+    const bool is_it =
+        data != nullptr && data->is_string() && data->get_string().empty() && !read->get_object().contains("warnings");
     return is_it ? std::optional(std::move(*read)) : std::nullopt;
 }
 

@@ -19,6 +19,15 @@ public:
         const double away = multiplier_ * deviation;
         return {mean + away, mean, mean - away};
     }
+    void run(const rows::PriceRun<3>& run) {
+        const auto [upper, middle, lower] = run.to;
+        window_.run(run.from[0], middle, upper, run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            const double away = multiplier_ * upper[bar];
+            upper[bar] = middle[bar] + away;
+            lower[bar] = middle[bar] - away;
+        }
+    }
 
 private:
     WindowDeviation window_;
@@ -32,6 +41,14 @@ public:
     std::array<double, 1> next(const std::array<double, 1>& price) {
         const auto [mean, deviation] = window_.next(price[0]);
         return {rows::percent(2 * multiplier_ * deviation, mean)};
+    }
+    void run(const rows::PriceRun<1>& run) {
+        RunRoom means;
+        RunRoom deviations;
+        window_.run(run.from[0], means.data(), deviations.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            run.to[0][bar] = rows::percent(2 * multiplier_ * deviations[bar], means[bar]);
+        }
     }
 
 private:
@@ -49,6 +66,16 @@ public:
         const double away = multiplier_ * range_.next(bar[0], bar[1], bar[2]);
         return {middle + away, middle, middle - away};
     }
+    void run(const BarRun<3, 3>& run) {
+        RunRoom ranges;
+        middle_.run(run.from[2], run.to[1], run.bars);
+        range_.run(run.from, ranges.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            const double away = multiplier_ * ranges[bar];
+            run.to[0][bar] = run.to[1][bar] + away;
+            run.to[2][bar] = run.to[1][bar] - away;
+        }
+    }
 
 private:
     ForgettingAverage middle_;
@@ -62,12 +89,27 @@ public:
         : window_(period), range_(period), bollinger_(bollinger), keltner_(keltner) {}
 
     std::array<double, 1> next(const rows::Bar& bar) {
-        const double inner = bollinger_ * window_.next(bar[2]).deviation;
-        const double outer = keltner_ * range_.next(bar[0], bar[1], bar[2]);
-        return {outer == 0 && inner == 0 ? 0 : rows::percent(outer - inner, outer)};
+        const double deviation = window_.next(bar[2]).deviation;
+        return {narrower(deviation, range_.next(bar[0], bar[1], bar[2]))};
+    }
+    void run(const BarRun<3, 1>& run) {
+        RunRoom means;
+        RunRoom deviations;
+        RunRoom ranges;
+        window_.run(run.from[2], means.data(), deviations.data(), run.bars);
+        range_.run(run.from, ranges.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            run.to[0][bar] = narrower(deviations[bar], ranges[bar]);
+        }
     }
 
 private:
+    [[nodiscard]] double narrower(double deviation, double range) const {
+        const double inner = bollinger_ * deviation;
+        const double outer = keltner_ * range;
+        return outer == 0 && inner == 0 ? 0 : rows::percent(outer - inner, outer);
+    }
+
     WindowDeviation window_;
     AverageTrueRange range_;
     double bollinger_;

@@ -13,6 +13,7 @@ public:
     explicit SimpleAverage(std::size_t period) : average_(period) {}
 
     std::array<double, 1> next(const std::array<double, 1>& price) { return {average_.next(price[0])}; }
+    void run(const rows::PriceRun<1>& run) { average_.run(run.from[0], run.to[0], run.bars); }
 
 private:
     MovingAverage average_;
@@ -23,6 +24,7 @@ public:
     explicit ExponentialMean(std::size_t period) : average_(exponential_average(period)) {}
 
     std::array<double, 1> next(const std::array<double, 1>& price) { return {average_.next(price[0])}; }
+    void run(const rows::PriceRun<1>& run) { average_.run(run.from[0], run.to[0], run.bars); }
 
 private:
     ForgettingAverage average_;
@@ -35,6 +37,13 @@ public:
     std::array<double, 1> next(const std::array<double, 1>& price) {
         const double average = average_.next(price[0]);
         return {rows::percent(price[0] - average, average)};
+    }
+    void run(const rows::PriceRun<1>& run) {
+        RunRoom averages;
+        average_.run(run.from[0], averages.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            run.to[0][bar] = rows::percent(run.from[0][bar] - averages[bar], averages[bar]);
+        }
     }
 
 private:

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <ktrdr/features/moving_averages.hpp>
+#include <ktrdr/features/recent_values.hpp>
 
 #include "rows.hpp"
 
@@ -25,11 +26,38 @@ public:
         // branch here would cost more than everything else.
         const double amount = std::abs(change);
         const double gain = gain_.next(0.5 * (amount + change));
-        const double moved = gain + loss_.next(0.5 * (amount - change));
-        return {moved == 0 ? 50 : 100 * gain / moved};
+        return {share(gain, loss_.next(0.5 * (amount - change)))};
+    }
+    void run(rows::PriceRun<1> run) {
+        if (!begun_) {
+            run.to[0][0] = next({run.from[0][0]})[0];
+            run = run.behind(1);
+        }
+        RunRoom gains;
+        RunRoom losses;
+        double last = last_;
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            const double change = run.from[0][bar] - last;
+            last = run.from[0][bar];
+            const double amount = std::abs(change);
+            gains[bar] = 0.5 * (amount + change);
+            losses[bar] = 0.5 * (amount - change);
+        }
+        last_ = last;
+        gain_.run(gains.data(), gains.data(), run.bars);
+        loss_.run(losses.data(), losses.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            run.to[0][bar] = share(gains[bar], losses[bar]);
+        }
     }
 
 private:
+    static double share(double gain, double loss) {
+        const double moved = gain + loss;
+        const double percent = 100 * gain / moved;
+        return moved == 0 ? 50 : percent;
+    }
+
     ForgettingAverage gain_;
     ForgettingAverage loss_;
     bool begun_{false};
@@ -53,6 +81,30 @@ public:
         }
         return {rows::percent(line, price[0]), rows::percent(signal, price[0]), rows::percent(histogram, price[0])};
     }
+    void run(const rows::PriceRun<3>& run) {
+        const double* const prices = run.from[0];
+        const auto [lines, signals, histograms] = run.to;
+        RunRoom slow;
+        fast_.run(prices, lines, run.bars);
+        slow_.run(prices, slow.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            lines[bar] -= slow[bar];
+        }
+        // The slow mean has no value for a while, and then always.
+        std::size_t first = 0;
+        for (; first < run.bars && std::isnan(lines[first]); ++first) {
+            signals[first] = no_value;
+        }
+        signal_.run(lines + first, signals + first, run.bars - first);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            histograms[bar] = lines[bar] - signals[bar];
+        }
+        for (std::size_t output = 0; percent_ && output < run.to.size(); ++output) {
+            for (std::size_t bar = 0; bar < run.bars; ++bar) {
+                run.to[output][bar] = rows::percent(run.to[output][bar], prices[bar]);
+            }
+        }
+    }
 
 private:
     ForgettingAverage fast_;
@@ -66,6 +118,12 @@ public:
     explicit Momentum(std::size_t period) : before_(period) {}
 
     std::array<double, 1> next(const std::array<double, 1>& price) { return {price[0] - before_.next(price[0])}; }
+    void run(const rows::PriceRun<1>& run) {
+        const auto [from, to, bars] = run;
+        before_.run(from[0], bars, [price = from[0], change = to[0]](std::size_t bar, double before) {
+            change[bar] = price[bar] - before;
+        });
+    }
 
 private:
     Delay before_;
@@ -78,6 +136,12 @@ public:
     std::array<double, 1> next(const std::array<double, 1>& price) {
         const double before = before_.next(price[0]);
         return {rows::percent(price[0] - before, before)};
+    }
+    void run(const rows::PriceRun<1>& run) {
+        const auto [from, to, bars] = run;
+        before_.run(from[0], bars, [price = from[0], change = to[0]](std::size_t bar, double before) {
+            change[bar] = rows::percent(price[bar] - before, before);
+        });
     }
 
 private:
@@ -95,11 +159,36 @@ public:
         if (std::isnan(average)) {
             return {no_value};
         }
-        const double distance = window_.mean_distance(average);
-        return {distance == 0 ? 0 : (typical - average) / (0.015 * distance)};
+        return {index(typical, average, window_.mean_distance(average))};
+    }
+    void run(const BarRun<3, 1>& run) {
+        RunRoom typical;
+        RunRoom averages;
+        RunRoom distances;
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            typical[bar] = (run.from[0][bar] + run.from[1][bar] + run.from[2][bar]) / 3;
+        }
+        average_.run(typical.data(), averages.data(), run.bars);
+        std::size_t first = 0;
+        for (; first < run.bars && std::isnan(averages[first]); ++first) {
+            window_.take(typical[first]);
+            run.to[0][first] = no_value;
+        }
+        if (first == run.bars) {
+            return;
+        }
+        window_.run(typical.data() + first, averages.data() + first, distances.data() + first, run.bars - first);
+        for (std::size_t bar = first; bar < run.bars; ++bar) {
+            run.to[0][bar] = index(typical[bar], averages[bar], distances[bar]);
+        }
     }
 
 private:
+    static double index(double typical, double average, double distance) {
+        const double share = (typical - average) / (0.015 * distance);
+        return distance == 0 ? 0 : share;
+    }
+
     MovingAverage average_;
     RecentValues window_;
 };
@@ -149,6 +238,26 @@ public:
         const double middle = (bar[0] + bar[1]) / 2;
         const double highest = highest_.next(middle);
         const double lowest = lowest_.next(middle);
+        return follow(middle, highest, lowest);
+    }
+    void run(const BarRun<2, 2>& run) {
+        RunRoom middles;
+        RunRoom highest;
+        RunRoom lowest;
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            middles[bar] = (run.from[0][bar] + run.from[1][bar]) / 2;
+        }
+        highest_.run(middles.data(), highest.data(), run.bars);
+        lowest_.run(middles.data(), lowest.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            const auto [line, signal] = follow(middles[bar], highest[bar], lowest[bar]);
+            run.to[0][bar] = line;
+            run.to[1][bar] = signal;
+        }
+    }
+
+private:
+    std::array<double, 2> follow(double middle, double highest, double lowest) {
         if (std::isnan(highest)) {
             return {no_value, no_value};
         }
@@ -162,7 +271,6 @@ public:
         return {fisher_, before};
     }
 
-private:
     WindowExtreme<Higher> highest_;
     WindowExtreme<Lower> lowest_;
     double value_{0};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <ktrdr/features/recent_values.hpp>
 #include <ktrdr/features/windows.hpp>
 
 #include "rows.hpp"
@@ -22,6 +23,10 @@ public:
     explicit Channel(std::size_t period) : highest_(period), lowest_(period) {}
 
     Extremes next(double high, double low) { return {highest_.next(high), lowest_.next(low)}; }
+    void run(const double* high, const double* low, double* highest, double* lowest, std::size_t bars) {
+        highest_.run(high, highest, bars);
+        lowest_.run(low, lowest, bars);
+    }
 
 private:
     WindowExtreme<Higher> highest_;
@@ -34,16 +39,39 @@ public:
         : channel_(k_period), k_(smooth), d_(d_period) {}
 
     std::array<double, 2> next(const rows::Bar& bar) {
-        const auto [highest, lowest] = channel_.next(bar[0], bar[1]);
-        if (std::isnan(highest)) {
+        const Channel::Extremes found = channel_.next(bar[0], bar[1]);
+        if (std::isnan(found.highest)) {
             return {no_value, no_value};
         }
-        const double height = highest - lowest;
-        const double k = k_.next(height == 0 ? 50 : 100 * (bar[2] - lowest) / height);
+        const double k = k_.next(place(bar[2], found));
         return {k, std::isnan(k) ? no_value : d_.next(k)};
+    }
+    void run(const BarRun<3, 2>& run) {
+        RunRoom highest;
+        RunRoom lowest;
+        RunRoom places;
+        channel_.run(run.from[0], run.from[1], highest.data(), lowest.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            places[bar] = place(run.from[2][bar], {highest[bar], lowest[bar]});
+        }
+        std::size_t first = 0;
+        for (; first < run.bars && std::isnan(highest[first]); ++first) {
+            run.to[0][first] = run.to[1][first] = no_value;
+        }
+        k_.run(places.data() + first, run.to[0] + first, run.bars - first);
+        for (; first < run.bars && std::isnan(run.to[0][first]); ++first) {
+            run.to[1][first] = no_value;
+        }
+        d_.run(run.to[0] + first, run.to[1] + first, run.bars - first);
     }
 
 private:
+    static double place(double close, Channel::Extremes found) {
+        const double height = found.highest - found.lowest;
+        const double percent = 100 * (close - found.lowest) / height;
+        return height == 0 ? 50 : percent;
+    }
+
     Channel channel_;
     MovingAverage k_;
     MovingAverage d_;
@@ -53,13 +81,23 @@ class WilliamsR final {
 public:
     explicit WilliamsR(std::size_t period) : channel_(period) {}
 
-    std::array<double, 1> next(const rows::Bar& bar) {
-        const auto [highest, lowest] = channel_.next(bar[0], bar[1]);
-        const double height = highest - lowest;
-        return {height == 0 ? -50 : -100 * (highest - bar[2]) / height};
+    std::array<double, 1> next(const rows::Bar& bar) { return {place(bar[2], channel_.next(bar[0], bar[1]))}; }
+    void run(const BarRun<3, 1>& run) {
+        RunRoom highest;
+        RunRoom lowest;
+        channel_.run(run.from[0], run.from[1], highest.data(), lowest.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            run.to[0][bar] = place(run.from[2][bar], {highest[bar], lowest[bar]});
+        }
     }
 
 private:
+    static double place(double close, Channel::Extremes found) {
+        const double height = found.highest - found.lowest;
+        const double percent = -100 * (found.highest - close) / height;
+        return height == 0 ? -50 : percent;
+    }
+
     Channel channel_;
 };
 
@@ -88,6 +126,12 @@ public:
         const Channel::Extremes found = channel_.next(bar[0], bar[1]);
         return {found.highest, found.middle(), found.lowest};
     }
+    void run(const BarRun<2, 3>& run) {
+        channel_.run(run.from[0], run.from[1], run.to[0], run.to[2], run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            run.to[1][bar] = Channel::Extremes{run.to[0][bar], run.to[2][bar]}.middle();
+        }
+    }
 
 private:
     Channel channel_;
@@ -104,8 +148,30 @@ public:
         const double longest = senkou_.next(bar[0], bar[1]).middle();
         return {tenkan, kijun, span_a_.next((tenkan + kijun) / 2), span_b_.next(longest)};
     }
+    void run(const BarRun<2, 4>& run) {
+        RunRoom values;
+        middles(tenkan_, run, run.to[0]);
+        middles(kijun_, run, run.to[1]);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            values[bar] = (run.to[0][bar] + run.to[1][bar]) / 2;
+        }
+        span_a_.run(values.data(), run.bars,
+                    [span_a = run.to[2]](std::size_t bar, double before) { span_a[bar] = before; });
+        middles(senkou_, run, values.data());
+        span_b_.run(values.data(), run.bars,
+                    [span_b = run.to[3]](std::size_t bar, double before) { span_b[bar] = before; });
+    }
 
 private:
+    static void middles(Channel& channel, const BarRun<2, 4>& run, double* to) {
+        RunRoom highest;
+        RunRoom lowest;
+        channel.run(run.from[0], run.from[1], highest.data(), lowest.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            to[bar] = Channel::Extremes{highest[bar], lowest[bar]}.middle();
+        }
+    }
+
     Channel tenkan_;
     Channel kijun_;
     Channel senkou_;

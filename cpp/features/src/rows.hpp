@@ -13,6 +13,10 @@ namespace ktrdr::rows {
 using Name = std::string_view;
 using Bar = std::array<double, 3>;
 
+/// A run over one column.
+template <std::size_t Outputs>
+using PriceRun = BarRun<1, Outputs>;
+
 inline constexpr std::array<BarColumn, 2> high_low{BarColumn::high, BarColumn::low};
 inline constexpr std::array<BarColumn, 3> high_low_close{BarColumn::high, BarColumn::low, BarColumn::close};
 inline constexpr std::array<BarColumn, 4> prices_and_volume{BarColumn::high, BarColumn::low, BarColumn::close,
@@ -54,7 +58,9 @@ inline WarmUp never_exact(std::size_t least) {
 
 /// 100 part / |whole|; NaN where the whole is 0.
 inline double percent(double part, double whole) {
-    return whole == 0 ? no_value : 100 * part / std::abs(whole);
+    // Divided whatever the whole is, so that a loop has no branch in it.
+    const double share = 100 * part / std::abs(whole);
+    return whole == 0 ? no_value : share;
 }
 
 }  // namespace ktrdr::rows

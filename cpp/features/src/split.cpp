@@ -46,6 +46,13 @@ CutTimes cut_times(std::vector<UtcTime> starts, SplitShares shares) {
     return {begin_of(shares.train), begin_of(shares.train + shares.validation)};
 }
 
+CutTimes cut_times_before(std::vector<UtcTime> starts, SplitShares shares, UtcTime test) {
+    std::erase_if(starts, [test](UtcTime start) { return start >= test; });
+    const double train = shares.train / (shares.train + shares.validation);
+    const CutTimes cuts = cut_times(std::move(starts), {train, 1 - train, 0});
+    return {std::min(cuts.validation, test), test};
+}
+
 SplitRows split_at(RowTimes rows, CutTimes cuts) {
     SplitRows parts;
     const auto take = [&](std::vector<std::size_t>& part, std::size_t row, UtcTime next) {

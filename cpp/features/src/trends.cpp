@@ -12,6 +12,7 @@ public:
     explicit Atr(std::size_t period) : average_(period) {}
 
     std::array<double, 1> next(const rows::Bar& bar) { return {average_.next(bar[0], bar[1], bar[2])}; }
+    void run(const BarRun<3, 1>& run) { average_.run(run.from, run.to[0], run.bars); }
 
 private:
     AverageTrueRange average_;
@@ -139,7 +140,8 @@ private:
             extreme_ = now.high;
             pace_ = std::min(pace_ + acceleration_, maximum_);
         }
-        stop_ = std::min({stop + pace_ * (extreme_ - stop), before.low, now.low});
+        // The stop comes last: each bar's waits for that of the bar before.
+        stop_ = std::min(std::min(before.low, now.low), stop + pace_ * (extreme_ - stop));
         return stop;
     }
 
@@ -158,8 +160,20 @@ class SuperTrend final {
 public:
     SuperTrend(std::size_t period, double multiplier) : range_(period), multiplier_(multiplier) {}
 
-    std::array<double, 2> next(const rows::Bar& bar) {
-        const double away = multiplier_ * range_.next(bar[0], bar[1], bar[2]);
+    std::array<double, 2> next(const rows::Bar& bar) { return follow(bar, range_.next(bar[0], bar[1], bar[2])); }
+    void run(const BarRun<3, 2>& run) {
+        RunRoom ranges;
+        range_.run(run.from, ranges.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            const auto [line, direction] = follow({run.from[0][bar], run.from[1][bar], run.from[2][bar]}, ranges[bar]);
+            run.to[0][bar] = line;
+            run.to[1][bar] = direction;
+        }
+    }
+
+private:
+    std::array<double, 2> follow(const rows::Bar& bar, double range) {
+        const double away = multiplier_ * range;
         const double before = std::exchange(close_, bar[2]);
         if (std::isnan(away)) {
             return {no_value, no_value};
@@ -177,7 +191,6 @@ public:
         return {rising_ ? lower : upper, rising_ ? 1.0 : -1.0};
     }
 
-private:
     AverageTrueRange range_;
     double multiplier_;
     bool begun_{false};

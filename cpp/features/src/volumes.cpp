@@ -19,21 +19,55 @@ double typical_price(const TradedBar& bar) {
 /// Volume, with a sign and a share of it by where the close lies between low and high.
 double accumulated(const TradedBar& bar) {
     const double height = bar[0] - bar[1];
-    return height == 0 ? 0 : ((bar[2] - bar[1]) - (bar[0] - bar[2])) / height * bar[3];
+    const double share = ((bar[2] - bar[1]) - (bar[0] - bar[2])) / height * bar[3];
+    return height == 0 ? 0 : share;
+}
+
+void accumulate(const BarRun<4, 1>& run, double* to) {
+    const auto [high, low, close, volume] = run.from;
+    for (std::size_t bar = 0; bar < run.bars; ++bar) {
+        to[bar] = accumulated({high[bar], low[bar], close[bar], volume[bar]});
+    }
+}
+
+/// Of the values added to what there was before; gives what there is behind them.
+double running_total(const RunRoom& values, double total, double* to, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        total += values[i];
+        to[i] = total;
+    }
+    return total;
 }
 
 class OnBalanceVolume final {
 public:
+    static constexpr bool takes_volume = true;
+
     std::array<double, 1> next(const std::array<double, 2>& bar) {
         const auto [close, volume] = bar;
-        const double rise = begun_ ? static_cast<double>(close > close_) - static_cast<double>(close < close_) : 1;
+        total_ += begun_ ? with_sign(volume, close, close_) : volume;
         begun_ = true;
         close_ = close;
-        total_ += rise * volume;
         return {total_};
+    }
+    void run(const BarRun<2, 1>& run) {
+        RunRoom values;
+        const auto [close, volume] = run.from;
+        values[0] = begun_ ? with_sign(volume[0], close[0], close_) : volume[0];
+        for (std::size_t bar = 1; bar < run.bars; ++bar) {
+            values[bar] = with_sign(volume[bar], close[bar], close[bar - 1]);
+        }
+        begun_ = true;
+        close_ = close[run.bars - 1];
+        total_ = running_total(values, total_, run.to[0], run.bars);
     }
 
 private:
+    /// Without a branch: nobody can guess which way the next bar goes.
+    static double with_sign(double volume, double close, double before) {
+        return (static_cast<double>(close > before) - static_cast<double>(close < before)) * volume;
+    }
+
     bool begun_{false};
     double close_{0};
     double total_{0};
@@ -41,9 +75,16 @@ private:
 
 class AccumulationLine final {
 public:
+    static constexpr bool takes_volume = true;
+
     std::array<double, 1> next(const TradedBar& bar) {
         total_ += accumulated(bar);
         return {total_};
+    }
+    void run(const BarRun<4, 1>& run) {
+        RunRoom values;
+        accumulate(run, values.data());
+        total_ = running_total(values, total_, run.to[0], run.bars);
     }
 
 private:
@@ -52,21 +93,40 @@ private:
 
 class ChaikinMoneyFlow final {
 public:
+    static constexpr bool takes_volume = true;
+
     explicit ChaikinMoneyFlow(std::size_t period) : flow_(period), volume_(period) {}
 
     std::array<double, 1> next(const TradedBar& bar) {
         const double flow = flow_.next(accumulated(bar));
-        const double volume = volume_.next(bar[3]);
-        return {volume == 0 ? 0 : flow / volume};
+        return {share(flow, volume_.next(bar[3]))};
+    }
+    void run(const BarRun<4, 1>& run) {
+        RunRoom values;
+        RunRoom flows;
+        RunRoom volumes;
+        accumulate(run, values.data());
+        flow_.run(values.data(), flows.data(), run.bars);
+        volume_.run(run.from[3], volumes.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            run.to[0][bar] = share(flows[bar], volumes[bar]);
+        }
     }
 
 private:
+    static double share(double flow, double volume) {
+        const double share = flow / volume;
+        return volume == 0 ? 0 : share;
+    }
+
     WindowSum flow_;
     WindowSum volume_;
 };
 
 class MoneyFlowIndex final {
 public:
+    static constexpr bool takes_volume = true;
+
     explicit MoneyFlowIndex(std::size_t period) : up_(period), down_(period) {}
 
     std::array<double, 1> next(const TradedBar& bar) {
@@ -95,29 +155,62 @@ private:
 
 class Vwap final {
 public:
+    static constexpr bool takes_volume = true;
+
     explicit Vwap(std::size_t period) : value_(period), volume_(period) {}
 
     std::array<double, 1> next(const TradedBar& bar) {
         const double value = value_.next(typical_price(bar) * bar[3]);
-        const double volume = volume_.next(bar[3]);
-        return {volume == 0 ? no_value : value / volume};
+        return {mean(value, volume_.next(bar[3]))};
+    }
+    void run(const BarRun<4, 1>& run) {
+        const auto [high, low, close, volume] = run.from;
+        RunRoom values;
+        RunRoom sums;
+        RunRoom volumes;
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            values[bar] = typical_price({high[bar], low[bar], close[bar], volume[bar]}) * volume[bar];
+        }
+        value_.run(values.data(), sums.data(), run.bars);
+        volume_.run(volume, volumes.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            run.to[0][bar] = mean(sums[bar], volumes[bar]);
+        }
     }
 
 private:
+    static double mean(double value, double volume) {
+        const double mean = value / volume;
+        return volume == 0 ? no_value : mean;
+    }
+
     WindowSum value_;
     WindowSum volume_;
 };
 
 class VolumeRatio final {
 public:
+    static constexpr bool takes_volume = true;
+
     explicit VolumeRatio(std::size_t period) : average_(period) {}
 
     std::array<double, 1> next(const std::array<double, 1>& volume) {
-        const double average = average_.next(volume[0]);
-        return {average == 0 ? no_value : volume[0] / average};
+        return {ratio(volume[0], average_.next(volume[0]))};
+    }
+    void run(const rows::PriceRun<1>& run) {
+        RunRoom averages;
+        average_.run(run.from[0], averages.data(), run.bars);
+        for (std::size_t bar = 0; bar < run.bars; ++bar) {
+            run.to[0][bar] = ratio(run.from[0][bar], averages[bar]);
+        }
     }
 
 private:
+    static double ratio(double volume, double average) {
+        const double ratio = volume / average;
+        return average == 0 ? no_value : ratio;
+    }
+
     MovingAverage average_;
 };
 
@@ -132,7 +225,7 @@ constexpr std::array<std::string_view, 1> mfi_outputs{"mfi"};
 constexpr std::array<std::string_view, 1> vwap_outputs{"vwap"};
 constexpr std::array<std::string_view, 1> ratio_outputs{"volume_ratio"};
 
-WarmUp running_total(const IndicatorParameters&) {
+WarmUp total_warm_up(const IndicatorParameters&) {
     return rows::never_exact(0);
 }
 
@@ -141,12 +234,12 @@ constexpr std::array volumes{
                   .inputs = close_and_volume,
                   .outputs = obv_outputs,
                   .make_state = [](const IndicatorParameters&) { return make_state<2, 1>(OnBalanceVolume{}); },
-                  .warm_up = running_total},
+                  .warm_up = total_warm_up},
     IndicatorSpec{.name = "ad_line",
                   .inputs = rows::prices_and_volume,
                   .outputs = line_outputs,
                   .make_state = [](const IndicatorParameters&) { return make_state<4, 1>(AccumulationLine{}); },
-                  .warm_up = running_total},
+                  .warm_up = total_warm_up},
     IndicatorSpec{.name = "cmf",
                   .parameters = window_parameters,
                   .inputs = rows::prices_and_volume,

@@ -20,8 +20,12 @@ bool same_numbers(std::span<const double> a, std::span<const double> b) {
 
 BarsView::BarsView() : BarsView(no_bars()) {}
 
-BarsView::BarsView(BarsPtr bars, std::string symbol, std::string timeframe)
-    : bars_(std::move(bars)), count_(bars_->size()), symbol_(std::move(symbol)), timeframe_(std::move(timeframe)) {}
+BarsView::BarsView(BarsPtr bars, std::string symbol, std::string timeframe, std::string what_to_show)
+    : bars_(std::move(bars)),
+      count_(bars_->size()),
+      symbol_(std::move(symbol)),
+      timeframe_(std::move(timeframe)),
+      what_to_show_(std::move(what_to_show)) {}
 
 BarsView BarsView::rows(std::size_t first, std::size_t last) const {
     last = std::min(last, count_);
@@ -54,7 +58,7 @@ BarsView BarsView::every(std::size_t first, std::size_t last, std::size_t step) 
         taken.push_back(from.time[row], from.open[row], from.high[row], from.low[row], from.close[row],
                         from.volume[row]);
     }
-    return BarsView(std::make_shared<const Bars>(std::move(taken)), symbol_, timeframe_);
+    return BarsView(std::make_shared<const Bars>(std::move(taken)), symbol_, timeframe_, what_to_show_);
 }
 
 BarsPtr BarsView::own() const {

@@ -10,6 +10,8 @@
 #include <ktrdr/features/holes.hpp>
 #include <ktrdr/market/time_text.hpp>
 
+#include "what_follows.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -18,24 +20,24 @@ UtcTime moment(std::int64_t stamp) {
 }
 
 /// By the rule that looks at whole series.
-bool hole_between(const BarGrid& grid, std::int64_t before, std::int64_t after) {
+std::vector<Hole> holes_between(const BarGrid& grid, std::int64_t before, std::int64_t after) {
     if (grid.end_of(moment(before)) >= moment(after)) {
-        return false;
+        return {};
     }
     Bars two;
     two.push_back(before, 1, 1, 1, 1, 1);
     two.push_back(after, 1, 1, 1, 1, 1);
-    return !find_holes(two, grid).empty();
+    return find_holes(two, grid);
 }
 
 }  // namespace
 
-PredictionStream::PredictionStream(std::shared_ptr<const Predictor> model, std::size_t history)
-    : model_(std::move(model)), history_(history) {
+PredictionStream::PredictionStream(std::shared_ptr<const Predictor> model, std::size_t history, std::string symbol)
+    : model_(std::move(model)), history_(history), symbol_(std::move(symbol)) {
     const FeaturePlan& plan = model_->strategy().features;
-    for (const Timeframe& timeframe : model_->timeframes()) {
-        SeriesState series(timeframe);
-        series.memberships.resize(feature_names(plan, std::array{timeframe}).size());
+    for (std::size_t i = 0; i < model_->timeframes().size(); ++i) {
+        SeriesState series(model_->grid_of(symbol_, i));
+        series.memberships.resize(feature_names(plan, std::array{model_->timeframes()[i]}).size());
         begin_anew(series);
         series_.push_back(std::move(series));
     }
@@ -55,8 +57,10 @@ void PredictionStream::begin_anew(SeriesState& series) const {
 void PredictionStream::take(SeriesState& series, const NewBar& bar) {
     const FeaturePlan& plan = model_->strategy().features;
     const std::size_t depth = plan.lags + 1;
-    if (series.taken && hole_between(series.grid, *series.taken, bar.time)) {
+    const auto holes = series.taken ? holes_between(series.grid, *series.taken, bar.time) : std::vector<Hole>{};
+    if (!holes.empty()) {
         begin_anew(series);
+        holes_.push_back({symbol_, series.grid.timeframe(), holes.front().range, holes.front().sessions});
     }
     series.taken = bar.time;
     double* place = series.memberships.data() + series.bars % depth;
@@ -107,6 +111,10 @@ bool PredictionStream::fill_row() {
         scale(*model_->scaling(), row_);
     }
     return whole;
+}
+
+std::vector<std::string> PredictionStream::warnings() const {
+    return hole_warnings(holes_, what_follows_a_hole(history_));
 }
 
 std::size_t PredictionStream::missing(std::size_t timeframe) const {

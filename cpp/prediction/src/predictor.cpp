@@ -9,6 +9,10 @@
 
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/prediction/prediction_stream.hpp>
+#include <ktrdr/training/training_data.hpp>
+
+#include "stored_texts.hpp"
+#include "what_follows.hpp"
 
 namespace ktrdr {
 namespace {
@@ -16,21 +20,6 @@ namespace {
 Error refuse(const ModelFiles& files, std::string_view file, const std::string& what) {
     return fail(Errc::invalid_argument, fmt::format("{} cannot be used: {}: {}", files.path.string(), file, what),
                 {{"path", files.path.string()}, {"file", file}});
-}
-
-/// A list of texts; empty for anything else.
-std::vector<std::string> texts_of(const boost::json::object& object, std::string_view key) {
-    std::vector<std::string> texts;
-    const boost::json::value* const list = object.if_contains(key);
-    if (list != nullptr && list->is_array()) {
-        for (const boost::json::value& item : list->get_array()) {
-            if (!item.is_string()) {
-                return {};
-            }
-            texts.emplace_back(item.get_string());
-        }
-    }
-    return texts;
 }
 
 /// A list of finite numbers; empty for anything else.
@@ -58,23 +47,32 @@ std::string first_difference(const std::vector<std::string>& stored, const std::
     return fmt::format("feature {} is '{}' and the strategy makes '{}' there", at - stored.begin(), *at, *other);
 }
 
-Result<std::vector<FeatureSeries>> series_of(const Predictor& model, std::span<const BarsPtr> bars) {
-    const auto& timeframes = model.timeframes();
-    if (bars.size() != timeframes.size()) {
-        return fail(Errc::invalid_argument, fmt::format("the model needs bars of {} timeframes, and {} were given",
-                                                        timeframes.size(), bars.size()));
+/// The `series` of a model's metadata; what is no text of it is empty.
+std::vector<SeriesBasis> basis_in(const boost::json::object& metadata) {
+    std::vector<SeriesBasis> series;
+    const boost::json::value* const list = metadata.if_contains("series");
+    if (list == nullptr || !list->is_array()) {
+        return series;
     }
-    std::vector<FeatureSeries> series;
-    for (std::size_t i = 0; i < bars.size(); ++i) {
-        const BarGrid grid(timeframes[i]);
-        auto holes = find_holes(*bars[i], grid);
-        for (Hole& hole : holes) {
-            // That bars are missing is known when the next one comes, and not before.
-            hole.since = UtcTime::max();
+    for (const boost::json::value& item : list->get_array()) {
+        if (item.is_object()) {
+            const auto text = [&](std::string_view key) { return std::string(text_or_empty(item.get_object(), key)); };
+            series.push_back({text("symbol"), text("timeframe"), text("what_to_show"), text("calendar"),
+                              text("provider"), text("asset_class"), text("session")});
         }
-        series.push_back({grid, bars[i], std::move(holes)});
     }
     return series;
+}
+
+/// The sessions of a series as its training knew them; none where the calendar is not one of those that ship.
+BarGrid grid_like(const SeriesBasis& basis, const Timeframe& timeframe) {
+    const auto calendar = SessionCalendar::shipped(basis.calendar);
+    if (!calendar) {
+        return BarGrid(timeframe);
+    }
+    const auto grid = BarGrid::make(
+        timeframe, *calendar, {.provider = basis.provider, .asset_class = basis.asset_class, .session = basis.session});
+    return grid ? *grid : BarGrid(timeframe);
 }
 
 /// For each base bar how many bars of a series are closed when it is.
@@ -110,6 +108,17 @@ std::vector<bool> with_history(const std::vector<FeatureSeries>& series, std::si
     return whole;
 }
 
+std::vector<std::string> warnings_of(std::span<const BarsView> given, const std::vector<FeatureSeries>& series,
+                                     std::size_t history) {
+    std::vector<SeriesHole> holes;
+    for (std::size_t i = 0; i < series.size(); ++i) {
+        for (const Hole& hole : series[i].holes) {
+            holes.push_back({given[i].symbol(), series[i].grid.timeframe(), hole.range, hole.sessions});
+        }
+    }
+    return hole_warnings(holes, what_follows_a_hole(history));
+}
+
 Error too_few(const Predictor& model, const std::vector<FeatureSeries>& series, std::size_t history) {
     std::vector<std::string> given;
     boost::json::object counts;
@@ -130,6 +139,11 @@ Error too_few(const Predictor& model, const std::vector<FeatureSeries>& series, 
 }
 
 }  // namespace
+
+std::string what_follows_a_hole(std::size_t history) {
+    return fmt::format("indicators begin anew behind that, so the {} bars there have no prediction: load the range",
+                       history);
+}
 
 Predictor::Predictor(ModelFiles files, Strategy strategy, std::vector<NamedTensor> weights, Mlp network)
     : files_(std::move(files)),
@@ -158,8 +172,10 @@ Result<std::shared_ptr<const Predictor>> Predictor::load(const std::filesystem::
     if (!network) {
         return refuse(*files, "model.safetensors", network.error().message);
     }
+    auto series = basis_in(files->metadata);
     const std::shared_ptr<Predictor> model(
         new Predictor(std::move(*files), std::move(*strategy), std::move(*weights), std::move(*network)));
+    model->series_ = std::move(series);
     if (auto read = model->read_features(); !read) {
         return read.error();
     }
@@ -231,6 +247,79 @@ Result<void> Predictor::check_network() const {
     return {};
 }
 
+std::vector<std::string> Predictor::trained_on(std::string_view symbol, std::size_t timeframe) const {
+    const std::string_view name = timeframes_[timeframe].name();
+    std::vector<std::string> trained;
+    bool knows_symbol = false;
+    for (const SeriesBasis& one : series_) {
+        if (one.timeframe != name || one.what_to_show.empty() || (knows_symbol && one.symbol != symbol)) {
+            continue;
+        }
+        if (one.symbol == symbol && !knows_symbol) {
+            // What it was trained on of this very symbol is what counts.
+            knows_symbol = true;
+            trained.clear();
+        }
+        if (std::ranges::find(trained, one.what_to_show) == trained.end()) {
+            trained.push_back(one.what_to_show);
+        }
+    }
+    return trained;
+}
+
+Result<void> Predictor::check_basis(std::string_view symbol, std::string_view what_to_show,
+                                    std::size_t timeframe) const {
+    const std::vector<std::string> trained = trained_on(symbol, timeframe);
+    if (what_to_show.empty() || trained.empty() || std::ranges::find(trained, what_to_show) != trained.end()) {
+        return {};
+    }
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("these bars{}{} of {} are {}, and the model was trained on {}: the same move is another one "
+                    "there (ADJUSTED_LAST is adjusted for splits and dividends); load them with "
+                    "what_to_show=\"{}\", or train on {}",
+                    symbol.empty() ? "" : " of ", symbol, timeframes_[timeframe].name(), what_to_show,
+                    fmt::join(trained, ", "), trained.front(), what_to_show),
+        {{"field", "what_to_show"}, {"what_to_show", what_to_show}, {"trained_on", trained.front()}});
+}
+
+BarGrid Predictor::grid_of(std::string_view symbol, std::size_t timeframe) const {
+    const std::string_view name = timeframes_[timeframe].name();
+    const SeriesBasis* found = nullptr;
+    for (const SeriesBasis& one : series_) {
+        if (one.timeframe != name || (!symbol.empty() && one.symbol != symbol)) {
+            continue;
+        }
+        if (found != nullptr && one.calendar != found->calendar) {
+            return BarGrid(timeframes_[timeframe]);
+        }
+        found = &one;
+    }
+    return found == nullptr ? BarGrid(timeframes_[timeframe]) : grid_like(*found, timeframes_[timeframe]);
+}
+
+Result<std::vector<FeatureSeries>> Predictor::series_of(std::span<const BarsView> bars) const {
+    if (bars.size() != timeframes_.size()) {
+        return fail(Errc::invalid_argument, fmt::format("the model needs bars of {} timeframes, and {} were given",
+                                                        timeframes_.size(), bars.size()));
+    }
+    std::vector<FeatureSeries> series;
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        if (auto fits = check_basis(bars[i].symbol(), bars[i].what_to_show(), i); !fits) {
+            return fits.error();
+        }
+        const BarGrid grid = grid_of(bars[i].symbol(), i);
+        BarsPtr own = bars[i].own();
+        auto holes = find_holes(*own, grid);
+        for (Hole& hole : holes) {
+            // That bars are missing is known when the next one comes, and not before.
+            hole.since = UtcTime::max();
+        }
+        series.push_back({grid, std::move(own), std::move(holes)});
+    }
+    return series;
+}
+
 Result<std::size_t> Predictor::history(History asked) const {
     if (asked == History::least) {
         return warm_up_bars(strategy_.features);
@@ -273,8 +362,8 @@ Result<Predictions> Predictor::predict(std::span<const float> rows) const {
     return predictions;
 }
 
-Result<BarFeatures> Predictor::features_of(std::span<const BarsPtr> bars, History asked) const {
-    const auto series = series_of(*this, bars);
+Result<BarFeatures> Predictor::features_of(std::span<const BarsView> bars, History asked) const {
+    const auto series = series_of(bars);
     if (!series) {
         return series.error();
     }
@@ -297,6 +386,7 @@ Result<BarFeatures> Predictor::features_of(std::span<const BarsPtr> bars, Histor
     }
     const std::size_t columns = feature_names_.size();
     BarFeatures features;
+    features.warnings = warnings_of(bars, *series, *needed);
     for (std::size_t row = 0; row < matrix->bar.size(); ++row) {
         if (whole[matrix->bar[row]]) {
             const auto values = std::span(matrix->values).subspan(row * columns, columns);
@@ -310,7 +400,7 @@ Result<BarFeatures> Predictor::features_of(std::span<const BarsPtr> bars, Histor
     return features;
 }
 
-Result<BarPredictions> Predictor::predict_bars(std::span<const BarsPtr> bars, History asked) const {
+Result<BarPredictions> Predictor::predict_bars(std::span<const BarsView> bars, History asked) const {
     auto features = features_of(bars, asked);
     if (!features) {
         return features.error();
@@ -319,15 +409,15 @@ Result<BarPredictions> Predictor::predict_bars(std::span<const BarsPtr> bars, Hi
     if (!predicted) {
         return predicted.error();
     }
-    return BarPredictions{std::move(features->bar), std::move(*predicted)};
+    return BarPredictions{std::move(features->bar), std::move(*predicted), std::move(features->warnings)};
 }
 
-Result<std::unique_ptr<PredictionStream>> Predictor::stream(History asked) const {
+Result<std::unique_ptr<PredictionStream>> Predictor::stream(History asked, std::string symbol) const {
     const auto needed = history(asked);
     if (!needed) {
         return needed.error();
     }
-    return std::make_unique<PredictionStream>(shared_from_this(), *needed);
+    return std::make_unique<PredictionStream>(shared_from_this(), *needed, std::move(symbol));
 }
 
 }  // namespace ktrdr

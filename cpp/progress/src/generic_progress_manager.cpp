@@ -158,9 +158,6 @@ GenericProgressManager::Told GenericProgressManager::complete_operation() {
     return apply([&] {
         completed_ = true;
         if (owned_) {
-            if (flat_ && total_steps_ > 0) {
-                store(total_steps_, total_steps_, 0);
-            }
             tree_->finish();
         }
     });

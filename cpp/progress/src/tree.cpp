@@ -260,6 +260,10 @@ ProgressState ProgressTree::make_picture() {
         state.estimated_remaining = std::chrono::milliseconds{0};
         // Work may have said less of its last steps, or skipped them: all of them are behind it.
         state.current_step = std::max(state.current_step, state.total_steps);
+        if (place_ && !place_->range.number && state.step_total > 0 && state.step_total == state.total_steps) {
+            // Steps that were told by number alone are the operation's own.
+            state.step_current = state.total_steps;
+        }
     }
     return state;
 }

@@ -143,6 +143,7 @@ Result<QualityReport> check_all(const Bars& bars, const BarGrid& grid, const Qua
     check_jumps(bars, grid, options, found);
     check_stale(ordered.bars, grid, options, found);
     check_clock(ordered.bars, grid, options.poll, found);
+    check_revisions(ordered.bars, ordered.rows, options.revisions, found);
     wanted.ask();
     if (options.longer) {
         if (auto checked = check_longer(ordered.bars, ordered.rows, grid, *options.longer, report.gaps, wanted, found);

@@ -7,8 +7,8 @@ namespace ktrdr {
 namespace {
 
 constexpr std::array<std::string_view, quality_rule_count> rule_names{
-    "order",    "duplicate", "not_finite", "ohlc", "price", "volume",       "out_of_session",
-    "off_grid", "missing",   "equal_bars", "jump", "stale", "disagreement", "clock"};
+    "order",   "duplicate",  "not_finite", "ohlc",  "price",        "volume", "out_of_session", "off_grid",
+    "missing", "equal_bars", "jump",       "stale", "disagreement", "clock",  "revision",       "basis"};
 
 }  // namespace
 

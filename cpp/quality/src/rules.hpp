@@ -24,4 +24,8 @@ void check_jumps(const Bars& bars, const BarGrid& grid, const QualityOptions& op
                                         const LongerBars& longer, const GapReport& gaps, const RowPoll& wanted,
                                         FindingList& found);
 
+/// Against what their provider said of them at other times. `bars` are in order, and stand at `rows` of those that are
+/// checked, or at their own where that is empty.
+void check_revisions(const Bars& bars, const std::vector<std::size_t>& rows, const Revisions& told, FindingList& found);
+
 }  // namespace ktrdr

@@ -39,7 +39,8 @@ std::string_view to_string(SourceQuestion::Kind kind) noexcept {
 
 SourceAsk::~SourceAsk() {
     survive("runtime", "letting go of a question to a source", [this] {
-        settle(fail(Errc::host_service, fmt::format("{}: the question was dropped without an answer", question_.asked),
+        settle(fail(Errc::service_connection,
+                    fmt::format("{}: the question was dropped without an answer", question_.asked),
                     {{"asked", question_.asked}}));
     });
 }
@@ -182,7 +183,8 @@ asio::awaitable<Result<SourceAsk::Value>> AskedSource::ask(SourceQuestion questi
         co_return alive.error();
     }
     const std::scoped_lock lock(pending->mutex);
-    if (!pending->outcome) {
+    // A method that was given up may have said that it was, before this is awake.
+    if (!pending->outcome || (token.is_cancelled() && !*pending->outcome)) {
         const auto seconds = std::chrono::duration<double>(profile_.patience).count();
         co_return fail(
             Errc::service_timeout,

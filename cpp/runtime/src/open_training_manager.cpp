@@ -1,17 +1,48 @@
 #include <ktrdr/runtime/open_training_manager.hpp>
 
+#include <utility>
+
 namespace ktrdr {
 namespace {
 
 class StoredBars final : public BarProvider {
 public:
     explicit StoredBars(std::shared_ptr<DataManager> data) : data_(std::move(data)) {}
+    Result<BarGrid> grid(const std::string& symbol, const Timeframe& timeframe) override {
+        return data_->grid_of({symbol, std::string(timeframe.name()), {}});
+    }
+
+    Result<SeriesBasis> basis(const std::string& symbol, const Timeframe& timeframe) override {
+        const SeriesRequest asked{symbol, std::string(timeframe.name()), {}};
+        const auto key = data_->key_of(asked);
+        const auto sessions = data_->grid_of(asked);
+        if (!key || !sessions) {
+            return key ? sessions.error() : key.error();
+        }
+        return SeriesBasis{.symbol = symbol,
+                           .timeframe = asked.timeframe,
+                           .what_to_show = key->what_to_show,
+                           .calendar = sessions->calendar() ? sessions->calendar()->name() : std::string{},
+                           .provider = key->provider,
+                           .asset_class = key->asset_class,
+                           .session = key->session};
+    }
+
     Result<BarsPtr> bars(const std::string& symbol, const Timeframe& timeframe, TimeRange range,
                          const CancellationToken& token) override {
         if (const auto alive = token.check("reading stored bars"); !alive) {
             return alive.error();
         }
         return data_->read(symbol, timeframe, range);
+    }
+
+    Result<std::optional<BarsStamp>> stamp(const std::string& symbol, const Timeframe& timeframe,
+                                           TimeRange range) override {
+        auto found = data_->stamp(symbol, timeframe, range);
+        if (!found) {
+            return found.error();
+        }
+        return std::optional(BarsStamp{found->bars, std::move(found->version)});
     }
 
     Result<std::vector<BarBreak>> breaks(const std::string& symbol, const Timeframe& timeframe,
@@ -31,11 +62,11 @@ public:
 
     Result<std::vector<Hole>> holes(const std::string& symbol, const Timeframe& timeframe, const Bars& bars,
                                     std::optional<UtcTime> until) override {
-        const auto grid = data_->grid_of({symbol, std::string(timeframe.name()), {}});
-        if (!grid) {
-            return grid.error();
+        const auto sessions = grid(symbol, timeframe);
+        if (!sessions) {
+            return sessions.error();
         }
-        return find_holes(bars, *grid, until);
+        return find_holes(bars, *sessions, until);
     }
 
 private:
@@ -53,6 +84,7 @@ Result<std::shared_ptr<TrainingManager>> open_training_manager(TrainingServices 
     }
     TrainingManagerParts parts;
     parts.models_dir = options.models_dir;
+    parts.limits = options.limits;
     parts.service = std::move(*service);
     if (parts.service) {
         parts.means.emplace(means);

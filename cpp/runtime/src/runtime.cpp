@@ -8,6 +8,7 @@
 
 #include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/fork.hpp>
+#include <ktrdr/base/memory.hpp>
 
 #include "schemas.hpp"
 
@@ -35,6 +36,11 @@ std::chrono::milliseconds patience_until(SteadyTime deadline) {
 
 std::size_t core_count() {
     return std::max(1U, std::thread::hardware_concurrency());
+}
+
+/// Half of the memory is for what else the process and the machine do.
+QueueLimits usual_limits() {
+    return {std::max(trainings_at_once, core_count()), allowed_memory().value_or(0) / 2};
 }
 
 }  // namespace
@@ -73,7 +79,8 @@ Runtime::Runtime()
       forks_(forks_so_far()),
       compute_("ktrdr-compute", core_count()),
       store_("ktrdr-store", 1),
-      trainings_("ktrdr-train", std::max<std::size_t>(10, core_count())),
+      training_queue_(std::make_shared<TrainingQueue>(usual_limits())),
+      trainings_("ktrdr-train", std::max(most_trainings_at_once, core_count())),
       registry_(io_, io_, system_clock()),
       sampling_{.what = "looking at progress", .pause = sample_interval},
       tending_{.what = "looking after the operations of a store", .pause = tend_interval},
@@ -85,7 +92,7 @@ DataServices Runtime::data_services() {
 }
 
 TrainingServices Runtime::training_services() {
-    return {io_, system_clock(), trainings_, registry_};
+    return {io_, system_clock(), trainings_, registry_, training_queue_, &compute_};
 }
 
 HostServiceMeans Runtime::host_service_means() {
@@ -93,13 +100,23 @@ HostServiceMeans Runtime::host_service_means() {
 }
 
 Result<std::shared_ptr<Storage>> Runtime::open_storage(const std::filesystem::path& file, FileAccess access) {
-    auto storage = Storage::open(file, schemas(), store_, system_clock(), {.access = access});
+    DatabaseOptions options = database_options();
+    options.access = access;
+    auto storage = Storage::open(file, schemas(), store_, system_clock(), options);
     if (storage) {
         registry_.attach((*storage)->operations());
         watch_owners();
         (*storage)->operations()->keep_house();
     }
     return storage;
+}
+
+DatabaseOptions Runtime::database_options() const {
+    DatabaseOptions options;
+    options.rewrite_wanted = [this]() -> Result<void> {
+        return closed_.load() ? Result<void>(fail(Errc::shut_down, "the interpreter exits")) : Result<void>{};
+    };
+    return options;
 }
 
 CancellationToken Runtime::make_token() {

@@ -20,9 +20,10 @@ asio::awaitable<Result<JsonOutcomes>> run_batch(AsyncServiceAdapter* adapter, st
     co_return co_await adapter->call_batch(std::move(requests), std::move(options), stop_at_error, std::move(on_part));
 }
 
-asio::awaitable<Result<json::value>> health(AsyncServiceAdapter* adapter, std::chrono::milliseconds timeout,
-                                            std::chrono::milliseconds cache_ttl, CallOptions options) {
-    auto found = co_await adapter->check_health(timeout, cache_ttl, std::move(options));
+asio::awaitable<Result<json::value>> health(AsyncServiceAdapter* adapter, std::string endpoint,
+                                            std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,
+                                            CallOptions options) {
+    auto found = co_await adapter->check_health(timeout, cache_ttl, std::move(options), std::move(endpoint));
     if (!found) {
         co_return std::move(found).error();
     }
@@ -72,12 +73,14 @@ CancellationToken ServiceCalls::batch(std::vector<ServiceCall> requests, CallOpt
     return token;
 }
 
-CancellationToken ServiceCalls::check_health(std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,
-                                             CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
+CancellationToken ServiceCalls::check_health(std::string endpoint, std::chrono::milliseconds timeout,
+                                             std::chrono::milliseconds cache_ttl, CallOptions options,
+                                             std::shared_ptr<Mailbox> mailbox, std::uint64_t key) {
     CancellationToken token = take_token(runtime_, options);
     reply_with(adapter_, {runtime_, std::move(mailbox), key},
-               [timeout, cache_ttl, options = std::move(options)](AsyncServiceAdapter& adapter) mutable {
-                   return health(&adapter, timeout, cache_ttl, std::move(options));
+               [endpoint = std::move(endpoint), timeout, cache_ttl,
+                options = std::move(options)](AsyncServiceAdapter& adapter) mutable {
+                   return health(&adapter, std::move(endpoint), timeout, cache_ttl, std::move(options));
                });
     return token;
 }

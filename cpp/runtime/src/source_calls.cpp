@@ -64,6 +64,11 @@ CancellationToken SourceCalls::ask(SeriesRequest series, const CancellationToken
                                    std::shared_ptr<Mailbox> mailbox, std::uint64_t key, Work work) {
     Asked one = asked(std::move(series), parent);
     CancellationToken token = one.call.token;
+    one.call.warn = [mailbox, key](const std::string& text) {
+        Mail mail = reply_mail(key, Result<json::value>(json::value(json::string_view(text))));
+        mail.kind = Mail::Kind::part;
+        mailbox->post(std::move(mail));
+    };
     reply_with(source_, {runtime_, std::move(mailbox), key},
                [one = std::move(one), work](BarSource& source) mutable { return work(&source, std::move(one)); });
     return token;

@@ -11,10 +11,13 @@
 #include <string>
 #include <utility>
 
+#include <ktrdr/base/log.hpp>
+
 #include "held_file.hpp"
 #include "place.hpp"
 #include "polled.hpp"
 #include "sqlite_error.hpp"
+#include "write_ahead_log.hpp"
 
 namespace ktrdr {
 
@@ -158,20 +161,39 @@ Result<void> migrate_all(SQLite::Database& connection, const std::filesystem::pa
     return {};
 }
 
+/// Asked while a file is written anew.
+Database::Poll while_quick(const DatabaseOptions& options) {
+    const auto until = std::chrono::steady_clock::now() + options.rewrite_within;
+    return [until, wanted = options.rewrite_wanted]() -> Result<void> {
+        if (std::chrono::steady_clock::now() > until) {
+            return fail(Errc::timed_out, "writing the file anew takes too long for an opening");
+        }
+        return wanted ? wanted() : Result<void>{};
+    };
+}
+
 /// An older file learns it by being written anew, which is done while that is quick; a large one keeps its free pages.
-void let_space_be_given_back(SQLite::Database& connection, std::chrono::milliseconds busy_timeout) {
-    constexpr std::int64_t most_pages = 16'384;
+void let_space_be_given_back(SQLite::Database& connection, const std::filesystem::path& file,
+                             const DatabaseOptions& options) {
+    // Nobody can end what goes to the disk at last, into the log and into the file: 4 MB each, a moment on a slow disk
+    // too.
+    constexpr std::int64_t most_pages = 1'024;
     if (pragma(connection, "PRAGMA auto_vacuum") != 0 || pragma(connection, "PRAGMA page_count") > most_pages) {
         return;
     }
     connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
     connection.setBusyTimeout(0);
-    try {
-        connection.exec("VACUUM");
-    } catch (const SQLite::Exception&) {
-        // In use, or no room for the copy: nothing is lost, and the next opening tries again.
+    const auto done = polled(connection, while_quick(options), [&] {
+        return guarded("write the file anew", file, &connection, [&]() -> Result<void> {
+            connection.exec("VACUUM");
+            return {};
+        });
+    });
+    if (!done) {
+        // In use, slow, ended, or no room for the copy: nothing is lost, and the next opening tries again.
+        log(LogLevel::debug, "storage", fmt::format("space is not given back yet: {}", done.error().message));
     }
-    connection.setBusyTimeout(static_cast<int>(busy_timeout.count()));
+    connection.setBusyTimeout(static_cast<int>(options.busy_timeout.count()));
 }
 
 Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem::path& file,
@@ -198,7 +220,7 @@ Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem:
         return migrated;
     }
     connection.exec("PRAGMA foreign_keys = ON");
-    let_space_be_given_back(connection, options.busy_timeout);
+    let_space_be_given_back(connection, file, options);
     return {};
 }
 
@@ -368,12 +390,45 @@ Result<std::shared_ptr<Database>> Database::open(const std::filesystem::path& na
 Result<void> Database::write(std::string_view what, const Work& work, Durability durability,
                              std::optional<std::chrono::milliseconds> patience, const Poll& poll) {
     const auto wait = std::min(patience.value_or(writer_->longest), writer_->longest);
+    const bool in_pieces = poll && durability == Durability::synced;
+    // Two ask, and who has said no is not asked again.
+    std::optional<Error> ended;
+    const Poll wanted = [&]() -> Result<void> {
+        if (const auto goes_on = ended ? Result<void>{} : poll(); !goes_on) {
+            ended = goes_on.error();
+        }
+        return ended ? Result<void>(*ended) : Result<void>{};
+    };
+    const Work whole = [&](SQLite::Database& connection) {
+        auto done = work(connection);
+        return done && in_pieces ? write_log_out(connection, file_, wanted) : std::move(done);
+    };
     return on_writer(
         what, durability, wait,
         [&](SQLite::Database& connection) {
-            return in_transaction(connection, SQLite::TransactionBehavior::IMMEDIATE, work, what, file_);
+            const auto left_alone = in_pieces ? std::make_unique<LogLeftAlone>(connection) : nullptr;
+            return in_transaction(connection, SQLite::TransactionBehavior::IMMEDIATE, whole, what, file_);
         },
-        poll);
+        poll ? wanted : Poll{});
+}
+
+Result<void> Database::put_log_away() {
+    std::error_code unknown;
+    const auto size = std::filesystem::file_size(log_of(file_), unknown);
+    constexpr std::uintmax_t page = 4096;
+    if (unknown || size < pages_in_log * page) {
+        return {};
+    }
+    // A thread that waited for a reader would keep others from what they want done. The next commit does it then.
+    const Readers::Lease lease(*readers_, false);
+    if (!lease.has_one()) {
+        return {};
+    }
+    return guarded("put the write-ahead log into the file", file_, &lease.connection(), [&]() -> Result<void> {
+        // It changes no row, so a connection that only reads may do it, and writers need not wait for it.
+        lease.connection().exec("PRAGMA wal_checkpoint(PASSIVE)");
+        return {};
+    });
 }
 
 Result<bool> Database::give_back(std::size_t pages) {

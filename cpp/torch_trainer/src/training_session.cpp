@@ -79,7 +79,6 @@ struct Part {
 struct Evaluation {
     double loss{std::numeric_limits<double>::quiet_NaN()};
     double accuracy{0};
-    std::vector<std::vector<std::int64_t>> confusion{};
 };
 
 std::string batch_text(std::int64_t epoch, std::int64_t batch, std::int64_t batches) {
@@ -103,7 +102,6 @@ public:
           class_weights_(class_weights_of(input)),
           train_(input.rows->train, class_weights_, device),
           validation_(input.rows->validation, class_weights_, device),
-          test_(input.rows->test, class_weights_, device),
           batches_((train_.rows.rows + options_.batch_size - 1) / options_.batch_size),
           generator_(make_generator(options_.seed)),
           network_(input.model, generator_, device),
@@ -153,17 +151,13 @@ public:
         }
         TrainedModel model;
         model.parameters = network_.parameters(best_values_);
-        network_.values().copy_(best_values_);
         events_.on_evaluation();
-        auto tested = evaluate(test_, "test", state_.best_epoch);
-        if (!tested) {
-            return stopped(tested.error());
+        if (auto go = token_.check("handing the model over"); !go) {
+            return stopped(go.error());
         }
         model.history = state_.history;
         model.best_epoch = state_.best_epoch;
         model.early_stopped = state_.early_stopped;
-        model.test_loss = tested->loss;
-        model.confusion = std::move(tested->confusion);
         model.train_seconds = seconds();
         return model;
     }
@@ -189,7 +183,7 @@ private:
                 return done;
             }
         }
-        auto validated = evaluate(validation_, "validation", state_.epoch);
+        auto validated = validate();
         if (!validated) {
             return validated.error();
         }
@@ -273,31 +267,29 @@ private:
                     {{"epoch", state_.epoch}, {"batch", batch}, {"learning_rate", state_.schedule.rate}});
     }
 
-    [[nodiscard]] Result<Evaluation> evaluate(const Part& part, const std::string& name, std::int64_t epoch) const {
+    [[nodiscard]] Result<Evaluation> validate() const {
+        const Part& part = validation_;
         Evaluation evaluation;
-        evaluation.confusion.assign(classes_, std::vector<std::int64_t>(classes_, 0));
         const std::int64_t slice = std::clamp(slice_work / network_.values().numel(), std::int64_t{1}, slice_rows);
         double loss = 0;
         double weight = 0;
         for (std::int64_t first = 0; first < part.rows.rows; first += slice) {
             if (token_.is_cancelled()) {
-                return token_.check("evaluating the " + name + " part after epoch " + std::to_string(epoch)).error();
+                return token_.check("evaluating the validation part after epoch " + std::to_string(state_.epoch))
+                    .error();
             }
             const std::int64_t rows = std::min(slice, part.rows.rows - first);
             const at::Tensor logits = network_.forward(part.rows.values.narrow(0, first, rows));
             add_slice(at::log_softmax(logits, 1).cpu(), part, static_cast<std::size_t>(first), evaluation, loss,
                       weight);
         }
-        if (part.rows.rows == 0) {
-            return evaluation;
-        }
         evaluation.loss = loss / weight;
         evaluation.accuracy /= static_cast<double>(part.rows.rows);
         if (!std::isfinite(evaluation.loss)) {
             return fail(Errc::training,
-                        "The loss on the " + name + " part is " + number_text(evaluation.loss) + " after epoch " +
-                            std::to_string(epoch) + advice(),
-                        {{"epoch", epoch}, {"part", name}, {"learning_rate", state_.schedule.rate}});
+                        "The loss on the validation part is " + number_text(evaluation.loss) + " after epoch " +
+                            std::to_string(state_.epoch) + advice(),
+                        {{"epoch", state_.epoch}, {"part", "validation"}, {"learning_rate", state_.schedule.rate}});
         }
         return evaluation;
     }
@@ -313,7 +305,6 @@ private:
             loss -= row_weight * static_cast<double>(odds[truth]);
             weight += row_weight;
             evaluation.accuracy += truth == predicted ? 1 : 0;
-            ++evaluation.confusion[truth][predicted];
         }
     }
 
@@ -369,7 +360,6 @@ private:
     std::vector<double> class_weights_;
     Part train_;
     Part validation_;
-    Part test_;
     std::int64_t batches_;
     at::Generator generator_;
     Network network_;

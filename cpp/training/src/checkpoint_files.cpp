@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <span>
 
+#include <ktrdr/base/checksum.hpp>
 #include <ktrdr/base/file_names.hpp>
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/base/text.hpp>
@@ -24,35 +24,6 @@ namespace ktrdr {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// FNV-1a, 64 bits, eight bytes at a step.
-class Checksum final {
-public:
-    template <class Number>
-    void add(std::span<const Number> numbers) {
-        add_bytes({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()});
-    }
-    void add_bytes(std::string_view bytes) {
-        mix(bytes.size());
-        for (; bytes.size() >= sizeof(std::uint64_t); bytes.remove_prefix(sizeof(std::uint64_t))) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, bytes.data(), sizeof word);
-            mix(word);
-        }
-        for (const char one : bytes) {
-            mix(static_cast<unsigned char>(one));
-        }
-    }
-    [[nodiscard]] std::string text() const { return fmt::format("{:016x}", sum_); }
-
-private:
-    void mix(std::uint64_t word) {
-        sum_ = (sum_ ^ word) * 1099511628211U;
-        // A product carries upwards only.
-        sum_ ^= sum_ >> 32;
-    }
-    std::uint64_t sum_{14695981039346656037U};
-};
 
 /// The whole content, on the disk once this returns.
 Result<void> write_synced(const fs::path& path, std::string_view content, FileAccess access) {

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <random>
+
+#include <ktrdr/training/training_data.hpp>
 
 namespace ktrdr {
 namespace {
@@ -31,36 +34,10 @@ std::size_t draw(std::mt19937_64& random, std::size_t end) {
     return static_cast<std::size_t>(random() % end);
 }
 
-/// Rows of all symbols at one time, and what is right of them; sums up to and without an index.
-struct TimeSums {
-    std::vector<std::int64_t> rows{0};
-    std::vector<std::int64_t> right{0};
-    std::vector<std::int64_t> prior{0};
-
-    [[nodiscard]] std::size_t times() const { return rows.size() - 1; }
-};
-
-TimeSums sums_over_time(std::span<const std::int64_t> labels, std::span<const std::int64_t> predicted,
-                        std::int64_t most_frequent, std::span<const std::size_t> symbols) {
-    TimeSums sums;
-    const std::size_t longest = symbols.empty() ? 0 : std::ranges::max(symbols);
-    for (auto* const column : {&sums.rows, &sums.right, &sums.prior}) {
-        column->resize(longest + 1);
-    }
-    std::size_t first = 0;
-    for (const std::size_t count : symbols) {
-        for (std::size_t i = 0; i < count; ++i) {
-            // The newest row of each symbol is the first.
-            const std::size_t row = first + count - 1 - i;
-            ++sums.rows[i + 1];
-            sums.right[i + 1] += predicted[row] == labels[row] ? 1 : 0;
-            sums.prior[i + 1] += most_frequent == labels[row] ? 1 : 0;
-        }
-        first += count;
-    }
-    for (auto* const column : {&sums.rows, &sums.right, &sums.prior}) {
-        std::partial_sum(column->begin(), column->end(), column->begin());
-    }
+/// Sums up to and without an index.
+std::vector<std::int64_t> running_sums(const std::vector<std::int64_t>& values) {
+    std::vector<std::int64_t> sums(values.size() + 1);
+    std::partial_sum(values.begin(), values.end(), sums.begin() + 1);
     return sums;
 }
 
@@ -72,6 +49,18 @@ std::int64_t around(const std::vector<std::int64_t>& sums, std::size_t first, st
         return sums[last] - sums[first];
     }
     return sums[times] - sums[first] + sums[last - times];
+}
+
+std::vector<UtcTime> newest_first(std::span<const UtcTime> starts) {
+    std::vector<UtcTime> times(starts.begin(), starts.end());
+    std::ranges::sort(times, std::greater{});
+    times.erase(std::unique(times.begin(), times.end()), times.end());
+    return times;
+}
+
+std::size_t place_in(const std::vector<UtcTime>& newest_first, UtcTime time) {
+    return static_cast<std::size_t>(std::ranges::lower_bound(newest_first, time, std::greater{}) -
+                                    newest_first.begin());
 }
 
 Interval percentiles(std::vector<double>& values, double level) {
@@ -162,17 +151,55 @@ Persistence persistence_of(std::span<const std::int64_t> labels, std::span<const
     return persistence;
 }
 
-Confidence confidence_of(std::span<const std::int64_t> labels, std::span<const std::int64_t> predicted,
-                         std::int64_t most_frequent, std::span<const std::size_t> symbols, std::size_t horizon) {
+TestOutcomes outcomes_of(std::span<const std::int64_t> labels, std::span<const std::int64_t> predicted,
+                         std::int64_t always, std::span<const UtcTime> starts) {
+    const std::vector<UtcTime> times = newest_first(starts);
+    TestOutcomes outcomes;
+    for (auto* const column : {&outcomes.rows, &outcomes.right, &outcomes.always}) {
+        column->resize(times.size());
+    }
+    for (std::size_t row = 0; row < starts.size(); ++row) {
+        const std::size_t time = place_in(times, starts[row]);
+        ++outcomes.rows[time];
+        outcomes.right[time] += predicted[row] == labels[row] ? 1 : 0;
+        outcomes.always[time] += always == labels[row] ? 1 : 0;
+    }
+    return outcomes;
+}
+
+std::size_t horizon_in_times(std::span<const UtcTime> starts, std::span<const std::size_t> symbols,
+                             std::size_t lookahead) {
+    const std::vector<UtcTime> times = newest_first(starts);
+    auto most = static_cast<double>(lookahead);
+    std::size_t first = 0;
+    for (const std::size_t count : symbols) {
+        std::size_t between = 0;
+        for (std::size_t row = first; row + lookahead < first + count; ++row) {
+            between += place_in(times, starts[row]) - place_in(times, starts[row + lookahead]);
+        }
+        if (count > lookahead) {
+            most = std::max(most, static_cast<double>(between) / static_cast<double>(count - lookahead));
+        }
+        first += count;
+    }
+    return static_cast<std::size_t>(std::ceil(most));
+}
+
+Confidence confidence_of(const TestOutcomes& outcomes, std::size_t horizon) {
     constexpr std::size_t resamples = 2000;
     constexpr std::uint64_t seed = 20'240'101;
-    const TimeSums sums = sums_over_time(labels, predicted, most_frequent, symbols);
-    const std::size_t times = sums.times();
+    const std::size_t times = outcomes.rows.size();
     if (times == 0) {
         return {{none, none}, {none, none}};
     }
     const auto root = static_cast<std::size_t>(std::ceil(std::cbrt(static_cast<double>(times))));
-    const std::size_t block = std::min(times, std::max(horizon, root));
+    const std::size_t block = std::max(horizon, root);
+    if (times / block < Confidence::fewest_blocks) {
+        return {.accuracy = {none, none}, .gain = {none, none}, .block_rows = block};
+    }
+    const auto row_sums = running_sums(outcomes.rows);
+    const auto right_sums = running_sums(outcomes.right);
+    const auto always_sums = running_sums(outcomes.always);
     std::mt19937_64 random(seed);
     std::vector<double> accuracies;
     std::vector<double> gains;
@@ -183,9 +210,9 @@ Confidence confidence_of(std::span<const std::int64_t> labels, std::span<const s
         for (std::size_t drawn = 0; drawn < times; drawn += block) {
             const std::size_t length = std::min(block, times - drawn);
             const std::size_t first = draw(random, times);
-            rows += around(sums.rows, first, length);
-            right += around(sums.right, first, length);
-            prior += around(sums.prior, first, length);
+            rows += around(row_sums, first, length);
+            right += around(right_sums, first, length);
+            prior += around(always_sums, first, length);
         }
         accuracies.push_back(static_cast<double>(right) / static_cast<double>(rows));
         gains.push_back(static_cast<double>(right - prior) / static_cast<double>(rows));
@@ -196,6 +223,12 @@ Confidence confidence_of(std::span<const std::int64_t> labels, std::span<const s
     confidence.block_rows = block;
     confidence.resamples = resamples;
     return confidence;
+}
+
+TestOutcomes outcomes_on_test(const TrainingData& data, std::span<const std::int64_t> predicted) {
+    const auto& train = data.rows.train.labels;
+    const auto always = train.empty() ? 0 : static_cast<std::int64_t>(most_frequent(train));
+    return outcomes_of(data.rows.test.labels, predicted, always, data.test_starts);
 }
 
 Result<std::vector<double>> permutation_importance(const Mlp& network, const LabeledMatrix& rows,

@@ -132,6 +132,15 @@ value metric_or_null(const object& metrics, std::string_view name) {
     return found != nullptr && found->is_number() ? *found : value(nullptr);
 }
 
+/// The keys of every history; what else a host measures stays with the operation's metrics.
+object epoch_of_table(const object& epoch) {
+    object kept{{"epoch", epoch.at("epoch")}, {"best", nullptr}};
+    for (const std::string_view name : {"train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate"}) {
+        kept[name] = metric_or_null(epoch, name);
+    }
+    return kept;
+}
+
 array names_of(const TrainingOperationContext& context) {
     array names;
     for (const Timeframe& timeframe : context.timeframes) {
@@ -163,6 +172,7 @@ object start_request(const TrainingRequest& request, const TrainingOperationCont
     for (object* const part : {&training, &data}) {
         add_if(*part, "start_date", request.start_date);
         add_if(*part, "end_date", request.end_date);
+        add_if(*part, "test_from", request.test_from);
     }
     return {{"session_id", session_id},
             {"model_configuration",
@@ -232,7 +242,7 @@ object result_of_table(const SessionSnapshot& session, const TrainingOperationCo
     const auto figure = [&last](std::string_view name) { return metric_or_null(last, name); };
     array history;
     for (const object& epoch : session.epochs) {
-        history.emplace_back(epoch);
+        history.emplace_back(epoch_of_table(epoch));
     }
     return {{"training_metrics",
              {{"final_train_loss", figure("train_loss")},
@@ -250,8 +260,21 @@ object result_of_table(const SessionSnapshot& session, const TrainingOperationCo
               {"test_accuracy", figure("test_accuracy")},
               {"precision", figure("precision")},
               {"recall", figure("recall")},
-              {"f1_score", figure("f1_score")}}},
-            {"baselines", object{}},
+              {"f1_score", figure("f1_score")},
+              {"classes", nullptr},
+              {"confusion_matrix", nullptr},
+              {"per_class", nullptr}}},
+            {"baselines",
+             {{"class_prior", nullptr},
+              {"most_frequent_class", nullptr},
+              {"majority", nullptr},
+              {"persistence", nullptr},
+              {"persistence_rows", nullptr},
+              {"random_walk", nullptr}}},
+            {"confidence", nullptr},
+            {"calibration", nullptr},
+            {"per_symbol", nullptr},
+            {"feature_importance", nullptr},
             {"history", std::move(history)},
             {"resource_usage",
              {{"gpu_used", nullptr},
@@ -271,6 +294,7 @@ object result_of_table(const SessionSnapshot& session, const TrainingOperationCo
               {"timeframes", names_of(context)},
               {"start_date", nullptr},
               {"end_date", nullptr},
+              {"test_from", nullptr},
               {"data_summary", nullptr}}},
             {"model_info",
              {{"model_size_bytes", nullptr},

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include <ktrdr/base/memory.hpp>
 #include <ktrdr/training/training_data.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
@@ -54,12 +55,23 @@ LocalTrainingRunner::LocalTrainingRunner(TrainingOperationContext context, std::
       files_(std::move(files)),
       use_(std::move(use)) {}
 
-Result<std::shared_ptr<const TrainingData>> LocalTrainingRunner::prepare(const CancellationToken& token,
+Result<std::shared_ptr<const TrainingData>> LocalTrainingRunner::prepare(SharedTrainingData& shared,
+                                                                         Operation& operation,
                                                                          TrainingProgressBridge& bridge) {
-    return prepare_training_data(context_, *bars_, token, [&](std::size_t symbol, std::size_t stage) {
-        bridge.on_preparation(context_.symbols[symbol], symbol, context_.symbols.size(), preparation_stages[stage],
-                              stage, preparation_stages.size());
-    });
+    bool made = false;
+    const auto make = [&] {
+        made = true;
+        return prepare_training_data(context_, *bars_, operation.token(), [&](std::size_t symbol, std::size_t stage) {
+            bridge.on_preparation(context_.symbols[symbol], symbol, context_.symbols.size(), preparation_stages[stage],
+                                  stage, preparation_stages.size());
+        });
+    };
+    auto data = shared.get([&] { return data_key_of(context_, *bars_); }, make, operation.token(),
+                           [&] { bridge.on_others_preparation(); });
+    if (data && !made) {
+        operation.add_log("learns from rows that another training has prepared");
+    }
+    return data;
 }
 
 Result<void> LocalTrainingRunner::find_checkpoint(TrainerInput& input, const TrainingIdentity& identity,
@@ -96,7 +108,7 @@ Result<TrainedModel> LocalTrainingRunner::train(Trainer& trainer, TrainerInput i
 }
 
 Result<LocalTrainingRunner::Measured> LocalTrainingRunner::measure(Trainer& trainer, const TrainedModel& model,
-                                                                   const TrainingData& data,
+                                                                   const TrainingData& data, SharedTrainingData& shared,
                                                                    const CancellationToken& token,
                                                                    TrainingProgressBridge& bridge) const {
     const auto network = Mlp::make(model.parameters, context_.strategy.model.activation);
@@ -116,7 +128,7 @@ Result<LocalTrainingRunner::Measured> LocalTrainingRunner::measure(Trainer& trai
         }
         measured.importance = std::move(*lost);
     }
-    auto walk = context_.random_walk_baseline ? random_walk_baseline(context_, bars_, trainer, token, bridge)
+    auto walk = context_.random_walk_baseline ? random_walk_baseline(context_, bars_, shared, trainer, token, bridge)
                                               : Result<boost::json::object>(no_random_walk_baseline());
     if (!walk) {
         return walk.error();
@@ -125,7 +137,7 @@ Result<LocalTrainingRunner::Measured> LocalTrainingRunner::measure(Trainer& trai
     return measured;
 }
 
-Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::shared_ptr<const TrainingData> data) {
+Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, SharedTrainingData& shared) {
     const CancellationToken& token = operation.token();
     TrainingProgressBridge bridge(operation.progress(),
                                   [&](const EpochReport& report) { operation.add_metric(to_metric(report)); });
@@ -135,13 +147,11 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
     if (!trainer) {
         return trainer.error();
     }
-    if (data == nullptr) {
-        auto prepared = prepare(token, bridge);
-        if (!prepared) {
-            return prepared.error();
-        }
-        data = std::move(*prepared);
+    const auto prepared = prepare(shared, operation, bridge);
+    if (!prepared) {
+        return prepared.error();
     }
+    const std::shared_ptr<const TrainingData>& data = *prepared;
     for (std::string& warning : warnings_of(*data)) {
         operation.add_warning(std::move(warning));
     }
@@ -152,7 +162,7 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
     if (!model) {
         return model.error();
     }
-    auto measured = measure(**trainer, *model, *data, token, bridge);
+    auto measured = measure(**trainer, *model, *data, shared, token, bridge);
     if (!measured) {
         return measured.error();
     }
@@ -181,7 +191,7 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, std::
             files_->remove(use_.from);
         }
     }
-    return make_result(outcome, std::move(figures), *saved, bytes);
+    return make_result(outcome, std::move(figures), *saved, bytes, peak_memory());
 }
 
 }  // namespace ktrdr

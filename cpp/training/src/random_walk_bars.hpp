@@ -21,6 +21,12 @@ public:
 
     [[nodiscard]] Result<BarsPtr> bars(const std::string& symbol, const Timeframe& timeframe, TimeRange range,
                                        const CancellationToken& token) override;
+    [[nodiscard]] Result<SeriesBasis> basis(const std::string& symbol, const Timeframe& timeframe) override {
+        return real_->basis(symbol, timeframe);
+    }
+    [[nodiscard]] Result<BarGrid> grid(const std::string& symbol, const Timeframe& timeframe) override {
+        return real_->grid(symbol, timeframe);
+    }
     /// Those of the real bars, which have the same stamps.
     [[nodiscard]] Result<std::vector<Hole>> holes(const std::string& symbol, const Timeframe& timeframe,
                                                   const Bars& bars, std::optional<UtcTime> until) override {

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include <ktrdr/training/evaluation.hpp>
+#include <ktrdr/training/judgement.hpp>
 #include <ktrdr/training/training_data.hpp>
+#include <ktrdr/training/training_result.hpp>
 
 #include "random_walk_bars.hpp"
 #include "trainer_input.hpp"
@@ -25,24 +27,32 @@ private:
 };
 
 boost::json::object without_figures(boost::json::value reason) {
-    return {{"test_accuracy", nullptr},
-            {"class_prior", nullptr},
-            {"rows", nullptr},
-            {"seconds", nullptr},
-            {"reason", std::move(reason)}};
+    return {{"test_accuracy", nullptr}, {"class_prior", nullptr},      {"gain_over_prior", nullptr}, {"rows", nullptr},
+            {"seconds", nullptr},       {"reason", std::move(reason)}, {"outcomes", nullptr}};
 }
 
-Result<boost::json::object> measured(const TrainingOperationContext& context, const std::shared_ptr<BarProvider>& bars,
-                                     Trainer& trainer, const CancellationToken& token, TrainingProgressBridge& bridge) {
-    const auto begun = std::chrono::steady_clock::now();
+Result<SharedTrainingData::Data> walked_rows(const TrainingOperationContext& context,
+                                             const std::shared_ptr<BarProvider>& bars, const CancellationToken& token) {
     RandomWalkBars walk(bars);
     for (const std::string& symbol : context.symbols) {
         // The steps are those of the bars that are rows.
-        if (auto first = walk.bars(symbol, context.base_timeframe(), context.range(), token); !first) {
+        if (auto first = bars_of(context, walk, symbol, context.base_timeframe(), token); !first) {
             return first.error();
         }
     }
-    const auto data = prepare_training_data(context, walk, token, [](std::size_t, std::size_t) {});
+    return prepare_training_data(context, walk, token, [](std::size_t, std::size_t) {});
+}
+
+Result<boost::json::object> measured(const TrainingOperationContext& context, const std::shared_ptr<BarProvider>& bars,
+                                     SharedTrainingData& shared, Trainer& trainer, const CancellationToken& token,
+                                     TrainingProgressBridge& bridge) {
+    const auto begun = std::chrono::steady_clock::now();
+    // The same bars give the same walk; where theirs are kept, it is.
+    const auto key = [&] {
+        auto real = data_key_of(context, *bars);
+        return real ? std::optional(*real + "\na random walk") : std::nullopt;
+    };
+    const auto data = shared.get(key, [&] { return walked_rows(context, bars, token); }, token, [] {});
     if (!data) {
         return data.error();
     }
@@ -60,21 +70,29 @@ Result<boost::json::object> measured(const TrainingOperationContext& context, co
     if (!found) {
         return found.error();
     }
-    const double prior = class_prior(input.rows->train.labels, input.rows->test.labels);
+    const auto& train = input.rows->train.labels;
+    const auto& test = input.rows->test.labels;
+    const TestedWindow tested = tested_window(context, **data, found->predicted);
+    const Interval gain = confidence_of(tested.outcomes, tested.horizon).gain;
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-    return boost::json::object{{"test_accuracy", classification_figures(found->confusion).accuracy},
-                               {"class_prior", prior},
-                               {"rows", input.rows->test.rows},
-                               {"seconds", took.count()},
-                               {"reason", nullptr}};
+    boost::json::object figures{{"test_accuracy", classification_figures(found->confusion).accuracy},
+                                {"class_prior", class_prior(train, test)},
+                                {"gain_over_prior", std::isfinite(gain.low) ? boost::json::value{gain.low, gain.high}
+                                                                            : boost::json::value(nullptr)},
+                                {"rows", input.rows->test.rows},
+                                {"seconds", took.count()},
+                                {"reason", nullptr}};
+    figures["outcomes"] = context.test_from ? boost::json::value(to_json(tested)) : boost::json::value(nullptr);
+    return figures;
 }
 
 }  // namespace
 
 Result<boost::json::object> random_walk_baseline(const TrainingOperationContext& context,
-                                                 const std::shared_ptr<BarProvider>& bars, Trainer& trainer,
-                                                 const CancellationToken& token, TrainingProgressBridge& bridge) {
-    auto found = measured(context, bars, trainer, token, bridge);
+                                                 const std::shared_ptr<BarProvider>& bars, SharedTrainingData& shared,
+                                                 Trainer& trainer, const CancellationToken& token,
+                                                 TrainingProgressBridge& bridge) {
+    auto found = measured(context, bars, shared, trainer, token, bridge);
     if (found || is_stop(found.error().code)) {
         return found;
     }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include <ktrdr/training/bar_provider.hpp>
+#include <ktrdr/training/shared_training_data.hpp>
 #include <ktrdr/training/trainer.hpp>
 #include <ktrdr/training/training_progress.hpp>
 #include <ktrdr/training/training_context.hpp>
@@ -14,10 +15,12 @@ namespace ktrdr {
 /// reason}`. What is above its prior there is a leak, or luck.
 ///
 /// A training that cannot be done there has null figures and the reason.
+/// The walk's rows are those of `shared`, where another training has the same.
 /// `bridge` hears how far it is. Errors: that of the token alone.
 [[nodiscard]] Result<boost::json::object> random_walk_baseline(const TrainingOperationContext& context,
                                                                const std::shared_ptr<BarProvider>& bars,
-                                                               Trainer& trainer, const CancellationToken& token,
+                                                               SharedTrainingData& shared, Trainer& trainer,
+                                                               const CancellationToken& token,
                                                                TrainingProgressBridge& bridge);
 
 /// The same for one that was left out, by the argument of that name.

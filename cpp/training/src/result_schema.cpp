@@ -6,10 +6,15 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include <ktrdr/market/time_text.hpp>
 #include <ktrdr/models/safetensors.hpp>
+#include <ktrdr/training/judgement.hpp>
+#include <ktrdr/training/test_figures.hpp>
 #include <ktrdr/training/training_result.hpp>
+
+#include "figure.hpp"
 
 namespace ktrdr {
 namespace {
@@ -17,11 +22,6 @@ namespace {
 using boost::json::array;
 using boost::json::object;
 using boost::json::value;
-
-/// JSON has no NaN: a figure that is missing is null.
-value figure(double number) {
-    return std::isfinite(number) ? value(number) : value(nullptr);
-}
 
 array names_of(const std::vector<Timeframe>& timeframes) {
     array names;
@@ -52,8 +52,8 @@ array class_names() {
     return array(signal_names.begin(), signal_names.end());
 }
 
-value date(const std::optional<UtcTime>& time) {
-    return time ? value(format_time(*time)) : value(nullptr);
+value as_said(const std::optional<std::string>& date) {
+    return date ? value(*date) : value(nullptr);
 }
 
 array history_of(const TrainedModel& model) {
@@ -118,80 +118,59 @@ array per_class(const ConfusionMatrix& confusion) {
     return classes;
 }
 
-object test_metrics(const TrainingOutcome& outcome) {
-    const ClassificationFigures figures = classification_figures(outcome.test.confusion);
-    return {{"test_loss", figure(outcome.test.loss)},
+object test_metrics(const TestedRows& tested) {
+    const ClassificationFigures figures = classification_figures(tested.test.confusion);
+    return {{"test_loss", figure(tested.test.loss)},
             {"test_accuracy", figure(figures.accuracy)},
             {"precision", figure(figures.precision)},
             {"recall", figure(figures.recall)},
             {"f1_score", figure(figures.f1)},
             {"classes", class_names()},
-            {"confusion_matrix", matrix_of(outcome.test.confusion)},
-            {"per_class", per_class(outcome.test.confusion)}};
+            {"confusion_matrix", matrix_of(tested.test.confusion)},
+            {"per_class", per_class(tested.test.confusion)}};
 }
 
-std::vector<std::size_t> test_rows_of_symbols(const TrainingData& data) {
-    std::vector<std::size_t> counts;
-    for (const SymbolSummary& one : data.symbols) {
-        counts.push_back(one.test);
-    }
-    return counts;
-}
-
-object baselines(const TrainingOutcome& outcome) {
-    const auto& train = outcome.data.rows.train.labels;
-    const auto& test = outcome.data.rows.test.labels;
+object baselines(const TestedRows& tested) {
+    const auto& train = tested.data.rows.train.labels;
+    const auto& test = tested.data.rows.test.labels;
     const Persistence persistence =
-        persistence_of(test, test_rows_of_symbols(outcome.data), outcome.context.strategy.labels.lookahead);
+        persistence_of(test, tested.data.test_rows_of_symbols(), tested.context.strategy.labels.lookahead);
     return {{"class_prior", figure(class_prior(train, test))},
             {"most_frequent_class", train.empty() ? value(nullptr) : value(signal_names[most_frequent(train)])},
             {"majority", figure(class_prior(test, test))},
             {"persistence", figure(persistence.accuracy)},
             {"persistence_rows", persistence.rows},
-            {"random_walk", outcome.random_walk}};
+            {"random_walk", tested.random_walk}};
 }
 
-std::string percent(double share) {
-    return fmt::format("{:.1f} %", 100 * share);
+std::optional<double> number_in(const value* found) {
+    boost::system::error_code odd;
+    const double number = found != nullptr && found->is_number() ? found->to_number<double>(odd) : std::nan("");
+    return std::isfinite(number) && !odd ? std::optional(number) : std::nullopt;
 }
 
-std::string verdict(const TrainingOutcome& outcome, const Confidence& sure) {
-    const double accuracy = classification_figures(outcome.test.confusion).accuracy;
-    const auto& train = outcome.data.rows.train.labels;
-    const double prior = class_prior(train, outcome.data.rows.test.labels);
-    if (!std::isfinite(accuracy) || !std::isfinite(prior) || !std::isfinite(sure.gain.low)) {
-        return "There are no test rows, so nothing can be said of the model.";
-    }
-    const std::string always = fmt::format("always saying {} ({})", signal_names[most_frequent(train)], percent(prior));
-    const std::string range = fmt::format("{} of the test rows are right ({:g} % interval {} to {})", percent(accuracy),
-                                          100 * sure.level, percent(sure.accuracy.low), percent(sure.accuracy.high));
-    if (sure.beats_prior()) {
-        return fmt::format("{}, which beats {} by more than chance gives.", range, always);
-    }
-    if (sure.gain.high < 0) {
-        return fmt::format("{}, which is worse than {}.", range, always);
-    }
-    return fmt::format("{}, which does not beat {} by more than chance gives.", range, always);
+/// What the same training gained on a random walk; nothing without such a walk. It may be of a file that anybody wrote.
+std::optional<WalkGain> gain_on_walk(const object& walk) {
+    const value* const interval = walk.if_contains("gain_over_prior");
+    const array* const ends = interval == nullptr ? nullptr : interval->if_array();
+    const auto high = number_in(ends == nullptr ? nullptr : ends->if_contains(1));
+    const auto accuracy = number_in(walk.if_contains("test_accuracy"));
+    const auto prior = number_in(walk.if_contains("class_prior"));
+    return high && accuracy && prior ? std::optional(WalkGain{*accuracy - *prior, *high}) : std::nullopt;
 }
 
-object confidence(const TrainingOutcome& outcome) {
-    const auto& train = outcome.data.rows.train.labels;
-    const Confidence sure =
-        confidence_of(outcome.data.rows.test.labels, outcome.test.predicted,
-                      train.empty() ? 0 : static_cast<std::int64_t>(most_frequent(train)),
-                      test_rows_of_symbols(outcome.data), outcome.context.strategy.labels.lookahead);
-    return {{"method", "circular block bootstrap"},
-            {"level", sure.level},
-            {"block_rows", sure.block_rows},
-            {"resamples", sure.resamples},
-            {"test_accuracy", {figure(sure.accuracy.low), figure(sure.accuracy.high)}},
-            {"gain_over_prior", {figure(sure.gain.low), figure(sure.gain.high)}},
-            {"beats_prior", std::isfinite(sure.gain.low) ? value(sure.beats_prior()) : value(nullptr)},
-            {"verdict", verdict(outcome, sure)}};
+object confidence(const TestedRows& tested) {
+    const auto& train = tested.data.rows.train.labels;
+    const std::string always =
+        fmt::format("saying {}", train.empty() ? std::string_view("nothing") : signal_names[most_frequent(train)]);
+    const TestedWindow window = tested_window(tested.context, tested.data, tested.test.predicted);
+    object judged = judgement(window.outcomes, window.horizon, always, gain_on_walk(tested.random_walk));
+    judged["outcomes"] = tested.context.test_from ? value(to_json(window)) : value(nullptr);
+    return judged;
 }
 
-object calibration(const TrainingOutcome& outcome) {
-    const Calibration found = calibration_of(outcome.test, outcome.data.rows.test.labels);
+object calibration(const TestedRows& tested) {
+    const Calibration found = calibration_of(tested.test, tested.data.rows.test.labels);
     array bins;
     for (const ReliabilityBin& bin : found.bins) {
         bins.emplace_back(object{{"from", bin.from},
@@ -203,20 +182,20 @@ object calibration(const TrainingOutcome& outcome) {
     return {{"expected_calibration_error", figure(found.error)}, {"bins", std::move(bins)}};
 }
 
-object per_symbol(const TrainingOutcome& outcome) {
-    const auto& labels = outcome.data.rows.test.labels;
+object per_symbol(const TestedRows& tested) {
+    const auto& labels = tested.data.rows.test.labels;
     object symbols;
     std::size_t first = 0;
-    for (const SymbolSummary& one : outcome.data.symbols) {
+    for (const SymbolSummary& one : tested.data.symbols) {
         ConfusionMatrix confusion(signal_names.size(), std::vector<std::int64_t>(signal_names.size()));
         for (std::size_t row = first; row < first + one.test; ++row) {
-            ++confusion[static_cast<std::size_t>(labels[row])][static_cast<std::size_t>(outcome.test.predicted[row])];
+            ++confusion[static_cast<std::size_t>(labels[row])][static_cast<std::size_t>(tested.test.predicted[row])];
         }
         const std::vector<std::int64_t> own(labels.begin() + static_cast<std::ptrdiff_t>(first),
                                             labels.begin() + static_cast<std::ptrdiff_t>(first + one.test));
         symbols[one.symbol] = {{"rows", one.test},
                                {"test_accuracy", figure(classification_figures(confusion).accuracy)},
-                               {"class_prior", figure(class_prior(outcome.data.rows.train.labels, own))},
+                               {"class_prior", figure(class_prior(tested.data.rows.train.labels, own))},
                                {"confusion_matrix", matrix_of(confusion)}};
         first += one.test;
     }
@@ -285,6 +264,21 @@ object data_summary(const TrainingData& data) {
         {"basis_breaks", std::move(breaks)}};
 }
 
+/// What a model's bars were, for whoever hands it others.
+array series_of(const TrainingData& data) {
+    array series;
+    for (const SeriesBasis& one : data.series) {
+        series.emplace_back(object{{"symbol", one.symbol},
+                                   {"timeframe", one.timeframe},
+                                   {"what_to_show", one.what_to_show},
+                                   {"calendar", one.calendar},
+                                   {"provider", one.provider},
+                                   {"asset_class", one.asset_class},
+                                   {"session", one.session}});
+    }
+    return series;
+}
+
 object session_info(const TrainingOutcome& outcome) {
     const TrainingOperationContext& context = outcome.context;
     return {{"operation_id", outcome.operation_id},
@@ -294,8 +288,9 @@ object session_info(const TrainingOutcome& outcome) {
             {"timeframes", names_of(context.timeframes)},
             {"training_mode", "local"},
             {"use_host_service", false},
-            {"start_date", date(context.start)},
-            {"end_date", date(context.end)},
+            {"start_date", as_said(context.start_date)},
+            {"end_date", as_said(context.end_date)},
+            {"test_from", as_said(context.test_from)},
             {"host_status", nullptr},
             {"data_summary", data_summary(outcome.data)}};
 }
@@ -322,8 +317,9 @@ object model_config(const TrainingOutcome& outcome) {
             {"symbols", array(context.symbols.begin(), context.symbols.end())},
             {"timeframes", names_of(context.timeframes)},
             {"base_timeframe", context.base_timeframe().name()},
-            {"start_date", date(context.start)},
-            {"end_date", date(context.end)},
+            {"start_date", as_said(context.start_date)},
+            {"end_date", as_said(context.end_date)},
+            {"test_from", as_said(context.test_from)},
             {"data_split",
              {{"train", context.split.train}, {"validation", context.split.validation}, {"test", context.split.test}}},
             {"model",
@@ -337,25 +333,34 @@ object model_config(const TrainingOutcome& outcome) {
 
 }  // namespace
 
-object result_figures(const TrainingOutcome& outcome) {
-    return {{"training_metrics", training_metrics(outcome)},
-            {"validation_metrics", validation_metrics(outcome.model)},
-            {"test_metrics", test_metrics(outcome)},
-            {"baselines", baselines(outcome)},
-            {"confidence", confidence(outcome)},
-            {"calibration", calibration(outcome)},
-            {"per_symbol", per_symbol(outcome)},
-            {"feature_importance", importance(outcome)},
-            {"history", history_of(outcome.model)}};
+object test_figures(const TestedRows& tested) {
+    return {{"test_metrics", test_metrics(tested)},
+            {"baselines", baselines(tested)},
+            {"confidence", confidence(tested)},
+            {"calibration", calibration(tested)},
+            {"per_symbol", per_symbol(tested)}};
 }
 
-object make_result(const TrainingOutcome& outcome, object figures, const SavedModel& saved, std::size_t model_bytes) {
+object result_figures(const TrainingOutcome& outcome) {
+    object figures{{"training_metrics", training_metrics(outcome)},
+                   {"validation_metrics", validation_metrics(outcome.model)}};
+    for (auto& [name, part] : test_figures({outcome.context, outcome.data, outcome.test, outcome.random_walk})) {
+        figures[name] = std::move(part);
+    }
+    figures["feature_importance"] = importance(outcome);
+    figures["history"] = history_of(outcome.model);
+    return figures;
+}
+
+object make_result(const TrainingOutcome& outcome, object figures, const SavedModel& saved, std::size_t model_bytes,
+                   std::optional<std::uint64_t> peak_bytes) {
     object result = std::move(figures);
-    result["resource_usage"] = {{"gpu_used", false},
-                                {"gpu_name", nullptr},
-                                {"gpu_utilization_percent", nullptr},
-                                {"peak_memory_mb", nullptr},
-                                {"training_mode", "local"}};
+    result["resource_usage"] = {
+        {"gpu_used", false},
+        {"gpu_name", nullptr},
+        {"gpu_utilization_percent", nullptr},
+        {"peak_memory_mb", peak_bytes ? value(static_cast<double>(*peak_bytes) / 1e6) : value(nullptr)},
+        {"training_mode", "local"}};
     result["artifacts"] = {{"model_path", saved.path.string()},
                            {"analytics_dir", nullptr},
                            {"checkpoints", array()},
@@ -393,6 +398,7 @@ ModelContent make_content(const TrainingOutcome& outcome, const object& figures,
                         {"parameters_count", parameter_count(outcome.model)},
                         {"seed", context.strategy.options.seed},
                         {"best_epoch", outcome.model.best_epoch},
+                        {"series", series_of(outcome.data)},
                         {"data_summary", data_summary(outcome.data)}};
     return content;
 }

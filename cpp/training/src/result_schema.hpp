@@ -2,6 +2,8 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include <ktrdr/models/model_directory.hpp>
@@ -31,9 +33,10 @@ struct TrainingOutcome {
 /// feature_importance and history: the part that does not need the model's place. Missing figures are null.
 [[nodiscard]] boost::json::object result_figures(const TrainingOutcome& outcome);
 
-/// The whole result (training.md, "Result schema").
+/// The whole result (training.md, "Result schema"). `peak_bytes`: see `peak_memory`.
 [[nodiscard]] boost::json::object make_result(const TrainingOutcome& outcome, boost::json::object figures,
-                                              const SavedModel& saved, std::size_t model_bytes);
+                                              const SavedModel& saved, std::size_t model_bytes,
+                                              std::optional<std::uint64_t> peak_bytes);
 
 /// What is written into the model's folder.
 [[nodiscard]] ModelContent make_content(const TrainingOutcome& outcome, const boost::json::object& figures,

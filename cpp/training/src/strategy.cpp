@@ -377,7 +377,9 @@ void read_labels(const JsonReader& labels, LabelRule& rule) {
 }
 
 void read_method(const JsonReader& training, Strategy& strategy) {
-    read_labels(training.object("labels"), strategy.labels);
+    const JsonReader labels = training.object("labels");
+    read_labels(labels, strategy.labels);
+    strategy.weigh_labels = labels.option("weights").get_string() == "uniqueness";
     const JsonReader split = training.object("data_split");
     const auto share = [&split](std::string_view key) { return split.option(key).to_number<double>(); };
     strategy.split = {share("train"), share("validation"), share("test")};

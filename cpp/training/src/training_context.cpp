@@ -9,6 +9,7 @@
 
 #include <ktrdr/calendar/request_times.hpp>
 #include <ktrdr/market/symbol.hpp>
+#include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -17,8 +18,7 @@ using std::chrono::sys_days;
 using std::chrono::year;
 
 // Far enough for any bar, and with room to add to in nanoseconds.
-const UtcTime earliest{sys_days{year{1900} / 1 / 1}};
-const UtcTime latest{sys_days{year{2200} / 1 / 1}};
+const TimeRange always{UtcTime{sys_days{year{1900} / 1 / 1}}, UtcTime{sys_days{year{2200} / 1 / 1}}};
 
 Result<void> check_names(std::string_view field, const std::vector<std::string>& names) {
     const bool blank = std::ranges::any_of(names, [](const std::string& name) { return name.empty(); });
@@ -68,26 +68,51 @@ Result<void> set_timeframes(TrainingOperationContext& context, const std::vector
     return {};
 }
 
+Result<TimeRange> empty_range(const TrainingOperationContext& context) {
+    return fail(Errc::invalid_argument,
+                fmt::format("start_date ({}) must lie before end_date ({})", context.start_date.value_or("unset"),
+                            context.end_date.value_or("unset")),
+                {{"field", "start_date"}});
+}
+
+/// Whether the order of both is known without anybody's sessions.
+bool are_of_one_kind(const TrainingOperationContext& context) {
+    return !context.start_date || !context.end_date ||
+           is_date_only(*context.start_date) == is_date_only(*context.end_date);
+}
+
 Result<void> set_range(TrainingOperationContext& context, const TrainingRequest& request) {
-    if (request.start_date) {
-        auto start = parse_start("start_date", *request.start_date, BarGrid(context.base_timeframe()));
-        if (!start) {
-            return start.error();
-        }
-        context.start = *start;
+    context.start_date = request.start_date;
+    context.end_date = request.end_date;
+    const auto range = parse_dates(context.start_date, context.end_date, BarGrid(context.base_timeframe()), always);
+    if (!range) {
+        return range.error();
     }
-    if (request.end_date) {
-        auto end = parse_end("end_date", *request.end_date, BarGrid(context.base_timeframe()));
-        if (!end) {
-            return end.error();
-        }
-        context.end = *end;
+    if (range->empty() && are_of_one_kind(context)) {
+        return empty_range(context).error();
     }
-    if (context.range().empty()) {
-        return fail(Errc::invalid_argument,
-                    fmt::format("start_date ({}) must lie before end_date ({})", request.start_date.value_or("unset"),
-                                request.end_date.value_or("unset")),
-                    {{"field", "start_date"}});
+    return {};
+}
+
+Result<void> set_test_from(TrainingOperationContext& context, const TrainingRequest& request) {
+    context.test_from = request.test_from;
+    const BarGrid days(context.base_timeframe());
+    const auto test = context.test_from_in(days);
+    if (!test || !*test) {
+        return test ? Result<void>{} : test.error();
+    }
+    const auto range = parse_dates(context.start_date, context.end_date, days, always);
+    const auto is_like = [&](const std::optional<std::string>& date) {
+        return !date || is_date_only(*date) == is_date_only(*context.test_from);
+    };
+    const bool between = range && range->start < **test && **test < range->end;
+    if (!between && is_like(context.start_date) && is_like(context.end_date)) {
+        return fail(
+            Errc::invalid_argument,
+            fmt::format("test_from ({}) must lie behind start_date ({}) and not behind end_date ({}): what is "
+                        "before it trains, the rest tests",
+                        *context.test_from, context.start_date.value_or("unset"), context.end_date.value_or("unset")),
+            {{"field", "test_from"}});
     }
     return {};
 }
@@ -111,8 +136,17 @@ Result<void> set_split(TrainingOperationContext& context, std::optional<double> 
 
 }  // namespace
 
-TimeRange TrainingOperationContext::range() const {
-    return {start.value_or(earliest), end.value_or(latest)};
+Result<TimeRange> TrainingOperationContext::range_in(const BarGrid& grid) const {
+    auto range = parse_dates(start_date, end_date, grid, always);
+    return range && range->empty() ? empty_range(*this) : range;
+}
+
+Result<std::optional<UtcTime>> TrainingOperationContext::test_from_in(const BarGrid& grid) const {
+    if (!test_from) {
+        return std::optional<UtcTime>{};
+    }
+    const auto begin = parse_start("test_from", *test_from, grid);
+    return begin ? Result<std::optional<UtcTime>>(*begin) : Result<std::optional<UtcTime>>(begin.error());
 }
 
 ModelName TrainingOperationContext::model_name() const {
@@ -148,6 +182,9 @@ Result<TrainingOperationContext> build_training_context(const TrainingRequest& r
         return set.error();
     }
     if (auto set = set_range(context, request); !set) {
+        return set.error();
+    }
+    if (auto set = set_test_from(context, request); !set) {
         return set.error();
     }
     if (auto set = set_split(context, request.validation_split); !set) {

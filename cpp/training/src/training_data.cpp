@@ -1,9 +1,13 @@
 #include <ktrdr/training/training_data.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+
+#include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -15,15 +19,29 @@ std::size_t bars_between_parts(const TrainingOperationContext& context) {
     return context.strategy.labels.lookahead + context.strategy.embargo;
 }
 
-Error too_few(const TrainingOperationContext& context, const std::string& symbol, const Timeframe& timeframe,
-              std::size_t bars, std::size_t needed) {
+/// What so many bars are needed for; where they are split, for rows of all parts, too.
+std::string need_of(const TrainingOperationContext& context, std::size_t needed, bool is_split) {
+    if (needed == context.strategy.history_required) {
+        return "training_data.history_required of the strategy";
+    }
+    const std::string warm_up = fmt::format("{} warm the indicators up", warm_up_bars(context.strategy.features));
+    if (!is_split) {
+        return warm_up;
+    }
+    const auto& [train, validation, test] = context.split;
+    const std::string split = context.test_from ? fmt::format("split {:g}/{:g} before {}, where the test begins", train,
+                                                              validation, *context.test_from)
+                                                : fmt::format("split {:g}/{:g}/{:g}", train, validation, test);
+    return fmt::format("{}, {} decide the last label, the rest is {}", warm_up, context.strategy.labels.lookahead,
+                       split);
+}
+
+Error too_few(const std::string& symbol, const Timeframe& timeframe, std::size_t bars, std::size_t needed,
+              std::string_view use, const std::string& need) {
     return fail(
         Errc::not_enough_data,
-        fmt::format("{} {} has {} bars to train on; {} are needed ({} warm the indicators up, {} decide the last "
-                    "label, the rest is split {:g}/{:g}/{:g}); load more bars or widen start_date and end_date",
-                    symbol, timeframe.name(), bars, needed, warm_up_bars(context.strategy.features),
-                    context.strategy.labels.lookahead, context.split.train, context.split.validation,
-                    context.split.test),
+        fmt::format("{} {} has {} bars to {}; {} are needed ({}); load more bars or widen start_date and end_date",
+                    symbol, timeframe.name(), bars, use, needed, need),
         {{"symbol", symbol}, {"timeframe", timeframe.name()}, {"bars", bars}, {"bars_needed", needed}});
 }
 
@@ -77,12 +95,19 @@ void append(LabeledMatrix& part, const SymbolRows& from, const std::vector<std::
     part.rows += rows.size();
 }
 
+void append_weights(LabeledMatrix& part, const SymbolRows& from, const std::vector<std::size_t>& rows) {
+    for (const std::size_t row : rows) {
+        part.weights.push_back(static_cast<float>(from.labels.weights[from.features.bar[from.decided[row]]]));
+    }
+}
+
 /// Prepares one symbol after the other, then splits all of them at the same times.
 class Preparation final {
 public:
-    Preparation(const TrainingOperationContext& context, BarProvider& provider, const CancellationToken& token,
-                const PreparationListener& listener)
-        : context_(context), provider_(provider), token_(token), listener_(listener) {}
+    /// `judged` is the model that is there already; null for one that is to be trained.
+    Preparation(const TrainingOperationContext& context, const JudgedModel* judged, BarProvider& provider,
+                const CancellationToken& token, const PreparationListener& listener)
+        : context_(context), judged_(judged), provider_(provider), token_(token), listener_(listener) {}
 
     Result<std::shared_ptr<const TrainingData>> run() {
         for (index_ = 0; index_ < context_.symbols.size(); ++index_) {
@@ -91,10 +116,10 @@ public:
                 return added.error();
             }
         }
-        if (auto split = split_rows(); !split) {
+        if (auto split = judged_ != nullptr ? take_judged_rows() : split_rows(); !split) {
             return split.error();
         }
-        if (context_.strategy.scale_features) {
+        if (judged_ == nullptr && context_.strategy.scale_features) {
             scale_rows();
         }
         return std::shared_ptr<const TrainingData>(std::move(data_));
@@ -118,19 +143,25 @@ private:
             if (auto go = enter("loading"); !go) {
                 return go.error();
             }
-            auto bars = provider_.bars(symbol, timeframe, context_.range(), token_);
+            auto bars = bars_of(context_, provider_, symbol, timeframe, token_);
             if (!bars) {
                 return bars.error();
             }
+            auto basis = provider_.basis(symbol, timeframe);
+            if (!basis) {
+                return basis.error();
+            }
+            data_->series.push_back(std::move(*basis));
             if (const auto found = note_breaks(symbol, timeframe, **bars); !found) {
                 return found.error();
             }
-            const bool base = timeframe == context_.base_timeframe();
+            const bool is_split = timeframe == context_.base_timeframe() && judged_ == nullptr;
             const std::size_t needed =
                 std::max(context_.strategy.history_required,
-                         base ? bars_needed(context_) : warm_up_bars(context_.strategy.features) + 1);
+                         is_split ? bars_needed(context_) : warm_up_bars(context_.strategy.features) + 1);
             if ((*bars)->size() < needed) {
-                return too_few(context_, symbol, timeframe, (*bars)->size(), needed);
+                return too_few(symbol, timeframe, (*bars)->size(), needed,
+                               judged_ == nullptr ? "train on" : "judge it on", need_of(context_, needed, is_split));
             }
             series.push_back({BarGrid(timeframe), std::move(*bars), {}});
         }
@@ -214,7 +245,12 @@ private:
         for (const SymbolRows& rows : rows_) {
             starts.insert(starts.end(), rows.starts.begin(), rows.starts.end());
         }
-        data_->cuts = cut_times(std::move(starts), context_.split);
+        const auto told = first_test_time();
+        if (!told) {
+            return told.error();
+        }
+        data_->cuts = *told ? cut_times_before(std::move(starts), context_.split, **told)
+                            : cut_times(std::move(starts), context_.split);
         std::vector<SplitRows> parts;
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             parts.push_back(split_at({rows_[i].starts, rows_[i].ends}, data_->cuts));
@@ -230,10 +266,20 @@ private:
         reserve(test, &SymbolSummary::test);
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             append(train, rows_[i], parts[i].train);
+            if (context_.strategy.weigh_labels) {
+                append_weights(train, rows_[i], parts[i].train);
+            }
             append(validation, rows_[i], parts[i].validation);
-            append(test, rows_[i], parts[i].test);
+            append_test(rows_[i], parts[i].test);
             // Two copies of its rows are never kept for longer than that.
             rows_[i] = {};
+        }
+        if (test.rows == 0 && context_.test_from) {
+            return fail(Errc::not_enough_data,
+                        fmt::format("no bar from {} (test_from) on has a label that is decided: one looks {} bars "
+                                    "ahead; load more bars, give an earlier test_from or a later end_date",
+                                    *context_.test_from, context_.strategy.labels.lookahead),
+                        {{"field", "test_from"}});
         }
         if (train.rows == 0 || validation.rows == 0 || test.rows == 0) {
             return fail(
@@ -243,6 +289,63 @@ private:
                             train.rows, validation.rows, test.rows));
         }
         return {};
+    }
+
+    Result<void> take_judged_rows() {
+        const auto told = first_test_time();
+        if (!told) {
+            return told.error();
+        }
+        data_->cuts = {told->value_or(judged_->test_from), told->value_or(judged_->test_from)};
+        LabeledMatrix& test = data_->rows.test;
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            std::vector<std::size_t> taken;
+            for (std::size_t row = 0; row < rows_[i].starts.size(); ++row) {
+                if (rows_[i].starts[row] >= data_->cuts.test) {
+                    taken.push_back(row);
+                    data_->symbols[i].seen += rows_[i].starts[row] < judged_->test_from ? 1 : 0;
+                }
+            }
+            data_->symbols[i].test = taken.size();
+            append_test(rows_[i], taken);
+            rows_[i] = {};
+        }
+        if (test.rows == 0) {
+            return fail(
+                Errc::not_enough_data,
+                fmt::format("no bar of {} from {} on has its history and a label that is decided: load more bars, "
+                            "or give an earlier start_date",
+                            fmt::join(context_.symbols, ", "), format_time(data_->cuts.test)),
+                {{"field", "start_date"}});
+        }
+        data_->rows.train.labels = {judged_->prior};
+        if (judged_->scaling != nullptr) {
+            data_->scaling = *judged_->scaling;
+            scale(*data_->scaling, test.values);
+        }
+        return {};
+    }
+
+    void append_test(const SymbolRows& from, const std::vector<std::size_t>& rows) {
+        append(data_->rows.test, from, rows);
+        std::ranges::transform(rows, std::back_inserter(data_->test_starts),
+                               [&from](std::size_t row) { return from.starts[row]; });
+    }
+
+    /// Of the symbols whose sessions of that date begin at several times, the first: all are cut there.
+    Result<std::optional<UtcTime>> first_test_time() {
+        std::optional<UtcTime> first;
+        for (const std::string& symbol : context_.symbols) {
+            const auto grid = provider_.grid(symbol, context_.base_timeframe());
+            const auto begin = grid ? context_.test_from_in(*grid) : grid.error();
+            if (!begin) {
+                return begin.error();
+            }
+            if (*begin) {
+                first = std::min(first.value_or(UtcTime::max()), **begin);
+            }
+        }
+        return first;
     }
 
     void reserve(LabeledMatrix& part, std::size_t SymbolSummary::* count) const {
@@ -264,6 +367,7 @@ private:
     }
 
     const TrainingOperationContext& context_;
+    const JudgedModel* judged_;
     BarProvider& provider_;
     const CancellationToken& token_;
     const PreparationListener& listener_;
@@ -275,9 +379,27 @@ private:
 
 }  // namespace
 
+std::vector<std::size_t> TrainingData::test_rows_of_symbols() const {
+    std::vector<std::size_t> counts;
+    std::ranges::transform(symbols, std::back_inserter(counts), &SymbolSummary::test);
+    return counts;
+}
+
+Result<BarsPtr> bars_of(const TrainingOperationContext& context, BarProvider& bars, const std::string& symbol,
+                        const Timeframe& timeframe, const CancellationToken& token) {
+    const auto grid = bars.grid(symbol, timeframe);
+    if (!grid) {
+        return grid.error();
+    }
+    const auto range = context.range_in(*grid);
+    return range ? bars.bars(symbol, timeframe, *range, token) : range.error();
+}
+
 std::size_t bars_needed(const TrainingOperationContext& context) {
     const std::size_t between = bars_between_parts(context);
-    const double smallest = std::min({context.split.train, context.split.validation, context.split.test});
+    const auto& [train, validation, test] = context.split;
+    const double smallest =
+        context.test_from ? std::min(train, validation) / (train + validation) : std::min({train, validation, test});
     const auto rows = static_cast<std::size_t>(std::ceil(static_cast<double>(between + least_rows) / smallest));
     return warm_up_bars(context.strategy.features) + context.strategy.labels.lookahead + rows;
 }
@@ -285,7 +407,14 @@ std::size_t bars_needed(const TrainingOperationContext& context) {
 Result<std::shared_ptr<const TrainingData>> prepare_training_data(const TrainingOperationContext& context,
                                                                   BarProvider& bars, const CancellationToken& token,
                                                                   const PreparationListener& listener) {
-    return Preparation(context, bars, token, listener).run();
+    return Preparation(context, nullptr, bars, token, listener).run();
+}
+
+Result<std::shared_ptr<const TrainingData>> prepare_judged_data(const TrainingOperationContext& context,
+                                                                const JudgedModel& model, BarProvider& bars,
+                                                                const CancellationToken& token,
+                                                                const PreparationListener& listener) {
+    return Preparation(context, &model, bars, token, listener).run();
 }
 
 }  // namespace ktrdr

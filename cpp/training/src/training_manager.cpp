@@ -7,13 +7,17 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
+#include <utility>
 
 #include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/files.hpp>
 #include <ktrdr/base/log.hpp>
+#include <ktrdr/base/memory.hpp>
 #include <ktrdr/training/host_session_manager.hpp>
 #include <ktrdr/training/local_training_runner.hpp>
+#include <ktrdr/training/training_memory.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
 namespace ktrdr {
@@ -25,6 +29,10 @@ struct Ticket {
     std::shared_ptr<Operation> operation{};
     OperationDone done{};
     LocalTrainingRunner runner;
+    std::shared_ptr<SharedTrainingData> data{};
+    std::shared_ptr<TrainingQueue> queue{};
+    /// Its number in the queue.
+    TrainingQueue::Number number{0};
     std::atomic<bool> taken{false};
     CancelRegistration cancel{};
 };
@@ -36,7 +44,7 @@ Result<std::any> ended(Error error) {
 
 Result<std::any> run_guarded(Ticket& ticket) {
     try {
-        auto result = ticket.runner.run(*ticket.operation);
+        auto result = ticket.runner.run(*ticket.operation, *ticket.data);
         if (!result) {
             return ended(result.error());
         }
@@ -48,7 +56,20 @@ Result<std::any> run_guarded(Ticket& ticket) {
     }
 }
 
-void run_ticket(const std::shared_ptr<Ticket>& ticket) {
+/// Where the training has ended, or ends before it began, whoever says so: its place is free.
+void leave_queue(Executor& io, const std::shared_ptr<Ticket>& ticket) {
+    io.post([queue = ticket->queue, number = ticket->number] { queue->leave(number); });
+}
+
+/// End a training that does not begin; one that has begun, or has ended, stays as it is.
+void end_before(Executor& io, const std::shared_ptr<Ticket>& ticket, Error error) {
+    if (!ticket->taken.exchange(true)) {
+        leave_queue(io, ticket);
+        ticket->done(ended(std::move(error)));
+    }
+}
+
+void run_ticket(Executor& io, const std::shared_ptr<Ticket>& ticket) {
     if (ticket->taken.exchange(true)) {
         return;
     }
@@ -58,19 +79,113 @@ void run_ticket(const std::shared_ptr<Ticket>& ticket) {
         log(LogLevel::debug, "training", "training ended without a model: " + outcome.error().message,
             ticket->operation->id());
     }
+    leave_queue(io, ticket);
     ticket->done(std::move(outcome));
 }
 
+/// Runs on the io thread, when it is the training's turn.
+void take_thread(Executor& io, Executor& threads, const std::shared_ptr<Ticket>& ticket) {
+    try {
+        ticket->operation->progress().set_context(
+            {{"queue_place", nullptr}, {"queue_length", nullptr}, {"queue_reason", nullptr}});
+        threads.post([&io, ticket] { run_ticket(io, ticket); });
+    } catch (...) {
+        end_before(io, ticket, caught("the training was given no thread"));
+    }
+}
+
+/// What a training takes, as far as that can be told, and of which rows.
+struct Estimate {
+    TrainingMemory memory{};
+    std::string rows{};
+};
+
+Estimate estimate_of(const TrainingOperationContext& context, BarProvider& bars) {
+    try {
+        if (auto stamp = data_stamp_of(context, bars)) {
+            return {estimate_memory(context, stamp->bars), std::move(stamp->key)};
+        }
+    } catch (...) {
+        log_caught("training", "estimating the memory of a training");
+    }
+    return {};
+}
+
+Error too_large(const TrainingOperationContext& context, const TrainingMemory& memory, std::uint64_t limit) {
+    return fail(
+        Errc::out_of_resources,
+        fmt::format("training {} on {} takes about {}, and all trainings together may take {} (memory_limit): "
+                    "train on fewer symbols, a shorter range (start_date, end_date) or fewer features "
+                    "(lookback_periods){}, or give TrainingManager a larger memory_limit",
+                    context.strategy.name, fmt::join(context.symbols, ", "), to_string(memory), memory_text(limit),
+                    context.random_walk_baseline ? ", or with random_walk_baseline=False" : ""),
+        {{"estimate_bytes", memory.total()}, {"limit_bytes", limit}, {"field", "memory_limit"}});
+}
+
+/// A training up to its turn.
+struct Begin {
+    TrainingServices services;
+    std::int64_t priority;
+    std::shared_ptr<const TrainingOperationContext> context;
+    std::shared_ptr<BarProvider> bars;
+    std::shared_ptr<Ticket> ticket;
+};
+
 /// Runs on the io thread.
-void begin(Executor& threads, std::shared_ptr<Ticket> ticket) {
-    ticket->cancel =
-        ticket->operation->token().on_cancel([waiting = std::weak_ptr(ticket)](const CancelReason& reason) {
-            const auto held = waiting.lock();
-            if (held && !held->taken.exchange(true)) {
-                held->done(ended(cancelled_error(reason, "waiting for a training thread")));
+void enter_queue(const Begin& begun, const Estimate& estimate) {
+    const auto& [services, priority, context, bars, ticket] = begun;
+    if (ticket->taken.load()) {
+        return;
+    }
+    const TrainingMemory& memory = estimate.memory;
+    const std::uint64_t limit = ticket->queue->limits().memory_bytes;
+    if (limit > 0 && memory.total() > limit) {
+        end_before(services.io_executor, ticket, too_large(*context, memory, limit));
+        return;
+    }
+    TrainingQueue::Entry entry{ticket->operation->id(), priority};
+    entry.begin = [&io = services.io_executor, &threads = services.training_threads, held = ticket] {
+        take_thread(io, threads, held);
+    };
+    entry.moved = [held = ticket](const QueuePlace& place, std::size_t length) {
+        held->operation->progress().set_context(
+            {{"queue_place", place.place}, {"queue_length", length}, {"queue_reason", place.reason}});
+    };
+    entry.memory = {memory.learning, memory.shared(),
+                    estimate.rows + (context->random_walk_baseline ? "\nand a random walk" : "")};
+    ticket->queue->enter(ticket->number, std::move(entry));
+}
+
+/// Runs on the io thread.
+void begin(Begin begun) {
+    Executor& io = begun.services.io_executor;
+    begun.ticket->cancel = begun.ticket->operation->token().on_cancel(
+        [&io, waiting = std::weak_ptr(begun.ticket)](const CancelReason& reason) {
+            if (const auto held = waiting.lock()) {
+                end_before(io, held, cancelled_error(reason, "waiting for its turn to train"));
             }
         });
-    threads.post([ticket = std::move(ticket)] { run_ticket(ticket); });
+    Executor* const compute = begun.services.compute;
+    if (compute == nullptr) {
+        enter_queue(begun, estimate_of(*begun.context, *begun.bars));
+        return;
+    }
+    const auto estimate = [begun, &io] {
+        if (begun.ticket->taken.load()) {
+            return;
+        }
+        try {
+            io.post([begun, found = estimate_of(*begun.context, *begun.bars)] { enter_queue(begun, found); });
+        } catch (...) {
+            // Those that came later wait until this one has entered the queue, or is gone.
+            end_before(io, begun.ticket, caught("estimating the memory of a training"));
+        }
+    };
+    try {
+        compute->post(estimate);
+    } catch (...) {
+        end_before(io, begun.ticket, caught("the training was given no thread"));
+    }
 }
 
 boost::json::value optional_text(const std::optional<std::string>& text) {
@@ -85,10 +200,30 @@ boost::json::object parameters_of(const TrainingRequest& request, const Training
     parameters["strategy"] = request.strategy;
     parameters["start_date"] = optional_text(request.start_date);
     parameters["end_date"] = optional_text(request.end_date);
+    parameters["test_from"] = optional_text(request.test_from);
     parameters["validation_split"] = context.split.validation;
     parameters["random_walk_baseline"] = request.random_walk_baseline;
     parameters["permutation_importance"] = request.permutation_importance;
     return parameters;
+}
+
+Result<void> check_limits(const TrainingManagerParts& parts) {
+    const auto refuse_limit = [](std::string_view field, std::int64_t given, std::string_view rule) {
+        return fail(Errc::invalid_argument, fmt::format("{} is {}; {}", field, given, rule), {{"field", field}});
+    };
+    const auto& [sessions, memory] = parts.limits;
+    if (parts.service && (sessions || memory)) {
+        return refuse_limit(
+            sessions ? "sessions" : "memory_limit", sessions ? *sessions : *memory,
+            fmt::format("but {} trains and has limits of its own: leave it out", parts.service->get_base_url()));
+    }
+    if (sessions && (*sessions < 1 || *sessions > static_cast<std::int64_t>(most_trainings_at_once))) {
+        return refuse_limit("sessions", *sessions, fmt::format("it must be 1 to {}", most_trainings_at_once));
+    }
+    if (memory && *memory < 1) {
+        return refuse_limit("memory_limit", *memory, "it must be at least 1 byte");
+    }
+    return {};
 }
 
 Result<CheckpointUse> checkpoint_use(const TrainingRequest& request) {
@@ -134,6 +269,9 @@ Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingService
         return access.error();
     }
     parts.access = *access;
+    if (auto checked = check_limits(parts); !checked) {
+        return checked.error();
+    }
     ModelDirectory(parts.models_dir, services.clock, parts.access).remove_leftovers();
     return std::shared_ptr<TrainingManager>(new TrainingManager(services, std::move(parts), std::move(env)));
 }
@@ -142,7 +280,17 @@ TrainingManager::TrainingManager(TrainingServices services, TrainingManagerParts
     : ServiceOrchestrator(services.registry, services.io_executor, std::move(env)),
       services_(services),
       parts_(std::move(parts)),
-      adapter_(parts_.service ? std::make_shared<TrainingAdapter>(parts_.service) : nullptr) {}
+      queue_(services.queue ? services.queue : std::make_shared<TrainingQueue>(QueueLimits{trainings_at_once})),
+      adapter_(parts_.service ? std::make_shared<TrainingAdapter>(parts_.service) : nullptr) {
+    const auto& [sessions, memory] = parts_.limits;
+    if (sessions || memory) {
+        QueueLimits limits = queue_->limits();
+        limits.sessions = sessions ? static_cast<std::size_t>(*sessions) : limits.sessions;
+        limits.memory_bytes = memory ? static_cast<std::uint64_t>(*memory) : limits.memory_bytes;
+        queue_->set_limits(limits);
+        services_.io_executor.post([queue = queue_] { queue->look_again(); });
+    }
+}
 
 HostService TrainingManager::host_service() {
     HostService service;
@@ -163,6 +311,18 @@ void TrainingManager::remove_checkpoint(const std::string& operation_id) const {
     checkpoints().remove(operation_id);
 }
 
+std::vector<QueuePlace> TrainingManager::queue() const {
+    return queue_->places();
+}
+
+QueueLimits TrainingManager::limits() const {
+    return queue_->limits();
+}
+
+std::shared_ptr<void> TrainingManager::keep_last_rows() const {
+    return data_->keep_last();
+}
+
 void TrainingManager::close() {
     std::shared_ptr<TrainingAdapter> last;
     const std::scoped_lock lock(mutex_);
@@ -173,13 +333,15 @@ Result<OperationWork> TrainingManager::work_of(TrainingRequest request, Training
                                                std::shared_ptr<TrainerSlot> slot, ModelDirectory models,
                                                CheckpointUse use) {
     if (!parts_.service) {
-        return OperationWork([&threads = services_.training_threads, &clock = services_.clock,
-                              context = std::move(context), bars = parts_.bars, slot = std::move(slot),
-                              models = std::move(models), files = checkpoints(),
+        return OperationWork([services = services_, priority = request.priority, queue = queue_, data = data_,
+                              context = std::make_shared<const TrainingOperationContext>(std::move(context)),
+                              bars = parts_.bars, slot = std::move(slot), models = std::move(models),
+                              files = checkpoints(),
                               use = std::move(use)](std::shared_ptr<Operation> operation, OperationDone done) {
-            LocalTrainingRunner runner(context, bars, slot, models, clock, files, use);
-            begin(threads,
-                  std::shared_ptr<Ticket>(new Ticket{std::move(operation), std::move(done), std::move(runner)}));
+            LocalTrainingRunner runner(*context, bars, slot, models, services.clock, files, use);
+            begin({services, priority, context, bars,
+                   std::shared_ptr<Ticket>(new Ticket{std::move(operation), std::move(done), std::move(runner), data,
+                                                      queue, queue->take_number()})});
         });
     }
     const std::scoped_lock lock(mutex_);
@@ -203,6 +365,12 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     auto context = build_training_context(request);
     if (!context) {
         return context.error();
+    }
+    if (parts_.service && request.priority != 0) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("priority is {}, but {} trains and has a queue of its own: leave it at 0",
+                                request.priority, parts_.service->get_base_url()),
+                    {{"field", "priority"}});
     }
     const ModelDirectory models(parts_.models_dir, services_.clock, parts_.access);
     if (auto place = models.check_place(); !place) {

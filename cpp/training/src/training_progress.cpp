@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
+
+#include "figure.hpp"
 
 namespace ktrdr {
 namespace {
 
 constexpr double not_yet = std::numeric_limits<double>::quiet_NaN();
-
-/// A figure of an epoch; JSON has no NaN.
-boost::json::value figure(double number) {
-    return std::isfinite(number) ? boost::json::value(number) : boost::json::value(nullptr);
-}
 
 /// The first of the names that is a number.
 double number_in(const boost::json::object& metrics, std::initializer_list<std::string_view> names) {
@@ -58,20 +56,28 @@ void TrainingProgressBridge::enter(TrainingStep step) {
     tree_.enter(static_cast<std::size_t>(step));
 }
 
+void TrainingProgressBridge::enter_preparation(boost::json::object context) {
+    tree_.set_context(std::move(context));
+    if (!preparing_) {
+        preparing_ = true;
+        enter(TrainingStep::data_preparation);
+    }
+}
+
 void TrainingProgressBridge::on_initializing() {
     enter(TrainingStep::initializing);
 }
 
 void TrainingProgressBridge::on_preparation(const std::string& symbol, std::size_t index, std::size_t symbols,
                                             std::string_view stage, std::size_t stage_index, std::size_t stages) {
-    tree_.set_context({{"symbol", symbol}, {"stage", stage}});
-    if (!preparing_) {
-        preparing_ = true;
-        enter(TrainingStep::data_preparation);
-    }
+    enter_preparation({{"symbol", symbol}, {"stage", stage}});
     tree_.inner().store(
         {.current = static_cast<std::int64_t>(stage_index), .total = static_cast<std::int64_t>(stages)});
     tree_.outer().store({.current = static_cast<std::int64_t>(index), .total = static_cast<std::int64_t>(symbols)});
+}
+
+void TrainingProgressBridge::on_others_preparation() {
+    enter_preparation({{"symbol", nullptr}, {"stage", "waits for a training that prepares the same rows"}});
 }
 
 void TrainingProgressBridge::on_training(Extent extent) {

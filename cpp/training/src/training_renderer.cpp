@@ -64,7 +64,23 @@ std::string epoch_text(const ProgressState& state) {
     return words;
 }
 
+/// `queued, place 2 of 5: waits for a running training to end`, of one that waits for its turn.
+std::string queue_text(const boost::json::object& context) {
+    const boost::json::value* const place = context.if_contains("queue_place");
+    const boost::json::value* const length = context.if_contains("queue_length");
+    if (place == nullptr || length == nullptr || !place->is_number() || !length->is_number()) {
+        return {};
+    }
+    const std::string_view reason = text_or_empty(context, "queue_reason");
+    return fmt::format("queued, place {} of {}: {}", place->to_number<std::uint64_t>(),
+                       length->to_number<std::uint64_t>(),
+                       reason.empty() ? "waits for a running training to end" : reason);
+}
+
 std::string step_text(const ProgressState& state) {
+    if (std::string queued = queue_text(state.context); state.step_name.empty() && !queued.empty()) {
+        return queued;
+    }
     if (state.step_name == "initializing") {
         return "loading LibTorch";
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include <ktrdr/features/labels.hpp>
 #include <ktrdr/market/time_text.hpp>
@@ -11,41 +12,8 @@
 namespace ktrdr {
 namespace {
 
-void add_breaks(const TrainingData& data, std::vector<std::string>& warnings) {
-    for (const BarBreak& one : data.breaks) {
-        warnings.push_back(fmt::format(
-            "{} {}: prices from {} on are {:.6g} times what those before are on (a split, a dividend), and the "
-            "model learns that as a move; load the whole range with refresh=True and train again",
-            one.symbol, one.timeframe.name(), format_time(one.at), one.ratio));
-    }
-}
-
-/// One for each series, of its longest.
-void add_holes(const TrainingData& data, std::vector<std::string>& warnings) {
-    std::vector<const SeriesHole*> longest;
-    for (const SeriesHole& one : data.holes) {
-        const auto same_series = [&one](const SeriesHole* other) {
-            return other->symbol == one.symbol && other->timeframe == one.timeframe;
-        };
-        const auto found = std::ranges::find_if(longest, same_series);
-        if (found == longest.end()) {
-            longest.push_back(&one);
-        } else if (one.range.end - one.range.start > (*found)->range.end - (*found)->range.start) {
-            *found = &one;
-        }
-    }
-    for (const SeriesHole* const one : longest) {
-        const auto count = std::ranges::count_if(data.holes, [one](const SeriesHole& other) {
-            return other.symbol == one->symbol && other.timeframe == one->timeframe;
-        });
-        warnings.push_back(fmt::format(
-            "{} {}: no bars from {} to {}{}{}; rows whose window or label would span that are left out: load the "
-            "range, "
-            "or train on dates without it",
-            one->symbol, one->timeframe.name(), format_time(one->range.start), format_time(one->range.end),
-            one->sessions == 0 ? "" : fmt::format(", {} session{}", one->sessions, one->sessions == 1 ? "" : "s"),
-            count == 1 ? "" : fmt::format(", the longest of {} holes", count)));
-    }
+bool same_series(const SeriesHole& one, const SeriesHole& other) {
+    return one.symbol == other.symbol && one.timeframe == other.timeframe;
 }
 
 void add_symbols(const TrainingData& data, std::vector<std::string>& warnings) {
@@ -77,12 +45,54 @@ void add_classes(const LabeledMatrix& train, std::vector<std::string>& warnings)
     }
 }
 
+/// The longest of each series.
+std::vector<const SeriesHole*> longest_of(std::span<const SeriesHole> holes) {
+    std::vector<const SeriesHole*> longest;
+    for (const SeriesHole& one : holes) {
+        const auto found =
+            std::ranges::find_if(longest, [&](const SeriesHole* other) { return same_series(one, *other); });
+        if (found == longest.end()) {
+            longest.push_back(&one);
+        } else if (one.range.end - one.range.start > (*found)->range.end - (*found)->range.start) {
+            *found = &one;
+        }
+    }
+    return longest;
+}
+
 }  // namespace
 
-std::vector<std::string> warnings_of(const TrainingData& data) {
+std::vector<std::string> break_warnings(std::span<const BarBreak> breaks, std::string_view what_follows) {
     std::vector<std::string> warnings;
-    add_breaks(data, warnings);
-    add_holes(data, warnings);
+    for (const BarBreak& one : breaks) {
+        warnings.push_back(fmt::format(
+            "{} {}: prices from {} on are {:.6g} times what those before are on (a split, a dividend), and {}",
+            one.symbol, one.timeframe.name(), format_time(one.at), one.ratio, what_follows));
+    }
+    return warnings;
+}
+
+std::vector<std::string> hole_warnings(std::span<const SeriesHole> holes, std::string_view what_follows) {
+    std::vector<std::string> warnings;
+    for (const SeriesHole* const one : longest_of(holes)) {
+        const auto count =
+            std::ranges::count_if(holes, [one](const SeriesHole& other) { return same_series(*one, other); });
+        warnings.push_back(fmt::format(
+            "{}{}{}: no bars from {} to {}{}{}; {}", one->symbol, one->symbol.empty() ? "" : " ", one->timeframe.name(),
+            format_time(one->range.start), format_time(one->range.end),
+            one->sessions == 0 ? "" : fmt::format(", {} session{}", one->sessions, one->sessions == 1 ? "" : "s"),
+            count == 1 ? "" : fmt::format(", the longest of {} holes", count), what_follows));
+    }
+    return warnings;
+}
+
+std::vector<std::string> warnings_of(const TrainingData& data) {
+    std::vector<std::string> warnings = break_warnings(
+        data.breaks, "the model learns that as a move; load the whole range with refresh=True and train again");
+    std::ranges::move(hole_warnings(data.holes,
+                                    "rows whose window or label would span that are left out: load the "
+                                    "range, or train on dates without it"),
+                      std::back_inserter(warnings));
     add_symbols(data, warnings);
     add_classes(data.rows.train, warnings);
     return warnings;

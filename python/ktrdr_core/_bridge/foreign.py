@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class ForeignToken:
     """A token of others as one of the core's: it is asked every 20 ms of a wait, and ``native`` is cancelled for it.
 
-    No thread of the core may ask Python, so nobody asks while nobody waits here.
+    No thread of the core may ask Python, so nobody asks while nobody waits here. It is asked once at once: what it
+    raises then is its caller's, before anything has begun. One that raises later is told of and not asked again.
 
     Thread safety: that of the token itself; each watch stays on its own loop or thread.
     """
@@ -27,17 +28,15 @@ class ForeignToken:
         _bridge.ensure_started()
         self.native = _core.CancellationToken()
         self._asked = asked
+        self._raised = False
+        if asked():
+            self._stop()
 
     def watch(self, over: Callable[[], bool]) -> None:
         """Ask now and then until ``over()``: on the running loop, else in the waits of this thread."""
 
         def poll() -> bool:
-            if over() or self.native.is_cancelled():
-                return False
-            if self._asked():
-                self.native.cancel("the caller's token was cancelled")
-                return False
-            return True
+            return not (over() or self.stop_if_asked())
 
         if not poll():
             return
@@ -54,9 +53,20 @@ class ForeignToken:
 
     def stop_if_asked(self) -> bool:
         """Ask once, on whatever thread this is; True where it need not be asked again."""
-        if not self.native.is_cancelled() and self._asked():
-            self.native.cancel("the caller's token was cancelled")
-        return self.native.is_cancelled()
+        if self.native.is_cancelled() or self._raised:
+            return True
+        try:
+            if self._asked():
+                self._stop()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - it asks somebody else's object
+            self._raised = True
+            _bridge.report("a token that is polled raised, and is not asked again", error)
+        return self.native.is_cancelled() or self._raised
+
+    def _stop(self) -> None:
+        self.native.cancel("the caller's token was cancelled")
 
     def watch_reply(self, key: int) -> None:
         """Ask for as long as somebody waits here for the reply under ``key``."""

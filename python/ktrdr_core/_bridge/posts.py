@@ -107,12 +107,7 @@ class ThreadPost(Post):
 
     def _poll(self) -> None:
         for poller in list(self._pollers):
-            try:
-                goes_on = poller()
-            except Exception as error:  # noqa: BLE001 - it asks somebody else's object
-                report("a token that is polled raised, and is not asked again", error)
-                goes_on = False
-            if not goes_on:
+            if not poller():
                 self._pollers.remove(poller)
 
     def wait_until(self, condition: Callable[[], object], timeout: float | None) -> bool:
@@ -187,7 +182,12 @@ class LoopPost(Post):
 
     def start_task(self, native: _core.Operation, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine in a task that lives as long as its loop does; a loop itself holds tasks weakly."""
-        task = self.loop.create_task(work, name=f"ktrdr_core {native.id}")
+        try:
+            task = self.loop.create_task(work, name=f"ktrdr_core {native.id}")
+        except BaseException:
+            # A task factory is a caller's own.
+            work.close()
+            raise
         self._tasks[task] = native
         if not self._watched:
             self._watch()
@@ -274,7 +274,7 @@ class LoopPost(Post):
 def _abandon(native: _core.Operation, why: str) -> None:
     """End an operation whose work does not go on; one that has ended stays as it is."""
     native.cancel(why, "shutdown")
-    native.succeed(None)
+    native.end()
 
 
 class _Reader:

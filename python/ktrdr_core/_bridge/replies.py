@@ -148,16 +148,31 @@ class PendingParts(Pending[T]):
 
 
 class _Reply(Pending[Any]):
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, on_part: Callable[[Any], None] | None) -> None:
         self._sending = send
+        self._on_part = on_part
 
     def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken | None:
         return self._sending(mailbox, key)
 
+    def _expect(self, post: _bridge.LoopPost) -> tuple[int, Future[Row]]:
+        on_part = self._on_part
+        if on_part is None:
+            return super()._expect(post)
+        expected: Future[Row] = post.loop.create_future()
 
-async def reply(send: Send) -> Any:
-    """Send the call and await its reply; the task's cancel stops it at once."""
-    return await _Reply(send)
+        def hear(kind: str, row: Row) -> None:
+            if kind == "part":
+                on_part(row[1])
+            elif not expected.done():
+                expected.set_result(row)
+
+        return post.add(hear), expected
+
+
+async def reply(send: Send, on_part: Callable[[Any], None] | None = None) -> Any:
+    """Send the call and await its reply; the task's cancel stops it at once. ``on_part`` is given what comes before it."""
+    return await _Reply(send, on_part)
 
 
 def wait_for_reply(

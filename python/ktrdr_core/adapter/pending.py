@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import _bridge
 from .._bridge.arguments import explanation
 from .._bridge.replies import Pending, PendingParts
+from ..cancellation import CancellationToken
 from ..errors import HostServiceError, from_record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
     from .. import _core
     from .._bridge.foreign import ForeignToken
 
@@ -83,24 +87,59 @@ class PendingBatch(PendingParts[list[Any]]):
 
 
 class PendingHealth(Pending[dict[str, Any]]):
-    """The question how a service is."""
+    """The question how a service is; ``find`` says at which endpoint, which may take a while."""
 
     def __init__(
         self,
         native: _core.ServiceCalls,
+        find: Callable[[], Coroutine[Any, Any, str]],
         timeout: float,
         cache_ttl: float,
         options: _core.CallOptions,
+        token: _core.CancellationToken | None,
         foreign: ForeignToken | None,
     ) -> None:
         self._native = native
+        self._find = find
+        self._endpoint = ""
         self._timeout = timeout
         self._cache_ttl = cache_ttl
         self._options = options
+        self._token = token
         self._foreign = foreign
         self._shown = "GET", f"{native.url}{native.health_endpoint}"
 
+    def __await__(self) -> Generator[Any, None, dict[str, Any]]:
+        self._begun = True
+        if not self._endpoint:
+            self._endpoint = yield from self._found().__await__()
+        return (yield from super().__await__())
+
+    def result(self, timeout: float | None = None) -> dict[str, Any]:
+        """Ask and block for the answer; see ``Pending.result``."""
+        import asyncio
+
+        if not self._endpoint and _bridge.running_loop() is None:
+            self._begun = True
+            self._endpoint = asyncio.run(self._found())
+        return super().result(timeout)
+
+    async def _found(self) -> str:
+        """Ask within the time that the service itself has, and until the token is cancelled."""
+        import asyncio
+
+        own = CancellationToken(self._token).child(self._timeout)
+        finding = asyncio.ensure_future(self._find())
+        if self._foreign is not None:
+            self._foreign.watch(finding.done)
+        try:
+            with own.on_cancel(lambda _reason: finding.cancel()):
+                return await finding
+        except asyncio.CancelledError:
+            own.check(f"asking get_health_check_endpoint() of {self._native.name}")
+            raise
+
     def _send(self, mailbox: _core.Mailbox, key: int) -> _core.CancellationToken:
         return self._native.check_health(
-            self._timeout, self._cache_ttl, self._options, mailbox, key
+            self._endpoint, self._timeout, self._cache_ttl, self._options, mailbox, key
         )

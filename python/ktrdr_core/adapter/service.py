@@ -54,8 +54,8 @@ class AsyncServiceAdapter:
     """Calls one host service; base of the adapters of the domains.
 
     A subclass may give the hooks ``get_service_name``, ``get_service_type``, ``get_base_url`` and
-    ``get_health_check_endpoint`` in place of the arguments; they are asked once, when it is made, and the last one may be
-    async. It may do without calling ``super().__init__()``: then it is made when it is first used, with a
+    ``get_health_check_endpoint`` in place of the arguments; each is asked once, when it is made, and the last one by the
+    first ``check_health``: it may be async, and may make calls of the adapter's own. It may do without calling ``super().__init__()``: then it is made when it is first used, with a
     ``HostServiceConfig`` that it keeps as ``_config``.
 
     A call made under an operation (``current_operation()``) is made for it: the operation's cancel stops it, its id
@@ -111,6 +111,8 @@ class AsyncServiceAdapter:
     _given_name = ""
     _given_type = ""
     _given_health_endpoint = "/health"
+    # What its hook has answered.
+    _health_endpoint = ""
     _given_config = HostServiceConfig()
     _making: ClassVar[Any] = RLock()
 
@@ -143,7 +145,7 @@ class AsyncServiceAdapter:
             name,
             self.get_service_type(),
             start_hint or f"is {name} running at that address?",
-            _at_once(self.get_health_check_endpoint()),
+            self._given_health_endpoint,
             list(with_auth(headers, auth).items()),
             self.get_base_url(),
             config,
@@ -380,7 +382,10 @@ class AsyncServiceAdapter:
         Raises
         ------
         InvalidArgumentError
-            For a timeout that is not more than 0, or a negative ``cache_ttl``.
+            For a timeout that is not more than 0, or a negative ``cache_ttl``; where ``get_health_check_endpoint`` gives
+            no text.
+        OperationTimeoutError
+            Where ``get_health_check_endpoint`` takes longer than ``timeout``.
         """
         if not timeout > 0 or not cache_ttl >= 0:
             raise InvalidArgumentError(
@@ -388,7 +393,21 @@ class AsyncServiceAdapter:
             )
         token, foreign = split_token(cancellation_token)
         options = call_options(token)
-        return PendingHealth(self._native, timeout, cache_ttl, options, foreign)
+        return PendingHealth(
+            self._native, self._find_health_endpoint, timeout, cache_ttl, options, token, foreign
+        )
+
+    async def _find_health_endpoint(self) -> str:
+        if not self._health_endpoint:
+            said = self.get_health_check_endpoint()
+            endpoint = await said if inspect.isawaitable(said) else said
+            if not isinstance(endpoint, str):
+                raise InvalidArgumentError(
+                    f"get_health_check_endpoint of {type(self).__name__} must give str, not {described(endpoint)}",
+                    context={"field": "health_endpoint"},
+                )
+            self._health_endpoint = endpoint
+        return self._health_endpoint
 
     # ---- what it is and what it has done
 
@@ -452,21 +471,6 @@ class AsyncServiceAdapter:
     #: The names of older documents.
     call_host_service_get = call_get
     call_host_service_post = call_post
-
-
-def _at_once(endpoint: str | Awaitable[str]) -> str:
-    """Give an answer of a hook that may be async: the loop that runs here cannot be waited for."""
-    if isinstance(endpoint, str) or not inspect.isawaitable(endpoint):
-        return endpoint
-
-    async def wait() -> str:
-        return await endpoint
-
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as elsewhere:
-        return elsewhere.submit(asyncio.run, wait()).result()
 
 
 #: The name of older documents.

@@ -45,6 +45,25 @@ data_dir_option = click.option(
 )
 
 
+def training_options(function: Callable[..., None]) -> Callable[..., None]:
+    """What is trained: the file STRATEGY, on which of the stored bars, and where models go."""
+    for option in (
+        click.option(
+            "--models-dir",
+            type=click.Path(path_type=Path),
+            help="Where models are written. [default: $KTRDR_MODELS_DIR, else ~/.ktrdr/models]",
+        ),
+        data_dir_option,
+        click.option("--end", help="Last day of the stored bars to use."),
+        click.option("--start", help="First day of the stored bars to use."),
+        click.option("--timeframes", multiple=True, help="In place of the strategy's own: 1d."),
+        click.option("--symbols", multiple=True, help="In place of the strategy's own: AAPL,MSFT."),
+        click.argument("strategy", type=click.Path(path_type=Path)),
+    ):
+        function = option(function)
+    return function
+
+
 def series_options(function: Callable[..., None]) -> Callable[..., None]:
     """Which of a symbol's series, where there are several; ``words_of`` takes them."""
     for option in (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,6 +19,7 @@ from .arguments import (
     timeframe_argument,
     words_of,
 )
+from .gateway_options import gateway_of, source_options
 from .pictures import check_plot, draw, plot_option
 from .session import Session, command
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..bars import Bars
-    from ..data import SeriesWords
+    from ..data import IbGatewaySource, SeriesWords
 
 
 start_option = click.option("--start", help="First day or time (ISO 8601, UTC).")
@@ -53,10 +56,7 @@ def data() -> None:
 @click.option("--repair", is_flag=True, help="Show what can be mended mended; stored as it came.")
 @click.option("--no-validate", is_flag=True, help="Do not look for what is wrong with the bars.")
 @click.option("--refresh", is_flag=True, help="Ask for what is stored, too, and take what comes.")
-@click.option(
-    "--ib-url",
-    help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL, unless $USE_IB_HOST_SERVICE is false]",
-)
+@source_options
 @plot_option
 @data_dir_option
 @command
@@ -67,6 +67,7 @@ def load(
     start: str | None,
     end: str | None,
     no_validate: bool,
+    source: Literal["host", "gateway"],
     ib_url: str | None,
     plot: Path | None,
     data_dir: Path | None,
@@ -74,12 +75,14 @@ def load(
 ) -> None:
     """Load the bars of SYMBOL in TIMEFRAME into the database."""
     series = words_of(asked)
+    gateway = gateway_of(asked, source, ib_url)
     load_bars(
         session,
         (symbol, timeframe, start, end),
         {**asked, "validate": not no_validate},
         series,
         ib_url,
+        gateway,
         plot,
         data_dir,
     )
@@ -91,10 +94,7 @@ def load(
 @click.option("--start", required=True, help="First day or time (ISO 8601, UTC).")
 @click.option("--end", required=True, help="Last day, or the time it ends before.")
 @series_options
-@click.option(
-    "--ib-url",
-    help="URL of the IB host service. [default: $IB_HOST_SERVICE_URL, unless $USE_IB_HOST_SERVICE is false]",
-)
+@source_options
 @plot_option
 @data_dir_option
 @command
@@ -104,6 +104,7 @@ def refresh(
     timeframe: str,
     start: str,
     end: str,
+    source: Literal["host", "gateway"],
     ib_url: str | None,
     plot: Path | None,
     data_dir: Path | None,
@@ -113,15 +114,28 @@ def refresh(
 
     Heals a series whose provider has changed its history, after a split for example. The same as `data load --refresh`.
     """
+    gateway = gateway_of(asked, source, ib_url)
     load_bars(
         session,
         (symbol, timeframe, start, end),
         {"mode": "full", "refresh": True},
         words_of(asked),
         ib_url,
+        gateway,
         plot,
         data_dir,
     )
+
+
+def _check_one(symbol: str, timeframe: str) -> None:
+    """Refuse a list: it would be asked for as one symbol, which no provider has."""
+    several = [name.strip() for name in symbol.split(",") if name.strip()]
+    if "," in symbol:
+        loop = f'for symbol in {shlex.join(several)}; do ktrdr-core data load "$symbol" {shlex.quote(timeframe)}; done'
+        raise click.UsageError(
+            f"one symbol is loaded at a time, and {symbol!r} is a list: `{loop}`, or all at once in Python: "
+            f"DataManager.load_many({several}, {timeframe!r})"
+        )
 
 
 def load_bars(
@@ -130,11 +144,13 @@ def load_bars(
     how: dict[str, Any],
     series: SeriesWords,
     ib_url: str | None,
+    gateway: IbGatewaySource | None,
     plot: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Load symbol, timeframe, from start to end, and say what came."""
+    """Load symbol, timeframe, from start to end, and say what came; from a gateway, where one is given."""
     symbol, timeframe, start, end = asked_for
+    _check_one(symbol, timeframe)
     from .. import _core
     from ..data import DataManager
 
@@ -150,10 +166,13 @@ def load_bars(
         **series,
     )
     # Before there is a manager, which makes a database: what is refused leaves nothing behind.
-    _core.check_load(asked, ib_url, dict(os.environ))
+    _core.check_load(asked, ib_url, dict(os.environ), has_source=gateway is not None)
     if mode == "local":
         check_stored(symbol, timeframe, data_dir, start, end, series)
-    with DataManager(data_dir, ib_url) as manager:
+    with (
+        closing(gateway) if gateway else nullcontext(),
+        DataManager(data_dir, ib_url, source=gateway) as manager,
+    ):
         operation = manager.load_data(symbol, timeframe, start, end, **how, **series)
         session.follow({f"{symbol} {timeframe}": operation})
         bars = operation.result()
@@ -165,7 +184,8 @@ def load_bars(
     for warning in operation.warnings:
         session.warn(warning)
     session.say(f"{symbol} {timeframe}: {range_of(bars)}")
-    session.say(f"{requests} requests, {seconds:.1f} s, stored in {database}")
+    asked_of = f"from {gateway.address}" if gateway else f"{requests} requests"
+    session.say(f"{asked_of}, {seconds:.1f} s, stored in {database}")
     draw(session, bars, plot)
     session.answer(
         {
@@ -176,7 +196,8 @@ def load_bars(
             "bars": len(bars),
             "first": _stamp(bars, 0),
             "last": _stamp(bars, -1),
-            "requests": requests,
+            # Of a gateway nobody counts them.
+            "requests": None if gateway else requests,
             "seconds": seconds,
             "database": str(database),
             "warnings": operation.warnings,

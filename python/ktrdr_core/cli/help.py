@@ -16,9 +16,10 @@ COMMANDS = {
         "Load bars, bring your own, look at those that are stored, and take them away.",
     ),
     "demo": ("demo_command", "Load real bars, train a model on them and report, in one go."),
-    "models": ("model_commands", "Train models, look at them, predict with them."),
+    "models": ("model_commands", "Train models, look at them, predict with them, judge them."),
     "serve": ("serve_commands", "Run a host service that others load from, or train on."),
     "operations": ("operations_commands", "List, show and cancel the operations that are stored."),
+    "sweep": ("sweep_command", "Train one strategy with many settings, and compare them."),
     "strategies": ("strategy_commands", "Check, list and describe strategy files."),
 }
 ABOUT = "Load market data and train neuro-fuzzy models on it."

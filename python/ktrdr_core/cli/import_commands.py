@@ -174,8 +174,11 @@ def list_stored(session: Session, data_dir: Path | None) -> None:
         with DataManager(data_dir, use_ib_host_service=False) as manager:
             series = manager.series()
     nothing = f"no bars are stored in {database}: `ktrdr-core data import FILE.csv` brings some"
-    for line in _table(series) if series else [nothing]:
-        session.print(line)
+    if series:
+        head = ("symbol", "timeframe", "bars", "first (UTC)", "last (UTC)", "provider", "series")
+        session.table([head, *map(_row, series)], right={2})
+    else:
+        session.print(nothing)
     session.answer(
         [
             {
@@ -190,19 +193,6 @@ def list_stored(session: Session, data_dir: Path | None) -> None:
             for one in series
         ]
     )
-
-
-def _table(series: list[Series]) -> list[str]:
-    head = ("symbol", "timeframe", "bars", "first (UTC)", "last (UTC)", "provider", "series")
-    rows = [head, *(_row(one) for one in series)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return [
-        "  ".join(
-            text.rjust(width) if column == 2 else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _row(one: Series) -> tuple[str, ...]:

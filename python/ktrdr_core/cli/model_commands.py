@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .arguments import data_dir_option, database_of, load_command, names
-from .saved_model_commands import compare, list_, predict, show
+from .arguments import database_of, load_command, names, training_options
+from .saved_model_commands import compare, evaluate, list_, predict, report, schema, show
 from .session import Session, command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..errors import NoDataError
+    from ..strategies import Strategy
 
 
 @click.group()
 def models() -> None:
-    """Train models, look at them, predict with them."""
+    """Train models, look at them, predict with them, judge them."""
 
 
-for _command in (list_, show, compare, predict):
+for _command in (list_, show, compare, predict, evaluate, report, schema):
     models.add_command(_command)
 
 
 @models.command()
-@click.argument("strategy", type=click.Path(path_type=Path))
-@click.option("--symbols", multiple=True, help="In place of the strategy's own: AAPL,MSFT.")
-@click.option("--timeframes", multiple=True, help="In place of the strategy's own: 1d.")
-@click.option("--start", help="First day of the stored bars to use.")
-@click.option("--end", help="Last day of the stored bars to use.")
-@data_dir_option
-@click.option(
-    "--models-dir",
-    type=click.Path(path_type=Path),
-    help="Where the model is written. [default: $KTRDR_MODELS_DIR, else ~/.ktrdr/models]",
-)
+@training_options
 @command
 def train(
     session: Session,
@@ -54,18 +46,8 @@ def train(
     from ..training import TrainingManager
     from ..training.report import training_lines
 
-    said = load_strategy(strategy).training_data
     asked = names(symbols), names(timeframes)
-    database = database_of(data_dir)
-    if not database.exists():
-        # Opening it would make one, with nothing in it to train on.
-        symbol = (asked[0] or said.symbols.names)[0]
-        timeframe = (asked[1] or said.timeframes.names)[0]
-        raise NoDataError(
-            f"there is no {database}: "
-            f"`{load_command(symbol, timeframe, data_dir, start, end)}` brings bars of {symbol}",
-            context={"symbol": symbol, "timeframe": timeframe},
-        )
+    check_database(load_strategy(strategy), *asked, data_dir, start, end)
     with (
         DataManager(data_dir, use_ib_host_service=False) as data,
         TrainingManager(data, models_dir) as manager,
@@ -81,6 +63,28 @@ def train(
     for line in training_lines(result):
         session.say(line)
     session.answer(result)
+
+
+def check_database(
+    strategy: Strategy,
+    symbols: list[str] | None,
+    timeframes: list[str] | None,
+    data_dir: Path | None,
+    start: str | None,
+    end: str | None,
+) -> None:
+    """Refuse to train where there is no database: opening it would make one, with nothing in it to train on."""
+    from ..errors import NoDataError
+
+    database = database_of(data_dir)
+    if not database.exists():
+        symbol = (symbols or strategy.training_data.symbols.names)[0]
+        timeframe = (timeframes or strategy.training_data.timeframes.names)[0]
+        raise NoDataError(
+            f"there is no {database}: "
+            f"`{load_command(symbol, timeframe, data_dir, start, end)}` brings bars of {symbol}",
+            context={"symbol": symbol, "timeframe": timeframe},
+        )
 
 
 def _with_advice(

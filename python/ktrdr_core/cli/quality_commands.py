@@ -254,10 +254,7 @@ def _list(session: Session, head: tuple[str, ...], rows: list[tuple[str, ...]], 
     if not rows:
         return
     shown = rows[:limit] if limit else rows
-    widths = [max(len(row[column]) for row in (head, *shown)) for column in range(len(head))]
-    for row in (head, *shown):
-        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        session.print("  ".join(cells).rstrip())
+    session.table([head, *shown])
     if len(shown) < len(rows):
         session.print(f"… and {len(rows) - len(shown):,} more; --limit 0 lists them")
 

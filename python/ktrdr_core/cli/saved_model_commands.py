@@ -1,7 +1,8 @@
-"""``ktrdr-core models list|show|compare|predict``: models that are there."""
+"""``ktrdr-core models list|show|compare|predict|evaluate|report|schema``: models that are there."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from .session import Session, command
 
 if TYPE_CHECKING:
     from ..bars import Bars
+    from ..data import SeriesWords
     from ..models import BarPrediction, Model, ModelInfo
 
 models_dir_option = click.option(
@@ -32,21 +34,19 @@ def list_(session: Session, models_dir: Path | None) -> None:
 
     found = list_models(models_dir)
     if found:
-        _table(
-            session,
-            ("strategy", "symbols", "version", "test", "prior", "path"),
-            [
-                (
-                    one.strategy,
-                    _short(", ".join(one.symbols), 24),
-                    str(one.version),
-                    _percent(one.test_accuracy),
-                    _percent(one.class_prior),
-                    str(one.path),
-                )
-                for one in found
-            ],
-        )
+        head = ("strategy", "symbols", "version", "test", "prior", "path")
+        rows = [
+            (
+                one.strategy,
+                _short(", ".join(one.symbols), 24),
+                str(one.version),
+                _percent(one.test_accuracy),
+                _percent(one.class_prior),
+                str(one.path),
+            )
+            for one in found
+        ]
+        session.table([head, *rows])
     else:
         session.print("there are no models: `ktrdr-core models train` makes one")
     session.answer([_facts(one) for one in found])
@@ -90,11 +90,9 @@ def compare(session: Session, folders: tuple[Path, ...]) -> None:
 
     found = [ModelInfo.read(folder) for folder in folders]
     columns = [dict(_shown(one)) for one in found]
-    _table(
-        session,
-        ("", *(f"{one.strategy} v{one.version}" for one in found)),
-        [(name, *(_short(column[name], 40) for column in columns)) for name in columns[0]],
-    )
+    head = ("", *(f"{one.strategy} v{one.version}" for one in found))
+    lines = [(name, *(_short(column[name], 40) for column in columns)) for name in columns[0]]
+    session.table([head, *lines])
     session.answer([_facts(one) for one in found])
 
 
@@ -110,6 +108,10 @@ def compare(session: Session, folders: tuple[Path, ...]) -> None:
     show_default=True,
     help="How many bars to show.",
 )
+@click.option(
+    "--what-to-show",
+    help="Which of the symbol's series: TRADES, ADJUSTED_LAST, …. [default: what the model was trained on]",
+)
 @data_dir_option
 @command
 def predict(
@@ -119,29 +121,116 @@ def predict(
     start: str | None,
     end: str | None,
     last: int,
+    what_to_show: str | None,
     data_dir: Path | None,
 ) -> None:
     """Predict with the model in the folder MODEL for the stored bars of SYMBOL."""
     from ..models import load
 
     loaded = load(model)
-    predicted = list(loaded.predict_bars(_stored(session, loaded, symbol, (start, end), data_dir)))
+    bars, warnings = _stored(session, loaded, symbol, (start, end), what_to_show, data_dir)
+    found = loaded.predict_bars(bars)
+    warnings += found.warnings
+    for warning in warnings:
+        session.warn(warning)
+    predicted = list(found)
     rows = predicted[-last:]
-    _table(
-        session,
-        ("time (UTC)", "predicted", *loaded.classes),
-        [
-            (
-                f"{one.time:%Y-%m-%d %H:%M}",
-                one.predicted,
-                *(f"{chance:.3f}" for chance in one.chances.values()),
-            )
-            for one in rows
-        ],
-    )
+    lines = [
+        (
+            f"{one.time:%Y-%m-%d %H:%M}",
+            one.predicted,
+            *(f"{chance:.3f}" for chance in one.chances.values()),
+        )
+        for one in rows
+    ]
+    session.table([("time (UTC)", "predicted", *loaded.classes), *lines])
     session.answer(
-        {"symbol": symbol, "bars": len(predicted), "predictions": [_row(one) for one in rows]}
+        {
+            "symbol": symbol,
+            "bars": len(predicted),
+            "predictions": [_row(one) for one in rows],
+            "warnings": warnings,
+        }
     )
+
+
+@click.command()
+@model_argument
+@click.argument("symbols", nargs=-1)
+@click.option(
+    "--start", help="First day that is judged. [default: where the model's own test began]"
+)
+@click.option("--end", help="Last day that is judged. [default: the newest stored]")
+@data_dir_option
+@command
+def evaluate(
+    session: Session,
+    model: Path,
+    symbols: tuple[str, ...],
+    start: str | None,
+    end: str | None,
+    data_dir: Path | None,
+) -> None:
+    """Judge the model in the folder MODEL on the stored bars of SYMBOLS, by default those that it was trained on."""
+    from ..data import DataManager
+    from ..models import load
+    from ..training import TrainingManager
+
+    loaded = load(model)
+    for symbol in symbols or loaded.info.symbols:
+        for timeframe in loaded.timeframes:
+            check_stored(symbol, timeframe, data_dir, start, end)
+    with (
+        DataManager(data_dir, use_ib_host_service=False) as data,
+        TrainingManager(data, model.parent, use_training_host_service=False) as training,
+    ):
+        operation = training.evaluate_model(model, list(symbols) or None, start, end)
+        session.follow({model.name: operation}, quietly=True)
+        judged = operation.result()
+    for warning in judged["warnings"]:
+        session.warn(warning)
+    figures, prior = judged["test_metrics"], judged["baselines"]["class_prior"]
+    rows = [
+        (name, str(one["rows"]), _percent(one["test_accuracy"]), _percent(one["class_prior"]))
+        for name, one in judged["per_symbol"].items()
+    ]
+    whole = ("all", str(judged["rows"]), _percent(figures["test_accuracy"]), _percent(prior))
+    session.table([("symbol", "rows", "right", "prior"), *rows, whole])
+    session.print(f"{judged['from']} to {judged['to']}: {judged['confidence']['verdict']}")
+    session.answer(judged)
+
+
+@click.command()
+@model_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("report.html"),
+    show_default=True,
+    help="The file; one that is there is replaced.",
+)
+@command
+def report(session: Session, model: Path, output: Path) -> None:
+    """Write what the training of the model in the folder MODEL came to, as one HTML file with its plots inside."""
+    from ..models import ModelInfo
+    from ..training.html_report import save_html_report
+
+    info = ModelInfo.read(model)
+    save_html_report(info.result, output)
+    session.say(f"wrote {output}")
+    session.answer({"model": str(info.path), "report": str(output)})
+
+
+@click.command()
+@command
+def schema(session: Session) -> None:
+    """Print the JSON schema of what a training gives back."""
+    from ..training.result import schema as made
+
+    for line in json.dumps(made(), indent=2).splitlines():
+        session.print(line)
+    session.answer(made())
 
 
 def _stored(
@@ -149,22 +238,35 @@ def _stored(
     model: Model,
     symbol: str,
     dates: tuple[str | None, str | None],
+    what_to_show: str | None,
     data_dir: Path | None,
-) -> dict[str, Bars]:
-    """Read the bars that a model needs."""
+) -> tuple[dict[str, Bars], list[str]]:
+    """Read the bars that a model needs, and what the store knows against them."""
+    from .. import _core
     from ..data import DataManager
 
-    for timeframe in model.timeframes:
-        check_stored(symbol, timeframe, data_dir, *dates)
-    found = {}
+    series: dict[str, SeriesWords] = {}
+    for index, timeframe in enumerate(model.timeframes):
+        known = model._native.trained_on(symbol, index)
+        show = what_to_show or (known[0] if len(known) == 1 else None)
+        series[timeframe] = {} if show is None else {"what_to_show": show}
+        check_stored(symbol, timeframe, data_dir, *dates, series[timeframe])
+    found: dict[str, Bars] = {}
+    warnings: list[str] = []
     with DataManager(data_dir, use_ib_host_service=False) as manager:
-        for timeframe in model.timeframes:
-            operation = manager.load_data(symbol, timeframe, *dates, "local", validate=False)
+        for timeframe, words in series.items():
+            operation = manager.load_data(
+                symbol, timeframe, *dates, "local", validate=False, **words
+            )
             session.follow({f"{symbol} {timeframe}": operation}, quietly=True)
-            found[timeframe] = operation.result()
-            if not len(found[timeframe]):
-                raise nothing(symbol, timeframe, data_dir, *dates)
-    return found
+            bars = found[timeframe] = operation.result()
+            if not len(bars):
+                raise nothing(symbol, timeframe, data_dir, *dates, words)
+            first, last = (int(bars.time[place].astype("int64")) for place in (0, -1))
+            warnings += _core.break_warnings(
+                manager._native, symbol, timeframe, bars.what_to_show, first, last
+            )
+    return found, warnings
 
 
 def _row(one: BarPrediction) -> dict[str, Any]:
@@ -209,11 +311,3 @@ def _percent(share: float | None) -> str:
 
 def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _table(session: Session, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        session.print(
-            "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
-        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .._tables import text_table
 from ..display.kinds import KINDS
 from ..display.shown import shown
 from .interrupts import CANCELLED, Cancelled, Interrupts, installed
@@ -16,7 +17,7 @@ from .own_words import in_own_words
 from .refusals import cancelled, failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from .. import errors
     from ..operations import Operation
@@ -93,6 +94,11 @@ class Session:
         """Print a line that was asked for, by the same rule; ``--quiet`` leaves it there."""
         if not self.as_json:
             click.echo(shown(text))
+
+    def table(self, rows: Iterable[Sequence[str]], right: Container[int] = ()) -> None:
+        """Print rows of texts so that their columns stand below each other; those of ``right`` to the right."""
+        for line in text_table(rows, right):
+            self.print(line)
 
     def tell(self, text: str) -> None:
         """Print what only somebody who asks for more wants to know, on standard error."""

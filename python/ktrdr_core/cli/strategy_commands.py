@@ -12,7 +12,7 @@ import click
 from .session import Session, command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ..strategies import StrategyProblem
 
@@ -37,7 +37,7 @@ def validate(session: Session, files: tuple[Path, ...]) -> None:
     for one in described:
         for problem in one["problems"]:
             session.fault(str(problem))
-    _table(session, [_row(one) for one in good])
+    session.table([_row(one) for one in good])
     bad = [one for one in described if one["problems"]]
     answer = [{**one, "problems": [_plain(each) for each in one["problems"]]} for one in described]
     if bad:
@@ -63,7 +63,7 @@ def list_files(session: Session, folder: Path) -> None:
     described = [_described(file) for file in found]
     if not described:
         session.say(f"there is no *.yaml or *.yml in {folder}")
-    _table(session, [_row(one) for one in described])
+    session.table([_row(one) for one in described])
     session.answer(
         [{**one, "problems": [_plain(each) for each in one["problems"]]} for one in described]
     )
@@ -106,11 +106,3 @@ def _row(described: dict[str, Any]) -> tuple[str, ...]:
         f"{len(summary['features'])} features",
         f"{summary['parameters']:,} parameters",
     )
-
-
-def _table(session: Session, rows: Iterable[tuple[str, ...]]) -> None:
-    rows = list(rows)
-    widths = [max(len(row[i]) for row in rows if len(row) > i) for i in range(6)] if rows else []
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        session.print("  ".join(cells).rstrip())

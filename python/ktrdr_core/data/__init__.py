@@ -5,6 +5,7 @@ from ..dates import Date
 from .ib_gateway import GatewayHealth, GatewayOptions, IbGatewaySource
 from .jobs import DataJobManager, ResumedJobs
 from .keeping import BarCheck, BarDamage, Change, Compacted
+from .loading_job import DataLoadingJob
 from .manager import DataManager, DataProgressRenderer
 from .naming import SeriesWords
 from .own_sources import CsvSource, IbDataAdapter, ReplaySource
@@ -29,6 +30,7 @@ __all__ = [
     "Contract",
     "CsvSource",
     "DataJobManager",
+    "DataLoadingJob",
     "DataManager",
     "DataProgressRenderer",
     "Date",

@@ -129,12 +129,16 @@ class _Asking:
                 pass
         finally:
             for running in self._running.values():
-                running.end()
+                running.lost("the thread that asks the source has ended")
+                # The source may be gone before the cancel of its last question is heard.
+                running.cancel()
             if self._own is not None:
                 self._own.stop()
 
     def _turn(self) -> bool:
         self._mailbox.wait(_LOOK if self._running else _REST)
+        # What is lost comes before what is asked next: a load is told the first cause.
+        self._look()
         for key, kind, value in self._mailbox.take(1024):
             if key != _QUESTIONS:
                 self._cancelled(key)
@@ -150,8 +154,8 @@ class _Asking:
     def _begin(self, ask: _core.SourceAsk) -> None:
         key = next(self._keys)
         running = self._running[key] = _Running(ask)
-        running.registration = ask.token._notify(self._mailbox, key)
         try:
+            running.registration = ask.token._notify(self._mailbox, key)
             method = getattr(self._source, ask.kind)
             call = _call_of(method, ask)
             if inspect.iscoroutinefunction(method):
@@ -179,14 +183,14 @@ class _Asking:
 
         Raises
         ------
-        HostServiceError
+        ServiceConnectionError
             When the source was made on a loop that is closed.
         """
         made, seen = self._source._made_on, self._source._seen_on
         if made is not None:
             loop = made()
             if loop is None or loop.is_closed():
-                raise errors.HostServiceError(
+                raise errors.ServiceConnectionError(
                     "the event loop on which the source was made is closed: make it on the one that is used"
                 )
             return loop
@@ -232,7 +236,7 @@ class _Running:
                 with heard_by(self):
                     value = call()
                 if inspect.isawaitable(value):
-                    self.start_on(loop(), lambda: value)
+                    self.start_on(_loop_for(value, loop), lambda: value)
                     return
             except BaseException as error:  # noqa: BLE001 - what a source raises is unknown
                 self.raised(error)
@@ -262,9 +266,11 @@ class _Running:
         except TypeError:
             many = False
         if many:
-            threading.Thread(target=self.answered, args=(value,), daemon=True).start()
-        else:
-            self.answered(value)
+            # Where no thread can be had the loop itself is held up.
+            with suppress(RuntimeError):
+                threading.Thread(target=self.answered, args=(value,), daemon=True).start()
+                return
+        self.answered(value)
 
     # ---- how it ends
 
@@ -292,7 +298,7 @@ class _Running:
         if isinstance(error, errors.KtrdrError):
             ask.fail(known_code(error), f"{ask.asked}: {error.message}", error.context)
         elif isinstance(error, asyncio.CancelledError):
-            ask.fail("host_service", f"{ask.asked}: its task was cancelled", {"asked": ask.asked})
+            _lost(ask, "its task was cancelled, as those of an event loop are that ends")
         else:
             facts = {"asked": ask.asked, "raised": name_of(type(error))}
             ask.fail(known_code(error), f"{ask.asked} raised {said(error)}", facts)
@@ -301,7 +307,7 @@ class _Running:
         """Answer for a method that does not go on."""
         ask = self._take()
         if ask is not None:
-            ask.fail("host_service", f"{ask.asked}: {why}", {"asked": ask.asked})
+            _lost(ask, why)
 
     def _take(self) -> _core.SourceAsk | None:
         ask, self._ask = self._ask, None
@@ -369,6 +375,21 @@ class _OwnLoop:
     def stop(self) -> None:
         """End it; the thread closes the loop."""
         self.loop.call_soon_threadsafe(self.loop.stop)
+
+
+def _lost(ask: _core.SourceAsk, why: str) -> None:
+    """Say that nobody answers, which no smaller request and no next one would change."""
+    ask.fail("service_connection", f"{ask.asked}: {why}", {"asked": ask.asked})
+
+
+def _loop_for(value: Awaitable[Any], loop: Callable[[], AbstractEventLoop]) -> AbstractEventLoop:
+    """Choose a loop; without one the awaitable is let go of, as one that nobody awaits."""
+    try:
+        return loop()
+    except BaseException:
+        if inspect.iscoroutine(value):
+            value.close()
+        raise
 
 
 def _call_of(method: Callable[..., Any], ask: _core.SourceAsk) -> Callable[[], Any]:

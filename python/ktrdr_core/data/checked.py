@@ -89,7 +89,7 @@ class StoredChecks:
         <GapReport 1 of 3 bars absent: 1 unknown>
         """
         with asked_meanwhile(cancellation_token) as token:
-            bars, whole, evidence, grid = self._to_check(
+            bars, whole, evidence, grid, _ = self._to_check(
                 symbol, timeframe, start_date, end_date, calendar, series, token
             )
             return find_gaps(
@@ -116,6 +116,8 @@ class StoredChecks:
         **limits: Any,
     ) -> QualityReport:
         """Say what is wrong, odd or missing of a stored series: ``quality.check_quality`` with the ledger as its evidence.
+
+        Other numbers that the provider gave for stored bars are findings, too (``revision``, ``basis``).
 
         Parameters
         ----------
@@ -157,7 +159,7 @@ class StoredChecks:
             {name: limits.pop(name) for name in SeriesWords.__annotations__ if name in limits},
         )
         with asked_meanwhile(cancellation_token) as token:
-            bars, whole, evidence, grid = self._to_check(
+            bars, whole, evidence, grid, revisions = self._to_check(
                 symbol, timeframe, start_date, end_date, calendar, series, token
             )
             if longer is not None:
@@ -172,6 +174,7 @@ class StoredChecks:
                 start=whole[0],
                 end=whole[1],
                 evidence=evidence,
+                revisions=revisions,
                 cancellation_token=token,
                 **limits,
             )
@@ -226,7 +229,7 @@ class StoredChecks:
         <Repair 0 changes of 1 bars>
         """
         with asked_meanwhile(cancellation_token) as token:
-            bars, whole, _, grid = self._to_check(
+            bars, whole, _, grid, _ = self._to_check(
                 symbol, timeframe, start_date, end_date, calendar, series, token
             )
             report = check_quality(
@@ -293,9 +296,9 @@ class StoredChecks:
         calendar: Calendar,
         series: SeriesWords,
         token: _core.CancellationToken | None,
-    ) -> tuple[Bars, tuple[Any, Any], list[Evidence], Any]:
+    ) -> tuple[Bars, tuple[Any, Any], list[Evidence], Any, _core.Revisions]:
         grid = self._grid_of(symbol, timeframe, calendar, series)
-        bars, whole, facts = _core.series_to_check(
+        bars, whole, facts, revisions = _core.series_to_check(
             self._native,
             _core.SeriesRequest(symbol=symbol, timeframe=timeframe, **series),
             grid._native,
@@ -307,4 +310,4 @@ class StoredChecks:
             Evidence(time_of(first), time_of(last), kind, time_of(asked))
             for first, last, kind, asked in facts
         ]
-        return Bars(bars), (time_of(whole[0]), time_of(whole[1])), evidence, grid
+        return Bars(bars), (time_of(whole[0]), time_of(whole[1])), evidence, grid, revisions

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
@@ -14,7 +14,6 @@ from ..bars import Bars
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback
-from ..operations.failure import on_paper
 from ..orchestrator.core_manager import CoreManager
 from .stored import Exported, StoredFolder
 
@@ -137,6 +136,7 @@ class Files(CoreManager):
         self, kind: str, asked: dict[str, Any], token: CancellationToken | None
     ) -> Operation[Exported]:
         from ..orchestrator import starting
+        from ..orchestrator.in_thread import carry_out_in_thread
 
         with needed_by(f"an export as {kind}"):
             import pyarrow  # type: ignore[import-untyped] # noqa: F401
@@ -146,27 +146,10 @@ class Files(CoreManager):
             "data_export", "", place.name, None, token, None, {**facts, "path": str(place)}
         )
         # pyarrow has no way to be awaited; what it holds up is a thread of its own.
-        Thread(
-            target=self._write, args=(native, kind, asked, place), name="ktrdr-export", daemon=True
-        ).start()
+        carry_out_in_thread(
+            native, partial(self._written, native, kind, asked, place), "ktrdr-export"
+        )
         return self._track(Operation(native, Exported.of))
-
-    def _write(
-        self, native: _core.Operation, kind: str, asked: dict[str, Any], place: Path
-    ) -> None:
-        if not native.start():
-            native.succeed(None)
-            return
-        failure = None
-        try:
-            value = self._written(native, kind, asked, place)
-        except BaseException as error:  # noqa: BLE001 - whoever holds the operation is told
-            failure = on_paper(error)
-        # The error is gone, and with it what it kept open.
-        if failure is None:
-            native.succeed(value)
-        else:
-            native.fail(*failure)
 
     def _written(
         self, native: _core.Operation, kind: str, asked: dict[str, Any], place: Path

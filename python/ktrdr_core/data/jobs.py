@@ -11,11 +11,11 @@ from ..bars import Bars
 from ..dates import Date, iso
 from ..operations import Operation, ProgressCallback
 from ..operations.context import under_current
+from .loading_job import DataLoadingJob
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ..operations import OperationRecord
     from .manager import DataManager, Mode
     from .naming import SeriesWords
 
@@ -75,8 +75,8 @@ class DataJobManager:
     ) -> str:
         """Check a load and keep it until ``start_job``; nothing is asked or stored. Give the job's id.
 
-        A job that waits is kept in memory alone. Made inside an operation, it belongs to that one and is cancelled with
-        it.
+        A job that waits is kept in memory alone, as long as its manager is open. Made inside an operation, it belongs to
+        that one: it can be started while that one runs, and is cancelled with it then.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class DataJobManager:
         InvalidArgumentError, ConfigurationError
             As ``DataManager.load_data``.
         ConflictError
-            When the id is that of another job.
+            When the id is that of another job, or operation of this process.
         ClientClosedError
             When the manager is closed.
         """
@@ -116,7 +116,7 @@ class DataJobManager:
     def start_job(
         self, job_id: str, *, progress_callback: ProgressCallback | None = None
     ) -> Operation[Bars]:
-        """Start a job and return at once; of one that was started, give its operation.
+        """Start a job and return at once; of one that was started, give its operation. One that cannot be started waits on.
 
         Parameters
         ----------
@@ -128,13 +128,15 @@ class DataJobManager:
         Raises
         ------
         NotFoundError
-            When no load of this process has that id.
+            When no load of this process has that id, or the operation that it belongs to has ended.
+        ConflictError
+            When another process runs an operation of that id.
         """
         self._data._ask_here()
         return self._operation(self._data._native.start_job(job_id), progress_callback)
 
     @explained
-    def get_job_status(self, job_id: str) -> OperationRecord:
+    def get_job_status(self, job_id: str) -> DataLoadingJob:
         """Say what is known of a job, one that waits (``pending``) or of an earlier process too.
 
         Raises
@@ -142,12 +144,12 @@ class DataJobManager:
         NotFoundError
             When no load has that id.
         """
-        return self._data._native.job_status(job_id)
+        return DataLoadingJob(self._data._native.job_status(job_id))
 
     @explained
-    def list_jobs(self) -> list[OperationRecord]:
+    def list_jobs(self) -> list[DataLoadingJob]:
         """List jobs: those of the manager that wait to be started, then the newest thousand loads that this process knows of."""
-        return self._data._native.list_jobs()
+        return [DataLoadingJob(record) for record in self._data._native.list_jobs()]
 
     @explained
     def cancel_job(self, job_id: str, reason: str = "") -> bool:

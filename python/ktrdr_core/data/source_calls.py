@@ -13,6 +13,7 @@ from ..bars import Bars
 from ..dates import iso
 from ..errors import InvalidArgumentError
 from .sources import BarSource, Contract, DroppedRow, SourceAnswer, SourceLimits
+from .telling import teller
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -35,7 +36,8 @@ class SourceCalls:
 
     For those who serve a source, test one, or build one on another. A task that is cancelled while it waits stops the
     question, and so does ``cancellation_token``; either reaches the source. ``**series`` says which of the symbol's series,
-    see ``SeriesWords``; ``InvalidArgumentError`` where the source does not have it.
+    see ``SeriesWords``; ``InvalidArgumentError`` where the source does not have it. Where another source asks, what this one
+    warns of (``BarSource.warn``) is told to the load that waits for both.
 
     Parameters
     ----------
@@ -183,4 +185,4 @@ class SourceCalls:
             return stops
 
         sending: Send = watched(send, foreign)
-        return await reply(sending)
+        return await reply(sending, teller())

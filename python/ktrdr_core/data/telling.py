@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Listener(Protocol):
@@ -32,9 +32,18 @@ def heard_by(listener: Listener) -> Iterator[None]:
         _asked_by.reset(before)
 
 
+def teller() -> Callable[[str], None]:
+    """Give what tells whoever asks now, if anybody does: from any context, at any time."""
+    who = _asked_by.get()
+
+    def tell(text: str) -> None:
+        listener = None if who is None else who()
+        if listener is not None:
+            listener.warned(text)
+
+    return tell
+
+
 def warn(text: str) -> None:
     """Tell whoever asks, if anybody does."""
-    who = _asked_by.get()
-    listener = None if who is None else who()
-    if listener is not None:
-        listener.warned(text)
+    teller()(text)

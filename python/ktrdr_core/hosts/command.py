@@ -98,9 +98,13 @@ def at_least_one(text: str) -> int:
     Raises
     ------
     argparse.ArgumentTypeError
-        For one below.
+        For one below, and for what is none.
     """
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        # argparse itself would name this function.
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
     return value

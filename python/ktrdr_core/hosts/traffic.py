@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 Client = tuple[str, int]
 
@@ -71,6 +71,12 @@ class Traffic:
         """Wait for the figures to satisfy ``reached``."""
         while not reached(self):
             await self._changed.wait()
+
+
+async def disconnected(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
+    """Wait until the client of a request has gone; its body was read, and ``receive`` is ASGI's."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class Gate:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from .. import _bridge, _core
 from .._bridge.arguments import checked_headers, described, explained, explanation
 from .._bridge.awaited import gives_awaited
+from .._bridge.current import token_here
 from .._bridge.foreign import ForeignToken, split_token
 from .._bridge.replies import reply
 from .._core import PoolOptions, RetryPolicy, Timeouts, TlsOptions
@@ -266,7 +267,7 @@ class Client:
             ``math.inf`` for as long as it takes. Without it until the token's deadline, where it has one; else as
             ``RetryPolicy`` says.
         cancellation_token : CancellationToken or anything like one, optional
-            Ends it with ``OperationCancelledError``.
+            Ends it with ``OperationCancelledError``; by default that of the operation that it is made under.
 
         Raises
         ------
@@ -283,6 +284,8 @@ class Client:
             url,
             {"params": params, "headers": fields, "cancellation_token": cancellation_token},
         )
+        if token is None:
+            token = token_here()
         patience = checked_patience(reconnect_for)
         return EventStream(self._native.events(request, token, patience), foreign)
 

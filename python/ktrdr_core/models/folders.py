@@ -55,6 +55,23 @@ class ModelInfo:
     features: dict[str, Any]
     metadata: dict[str, Any]
 
+    @property
+    def result(self) -> dict[str, Any]:
+        """What its training gave back, as far as the folder tells: what a report is made of. Plain JSON types."""
+        known = self.metrics | {"artifacts": {"model_path": str(self.path)}}
+        known["session_info"] = {
+            "operation_id": self.metadata.get("operation_id"),
+            "strategy_name": self.strategy,
+            "symbols": list(self.symbols),
+            "timeframes": list(self.timeframes),
+            "data_summary": self.metadata.get("data_summary"),
+        }
+        known["model_info"] = {
+            "architecture": self.architecture,
+            "parameters_count": self.metadata.get("parameters_count"),
+        }
+        return known
+
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> ModelInfo:
         """Read a model's folder, but for its weights.

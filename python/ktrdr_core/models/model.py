@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -160,14 +160,17 @@ class Model:
         ----------
         features : array_like
             Memberships, in the order of ``feature_names``. Shape ``(rows, features)``, or ``(features,)`` for one row.
+            Columns that have names (a DataFrame's) must have these.
 
         Raises
         ------
         InvalidArgumentError
-            For another number of columns, and for a value that is not finite; the message names row and feature.
+            For another number of columns, for columns of other names or in another order, and for a value that is not
+            finite; the message names row and feature.
         """
         import numpy
 
+        self._check_columns(getattr(features, "columns", ()))
         rows = numpy.ascontiguousarray(features, dtype=numpy.float32)
         if rows.ndim == 1:
             rows = rows.reshape(1, -1)
@@ -179,6 +182,16 @@ class Model:
             )
         classes, chances = self._native.predict(rows)
         return Predictions(self._names, numpy.asarray(classes), numpy.asarray(chances))
+
+    def _check_columns(self, columns: Iterable[object]) -> None:
+        """Refuse columns that have names, and not those of the features."""
+        for place, (given, needed) in enumerate(zip(columns, self.feature_names, strict=False)):
+            if isinstance(given, str) and given != needed:
+                raise InvalidArgumentError(
+                    f"column {place} of features is {given!r}, and the model takes {needed!r} there: give it the columns "
+                    "feature_names, in that order",
+                    context={"field": "features", "column": given},
+                )
 
     def predict_bars(self, bars: Series, *, exact: bool = True) -> BarPredictions:
         """Predict for each bar that has its history.
@@ -196,16 +209,28 @@ class Model:
         NotEnoughDataError
             With too few bars; the message says how many are needed.
         InvalidArgumentError
-            For bars of another timeframe, and for a timeframe that is missing.
+            For bars of another timeframe, for a timeframe that is missing, and for bars that say they are of another
+            kind of price than those of the training (``what_to_show``: adjusted or not, bids, trades).
+
+        Notes
+        -----
+        Where a session is missing among the bars (by the calendar that the training knew for the symbol) indicators begin
+        anew behind it, as in the training, and bars without their history there have no prediction. ``warnings`` of the
+        answer name the hole.
         """
         import numpy
 
         series = self._series(bars)
-        rows, classes, chances = self._native.predict_bars(series, exact)
+        rows, classes, chances, warnings = self._native.predict_bars(series, exact)
         places = numpy.asarray(rows)
         times = numpy.asarray(series[self._native.base].time).view("datetime64[ns]")
         return BarPredictions(
-            self._names, numpy.asarray(classes), numpy.asarray(chances), times[places], places
+            self._names,
+            numpy.asarray(classes),
+            numpy.asarray(chances),
+            times[places],
+            places,
+            tuple(warnings),
         )
 
     def features(
@@ -220,10 +245,19 @@ class Model:
         rows, values = self._native.features_of(self._series(bars), exact)
         return numpy.asarray(rows), numpy.asarray(values)
 
-    def stream(self, *, exact: bool = True) -> PredictionStream:
-        """Predict for bars as they come; ``exact`` as in ``predict_bars``."""
+    def stream(self, *, exact: bool = True, symbol: str = "") -> PredictionStream:
+        """Predict for bars as they come.
+
+        Parameters
+        ----------
+        exact : bool
+            As in ``predict_bars``.
+        symbol : str
+            Whose bars they will be: its sessions say what is a hole among them. Where it is not said, those that all
+            symbols of the training have.
+        """
         return PredictionStream(
-            self._native.stream(exact), self._names, self._timeframes, self._native.base
+            self._native.stream(exact, symbol), self._native, self._names, self._timeframes
         )
 
     def explain(self, bars: Series, bar: int = -1, *, exact: bool = True) -> Explanation:

@@ -64,10 +64,13 @@ class BarPredictions(Predictions):
         When each bar starts, ``datetime64[ns]``, UTC. Shape ``(rows,)``.
     rows : numpy.ndarray
         The bar's place among those that were given. int64, shape ``(rows,)``.
+    warnings : tuple of str
+        What to know of the bars before believing it: sessions that are missing among them, the longest hole of each series.
     """
 
     time: npt.NDArray[np.datetime64]
     rows: npt.NDArray[np.int64]
+    warnings: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[BarPrediction]:
         from ..calendars.instants import time_of

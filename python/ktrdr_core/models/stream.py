@@ -30,15 +30,15 @@ class PredictionStream:
     def __init__(
         self,
         native: _core.PredictionStream,
+        model: _core.Model,
         names: tuple[str, ...],
         timeframes: tuple[str, ...],
-        base: int,
     ) -> None:
         self._native = native
+        self._model = model
         self._names = names
-        self._base = base
         self._timeframes = timeframes
-        self._index: dict[str | None, int] = {None: base}
+        self._index: dict[str | None, int] = {None: model.base}
         self._index.update({name: index for index, name in enumerate(timeframes)})
 
     def push(
@@ -94,7 +94,15 @@ class PredictionStream:
         )
 
     def push_bars(self, bars: Bars, *, timeframe: str | None = None) -> BarPrediction | None:
-        """Take bars one after the other, a history for example, and give the prediction for the last of them."""
+        """Take bars one after the other, a history for example, and give the prediction for the last of them.
+
+        Raises
+        ------
+        InvalidArgumentError
+            As ``push``, and for bars of another kind of price than those of the training; none was taken then.
+        """
+        if timeframe in self._index:
+            self._model.check_basis(bars._native, self._index[timeframe])
         last = None
         columns = (
             bars.time.astype("int64"),
@@ -114,6 +122,11 @@ class PredictionStream:
         import numpy
 
         return numpy.asarray(self._native.features, dtype=numpy.float32)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know of the bars so far: sessions that are missing among them, the longest hole of each timeframe."""
+        return tuple(self._native.warnings)
 
     @property
     def missing(self) -> dict[str, int]:

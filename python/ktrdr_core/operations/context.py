@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from threading import local
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from .. import _core
+from .._bridge.current import current_work
 from ..errors import NotFoundError
 from ..progress import GenericProgressManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from contextvars import Token
+    from contextvars import ContextVar, Token
 
     from ..cancellation import CancellationToken
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-current: ContextVar[OperationContext | None] = ContextVar("ktrdr_core_operation", default=None)
+current = cast("ContextVar[OperationContext | None]", current_work)
 
 
 class OperationProgress(GenericProgressManager):

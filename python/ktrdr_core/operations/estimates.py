@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgumentError
@@ -24,7 +26,13 @@ class TimeEstimationEngine:
     Parameters
     ----------
     service : OperationsService, optional
-        Whose history; by default that of this process and the stores it knows.
+        Whose history; by default that of this process and the stores it knows. A path, that of the cache file of older
+        code, counts as nothing: one RuntimeWarning says that no such file is read or written.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For a service that is none.
 
     Examples
     --------
@@ -37,7 +45,20 @@ class TimeEstimationEngine:
     12.0
     """
 
-    def __init__(self, service: OperationsService | None = None) -> None:
+    def __init__(self, service: OperationsService | str | os.PathLike[str] | None = None) -> None:
+        if isinstance(service, str | os.PathLike):
+            warnings.warn(
+                f"TimeEstimationEngine keeps no cache file, so {os.fspath(service)!r} is neither read nor written: what it "
+                "knows is the history in the store; leave the argument out",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            service = None
+        if not isinstance(service, OperationsService | None):
+            raise InvalidArgumentError(
+                f"service must be an OperationsService, not {type(service).__name__}",
+                context={"field": "service"},
+            )
         self._service = OperationsService() if service is None else service
         self._told: list[tuple[str, dict[str, Any], float]] = []
 

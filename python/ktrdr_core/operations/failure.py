@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._bridge.texts import name_of, said, text_of
 from ..errors import KtrdrError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # So many parts of an error's context, and characters of a text in it, are kept.
 _PARTS = 1000
@@ -41,14 +44,34 @@ def on_paper(error: BaseException) -> tuple[str, str, dict[str, Any]]:
     return code, message, kept if isinstance(kept, dict) else {}
 
 
+def record_failure(native: _core.Operation, error: BaseException) -> None:
+    """End an operation with what its work raised, whatever that is."""
+    try:
+        native.fail(*on_paper(error))
+    except BaseException:  # noqa: BLE001 - no room left to say more
+        native.fail("operation_failed", "the work raised what cannot be described", {})
+
+
+@contextmanager
+def beginning(native: _core.Operation) -> Iterator[None]:
+    """Begin the work of a new operation: what is raised meanwhile ends it, for nobody else would."""
+    try:
+        yield
+    except BaseException as error:
+        record_failure(native, error)
+        raise
+
+
 def annotate(error: BaseException, note: str, facts: Mapping[str, Any]) -> None:
-    """Add a note, and to an error of ours facts that its context lacks; one that takes neither stays as it is."""
+    """Add a note once, and to an error of ours facts that its context lacks; one that takes neither stays as it is."""
     context = _look(error, "context")
     if issubclass(type(error), KtrdrError) and isinstance(context, dict):
         for name, value in facts.items():
             dict.setdefault(context, name, value)
     with suppress(Exception):
-        BaseException.add_note(error, note)
+        # An operation's error is raised for each who awaits it, and goes through the same block then.
+        if note not in getattr(error, "__notes__", ()):
+            BaseException.add_note(error, note)
 
 
 def _context(error: BaseException) -> dict[str, Any]:

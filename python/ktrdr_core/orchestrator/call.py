@@ -32,7 +32,8 @@ class Call:
             self._signature: inspect.Signature | None = inspect.signature(func)
         except ValueError:  # a callable without a signature
             self._signature = None
-        self._asks = self._how_it_asks()
+        #: Among the arguments by position; or by name; or not at all.
+        self._asks: int | str | None = self._how_it_asks()
         self._bound = self._bind("")
 
     def __call__(self, operation_id: str) -> Awaitable[Any]:
@@ -63,17 +64,24 @@ class Call:
                 parameters[name] = converted(value)
         return parameters
 
-    def _how_it_asks(self) -> str:
+    def _how_it_asks(self) -> int | str | None:
         if self._signature is None or _ID not in self._signature.parameters:
-            return ""
-        if next(iter(self._signature.parameters)) == _ID and self._fits("", *self._args):
-            return "first"
+            return None
+        place = list(self._signature.parameters).index(_ID)
         kind = self._signature.parameters[_ID].kind
+        by_place = kind is inspect.Parameter.POSITIONAL_ONLY or (
+            place == 0 and kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        )
+        if by_place and self._fits(*self._with_id(place, "")):
+            return place
         by_name = kind in (
             inspect.Parameter.KEYWORD_ONLY,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
         )
-        return "named" if by_name and self._fits(*self._args, **{_ID: ""}) else ""
+        return _ID if by_name and self._fits(*self._args, **{_ID: ""}) else None
+
+    def _with_id(self, place: int, operation_id: str) -> tuple[Any, ...]:
+        return (*self._args[:place], operation_id, *self._args[place:])
 
     def _fits(self, *args: Any, **more: Any) -> bool:
         if self._signature is None or _ID in self._kwargs:
@@ -85,10 +93,10 @@ class Call:
         return True
 
     def _arguments(self, operation_id: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if self._asks == "first":
-            return (operation_id, *self._args), self._kwargs
-        if self._asks == "named":
-            return self._args, {**self._kwargs, _ID: operation_id}
+        if isinstance(self._asks, int):
+            return self._with_id(self._asks, operation_id), self._kwargs
+        if self._asks is not None:
+            return self._args, {**self._kwargs, self._asks: operation_id}
         return self._args, self._kwargs
 
     def _bind(self, operation_id: str) -> dict[str, Any]:
@@ -104,6 +112,6 @@ class Call:
         for parameter in self._signature.parameters.values():
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
                 bound.update(bound.pop(parameter.name, {}))
-        if self._asks:
+        if self._asks is not None:
             del bound[_ID]
         return bound

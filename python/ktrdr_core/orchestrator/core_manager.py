@@ -41,7 +41,11 @@ class CoreManager(ServiceOrchestrator):
         """Begin work of the core: ``start`` is given the operation that it belongs to, or "", and the token as the core's."""
         native_token, watch = foreign.as_token("cancellation_token", token)
         native = under_current(lambda parent: start(parent, native_token))
-        watch(native)
+        try:
+            watch(native)
+        except BaseException:
+            native.cancel("nothing can ask the token that its caller gave", "error")
+            raise
         return native
 
     def _get_service_name(self) -> str:

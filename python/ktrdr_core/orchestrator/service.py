@@ -31,6 +31,7 @@ from ..errors import (
 )
 from ..operations import Operation
 from ..operations.context import current_operation
+from ..operations.failure import beginning
 from ..operations.kinds import type_key
 from ..operations.outcome import Outcome, Raised, ended_by_itself, outcomes
 from ..operations.service import register_starter
@@ -44,6 +45,7 @@ from .work import carry_out, close
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from .. import _core
     from ..cancellation import CancellationToken
     from ..progress import ProgressRenderer
     from ..protocols import CancellationToken as AnyToken
@@ -208,12 +210,13 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
                 starting.type_of(name), "", name, limit, token, total_steps, context
             )
             if callback is not None:
-                Operation(
-                    native,
-                    starting.itself,
-                    progress_callback=callback,
-                    renderer=self.progress_renderer,
-                )
+                with beginning(native):
+                    Operation(
+                        native,
+                        starting.itself,
+                        progress_callback=callback,
+                        renderer=self.progress_renderer,
+                    )
         except BaseException:
             close(work)
             raise
@@ -296,7 +299,8 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         operation_func : callable
             An async function. One with a parameter ``operation_id`` is passed the operation's id.
         operation_id : str
-            Your own id; the same id with the same type and arguments answers the same operation.
+            Your own id; the same id with the same type and arguments answers the same operation. Its time and its token
+            are those of the call that began it: to wait no longer than one wants, await it under ``asyncio.timeout``.
         parent_id : str
             The operation that it belongs to, and is cancelled with; by default the one that runs here.
         timeout : float, optional
@@ -500,11 +504,17 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
             resumable=registered and self._kinds[kind][1],
             resume=resume,
         )
-        if created:
+        if not created:
+            return self._held(native, callback)
+        with beginning(native):
             outcome = outcomes[native.id] = Outcome()
-            driver = starting.drive(native, outcome, call)
-            _bridge.loop_post().start_task(native, driver)
-        operation: Operation[T] = Operation.of(native, self.progress_renderer)
+            operation: Operation[T] = self._held(native, callback)
+            # Last: what is raised before ends an operation whose work has not begun.
+            _bridge.loop_post().start_task(native, starting.drive(native, outcome, call))
+        return operation
+
+    def _held(self, native: _core.Operation, callback: ProgressCallback | None) -> Operation[Any]:
+        operation = Operation.of(native, self.progress_renderer)
         if callback is not None:
             operation._follow(callback)
         return self._track(operation)

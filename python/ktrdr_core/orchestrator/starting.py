@@ -13,9 +13,10 @@ from .._bridge import arguments
 from ..errors import InvalidArgumentError
 from ..operations import foreign
 from ..operations.context import OperationProgress, under_current
+from ..operations.failure import beginning
 from ..operations.outcome import Raised
 from ..progress import as_dict, check_count
-from .work import carry_out
+from .work import carry_out, is_let_go
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,9 +96,10 @@ def create(
         }
         raise arguments.explanation(error, given) from None
     if created:
-        watch(native)
-        if total_steps is not None:
-            OperationProgress(native).start_operation(native.id, total_steps)
+        with beginning(native):
+            watch(native)
+            if total_steps is not None:
+                OperationProgress(native).start_operation(native.id, total_steps)
     return native, created
 
 
@@ -150,6 +152,7 @@ async def drive(
     function: Call,
 ) -> None:
     """Run a managed operation; what it raises is kept for those who await it."""
+    task = cast("asyncio.Task[None]", asyncio.current_task())
 
     async def call() -> Any:
         try:
@@ -162,15 +165,16 @@ async def drive(
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            # Before the operation ends: who waits on another thread looks here at once.
-            outcome.raised = Raised(error)
+            # Before the operation ends: who waits on another thread looks here at once. Nobody looks for that of a coroutine
+            # that is let go of, and kept it would hold the frames that it came through.
+            if not is_let_go(error, task):
+                outcome.raised = Raised(error)
             raise
         return outcome.value
 
     _, cause = await carry_out(native, call(), keep=True)
     if isinstance(cause, KeyboardInterrupt | SystemExit):
         # These stop the loop, as they do from any task; the record has told of them.
-        task = cast("asyncio.Task[None]", asyncio.current_task())
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         Raised(cause).again()
 

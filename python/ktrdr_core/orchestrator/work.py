@@ -6,11 +6,12 @@ The core keeps state, token and timeout; here is only the awaiting, and the task
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _bridge, _core
 from ..operations.context import OperationContext, current
-from ..operations.failure import on_paper
+from ..operations.failure import beginning, record_failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -34,12 +35,6 @@ async def carry_out(
     ``keep`` puts what is plain of the value into the record. Raises ``CancelledError`` only when the task itself was
     cancelled; whatever else the work raises ends the operation and is answered.
     """
-    post = _bridge.loop_post()
-    task = asyncio.current_task(post.loop)
-    if task is None:
-        close(work)
-        raise RuntimeError("an operation's work runs in an asyncio task, and there is none here")
-    before = task.cancelling()
     asked = False
 
     def interrupt(_kind: str, _value: Any) -> None:
@@ -47,9 +42,17 @@ async def carry_out(
         asked = True
         task.cancel()
 
-    key = post.add_work(interrupt, native)
-    registration = native.notify_cancel(post.mailbox, key)
-    here = current.set(OperationContext(native))
+    try:
+        with beginning(native):
+            post = _bridge.loop_post()
+            task = _task_of(post.loop)
+            before = task.cancelling()
+            key = post.add_work(interrupt, native)
+            registration = native.notify_cancel(post.mailbox, key)
+            here = current.set(OperationContext(native))
+    except BaseException:
+        close(work)
+        raise
     cause: BaseException | None = None
     value: Any = None
     begun = destroyed = False
@@ -59,22 +62,21 @@ async def carry_out(
         if native.start():
             begun = True
             value = await work
-        _succeed(native, value if keep else None)
+        _succeed(native, value, keep)
     except asyncio.CancelledError as error:
         if not asked or task.cancelling() > before + 1:
             native.cancel("the task that ran it was cancelled", "user")
-            native.succeed(None)
+            native.end()
             raise
-        native.succeed(None)
+        native.end()
         cause = error
     except BaseException as error:
-        # A coroutine that is let go of gets a GeneratorExit while its task does not run.
-        destroyed = isinstance(error, GeneratorExit) and not _runs(task)
+        destroyed = is_let_go(error, task)
         if destroyed:
             native.cancel("the task that ran it was destroyed", "user")
-            native.succeed(None)
+            native.end()
             raise
-        _fail(native, error)
+        record_failure(native, error)
         cause = error
     finally:
         if not begun:
@@ -91,6 +93,13 @@ async def carry_out(
     return value, cause
 
 
+def _task_of(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any]:
+    task = asyncio.current_task(loop)
+    if task is None:
+        raise RuntimeError("an operation's work runs in an asyncio task, and there is none here")
+    return task
+
+
 async def _admitted(native: _core.Operation) -> None:
     """Wait until the store has the operation, or has refused it."""
     post = _bridge.loop_post()
@@ -105,6 +114,11 @@ async def _admitted(native: _core.Operation) -> None:
         native.unlisten(listener)
 
 
+def is_let_go(error: BaseException, task: asyncio.Task[Any]) -> bool:
+    """Say whether it comes of letting go of a task's coroutine, which gets a GeneratorExit while the task does not run."""
+    return isinstance(error, GeneratorExit) and not _runs(task)
+
+
 def _runs(task: asyncio.Task[Any]) -> bool:
     try:
         return asyncio.current_task() is task
@@ -112,15 +126,10 @@ def _runs(task: asyncio.Task[Any]) -> bool:
         return False
 
 
-def _succeed(native: _core.Operation, value: Any) -> None:
-    try:
-        native.succeed(value)
-    except BaseException:  # noqa: BLE001 - what has no room to be kept is no failure
-        native.succeed(None)
-
-
-def _fail(native: _core.Operation, error: BaseException) -> None:
-    try:
-        native.fail(*on_paper(error))
-    except BaseException:  # noqa: BLE001 - no room left to say more
-        native.fail("operation_failed", "the work raised what cannot be described", {})
+def _succeed(native: _core.Operation, value: Any, keep: bool) -> None:
+    if keep:
+        # What has no room to be kept is no failure.
+        with suppress(BaseException):
+            native.succeed(value)
+    # One that has ended stays as it is.
+    native.end()

@@ -30,6 +30,7 @@ def check_quality(
     start: Instant | None = None,
     end: Instant | None = None,
     evidence: Sequence[Evidence] = (),
+    revisions: _core.Revisions | None = None,
     now: Instant | None = None,
     longer: Frame | None = None,
     longer_calendar: Calendar = None,
@@ -58,6 +59,8 @@ def check_quality(
         Between which times bars should exist, the end excluded; by default from the first bar to the end of the last.
     evidence : sequence of Evidence
         What the provider answered; it says why bars are missing.
+    revisions : optional
+        Other numbers that it gave for these bars, as ``DataManager.check_quality`` takes them from its database.
     now : time, optional
         Against it the newest bar is found stale.
     longer : Bars, optional
@@ -105,6 +108,7 @@ def check_quality(
     given, grid = named_bars(bars, timeframe, calendar)
     asked: dict[str, Any] = {
         "evidence": facts_of(evidence),
+        "revisions": revisions,
         "negative_prices": negative_prices,
         "range": between(start, end, whole_of(given, grid)),
         "now": None if now is None else nanos("now", now),

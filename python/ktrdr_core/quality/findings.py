@@ -30,7 +30,7 @@ class Finding:
     ----------
     rule : str
         order, duplicate, not_finite, ohlc, price, volume, out_of_session, off_grid, missing, equal_bars, jump, stale,
-        disagreement or clock.
+        disagreement, clock, revision or basis.
     severity : str
         note: worth knowing, may be as it should. warning: look at it before these bars are used. error: it cannot be.
     index : int

@@ -29,7 +29,7 @@ from .grammar import (
     TrainingData,
 )
 from .problems import StrategyProblem
-from .reader import describe, load, load_strategy, validate
+from .reader import describe, load, load_strategy, validate, variation
 from .schema import schema
 
 __all__ = [
@@ -59,4 +59,5 @@ __all__ = [
     "load_strategy",
     "schema",
     "validate",
+    "variation",
 ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .document import DocumentError, Place
+from .problems import nearest
 
 if TYPE_CHECKING:
     import pathlib
@@ -28,7 +31,7 @@ def text_of(file: pathlib.Path) -> str:
     try:
         content = _content(file)
     except FileNotFoundError:
-        raise DocumentError("there is no such strategy file") from None
+        raise DocumentError(_missing(file)) from None
     except OSError as error:
         raise DocumentError(f"cannot be read: {error.strerror}") from None
     if len(content) > MOST_BYTES:
@@ -46,6 +49,20 @@ def text_of(file: pathlib.Path) -> str:
         raise DocumentError(what, place) from None
 
 
+def _missing(file: pathlib.Path) -> str:
+    """Say that a file is not there, which of those beside it has a name like its own, and what lists them."""
+    folder = file.parent
+    beside: dict[str, str] = {}
+    with suppress(OSError):
+        beside = {one.stem: one.name for one in folder.iterdir() if one.suffix in (".yaml", ".yml")}
+    like = nearest(file.stem, beside)
+    meant = f" (did you mean {beside[like]!r}?)" if like else ""
+    command = shlex.join(["ktrdr-core", "strategies", "list", str(folder)])
+    if not folder.is_dir():
+        command = "ktrdr-core strategies list"
+    return f"there is no such strategy file{meant}; `{command}` lists those that are there"
+
+
 def _content(file: pathlib.Path) -> bytes:
     """The file's beginning, a byte more than there may be."""
     # Opening a FIFO would wait for whoever writes into it, and some devices never end.
@@ -60,6 +77,10 @@ def _content(file: pathlib.Path) -> bytes:
             kind = "a folder" if stat.S_ISDIR(mode) else "no plain file"
             raise DocumentError(f"cannot be read: it is {kind}")
         with os.fdopen(descriptor, "rb", closefd=False) as opened:
-            return opened.read(MOST_BYTES + 1)
+            content: bytes | None = opened.read(MOST_BYTES + 1)
+        # Files of the kernel look plain, and some have nothing to tell yet.
+        if content is None:
+            raise DocumentError("cannot be read: it is no plain file")
+        return content
     finally:
         os.close(descriptor)

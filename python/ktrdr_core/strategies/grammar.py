@@ -322,6 +322,7 @@ class Labels(_Section):
     label_lookahead: int = option("training.labels.label_lookahead")
     zigzag_threshold: float | None = option("training.labels.zigzag_threshold")
     stop_threshold: float | None = option("training.labels.stop_threshold")
+    weights: str = option("training.labels.weights")
 
 
 @_section("training.data_split")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from .. import _core
 from ..errors import StrategyError
+from .changes import changed
 from .checks import Checks
 from .document import Document, DocumentError, Path, read_document
 from .file_text import text_of
@@ -20,9 +21,9 @@ from .problems import Problems, StrategyProblem, dotted, nearest
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["describe", "load", "load_strategy", "validate"]
+__all__ = ["describe", "load", "load_strategy", "validate", "variation"]
 
 NOT_THERE_YET = {
     "context_data": "context data is not there; a strategy sees the bars of its symbols",
@@ -72,9 +73,64 @@ def load(path: str | os.PathLike[str]) -> Strategy:
     >>> strategies.load("nowhere.yaml")
     Traceback (most recent call last):
         ...
-    ktrdr_core.errors.StrategyError: nowhere.yaml: there is no such strategy file
+    ktrdr_core.errors.StrategyError: nowhere.yaml: there is no such strategy file; `ktrdr-core strategies list .` lists those that are there
     """
     strategy, problems = _read(pathlib.Path(path))
+    if strategy is None:
+        raise problems[0].error()
+    return strategy
+
+
+def variation(path: str | os.PathLike[str], settings: Mapping[str, Any]) -> Strategy:
+    """Read a strategy file with other values for some of its keys, and check all of it as `load` does.
+
+    Parameters
+    ----------
+    path : path-like
+        A YAML file.
+    settings : mapping
+        Values by the path of their key as the file has it, or would: ``model.training.learning_rate``,
+        ``indicators[0].period``.
+
+    Returns
+    -------
+    Strategy
+        As if the file said so.
+
+    Raises
+    ------
+    StrategyError
+        As `load`, and when a path leads nowhere.
+
+    Examples
+    --------
+    >>> from ktrdr_core import strategies
+    >>> strategies.variation("nowhere.yaml", {"model.training.epochs": 3})
+    Traceback (most recent call last):
+        ...
+    ktrdr_core.errors.StrategyError: nowhere.yaml: there is no such strategy file; `ktrdr-core strategies list .` lists those that are there
+    """
+    return variations(path, [settings])[0]
+
+
+def variations(path: str | os.PathLike[str], many: Sequence[Mapping[str, Any]]) -> list[Strategy]:
+    """Give `variation` of a file for each of many settings; it is read once."""
+    file = pathlib.Path(path)
+    try:
+        document = read_document(text_of(file))
+    except DocumentError as error:
+        raise _unreadable(file, error).error() from None
+    return [_varied(str(file), document, settings) for settings in many]
+
+
+def _varied(file: str, document: Document, settings: Mapping[str, Any]) -> Strategy:
+    data = document.data
+    for name, value in settings.items():
+        try:
+            data = changed(data, name, value)
+        except ValueError as error:
+            raise StrategyProblem(file, None, None, name, str(error)).error() from None
+    strategy, problems = _Reader(file, Document(data, document.places)).read()
     if strategy is None:
         raise problems[0].error()
     return strategy
@@ -138,9 +194,13 @@ def _read(file: pathlib.Path) -> tuple[Strategy | None, list[StrategyProblem]]:
     try:
         document = read_document(text_of(file))
     except DocumentError as error:
-        line, column = (error.place.line, error.place.column) if error.place else (None, None)
-        return None, [StrategyProblem(str(file), line, column, dotted(error.path), error.what)]
+        return None, [_unreadable(file, error)]
     return _Reader(str(file), document).read()
+
+
+def _unreadable(file: pathlib.Path, error: DocumentError) -> StrategyProblem:
+    line, column = (error.place.line, error.place.column) if error.place else (None, None)
+    return StrategyProblem(str(file), line, column, dotted(error.path), error.what)
 
 
 class _Reader:

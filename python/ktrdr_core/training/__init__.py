@@ -1,5 +1,17 @@
 """Training neuro-fuzzy models on stored bars, and reports of the results."""
 
-from .manager import TrainingManager, TrainingProgressRenderer, TrainingService
+from .manager import (
+    QueuePlace,
+    TrainingLimits,
+    TrainingManager,
+    TrainingProgressRenderer,
+    TrainingService,
+)
 
-__all__ = ["TrainingManager", "TrainingProgressRenderer", "TrainingService"]
+__all__ = [
+    "QueuePlace",
+    "TrainingLimits",
+    "TrainingManager",
+    "TrainingProgressRenderer",
+    "TrainingService",
+]

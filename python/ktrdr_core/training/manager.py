@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,9 @@ from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..models.folders import models_folder
 from ..operations import Operation, ProgressCallback
+from ..orchestrator import starting
 from ..orchestrator.core_manager import CoreManager
+from ..orchestrator.in_thread import carry_out_in_thread
 from ..progress import ProgressRenderer
 
 if TYPE_CHECKING:
@@ -30,10 +34,40 @@ _ASKED = (
     "timeframes",
     "start_date",
     "end_date",
+    "test_from",
     "validation_split",
     "random_walk_baseline",
     "permutation_importance",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLimits:
+    """What the trainings of this process may take together."""
+
+    sessions: int
+    """How many run at once."""
+    memory: int
+    """Bytes; 0 for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """A training of this process that runs or waits for its turn."""
+
+    operation_id: str
+    priority: int
+    place: int
+    """From 1 for those that wait, in the order in which they will begin; 0 while it runs."""
+    memory: int = 0
+    """Bytes that it takes at its peak, as estimated before it began; 0 where that could not be told."""
+    reason: str = ""
+    """Why it waits: for a running training to end, or for memory, with the figures; empty while it runs."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not begun."""
+        return self.place > 0
 
 
 class TrainingProgressRenderer(ProgressRenderer):
@@ -59,6 +93,18 @@ class TrainingManager(CoreManager):
         Overrides ``TRAINING_HOST_SERVICE_URL``.
     env : mapping, optional
         Read in place of ``os.environ``.
+    sessions : int, optional
+        How many trainings run at once, 1 to 256; by default ten, or one per core where there are more. Like the queue it
+        is of the process: for all managers, until another one says otherwise.
+    memory_limit : int, optional
+        Bytes that all trainings that run may take together, by an estimate that is made of each before it begins; by
+        default half of the memory that the machine, or the process's control group, allows. One that does not fit beside
+        those that run waits; one that never can is refused before it reads a bar. Of the process, as ``sessions``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For ``sessions`` and ``memory_limit`` out of range, and where a host service trains, which has its own.
     """
 
     _native: _core.TrainingManager
@@ -71,6 +117,8 @@ class TrainingManager(CoreManager):
         use_training_host_service: bool | None = None,
         training_url: str | None = None,
         env: Mapping[str, str] | None = None,
+        sessions: int | None = None,
+        memory_limit: int | None = None,
     ) -> None:
         env = dict(os.environ if env is None else env)
         super().__init__(
@@ -78,9 +126,17 @@ class TrainingManager(CoreManager):
         )
         folder = models_folder(models_dir, env)
         self._models_dir = Path(os.path.abspath(folder))
+        #: For workers in other processes, which open it anew.
+        self._data_dir = data.database_path.parent
         _bridge.start()
         self._native = _core.TrainingManager(
-            data._native, folder, use_training_host_service, training_url, env
+            data._native,
+            folder,
+            use_training_host_service,
+            training_url,
+            env,
+            _whole("sessions", sessions),
+            _whole("memory_limit", memory_limit),
         )
         self._register_starter("training", TrainingManager._train_again)
 
@@ -101,6 +157,8 @@ class TrainingManager(CoreManager):
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
         operation_id: str = "",
+        priority: int = 0,
+        test_from: Date | None = None,
         random_walk_baseline: bool = True,
         permutation_importance: bool = False,
         resume_from: str = "",
@@ -123,7 +181,9 @@ class TrainingManager(CoreManager):
         symbols, timeframes : sequence of str, optional
             In place of the strategy's own.
         start_date, end_date : str, date or datetime, optional
-            The part of the stored bars to use; all of them by default.
+            The part of the stored bars to use, both ends included; all of them by default. A date without a time
+            stands for the session of that date where the series has a calendar, as in ``load_data``, else for a day of
+            UTC.
         validation_split : float, optional
             Share of the rows for validation, in place of the strategy's own. Above 0, below 1.
         cancellation_token : CancellationToken or anything like one, optional
@@ -132,6 +192,15 @@ class TrainingManager(CoreManager):
             Called with a ``ProgressState``, on the running loop, else inside ``result()``.
         operation_id : str
             Your own id; the same id with the same request answers the same operation.
+        priority : int
+            Ten trainings of a process run at once, or one per core where there are more (``sessions``), as many as fit into
+            its memory (``memory_limit``); the others wait, and the highest priority begins first. Every tenth place is
+            given to the one that has waited longest, so none waits for ever. 0 where a host service trains, which has a
+            queue of its own.
+        test_from : str, date or datetime, optional
+            The bars from here on test, in place of the share that the strategy's ``data_split`` has for it; those before
+            train and validate, as its other two shares are to each other. As ``start_date``; what lies before it tells
+            nothing of the test.
         random_walk_baseline : bool
             Whether the same pipeline learns from a random walk of the same length and volatility, too, which takes as
             long again: what it scores there, it scores by chance.
@@ -155,6 +224,9 @@ class TrainingManager(CoreManager):
             When LibTorch is not installed and no host service trains; at once, with the command that brings it.
         InvalidArgumentError
             For arguments out of range; at once.
+        OutOfResourcesError
+            From the operation, when it would take more memory than ``memory_limit`` allows: with the estimate, what it is
+            made of, the limit and what to change.
         """
         from ..strategies import Strategy, load_strategy
 
@@ -169,10 +241,12 @@ class TrainingManager(CoreManager):
             "timeframes": _names("timeframes", timeframes),
             "start_date": iso("start_date", start_date),
             "end_date": iso("end_date", end_date),
+            "test_from": iso("test_from", test_from),
             "validation_split": validation_split,
             "random_walk_baseline": random_walk_baseline,
             "permutation_importance": permutation_importance,
             "operation_id": operation_id,
+            "priority": priority,
             "resume_from": resume_from,
             "save_checkpoint": save_checkpoint,
             "checkpoint_epochs": checkpoint_epochs,
@@ -190,6 +264,7 @@ class TrainingManager(CoreManager):
         validation_split: float | None = None,
         *,
         operation_id: str = "",
+        priority: int = 0,
     ) -> str:
         """Start a training and give its operation's id: what ``train_multi_symbol_strategy`` does, without a handle.
 
@@ -197,7 +272,7 @@ class TrainingManager(CoreManager):
 
         Parameters
         ----------
-        strategy_config_path, symbols, timeframes, start_date, end_date, validation_split, operation_id
+        strategy_config_path, symbols, timeframes, start_date, end_date, validation_split, operation_id, priority
             As ``train_multi_symbol_strategy`` takes them.
 
         Raises
@@ -213,13 +288,89 @@ class TrainingManager(CoreManager):
             end_date,
             validation_split,
             operation_id=operation_id,
+            priority=priority,
         ).id
+
+    def queue(self) -> list[QueuePlace]:
+        """List the trainings of this process that run, and then those that wait, in the order of their turn.
+
+        They are those of every manager of the process; trainings on a host service are not among them. One that waits
+        says so and why in its progress, and is cancelled at once.
+        """
+        return [QueuePlace(*row) for row in self._native.queue()]
+
+    def limits(self) -> TrainingLimits:
+        """Tell what the trainings of this process may take together now."""
+        return TrainingLimits(*self._native.limits())
 
     def _train_again(
         self, parameters: dict[str, Any], *, operation_id: str, resume: bool
     ) -> Operation[dict[str, Any]]:
         asked = {name: parameters[name] for name in _ASKED if name in parameters}
         return self._train({**asked, "operation_id": operation_id, "resume": resume})
+
+    def evaluate_model(
+        self,
+        model: str | os.PathLike[str],
+        symbols: Sequence[str] | None = None,
+        start_date: Date | None = None,
+        end_date: Date | None = None,
+        *,
+        cancellation_token: CancellationToken | None = None,
+        progress_callback: ProgressCallback | None = None,
+    ) -> Operation[dict[str, Any]]:
+        """Start to judge a saved model on stored bars, and return at once; torch is not needed.
+
+        By default on what it has not seen: the bars of its own symbols from where its own test began, to the newest. On the
+        dates of its training it gets the figures of its report.
+
+        Parameters
+        ----------
+        model : path
+            The model's folder, ``artifacts.model_path`` of a training's result.
+        symbols : sequence of str, optional
+            Whose bars; by default those that it was trained on.
+        start_date, end_date : str, date or datetime, optional
+            The first and the last bar that is judged; dates are those of sessions, naive times are UTC. Bars before the first
+            are its history.
+        cancellation_token : CancellationToken or anything like one, optional
+            Stops it.
+        progress_callback : callable, optional
+            Called with a ``ProgressState``.
+
+        Returns
+        -------
+        Operation of dict
+            ``test_metrics``, ``baselines``, ``confidence``, ``calibration`` and ``per_symbol`` as in the result of a training;
+            ``rows``, ``seen_rows`` (of them, those that lie before its own test: it was trained on such), ``from``, ``to``
+            (ISO 8601, UTC), ``symbols``, ``timeframes``, ``warnings``, ``model_path``. Plain JSON.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For dates and symbols that cannot be; at once. Why it fails else, the operation says: NotFoundError without the
+            folder, NoDataError without bars, NotEnoughDataError where no bar is left to judge it on.
+        """
+        request = _core.EvaluationRequest(
+            model=Path(os.path.abspath(model)),
+            symbols=_names("symbols", symbols),
+            start_date=iso("start_date", start_date),
+            end_date=iso("end_date", end_date),
+        )
+        facts = {"model_path": os.fspath(model)}
+        native, _ = starting.create(
+            "model_evaluation", "", Path(model).name, None, cancellation_token, None, facts
+        )
+        operation = Operation(native, dict, progress_callback=progress_callback)
+
+        def work() -> dict[str, Any]:
+            judged = self._native.evaluate(request, native)
+            for warning in judged["warnings"]:
+                native.add_warning(warning)
+            return judged
+
+        carry_out_in_thread(native, work, "ktrdr-evaluate")
+        return self._track(operation)
 
     def _train(
         self,
@@ -248,10 +399,27 @@ class TrainingManager(CoreManager):
 TrainingService = TrainingManager
 
 
+def _whole(field: str, given: int | None) -> int | None:
+    if given is None or (
+        isinstance(given, int) and not isinstance(given, bool) and abs(given) < 2**63
+    ):
+        return given
+    raise InvalidArgumentError(
+        f"{field} must be a whole number, not {given!r}", context={"field": field}
+    )
+
+
 def _names(field: str, given: Sequence[str] | None) -> list[str] | None:
     # One text is a sequence of texts, too: its letters.
     if isinstance(given, str):
         raise InvalidArgumentError(
             f"{field} is a list of names, not one text: [{given!r}]", context={"argument": field}
         )
-    return None if given is None else list(given)
+    if given is None:
+        return None
+    names = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidArgumentError(
+            f"{field} is a list of names, not {given!r:.200}", context={"argument": field}
+        )
+    return names

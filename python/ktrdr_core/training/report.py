@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +33,21 @@ def training_lines(result: Mapping[str, Any]) -> list[str]:
         f"dates      {_dates(result)}",
         f"rows       {_rows(result)}",
         *_basis_lines(result),
-        f"trained    {result['model_info']['architecture']}, {epochs} epochs{seconds}{stopped}",
-        f"validation {_percent(checked)} right with the weights of epoch {best}, which are kept",
+        f"trained    {_known(result['model_info']['architecture'])}, {_known(epochs)} epochs{seconds}{stopped}",
+        f"validation {_percent(checked)} right with the weights of epoch {_known(best)}, which are kept",
         *_test_lines(result),
         *_walk_lines(result),
-        f"model      {short_path(result['artifacts']['model_path'])}",
+        f"model      {_model(result)}",
     ]
+
+
+def _known(figure: object) -> object:
+    return "unknown" if figure is None else figure
+
+
+def _model(result: Mapping[str, Any]) -> str:
+    path = result["artifacts"]["model_path"]
+    return "not handed over by its host" if path is None else short_path(path)
 
 
 def short_path(path: str | os.PathLike[str]) -> str:
@@ -54,7 +62,10 @@ def _symbols(result: Mapping[str, Any]) -> str:
 
 
 def _dates(result: Mapping[str, Any]) -> str:
-    symbols = result["session_info"]["data_summary"]["symbols"]
+    summary = result["session_info"]["data_summary"]
+    if not summary or not summary["symbols"]:
+        return "unknown"
+    symbols = summary["symbols"]
     first = min(one["first_bar"] for one in symbols)
     last = max(one["last_bar"] for one in symbols)
     bars = sum(one["bars"] for one in symbols)
@@ -63,7 +74,7 @@ def _dates(result: Mapping[str, Any]) -> str:
 
 def _basis_lines(result: Mapping[str, Any]) -> list[str]:
     """Name where prices change their basis: a service that has no such word says nothing."""
-    breaks = result["session_info"]["data_summary"].get("basis_breaks", [])
+    breaks = (result["session_info"]["data_summary"] or {}).get("basis_breaks", [])
     lines = [
         f"basis      {one['symbol']} {one['timeframe']}: prices from {one['at'][:10]} on are {one['ratio']:.6g} times "
         "those before; load the range anew with refresh"
@@ -73,34 +84,30 @@ def _basis_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def _rows(result: Mapping[str, Any]) -> str:
-    rows = result["session_info"]["data_summary"]["rows"]
+    summary = result["session_info"]["data_summary"]
+    if not summary:
+        return "unknown"
+    rows = summary["rows"]
     return (
         f"{rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test"
     )
 
 
 def _test_lines(result: Mapping[str, Any]) -> list[str]:
-    accuracy = result["test_metrics"]["test_accuracy"]
-    prior = result["baselines"]["class_prior"]
-    text = (
-        f"test       {_percent(accuracy)} right; "
-        f"always saying the most frequent class: {_percent(prior)}"
+    """Say how good the model is; whether it beats the prior is judged by the training, once, and said in its words."""
+    tested, prior = (
+        _percent((result.get(part) or {}).get(name))
+        for part, name in (("test_metrics", "test_accuracy"), ("baselines", "class_prior"))
     )
-    if accuracy is None or prior is None:
-        return [text]
-    luck = _luck(prior, result["session_info"]["data_summary"])
-    difference = accuracy - prior
-    if difference > luck:
-        return [
-            f"{text} ({100 * difference:+.1f} points; chance alone gives up to {100 * luck:.1f})"
-        ]
-    verdict = "the model knows no more than that"
-    if difference > 0:
-        verdict = (
-            f"{100 * difference:+.1f} points: chance alone gives that; the model knows no more"
-        )
+    lines = [f"test       {tested} right; always saying the most frequent class: {prior}"]
+    judged = result.get("confidence") or {}
+    if judged.get("verdict") is None:
+        return lines
+    lines.append(f"verdict    {judged['verdict']}")
+    if judged["beats_prior"] is not False and judged.get("beats_random_walk") is not False:
+        return lines
     return [
-        f"{text} ({verdict})",
+        *lines,
         "why        the test rows come after all that it learnt from, so no hindsight is in the figure; and past prices",
         "           say little about the next ones",
         "try        other indicators and fuzzy_sets, another threshold or label_lookahead in the strategy file, more",
@@ -110,7 +117,7 @@ def _test_lines(result: Mapping[str, Any]) -> list[str]:
 
 def _walk_lines(result: Mapping[str, Any]) -> list[str]:
     """Say what the same training scores where nothing can be learnt; a service that has not tried says nothing."""
-    walk = result["baselines"].get("random_walk") or {}
+    walk = (result.get("baselines") or {}).get("random_walk") or {}
     if walk.get("test_accuracy") is None:
         return []
     return [
@@ -119,22 +126,12 @@ def _walk_lines(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _luck(prior: float, data: Mapping[str, Any]) -> float:
-    """Say what a model that knows nothing gains on the test rows by luck, in one case of forty: two standard errors.
-
-    A label looks some bars ahead, as many as the series' end has without one: rows so near each other share their answer,
-    and count as one.
-    """
-    shared = max(1, *(one["undecided"] for one in data["symbols"]))
-    return 2 * sqrt(prior * (1 - prior) * shared / data["rows"]["test"])
-
-
 def _percent(share: float | None) -> str:
     return "unknown" if share is None else f"{100 * share:.1f} %"
 
 
 def save_report(result: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Draw loss and accuracy per epoch and the confusion matrix into a PNG file.
+    """Draw loss and accuracy per epoch and the confusion matrix into a PNG file; `save_html_report` writes all there is.
 
     Raises
     ------
@@ -182,7 +179,7 @@ def draw_loss(result: Mapping[str, Any], axes: Axes) -> None:
 def draw_accuracy(result: Mapping[str, Any], axes: Axes) -> None:
     """Draw the accuracy of each epoch, and that of a constant answer on the test part."""
     _draw_history(result, axes, "accuracy", 100.0)
-    prior = result["baselines"]["class_prior"]
+    prior = (result.get("baselines") or {}).get("class_prior")
     if prior is not None:
         axes.axhline(100 * prior, color="grey", linestyle=":", label="most frequent class (test)")
     tested = result["test_metrics"]["test_accuracy"]
@@ -209,8 +206,17 @@ def _draw_history(result: Mapping[str, Any], axes: Axes, figure: str, scale: flo
 def draw_confusion(result: Mapping[str, Any], axes: Axes) -> None:
     """Draw how often each true class was predicted as which, on the test part."""
     tested = result["test_metrics"]
-    matrix, classes = tested["confusion_matrix"], tested["classes"]
-    axes.imshow(matrix, cmap="Blues")
+    axes.set_title("test rows")
+    matrix, classes = tested.get("confusion_matrix"), tested.get("classes")
+    if not matrix or not classes:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "unknown", ha="center", transform=axes.transAxes)
+        return
+    # Shapes and no picture of pixels: the page of a report may load none, not even one that it holds.
+    edges = [place - 0.5 for place in range(len(classes) + 1)]
+    axes.pcolormesh(edges, edges, matrix, cmap="Blues")
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
     largest = max((count for row in matrix for count in row), default=0)
     for true, row in enumerate(matrix):
         for predicted, count in enumerate(row):
@@ -221,4 +227,17 @@ def draw_confusion(result: Mapping[str, Any], axes: Axes) -> None:
     axes.set_yticks(ticks, classes)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title("test rows")
+
+
+def draw_calibration(result: Mapping[str, Any], axes: Axes) -> None:
+    """Draw how often the model is right where it is so sure, on the test part; on the diagonal its chances are honest."""
+    axes.set_title("calibration (test)")
+    bins = [one for one in (result.get("calibration") or {}).get("bins", []) if one["rows"]]
+    axes.plot([0, 100], [0, 100], color="grey", linestyle=":")
+    axes.plot(
+        [100 * one["confidence"] for one in bins],
+        [100 * one["accuracy"] for one in bins],
+        marker="o",
+    )
+    axes.set_xlabel("largest chance (%)")
+    axes.set_ylabel("right (%)")

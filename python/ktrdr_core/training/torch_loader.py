@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock, Thread
 
 from .. import _core
+from .._bridge.texts import said, text_of
 from .._extras import install_extra, missing, pip_install, rebuild_with
 from ..errors import FeatureNotAvailableError
 
@@ -43,7 +44,12 @@ def check_installed() -> None:
 def load_into(slot: _core.TrainerSlot) -> None:
     """Load LibTorch in a helper thread and fulfil the slot with a trainer."""
     thread = Thread(target=_load, args=(slot,), name="ktrdr-load-torch", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except BaseException as error:
+        # The training waits for the slot.
+        slot.fail(f"no thread can be started to load LibTorch: {text_of(error)}")
+        raise
     atexit.register(thread.join, _EXIT_LIMIT)
 
 
@@ -54,7 +60,11 @@ def _load(slot: _core.TrainerSlot) -> None:
             from .. import _torch
         slot.fulfil(_torch.make_trainer())
     except (ImportError, OSError) as error:
-        slot.fail(f"LibTorch cannot be loaded: {error}; install it anew: {install_extra('train')}")
+        slot.fail(
+            f"LibTorch cannot be loaded: {text_of(error)}; install it anew: {install_extra('train')}"
+        )
+    except BaseException as error:  # noqa: BLE001 - what the start of a library raises is unknown
+        slot.fail(f"LibTorch cannot be loaded: {said(error)}")
 
 
 def _preload() -> None:

@@ -71,6 +71,33 @@ TEST_F(BarStoreTest, KeepsBarsAndLedgerOfASegment) {
     EXPECT_EQ(store->facts(daily_).value().ledger, (std::vector<LedgerEntry>{{january_, AskOutcome::bars, now_}}));
 }
 
+TEST_F(BarStoreTest, StampsARangeWithoutReadingIt) {
+    const auto store = open();
+    const SeriesStamp none = store->stamp(daily_, always).value();
+    EXPECT_EQ(none.bars, 0U);
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));
+    const SeriesStamp before = store->stamp(daily_, always).value();
+    EXPECT_EQ(before.bars, 31U);
+    EXPECT_NE(before.version, none.version);
+    EXPECT_EQ(open()->stamp(daily_, always).value(), before);
+    // Another series, and what is known of this one beside its bars, are not in it.
+    ASSERT_TRUE(store->commit_segment(hourly_, january_, days_in(january_), AskOutcome::bars, now_));
+    ASSERT_TRUE(store->remember_symbol(daily_, now_));
+    EXPECT_EQ(store->stamp(daily_, always).value(), before);
+    EXPECT_EQ(store->stamp(daily_, february_).value().bars, 0U);
+
+    Bars revised = days_in(january_);
+    revised.close[7] += 0.25;
+    ASSERT_TRUE(store->commit_segment(daily_, january_, revised, AskOutcome::bars, now_));
+    const SeriesStamp after = store->stamp(daily_, always).value();
+    EXPECT_EQ(after.bars, 31U);
+    EXPECT_NE(after.version, before.version);
+
+    Segment broken{january_, {}, {}, {january_}, {{at("2024-01-10T00:00"), 0.5, now_}}};
+    ASSERT_TRUE(store->commit_segment(daily_, broken));
+    EXPECT_NE(store->stamp(daily_, always).value().version, after.version);
+}
+
 TEST_F(BarStoreTest, ReadsOnlyTheRangeAskedFor) {
     const auto store = open();
     ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include <ktrdr/bar_store/bar_store.hpp>
 
 #include "temporary_folder.hpp"
@@ -82,6 +84,67 @@ TEST_F(OwnBarsTest, AreGoneAgainWhenThePollSaysNo) {
     EXPECT_TRUE(store_->read(hourly, all_time)->empty());
     EXPECT_TRUE(store_->facts(hourly)->ledger.empty());
     EXPECT_TRUE(store_->list()->empty());
+}
+
+class ManyOwnBars : public OwnBarsTest {
+protected:
+    [[nodiscard]] Result<MergedRows> store(const std::function<Result<void>(std::size_t)>& poll) {
+        return store_->store_own(minutes_, bars_, {}, now_, poll);
+    }
+    [[nodiscard]] std::uintmax_t in_log() const { return std::filesystem::file_size(folder_.path() / "ktrdr.db-wal"); }
+    [[nodiscard]] std::uintmax_t in_file() const { return std::filesystem::file_size(folder_.path() / "ktrdr.db"); }
+    static Bars minutely(std::size_t count) {
+        Bars bars;
+        const std::int64_t first = at("2022-01-03").time_since_epoch().count();
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto price = static_cast<double>(i);
+            bars.push_back(first + static_cast<std::int64_t>(i) * 60'000'000'000, price, price, price, price, price);
+        }
+        return bars;
+    }
+
+    const SeriesKey minutes_{.provider = "IB", .symbol = "AAPL", .timeframe = Timeframe::parse("1m").value()};
+    const Bars bars_ = minutely(200'000);
+    const std::uintmax_t bytes_ = bars_.size() * 48;
+};
+
+TEST_F(ManyOwnBars, CanBeEndedWhileTheyGoToTheDisk) {
+    // Nine megabytes, half a one between two questions.
+    int most = 0;
+    for (int times = 3; most == 0; times += 8) {
+        int asked = 0;
+        const auto stored = store([&](std::size_t written) {
+            asked += written == bars_.size() ? 1 : 0;
+            return asked < times ? Result<void>{} : Result<void>(fail(Errc::cancelled, "enough"));
+        });
+        most = stored ? asked : 0;
+        ASSERT_EQ(store_->read(minutes_, all_time)->size(), stored ? bars_.size() : 0) << times;
+    }
+    EXPECT_GT(most, 15) << "one write of all";
+}
+
+TEST_F(ManyOwnBars, StayInTheLogUntilNobodyWaits) {
+    const std::uintmax_t empty = in_file();
+    ASSERT_TRUE(store([](std::size_t) { return Result<void>{}; }));
+    ASSERT_TRUE(store_->remember_csv_style(minutes_, {}));
+    EXPECT_GE(in_log(), bytes_);
+    EXPECT_LT(in_file(), empty + bytes_ / 2);
+    ASSERT_TRUE(store_->settle());
+    EXPECT_GE(in_file(), bytes_);
+    EXPECT_EQ(store_->read(minutes_, all_time)->size(), bars_.size());
+}
+
+TEST_F(ManyOwnBars, WaitForNoReaderToBePutAway) {
+    DatabaseOptions options;
+    options.max_readers = 1;
+    store_ = BarStore::open(folder_.path() / "ktrdr.db", options).value();
+    ASSERT_TRUE(store([](std::size_t) { return Result<void>{}; }));
+    const std::uintmax_t before = in_file();
+    const auto read = store_->read(minutes_, all_time, [&] { return store_->settle(); });
+    EXPECT_EQ(read->size(), bars_.size());
+    EXPECT_EQ(in_file(), before);
+    ASSERT_TRUE(store_->settle());
+    EXPECT_GE(in_file(), bytes_);
 }
 
 TEST_F(OwnBarsTest, AreRefusedOutOfOrderAndWithAnEmptyRange) {

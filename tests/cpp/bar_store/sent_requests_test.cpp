@@ -9,6 +9,7 @@
 #include <cmath>
 #include <queue>
 #include <random>
+#include <vector>
 
 #include <ktrdr/bar_store/sent_requests.hpp>
 
@@ -123,6 +124,28 @@ TEST_F(SentRequestsTest, CountWeightsInTheWindowAndSayThatAllWait) {
     EXPECT_GT(twice.wait, 571s);
     EXPECT_LT(twice.wait, 572s);
     EXPECT_NE(answered(*mine, "three", "three").ticket, 0);
+}
+
+TEST_F(SentRequestsTest, AreOpenTenAtOnceOfAllProcesses) {
+    const auto mine = open();
+    const auto others = open();
+    std::vector<std::int64_t> tickets;
+    for (int number = 0; number < 10; ++number) {
+        SentRequests& sender = number % 2 == 0 ? *mine : *others;
+        tickets.push_back(enter(sender, std::to_string(number), std::to_string(number)).ticket);
+        EXPECT_NE(tickets.back(), 0);
+    }
+    const auto waits = enter(*others, "one more", "one more");
+    EXPECT_EQ(waits.ticket, 0);
+    EXPECT_TRUE(waits.for_all);
+    // Nobody knows how long an answer takes, so it is asked again soon.
+    EXPECT_LE(waits.wait, 100ms);
+    ASSERT_TRUE(mine->arrived(tickets.front()));
+    EXPECT_NE(enter(*others, "one more", "one more").ticket, 0);
+    EXPECT_EQ(enter(*mine, "another", "another").ticket, 0);
+    // What has had no answer for so long is waited for no more.
+    now_ += 61s;
+    EXPECT_NE(enter(*mine, "another", "another").ticket, 0);
 }
 
 TEST_F(SentRequestsTest, OfAnotherAccountCountApart) {

@@ -139,7 +139,7 @@ TEST_F(StoppedTest, AFileOfBeforeIsWrittenAnewUnlessItIsStopped) {
     ASSERT_EQ(SQLite::Database(file_.string()).execAndGet("PRAGMA auto_vacuum").getInt64(), 0);
     const auto size = std::filesystem::file_size(file_);
     int time = 1;
-    for (bool whole = false; !whole; time += time < 5 ? 1 : soak_count(31, 1)) {
+    for (bool whole = false; !whole; time += time < 5 ? 1 : soak_count(31, 1) * static_cast<int>(soak_step(4))) {
         const auto compacted = store_->compact(stops_at(time));
         whole = compacted.has_value();
         if (!whole) {

@@ -123,6 +123,22 @@ TEST_F(NewFileTest, NeedsAFolderAndAPlainFilesPlace) {
     EXPECT_THAT(open(true, std::string(300, 'x')).error().message, HasSubstr("cannot write"));
 }
 
+TEST_F(NewFileTest, CanBeEndedAtEachHalfMegabyteOnItsWayToTheDisk) {
+    constexpr std::size_t megabytes = 4;
+    int most = 0;
+    for (int times = 1; most == 0; ++times) {
+        const auto file = open().value();
+        ASSERT_TRUE(file->write(std::string(megabytes << 20, 'x')));
+        int asked = 0;
+        const auto done = file->commit(
+            [&]() -> Result<void> { return ++asked < times ? Result<void>{} : fail(Errc::cancelled, "enough"); });
+        most = done ? asked : 0;
+        ASSERT_EQ(std::filesystem::exists(place()), done.has_value()) << times;
+    }
+    EXPECT_GE(most, static_cast<int>(2 * megabytes));
+    EXPECT_EQ(names().size(), 1U);
+}
+
 TEST_F(NewFileTest, MayHaveANameOfAnyLengthThatAFileMay) {
     const std::string name(255, 'x');
     const auto file = open(false, name).value();

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <latch>
+#include <thread>
 
 #include <data/manager_fixture.hpp>
 
@@ -207,6 +208,25 @@ TEST_F(JobsTest, CanBeCancelledBeforeAndAfterTheStart) {
     EXPECT_EQ(jobs.get_job_status(running)->status, OperationStatus::cancelled);
 }
 
+TEST_F(JobsTest, AreThereForWhoeverAsksWhileTheyStart) {
+    DataJobManager& jobs = manager_->jobs();
+    for (int round = 0; round < 200; ++round) {
+        const std::string id = jobs.create_job(job("")).value();
+        std::shared_ptr<Operation> others;
+        std::thread second([&] {
+            EXPECT_TRUE(jobs.get_job_status(id));
+            others = jobs.start_job(id).value();
+        });
+        const auto mine = jobs.start_job(id).value();
+        second.join();
+        EXPECT_EQ(mine, others);
+        done_ = nullptr;
+        run_until([this] { return done_ != nullptr; });
+        done_(std::any(1));
+        finish();
+    }
+}
+
 TEST_F(JobsTest, ShareAnIdOnlyForTheSameRequest) {
     DataJobManager& jobs = manager_->jobs();
     EXPECT_TRUE(jobs.create_job(job("mine")));
@@ -215,12 +235,47 @@ TEST_F(JobsTest, ShareAnIdOnlyForTheSameRequest) {
     EXPECT_EQ(jobs.create_job(job("not mine")).error().code, Errc::invalid_argument);
 }
 
+TEST_F(JobsTest, HaveNoIdOfWhatHasBegun) {
+    DataJobManager& jobs = manager_->jobs();
+    const auto operation = jobs.start_job(jobs.create_job(job("mine")).value()).value();
+    EXPECT_EQ(jobs.create_job(job("mine", "MSFT")).error().code, Errc::conflict);
+    EXPECT_TRUE(jobs.create_job(job("mine"))) << "it is this one";
+    EXPECT_THAT(jobs.list_jobs(), SizeIs(1));
+    EXPECT_EQ(jobs.start_job("mine").value(), operation);
+    run_until([this] { return done_ != nullptr; });
+    done_(std::any(1));
+    finish();
+}
+
+TEST_F(JobsTest, WaitOnWhereTheyCannotBeStarted) {
+    DataJobManager& jobs = manager_->jobs();
+    DataJob orphan = job("mine");
+    orphan.spec.parent_id = "gone";
+    ASSERT_TRUE(jobs.create_job(orphan));
+    EXPECT_EQ(jobs.start_job("mine").error().code, Errc::not_found);
+    EXPECT_EQ(jobs.get_job_status("mine")->status, OperationStatus::pending);
+    EXPECT_TRUE(jobs.cancel_job("mine", {}).value());
+    EXPECT_FALSE(jobs.run_job(orphan));
+    EXPECT_THAT(jobs.list_jobs(), SizeIs(0)) << "what was to run at once waits for nobody";
+}
+
+TEST_F(JobsTest, GoWithTheirManagerWhereTheyWait) {
+    const auto held = std::make_shared<int>(1);
+    DataJob waiting = job("mine");
+    waiting.work = [held](const std::shared_ptr<Operation>&, const OperationDone&) {};
+    ASSERT_TRUE(manager_->jobs().create_job(std::move(waiting)));
+    manager_->close();
+    EXPECT_EQ(held.use_count(), 1);
+    EXPECT_EQ(manager_->jobs().start_job("mine").error().code, Errc::not_found);
+}
+
 TEST_F(JobsTest, AreOnlyTheLoadsOfTheRegistry) {
     const auto training = registry_.create({.type = "training", .id = "op_t"});
     ASSERT_TRUE(training);
     EXPECT_TRUE(manager_->jobs().list_jobs().empty());
     EXPECT_EQ(manager_->jobs().get_job_status("op_t").error().code, Errc::not_found);
     EXPECT_EQ(manager_->jobs().cancel_job("op_t", {}).error().code, Errc::not_found);
+    EXPECT_EQ(manager_->jobs().create_job(job("op_t")).error().code, Errc::conflict);
 }
 
 }  // namespace

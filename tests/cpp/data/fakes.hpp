@@ -13,6 +13,7 @@
 #include <ktrdr/data/bar_source.hpp>
 
 #include "executors.hpp"
+#include "held_calendars.hpp"
 #include "temporary_folder.hpp"
 #include "times.hpp"
 

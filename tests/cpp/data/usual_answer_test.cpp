@@ -83,6 +83,11 @@ TEST(UsualAnswer, IsCutToTheSegmentAndToClosedBars) {
     }
 }
 
+TEST(UsualAnswer, IsNoneWithWarningsBesideItsBars) {
+    // Whoever reads the whole tells them.
+    expect_other(body_of(one, R"(, "rows": 1, "error": null, "warnings": ["the vendor lets everybody wait"])"));
+}
+
 TEST(UsualAnswer, IsNoneThatIsWrittenOtherwise) {
     for (
         const auto* table : {

@@ -5,6 +5,7 @@
 
 #include <ktrdr/market/time_text.hpp>
 
+#include "held_calendars.hpp"
 #include "series.hpp"
 #include "times.hpp"
 

@@ -1,5 +1,6 @@
 // What holds for every row of the registry, whatever it computes.
 #include <ktrdr/features/indicator.hpp>
+#include <ktrdr/features/indicator_state.hpp>
 
 #include <gtest/gtest.h>
 
@@ -102,6 +103,25 @@ TEST(EveryIndicator, GivesTheSameBitsForBarsAsTheyComeAndForAllAtOnce) {
     }
 }
 
+TEST(EveryIndicator, GivesTheSameBitsWhereASeriesIsLongerThanOneRun) {
+    for (unsigned seed = 1; seed <= 4; ++seed) {
+        const Bars bars = test::odd_bars(2 * longest_run + 300, seed);
+        for_every_variant([&](const Indicator& indicator) { test::expect_streaming_equals_batch(indicator, bars); });
+    }
+}
+
+TEST(EveryIndicator, GivesTheSameBitsWhereAWindowIsLongerThanOneRun) {
+    const Bars bars = test::walking_bars(4 * longest_run + 77, 6);
+    for (const std::size_t period : {longest_run - 1, longest_run, longest_run + 1, longest_run + 300}) {
+        for (const IndicatorSpec& spec : indicator_registry()) {
+            if (std::ranges::find(spec.parameters, "period", &IndicatorParameter::name) != spec.parameters.end()) {
+                const Indicator indicator = Indicator::make(spec, {{"period", static_cast<double>(period)}}).value();
+                test::expect_streaming_equals_batch(indicator, bars);
+            }
+        }
+    }
+}
+
 TEST(EveryIndicator, IsBehindAMissingValueWhatItIsAtTheBeginning) {
     constexpr std::size_t hole = 150;
     const Bars whole = test::walking_bars(400, 5);
@@ -120,6 +140,39 @@ TEST(EveryIndicator, IsBehindAMissingValueWhatItIsAtTheBeginning) {
                         ASSERT_TRUE(same(got[output][bar], wanted)) << indicator.spec().name << " bar " << bar;
                     }
                 }
+            }
+        }
+    });
+}
+
+TEST(EveryIndicator, GivesTheSameBitsWhereValuesAreMissingNearTheEndOfARun) {
+    for (const std::size_t before : {2U, 5U, 13U, 40U}) {
+        Bars bars = test::odd_bars(2 * longest_run + 300, 11);
+        for (const std::size_t end : {longest_run, 2 * longest_run}) {
+            for (double* const value : values_at(bars, end - before)) {
+                *value = std::nan("");
+            }
+        }
+        for_every_variant([&](const Indicator& indicator) { test::expect_streaming_equals_batch(indicator, bars); });
+    }
+}
+
+TEST(EveryIndicator, TakesABarWithoutAVolumeForOneThatLacksIt) {
+    Bars none = test::odd_bars(3000, 7);
+    Bars missing = none;
+    for (std::size_t bar = 0; bar < none.size(); ++bar) {
+        if (bar % 1000 > 700 || bar % 97 == 5) {
+            none.volume[bar] = Bars::no_volume;
+            missing.volume[bar] = std::nan("");
+        }
+    }
+    for_every_variant([&](const Indicator& indicator) {
+        test::expect_streaming_equals_batch(indicator, none);
+        const IndicatorColumns columns = indicator.compute(none);
+        const IndicatorColumns expected = indicator.compute(missing);
+        for (std::size_t output = 0; output < columns.size(); ++output) {
+            for (std::size_t bar = 0; bar < none.size(); ++bar) {
+                ASSERT_TRUE(same(columns[output][bar], expected[output][bar])) << indicator.spec().name << " " << bar;
             }
         }
     });

@@ -118,6 +118,18 @@ TEST(CutTimes, NeverPartRowsThatBeginTogether) {
     }
 }
 
+TEST(CutTimes, BeforeATestThatIsToldWhenToBeginAreCutAsTheOtherSharesAre) {
+    std::vector<UtcTime> starts;
+    for (int day = 0; day < 100; ++day) {
+        starts.push_back(UtcTime{} + day * std::chrono::hours{24});
+    }
+    const CutTimes cuts = cut_times_before(starts, {0.6, 0.2, 0.2}, starts[80]);
+    EXPECT_EQ(cuts.validation, starts[60]);
+    EXPECT_EQ(cuts.test, starts[80]);
+    // Without a row before it nothing trains.
+    EXPECT_EQ(cut_times_before(starts, {0.6, 0.2, 0.2}, starts[0]), (CutTimes{starts[0], starts[0]}));
+}
+
 TEST(CutTimes, OfNothingAreTheEndOfTime) {
     EXPECT_EQ(cut_times({}, {}), CutTimes{});
     EXPECT_TRUE(split_in_time({}, {}).test.empty());

@@ -13,6 +13,8 @@
 
 #include <ktrdr/market/bar_columns.hpp>
 
+#include "soak.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -152,7 +154,7 @@ TEST(ArrowStream, ThatIsCutOffIsRefusedUnlessItEndsBehindABatch) {
 TEST(ArrowStream, WithAnyByteChangedIsReadOrRefused) {
     for (const auto& file : std::filesystem::directory_iterator(vectors)) {
         std::string bytes = stream_named(file.path().stem());
-        for (std::size_t at = 0; at < bytes.size(); ++at) {
+        for (std::size_t at = 0; at < bytes.size(); at += soak_step(5)) {
             const char before = bytes[at];
             for (const int mask : {0x01, 0x80, 0xff}) {
                 bytes[at] = static_cast<char>(before ^ mask);

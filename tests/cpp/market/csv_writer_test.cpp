@@ -7,6 +7,8 @@
 #include <ktrdr/market/csv_reader.hpp>
 #include <ktrdr/market/csv_writer.hpp>
 
+#include "soak.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -65,7 +67,7 @@ TEST(CsvWriter, WritesWhatIsReadAsTheSameDouble) {
     std::uniform_real_distribution<double> mantissa(-1, 1);
     std::uniform_int_distribution<int> exponent(-40, 50);
     std::uniform_int_distribution<int> decimals(0, 9);
-    for (int i = 0; i < 200'000; ++i) {
+    for (int i = soak_count(100'000, 2'000'000); i > 0; --i) {
         double value = std::ldexp(mantissa(random), exponent(random));
         if (i % 2 == 0) {
             const double scale = std::pow(10, decimals(random));

@@ -60,12 +60,22 @@ std::vector<Series> all_series() {
     return all;
 }
 
+/// Each of them, but under a sanitizer only some, of every calendar, cut and timeframe.
+std::vector<Series> series_to_try() {
+    std::vector<Series> some;
+    const std::vector<Series> all = all_series();
+    for (std::size_t number = 0; number < all.size(); number += soak_step(7)) {
+        some.push_back(all[number]);
+    }
+    return some;
+}
+
 std::string name_of(const Series& one) {
     return std::string(one.calendar) + " " + std::string(one.timeframe) + " " + format_time(one.when.start);
 }
 
 TEST(Clock, OfAGoodSeriesIsNeverAccused) {
-    for (const Series& one : all_series()) {
+    for (const Series& one : series_to_try()) {
         const BarGrid of = grid(one.timeframe, shipped(one.calendar), one.options);
         const ClockReport report = diagnose_clock(complete(of, one.when), of).value();
         EXPECT_EQ(report.change, std::nullopt) << name_of(one) << " " << report.evidence;
@@ -74,7 +84,7 @@ TEST(Clock, OfAGoodSeriesIsNeverAccused) {
 }
 
 TEST(Clock, ThatWasConvertedToOftenIsFoundAndUndoneToTheNanosecond) {
-    for (const Series& one : all_series()) {
+    for (const Series& one : series_to_try()) {
         const auto calendar = shipped(one.calendar);
         const BarGrid of = grid(one.timeframe, calendar, one.options);
         const Bars bars = complete(of, one.when);
@@ -89,7 +99,7 @@ TEST(Clock, ThatWasConvertedToOftenIsFoundAndUndoneToTheNanosecond) {
 }
 
 TEST(Clock, ThatShowsTheExchangesOwnTimesIsFoundAndUndone) {
-    for (const Series& one : all_series()) {
+    for (const Series& one : series_to_try()) {
         const auto calendar = shipped(one.calendar);
         const BarGrid of = grid(one.timeframe, calendar, one.options);
         const Bars bars = complete(of, one.when);

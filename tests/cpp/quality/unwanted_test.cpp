@@ -27,10 +27,11 @@ struct Poll {
     }
 };
 
-/// Three months of minutes around the clock, one in a thousand of them twice, out of place or with high and low
-/// changed.
+/// Three months of minutes around the clock, under a sanitizer half of them, which are several pieces too; one in a
+/// thousand is there twice, out of place or has high and low changed.
 Bars minutes_of_a_spring() {
-    Bars bars = test::complete(test::grid("1m", test::shipped("CRYPTO")), range("2024-03-01", "2024-06-01"));
+    const std::string_view end = soak_step(2) == 1 ? "2024-06-01" : "2024-04-15";
+    Bars bars = test::complete(test::grid("1m", test::shipped("CRYPTO")), range("2024-03-01", end));
     for (std::size_t row = 1000; row + 1 < bars.size(); row += 1000) {
         std::swap(bars.high[row], bars.low[row]);
         bars.time[row + 1] = row % 2000 == 0 ? bars.time[row] : bars.time[row - 1] - 1;
@@ -91,8 +92,8 @@ TEST(Unwanted, ACheckAgainstLongerBarsEndsAmongThem) {
 }
 
 TEST(Unwanted, GapsOfEachKindOfGridEndAmongBars) {
-    const Bars bars = test::complete(test::grid("1m", test::shipped("CRYPTO")), range("2024-03-01", "2024-06-01"));
     const TimeRange all = range("2024-03-01", "2024-06-01");
+    const Bars bars = test::complete(test::grid("1m", test::shipped("CRYPTO")), all);
     const BarGrid session = test::grid("1m", test::shipped("XNYS"));
     const BarGrid extended = test::grid("1m", test::shipped("XNYS"), {.session = "extended"});
     for (const BarGrid& grid : {session, extended, BarGrid(Timeframe::parse("1m").value())}) {

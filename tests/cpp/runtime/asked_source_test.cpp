@@ -118,13 +118,13 @@ TEST_F(AskedSourceTest, AnswersWithAnErrorWhereTheQuestionIsDropped) {
     const auto taken = begin_fetch();
     asked().clear();
     run();
-    EXPECT_EQ((*taken)->error().code, Errc::host_service);
+    EXPECT_EQ((*taken)->error().code, Errc::service_connection);
     EXPECT_NE((*taken)->error().message.find("dropped without an answer"), std::string::npos);
     const auto untaken = begin_fetch();
     // As a loop's does that is gone; the source still holds it.
     EXPECT_EQ(mailbox_->take().size(), 1U);
     run();
-    EXPECT_EQ((*untaken)->error().code, Errc::host_service);
+    EXPECT_EQ((*untaken)->error().code, Errc::service_connection);
 }
 
 TEST_F(AskedSourceTest, EndsAQuestionThatIsCancelledAndSaysSoToWhoAnswers) {

@@ -324,6 +324,82 @@ TEST_F(DatabaseTest, LivesAsLongAsItIsRead) {
     EXPECT_EQ(notes(*open()), 0);
 }
 
+/// A file as older versions made it: full of notes, and without a way to give space back.
+class OlderFileTest : public DatabaseTest {
+protected:
+    void SetUp() override {
+        ASSERT_TRUE(add_note(*open(), "first"));
+        SQLite::Database raw(file().string(), SQLite::OPEN_READWRITE);
+        raw.exec("PRAGMA journal_mode = DELETE; PRAGMA auto_vacuum = NONE; VACUUM");
+        raw.exec(
+            fmt::format("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
+                        "INSERT INTO note SELECT hex(zeroblob(500)) FROM n",
+                        many_ - 1));
+    }
+    [[nodiscard]] std::int64_t pragma(const std::string& name) const {
+        return SQLite::Database(file().string()).execAndGet("PRAGMA " + name).getInt64();
+    }
+    void expect_whole() const {
+        EXPECT_EQ(SQLite::Database(file().string()).execAndGet("PRAGMA integrity_check").getString(), "ok");
+    }
+
+    std::int64_t many_{200};
+};
+
+class LargeOlderFileTest : public OlderFileTest {
+protected:
+    LargeOlderFileTest() { many_ = 5'000; }
+};
+
+TEST_F(LargeOlderFileTest, IsLeftToCompactingForNobodyCanEndWhatGoesToTheDisk) {
+    DatabaseOptions options;
+    options.rewrite_within = std::chrono::hours{1};
+    const auto database = Database::open(file(), {{"notes", first_schema}}, options).value();
+    EXPECT_EQ(pragma("auto_vacuum"), 0);
+    ASSERT_TRUE(database->compact());
+    EXPECT_EQ(pragma("auto_vacuum"), 2);
+    EXPECT_EQ(notes(*database), many_);
+}
+
+TEST_F(OlderFileTest, IsWrittenAnewByItsOpeningUnlessThatIsEnded) {
+    int asked = 0;
+    for (int last = 1;; last += 7) {
+        asked = 0;
+        DatabaseOptions options;
+        options.rewrite_within = std::chrono::hours{1};
+        options.rewrite_wanted = [&asked, last]() -> Result<void> {
+            return ++asked < last ? Result<void>{} : fail(Errc::shut_down, "the interpreter exits");
+        };
+        const auto opened = Database::open(file(), {{"notes", first_schema}}, options);
+        ASSERT_TRUE(opened) << opened.error().message;
+        EXPECT_EQ(notes(**opened), many_);
+        expect_whole();
+        if (asked < last) {
+            break;
+        }
+        ASSERT_EQ(pragma("auto_vacuum"), 0) << "ended when it was asked for the " << last << "th time";
+        ASSERT_EQ(asked, last) << "it went on";
+        EXPECT_TRUE(add_note(**opened, "meanwhile"));
+        ASSERT_TRUE((*opened)->write("take it back", [](SQLite::Database& connection) -> Result<void> {
+            connection.exec("DELETE FROM note WHERE text = 'meanwhile'");
+            return {};
+        }));
+    }
+    EXPECT_GT(asked, 3) << "it was hardly asked";
+    EXPECT_EQ(pragma("auto_vacuum"), 2);
+}
+
+TEST_F(OlderFileTest, IsLeftToCompactingWhereItWouldTakeTooLong) {
+    DatabaseOptions options;
+    options.rewrite_within = std::chrono::milliseconds{0};
+    const auto database = Database::open(file(), {{"notes", first_schema}}, options).value();
+    EXPECT_EQ(pragma("auto_vacuum"), 0);
+    EXPECT_EQ(notes(*database), many_);
+    ASSERT_TRUE(database->compact());
+    EXPECT_EQ(pragma("auto_vacuum"), 2);
+    expect_whole();
+}
+
 TEST_F(DatabaseTest, OpensOnceForManyAtTheSameTime) {
     constexpr std::ptrdiff_t openers = 6;
     std::latch together(openers);

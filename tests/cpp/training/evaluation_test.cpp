@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <random>
 
 #include <ktrdr/base/manual.hpp>
+
+#include "soak.hpp"
 
 namespace ktrdr {
 namespace {
@@ -33,6 +36,14 @@ LabeledMatrix made_rows(std::size_t count, double honest, unsigned seed) {
         rows.labels.push_back(label);
     }
     return rows;
+}
+
+std::vector<UtcTime> hours(int first, int count) {
+    std::vector<UtcTime> times;
+    for (int hour = first; hour < first + count; ++hour) {
+        times.push_back(UtcTime{} + std::chrono::hours{hour});
+    }
+    return times;
 }
 
 TEST(Evaluation, CountsWhatTheNetworkSays) {
@@ -88,9 +99,10 @@ TEST(Persistence, LooksAHorizonBackWithinASymbol) {
 TEST(Confidence, IsTheSameForTheSameRowsAndHoldsTheAccuracy) {
     const LabeledMatrix rows = made_rows(900, 0.3, 2);
     const auto predicted = evaluate(copying_network(2), rows, {})->predicted;
-    const std::vector<std::size_t> symbols{500, 400};
-    const Confidence one = confidence_of(rows.labels, predicted, 1, symbols, 5);
-    const Confidence two = confidence_of(rows.labels, predicted, 1, symbols, 5);
+    std::vector<UtcTime> starts = hours(0, 500);
+    std::ranges::copy(hours(100, 400), std::back_inserter(starts));
+    const Confidence one = confidence_of(outcomes_of(rows.labels, predicted, 1, starts), 5);
+    const Confidence two = confidence_of(outcomes_of(rows.labels, predicted, 1, starts), 5);
     EXPECT_EQ(one.accuracy.low, two.accuracy.low);
     EXPECT_EQ(one.gain.high, two.gain.high);
     std::int64_t right = 0;
@@ -102,18 +114,48 @@ TEST(Confidence, IsTheSameForTheSameRowsAndHoldsTheAccuracy) {
     EXPECT_GT(one.accuracy.high, accuracy);
     EXPECT_EQ(one.block_rows, 8u);
     EXPECT_TRUE(one.beats_prior());
-    EXPECT_FALSE(confidence_of({}, {}, 1, {}, 5).beats_prior());
+    EXPECT_FALSE(confidence_of({}, 5).beats_prior());
 }
 
 TEST(Confidence, LetsAGuessSeldomBeatThePrior) {
+    const int guesses = soak_count(200, 2000);
     int beaten = 0;
-    for (unsigned seed = 1; seed <= 200; ++seed) {
+    for (unsigned seed = 1; seed <= static_cast<unsigned>(guesses); ++seed) {
         const LabeledMatrix rows = made_rows(300, 0, seed);
         const auto predicted = evaluate(copying_network(2), rows, {})->predicted;
-        beaten += confidence_of(rows.labels, predicted, 0, std::vector<std::size_t>{300}, 5).beats_prior() ? 1 : 0;
+        beaten += confidence_of(outcomes_of(rows.labels, predicted, 0, hours(0, 300)), 5).beats_prior() ? 1 : 0;
     }
-    // One in forty would be 5.
-    EXPECT_LE(beaten, 14);
+    // One in forty would be 5 of 200.
+    EXPECT_LE(beaten, 4 + guesses / 20);
+}
+
+TEST(Confidence, LetsAGuessSeldomBeatThePriorOfFewRowsEither) {
+    // Odd, so that no walk ends where it began.
+    constexpr std::size_t horizon = 9;
+    const int guesses = soak_count(200, 2000);
+    for (const std::size_t answers : {1u, 2u, 4u, 7u, 8u, 12u}) {
+        std::mt19937 random(static_cast<unsigned>(answers));
+        int beaten = 0;
+        for (int guess = 0; guess < guesses; ++guess) {
+            // Which way a walk goes from each row on, as the moves before it went.
+            const std::size_t times = answers * horizon;
+            std::vector<int> steps(times + 2 * horizon);
+            for (std::size_t at = 1; at < steps.size(); ++at) {
+                steps[at] = steps[at - 1] + (random() % 2 == 0 ? 1 : -1);
+            }
+            TestOutcomes outcomes;
+            for (std::size_t row = horizon; row < times + horizon; ++row) {
+                const bool rises = steps[row + horizon] > steps[row];
+                const bool said = steps[row] > steps[row - horizon];
+                outcomes.rows.push_back(1);
+                outcomes.right.push_back(rises == said ? 1 : 0);
+                outcomes.always.push_back(rises ? 1 : 0);
+            }
+            beaten += confidence_of(outcomes, horizon).beats_prior() ? 1 : 0;
+        }
+        // One in forty would be 5 of 200; of few blocks somewhat more come to it.
+        EXPECT_LE(beaten, 5 + guesses / 12) << answers;
+    }
 }
 
 TEST(Confidence, OfRowsThatShareTheirAnswersIsWider) {
@@ -127,13 +169,72 @@ TEST(Confidence, OfRowsThatShareTheirAnswersIsWider) {
         labels.insert(labels.end(), 10, label);
         predicted.insert(predicted.end(), 10, said);
     }
-    const std::vector<std::size_t> symbols{1000};
     const auto width = [&](std::size_t horizon) {
-        const Confidence found = confidence_of(labels, predicted, 0, symbols, horizon);
+        const Confidence found = confidence_of(outcomes_of(labels, predicted, 0, hours(0, 1000)), horizon);
         return found.accuracy.high - found.accuracy.low;
     };
     // Independent rows would give 0.062, a hundred ones 0.196.
     EXPECT_GT(width(40), 0.15);
+}
+
+/// Answers of one symbol, and the same of a copy of it that has bars at some of the times only.
+struct Copied {
+    std::vector<UtcTime> starts = hours(0, 700);
+    std::vector<std::int64_t> labels{};
+    std::vector<std::size_t> symbols{700};
+
+    /// `in_copy` says which rows the copy has.
+    template <class InCopy>
+    explicit Copied(InCopy in_copy) {
+        std::mt19937 random(5);
+        for (std::size_t row = 0; row < symbols[0]; ++row) {
+            labels.push_back(row % 7 == 0 ? static_cast<std::int64_t>(random() % 2) : labels.back());
+        }
+        std::size_t copied = 0;
+        for (std::size_t row = 0; row < symbols[0]; ++row) {
+            if (in_copy(row)) {
+                starts.push_back(starts[row]);
+                labels.push_back(labels[row]);
+                ++copied;
+            }
+        }
+        symbols.push_back(copied);
+    }
+    [[nodiscard]] double width(std::size_t lookahead) const {
+        const std::vector<std::int64_t> predicted(labels.size(), 1);
+        const Confidence found =
+            confidence_of(outcomes_of(labels, predicted, 0, starts), horizon_in_times(starts, symbols, lookahead));
+        return found.accuracy.high - found.accuracy.low;
+    }
+};
+
+TEST(Confidence, IsNoSurerForACopyOfASymbolThatTradesAtOtherTimes) {
+    const double alone = Copied([](std::size_t) { return false; }).width(7);
+    EXPECT_GT(Copied([](std::size_t) { return true; }).width(7), 0.99 * alone);
+    // It has no weekends.
+    EXPECT_GT(Copied([](std::size_t row) { return row % 7 < 5; }).width(7), 0.95 * alone);
+    // It was traded until then.
+    EXPECT_GT(Copied([](std::size_t row) { return row < 350; }).width(7), 0.99 * alone);
+}
+
+TEST(HorizonInTimes, CountsTheTimesOfAllSymbolsThatALabelSees) {
+    const std::vector<UtcTime> one = hours(0, 100);
+    EXPECT_EQ(horizon_in_times(one, std::vector<std::size_t>{100}, 5), 5u);
+    EXPECT_EQ(horizon_in_times({}, std::vector<std::size_t>{0}, 5), 5u);
+    std::vector<UtcTime> both = one;
+    for (std::size_t row = 0; row < one.size(); row += 4) {
+        both.push_back(one[row]);
+    }
+    EXPECT_EQ(horizon_in_times(both, std::vector<std::size_t>{100, 25}, 5), 20u);
+    both = one;
+    for (const UtcTime time : one) {
+        both.push_back(time + std::chrono::minutes{30});
+    }
+    EXPECT_EQ(horizon_in_times(both, std::vector<std::size_t>{100, 100}, 5), 10u);
+    // One that has ended is no reason.
+    both = one;
+    std::ranges::copy(hours(0, 10), std::back_inserter(both));
+    EXPECT_EQ(horizon_in_times(both, std::vector<std::size_t>{100, 10}, 5), 5u);
 }
 
 TEST(PermutationImportance, IsThatOfWhatTheNetworkLooksAt) {

@@ -11,16 +11,21 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <ktrdr/base/checksum.hpp>
 #include <ktrdr/base/manual.hpp>
+#include <ktrdr/operations/registry.hpp>
 #include <ktrdr/training/bar_provider.hpp>
 #include <ktrdr/training/strategy.hpp>
 #include <ktrdr/training/trainer.hpp>
 
+#include "held_calendars.hpp"
 #include "temporary_folder.hpp"
 
 namespace ktrdr::test {
@@ -48,21 +53,44 @@ public:
     std::vector<TimeRange> asked{};
     /// Of all series.
     std::vector<BarBreak> known_breaks{};
+    SessionCalendarPtr calendar{};
+    GridOptions grid_options{};
+    /// Whether it tells what it has without being read; then several threads may ask it.
+    bool stamps{false};
 
     void add(const std::string& symbol, std::size_t count, unsigned seed = 1) {
         series[symbol] = std::make_shared<const Bars>(walk(count, seed));
+    }
+    Result<BarGrid> grid(const std::string&, const Timeframe& timeframe) override {
+        return BarGrid::make(timeframe, calendar, grid_options);
     }
     Result<BarsPtr> bars(const std::string& symbol, const Timeframe&, TimeRange range,
                          const CancellationToken&) override {
         if (before) {
             before(symbol);
         }
-        asked.push_back(range);
+        {
+            const std::scoped_lock lock(mutex_);
+            asked.push_back(range);
+        }
         const auto found = series.find(symbol);
         if (found == series.end()) {
             return fail(Errc::no_data, "nothing is stored of " + symbol, {{"symbol", symbol}});
         }
         return std::make_shared<const Bars>(found->second->slice(range));
+    }
+    Result<std::optional<BarsStamp>> stamp(const std::string& symbol, const Timeframe&, TimeRange range) override {
+        const auto found = series.find(symbol);
+        if (!stamps || found == series.end()) {
+            return std::optional<BarsStamp>{};
+        }
+        const Bars inside = found->second->slice(range);
+        Checksum sum;
+        sum.add_bytes(symbol);
+        for (const auto* const column : {&inside.open, &inside.close}) {
+            sum.add(std::span<const double>(*column));
+        }
+        return std::optional(BarsStamp{inside.size(), sum.text()});
     }
     Result<std::vector<BarBreak>> breaks(const std::string& symbol, const Timeframe& timeframe,
                                          TimeRange range) override {
@@ -74,6 +102,9 @@ public:
         }
         return inside;
     }
+
+private:
+    std::mutex mutex_{};
 };
 
 /// Pretends to learn: tells every batch and epoch, always predicts hold, polls the token as a real one does. Its
@@ -86,11 +117,15 @@ public:
     std::function<Result<void>(const TrainerInput&)> refuse{};
     /// What it fails with before the next batch.
     std::optional<Error> failure{};
+    /// Of several at once any; look at it when all have ended.
     TrainerInput last{};
 
     Result<TrainedModel> train(const TrainerInput& input, TrainerEvents& events,
                                const CancellationToken& token) override {
-        last = input;
+        {
+            const std::scoped_lock lock(mutex_);
+            last = input;
+        }
         if (refuse) {
             if (auto accepted = refuse(input); !accepted) {
                 return accepted.error();
@@ -124,14 +159,9 @@ public:
         events.on_evaluation();
         model.best_epoch = input.options.epochs;
         model.train_seconds = 6;
-        model.test_loss = 0.9;
         const auto inputs = static_cast<std::int64_t>(input.model.inputs);
         model.parameters = {{"0.weight", {3, inputs}, std::vector<float>(3 * input.model.inputs)},
                             {"0.bias", {3}, {0, 1, 0}}};
-        model.confusion.assign(3, std::vector<std::int64_t>(3));
-        for (const std::int64_t label : input.rows->test.labels) {
-            ++model.confusion[static_cast<std::size_t>(label)][1];
-        }
         return model;
     }
 
@@ -139,6 +169,8 @@ private:
     static TrainerCheckpoint checkpoint(std::int64_t epochs) {
         return {{{"0.weight", {2}, {1, 2}}}, {{"epochs", epochs}}};
     }
+
+    std::mutex mutex_{};
 };
 
 /// Runs each function on a thread of its own, joined at the end.
@@ -203,5 +235,15 @@ inline boost::json::object strategy_json() {
                      "data_split": {"train": 0.6, "validation": 0.2, "test": 0.2}}})")
         .as_object();
 }
+
+/// Where trainings run that have a clock and an io thread of the test's own.
+struct TrainingPlace : ::testing::Test {
+    TemporaryFolder folder{};
+    ManualClock clock{};
+    ManualExecutor io{};
+    ManualTimerQueue timers{clock};
+    OperationRegistry registry{io, timers, clock};
+    std::shared_ptr<FakeBars> bars = std::make_shared<FakeBars>();
+};
 
 }  // namespace ktrdr::test

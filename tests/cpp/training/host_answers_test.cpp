@@ -76,6 +76,14 @@ TEST(HostAnswers, TellsAnErrorInWhateverForm) {
     EXPECT_TRUE(read_text(R"({"status": "failed", "operation_status": "interrupted"})").interrupted);
 }
 
+TEST(HostAnswers, SendsWhenTheTestBegins) {
+    TrainingRequest request = small_request();
+    request.test_from = "2020-06-01";
+    const auto body = start_request(request, build_training_context(request).value(), "mine");
+    EXPECT_EQ(body.at("data_configuration").at("test_from"), "2020-06-01");
+    EXPECT_EQ(body.at("training_configuration").at("test_from"), "2020-06-01");
+}
+
 TEST(HostAnswers, SendsTheStrategyItselfAndWhatIsAskedInPlaceOfItsOwn) {
     const TrainingRequest request = small_request();
     const auto body = start_request(request, build_training_context(request).value(), "mine");
@@ -98,8 +106,11 @@ TEST(HostAnswers, MakesTheResultSchemaOfATableWithNullForWhatNobodySaid) {
     for (const auto& member : result) {
         names.emplace_back(member.key());
     }
-    EXPECT_THAT(names, ElementsAre("training_metrics", "validation_metrics", "test_metrics", "baselines", "history",
-                                   "resource_usage", "artifacts", "session_info", "model_info"));
+    EXPECT_THAT(names, ElementsAre("training_metrics", "validation_metrics", "test_metrics", "baselines", "confidence",
+                                   "calibration", "per_symbol", "feature_importance", "history", "resource_usage",
+                                   "artifacts", "session_info", "model_info"));
+    EXPECT_TRUE(result.at("baselines").at("class_prior").is_null());
+    EXPECT_EQ(result.at("history").at(1).as_object().size(), 7U);
     EXPECT_EQ(result.at("training_metrics").at("final_train_loss"), 0.5);
     EXPECT_TRUE(result.at("training_metrics").at("final_val_loss").is_null());
     EXPECT_EQ(result.at("test_metrics").at("test_accuracy"), 0.4);

@@ -9,8 +9,10 @@
 #include <fstream>
 #include <iterator>
 
+#include <ktrdr/base/memory.hpp>
 #include <ktrdr/market/time_text.hpp>
 #include <ktrdr/operations/registry.hpp>
+#include <ktrdr/training/shared_training_data.hpp>
 #include <ktrdr/training/training_data.hpp>
 #include <ktrdr/training/training_progress.hpp>
 
@@ -19,13 +21,7 @@
 namespace ktrdr {
 namespace {
 
-struct LocalTrainingRunnerTest : ::testing::Test {
-    test::TemporaryFolder folder{};
-    ManualClock clock{};
-    ManualExecutor io{};
-    ManualTimerQueue timers{clock};
-    OperationRegistry registry{io, timers, clock};
-    std::shared_ptr<test::FakeBars> bars = std::make_shared<test::FakeBars>();
+struct LocalTrainingRunnerTest : test::TrainingPlace {
     TrainingOperationContext context = [] {
         TrainingRequest asked;
         asked.strategy = test::strategy_json();
@@ -40,8 +36,8 @@ struct LocalTrainingRunnerTest : ::testing::Test {
         bars->add("AAPL", 300, 1);
         bars->add("MSFT", 250, 2);
     }
-    /// What a trainer was given by a training on `data`.
-    TrainerInput trained_on(std::shared_ptr<const TrainingData> data) {
+    /// What a trainer was given by a training whose rows are of `shared`.
+    TrainerInput trained() {
         const auto trainer = std::make_shared<test::FakeTrainer>();
         const auto slot = std::make_shared<TrainerSlot>();
         slot->fulfil(trainer);
@@ -50,39 +46,70 @@ struct LocalTrainingRunnerTest : ::testing::Test {
         (void)operation->start();
         operation->progress().set_steps(training_steps());
         LocalTrainingRunner runner(context, bars, slot, ModelDirectory(folder.path(), clock), clock);
-        result = runner.run(*operation, std::move(data));
+        result = runner.run(*operation, shared);
         EXPECT_TRUE(result) << result.error().message;
         return trainer->last;
     }
+    [[nodiscard]] bool says_that_rows_were_shared() const {
+        const auto events = operation->events({.limit = 10'000}).value();
+        return std::ranges::any_of(events, [](const OperationEvent& event) {
+            const auto* const message = event.data.if_contains("message");
+            return message != nullptr && *message == "learns from rows that another training has prepared";
+        });
+    }
+    SharedTrainingData shared{};
 };
 
 using LocalTrainingRunner_ = LocalTrainingRunnerTest;
 
 TEST_F(LocalTrainingRunner_, SharesTheRowsAmongTrainingsOfTheSameData) {
-    const auto data = prepare_training_data(context, *bars, {}, [](std::size_t, std::size_t) {}).value();
+    bars->stamps = true;
+    const TrainerInput first = trained();
     const std::size_t loaded = bars->asked.size();
-    const TrainerInput first = trained_on(data);
-    const TrainerInput second = trained_on(data);
-    EXPECT_EQ(first.rows.get(), &data->rows);
-    EXPECT_EQ(second.rows->train.values.data(), data->rows.train.values.data());
+    context.strategy.options.learning_rate = 0.5;
+    const TrainerInput second = trained();
+    EXPECT_EQ(second.rows.get(), first.rows.get());
     EXPECT_EQ(bars->asked.size(), loaded);
+    EXPECT_TRUE(says_that_rows_were_shared());
+    bars->add("MSFT", 250, 3);
+    EXPECT_NE(trained().rows.get(), first.rows.get());
 }
 
-TEST_F(LocalTrainingRunner_, KeepsTheDataAliveForWhoeverHoldsTheRows) {
-    auto data = prepare_training_data(context, *bars, {}, [](std::size_t, std::size_t) {}).value();
-    const std::weak_ptr<const TrainingData> watched = data;
-    TrainerInput input = trained_on(std::move(data));
+TEST_F(LocalTrainingRunner_, SharesTheRowsOfItsRandomWalkToo) {
+    bars->stamps = true;
+    context.random_walk_baseline = true;
+    const TrainerInput first = trained();
+    const std::size_t loaded = bars->asked.size();
+    const boost::json::value scored = result->at("baselines").at("random_walk").at("test_accuracy");
+    // What a trainer was given last are the walk's.
+    EXPECT_EQ(trained().rows.get(), first.rows.get());
+    EXPECT_EQ(bars->asked.size(), loaded + context.symbols.size());
+    EXPECT_EQ(result->at("baselines").at("random_walk").at("test_accuracy"), scored);
+}
+
+TEST_F(LocalTrainingRunner_, LetsTheRowsGoWhenNobodyHoldsThem) {
+    bars->stamps = true;
+    TrainerInput input = trained();
+    const std::weak_ptr<const TrainingRows> watched = input.rows;
     EXPECT_FALSE(watched.expired());
-    input.rows.reset();
+    input = {};
     EXPECT_TRUE(watched.expired());
 }
 
-TEST_F(LocalTrainingRunner_, PreparesItsOwnDataWhereItIsGivenNone) {
+TEST_F(LocalTrainingRunner_, PreparesItsOwnDataWhereNobodyCanTellWhetherItIsTheSame) {
     const auto data = prepare_training_data(context, *bars, {}, [](std::size_t, std::size_t) {}).value();
-    const TrainerInput own = trained_on(nullptr);
-    EXPECT_NE(own.rows.get(), &data->rows);
+    const TrainerInput first = trained();
+    const TrainerInput own = trained();
+    EXPECT_NE(own.rows.get(), first.rows.get());
     EXPECT_EQ(own.rows->train.values, data->rows.train.values);
     EXPECT_EQ(own.rows->test.labels, data->rows.test.labels);
+}
+
+TEST_F(LocalTrainingRunner_, TellsHowMuchMemoryTheProcessHasHad) {
+    (void)trained();
+    const double megabytes = result->at("resource_usage").at("peak_memory_mb").to_number<double>();
+    EXPECT_GT(megabytes, 1);
+    EXPECT_LE(megabytes, static_cast<double>(peak_memory().value()) / 1e6);
 }
 
 TEST_F(LocalTrainingRunner_, WarnsOfABreakOfTheBasisAndNamesItInItsResult) {
@@ -92,7 +119,7 @@ TEST_F(LocalTrainingRunner_, WarnsOfABreakOfTheBasisAndNamesItInItsResult) {
                           // What does not part two of the bars is no move for the model.
                           {"MSFT", timeframe, bars->series["MSFT"]->start_of(0), 0.5},
                           {"AAPL", timeframe, UtcTime{std::chrono::days{1}}, 0.5}};
-    (void)trained_on(nullptr);
+    (void)trained();
     const auto& warnings = operation->record().warnings;
     const auto told = [](const std::string& text) {
         return text.find("MSFT ") == 0 && text.find("0.25 times") != std::string::npos;
@@ -108,7 +135,7 @@ TEST_F(LocalTrainingRunner_, WarnsOfABreakOfTheBasisAndNamesItInItsResult) {
 }
 
 TEST_F(LocalTrainingRunner_, SaysNothingOfTheBasisWhereItDoesNotBreak) {
-    (void)trained_on(nullptr);
+    (void)trained();
     for (const std::string& text : operation->record().warnings) {
         EXPECT_EQ(text.find("refresh=True"), std::string::npos) << text;
     }
@@ -116,7 +143,7 @@ TEST_F(LocalTrainingRunner_, SaysNothingOfTheBasisWhereItDoesNotBreak) {
 }
 
 TEST_F(LocalTrainingRunner_, SaysInItsResultWhereEveryBarWent) {
-    (void)trained_on(nullptr);
+    (void)trained();
     const auto& summary = result->at("session_info").at("data_summary");
     for (const auto& one : summary.at("symbols").as_array()) {
         std::int64_t sum = 0;
@@ -136,7 +163,7 @@ TEST_F(LocalTrainingRunner_, WarnsOfAHoleAndNamesItInItsResult) {
         later.time[bar] += std::chrono::nanoseconds{std::chrono::days{300}}.count();
     }
     bars->series["MSFT"] = std::make_shared<const Bars>(later);
-    (void)trained_on(nullptr);
+    (void)trained();
     const auto& warnings = operation->record().warnings;
     const auto told = [](const std::string& text) { return text.find("MSFT 1d: no bars from ") == 0; };
     EXPECT_EQ(std::count_if(warnings.begin(), warnings.end(), told), 1);
@@ -149,7 +176,7 @@ TEST_F(LocalTrainingRunner_, WarnsOfAHoleAndNamesItInItsResult) {
 
 TEST_F(LocalTrainingRunner_, StoresBothHistoriesAndTheScalingWithTheModel) {
     context.strategy.scale_features = true;
-    (void)trained_on(nullptr);
+    (void)trained();
     std::ifstream file(std::filesystem::path(std::string(result->at("artifacts").at("model_path").as_string())) /
                        "features.json");
     const std::string text((std::istreambuf_iterator<char>(file)), {});

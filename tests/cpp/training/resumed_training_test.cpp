@@ -14,13 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-struct ResumedTrainingTest : ::testing::Test {
-    test::TemporaryFolder folder{};
-    ManualClock clock{};
-    ManualExecutor io{};
-    ManualTimerQueue timers{clock};
-    OperationRegistry registry{io, timers, clock};
-    std::shared_ptr<test::FakeBars> bars = std::make_shared<test::FakeBars>();
+struct ResumedTrainingTest : test::TrainingPlace {
     std::shared_ptr<test::FakeTrainer> trainer = std::make_shared<test::FakeTrainer>();
     std::shared_ptr<TrainerSlot> slot = std::make_shared<TrainerSlot>();
     test::ThreadExecutor threads{};

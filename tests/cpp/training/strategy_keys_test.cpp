@@ -9,10 +9,14 @@
 #include <boost/json/serialize.hpp>
 #include <boost/pfr.hpp>
 #include <cstdint>
+#include <map>
 #include <set>
 
+#include <ktrdr/training/checkpoint_files.hpp>
+#include <ktrdr/training/shared_training_data.hpp>
 #include <ktrdr/training/strategy.hpp>
 #include <ktrdr/training/strategy_options.hpp>
+#include <ktrdr/training/training_data.hpp>
 
 #include "fakes.hpp"
 
@@ -152,6 +156,33 @@ TEST_P(EachOption, ChangesTheTrainingOrIsRefused) {
     object json = test::strategy_json();
     set(json, path, object{{"no", "value"}});
     EXPECT_EQ(Strategy::parse(json).error().context.at("path").as_string(), path);
+}
+
+/// Whose rows may be shared: those of one plan are the same.
+TEST_P(EachOption, HasAnotherDataPlanWhereItChangesTheRows) {
+    test::FakeBars bars;
+    bars.add("AAPL", 300, 1);
+    bars.add("MSFT", 250, 2);
+    std::map<std::string, std::string> rows_of_plans;
+    std::vector<value> values = others(*find_strategy_option(GetParam()));
+    values.push_back(get(test::strategy_json(), GetParam()));
+    for (const value& other : values) {
+        TrainingRequest asked;
+        asked.strategy = test::strategy_json();
+        if (!other.is_null()) {
+            set(asked.strategy, GetParam(), other);
+        }
+        const auto context = build_training_context(asked);
+        const auto data = context ? prepare_training_data(*context, bars, {}, [](std::size_t, std::size_t) {})
+                                  : Result<std::shared_ptr<const TrainingData>>(context.error());
+        if (data) {
+            const std::string rows = identity_of(*context, **data).data;
+            const auto [known, is_new] = rows_of_plans.emplace(data_plan_of(*context), rows);
+            EXPECT_EQ(known->second, rows) << GetParam() << " = " << boost::json::serialize(other);
+        }
+    }
+    const bool of_learning = GetParam().starts_with("model.training.") || GetParam().starts_with("model.architecture.");
+    EXPECT_TRUE(!of_learning || rows_of_plans.size() <= 1) << "it could share its rows";
 }
 
 std::vector<std::string_view> option_paths() {

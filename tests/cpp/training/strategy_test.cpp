@@ -152,8 +152,8 @@ TEST(TrainingOperationContext, TakesWhatTheRequestLeavesOutFromTheStrategy) {
     const auto context = build_training_context(request()).value();
     EXPECT_THAT(context.symbols, ElementsAre("AAPL", "MSFT"));
     EXPECT_EQ(context.base_timeframe().name(), "1d");
-    EXPECT_FALSE(context.start);
-    EXPECT_FALSE(context.range().empty());
+    EXPECT_FALSE(context.start_date);
+    EXPECT_FALSE(context.range_in(BarGrid(context.base_timeframe())).value().empty());
     EXPECT_EQ(context.split, (SplitShares{0.6, 0.2, 0.2}));
 }
 
@@ -169,7 +169,8 @@ TEST(TrainingOperationContext, PutsTheRequestBeforeTheStrategy) {
     // The strategy's base is among them, so its bars stay the rows.
     EXPECT_EQ(context.base, 1u);
     // A date as end includes that day.
-    EXPECT_EQ(*context.end, UtcTime{std::chrono::sys_days{std::chrono::year{2021} / 1 / 1}});
+    EXPECT_EQ(context.range_in(BarGrid(context.base_timeframe())).value().end,
+              UtcTime{std::chrono::sys_days{std::chrono::year{2021} / 1 / 1}});
     EXPECT_DOUBLE_EQ(context.split.train, 0.5);
     EXPECT_EQ(context.split.test, 0.2);
 }
@@ -190,11 +191,35 @@ TEST(TrainingOperationContext, RefusesARequestThatCannotBeDone) {
     EXPECT_EQ(field([](auto& asked) { asked.start_date = "yesterday"; }), "start_date");
     EXPECT_EQ(field([](auto& asked) { asked.end_date = "2020-02-30"; }), "end_date");
     EXPECT_EQ(field([](auto& asked) { asked.validation_split = 0.9; }), "validation_split");
+    EXPECT_EQ(field([](auto& asked) { asked.test_from = "later"; }), "test_from");
+    for (const char* const date : {"2020-01-31", "2020-02-01", "2021-01-01"}) {
+        EXPECT_EQ(field([date](auto& asked) {
+                      asked.start_date = "2020-02-01";
+                      asked.test_from = date;
+                      asked.end_date = "2020-12-31";
+                  }),
+                  "test_from");
+    }
     EXPECT_EQ(field([](auto& asked) {
                   asked.start_date = "2020-01-02";
                   asked.end_date = "2020-01-01";
               }),
               "start_date");
+}
+
+TEST(TrainingOperationContext, LeavesToTheSessionsWhatADateBesideATimeStandsFor) {
+    const SessionCalendarPtr forex = SessionCalendar::shipped("FOREX").value();
+    const BarGrid sessions =
+        BarGrid::make(Timeframe::parse("1h").value(), forex, {.provider = "other", .asset_class = "forex"}).value();
+    TrainingRequest asked = request();
+    // Monday's session begins on Sunday evening.
+    asked.start_date = "2024-01-08";
+    asked.end_date = "2024-01-07T23:00:00Z";
+    const auto context = build_training_context(asked).value();
+    EXPECT_EQ(context.range_in(sessions).value().start,
+              UtcTime{std::chrono::sys_days{std::chrono::year{2024} / 1 / 7}} + std::chrono::hours{22});
+    const auto days = context.range_in(BarGrid(context.base_timeframe()));
+    EXPECT_EQ(days.error().context.at("field").as_string(), "start_date");
 }
 
 }  // namespace

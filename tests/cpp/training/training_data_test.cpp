@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <ktrdr/market/time_text.hpp>
+
 #include "fakes.hpp"
 
 namespace ktrdr {
@@ -146,6 +149,152 @@ TEST(TrainingData, KeepsAnEmbargoBehindTheLastLabelOfAPart) {
     EXPECT_EQ(five->rows.train.rows, none->rows.train.rows - 5);
     EXPECT_EQ(five->rows.test.rows, none->rows.test.rows);
     EXPECT_EQ(five->cuts, none->cuts);
+}
+
+TrainingOperationContext tested_from(const std::string& date, int embargo) {
+    TrainingRequest request;
+    request.strategy = test::strategy_json();
+    request.strategy["training"].as_object()["data_split"].as_object()["embargo"] = embargo;
+    request.test_from = date;
+    return build_training_context(request).value();
+}
+
+/// The fakes' bars, with those from `first` on at another price.
+void add_otherwise_from(test::FakeBars& bars, UtcTime first) {
+    bars.add("AAPL", 400, 1);
+    bars.add("MSFT", 300, 2);
+    for (auto& [symbol, series] : bars.series) {
+        Bars other = *series;
+        for (std::size_t bar = 0; bar < other.size(); ++bar) {
+            const double ratio = other.start_of(bar) >= first ? 3 : 1;
+            for (std::vector<double>* const column : {&other.open, &other.high, &other.low, &other.close}) {
+                (*column)[bar] *= ratio;
+            }
+        }
+        series = std::make_shared<const Bars>(std::move(other));
+    }
+}
+
+bool same_rows(const LabeledMatrix& one, const LabeledMatrix& other) {
+    return one.values == other.values && one.labels == other.labels;
+}
+
+TEST(TrainingData, TrainsAndValidatesOnWhatLiesBeforeATestThatIsToldWhenToBegin) {
+    test::FakeBars bars;
+    add_otherwise_from(bars, UtcTime::max());
+    const UtcTime test = bars.series["AAPL"]->start_of(250);
+    const std::string date = format_time(test).substr(0, 10);
+    const auto data = prepared(tested_from(date, 0), bars);
+    EXPECT_EQ(data->cuts.test, test);
+    for (const SymbolSummary& one : data->symbols) {
+        const Bars& own = *bars.series[one.symbol];
+        EXPECT_EQ(one.test, rows_between(tested_from(date, 0), own, test, UtcTime::max())) << one.symbol;
+    }
+    // As 0.6 is to 0.2.
+    const auto train = static_cast<double>(data->rows.train.rows);
+    EXPECT_NEAR(train / static_cast<double>(data->rows.validation.rows), 3, 0.1);
+}
+
+TEST(TrainingData, LetsNothingFromTheTestOnReachARowBeforeIt) {
+    test::FakeBars bars;
+    add_otherwise_from(bars, UtcTime::max());
+    for (const int embargo : {0, 5}) {
+        const UtcTime test = bars.series["AAPL"]->start_of(250);
+        const TrainingOperationContext context = tested_from(format_time(test).substr(0, 10), embargo);
+        const auto data = prepared(context, bars);
+        test::FakeBars later;
+        add_otherwise_from(later, test);
+        const auto blind = prepared(context, later);
+        EXPECT_TRUE(same_rows(data->rows.train, blind->rows.train)) << embargo;
+        EXPECT_TRUE(same_rows(data->rows.validation, blind->rows.validation)) << embargo;
+        EXPECT_FALSE(same_rows(data->rows.test, blind->rows.test));
+        // The last label that validates looks at the bar before; with an embargo, at one so many bars older.
+        test::FakeBars before;
+        add_otherwise_from(before, test - (embargo + 1) * hours{24});
+        EXPECT_FALSE(same_rows(data->rows.validation, prepared(context, before)->rows.validation)) << embargo;
+        test::FakeBars in_embargo;
+        add_otherwise_from(in_embargo, test - embargo * hours{24});
+        EXPECT_TRUE(same_rows(data->rows.validation, prepared(context, in_embargo)->rows.validation)) << embargo;
+    }
+}
+
+TEST(TrainingData, SaysWhatATestThatIsToldWhenToBeginLeavesTooLittleFor) {
+    test::FakeBars bars;
+    add_otherwise_from(bars, UtcTime::max());
+    const std::string early = format_time(bars.series["AAPL"]->start_of(14)).substr(0, 10);
+    const auto none = prepare_training_data(tested_from(early, 0), bars, {}, [](std::size_t, std::size_t) {});
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, Errc::not_enough_data);
+    EXPECT_NE(none.error().message.find("every part needs rows"), std::string::npos) << none.error().message;
+    const std::string late = format_time(bars.series["AAPL"]->start_of(399)).substr(0, 10);
+    const auto short_test = prepare_training_data(tested_from(late, 0), bars, {}, [](std::size_t, std::size_t) {});
+    ASSERT_FALSE(short_test);
+    EXPECT_EQ(short_test.error().code, Errc::not_enough_data);
+    EXPECT_EQ(short_test.error().context.at("field"), "test_from");
+    EXPECT_NE(short_test.error().message.find("later end_date"), std::string::npos) << short_test.error().message;
+}
+
+TEST(TrainingData, KnowsWhenTheRowsToTestOnAre) {
+    test::FakeBars bars;
+    add_otherwise_from(bars, UtcTime::max());
+    const UtcTime test = bars.series["AAPL"]->start_of(250);
+    const auto data = prepared(tested_from(format_time(test).substr(0, 10), 0), bars);
+    ASSERT_EQ(data->test_starts.size(), data->rows.test.rows);
+    EXPECT_EQ(data->test_starts.front(), test);
+    // Of the second symbol.
+    EXPECT_EQ(data->test_starts[data->symbols[0].test], test);
+}
+
+TEST(TrainingData, CountsRowsByHowMuchOfTheirLabelIsTheirOwnWhereThatIsAsked) {
+    test::FakeBars bars;
+    bars.add("AAPL", 400, 1);
+    bars.add("MSFT", 300, 2);
+    const auto weighed = context_of({"AAPL", "MSFT"}, [](boost::json::object& strategy) {
+        strategy["training"].as_object()["labels"] = {
+            {"source", "triple_barrier"}, {"threshold", 0.02}, {"label_lookahead", 8}, {"weights", "uniqueness"}};
+    });
+    const auto data = prepared(weighed, bars);
+    const LabeledMatrix& train = data->rows.train;
+    ASSERT_EQ(train.weights.size(), train.rows);
+    EXPECT_TRUE(data->rows.validation.weights.empty());
+    EXPECT_TRUE(data->rows.test.weights.empty());
+    // The rows of a symbol follow those of the one before, each from the end of the warm-up on.
+    const std::size_t warm_up = warm_up_bars(weighed.strategy.features);
+    std::size_t row = 0;
+    for (const SymbolSummary& one : data->symbols) {
+        const Labels labels =
+            make_labels(*bars.series[one.symbol], BarGrid(weighed.base_timeframe()), weighed.strategy.labels).value();
+        for (std::size_t at = 0, bar = warm_up; at < one.train; ++bar) {
+            if (labels.reasons[bar] == DropReason::none && labels.ends[bar] <= data->cuts.validation) {
+                ASSERT_EQ(train.weights[row++], static_cast<float>(labels.weights[bar])) << one.symbol << " " << bar;
+                ++at;
+            }
+        }
+    }
+    EXPECT_NE(*std::ranges::min_element(train.weights), *std::ranges::max_element(train.weights));
+    EXPECT_TRUE(prepared(context_of({"AAPL", "MSFT"}), bars)->rows.train.weights.empty());
+}
+
+TEST(TrainingData, TakesDatesForTheSessionsOfEachSeries) {
+    test::FakeBars bars;
+    bars.series["EURUSD"] = std::make_shared<const Bars>(
+        walk_from(UtcTime{std::chrono::sys_days{std::chrono::year{2024} / 1 / 7}}, hours{1}, 24 * 60, 4));
+    bars.calendar = SessionCalendar::shipped("FOREX").value();
+    bars.grid_options = {.provider = "other", .asset_class = "forex"};
+    TrainingRequest request;
+    request.strategy = test::strategy_json();
+    request.symbols = {"EURUSD"};
+    request.timeframes = {"1h"};
+    request.start_date = "2024-01-09";
+    request.end_date = "2024-02-15";
+    const auto data = prepared(build_training_context(request).value(), bars);
+    // At 17:00 in New York the day before, and the same at the end.
+    EXPECT_EQ(format_time(data->symbols[0].first), "2024-01-08T22:00:00.000Z");
+    EXPECT_EQ(format_time(data->symbols[0].last), "2024-02-15T21:00:00.000Z");
+    bars.calendar = nullptr;
+    const auto days = prepared(build_training_context(request).value(), bars);
+    EXPECT_EQ(format_time(days->symbols[0].first), "2024-01-09T00:00:00.000Z");
+    EXPECT_EQ(format_time(days->symbols[0].last), "2024-02-15T23:00:00.000Z");
 }
 
 /// A walk that stops for two years, and for a month before.

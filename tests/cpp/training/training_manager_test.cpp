@@ -6,8 +6,12 @@
 #include <boost/json/serialize.hpp>
 
 #include <fstream>
+#include <set>
+#include <tuple>
 
 #include <ktrdr/models/safetensors.hpp>
+#include <ktrdr/training/shared_training_data.hpp>
+#include <ktrdr/training/training_memory.hpp>
 
 #include "fakes.hpp"
 
@@ -178,7 +182,9 @@ TEST_F(TrainingManager_, TrainsOnExactlyTheBarsItSaysAreNeeded) {
 TEST_F(TrainingManager_, KeepsToTheHistoryThatTheStrategyRequires) {
     TrainingRequest asked = request();
     asked.strategy.at("training_data").as_object()["history_required"] = 1000;
-    EXPECT_EQ(outcome(start(asked)).error().context.at("bars_needed"), 1000);
+    const Error refused = outcome(start(asked)).error();
+    EXPECT_EQ(refused.context.at("bars_needed"), 1000);
+    EXPECT_THAT(refused.message, HasSubstr("1000 are needed (training_data.history_required of the strategy)"));
 }
 
 TEST_F(TrainingManager_, PassesOnWhatTheProviderAndTheTrainerSay) {
@@ -275,6 +281,227 @@ TEST_F(TrainingManager_, EndsATrainingThatStillWaitsForAThreadAtOnce) {
     EXPECT_TRUE(bars->asked.empty());
 }
 
+/// Two trainings in a queue for one, the first of which waits at `gate` for the test.
+struct QueueForOne : TrainingManagerTest {
+    std::shared_ptr<TrainingQueue> queue = std::make_shared<TrainingQueue>(QueueLimits{1});
+    test::Gate loading{};
+    test::Gate gate{};
+    std::shared_ptr<TrainingManager> both{};
+    std::shared_ptr<Operation> first{};
+    std::shared_ptr<Operation> second{};
+
+    QueueForOne() {
+        bars->before = [this](const std::string&) {
+            loading.open();
+            gate.wait();
+        };
+        TrainingManagerParts parts;
+        parts.models_dir = folder.path() / "models";
+        parts.bars = bars;
+        both = TrainingManager::create({io, clock, threads, registry, queue}, std::move(parts), {}).value();
+        first = begin();
+        second = begin();
+        loading.wait();
+    }
+    std::shared_ptr<Operation> begin(std::int64_t priority = 0) {
+        TrainingRequest asked = request();
+        asked.priority = priority;
+        auto operation = both->train(std::move(asked), slot, {}).value();
+        io.run();
+        return operation;
+    }
+    /// What the queue does when a training has ended is done on the io thread.
+    Result<std::any> end_of(const std::shared_ptr<Operation>& operation) {
+        EXPECT_TRUE(operation->wait_for(long_enough));
+        io.run();
+        return operation->result();
+    }
+};
+
+TEST_F(QueueForOne, SaysThatATrainingIsQueuedAndAtWhichPlace) {
+    EXPECT_EQ(second->progress().snapshot().message,
+              "Training MLP model on AAPL, MSFT [1d] queued, place 1 of 1: waits for a running training to end");
+    const auto third = begin(3);
+    EXPECT_THAT(second->progress().snapshot().message, HasSubstr("place 2 of 2"));
+    std::vector<std::tuple<std::string, std::int64_t, std::size_t>> places;
+    for (const QueuePlace& place : both->queue()) {
+        places.emplace_back(place.operation_id, place.priority, place.place);
+    }
+    EXPECT_THAT(places, ElementsAre(std::tuple(first->id(), 0, 0), std::tuple(third->id(), 3, 1),
+                                    std::tuple(second->id(), 0, 2)));
+    gate.open();
+    EXPECT_TRUE(end_of(first));
+    EXPECT_TRUE(end_of(third));
+    EXPECT_TRUE(end_of(second));
+    EXPECT_THAT(second->progress().snapshot().message, Not(HasSubstr("queued")));
+    EXPECT_TRUE(both->queue().empty());
+    threads.join();
+}
+
+TEST_F(QueueForOne, EndsOneThatWaitsAtOnceAndFreesItsPlace) {
+    second->request_cancel({CancelCode::user, "enough", "test"});
+    io.run();
+    EXPECT_EQ(second->status(), OperationStatus::cancelled);
+    EXPECT_EQ(both->queue(), (std::vector<QueuePlace>{{first->id(), 0, 0}}));
+    gate.open();
+    EXPECT_TRUE(end_of(first));
+    threads.join();
+}
+
+TEST_F(QueueForOne, GivesThePlaceOfOneThatFailsOrIsCancelledToTheNext) {
+    const auto third = begin();
+    first->request_cancel({CancelCode::user, "enough", "test"});
+    trainer->before_batch = [](std::int64_t, std::int64_t) { throw std::runtime_error("out of paper"); };
+    gate.open();
+    EXPECT_EQ(end_of(first).error().code, Errc::cancelled);
+    EXPECT_EQ(end_of(second).error().code, Errc::internal);
+    EXPECT_EQ(end_of(third).error().code, Errc::internal);
+    EXPECT_TRUE(both->queue().empty());
+    threads.join();
+}
+
+/// Many trainings of one manager at once, the first of which waits while it loads.
+struct ManyAtOnce : TrainingManagerTest {
+    test::Gate loading{};
+    test::Gate gate{};
+    std::shared_ptr<TrainingManager> all{};
+
+    ManyAtOnce() {
+        bars->stamps = true;
+        bars->before = [this](const std::string&) {
+            loading.open();
+            gate.wait();
+        };
+    }
+    std::shared_ptr<Operation> begin(double learning_rate) {
+        if (all == nullptr) {
+            all = manager();
+        }
+        TrainingRequest asked = request();
+        asked.random_walk_baseline = false;
+        asked.strategy["model"].as_object()["training"].as_object()["learning_rate"] = learning_rate;
+        auto operation = all->train(std::move(asked), slot, {}).value();
+        io.run();
+        return operation;
+    }
+    static std::string rows_of(const boost::json::object& result) {
+        return boost::json::serialize(result.at("session_info").at("data_summary"));
+    }
+};
+
+TEST_F(ManyAtOnce, PrepareTheSameRowsOnce) {
+    std::vector<std::shared_ptr<Operation>> operations;
+    for (const double rate : {0.1, 0.01, 0.001, 0.0001}) {
+        operations.push_back(begin(rate));
+    }
+    loading.wait();
+    gate.open();
+    std::set<std::string> rows;
+    for (const auto& operation : operations) {
+        EXPECT_TRUE(operation->wait_for(long_enough));
+        const auto result = operation->result();
+        ASSERT_TRUE(result) << result.error().message;
+        rows.insert(rows_of(std::any_cast<boost::json::object>(*result)));
+    }
+    io.run();
+    threads.join();
+    // Once for each symbol.
+    EXPECT_EQ(bars->asked.size(), 2U);
+    EXPECT_EQ(rows.size(), 1U);
+    // Those that are alone and do not share have the same.
+    bars->stamps = false;
+    EXPECT_EQ(rows_of(value_of(begin(0.1))), *rows.begin());
+}
+
+TEST_F(ManyAtOnce, PrepareThemAnewWhereTheOneThatDoesIsCancelled) {
+    const auto first = begin(0.1);
+    loading.wait();
+    const auto second = begin(0.01);
+    first->request_cancel({CancelCode::user, "enough", "test"});
+    gate.open();
+    EXPECT_TRUE(second->wait_for(long_enough));
+    EXPECT_TRUE(second->result());
+    threads.join();
+    EXPECT_EQ(first->status(), OperationStatus::cancelled);
+}
+
+TEST_F(ManyAtOnce, KeepTheRowsForTheNextOneWhereThatIsAskedFor) {
+    gate.open();
+    all = manager();
+    auto kept = all->keep_last_rows();
+    for (const double rate : {0.1, 0.01}) {
+        (void)value_of(begin(rate));
+    }
+    EXPECT_EQ(bars->asked.size(), 2U);
+    kept.reset();
+    trainer->last = {};
+    (void)value_of(begin(0.1));
+    EXPECT_EQ(bars->asked.size(), 4U);
+}
+
+TEST_F(ManyAtOnce, BeginOnlyWhereTheirMemoryFits) {
+    TrainingRequest asked = request();
+    const auto context = build_training_context(asked).value();
+    const std::uint64_t need = estimate_memory(context, data_stamp_of(context, *bars).value().bars).total();
+    TrainingManagerParts parts;
+    parts.limits.memory_limit = static_cast<std::int64_t>(need + need / 2);
+    all = manager(std::move(parts));
+    EXPECT_EQ(all->limits(), (QueueLimits{trainings_at_once, need + need / 2}));
+    const auto first = all->train(asked, slot, {}).value();
+    asked.start_date = "2020-01-10";
+    const auto second = all->train(asked, slot, {}).value();
+    io.run();
+    loading.wait();
+    EXPECT_THAT(second->progress().snapshot().message,
+                HasSubstr("queued, place 1 of 1: waits for memory: with those that run it would take"));
+    EXPECT_EQ(all->queue().front().memory_bytes, need);
+    gate.open();
+    EXPECT_TRUE(first->wait_for(long_enough));
+    io.run();
+    EXPECT_TRUE(second->wait_for(long_enough));
+    EXPECT_TRUE(second->result());
+    threads.join();
+}
+
+TEST_F(ManyAtOnce, RefuseOneThatCanNeverFitBeforeItReadsABar) {
+    TrainingManagerParts parts;
+    parts.limits.memory_limit = 1'000'000;
+    all = manager(std::move(parts));
+    const auto operation = begin(0.1);
+    const Error error = operation->result().error();
+    EXPECT_EQ(error.code, Errc::out_of_resources);
+    EXPECT_EQ(error.context.at("limit_bytes"), 1'000'000);
+    EXPECT_GT(error.context.at("estimate_bytes").to_number<double>(), 1e6);
+    EXPECT_THAT(error.message, HasSubstr("training small on AAPL, MSFT takes about "));
+    EXPECT_THAT(error.message, HasSubstr("may take 1 MB (memory_limit): train on fewer symbols"));
+    EXPECT_TRUE(bars->asked.empty());
+    EXPECT_TRUE(all->queue().empty());
+}
+
+TEST_F(TrainingManager_, RefusesLimitsOutOfRange) {
+    const auto refused = [this](TrainingLimits limits) {
+        TrainingManagerParts parts;
+        parts.models_dir = folder.path() / "models";
+        parts.limits = limits;
+        return TrainingManager::create({io, clock, threads, registry}, std::move(parts), {}).error().message;
+    };
+    EXPECT_EQ(refused({.sessions = 0}), "sessions is 0; it must be 1 to 256");
+    EXPECT_EQ(refused({.sessions = 257}), "sessions is 257; it must be 1 to 256");
+    EXPECT_EQ(refused({.memory_limit = 0}), "memory_limit is 0; it must be at least 1 byte");
+}
+
+TEST_F(TrainingManager_, GivesThePlaceOfOneForWhichThereIsNoThreadToTheNext) {
+    struct Full final : Executor {
+        void post(Function) override { throw ErrorException(fail(Errc::out_of_resources, "no thread is left")); }
+        [[nodiscard]] bool runs_here() const override { return false; }
+    } full;
+    const auto made = manager({}, &full);
+    const auto operation = made->train(request(), slot, {}).value();
+    io.run();
+    EXPECT_EQ(operation->result().error().code, Errc::out_of_resources);
+    EXPECT_TRUE(made->queue().empty());
+}
+
 TEST_F(TrainingManager_, AnswersTheSameRequestWithTheSameOperation) {
     TrainingRequest asked = request();
     asked.operation_id = "mine";
@@ -286,9 +513,12 @@ TEST_F(TrainingManager_, AnswersTheSameRequestWithTheSameOperation) {
 }
 
 TEST_F(TrainingManager_, BeginsASessionWhereAHostServiceIsChosenByArgumentOrVariable) {
-    const Env by_url(std::map<std::string, std::string>{{"TRAINING_HOST_SERVICE_URL", "http://127.0.0.1:9"}});
-    const Env by_flag(std::map<std::string, std::string>{{"USE_TRAINING_HOST_SERVICE", "true"}});
-    for (const auto& service : {host_service({}, {.use_host_service = true}).value(), host_service(by_url).value(),
+    // Nobody listens, and a stop that is tried again and again would only take its pauses.
+    const std::pair<const std::string, std::string> once{"TRAINING_HOST_SERVICE_MAX_RETRIES", "0"};
+    const Env unsaid(std::map<std::string, std::string>{once});
+    const Env by_url(std::map<std::string, std::string>{{"TRAINING_HOST_SERVICE_URL", "http://127.0.0.1:9"}, once});
+    const Env by_flag(std::map<std::string, std::string>{{"USE_TRAINING_HOST_SERVICE", "true"}, once});
+    for (const auto& service : {host_service(unsaid, {.use_host_service = true}).value(), host_service(by_url).value(),
                                 host_service(by_flag).value()}) {
         ASSERT_TRUE(service);
         TrainingManagerParts parts;
@@ -298,6 +528,9 @@ TEST_F(TrainingManager_, BeginsASessionWhereAHostServiceIsChosenByArgumentOrVari
         const auto operation = there->train(request(), nullptr, {}).value();
         io.run();
         EXPECT_EQ(operation->status(), OperationStatus::running);
+        TrainingRequest urgent = request();
+        urgent.priority = 1;
+        EXPECT_EQ(there->train(urgent, nullptr, {}).error().context.at("field"), "priority");
         there->close();
         EXPECT_EQ(there->train(request(), nullptr, {}).error().code, Errc::client_closed);
         // A session that waits for its sockets ends before they do.

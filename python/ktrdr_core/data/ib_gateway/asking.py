@@ -90,6 +90,8 @@ class Asking:
         self.gate = AdaptiveGate()
         #: How often the gateway said that it was asked too much.
         self.pacing_violations = 0
+        # The newest of the notices, each of which may be about many requests.
+        self._slowed_by = 0
 
     async def ask(self, what: str, send: Send[T], *, turn: Turn | None = None) -> T:
         """Ask until there is an answer; ``what`` begins the words of an error, ``turn`` is waited for before each try.
@@ -139,8 +141,10 @@ class Asking:
             tries.unread = error.text
             return tries.failed(error.text)
         if kind is Kind.pacing:
-            self.pacing_violations += 1
-            self.gate.slower()
+            if not error.notice or error.notice > self._slowed_by:
+                self.pacing_violations += 1
+                self.gate.slower()
+                self._slowed_by = max(error.notice, self._slowed_by)
             warn(
                 f"the gateway says that it is asked too much ({error.code}): what it refused is asked again, more slowly"
             )

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
+import weakref
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..._extras import needed_by
-from .codes import Kind, kind_of
+from .codes import TOO_MANY_MESSAGES, Kind, kind_of
 from .refusals import GatewayError
 
 with needed_by("IbGatewaySource"):
@@ -22,6 +25,7 @@ with needed_by("IbGatewaySource"):
     from ib_async.decoder import Decoder
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from ib_async.wrapper import Wrapper
@@ -32,6 +36,13 @@ if TYPE_CHECKING:
 _LONGEST = 0xFFFFFF
 # The message of bars, and how many fields a bar has.
 _HISTORICAL_DATA, _OF_A_BAR = 17, 8
+# Within how long ib_async's client lets its 45 messages through. It counts when they are sent and the gateway, which takes 50 a
+# second, when they come: those of one second may come late, and the next ones at once. Seconds.
+_INTERVAL = 1.25
+# Numbers what gateways say of several requests at once.
+_NOTICES = count(1)
+# How long ago a message was sent at most that the gateway refuses as one too many. Seconds.
+_REFUSED_LATE = 2.0
 # How long the end of a connection may take before it is cut. Seconds.
 _CLOSING = 1.0
 
@@ -60,7 +71,13 @@ class _Request:
     """A request that has no answer yet."""
 
     answer: asyncio.Future[Any]
+    #: By the loop's clock.
+    made: float
     parts: list[Any] = field(default_factory=list)
+    #: What waited in ib_async's line when it was made; None where it was sent at once.
+    waited: str | None = None
+    #: The gateway may work on it, though it has ended here.
+    left_open: bool = False
 
 
 class _Events:
@@ -72,6 +89,8 @@ class _Events:
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         #: When something came last, by the loop's clock.
         self.heard = asyncio.get_running_loop().time()
+        #: What waits to be sent. Weak: it holds the client, which holds this.
+        self.line: weakref.ref[_Line] | None = None
         self._notice = notice
 
     def lose(self, why: str) -> None:
@@ -118,10 +137,28 @@ class _Events:
                 self.gone.set_exception(ClientIdTaken(text))
             return
         request = self.requests.get(number)
+        if request is None and code == TOO_MANY_MESSAGES:
+            self._refuse_late(code, text)
         if request is None or kind is Kind.notice:
             self._notice(code, text)
         elif not request.answer.done():
             request.answer.set_exception(GatewayError(code, text))
+
+    def _refuse_late(self, code: int, text: str) -> None:
+        """Let what was sent lately be made again: the gateway does not say which message it has not taken.
+
+        When a message was sent that had to wait nobody knows; one that still waits is sent in its turn.
+        """
+        since = asyncio.get_running_loop().time() - _REFUSED_LATE
+        told = next(_NOTICES)
+        line = None if self.line is None else self.line()
+        for request in self.requests.values():
+            late = request.made >= since or request.waited is not None
+            waits = line is not None and line.place_of(request.waited) is not None
+            if late and not waits and not request.answer.done():
+                # All but one of these were taken.
+                request.left_open = True
+                request.answer.set_exception(GatewayError(code, text, told))
 
     def bars(self, number: int, bars: AnsweredBars) -> None:
         self._end(number, bars)
@@ -206,12 +243,62 @@ class _Lengths:
                     return
 
 
+class _Line:
+    """Messages that wait in ib_async's client for their turn: it lets 45 through, of the 50 a second that the gateway takes.
+
+    A cancel among them would come a second late, and the gateway would work for nobody meanwhile.
+    """
+
+    # How many messages a second where one is a cancel.
+    _WITH_CANCELS = 49
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def last(self) -> str | None:
+        """The newest message that waits."""
+        waiting: deque[str] = self._client._msgQ
+        return waiting[-1] if waiting else None
+
+    def place_of(self, message: str | None) -> int | None:
+        """Say where a message waits; None where it has been sent."""
+        if message is None:
+            return None
+        waiting: deque[str] = self._client._msgQ
+        return next((place for place, each in enumerate(waiting) if each is message), None)
+
+    def drop(self, message: str | None) -> bool:
+        """Take a message out; false where it has been sent."""
+        place = self.place_of(message)
+        if place is None:
+            return False
+        del self._client._msgQ[place]
+        return True
+
+    def ahead(self, send: Callable[[], None]) -> None:
+        """Send what is sent in the call before all that waits."""
+        client = self._client
+        waiting: deque[str] = client._msgQ
+        behind = list(waiting)
+        waiting.clear()
+        usual, client.MaxRequests = client.MaxRequests, self._WITH_CANCELS
+        try:
+            send()
+        finally:
+            client.MaxRequests = usual
+            waiting.extend(behind)
+
+
 class GatewayClient:
     """A connection that is ready, until ``gone`` is done; confined to one loop."""
 
     def __init__(self, notice: Callable[[int, str], None]) -> None:
         self._events = _Events(notice)
         self._client = Client(self._events)
+        self._client.RequestsInterval = _INTERVAL  # type: ignore[assignment]  # 1 by default
+        self._line = _Line(self._client)
+        self._events.line = weakref.ref(self._line)
         self._client.decoder = _Strict(self._events)
         # The event holds whom it tells weakly.
         self._lengths = _Lengths(self._events)
@@ -304,12 +391,31 @@ class GatewayClient:
 
     # ---- requests
 
+    def _check(self) -> None:
+        if self.gone.done():
+            raise ConnectionLost("the connection is over")
+
     async def current_time(self) -> int:
-        """Ask for the time: a real round trip. Seconds since 1970."""
+        """Ask for the time: a real round trip. Seconds since 1970.
+
+        Raises
+        ------
+        ConnectionLost
+            When the connection ends before the answer comes.
+        """
+        self._check()
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._events.times.append(answer)
         self._client.reqCurrentTime()
         return await answer
+
+    async def passed(self) -> bool:
+        """Wait until the gateway has taken all that was sent before; false where the connection ends first."""
+        try:
+            await self.current_time()
+        except ConnectionLost:
+            return False
+        return True
 
     async def details(self, fields: dict[str, Any]) -> list[Any]:
         """Ask which contracts there are.
@@ -365,17 +471,29 @@ class GatewayClient:
         *,
         always: bool = False,
     ) -> Any:
-        if self.gone.done():
-            raise ConnectionLost("the connection is over")
+        self._check()
         number = self._client.getReqId()
-        request = _Request(asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        request = _Request(loop.create_future(), loop.time())
         self._events.requests[number] = request
         try:
             send(number)
+            # Where anything waits, this is the last of it.
+            request.waited = self._line.last
             return await request.answer
         finally:
             open_still = not request.answer.done() or request.answer.cancelled()
             self._events.requests.pop(number, None)
-            if take_back is not None and (open_still or always) and not self.gone.done():
-                with contextlib.suppress(ConnectionError):
-                    take_back(number)
+            was_sent = not self._line.drop(request.waited)
+            if take_back is not None and (open_still or request.left_open or always) and was_sent:
+                # Where too much was sent, what is taken back waits for its turn.
+                self._take_back(partial(take_back, number), urgent=open_still)
+
+    def _take_back(self, send: Callable[[], None], *, urgent: bool) -> None:
+        if self.gone.done():
+            return
+        with contextlib.suppress(ConnectionError):
+            if urgent:
+                self._line.ahead(send)
+            else:
+                send()

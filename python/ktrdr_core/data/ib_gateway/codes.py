@@ -37,6 +37,8 @@ _KINDS = {
 _FARM = re.compile(r"(\w+)\W*$")
 #: What was asked before is lost.
 DATA_LOST = 1101
+#: More messages within a second than the gateway takes; one of them is lost.
+TOO_MANY_MESSAGES = 100
 
 
 class Line:
@@ -66,7 +68,7 @@ class Line:
 
 
 _BY_CODE = {
-    100: Kind.pacing,
+    TOO_MANY_MESSAGES: Kind.pacing,
     165: Kind.notice,
     200: Kind.contract,
     320: Kind.bad_request,

@@ -126,8 +126,9 @@ class Connection:
             await self._tell(state="connecting", client_id=None, version=None)
             try:
                 self._client = await self._connect()
-            except ConnectionLost as error:
-                _log.warning("ib gateway: cannot connect: %s", error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, who waits has to hear of it
+                unforeseen = None if isinstance(error, ConnectionLost) else error
+                _log.warning("ib gateway: cannot connect: %s", error, exc_info=unforeseen)
                 self._attempts += 1
                 await self._tell(state="waiting", last_error=str(error))
                 # Jitter: those who lost the same gateway do not come back together.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -30,6 +32,11 @@ class GatewayOptions:
         Between two attempts to connect: the first, doubling up to the longest, each somewhat shorter by chance.
     patience : float
         How long a question waits for a gateway that was reached before, as through its nightly restart.
+
+    Raises
+    ------
+    ConfigurationError
+        For a port, a client id or a time that cannot be, and a ``dead_after`` that lets no time for an answer.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +48,25 @@ class GatewayOptions:
     first_pause: float = 0.5
     longest_pause: float = 15.0
     patience: float = 300.0
+
+    def __post_init__(self) -> None:
+        _check(self, "port", 1 <= self.port <= 65_535, "a number from 1 to 65535")
+        ids = tuple(self.client_ids)
+        _check(self, "client_ids", bool(ids) and min(ids) >= 0, "one number or more, none below 0")
+        for name in ("connect_within", "probe_after"):
+            _check(self, name, getattr(self, name) > 0, "more than 0 seconds")
+        for name in ("first_pause", "longest_pause", "patience"):
+            _check(self, name, getattr(self, name) >= 0, "0 seconds or more")
+        more = f"more than probe_after, which is {self.probe_after:g} s"
+        _check(self, "dead_after", self.dead_after > self.probe_after, more)
+
+
+def _check(options: GatewayOptions, name: str, is_right: bool, rule: str) -> None:
+    if not is_right:
+        raise ConfigurationError(
+            f"{name} of GatewayOptions must be {rule}, not {getattr(options, name)!r}",
+            context={"field": name},
+        )
 
 
 @dataclass(frozen=True, slots=True)

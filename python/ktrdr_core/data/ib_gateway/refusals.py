@@ -14,6 +14,8 @@ class GatewayError(Exception):
 
     code: int
     text: str
+    #: Equal for the requests that one notice is about; 0 where it is about one alone.
+    notice: int = 0
 
 
 class NothingThere(Exception):

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import _bridge, _core
-from ...errors import InvalidArgumentError
+from ...errors import InvalidArgumentError, StorageError
 from .durations import Asked
 from .refusals import GatewayError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from .client import GatewayClient
+
+_log = logging.getLogger("ktrdr_core.sources")
 
 #: The longest range of one request, by the seconds of a bar: 2,000 bars.
 SMALL_SPANS = {seconds: timedelta(seconds=2000 * seconds) for seconds in (1, 5, 10, 15, 30)}
@@ -56,11 +61,13 @@ class SmallBarPacer:
         self._lanes = asyncio.Semaphore(_LANES)
         self._window = asyncio.Lock()
         self._opening = asyncio.Lock()
+        # Nobody else holds them.
+        self._noting: set[asyncio.Future[None]] = set()
         #: How many wait for their turn.
         self.waiting = 0
 
     @asynccontextmanager
-    async def turn(self, account: str, counting: Counting) -> AsyncIterator[None]:
+    async def turn(self, client: GatewayClient, counting: Counting) -> AsyncIterator[None]:
         """Wait until a request may be sent, and note when it has reached the gateway.
 
         Raises
@@ -76,19 +83,37 @@ class SmallBarPacer:
             raise
         try:
             try:
-                sent = await self._of(account)
+                sent = await self._of(client.account)
                 ticket = await self._enter(sent, counting)
             finally:
                 self.waiting -= 1
             try:
                 yield
             except GatewayError:
-                await asyncio.to_thread(sent.arrived, ticket)
+                await _note(sent, ticket)
                 raise
-            # Of one that was given up nobody knows when it reaches the gateway: it counts as one that may still do.
-            await asyncio.to_thread(sent.arrived, ticket)
+            except BaseException:
+                self._given_up(sent, ticket, client)
+                raise
+            await _note(sent, ticket)
         finally:
             self._lanes.release()
+
+    def _given_up(self, sent: _core.SentRequests, ticket: int, client: GatewayClient) -> None:
+        """Let a request that nobody waits for count as open no longer than the gateway has it.
+
+        Where the connection is lost it may still be on its way, and counts as one that is, as those of the dead do.
+        """
+        if client.gone.done():
+            return
+
+        async def note() -> None:
+            if await client.passed():
+                await _note(sent, ticket)
+
+        noting = asyncio.ensure_future(note())
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -119,6 +144,14 @@ class SmallBarPacer:
                     if for_all:
                         await asyncio.sleep(wait)
             await asyncio.sleep(wait)
+
+
+async def _note(sent: _core.SentRequests, ticket: int) -> None:
+    """Note that a request has arrived. Where that fails it counts for longer, and its answer is as good as any."""
+    try:
+        await asyncio.to_thread(sent.arrived, ticket)
+    except StorageError as error:
+        _log.warning("ib gateway: a request counts as open for longer: %s", error)
 
 
 async def _once(sent: _core.SentRequests, counting: Counting) -> tuple[int, float, bool]:

@@ -346,7 +346,7 @@ class IbGatewaySource(BarSource):
             bars = await self._asking.ask(
                 what,
                 lambda client: client.bars(found.contract, asked, shown, found.regular),
-                turn=lambda client: self._pacer.turn(client.account, counting),
+                turn=lambda client: self._pacer.turn(client, counting),
             )
         except NothingThere:
             return []

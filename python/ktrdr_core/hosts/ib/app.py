@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ... import errors
 from ..._extras import needed_by
 from ...guard import RequestGuard, RequestRules
-from ..traffic import Gate, Traffic
+from ..traffic import Gate, Traffic, disconnected
 from .contract import (
     About,
     CancelAnswer,
@@ -27,9 +27,10 @@ from .contract import (
     ReleaseRequest,
     ValidateAnswer,
     ValidateRequest,
+    WarningsAnswer,
 )
 from .metrics import EXPOSITION, exposition
-from .running import Requests, Running
+from .running import Heard, Hearing, Requests, Running
 from .vendor import Found, HostLimits, Refused, Vendor, table, text_of, time_of, words_of
 
 with needed_by("the IB host service"):
@@ -37,7 +38,7 @@ with needed_by("the IB host service"):
     from fastapi.responses import PlainTextResponse, StreamingResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -87,7 +88,7 @@ def create_app(
     """
     limits = limits or HostLimits()
     app = FastAPI(title="IB host service", version=_VERSION, docs_url=None, redoc_url=None)
-    traffic, requests = Traffic(), Requests(limits.max_requests)
+    traffic, requests, hearing = Traffic(), Requests(limits.max_requests), Hearing()
     vendor = Vendor(source, limits)
     app.state.traffic, app.state.requests = traffic, requests
     # The server's end: what is under way answers with what is there.
@@ -96,9 +97,10 @@ def create_app(
     # Added last, so it stands in front.
     app.add_middleware(RequestGuard, rules=rules)
     _add_health(app, vendor, traffic)
-    _add_symbols(app, vendor, traffic)
-    _add_historical(app, _Historical(vendor, traffic, requests, delay, gate))
+    _add_symbols(app, vendor, traffic, hearing)
+    _add_historical(app, _Historical(vendor, traffic, requests, delay, gate), hearing)
     _add_operations(app, requests)
+    _add_warnings(app, hearing)
     if isinstance(gate, Gate):
         _add_control(app, traffic, gate)
     return app
@@ -154,7 +156,12 @@ def _add_health(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
         return Response(text, media_type=EXPOSITION)
 
 
-def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
+def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic, hearing: Hearing) -> None:
+    async def answered(request: Request, work: Coroutine[Any, Any, Answer]) -> Any:
+        with hearing.of(_operation_of(request)) as heard:
+            answer = await _or_gone(request, work, traffic)
+            return answer if isinstance(answer, Response) else heard.beside(answer)
+
     async def look_up(
         symbol: str, asked: Sequence[str] | None, instrument_type: str | None = None
     ) -> Answer:
@@ -181,15 +188,19 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
         info = await vendor.contract_info(name, contract, answer["head_timestamps"], time.time())
         return {**answer, "is_valid": True, "contract_info": info}
 
-    @app.post("/data/validate", response_model=ValidateAnswer)
+    @app.post("/data/validate", response_model=ValidateAnswer, response_model_exclude_unset=True)
     async def validate(asked: ValidateRequest, request: Request) -> Any:
-        return await _or_gone(
-            request, look_up(asked.symbol, asked.timeframes, asked.instrument_type), traffic
+        return await answered(
+            request, look_up(asked.symbol, asked.timeframes, asked.instrument_type)
         )
 
-    @app.get("/data/symbol-info/{symbol:path}", response_model=ValidateAnswer)
+    @app.get(
+        "/data/symbol-info/{symbol:path}",
+        response_model=ValidateAnswer,
+        response_model_exclude_unset=True,
+    )
     async def symbol_info(symbol: str, request: Request) -> Any:
-        return await _or_gone(request, look_up(symbol, None), traffic)
+        return await answered(request, look_up(symbol, None))
 
     async def first_of(symbol: str, timeframe: str) -> Answer:
         try:
@@ -205,9 +216,13 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:
             return {"success": False, "timestamp": None, "error": error}
         return {"success": True, "timestamp": text_of(first), "error": None}
 
-    @app.get("/data/head-timestamp", response_model=HeadTimestampAnswer)
+    @app.get(
+        "/data/head-timestamp",
+        response_model=HeadTimestampAnswer,
+        response_model_exclude_unset=True,
+    )
     async def head_timestamp(symbol: str, timeframe: str, request: Request) -> Any:
-        return await _or_gone(request, first_of(symbol, timeframe), traffic)
+        return await answered(request, first_of(symbol, timeframe))
 
 
 class _Historical:
@@ -224,11 +239,12 @@ class _Historical:
         self._vendor, self._traffic, self._requests = vendor, traffic, requests
         self._delay, self._gate = delay, gate
 
-    async def answer(self, asked: HistoricalRequest, request: Request) -> Response:
+    async def answer(self, asked: HistoricalRequest, request: Request, heard: Heard) -> Response:
         began = time.monotonic()
         running = self._requests.begin(asked.operation_id)
         if isinstance(running, str):
-            return self._failed(running)
+            return self._failed(running, heard)
+        heard.running = running
         found = Found([])
         error: str | None = None
         working = running.task = asyncio.ensure_future(self._work(asked, running, found))
@@ -246,8 +262,8 @@ class _Historical:
             self._traffic.changed()
             return Response(status_code=499)
         if error is not None and not found.rows:
-            return self._failed(error)
-        return await self._bars(asked, found, error, request)
+            return self._failed(error, heard)
+        return await self._bars(asked, found, error, request, heard)
 
     async def _work(self, asked: HistoricalRequest, running: Running, found: Found) -> None:
         await self._held()
@@ -293,21 +309,28 @@ class _Historical:
             return str(raised)
         raise raised
 
-    def _failed(self, error: str) -> Response:
+    def _failed(self, error: str, heard: Heard) -> Response:
         self._traffic.failed(error)
-        return _json({"success": False, "data": None, "rows": 0, "error": error})
+        return _json(heard.beside({"success": False, "data": None, "rows": 0, "error": error}))
 
     async def _bars(
-        self, asked: HistoricalRequest, found: Found, error: str | None, request: Request
+        self,
+        asked: HistoricalRequest,
+        found: Found,
+        error: str | None,
+        request: Request,
+        heard: Heard,
     ) -> Response:
         partial = None if error is None else f"partial: {error}"
         words = asked.model_dump(include={"what_to_show", "session"}, exclude_none=True)
-        if error is None and not words and _ARROW in request.headers.get("accept", ""):
+        plain = error is None and not words and not heard.warnings
+        if plain and _ARROW in request.headers.get("accept", ""):
             stream = await asyncio.to_thread(_arrow, found.parts)
             if stream is not None:
                 return Response(stream, media_type=_ARROW)
         data = await table(found)
-        return _json({"success": True, "data": data, "rows": found.rows, "error": partial, **words})
+        answer = {"success": True, "data": data, "rows": found.rows, "error": partial, **words}
+        return _json(heard.beside(answer))
 
     def _note(
         self, asked: HistoricalRequest, running: Running, found: Found, seconds: float
@@ -334,12 +357,25 @@ def _status(working: asyncio.Task[None], error: str | None, found: Found) -> str
     return "completed"
 
 
-def _add_historical(app: FastAPI, historical: _Historical) -> None:
+def _add_historical(app: FastAPI, historical: _Historical, hearing: Hearing) -> None:
     arrow = {200: {"content": {_ARROW: {"schema": {"type": "string", "format": "binary"}}}}}
 
     @app.post("/data/historical", response_model=HistoricalAnswer, responses=arrow)  # type: ignore[arg-type]
     async def bars(asked: HistoricalRequest, request: Request) -> Response:
-        return await historical.answer(asked, request)
+        operation_id = _operation_of(request) or asked.operation_id or ""
+        with hearing.of(operation_id) as heard:
+            return await historical.answer(asked, request, heard)
+
+
+def _operation_of(request: Request) -> str:
+    """Give the operation for which a client says that it asks; empty where it does not say."""
+    return request.headers.get("x-operation-id", "")[:128]
+
+
+def _add_warnings(app: FastAPI, hearing: Hearing) -> None:
+    @app.get("/warnings", response_model=WarningsAnswer)
+    async def warnings(operation_id: str) -> Answer:
+        return {"operation_id": operation_id, "warnings": hearing.warnings(operation_id)}
 
 
 def _add_operations(app: FastAPI, requests: Requests) -> None:
@@ -448,16 +484,11 @@ async def _or_gone(request: Request, work: Any, traffic: Traffic) -> Any:
 
 @asynccontextmanager
 async def _leaving(request: Request) -> AsyncIterator[asyncio.Future[None]]:
-    leaving = asyncio.ensure_future(_disconnected(request))
+    leaving = asyncio.ensure_future(disconnected(request.receive))
     try:
         yield leaving
     finally:
         leaving.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _arrow(parts: Sequence[Bars]) -> bytes | None:

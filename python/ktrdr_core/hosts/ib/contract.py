@@ -89,7 +89,8 @@ class DetailedHealth(_Answer):
 class HistoricalAnswer(_Answer):
     """``data`` is JSON in a string: ``{"2024-01-01T00:00:00.000Z": {"open": …}}``.
 
-    ``success`` with an ``error`` that begins with ``partial:`` says that there may be more than came.
+    ``success`` with an ``error`` that begins with ``partial:`` says that there may be more than came. ``warnings`` is an
+    addition: what the source warned of, where it did.
     """
 
     success: bool
@@ -98,6 +99,7 @@ class HistoricalAnswer(_Answer):
     error: str | None
     what_to_show: str | None = None
     session: str | None = None
+    warnings: list[str] | None = None
 
 
 class Contract(_Answer):
@@ -132,6 +134,7 @@ class ValidateAnswer(_Answer):
     contract_info: ContractInfo | None
     head_timestamps: dict[str, str | None]
     error: str | None
+    warnings: list[str] | None = None
 
 
 class HeadTimestampAnswer(_Answer):
@@ -140,6 +143,14 @@ class HeadTimestampAnswer(_Answer):
     success: bool
     timestamp: str | None
     error: str | None
+    warnings: list[str] | None = None
+
+
+class WarningsAnswer(_Answer):
+    """``GET /warnings``: what the requests of an operation were warned of that are under way."""
+
+    operation_id: str
+    warnings: list[str]
 
 
 class CancelAnswer(_Answer):

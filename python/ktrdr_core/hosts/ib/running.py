@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ...data.telling import heard_by
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 # Ended requests whose events can still be read, and events that are kept of one.
 _MOST_ENDED, _MOST_EVENTS = 100, 1000
+# Warnings that are kept of one, and how long each may be. Characters.
+_MOST_WARNINGS, _LONGEST_WARNING = 100, 2000
 
 
 class Running:
@@ -39,6 +44,10 @@ class Running:
             }
         )
 
+    def warned(self, text: str) -> None:
+        """Tell what the source warns of."""
+        self._tell({"warning": text})
+
     def ended(self, status: str, error: str | None, rows: int) -> None:
         """Tell how it ended."""
         if self.status == "running":
@@ -65,11 +74,70 @@ class Running:
             changed = self._changed
             for number, event in enumerate(self._events[sent:], start=sent + 1):
                 sent = number
-                name = "progress" if "part" in event else "state"
-                yield f"id: {number}\r\nevent: {name}\r\ndata: {json.dumps(event)}\r\n\r\n"
+                yield f"id: {number}\r\nevent: {_name_of(event)}\r\ndata: {json.dumps(event)}\r\n\r\n"
             if self.status != "running":
                 return
             await changed.wait()
+
+
+def _name_of(event: dict[str, Any]) -> str:
+    if "warning" in event:
+        return "warning"
+    return "progress" if "part" in event else "state"
+
+
+class Heard:
+    """What a source has warned of while it worked on one request, each text once. Confined to the service's loop."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        #: Is told as well; None for nobody.
+        self.running: Running | None = None
+
+    def warned(self, text: str) -> None:
+        """Take note of a warning."""
+        text = text[:_LONGEST_WARNING]
+        if text in self.warnings or len(self.warnings) >= _MOST_WARNINGS:
+            return
+        self.warnings.append(text)
+        if self.running is not None:
+            self.running.warned(text)
+
+    def beside(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Put the warnings beside an answer, where there are any."""
+        return {**answer, "warnings": self.warnings} if self.warnings else answer
+
+
+class Hearing:
+    """What sources have warned of, by the operation of the client, while its requests are under way.
+
+    Confined to the service's loop.
+    """
+
+    def __init__(self) -> None:
+        self._heard: dict[str, list[Heard]] = {}
+
+    @contextmanager
+    def of(self, operation_id: str) -> Iterator[Heard]:
+        """Take note of warnings for a request, of an operation if that is not empty."""
+        heard = Heard()
+        of_operation = self._heard.setdefault(operation_id, []) if operation_id else []
+        of_operation.append(heard)
+        try:
+            with heard_by(heard):
+                yield heard
+        finally:
+            of_operation.remove(heard)
+            if operation_id and not of_operation:
+                self._heard.pop(operation_id, None)
+
+    def warnings(self, operation_id: str) -> list[str]:
+        """Give what the requests of an operation were warned of that are under way, each text once."""
+        return list(
+            dict.fromkeys(
+                text for each in self._heard.get(operation_id, []) for text in each.warnings
+            )
+        )
 
 
 class Requests:

@@ -8,6 +8,7 @@ import logging
 import time
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ... import errors
 from ..._extras import needed_by
 from ...guard import RequestGuard, RequestRules
-from ..traffic import Traffic
+from ..traffic import Traffic, disconnected
 from . import archive
 from .contract import (
     About,
     CleanedUp,
     DetailedHealth,
+    Evaluated,
+    EvaluateRequest,
     Health,
     MetricsPage,
     Refusal,
@@ -32,6 +35,7 @@ from .contract import (
     Stopped,
     StopRequest,
 )
+from .evaluations import Evaluations
 from .sessions import Busy, HostLimits, Sessions
 
 with needed_by("the training host service"):
@@ -65,7 +69,10 @@ _STATUSES: dict[type[errors.KtrdrError], int] = {
     errors.ConflictError: 409,
     errors.StrategyError: 422,
     errors.InvalidArgumentError: 422,
+    errors.DataError: 422,
     errors.FeatureNotAvailableError: 501,
+    # Of the host's work, as it ends.
+    errors.OperationCancelledError: 503,
     Busy: 503,
 }
 
@@ -95,7 +102,7 @@ def create_app(
     rules : RequestRules, optional
         Which requests are let in; by default those for a server that is reached from this machine.
     limits : HostLimits, optional
-        How many sessions run or wait, and how many clients follow at once.
+        How many sessions run or wait, how many clients follow and how many models are judged at once.
     strategies : path, optional
         A folder of strategies that may be asked for by the name of their file.
     """
@@ -111,6 +118,7 @@ def create_app(
     _add_refusals(app, traffic)
     _add_health(app, data, sessions, traffic)
     _add_sessions(app, sessions)
+    _add_evaluations(app, Evaluations(training, limits.max_evaluations))
     _add_reading(app, sessions, limits)
     return app
 
@@ -224,6 +232,14 @@ def _add_sessions(app: FastAPI, sessions: Sessions) -> None:
             "status": "cleaned_up",
             "message": f"session {session_id} is forgotten; its model stays in models_dir",
         }
+
+
+def _add_evaluations(app: FastAPI, evaluations: Evaluations) -> None:
+    @app.post(
+        "/training/evaluate", response_model=Evaluated, responses=_refusals(404, 409, 422, 503)
+    )
+    async def evaluate(asked: EvaluateRequest, request: Request) -> Answer:
+        return await evaluations.evaluate(asked, partial(disconnected, request.receive))
 
 
 def _add_reading(app: FastAPI, sessions: Sessions, limits: HostLimits) -> None:

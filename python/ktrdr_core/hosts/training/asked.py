@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = "model.training."
 #: Of both configurations, what says which bars are used.
-_SPAN = ("start_date", "end_date")
+_SPAN = ("start_date", "end_date", "test_from")
 # What clients of the contract say for hosts that load by themselves, or have a GPU to choose.
 _UNUSED = {"data_mode", "data_source", "model_type", "multi_symbol"}
 
@@ -32,6 +32,7 @@ class Asked:
     timeframes: list[str] | None
     start_date: str | None = None
     end_date: str | None = None
+    test_from: str | None = None
     validation_split: float | None = None
     #: The session whose checkpoint it goes on from; empty: from the beginning.
     resume_from: str = ""

@@ -75,7 +75,15 @@ def _app(
     # This process is the host: what the environment says of others is for clients.
     env = {name: value for name, value in os.environ.items() if "HOST_SERVICE" not in name}
     data = ending.enter_context(DataManager(options.data_dir, env=env))
-    training = ending.enter_context(TrainingManager(data, options.models_dir, env=env))
+    training = ending.enter_context(
+        TrainingManager(
+            data,
+            options.models_dir,
+            env=env,
+            sessions=options.at_once,
+            memory_limit=options.memory_limit,
+        )
+    )
     models: Path = training.models_dir
     operations = OperationsService(data.database_path, default=False)
     app = create_app(
@@ -118,6 +126,18 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         default=100,
         metavar="N",
         help="sessions that run or wait for their turn (default: 100)",
+    )
+    parser.add_argument(
+        "--at-once",
+        type=at_least_one,
+        metavar="N",
+        help="sessions that train at once, at most 256 (default: 10, or one per core where there are more)",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=at_least_one,
+        metavar="BYTES",
+        help="memory that all of those may take together (default: half of what this process may have)",
     )
     parser.add_argument(
         "--max-streams",

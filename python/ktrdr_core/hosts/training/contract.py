@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
+
+from ...training.result import TrainingResult
 
 #: Most symbols or timeframes of one request.
 MOST_NAMES = 1000
@@ -29,9 +31,9 @@ class StartRequest(BaseModel):
     session_id: SessionId | None = None
     model_configuration: ModelConfiguration
     training_configuration: dict[str, Any] = {}
-    """Options of ``model.training`` in place of the strategy's own, ``validation_split``, ``start_date``, ``end_date``."""
+    """Options of ``model.training`` in place of the strategy's own, ``validation_split``, ``start_date``, ``end_date``, ``test_from``."""
     data_configuration: dict[str, Any] = {}
-    """``symbols``, ``timeframes``, ``start_date``, ``end_date``."""
+    """``symbols``, ``timeframes``, ``start_date``, ``end_date``, ``test_from``."""
     gpu_configuration: dict[str, Any] | None = None
 
 
@@ -40,6 +42,17 @@ class StopRequest(BaseModel):
 
     session_id: SessionId
     save_checkpoint: bool = True
+
+
+class EvaluateRequest(BaseModel):
+    """``POST /training/evaluate``."""
+
+    model_path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    """As a session's result names it, or below ``models_dir``."""
+    data_config: dict[str, Any] = {}
+    """``symbols``, ``timeframes``, ``start_date``, ``end_date``."""
+    metrics: Names = []
+    """Names of ``results``; none means all."""
 
 
 class _Answer(BaseModel):
@@ -115,6 +128,18 @@ class Stopped(_Answer):
     checkpoint_saved: bool
 
 
+class Evaluated(_Answer):
+    """``POST /training/evaluate``; ``evaluation`` has all figures, as the result of a training has those of its test."""
+
+    evaluation_id: str
+    results: dict[str, Any]
+    gpu_used: bool
+    evaluation_time_seconds: float
+    timestamp: str
+    message: str
+    evaluation: dict[str, Any]
+
+
 class SessionProgress(_Answer):
     """How far a session is."""
 
@@ -129,6 +154,14 @@ class SessionProgress(_Answer):
     current_item: str
     phase: str
     """initializing, data_preparation, training, evaluation or saving; empty before the first."""
+
+
+class _AsTrainingResult:
+    """Has OpenAPI say what the result of a training is; what an earlier version left is handed on as it is."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(TrainingResult.__pydantic_core_schema__)
 
 
 class SessionStatus(_Answer):
@@ -148,7 +181,7 @@ class SessionStatus(_Answer):
     resumable: bool
     error_code: str | None
     warnings: list[str]
-    result: dict[str, Any] | None
+    result: Annotated[dict[str, Any], _AsTrainingResult] | None
     """Of a completed session: the result schema of a training."""
 
 
@@ -163,6 +196,8 @@ class SessionRow(_Answer):
     timeframes: list[str]
     progress_percent: float
     start_time: str | None
+    queue_place: int | None
+    """From 1 for a session that waits for its turn to train; null for others."""
 
 
 class SessionList(_Answer):

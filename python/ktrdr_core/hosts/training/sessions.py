@@ -77,10 +77,13 @@ class HostLimits:
         Sessions that run or wait for their turn.
     max_streams : int
         Clients that follow events at once.
+    max_evaluations : int
+        Models that are judged at once.
     """
 
     max_sessions: int = 100
     max_streams: int = 1000
+    max_evaluations: int = 4
 
 
 class Sessions:
@@ -181,6 +184,7 @@ class Sessions:
             asked.end_date,
             asked.validation_split,
             operation_id=wanted,
+            test_from=asked.test_from,
             resume_from=asked.resume_from,
         )
 
@@ -194,7 +198,7 @@ class Sessions:
             return False
         known = record.parameters
         same = known.get("strategy") == asked.strategy.to_json()
-        for name in ("symbols", "timeframes", "start_date", "end_date"):
+        for name in ("symbols", "timeframes", "start_date", "end_date", "test_from"):
             given = getattr(asked, name)
             same = same and (given is None or given == known.get(name))
         return same
@@ -417,6 +421,7 @@ def _row(record: OperationRecord) -> Answer:
         "timeframes": list(parameters.get("timeframes", [])),
         "progress_percent": record.progress.percentage,
         "start_time": _stamp(record.started or record.created),
+        "queue_place": record.progress.context.get("queue_place") if record.active else None,
     }
 
 

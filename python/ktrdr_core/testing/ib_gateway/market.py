@@ -192,7 +192,7 @@ class Market:
 
     def usual(self, code: int) -> str:
         """Give the usual text of a code."""
-        return self._text("pacing") if code == 162 else texts.notice(code, id=0, count=51)
+        return self._text("pacing") if code == 162 else texts.notice(code)
 
     def _may(self, contract: SimulatedContract, show: str) -> None:
         if not contract.permitted:

@@ -71,8 +71,8 @@ NOTICES = {
 
 
 def notice(code: int, **facts: object) -> str:
-    """Give the text of a code."""
-    return NOTICES.get(code, f"code {code}").format_map(facts)
+    """Give the text of a code, with what is usual where its facts are not told."""
+    return NOTICES.get(code, f"code {code}").format_map({"id": 0, "count": 51, **facts})
 
 
 def history(language: str, kind: str, **facts: object) -> str:

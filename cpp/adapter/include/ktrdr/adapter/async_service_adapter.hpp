@@ -146,10 +146,12 @@ public:
                                                       CallOptions options,
                                                       std::optional<std::chrono::milliseconds> patience = std::nullopt);
     /// Ask the health endpoint, within `timeout` and before calls that wait; an answer younger than `cache_ttl` is
-    /// given again. A service that does not answer is not healthy; the only error is a cancel.
+    /// given again. A service that does not answer is not healthy; the only error is a cancel. `endpoint` is asked in
+    /// place of the identity's where it is not empty.
     [[nodiscard]] boost::asio::awaitable<Result<ServiceHealth>> check_health(std::chrono::milliseconds timeout,
                                                                              std::chrono::milliseconds cache_ttl,
-                                                                             CallOptions options);
+                                                                             CallOptions options,
+                                                                             std::string endpoint = {});
     /// Most requests under way at once.
     [[nodiscard]] std::size_t max_connections() const noexcept { return client_->options().pool.max_connections; }
     /// How the service is reached.

@@ -11,6 +11,7 @@
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/market/bar_revision.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/csv_style.hpp>
 #include <ktrdr/market/timeframe.hpp>
@@ -135,6 +136,18 @@ struct MergedRows {
     friend bool operator==(const MergedRows&, const MergedRows&) = default;
 };
 
+/// What made a change.
+enum class ChangeCause {
+    /// An answer of a provider.
+    loaded,
+    /// Bars that somebody brought, or mended.
+    stored,
+    /// Somebody had them forgotten.
+    forgotten,
+};
+
+[[nodiscard]] KTRDR_EXPORT std::string_view to_string(ChangeCause cause) noexcept;
+
 /// What an answer brought and proved, ready to be stored.
 struct Segment {
     /// Bars lie in it, and entries.
@@ -144,6 +157,13 @@ struct Segment {
     /// Breaks of the basis that lie there are none any more, but for those found now.
     std::vector<TimeRange> one_basis{};
     std::vector<BasisBreak> breaks{};
+    /// Numbers of stored bars that came beside them, and are others: what is stored stays, and these are kept beside
+    /// it.
+    std::vector<BarRevision> revisions{};
+    /// Where earlier ones of those count no more, for the provider has given its bars anew.
+    std::vector<TimeRange> told_anew{};
+    /// What a write of it is that changes bars.
+    ChangeCause cause{ChangeCause::loaded};
 };
 
 /// What became of a segment.
@@ -152,18 +172,6 @@ struct CommittedSegment {
     /// Of its entries those that stayed unconfirmed.
     std::vector<TimeRange> unconfirmed{};
 };
-
-/// What made a change.
-enum class ChangeCause {
-    /// An answer of a provider.
-    loaded,
-    /// Bars that somebody brought.
-    stored,
-    /// Somebody had them forgotten.
-    forgotten,
-};
-
-[[nodiscard]] KTRDR_EXPORT std::string_view to_string(ChangeCause cause) noexcept;
 
 /// A write that changed or removed bars, and can be undone.
 struct SeriesChange {
@@ -187,6 +195,17 @@ struct StoredSeries {
     UtcTime last{};
 
     friend bool operator==(const StoredSeries&, const StoredSeries&) = default;
+};
+
+/// What is stored of a range, without reading its bars.
+struct SeriesStamp {
+    /// Bars of the blocks that have some of the range: no fewer than the range has.
+    std::size_t bars{0};
+    /// Another one whenever bars of those blocks, or the basis breaks of the series, are others. Blocks that were only
+    /// written anew may have another one, too.
+    std::string version{};
+
+    friend bool operator==(const SeriesStamp&, const SeriesStamp&) = default;
 };
 
 /// Something in the file that cannot be what was written.
@@ -241,6 +260,8 @@ public:
     /// threads may ask then.
     [[nodiscard]] Result<Bars> read(const SeriesKey& key, TimeRange range, const Database::Poll& poll = {},
                                     Executor* helpers = nullptr);
+    /// Cost: one row of the index a block, some 1,024 bars.
+    [[nodiscard]] Result<SeriesStamp> stamp(const SeriesKey& key, TimeRange range);
     [[nodiscard]] Result<SeriesFacts> facts(const SeriesKey& key);
     [[nodiscard]] Result<KnownSeries> known(const std::string& provider, const std::string& symbol,
                                             const Timeframe& timeframe);
@@ -261,9 +282,12 @@ public:
                                       UtcTime asked_at);
     /// Store bars that nobody was asked for, over what is there as `commit_segment` does, together or not at all; and
     /// that `covered` need not be asked for. `poll` is told how many bars are written and undoes all by an error.
-    /// `invalid_argument` for bars out of order, or for ranges that are empty.
+    /// `invalid_argument` for bars out of order, or for ranges that are empty. With `poll` they are on the disk then,
+    /// and in the log of the file: `settle` puts them into it.
     Result<MergedRows> store_own(const SeriesKey& key, const Bars& bars, std::span<const TimeRange> covered,
                                  UtcTime stored_at, const std::function<Result<void>(std::size_t)>& poll = {});
+    /// What stored bars leave to be done when nobody waits for them any more. It takes as long as a slow disk does.
+    Result<void> settle() { return database_->put_log_away(); }
     /// Every series with bars, by provider, symbol and length of the bars.
     [[nodiscard]] Result<std::vector<StoredSeries>> list();
     /// How the file of the series' bars that was imported last writes numbers; the default where none was.
@@ -280,6 +304,11 @@ public:
     /// lie beside that range stay. A chunk that is damaged becomes what it was then, and what came since is not in the
     /// ledger any more, so that the next load asks for it. `not_found` when there is no such change.
     Result<SeriesChange> undo(const SeriesKey& key);
+    /// Other numbers that the provider gave for these bars, which are stored ones of the series, by time: those that
+    /// came since and were not taken; and those that answers of it have replaced, as far as `changes` has the write, of
+    /// each bar the newest. An earlier version that is damaged tells of none. Cost: that of the versions kept.
+    [[nodiscard]] Result<std::vector<BarRevision>> revisions(const SeriesKey& key, const Bars& stored,
+                                                             const Database::Poll& poll = {});
     /// Drop the bars that start inside `range`, and what the ledger says of it; how many bars that were. It can be
     /// undone, but for damaged chunks. `invalid_argument` for an empty range.
     Result<std::size_t> forget(const SeriesKey& key, TimeRange range, UtcTime at);

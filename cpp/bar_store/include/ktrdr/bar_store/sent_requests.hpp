@@ -29,6 +29,12 @@ struct PacingRules {
     /// At most so many requests, by their weights, within `window`. At least 2.
     int most{60};
     std::chrono::nanoseconds window{std::chrono::minutes{10}};
+    /// At most so many requests without an answer. The provider takes 50 for bars of any length, and those for longer
+    /// bars are not counted here: a program's loads have 8 at most, so five programs have room beside these. At
+    /// least 1.
+    std::size_t most_open{10};
+    /// How soon to look again where that is what a request waits for: nobody knows when an answer comes.
+    std::chrono::nanoseconds open_again{std::chrono::milliseconds{50}};
     /// A request has reached the provider so long after it was sent at the latest, whatever became of its sender.
     std::chrono::nanoseconds arrives_within{std::chrono::seconds{60}};
     /// So much of each time is waited beside it: two machines' clocks do not go alike.
@@ -76,7 +82,7 @@ public:
         std::int64_t ticket{0};
         /// How long at least, by the machine's time, before it is asked anew.
         std::chrono::nanoseconds wait{0};
-        /// It waits for the window: so would any other.
+        /// It waits for the window, or for an answer: so would any other.
         bool for_all{false};
     };
     /// Ask for a turn. What is given one is noted, on the disk, before this answers.
@@ -90,8 +96,8 @@ private:
     /// From when on a request may be made; now at the earliest.
     struct Allowed {
         std::chrono::nanoseconds from{0};
-        /// The window's part in it.
-        std::chrono::nanoseconds by_window{0};
+        /// The part of the window and of open requests in it.
+        std::chrono::nanoseconds for_all{0};
     };
     [[nodiscard]] std::chrono::nanoseconds longer(std::chrono::nanoseconds time) const;
     void bind_times(SQLite::Statement& row, std::chrono::nanoseconds now) const;

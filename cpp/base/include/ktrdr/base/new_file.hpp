@@ -43,15 +43,13 @@ public:
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return place_.path; }
     [[nodiscard]] Result<void> write(std::string_view bytes);
     /// Give it its name. One that came there meanwhile stays unless it may be replaced. `poll` is asked while it goes
-    /// to the disk, every few megabytes: an error of it is the answer, and the file has no name. May be empty.
+    /// to the disk, every half a megabyte: an error of it is the answer, and the file has no name. May be empty.
     [[nodiscard]] Result<void> commit(const std::function<Result<void>()>& poll = {});
     /// It goes now, unless it was committed.
     void discard() noexcept;
 
 private:
     NewFile(NewFilePlace place, std::filesystem::path hidden, int descriptor);
-    /// To the disk in pieces, so that what is left to sync is little.
-    [[nodiscard]] Result<void> write_out(const std::function<Result<void>()>& poll) const;
 
     const NewFilePlace place_;
     const std::filesystem::path hidden_;

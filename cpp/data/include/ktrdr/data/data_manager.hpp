@@ -89,6 +89,9 @@ public:
     [[nodiscard]] Result<ResumedLoads> resume_loads();
     /// The stored bars of a series inside `range`; blocks on the disk. `no_data` when there is none.
     [[nodiscard]] Result<BarsPtr> read(const std::string& symbol, const Timeframe& timeframe, TimeRange range);
+    /// How many bars `read` answers at most, and a version that is another one whenever they are, their contract or
+    /// their calendar; blocks on the disk for a moment.
+    [[nodiscard]] Result<SeriesStamp> stamp(const std::string& symbol, const Timeframe& timeframe, TimeRange range);
 
     /// Start storing bars that somebody brings, under the series that loads of this manager read. The operation's value
     /// is a JSON object: symbol, timeframe, bars, added, replaced, first, last. Its record stays in memory.
@@ -110,6 +113,8 @@ public:
     /// The periods of a series' bars, by what is known of its contract and the user's own calendars; blocks on the
     /// disk.
     [[nodiscard]] Result<BarGrid> grid_of(const SeriesRequest& request) const;
+    /// Which series a request reads; blocks on the disk.
+    [[nodiscard]] Result<SeriesKey> key_of(const SeriesRequest& request) const;
     /// A calendar that the user has made or changed; null for none of that name.
     [[nodiscard]] SessionCalendarPtr calendar(std::string_view name) const;
     /// What is stored in the file, of every provider; blocks on the disk.
@@ -194,6 +199,7 @@ private:
     [[nodiscard]] static StoreJob job_of_series(const SeriesKey& key, std::string parent_id,
                                                 std::vector<ProgressStep> steps);
     [[nodiscard]] Result<std::shared_ptr<Operation>> start_storing(StoreJob job, CancellationToken token);
+    [[nodiscard]] Result<DataJob> check_load(LoadRequest request, CancellationToken token) const;
     [[nodiscard]] DataJob job_of(const LoadRequest& request, LoadTask task, std::shared_ptr<BarStore> store,
                                  CancellationToken token) const;
 

@@ -12,6 +12,10 @@
 namespace ktrdr {
 
 /// Bars of Interactive Brokers, through the IB host service.
+///
+/// A service of ours says in its answers what its source warned of, and to who asks, every 2 s, what it warns of while
+/// an answer takes long: whoever waits is told (`SourceCall::warn`). One that knows the contract alone is asked that
+/// once.
 class KTRDR_EXPORT IbDataAdapter final : public BarSource {
 public:
     /// How a person gets a service, for messages.
@@ -46,11 +50,19 @@ private:
                                                                           SourceCall call);
     /// As an Arrow stream, if the service has that, else as JSON.
     [[nodiscard]] boost::asio::awaitable<Result<Response>> post_for_bars(boost::json::value body, SourceCall call);
+    /// Wait for an answer, and meanwhile tell whoever else does what the service warns of.
+    template <class Answer>
+    [[nodiscard]] boost::asio::awaitable<Result<Answer>> heard(boost::asio::awaitable<Result<Answer>> asking,
+                                                               SourceCall call);
+    /// Ask for warnings until the token is cancelled.
+    [[nodiscard]] boost::asio::awaitable<void> listen(SourceCall call, CancellationToken until);
 
     const std::shared_ptr<AsyncServiceAdapter> service_;
     Turnstile turns_;
     Executor& compute_;
     const Clock& clock_;
+    /// Not known to be a service without warnings.
+    bool may_warn_{true};
 };
 
 }  // namespace ktrdr

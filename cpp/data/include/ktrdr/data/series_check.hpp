@@ -30,6 +30,8 @@ struct SeriesToCheck {
     TimeRange range{};
     /// What its provider answered.
     std::vector<Evidence> evidence{};
+    /// Which other numbers it has given for them.
+    Revisions revisions{};
 };
 
 }  // namespace ktrdr

@@ -4,12 +4,14 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <span>
 #include <utility>
 
 #include <ktrdr/base/export.hpp>
+#include <ktrdr/features/wide_vectors.hpp>
 
 namespace ktrdr {
 
@@ -36,8 +38,54 @@ public:
     virtual void run(std::span<const std::span<const double>> inputs, std::span<const std::span<double>> outputs) = 0;
 };
 
+/// Bars of a series that follow each other and lack nothing, column by column.
+template <std::size_t Inputs, std::size_t Outputs>
+struct BarRun {
+    std::array<const double*, Inputs> from{};
+    std::array<double*, Outputs> to{};
+    std::size_t bars{0};
+
+    /// What is left of it behind some bars.
+    [[nodiscard]] BarRun behind(std::size_t skipped) const {
+        BarRun rest{from, to, bars - skipped};
+        for (const double*& column : rest.from) {
+            column += skipped;
+        }
+        for (double*& column : rest.to) {
+            column += skipped;
+        }
+        return rest;
+    }
+};
+
+/// How many bars a run has at most: few enough that its columns stay in the nearest cache from one pass to the next.
+inline constexpr std::size_t longest_run = 256;
+/// Room for what lies between two passes over a run.
+using RunRoom = std::array<double, longest_run>;
+
+/// `calculation.next` for each bar of a run.
+template <class Calculation, std::size_t Inputs, std::size_t Outputs>
+void next_for_each(Calculation& calculation, const BarRun<Inputs, Outputs>& run) {
+    // In locals the compiler can keep both in registers: a column might overlap anything that lies in memory.
+    Calculation local = std::move(calculation);
+    const auto [from, to, bars] = run;
+    for (std::size_t bar = 0; bar < bars; ++bar) {
+        std::array<double, Inputs> values{};
+        for (std::size_t input = 0; input < Inputs; ++input) {
+            values[input] = from[input][bar];
+        }
+        const std::array<double, Outputs> results = local.next(values);
+        for (std::size_t output = 0; output < Outputs; ++output) {
+            to[output][bar] = results[output];
+        }
+    }
+    calculation = std::move(local);
+}
+
 /// A state out of a calculation that has `std::array<double, Outputs> next(const std::array<double, Inputs>&)`, can be
-/// copied, and is handed numbers only.
+/// copied, and is handed numbers only. It may have `void run(const BarRun<Inputs, Outputs>&)` too, which gives the bits
+/// that `next` gives for each bar, faster. Where it says `takes_volume`, its last input is a volume: one below zero,
+/// which `Bars::no_volume` is, counts as missing.
 ///
 /// Cost: none for each bar of a whole series but the calculation itself; a copy of the calculation where a stretch of
 /// missing prices begins.
@@ -49,39 +97,56 @@ public:
     void next(std::span<const double> inputs, std::span<double> outputs) override {
         std::array<double, Inputs> values{};
         std::copy_n(inputs.begin(), Inputs, values.begin());
-        if (!std::ranges::all_of(values, is_there)) {
-            lose();
-            std::ranges::fill(outputs, no_value);
-            return;
+        for (std::size_t input = 0; input < Inputs; ++input) {
+            if (!is_there(input, values[input])) {
+                lose();
+                std::ranges::fill(outputs, no_value);
+                return;
+            }
         }
         begun_ = true;
         std::ranges::copy(current_.next(values), outputs.begin());
     }
     void run(std::span<const std::span<const double>> inputs, std::span<const std::span<double>> outputs) override {
-        std::array<const double*, Inputs> from{};
-        std::array<double*, Outputs> to{};
-        std::ranges::transform(inputs, from.begin(), [](std::span<const double> column) { return column.data(); });
-        std::ranges::transform(outputs, to.begin(), [](std::span<double> column) { return column.data(); });
-        const std::size_t bars = inputs.front().size();
-        for (std::size_t bar = 0; bar < bars;) {
-            std::size_t end = bars;
-            for (const double* const column : from) {
-                end = static_cast<std::size_t>(std::find_if_not(column + bar, column + end, is_there) - column);
+        Run rest{.bars = inputs.front().size()};
+        std::ranges::transform(inputs, rest.from.begin(), [](std::span<const double> column) { return column.data(); });
+        std::ranges::transform(outputs, rest.to.begin(), [](std::span<double> column) { return column.data(); });
+        while (rest.bars > 0) {
+            Run run = rest;
+            run.bars = std::min(rest.bars, longest_run);
+            rest = rest.behind(run.bars);
+            if (in_wide_vectors([&] { return lacks_nothing(run); })) {
+                run_whole(run);
+            } else {
+                run_between(run);
             }
-            run_whole(from, to, bar, end);
-            if (end < bars) {
-                lose();
-                for (double* const column : to) {
-                    column[end] = no_value;
-                }
-                ++end;
-            }
-            bar = end;
         }
     }
 
 private:
-    static bool is_there(double value) { return std::abs(value) <= largest_input; }
+    using Run = BarRun<Inputs, Outputs>;
+
+    static bool is_there(std::size_t input, double value) {
+        if constexpr (requires { Calculation::takes_volume; }) {
+            if (input + 1 == Inputs) {
+                return value >= 0 && value <= largest_input;
+            }
+        }
+        return std::abs(value) <= largest_input;
+    }
+
+    /// Looks at every value, so that it need not decide after each; at all columns in one pass, so that they come from
+    /// memory side by side.
+    static bool lacks_nothing(const Run& run) {
+        const auto [from, to, bars] = run;
+        std::uint64_t missing = 0;
+        for (std::size_t bar = 0; bar < bars; ++bar) {
+            for (std::size_t input = 0; input < Inputs; ++input) {
+                missing |= is_there(input, from[input][bar]) ? 0U : 1U;
+            }
+        }
+        return missing == 0;
+    }
 
     /// A value is missing: what follows begins anew.
     void lose() {
@@ -91,25 +156,40 @@ private:
         }
     }
 
+    /// Bars some of which lack a value.
+    void run_between(Run run) {
+        while (run.bars > 0) {
+            Run whole = run;
+            for (std::size_t input = 0; input < Inputs; ++input) {
+                const double* const column = run.from[input];
+                const double* const missing = std::find_if_not(
+                    column, column + whole.bars, [input](double value) { return is_there(input, value); });
+                whole.bars = static_cast<std::size_t>(missing - column);
+            }
+            run_whole(whole);
+            run = run.behind(whole.bars);
+            if (run.bars > 0) {
+                lose();
+                for (double* const column : run.to) {
+                    *column = no_value;
+                }
+                run = run.behind(1);
+            }
+        }
+    }
+
     /// Bars that lack nothing.
-    void run_whole(const std::array<const double*, Inputs>& from, const std::array<double*, Outputs>& to,
-                   std::size_t first, std::size_t last) {
-        if (first == last) {
+    void run_whole(const Run& run) {
+        if (run.bars == 0) {
             return;
         }
-        // In a local the compiler can keep it in registers: a column might overlap anything that lies in memory.
-        Calculation calculation = std::move(current_);
-        for (std::size_t bar = first; bar < last; ++bar) {
-            std::array<double, Inputs> values{};
-            for (std::size_t input = 0; input < Inputs; ++input) {
-                values[input] = from[input][bar];
+        in_wide_vectors([&] {
+            if constexpr (requires { current_.run(run); }) {
+                current_.run(run);
+            } else {
+                next_for_each(current_, run);
             }
-            const std::array<double, Outputs> results = calculation.next(values);
-            for (std::size_t output = 0; output < Outputs; ++output) {
-                to[output][bar] = results[output];
-            }
-        }
-        current_ = std::move(calculation);
+        });
         begun_ = true;
     }
 

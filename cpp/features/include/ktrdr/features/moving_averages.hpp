@@ -17,73 +17,125 @@ using Column = std::vector<double>;
 /// A mean that forgets: the plain mean of the first `period` values, from then on moved towards each value by a share
 /// of its distance. NaN before there are that many.
 ///
-/// The mean is told from the one of up to four values ago and the values since, by weights worked out beforehand, so
-/// that a long series waits for one chain of operations in four bars. Equal values leave it as it is, to the last bit.
+/// The values go in groups. Within one the mean is told from the group's first value: how far the values since pull it
+/// from there, and what is left of the way to the mean before the group. Both fade alike, so a pull is taken as what it
+/// would have been at the mean before the group, and what faded since then is left out at the end: a long series waits
+/// for one chain of operations in a whole group. Equal values leave the mean as it is, to the last bit.
 /// In the header, as the windows: every indicator's loop over a series has it inside.
 class ForgettingAverage final {
 public:
+    /// `period` is at least 2, `share` less than 1.
     ForgettingAverage(std::size_t period, double share) : period_(period) {
-        for (double& weight : weights_) {
-            weight = share;
-            share *= 1 - weights_[0];
+        double left = 1;
+        for (std::size_t step = 0; step < group; ++step) {
+            left *= 1 - share;
+            left_[step] = left;
+            pulls_[step] = share / left;
         }
     }
 
     double next(double value) {
-        if (count_ < period_) [[unlikely]] {
-            return begin(value);
+        double mean = no_value;
+        run(&value, &mean, 1);
+        return mean;
+    }
+
+    /// `next` for values that follow each other, to the bit. `to` may be `from`.
+    void run(const double* from, double* to, std::size_t count) {
+        std::size_t i = 0;
+        for (; i < count && count_ < period_; ++i) {
+            to[i] = begin(from[i]);
         }
-        const double distance = value - base_;
-        switch (step_) {
-            case 0:
-                first_ = distance;
-                step_ = 1;
-                return base_ + weights_[0] * distance;
-            case 1:
-                second_ = distance;
-                step_ = 2;
-                return base_ + (weights_[0] * distance + weights_[1] * first_);
-            case 2:
-                third_ = distance;
-                step_ = 3;
-                return base_ + (weights_[0] * distance + weights_[1] * second_ + weights_[2] * first_);
-            default: break;
+        while (i < count) {
+            const bool whole = step_ == 0 && count - i >= group;
+            const std::size_t taken = whole ? (count - i) / group * group : std::min(group - step_, count - i);
+            if (whole) {
+                run_groups(from + i, to + i, taken);
+            } else {
+                run_part(from + i, to + i, taken);
+            }
+            i += taken;
         }
-        base_ += (weights_[0] * distance + weights_[1] * third_) + (weights_[2] * second_ + weights_[3] * first_);
-        // What has all but vanished is nothing: it would stay a denormal number, and slow, for ever.
-        if (std::abs(base_) < vanished) [[unlikely]] {
-            base_ = 0;
-        }
-        step_ = 0;
-        return base_;
     }
 
 private:
+    static constexpr std::size_t group = 8;
     static constexpr double vanished = 1e-290;
+    using Group = std::array<double, group>;
 
     double begin(double value) {
         if (count_ == 0) {
             base_ = value;
         }
-        first_ += value - base_;
+        sum_ += value - base_;
         if (++count_ < period_) {
             return no_value;
         }
-        base_ += first_ / static_cast<double>(period_);
+        base_ += sum_ / static_cast<double>(period_);
         return base_;
     }
 
+    void run_groups(const double* from, double* to, std::size_t count) {
+        // In locals: a column might overlap anything that lies in memory.
+        const Group pulls = pulls_;
+        const Group left = left_;
+        double base = base_;
+        for (std::size_t i = 0; i < count; i += group) {
+            const double first = from[i];
+            const double away = base - first;
+            Group sums;
+            for (std::size_t step = 0; step < group; ++step) {
+                sums[step] = pulls[step] * (from[i + step] - first);
+            }
+            for (std::size_t step = 1; step < group; ++step) {
+                sums[step] += sums[step - 1];
+            }
+            for (std::size_t step = 0; step < group; ++step) {
+                to[i + step] = first + left[step] * (sums[step] + away);
+            }
+            base = without_traces(first + left.back() * (sums.back() + away));
+        }
+        base_ = base;
+    }
+
+    /// The same of some values of one group.
+    void run_part(const double* from, double* to, std::size_t count) {
+        const double first = step_ == 0 ? from[0] : first_;
+        const double away = base_ - first;
+        double sum = step_ == 0 ? 0 : sum_;
+        double mean = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            sum += pulls_[step_ + i] * (from[i] - first);
+            mean = first + left_[step_ + i] * (sum + away);
+            to[i] = mean;
+        }
+        first_ = first;
+        sum_ = sum;
+        step_ += count;
+        if (step_ == group) {
+            base_ = without_traces(mean);
+            step_ = 0;
+        }
+    }
+
+    /// What has all but vanished is nothing: it would stay a denormal number, and slow, for ever.
+    static double without_traces(double mean) { return std::abs(mean) < vanished ? nothing() : mean; }
+    /// A call, so that the compiler makes a branch of it: the next group waits for a choice, and for no guess that is
+    /// always right.
+    [[gnu::noinline, gnu::cold]] static double nothing() { return 0; }
+
     std::size_t period_;
     std::size_t count_{0};
-    unsigned step_{0};
-    /// What a value weighs in the mean of its bar, and one, two, three bars later.
-    std::array<double, 4> weights_{};
-    /// While it begins, the first value, from which the others are told; then the mean that the next are told from.
+    std::size_t step_{0};
+    /// How far a value of this place in its group pulls the mean before it, as a share of its distance.
+    Group pulls_{};
+    /// What is left of that, and of the way from the group's first value to the mean before it.
+    Group left_{};
+    /// While it begins, the first value, from which the others are told; then the mean before the group.
     double base_{0};
-    /// How far the values since lie from it. While it begins, the sum of the distances.
     double first_{0};
-    double second_{0};
-    double third_{0};
+    /// The group's pulls so far. While it begins, the sum of the distances.
+    double sum_{0};
 };
 
 /// Exponential mean: of each step's distance it takes 2 / (period + 1).

@@ -54,6 +54,10 @@ struct SplitRows {
 /// one is tested on, and symbols move alike.
 [[nodiscard]] KTRDR_EXPORT CutTimes cut_times(std::vector<UtcTime> starts, SplitShares shares);
 
+/// The same where it is known when the test begins: the rows before it train and validate, as their shares are to each
+/// other.
+[[nodiscard]] KTRDR_EXPORT CutTimes cut_times_before(std::vector<UtcTime> starts, SplitShares shares, UtcTime test);
+
 /// What begins before `cuts.validation` trains, what begins before `cuts.test` validates, the rest tests. A row whose
 /// end lies behind the beginning of the next part is purged, so that no bar of a later part has a say in an earlier
 /// one.

@@ -30,6 +30,25 @@ public:
         return average_.next(true_range(high, low, before));
     }
 
+    /// `next` for bars that follow each other, to the bit: columns of highs, lows and closes.
+    void run(const std::array<const double*, 3>& columns, double* to, std::size_t bars) {
+        if (bars == 0) {
+            return;
+        }
+        const auto [high, low, close] = columns;
+        std::size_t first = 0;
+        if (!begun_) {
+            to[first++] = next(high[0], low[0], close[0]);
+        } else {
+            to[0] = true_range(high[0], low[0], close_);
+        }
+        for (std::size_t bar = 1; bar < bars; ++bar) {
+            to[bar] = true_range(high[bar], low[bar], close[bar - 1]);
+        }
+        close_ = close[bars - 1];
+        average_.run(to + first, to + first, bars - first);
+    }
+
 private:
     ForgettingAverage average_;
     bool begun_{false};

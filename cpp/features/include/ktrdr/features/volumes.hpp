@@ -18,6 +18,8 @@ namespace ktrdr {
 /// says 0, and does for any flow below 1). Of a price below zero the amount flows. vwap: mean of the typical price over
 /// `period` bars weighed by volume, in units of price; NaN without any volume. volume_ratio: a bar's volume against its
 /// mean of `period` bars, itself included; NaN without any volume.
+///
+/// A volume below zero is none (`Bars::no_volume`), and counts as missing.
 [[nodiscard]] KTRDR_EXPORT std::span<const IndicatorSpec> volume_specs() noexcept;
 
 }  // namespace ktrdr

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <ktrdr/features/indicator_state.hpp>
@@ -16,6 +17,9 @@
 /// by a value a bar (van Herk 1992, Gil and Werman 1993, for maxima). Nothing is ever taken off again, so no rounding
 /// outlives its block, and what has left the window has left the result. Everything here is handed numbers only, and is
 /// in the header because every indicator's loop over a series has it inside.
+///
+/// `run` is `next` for `count` values that follow each other, to the bit: what lies in one block goes by in loops that
+/// decide nothing from value to value.
 namespace ktrdr {
 
 /// Where the next value goes in its block, and whether there are enough of them.
@@ -30,12 +34,28 @@ public:
     /// How many values of the window lie in the block before.
     [[nodiscard]] std::size_t before() const noexcept { return period_ - at_; }
     [[nodiscard]] bool ready() const noexcept { return full_; }
-    std::size_t take() noexcept { return at_++; }
-    /// Whether the block is whole with the value that was just taken.
+    /// Where the next value goes, or the first of the next `values`, all of one block.
+    std::size_t take(std::size_t values = 1) noexcept { return std::exchange(at_, at_ + values); }
+    /// Whether the block is whole with what was just taken.
     [[nodiscard]] bool ends() const noexcept { return at_ == period_; }
     void begin_next() noexcept {
         at_ = 0;
         full_ = true;
+    }
+
+    /// Of `count` values that follow: `whole(first)` for each whole block with one before it, `part(first, taken)` for
+    /// what lies in another block, and takes it.
+    template <class Whole, class Part>
+    void each_block(std::size_t count, Whole whole, Part part) const {
+        for (std::size_t done = 0; done < count;) {
+            const std::size_t taken = std::min(before(), count - done);
+            if (taken == period_ && ready()) {
+                whole(done);
+            } else {
+                part(done, taken);
+            }
+            done += taken;
+        }
     }
 
 private:
@@ -50,21 +70,63 @@ public:
     explicit WindowSum(std::size_t period) : place_(period), rests_(period) {}
 
     double next(double value) {
-        sum_ = place_.begins() ? value : sum_ + value;
+        sum_ += value;
         rests_[place_.take()] = value;
         if (!place_.ends()) {
             return place_.ready() ? rests_[place_.count()] + sum_ : no_value;
         }
-        double rest = 0;
-        for (std::size_t i = rests_.size(); i-- > 0;) {
-            rest += rests_[i];
-            rests_[i] = rest;
-        }
         place_.begin_next();
-        return sum_;
+        return close_block(rests_.data());
+    }
+
+    void run(const double* from, double* to, std::size_t count) {
+        place_.each_block(
+            count, [&](std::size_t first) { run_block(from + first, to + first); },
+            [&](std::size_t first, std::size_t taken) { run_part(from + first, to + first, taken); });
     }
 
 private:
+    void run_block(const double* values, double* sums) {
+        const std::size_t last = rests_.size() - 1;
+        grow(values, rests_.data() + 1, sums, last, 0);
+        sums[last] = close_block(values);
+    }
+
+    void run_part(const double* values, double* sums, std::size_t count) {
+        if (!place_.ready()) {
+            std::transform(values, values + count, sums, [this](double value) { return next(value); });
+            return;
+        }
+        double* const rests = rests_.data() + place_.take(count);
+        const std::size_t within = place_.ends() ? count - 1 : count;
+        sum_ = grow(values, rests + 1, sums, within, sum_);
+        std::copy_n(values, count, rests);
+        if (place_.ends()) {
+            sums[within] = close_block(rests_.data());
+            place_.begin_next();
+        }
+    }
+
+    /// Of the next values of a block, and what is left of the last block behind each.
+    static double grow(const double* values, const double* rests, double* sums, std::size_t count, double sum) {
+        for (std::size_t i = 0; i < count; ++i) {
+            sum += values[i];
+            sums[i] = rests[i] + sum;
+        }
+        return sum;
+    }
+
+    double close_block(const double* values) {
+        double* const rests = rests_.data();
+        double rest = 0;
+        for (std::size_t i = rests_.size(); i-- > 0;) {
+            rest += values[i];
+            rests[i] = rest;
+        }
+        sum_ = 0;
+        return rest;
+    }
+
     BlockPlace place_;
     /// The values of this block, and behind them the sums of the last block's ends.
     std::vector<double> rests_;
@@ -73,47 +135,80 @@ private:
 
 /// Mean of the last `period` values; NaN before there are that many. Equal values have exactly their value as mean.
 ///
-/// Each part is summed as its distances from a value of its own, so that a large price costs a small one no digits.
+/// What is left of the last block and the beginning of this one are summed as their distances from the last block's
+/// last value, which is in the window too, so that a large price costs a small one no digits.
 class MovingAverage final {
 public:
     explicit MovingAverage(std::size_t period)
         : place_(period), rests_(period), share_(1 / static_cast<double>(period)) {}
 
     double next(double value) {
-        if (place_.begins()) {
-            base_ = value;
-            sum_ = 0;
-        }
-        sum_ += value - base_;
+        sum_ += value - last_;
         rests_[place_.take()] = value;
         if (!place_.ends()) {
-            if (!place_.ready()) {
-                return no_value;
-            }
-            const double before = static_cast<double>(place_.before()) * (last_ - base_) + rests_[place_.count()];
-            return base_ + (before + sum_) * share_;
+            return place_.ready() ? last_ + (rests_[place_.count()] + sum_) * share_ : no_value;
         }
-        close_block(value);
-        return base_ + sum_ * share_;
+        place_.begin_next();
+        return close_block(rests_.data());
+    }
+
+    void run(const double* from, double* to, std::size_t count) {
+        place_.each_block(
+            count, [&](std::size_t first) { run_block(from + first, to + first); },
+            [&](std::size_t first, std::size_t taken) { run_part(from + first, to + first, taken); });
     }
 
 private:
-    void close_block(double value) {
-        last_ = value;
+    void run_block(const double* values, double* means) {
+        const std::size_t last = rests_.size() - 1;
+        grow(values, rests_.data() + 1, means, last);
+        means[last] = close_block(values);
+    }
+
+    void run_part(const double* values, double* means, std::size_t count) {
+        if (!place_.ready()) {
+            std::transform(values, values + count, means, [this](double value) { return next(value); });
+            return;
+        }
+        double* const rests = rests_.data() + place_.take(count);
+        const std::size_t within = place_.ends() ? count - 1 : count;
+        grow(values, rests + 1, means, within);
+        std::copy_n(values, count, rests);
+        if (place_.ends()) {
+            means[within] = close_block(rests_.data());
+            place_.begin_next();
+        }
+    }
+
+    /// Of the next values of a block, and what is left of the last block behind each.
+    void grow(const double* values, const double* rests, double* means, std::size_t count) {
+        const double base = last_;
+        const double share = share_;
+        double sum = sum_;
+        for (std::size_t i = 0; i < count; ++i) {
+            sum += values[i] - base;
+            means[i] = base + (rests[i] + sum) * share;
+        }
+        sum_ = sum;
+    }
+
+    double close_block(const double* values) {
+        double* const rests = rests_.data();
+        const double base = values[rests_.size() - 1];
         double rest = 0;
         for (std::size_t i = rests_.size(); i-- > 0;) {
-            rest += rests_[i] - last_;
-            rests_[i] = rest;
+            rest += values[i] - base;
+            rests[i] = rest;
         }
-        place_.begin_next();
+        last_ = base;
+        sum_ = 0;
+        return base + rest * share_;
     }
 
     BlockPlace place_;
     /// The values of this block, and behind them how far the last block's ends lie from its last value, summed.
     std::vector<double> rests_;
     double share_;
-    /// This block's first value and the last block's last: both are in every window that their blocks are part of.
-    double base_{0};
     double last_{0};
     double sum_{0};
 };
@@ -131,7 +226,12 @@ public:
     };
 
     explicit WindowDeviation(std::size_t period)
-        : place_(period), values_(period), rests_(period + 1), shares_(period + 1), between_(period + 1) {
+        : place_(period),
+          values_(period),
+          rest_means_(period + 1),
+          rest_scatters_(period + 1),
+          shares_(period + 1),
+          between_(period + 1) {
         const auto n = static_cast<double>(period);
         for (std::size_t i = 1; i <= period; ++i) {
             const auto count = static_cast<double>(i);
@@ -154,44 +254,109 @@ public:
         const double mean = sum_ * shares_[count];
         const double scatter = std::max(0.0, squares_ - sum_ * mean);
         if (place_.ends()) {
-            close_block(value);
+            close_block();
             return {base_ + mean, std::sqrt(scatter * shares_[count])};
         }
         if (!place_.ready()) {
             return {};
         }
-        const Part& rest = rests_[count];
         // How much lower the mean of this block's part is than that of what is left of the last.
-        const double apart = last_ - base_ + rest.mean - mean;
+        const double apart = last_ - base_ + rest_means_[count] - mean;
         const double share = shares_[place_.period()];
-        const double whole = scatter + rest.scatter + apart * apart * between_[count];
-        return {base_ + mean + apart * static_cast<double>(place_.before()) * share, std::sqrt(whole * share)};
+        const double whole = scatter + rest_scatters_[count] + apart * apart * between_[count];
+        return {base_ + mean + apart * (static_cast<double>(place_.before()) * share), std::sqrt(whole * share)};
+    }
+
+    void run(const double* from, double* means, double* deviations, std::size_t count) {
+        const auto part = [&](std::size_t first, std::size_t taken) {
+            run_part(from + first, means + first, deviations + first, taken);
+        };
+        place_.each_block(count, [&](std::size_t first) { part(first, place_.period()); }, part);
     }
 
 private:
-    /// The last values of a block: their mean as distance from the very last, and their squared distances from it.
-    struct Part {
-        double mean{0};
-        double scatter{0};
-    };
+    void run_part(const double* values, double* means, double* deviations, std::size_t count) {
+        if (!place_.ready()) {
+            for (std::size_t i = 0; i < count; ++i) {
+                const auto [mean, deviation] = next(values[i]);
+                means[i] = mean;
+                deviations[i] = deviation;
+            }
+            return;
+        }
+        if (place_.begins()) {
+            base_ = values[0];
+            sum_ = 0;
+            squares_ = 0;
+        }
+        const std::size_t here = place_.take(count);
+        const double base = base_;
+        double sum = sum_;
+        double squares = squares_;
+        for (std::size_t i = 0; i < count; ++i) {
+            const double distance = values[i] - base;
+            sum += distance;
+            squares += distance * distance;
+            means[i] = sum;
+            deviations[i] = squares;
+        }
+        sum_ = sum;
+        squares_ = squares;
+        std::copy_n(values, count, values_.data() + here);
+        const std::size_t last = place_.ends() ? count - 1 : count;
+        put_together(here + 1, means, deviations, last);
+        if (place_.ends()) {
+            const double share = shares_[place_.period()];
+            const double mean = sum * share;
+            means[last] = base + mean;
+            deviations[last] = std::sqrt(std::max(0.0, squares - sum * mean) * share);
+            close_block();
+        }
+    }
 
-    void close_block(double value) {
-        last_ = value;
+    /// Of sums and sums of squares, the first of so many values of this block, with what is left of the last block.
+    void put_together(std::size_t first, double* means, double* deviations, std::size_t count) const {
+        const double* const shares = shares_.data() + first;
+        const double* const between = between_.data() + first;
+        const double* const rest_means = rest_means_.data() + first;
+        const double* const rest_scatters = rest_scatters_.data() + first;
+        const double share = shares_[place_.period()];
+        const double base = base_;
+        const double step = last_ - base;
+        const auto before = static_cast<int>(place_.period() - first);
+        for (std::size_t i = 0; i < count; ++i) {
+            const double mean = means[i] * shares[i];
+            const double scatter = std::max(0.0, deviations[i] - means[i] * mean);
+            const double apart = step + rest_means[i] - mean;
+            const double whole = scatter + rest_scatters[i] + apart * apart * between[i];
+            means[i] = base + mean + apart * (static_cast<double>(before - static_cast<int>(i)) * share);
+            deviations[i] = std::sqrt(whole * share);
+        }
+    }
+
+    void close_block() {
+        const double* const values = values_.data();
+        const std::size_t period = place_.period();
+        last_ = values[period - 1];
         double sum = 0;
         double squares = 0;
-        for (std::size_t count = 1; count <= values_.size(); ++count) {
-            const double distance = values_[values_.size() - count] - last_;
+        for (std::size_t count = 1; count <= period; ++count) {
+            const double distance = values[period - count] - last_;
             sum += distance;
             squares += distance * distance;
             const double mean = sum * shares_[count];
-            rests_[values_.size() - count] = {mean, std::max(0.0, squares - sum * mean)};
+            rest_means_[period - count] = mean;
+            rest_scatters_[period - count] = std::max(0.0, squares - sum * mean);
         }
         place_.begin_next();
     }
 
     BlockPlace place_;
     std::vector<double> values_;
-    std::vector<Part> rests_;
+    /// The last values of the last block: their mean as distance from the very last, and their squared distances from
+    /// it.
+    std::vector<double> rest_means_;
+    std::vector<double> rest_scatters_;
     /// 1 / n, and n (period - n) / period.
     std::vector<double> shares_;
     std::vector<double> between_;
@@ -218,27 +383,69 @@ public:
     explicit WindowExtreme(std::size_t period) : place_(period), rests_(period) {}
 
     double next(double value) {
-        best_ = place_.begins() ? value : better(value, best_);
+        best_ = better(value, best_);
         rests_[place_.take()] = value;
         if (!place_.ends()) {
             return place_.ready() ? better(rests_[place_.count()], best_) : no_value;
         }
-        double rest = Order::none;
-        for (std::size_t i = rests_.size(); i-- > 0;) {
-            rest = better(rests_[i], rest);
-            rests_[i] = rest;
-        }
         place_.begin_next();
-        return best_;
+        return close_block(rests_.data());
+    }
+
+    void run(const double* from, double* to, std::size_t count) {
+        place_.each_block(
+            count, [&](std::size_t first) { run_block(from + first, to + first); },
+            [&](std::size_t first, std::size_t taken) { run_part(from + first, to + first, taken); });
     }
 
 private:
+    void run_block(const double* values, double* bests) {
+        const std::size_t last = rests_.size() - 1;
+        grow(values, rests_.data() + 1, bests, last, Order::none);
+        bests[last] = close_block(values);
+    }
+
+    void run_part(const double* values, double* bests, std::size_t count) {
+        if (!place_.ready()) {
+            std::transform(values, values + count, bests, [this](double value) { return next(value); });
+            return;
+        }
+        double* const rests = rests_.data() + place_.take(count);
+        const std::size_t within = place_.ends() ? count - 1 : count;
+        best_ = grow(values, rests + 1, bests, within, best_);
+        std::copy_n(values, count, rests);
+        if (place_.ends()) {
+            bests[within] = close_block(rests_.data());
+            place_.begin_next();
+        }
+    }
+
+    /// Of the next values of a block, and what is left of the last block behind each.
+    static double grow(const double* values, const double* rests, double* bests, std::size_t count, double best) {
+        for (std::size_t i = 0; i < count; ++i) {
+            best = better(values[i], best);
+            bests[i] = better(rests[i], best);
+        }
+        return best;
+    }
+
+    double close_block(const double* values) {
+        double* const rests = rests_.data();
+        double rest = Order::none;
+        for (std::size_t i = rests_.size(); i-- > 0;) {
+            rest = better(values[i], rest);
+            rests[i] = rest;
+        }
+        best_ = Order::none;
+        return rest;
+    }
+
     static double better(double left, double right) { return Order::beats(left, right) ? left : right; }
 
     BlockPlace place_;
     /// The values of this block, and behind them the extremes of the last block's ends.
     std::vector<double> rests_;
-    double best_{0};
+    double best_{Order::none};
 };
 
 /// How many bars ago the highest (or lowest) of the last `period` values was, the newest of equal ones; NaN before
@@ -288,62 +495,6 @@ private:
     std::vector<std::size_t> places_;
     double best_{0};
     std::size_t best_place_{0};
-};
-
-/// The value `bars` bars ago; NaN before there is one. With 0 it is the value itself.
-class Delay final {
-public:
-    explicit Delay(std::size_t bars) : values_(bars, no_value) {}
-
-    double next(double value) {
-        if (values_.empty()) {
-            return value;
-        }
-        const double old = values_[at_];
-        values_[at_] = value;
-        at_ = at_ + 1 == values_.size() ? 0 : at_ + 1;
-        return old;
-    }
-
-private:
-    std::vector<double> values_;
-    std::size_t at_{0};
-};
-
-/// The last `period` values in one piece, and how far they lie from a value on average. O(period) a bar.
-class RecentValues final {
-public:
-    explicit RecentValues(std::size_t period) : period_(period), values_(period + 1024) {}
-
-    void take(double value) {
-        if (count_ == values_.size()) {
-            std::copy(values_.end() - static_cast<std::ptrdiff_t>(period_ - 1), values_.end(), values_.begin());
-            count_ = period_ - 1;
-        }
-        values_[count_++] = value;
-    }
-    /// Asked once `period` values have been taken.
-    [[nodiscard]] double mean_distance(double from) const {
-        // Four sums, so that one addition need not wait for the last.
-        std::array<double, 4> sums{};
-        const double* const first = values_.data() + count_ - period_;
-        std::size_t i = 0;
-        for (; i + sums.size() <= period_; i += sums.size()) {
-            for (std::size_t lane = 0; lane < sums.size(); ++lane) {
-                sums[lane] += std::abs(first[i + lane] - from);
-            }
-        }
-        for (; i < period_; ++i) {
-            sums[0] += std::abs(first[i] - from);
-        }
-        return (sums[0] + sums[1] + (sums[2] + sums[3])) / static_cast<double>(period_);
-    }
-
-private:
-    std::size_t period_;
-    /// When it is full, the values still needed move to its front.
-    std::vector<double> values_;
-    std::size_t count_{0};
 };
 
 }  // namespace ktrdr

@@ -17,13 +17,15 @@ class KTRDR_EXPORT BarsView final {
 public:
     /// No bars of no series.
     BarsView();
-    /// All of `bars`. Symbol and timeframe are empty where nobody has said whose bars they are.
-    explicit BarsView(BarsPtr bars, std::string symbol = {}, std::string timeframe = {});
+    /// All of `bars`. Each of the texts is empty where nobody has said it.
+    explicit BarsView(BarsPtr bars, std::string symbol = {}, std::string timeframe = {}, std::string what_to_show = {});
 
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
     [[nodiscard]] const std::string& symbol() const noexcept { return symbol_; }
     [[nodiscard]] const std::string& timeframe() const noexcept { return timeframe_; }
+    /// What the prices are of: `TRADES`, `BID`, …; `ADJUSTED_LAST` of adjusted ones.
+    [[nodiscard]] const std::string& what_to_show() const noexcept { return what_to_show_; }
     /// What holds the columns.
     [[nodiscard]] const BarsPtr& bars() const noexcept { return bars_; }
 
@@ -43,7 +45,7 @@ public:
     /// These rows as bars of their own: what is shared where that is all of it, else a copy.
     [[nodiscard]] BarsPtr own() const;
 
-    /// One series, and the same numbers; what is no number equals itself.
+    /// One symbol and timeframe, and the same numbers; what is no number equals itself.
     friend KTRDR_EXPORT bool operator==(const BarsView& a, const BarsView& b);
 
 private:
@@ -57,6 +59,7 @@ private:
     std::size_t count_{0};
     std::string symbol_;
     std::string timeframe_;
+    std::string what_to_show_;
 };
 
 }  // namespace ktrdr

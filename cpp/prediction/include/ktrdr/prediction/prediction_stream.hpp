@@ -12,6 +12,7 @@
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/prediction/predictor.hpp>
+#include <ktrdr/training/training_data.hpp>
 
 namespace ktrdr {
 
@@ -35,8 +36,8 @@ struct Prediction {
 /// the network, however many came before.
 class KTRDR_EXPORT PredictionStream final : private Counted<PredictionStream> {
 public:
-    /// `history`: bars before the first one predicted for.
-    PredictionStream(std::shared_ptr<const Predictor> model, std::size_t history);
+    /// `history`: bars before the first one predicted for. Sessions are those of `Predictor::grid_of`.
+    PredictionStream(std::shared_ptr<const Predictor> model, std::size_t history, std::string symbol);
 
     /// The next bar of a timeframe, an index of the model's. A prediction for a base bar that has all of its history
     /// and no missing value, else nothing.
@@ -47,6 +48,8 @@ public:
 
     /// The memberships of the last base bar by feature, NaN where one has no value; empty before the first.
     [[nodiscard]] const std::vector<float>& features() const noexcept { return row_; }
+    /// What a person should know of the bars so far, for each timeframe that has holes the longest of them.
+    [[nodiscard]] std::vector<std::string> warnings() const;
     /// How many bars of a timeframe are still missing before its history is whole.
     [[nodiscard]] std::size_t missing(std::size_t timeframe) const;
 
@@ -58,7 +61,7 @@ private:
     };
     /// One timeframe's indicators, and what each set has said of the last bars.
     struct SeriesState {
-        explicit SeriesState(const Timeframe& timeframe) : grid(timeframe) {}
+        explicit SeriesState(BarGrid its_grid) : grid(std::move(its_grid)) {}
         SeriesState(SeriesState&&) = default;
 
         BarGrid grid;
@@ -85,6 +88,8 @@ private:
     std::vector<SeriesState> series_{};
     std::vector<float> row_{};
     std::optional<UtcTime> known_{};
+    std::string symbol_;
+    std::vector<SeriesHole> holes_{};
     Mlp::Scratch scratch_{};
 };
 

@@ -6,19 +6,27 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/live.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/features/scaling.hpp>
+#include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/models/mlp.hpp>
 #include <ktrdr/models/model_files.hpp>
+#include <ktrdr/training/bar_provider.hpp>
 #include <ktrdr/training/strategy.hpp>
 
 namespace ktrdr {
 
 class PredictionStream;
+
+/// What a break in the basis of a series' prices means for what a model says of it.
+inline constexpr std::string_view what_follows_a_break =
+    "the model takes that for a move; load the whole range with refresh=True";
 
 /// A class and the chances of all of them for each of some rows.
 struct Predictions {
@@ -32,6 +40,8 @@ struct Predictions {
 struct BarPredictions {
     std::vector<std::size_t> bar{};
     Predictions predicted{};
+    /// What a person should know of the bars: sessions that are missing among them.
+    std::vector<std::string> warnings{};
 };
 
 /// Rows of features of such bars.
@@ -39,6 +49,8 @@ struct BarFeatures {
     std::vector<std::size_t> bar{};
     /// Row-major, as many a row as there are features.
     std::vector<float> values{};
+    /// As of `BarPredictions`.
+    std::vector<std::string> warnings{};
 };
 
 /// From which bar on a prediction is given.
@@ -72,6 +84,18 @@ public:
     /// indicator never forgets where its series began; so from what takes a `History`.
     [[nodiscard]] Result<std::size_t> history(History asked) const;
 
+    /// What the bars that it was trained on were; empty of a model that does not say.
+    [[nodiscard]] const std::vector<SeriesBasis>& series() const noexcept { return series_; }
+    /// The kinds of price that it was trained on: of that symbol, where it was among those, else of all.
+    [[nodiscard]] std::vector<std::string> trained_on(std::string_view symbol, std::size_t timeframe) const;
+    /// `invalid_argument` for bars of a symbol that are of another kind of price than those of the training, where both
+    /// are known: a price of the one is none of the other.
+    [[nodiscard]] Result<void> check_basis(std::string_view symbol, std::string_view what_to_show,
+                                           std::size_t timeframe) const;
+    /// The periods of a symbol's bars: with the sessions that the training knew it to have. Of a symbol that was not
+    /// trained on, without; where `symbol` is empty, with those that all of the training's had.
+    [[nodiscard]] BarGrid grid_of(std::string_view symbol, std::size_t timeframe) const;
+
     /// What features go through before the network sees them; null for nothing.
     [[nodiscard]] const FeatureScaling* scaling() const noexcept { return scaling_ ? &*scaling_ : nullptr; }
 
@@ -81,19 +105,21 @@ public:
     /// The rows of features of bars, scaled as the model's are, one series for each timeframe, in the order of
     /// `timeframes()`.
     ///
-    /// Behind a hole in the bars (`find_holes`) history begins anew. Errors: `not_enough_data` where no bar has its
-    /// history, saying how many bars there are and are needed.
-    [[nodiscard]] Result<BarFeatures> features_of(std::span<const BarsPtr> series, History asked) const;
+    /// Behind a hole in the bars (`find_holes`, in the sessions of `grid_of`) history begins anew, as in a training,
+    /// and `warnings` name it. Errors: those of `check_basis`; `not_enough_data` where no bar has its history, saying
+    /// how many bars there are and are needed.
+    [[nodiscard]] Result<BarFeatures> features_of(std::span<const BarsView> series, History asked) const;
     /// Of the same bars.
-    [[nodiscard]] Result<BarPredictions> predict_bars(std::span<const BarsPtr> series, History asked) const;
-    /// For bars as they come.
-    [[nodiscard]] Result<std::unique_ptr<PredictionStream>> stream(History asked) const;
+    [[nodiscard]] Result<BarPredictions> predict_bars(std::span<const BarsView> series, History asked) const;
+    /// For bars of a symbol as they come; it may be empty.
+    [[nodiscard]] Result<std::unique_ptr<PredictionStream>> stream(History asked, std::string symbol = {}) const;
 
 private:
     Predictor(ModelFiles files, Strategy strategy, std::vector<NamedTensor> weights, Mlp network);
     [[nodiscard]] Result<void> read_features();
     [[nodiscard]] Result<void> read_scaling();
     [[nodiscard]] Result<void> check_network() const;
+    [[nodiscard]] Result<std::vector<FeatureSeries>> series_of(std::span<const BarsView> bars) const;
 
     ModelFiles files_;
     Strategy strategy_;
@@ -103,6 +129,7 @@ private:
     std::vector<std::string> classes_{};
     std::vector<Timeframe> timeframes_{};
     std::size_t base_{0};
+    std::vector<SeriesBasis> series_{};
     std::optional<FeatureScaling> scaling_{};
 };
 

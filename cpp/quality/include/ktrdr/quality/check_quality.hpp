@@ -19,6 +19,8 @@ struct LongerBars {
 struct QualityOptions {
     /// What providers answered; it says why bars are missing.
     std::vector<Evidence> evidence{};
+    /// Which other numbers they gave for these bars; those of bars that are not there are left alone.
+    Revisions revisions{};
     /// Against it the newest bar is stale; unset where that is no question.
     std::optional<UtcTime> now{};
     /// Between which times bars should exist; unset from the first to the last.

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include <ktrdr/base/export.hpp>
-#include <ktrdr/market/bars.hpp>
+#include <ktrdr/market/bar_revision.hpp>
 
 namespace ktrdr {
 
@@ -30,6 +31,20 @@ struct Evidence {
     UtcTime asked_at{};
 
     friend bool operator==(const Evidence&, const Evidence&) = default;
+};
+
+/// Prices from `at` on are `ratio` times what those before would be: the provider re-based its history in between.
+struct Rebase {
+    UtcTime at{};
+    double ratio{1.0};
+
+    friend bool operator==(const Rebase&, const Rebase&) = default;
+};
+
+/// What a provider has said of bars that were stored already.
+struct Revisions {
+    std::vector<BarRevision> bars{};
+    std::vector<Rebase> rebased{};
 };
 
 }  // namespace ktrdr

@@ -38,6 +38,7 @@ inline constexpr std::size_t gap_class_count = 6;
 
 /// The names that ktrdr had for gaps before there were classes.
 enum class GapLabel { expected_weekend, expected_holiday, expected_trading_hours, market_closure, unexpected };
+inline constexpr std::size_t gap_label_count = 5;
 
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(GapLabel label) noexcept;
 

@@ -45,8 +45,12 @@ enum class QualityRule {
     disagreement,
     /// Stamps that fit the sessions only by another clock.
     clock,
+    /// Other numbers than the provider gave before, or gives since.
+    revision,
+    /// Prices that are on another basis than those before.
+    basis,
 };
-inline constexpr std::size_t quality_rule_count = 14;
+inline constexpr std::size_t quality_rule_count = 16;
 
 enum class Severity {
     /// Worth knowing; may be as it should.
@@ -56,6 +60,7 @@ enum class Severity {
     /// It cannot be.
     error,
 };
+inline constexpr std::size_t severity_count = 3;
 
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(QualityRule rule) noexcept;
 [[nodiscard]] KTRDR_EXPORT std::string_view to_string(Severity severity) noexcept;

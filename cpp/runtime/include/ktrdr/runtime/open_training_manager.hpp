@@ -15,6 +15,7 @@ struct TrainingManagerOptions {
     /// Where models are written; made when it is not there.
     std::filesystem::path models_dir{};
     HostServiceArguments host_service{};
+    TrainingLimits limits{};
 };
 
 /// A manager that trains on the stored bars of `data` and keeps its operations in the same file.

@@ -40,6 +40,8 @@ public:
     [[nodiscard]] HostServiceMeans host_service_means();
     /// The SQLite file with the tables of every room; its operations are known to the registry while it lives.
     [[nodiscard]] Result<std::shared_ptr<Storage>> open_storage(const std::filesystem::path& file, FileAccess access);
+    /// So that nothing which opening a file begins keeps the interpreter from exiting.
+    [[nodiscard]] DatabaseOptions database_options() const;
     [[nodiscard]] CancellationToken make_token();
     /// A child of it, or one without a parent where it is the empty one.
     [[nodiscard]] CancellationToken make_token(const CancellationToken& parent);
@@ -88,6 +90,8 @@ private:
     IoThread io_;
     WorkerPool compute_;
     WorkerPool store_;
+    /// Those that wait are here; the pool starts a thread for each that it lets begin.
+    const std::shared_ptr<TrainingQueue> training_queue_;
     WorkerPool trainings_;
     OperationRegistry registry_;
     Watch sampling_;

@@ -35,8 +35,9 @@ public:
     CancellationToken batch(std::vector<ServiceCall> requests, CallOptions options, bool stop_at_error,
                             std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     /// The reply is `to_json(ServiceHealth)`.
-    CancellationToken check_health(std::chrono::milliseconds timeout, std::chrono::milliseconds cache_ttl,
-                                   CallOptions options, std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
+    CancellationToken check_health(std::string endpoint, std::chrono::milliseconds timeout,
+                                   std::chrono::milliseconds cache_ttl, CallOptions options,
+                                   std::shared_ptr<Mailbox> mailbox, std::uint64_t key);
     [[nodiscard]] std::shared_ptr<HttpEvents> events(std::string endpoint, std::string last_event_id,
                                                      CallOptions options,
                                                      std::optional<std::chrono::milliseconds> patience);

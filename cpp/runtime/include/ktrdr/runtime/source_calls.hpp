@@ -24,7 +24,8 @@ struct SourceReply {
 };
 
 /// A `BarSource` for callers that are not on the io thread: answers come as mail. The token that a call answers is a
-/// child of the one it was given, and stops it. The symbol of a series is asked for as it is.
+/// child of the one it was given, and stops it. The symbol of a series is asked for as it is. What the source warns of
+/// while it works comes before the reply, as parts of it: texts.
 ///
 /// Errors (thrown, before anything is asked): `invalid_argument` for a timeframe or words that cannot be, and a kind of
 /// bars that the source does not have.

@@ -14,9 +14,7 @@
 namespace ktrdr {
 
 /// A fixed number of threads over one queue; threads start when there is work for them.
-///
-/// With `limit` threads and one long function a thread it is also the admission cap of the trainings: what is posted
-/// beyond it waits its turn in order.
+/// What is posted beyond `limit` waits its turn in order.
 class KTRDR_EXPORT WorkerPool final : public Executor {
 public:
     WorkerPool(std::string name, std::size_t limit);

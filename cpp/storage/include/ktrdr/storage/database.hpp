@@ -50,6 +50,11 @@ struct DatabaseOptions {
     /// Most reads at once, each on a connection of its own; more wait. At least 1. By default one for each thread that
     /// computes, and never a single one, behind which a short read would wait for a long one.
     std::size_t max_readers{std::max(2U, std::thread::hardware_concurrency())};
+    /// An older file of up to 4 MiB, which cannot give space back, is written anew where that takes no longer. What is
+    /// not done by then is left to a later opening, and larger files to `compact`. Not negative.
+    std::chrono::milliseconds rewrite_within{250};
+    /// Asked meanwhile as `Database::Poll` is: an error leaves it to a later opening, too, and is none of this one.
+    std::function<Result<void>()> rewrite_wanted{};
     /// Whose file and folder are, where they are made here.
     FileAccess access{FileAccess::owner_only};
 };
@@ -90,7 +95,8 @@ public:
 
     /// One transaction on the writing connection, there when this answers. `what` completes "cannot …" in messages.
     /// `patience`: how long it waits for another process's lock, at most `busy_timeout`, which is what it is without
-    /// one.
+    /// one. With a `poll` what is synced goes to the disk in pieces between which that is asked, and stays in the log:
+    /// call `put_log_away` when nobody waits any more.
     Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced,
                        std::optional<std::chrono::milliseconds> patience = std::nullopt, const Poll& poll = {});
     /// One consistent snapshot on a reading connection, which cannot write. `work` must not read again.
@@ -104,6 +110,9 @@ public:
     /// given back when `poll` ends it stays so. A file that was made before this was possible is written anew in its
     /// place, which takes room for a copy of it; `storage` while another process writes to it then.
     Result<void> compact(const Poll& poll = {});
+    /// Put the write-ahead log into the file where it has grown; others write meanwhile, and begin it anew then. Where
+    /// every reading connection is in use it is left to the next commit.
+    Result<void> put_log_away();
     /// Put the write-ahead log into the file and make it empty, as far as readers and others let it.
     Result<void> empty_log();
     /// From the root, without links.

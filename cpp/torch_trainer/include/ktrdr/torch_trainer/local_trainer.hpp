@@ -18,8 +18,8 @@ enum class StepChoice {
 ///
 /// The model is what `nn.Sequential(Linear, activation, Dropout, …, Linear)` would be, whatever the dropout, so the
 /// k-th linear layer is `{3k}.weight` and `{3k}.bias`. The weights are those of the epoch that was best on the
-/// validation part: by the monitor of `early_stopping`, else by `val_loss`. The test part may be empty: `test_loss` is
-/// NaN then.
+/// validation part: by the monitor of `early_stopping`, else by `val_loss`. The test part is not looked at, and may be
+/// empty.
 ///
 /// Every random number comes from one generator of the CPU, whatever the device. Both steps draw the same numbers and
 /// give the same gradients but for rounding; the same input gives the same bits with each of them.

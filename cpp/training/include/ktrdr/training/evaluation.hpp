@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
@@ -13,6 +14,8 @@
 #include <ktrdr/training/training_result.hpp>
 
 namespace ktrdr {
+
+struct TrainingData;
 
 /// What a network says of labelled rows.
 struct Evaluation {
@@ -68,6 +71,10 @@ struct Interval {
 
 /// How sure the test accuracy is.
 struct Confidence {
+    /// Fewer blocks say nothing: drawn anew they are nearly always the same ones, and of guesses every third would beat
+    /// the prior where the rows are one block, every tenth where they are three.
+    static constexpr std::size_t fewest_blocks = 8;
+
     Interval accuracy{};
     /// Of how much more is right than by always saying the most frequent class.
     Interval gain{};
@@ -79,13 +86,37 @@ struct Confidence {
     [[nodiscard]] bool beats_prior() const noexcept { return gain.low > 0; }
 };
 
+/// What is right of the rows to test on, time by time from the newest on: rows of all symbols that are of one time
+/// together.
+struct TestOutcomes {
+    std::vector<std::int64_t> rows{};
+    std::vector<std::int64_t> right{};
+    /// Of those rows, by always saying one class.
+    std::vector<std::int64_t> always{};
+
+    friend bool operator==(const TestOutcomes&, const TestOutcomes&) = default;
+};
+
+/// `starts`: when each row's bar starts, in any order.
+[[nodiscard]] KTRDR_EXPORT TestOutcomes outcomes_of(std::span<const std::int64_t> labels,
+                                                    std::span<const std::int64_t> predicted, std::int64_t always,
+                                                    std::span<const UtcTime> starts);
+
+/// How many times of `TestOutcomes` lie between a row and the one `lookahead` rows on, of the symbol where that is
+/// most: where symbols have bars at different times, a label of so many bars sees more times than bars. `symbols` says
+/// how many rows each has, one symbol after the other, each from its oldest on.
+[[nodiscard]] KTRDR_EXPORT std::size_t horizon_in_times(std::span<const UtcTime> starts,
+                                                        std::span<const std::size_t> symbols, std::size_t lookahead);
+
 /// By circular block bootstrap (Politis and Romano, 1992) over time: labels of rows near each other look at the same
 /// bars, so rows are drawn in blocks of the label's horizon, or of the cube root of their number where that is longer.
-/// Symbols move alike, so rows of all symbols are drawn together, put beside each other from their newest on.
-/// The same rows give the same figures. NaN without rows.
-[[nodiscard]] KTRDR_EXPORT Confidence confidence_of(std::span<const std::int64_t> labels,
-                                                    std::span<const std::int64_t> predicted, std::int64_t most_frequent,
-                                                    std::span<const std::size_t> symbols, std::size_t horizon);
+/// Symbols move alike, so rows of all symbols are drawn together. `horizon` counts times.
+/// The same rows give the same figures. Intervals are NaN without rows, and where they are fewer than `fewest_blocks`.
+[[nodiscard]] KTRDR_EXPORT Confidence confidence_of(const TestOutcomes& outcomes, std::size_t horizon);
+
+/// Of what was predicted of the rows to test on.
+[[nodiscard]] KTRDR_EXPORT TestOutcomes outcomes_on_test(const TrainingData& data,
+                                                         std::span<const std::int64_t> predicted);
 
 /// How much accuracy is lost when one feature's values are shuffled over the rows, for each feature; the mean of three
 /// shuffles. Breiman, Random Forests (2001). The same rows give the same figures.

@@ -14,6 +14,7 @@
 #include <ktrdr/training/checkpoint_files.hpp>
 #include <ktrdr/training/evaluation.hpp>
 #include <ktrdr/models/model_directory.hpp>
+#include <ktrdr/training/shared_training_data.hpp>
 #include <ktrdr/training/trainer_slot.hpp>
 #include <ktrdr/training/training_context.hpp>
 
@@ -47,9 +48,8 @@ public:
 
     /// The result of training.md, "Result schema". Blocks until it is there.
     ///
-    /// `data`: what was prepared of the same features, bars and split before, shared with whoever holds it; null: the
-    /// runner prepares its own.
-    [[nodiscard]] Result<boost::json::object> run(Operation& operation, std::shared_ptr<const TrainingData> data = {});
+    /// Its rows, and those of its random walk, are those of `shared`, where another training has the same.
+    [[nodiscard]] Result<boost::json::object> run(Operation& operation, SharedTrainingData& shared);
 
 private:
     /// What is found out about a trained model.
@@ -59,8 +59,9 @@ private:
         boost::json::object random_walk{};
     };
     [[nodiscard]] Result<Measured> measure(Trainer& trainer, const TrainedModel& model, const TrainingData& data,
-                                           const CancellationToken& token, TrainingProgressBridge& bridge) const;
-    [[nodiscard]] Result<std::shared_ptr<const TrainingData>> prepare(const CancellationToken& token,
+                                           SharedTrainingData& shared, const CancellationToken& token,
+                                           TrainingProgressBridge& bridge) const;
+    [[nodiscard]] Result<std::shared_ptr<const TrainingData>> prepare(SharedTrainingData& shared, Operation& operation,
                                                                       TrainingProgressBridge& bridge);
     [[nodiscard]] Result<TrainedModel> train(Trainer& trainer, TrainerInput input, const TrainingData& data,
                                              Operation& operation, TrainingProgressBridge& bridge);

@@ -26,6 +26,8 @@ struct KTRDR_EXPORT Strategy {
     std::size_t history_required{0};
     FeaturePlan features{};
     LabelRule labels{};
+    /// Whether the rows that train count by their labels' weights.
+    bool weigh_labels{false};
     SplitShares split{};
     /// Bars of the base timeframe between the end of a part's last label and the beginning of the next part.
     std::size_t embargo{0};

@@ -149,7 +149,7 @@ public:
     /// `batch` of `batches` of `epoch` is done (epoch from 1); `loss` is the mean of the epoch so far as last read.
     virtual void on_batch(std::int64_t epoch, std::int64_t batch, std::int64_t batches, double loss) = 0;
     virtual void on_epoch(const EpochReport& report) = 0;
-    /// The epochs are over; the test part is evaluated now.
+    /// The epochs are over; what comes is for whoever evaluates the model.
     virtual void on_evaluation() = 0;
     /// As `TrainerInput::checkpoints` asks.
     virtual void on_checkpoint(const TrainerCheckpoint&) {}
@@ -162,9 +162,6 @@ struct TrainedModel {
     std::int64_t best_epoch{0};
     bool early_stopped{false};
     double train_seconds{0};
-    double test_loss{0};
-    /// `confusion[true class][predicted class]` on the test part.
-    std::vector<std::vector<std::int64_t>> confusion{};
 };
 
 /// Trains one model. Implemented by `torch_trainer`; a fake serves the tests.

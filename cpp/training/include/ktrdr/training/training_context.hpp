@@ -1,12 +1,14 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/market/timeframe.hpp>
 #include <ktrdr/models/model_directory.hpp>
 #include <ktrdr/training/strategy.hpp>
@@ -20,9 +22,11 @@ struct TrainingRequest {
     std::string strategy_path{};
     std::optional<std::vector<std::string>> symbols{};
     std::optional<std::vector<std::string>> timeframes{};
-    /// ISO 8601. A date without a time as end includes that day.
+    /// ISO 8601. A date without a time stands for its session, as in a load, and is included.
     std::optional<std::string> start_date{};
     std::optional<std::string> end_date{};
+    /// As `start_date`: bars from here on test, whatever their share; those before train and validate.
+    std::optional<std::string> test_from{};
     /// The share that validates; taken from the training share.
     std::optional<double> validation_split{};
     /// Train a second time on a random walk, for a baseline.
@@ -30,6 +34,8 @@ struct TrainingRequest {
     /// Measure how much each feature is worth.
     bool permutation_importance{false};
     std::string operation_id{};
+    /// Among those that wait for their turn, the higher one begins first.
+    std::int64_t priority{0};
     /// The operation that the training belongs to, and is cancelled with; or empty.
     std::string parent_id{};
     /// Take up the interrupted operation `operation_id` again, from its checkpoint where it left one.
@@ -52,15 +58,20 @@ struct KTRDR_EXPORT TrainingOperationContext {
     std::vector<Timeframe> timeframes{};
     /// Index of the timeframe whose bars are rows.
     std::size_t base{0};
-    std::optional<UtcTime> start{};
-    /// Exclusive.
-    std::optional<UtcTime> end{};
+    /// As the request says them, each a date or a time.
+    std::optional<std::string> start_date{};
+    std::optional<std::string> end_date{};
+    std::optional<std::string> test_from{};
+    /// Where `test_from` says what tests, the shares of train and validation are to each other what they are here.
     SplitShares split{};
     bool random_walk_baseline{true};
     bool permutation_importance{false};
 
     [[nodiscard]] const Timeframe& base_timeframe() const { return timeframes[base]; }
-    [[nodiscard]] TimeRange range() const;
+    /// What they stand for in the sessions of a series. `invalid_argument` where that is nothing.
+    [[nodiscard]] Result<TimeRange> range_in(const BarGrid& grid) const;
+    /// When the test begins in the sessions of a series; nothing where shares say so.
+    [[nodiscard]] Result<std::optional<UtcTime>> test_from_in(const BarGrid& grid) const;
     /// Under which its model is kept.
     [[nodiscard]] ModelName model_name() const;
     /// model_type, symbols, timeframes: what every progress state shows.

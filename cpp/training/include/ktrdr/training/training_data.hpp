@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,8 @@ struct SymbolSummary {
     std::size_t train{0};
     std::size_t validation{0};
     std::size_t test{0};
+    /// Of those to test on, the ones that a model which is there already was trained on, or chosen by.
+    std::size_t seen{0};
 };
 
 /// Where bars of a series are missing.
@@ -52,14 +55,21 @@ struct SeriesHole {
 struct TrainingData {
     std::vector<std::string> feature_names{};
     TrainingRows rows{};
+    /// When the bar of each row to test on starts.
+    std::vector<UtcTime> test_starts{};
     std::vector<SymbolSummary> symbols{};
     /// In the bars that it was made of.
     std::vector<BarBreak> breaks{};
     std::vector<SeriesHole> holes{};
+    /// Of each symbol and timeframe.
+    std::vector<SeriesBasis> series{};
     /// When validation and test begin, of every symbol.
     CutTimes cuts{};
     /// What the rows went through after they were made; a model's features must, too.
     std::optional<FeatureScaling> scaling{};
+
+    /// How many rows to test on each symbol has, in the order of `symbols`.
+    [[nodiscard]] KTRDR_EXPORT std::vector<std::size_t> test_rows_of_symbols() const;
 };
 
 /// Hears which stage (an index of `preparation_stages`) of which symbol begins.
@@ -74,8 +84,39 @@ using PreparationListener = std::function<void(std::size_t symbol, std::size_t s
     const TrainingOperationContext& context, BarProvider& bars, const CancellationToken& token,
     const PreparationListener& listener);
 
+/// A model that is there already, and is to be judged.
+struct JudgedModel {
+    /// What its features go through; null for nothing.
+    const FeatureScaling* scaling{nullptr};
+    /// When its own test began: it has seen what starts before.
+    UtcTime test_from{};
+    /// The class that was most frequent where it was trained; it stands for the labels of the rows to train on.
+    std::int64_t prior{0};
+};
+
+/// The same for a model that is judged: all rows from `test_from` of the context on are rows to test on, and nothing
+/// trains. Older bars are history alone.
+/// Errors and cancellation: as above; `not_enough_data` where no row is left.
+[[nodiscard]] KTRDR_EXPORT Result<std::shared_ptr<const TrainingData>> prepare_judged_data(
+    const TrainingOperationContext& context, const JudgedModel& model, BarProvider& bars,
+    const CancellationToken& token, const PreparationListener& listener);
+
+/// The stored bars of a series between the dates of the request, as its sessions have them.
+/// Errors: those of `BarProvider::grid` and `bars`, `invalid_argument` where nothing lies between the dates.
+[[nodiscard]] KTRDR_EXPORT Result<BarsPtr> bars_of(const TrainingOperationContext& context, BarProvider& bars,
+                                                   const std::string& symbol, const Timeframe& timeframe,
+                                                   const CancellationToken& token);
+
 /// The fewest bars of the base timeframe that leave every part of the split ten rows after the purge.
 [[nodiscard]] KTRDR_EXPORT std::size_t bars_needed(const TrainingOperationContext& context);
+
+/// One text for each, saying what follows from it.
+[[nodiscard]] KTRDR_EXPORT std::vector<std::string> break_warnings(std::span<const BarBreak> breaks,
+                                                                   std::string_view what_follows);
+
+/// One text for each series with holes, naming the longest, what lies behind it (`what_follows`), and how to go on.
+[[nodiscard]] KTRDR_EXPORT std::vector<std::string> hole_warnings(std::span<const SeriesHole> holes,
+                                                                  std::string_view what_follows);
 
 /// What a person should know of the data before believing in the model: holes (the longest is named), prices that are
 /// missing or 0, symbols without rows in a part of the split, basis breaks, classes that no row to train on has.

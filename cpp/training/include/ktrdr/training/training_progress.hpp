@@ -63,6 +63,8 @@ public:
     /// `stage` of `stages` of symbol `index` begins.
     void on_preparation(const std::string& symbol, std::size_t index, std::size_t symbols, std::string_view stage,
                         std::size_t stage_index, std::size_t stages);
+    /// Another training prepares the same rows, and this one waits for them.
+    void on_others_preparation();
     void on_training(Extent extent);
     void on_batch(std::int64_t epoch, std::int64_t batch, std::int64_t batches, double loss) override;
     void on_epoch(const EpochReport& report) override;
@@ -77,6 +79,7 @@ public:
 
 private:
     void enter(TrainingStep step);
+    void enter_preparation(boost::json::object context);
     void show_remote_epoch(const RemoteSnapshot& remote, std::int64_t epochs);
 
     ProgressTree& tree_;
