@@ -84,10 +84,15 @@ async def running_for_ever(domain: Domain) -> Operation[None]:
     return operation
 
 
-def descriptors() -> int:
+def join_notifiers() -> None:
+    """Wait for the threads of loops that are closed: until it ends, one holds its loop."""
     for thread in threading.enumerate():
         if "ktrdr_core" in thread.name:
-            thread.join()  # of a loop that is closed
+            thread.join()
+
+
+def descriptors() -> int:
+    join_notifiers()
     gc.collect()
     return held.descriptors()
 
@@ -168,6 +173,7 @@ def test_work_of_a_closed_loop_is_let_go_of_at_once(
     with pytest.raises(errors.OperationCancelledError, match="loop that it ran on was closed"):
         closed.result(10)
     del closed, loop
+    join_notifiers()
     # The first collection ends the task's coroutine, and nothing that it leaves needs a second one.
     gc.collect()
     assert not _core.wait_for_live(before, held.limit)
