@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._bridge.arguments import explained
+from ._values import HoldsArrays
 from .quality.grids import named_bars
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ CLASS_NAMES = ("buy", "hold", "sell")
 
 
 @dataclass(frozen=True, eq=False)
-class Labels:
+class Labels(HoldsArrays):
     """One label a bar; columns of one length, read-only.
 
     Attributes

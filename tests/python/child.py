@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def child(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """Run a command with its output piped; it is killed at the end of the body if it still runs."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as process:
+    """Run a command, its output piped as text unless ``options`` of ``Popen`` say otherwise; the body's end kills it."""
+    usual: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **(usual | options)) as process:
         try:
             yield process
         finally:

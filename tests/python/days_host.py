@@ -7,8 +7,9 @@ import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from threaded_server import Handler, answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,38 +65,26 @@ def days_host() -> Iterator[DaysHost]:
     """Serve on a free port of this machine until the end of the body."""
     host = DaysHost()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Head and body are two writes: neither waits for the other's receipt.
-        disable_nagle_algorithm = True
-
+    class Days(Handler):
         def do_GET(self) -> None:
-            self._send({"success": True, "timestamp": "1900-01-01T00:00:00Z", "error": None})
+            self.reply({"success": True, "timestamp": "1900-01-01T00:00:00Z", "error": None})
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked = self.asked()
             if self.path == "/data/validate":
                 known = {"is_valid": True, "error_message": None, "contract_info": None}
-                self._send({"success": True, **known, "head_timestamps": {}, "error": None})
+                self.reply({"success": True, **known, "head_timestamps": {}, "error": None})
                 return
             start, end = (datetime.fromisoformat(asked[name]) for name in ("start", "end"))
             with host.lock:
                 host.asked.append((asked["symbol"], start, end))
             bars = host.bars(start, end)
-            self._send(
-                {"success": True, "data": json.dumps(bars), "rows": len(bars), "error": None},
-                host.hold.get(start),
-            )
-
-        def _send(self, answer: dict[str, Any], hold: int | None = None) -> None:
-            content = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
+            answer = {"success": True, "data": json.dumps(bars), "rows": len(bars), "error": None}
+            hold = host.hold.get(start)
             if hold is None:
-                self.wfile.write(content)
+                self.reply(answer)
                 return
+            self.head(content := json.dumps(answer).encode())
             self.wfile.write(content[: end_of_bar(content, hold)])
             host.held.set()
             # Nothing but its end is to be read of a client that waits.
@@ -104,17 +93,5 @@ def days_host() -> Iterator[DaysHost]:
             self.close_connection = True
             host.left.set()
 
-        def log_message(self, *_: object) -> None: ...
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        host.url = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield host
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(Days) as host.url:
+        yield host

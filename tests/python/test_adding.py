@@ -16,8 +16,36 @@ ROWS = {
     what: (word, places)
     for what, word, places in ROW.findall((ROOT / "docs/hacking.md").read_text())
 }
-#: Besides the places, where a parameter of a load or a field of a request is acted upon and not handed on.
-ACTING = {"cpp/data/src", "cpp/http/src"}
+#: How the one to go by is written where it is handed on, the folders in which that is looked for, and besides the places
+#: those files that act upon it, or only speak of it.
+HANDED_ON: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "a parameter of a load": (
+        r"\brefresh\b *[:=>\"]",
+        ("cpp/data", "cpp/bindings", "python/ktrdr_core/data"),
+        r"cpp/data/src/\w+\.cpp",
+    ),
+    "a field of a request": (
+        r"\bidempotency_key\b",
+        ("cpp/http", "python/ktrdr_core/http"),
+        r"cpp/http/src/\w+\.cpp",
+    ),
+    "a kind of event": (
+        r"\bmetric, warning\b",
+        ("cpp", "python/ktrdr_core"),
+        "",
+    ),
+    "a metric of a training": (
+        r"\bval_accuracy\b",
+        ("cpp", "python/ktrdr_core/training"),
+        r"python/ktrdr_core/training/(html_)?report\.py",
+    ),
+    "an indicator": (
+        r"\brsi\b",
+        ("cpp", "python/ktrdr_core/features"),
+        "",
+    ),
+}
+SOURCES = {".cpp", ".hpp", ".py", ".pyi"}
 
 
 def places_of(what: str) -> set[str]:
@@ -42,13 +70,16 @@ def test_each_place_has_the_one_to_go_by(what: str) -> None:
         assert re.search(rf"\b{word}\b", (ROOT / place).read_text()), f"{place}: no {word}"
 
 
-def test_no_place_that_hands_a_parameter_of_a_load_on_is_left_out() -> None:
-    word = re.compile(r"\brefresh\b *[:=>\"]")
-    folders = ("cpp/data", "cpp/bindings", "python/ktrdr_core/data")
-    files = [one for folder in folders for one in (ROOT / folder).rglob("*") if one.is_file()]
-    found = {str(one.relative_to(ROOT)) for one in files if word.search(one.read_text())}
-    acting = {one for one in found if one.rpartition("/")[0] in ACTING}
-    assert found - acting <= places_of("a parameter of a load")
+@pytest.mark.parametrize("what", ROWS)
+def test_no_place_that_hands_it_on_is_left_out(what: str) -> None:
+    written, folders, acting = HANDED_ON[what]
+    word = re.compile(written)
+    files = [one for folder in folders for one in (ROOT / folder).rglob("*")]
+    sources = [one for one in files if one.suffix in SOURCES and one.is_file()]
+    found = {str(one.relative_to(ROOT)) for one in sources if word.search(one.read_text())}
+    assert found
+    acts = {one for one in found if re.fullmatch(acting, one)}
+    assert found - acts <= places_of(what)
 
 
 @pytest.mark.parametrize("request_class", [_core.LoadRequest, _core.TrainingRequest])

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import random
 import struct
-import threading
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ import soak
 from ktrdr_core import Bars, DataManager, errors
 from ktrdr_core.data import ReplaySource
 from ktrdr_core.hosts.ib.app import create_app
+from threaded_server import Handler, answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,55 +34,41 @@ Row = tuple[int, tuple[float | None, ...]]
 Answer = tuple[str, bytes]
 
 
-class _Host(ThreadingHTTPServer):
+@dataclass
+class _Host:
     """Knows every symbol, and answers to a question for bars what a test has put in."""
 
-    def __init__(self, answer: Callable[[], Answer]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer = answer
-        self.accepts: list[str] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Host
-
-    def do_GET(self) -> None:
-        self._send("application/json", b'{"success": true, "timestamp": null, "error": null}')
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path == "/data/validate":
-            self._send("application/json", b'{"success": true, "is_valid": true}')
-            return
-        self.server.accepts.append(self.headers["Accept"])
-        self._send(*self.server.answer())
-
-    def _send(self, content_type: str, content: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None: ...
+    answer: Callable[[], Answer]
+    accepts: list[str] = field(default_factory=list)
+    url: str = ""
 
 
 @pytest.fixture
 def host() -> Iterator[_Host]:
-    with _Host(lambda: as_json([])) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    host = _Host(lambda: as_json([]))
+
+    class Knowing(Handler):
+        def do_GET(self) -> None:
+            self.reply({"success": True, "timestamp": None, "error": None})
+
+        def do_POST(self) -> None:
+            self.asked()
+            if self.path == "/data/validate":
+                self.reply({"success": True, "is_valid": True})
+                return
+            host.accepts.append(self.headers["Accept"])
+            content_type, content = host.answer()
+            self.head(content, content_type)
+            self.wfile.write(content)
+
+    with answering(Knowing) as host.url:
+        yield host
 
 
 def load(host: _Host, folder: Path, answer: Answer) -> tuple[Bars, list[str]]:
     """Load a new series from a host that answers this; its bars, and what the load warns of."""
     host.answer = lambda: answer
-    with DataManager(folder, f"http://127.0.0.1:{host.server_port}", env={}) as data:
+    with DataManager(folder, host.url, env={}) as data:
         loading = data.load_data("EUR", "1m", START, END, mode="full")
         bars = loading.result(60)
         return bars, loading.warnings
@@ -249,7 +235,7 @@ def test_bars_of_bids_are_asked_for_as_json_and_an_arrow_stream_of_them_is_refus
     rows: list[Row] = [(first + minute * 60 * 10**9, (1.0,) * 5) for minute in range(5)]
 
     def load_bids(folder: Path) -> Bars:
-        with DataManager(folder, f"http://127.0.0.1:{host.server_port}", env={}) as data:
+        with DataManager(folder, host.url, env={}) as data:
             asked = data.load_data("EUR", "1m", START, END, mode="full", what_to_show="BID")
             try:
                 return asked.result(60)

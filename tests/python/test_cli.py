@@ -14,6 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from child import child
 from commands import COMMAND, STRATEGY, YEARS, loading, run
 from ktrdr_core import DataManager, OperationsService, errors
 from ktrdr_core.cli.app import cli
@@ -139,7 +140,7 @@ def test_each_error_has_its_exit_status(error: errors.KtrdrError, status: int) -
 
 def test_a_reader_that_goes_away_is_no_traceback(stored: Path) -> None:
     command = [*COMMAND, "data", "show", "AAPL", "1d", "--limit", "0", "--data-dir", str(stored)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=False) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -241,9 +242,7 @@ with installed() as interrupts, interrupts.waiting():
 @pytest.mark.parametrize("presses", [1, 2])
 def test_work_that_does_not_stop_is_abandoned(presses: int) -> None:
     """At once by the second interrupt, by the watchdog after the first."""
-    with subprocess.Popen(
-        [sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with child([sys.executable, "-c", STUCK]) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
         for _ in range(presses):

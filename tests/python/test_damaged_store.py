@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from child import child
 from commands import COMMAND
 from ktrdr_core import DataManager, OperationsService, errors
 from ktrdr_core.operations import StoreDamage
@@ -71,15 +72,10 @@ def until(folder: Path, sql: str, answer: str) -> None:
         time.sleep(0.05)
 
 
-def child(script: str, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", script, str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
 def test_garbage_in_the_place_of_a_cancel_neither_ends_the_process_nor_cancels(
     tmp_path: Path,
 ) -> None:
-    with child(RUN, tmp_path) as other:
+    with child([sys.executable, "-c", RUN, str(tmp_path)]) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
         for odd in ("garbage", "", "[]", json.dumps({"code": "nonsense"})):
@@ -93,7 +89,7 @@ def test_garbage_in_the_place_of_a_cancel_neither_ends_the_process_nor_cancels(
 
 
 def test_one_damaged_record_is_shown_and_the_others_are_listed(tmp_path: Path) -> None:
-    with child(THREE, tmp_path) as other:
+    with child([sys.executable, "-c", THREE, str(tmp_path)]) as other:
         assert other.wait(60) == 0
     foreign(tmp_path, "UPDATE operation SET status = 'garbage' WHERE id = 'op_2'")
     foreign(tmp_path, "UPDATE event SET data = 'garbage' WHERE operation = 'op_1' AND seq = 1")
@@ -151,7 +147,7 @@ def test_a_verification_makes_no_file_and_needs_a_store(tmp_path: Path) -> None:
 
 def test_the_death_of_another_process_is_seen_without_a_look(tmp_path: Path) -> None:
     with DataManager(tmp_path, env={}):
-        with child(RUN, tmp_path) as other:
+        with child([sys.executable, "-c", RUN, str(tmp_path)]) as other:
             assert other.stdout is not None
             assert other.stdout.readline() == "ready\n"
             assert foreign(tmp_path, "SELECT status FROM operation") == "[('running',)]"

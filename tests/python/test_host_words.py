@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ktrdr_core import BarSource, DataManager
 from ktrdr_core.data import Contract
 from ktrdr_core.errors import HostServiceError
 from ktrdr_core.hosts.ib.app import create_app
+from threaded_server import Handler, answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,51 +60,37 @@ class _Pair(BarSource):
         return {"timestamp": days, **dict.fromkeys(_PRICES, np.full(len(days), price))}
 
 
+@dataclass
 class _Service:
     """A service over a source, at a socket; one that knows only the table drops every other field."""
 
-    def __init__(self, source: BarSource, only_table: bool) -> None:
-        client = TestClient(create_app(source), base_url="http://localhost")
-        bodies: list[dict[str, Any]] = []
-        lock = threading.Lock()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                with lock:
-                    self._reply(client.get(self.path).content)
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                bodies.append({"path": self.path, **body})
-                if only_table:
-                    for field in ("what_to_show", "session"):
-                        body.pop(field, None)
-                with lock:
-                    self._reply(client.post(self.path, json=body).content)
-
-            def _reply(self, content: bytes) -> None:
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.bodies = bodies
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    only_table: bool
+    url: str = ""
+    bodies: list[dict[str, Any]] = field(default_factory=list)
 
 
 @pytest.fixture(params=[False, True], ids=["ours", "table"])
 def service(request: pytest.FixtureRequest) -> Iterator[_Service]:
-    made = _Service(_Pair(), request.param)
-    made.only_table = request.param  # type: ignore[attr-defined]
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    client = TestClient(create_app(_Pair()), base_url="http://localhost")
+    service = _Service(request.param)
+    lock = threading.Lock()
+
+    class Over(Handler):
+        def do_GET(self) -> None:
+            with lock:
+                self.reply(client.get(self.path).json())
+
+        def do_POST(self) -> None:
+            body = self.asked()
+            service.bodies.append({"path": self.path, **body})
+            if service.only_table:
+                for name in ("what_to_show", "session"):
+                    body.pop(name, None)
+            with lock:
+                self.reply(client.post(self.path, json=body).json())
+
+    with answering(Over) as service.url:
+        yield service
 
 
 def test_usual_bars_are_asked_for_with_the_fields_of_the_table(

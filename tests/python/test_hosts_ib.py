@@ -27,6 +27,7 @@ from ktrdr_core.hosts.ib.replay import Bar, Replay, sampledata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 DAY = {"symbol": "AAPL", "timeframe": "1d", "start": "2000-03-01", "end": "2000-03-03"}
@@ -253,9 +254,9 @@ def test_requests_are_counted_by_endpoint_and_looking_does_not_count() -> None:
 # ---- the process
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "ktrdr_core.hosts.ib", "--port", "0", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return child(command, stderr=subprocess.PIPE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -306,9 +307,7 @@ def test_sigterm_cancels_the_operations_of_a_service(tmp_path: Path) -> None:
 
 def test_it_ends_with_its_parent_however_that_ends() -> None:
     code = "from ktrdr_core.hosts.child import HostProcess as H; h = H(); print(h.pid, flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as parent:
+    with child([sys.executable, "-c", code], stdin=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     import httpx
 from served_days import MONTH, PRICES, Days, columns, serving
-from threaded_server import answering
+from threaded_server import Handler, answering
 
 # ---- a client that knows only the table
 
@@ -189,31 +188,31 @@ def test_a_source_says_what_a_symbol_stands_for_and_what_it_knows_besides() -> N
 # ---- a service that answers exactly the table
 
 
-class _TableHost(BaseHTTPRequestHandler):
+class _TableHost(Handler):
     """Answers as the original does: no additions, durations rounded down, hours that IB does not know."""
 
     step = timedelta(hours=1)
     first = datetime(2023, 1, 1, tzinfo=UTC)
-    asked: ClassVar[list[tuple[str, str]]] = []
+    ranges: ClassVar[list[tuple[str, str]]] = []
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         if url.path == "/health":
             now = datetime.now(UTC).isoformat()
-            self._send(
+            self.reply(
                 {"healthy": True, "service": "ib-connector", "timestamp": now, "status": "ok"}
             )
         else:
             assert parse_qs(url.query)["symbol"]
             stamp = self.first.isoformat()
-            self._send({"success": True, "timestamp": stamp, "error": None})
+            self.reply({"success": True, "timestamp": stamp, "error": None})
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        asked = self.asked()
         if self.path == "/data/validate":
             valid = asked["symbol"] != "NOPE"
             message = None if valid else "No security definition has been found for the request"
-            self._send(
+            self.reply(
                 {
                     "success": True,
                     "is_valid": valid,
@@ -224,12 +223,12 @@ class _TableHost(BaseHTTPRequestHandler):
                 }
             )
             return
-        self.asked.append((asked["start"], asked["end"]))
+        self.ranges.append((asked["start"], asked["end"]))
         start, end = (datetime.fromisoformat(asked[name]) for name in ("start", "end"))
         days = (end - start).days
         if days < 1:
             text = "Error 321: Error validating request: duration in hours (H) is not known"
-            self._send({"success": False, "data": None, "rows": 0, "error": text})
+            self.reply({"success": False, "data": None, "rows": 0, "error": text})
             return
         # Weeks where there are some, and what is over is lost at the beginning.
         served = days if days < 7 else days // 7 * 7
@@ -243,22 +242,12 @@ class _TableHost(BaseHTTPRequestHandler):
                 "volume": 5,
             }
             count += 1
-        self._send({"success": True, "data": json.dumps(bars), "rows": len(bars), "error": None})
-
-    def _send(self, answer: dict[str, Any]) -> None:
-        content = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None: ...
+        self.reply({"success": True, "data": json.dumps(bars), "rows": len(bars), "error": None})
 
 
 @pytest.fixture
 def table_host() -> Iterator[str]:
-    _TableHost.asked = []
+    _TableHost.ranges = []
     with answering(_TableHost) as url:
         yield url
 
@@ -268,7 +257,7 @@ def test_a_span_of_hours_is_asked_for_as_a_day_and_cut(table_host: str, tmp_path
         question = ("EUR", "1h", "2023-05-01T10:00", "2023-05-01T15:00")
         bars = data.load_data(*question, mode="full").result(60)
         assert [str(stamp)[11:13] for stamp in bars.time] == ["10", "11", "12", "13", "14"]
-        assert _TableHost.asked[0] == ("2023-04-30T15:00:00.000Z", "2023-05-01T15:00:00.000Z")
+        assert _TableHost.ranges[0] == ("2023-04-30T15:00:00.000Z", "2023-05-01T15:00:00.000Z")
 
 
 @pytest.mark.parametrize("days", [1, 6, 7, 8, 13, 29, 30, 31, 45])
@@ -283,9 +272,9 @@ def test_no_bar_is_lost_to_durations_that_are_rounded_down(
             if len(bars) == 24 * days:
                 break
         assert len(bars) == 24 * days
-        asked = len(_TableHost.asked)
+        asked = len(_TableHost.ranges)
         data.load_data("EUR", "1h", start, end, mode="full").result(60)
-        assert len(_TableHost.asked) <= asked + 1
+        assert len(_TableHost.ranges) <= asked + 1
 
 
 def test_the_adapter_takes_its_health_and_its_unknown_symbols(

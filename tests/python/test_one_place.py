@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from child import child
 from ktrdr_core import DataManager, OperationsService, TrainingManager, errors
 
 if TYPE_CHECKING:
@@ -51,12 +52,10 @@ def test_live_work_is_live_by_every_name_and_dead_when_it_is_dead(
     tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
-    with subprocess.Popen(
+    with child(
         [sys.executable, "-c", WORK],
         cwd=tmp_path,
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
     ) as worker:
         assert worker.stdin is not None
         assert worker.stdout is not None

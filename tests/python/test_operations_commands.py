@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import get_args
 
+from child import child
 from commands import COMMAND, environment, loading, only_value, run
 from ktrdr_core import OperationsService
 from ktrdr_core.cli.operations_commands import _STATES
@@ -48,9 +48,7 @@ def test_every_state_may_be_asked_for_here_and_over_http() -> None:
 def test_an_operation_of_another_process_is_cancelled(tmp_path: Path) -> None:
     with HostProcess(delay=0, gate=True) as gated:
         load = [*COMMAND, *loading(gated, tmp_path, "--json")]
-        with subprocess.Popen(
-            load, stdout=subprocess.PIPE, text=True, env=environment()
-        ) as process:
+        with child(load, env=environment()) as process:
             gated.wait(held=1)
             place = ["--data-dir", tmp_path]
             [running] = json.loads(run("operations", "list", *place, "--active", "--json").stdout)[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from child import child
 from commands import COMMAND, LIMIT, environment, run
 from own_bars import columns, stored
 
@@ -108,12 +109,13 @@ def typed(folder: Path, answer: str) -> int:
     """Delete with a person at the terminal, who answers so."""
     ours, theirs = pty.openpty()
     try:
-        with subprocess.Popen(
+        with child(
             [*COMMAND, "data", "delete", "BRK B", "1h", "--data-dir", folder],
             stdin=theirs,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=environment(),
+            text=False,
         ) as process:
             os.write(ours, f"{answer}\n".encode())
             return process.wait(LIMIT)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from child import child
 from ktrdr_core import DataManager, errors
 
 if TYPE_CHECKING:
@@ -30,12 +31,10 @@ def test_serve_ib_runs_a_class_of_yours_and_our_adapter_loads_from_it(tmp_path: 
         "        return {'timestamp': days, 'open': price, 'high': price, 'low': price, 'close': price}\n"
     )
     command = [sys.executable, "-m", "ktrdr_core", "serve", "ib", "--port", "0", "--log", "json"]
-    with subprocess.Popen(
+    with child(
         [*command, "--source", "python:vendor.Ramp"],
         cwd=tmp_path,
-        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         try:
             assert process.stdout is not None

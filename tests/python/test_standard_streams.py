@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from child import child
 from commands import COMMAND, LIMIT, environment, loading
 from ktrdr_core import DataManager
 from ktrdr_core.display.kinds import KINDS
@@ -56,7 +57,7 @@ def run_unread(stream: str, *arguments: str | Path) -> tuple[int, str, str]:
     reading, writing = os.pipe()
     os.close(reading)
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: writing}
-    with subprocess.Popen(command, env=environment(), text=True, **pipes) as process:
+    with child(command, env=environment(), **pipes) as process:
         os.close(writing)
         out, err = process.communicate(timeout=LIMIT)
     return process.returncode, out or "", err or ""
@@ -171,8 +172,8 @@ def test_a_reader_that_wants_one_line_of_many_is_no_error(stored: Path) -> None:
 def test_no_file_of_the_command_gets_the_number_of_a_standard_stream(tmp_path: Path) -> None:
     with HostProcess(delay=0, gate=True) as gated:
         command = [*COMMAND, *loading(gated, tmp_path)]
-        with subprocess.Popen(
-            ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command], env=environment()
+        with child(
+            ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command], env=environment(), text=False
         ) as process:
             gated.wait(held=1)
             streams = [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
@@ -209,7 +210,7 @@ def test_a_pipe_that_does_not_wait_gets_everything() -> None:
         "print('x' * 1_000_000)\n"
         "raise SystemExit(standard_streams.finish(0))\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=writing) as process:
+    with child([sys.executable, "-c", code], stdout=writing, text=False) as process:
         os.close(writing)
         with os.fdopen(reading) as pipe:
             assert len(pipe.read()) == 1_000_001
@@ -233,11 +234,9 @@ def test_the_ib_host_service_serves_whatever_its_streams_are(how: str, status: i
         port = taken.getsockname()[1]
     command = [sys.executable, "-m", "ktrdr_core.hosts.ib", "--port", str(port)]
     script = f'exec "$@" {how}'
-    with subprocess.Popen(
+    with child(
         ["sh", "-c", script, "sh", *command],
-        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         asked = answers(f"http://127.0.0.1:{port}")
         while not asked():

@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 import soak
+from child import child
 from commands import COMMAND, environment, only_value
 from commands import run as command
 from ktrdr_core import DataManager, OperationsService, TrainingManager, errors, sweep
@@ -303,9 +304,7 @@ def test_workers_end_with_the_process_that_they_work_for(
 ) -> None:
     (tmp_path / "killed.py").write_text(KILLED)
     arguments = [data.database_path.parent, tmp_path / "models", strategy]
-    with subprocess.Popen(
-        [sys.executable, tmp_path / "killed.py", *arguments], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with child([sys.executable, tmp_path / "killed.py", *arguments]) as process:
         assert process.stdout is not None
         workers = [os.pidfd_open(int(pid)) for pid in process.stdout.readline().split()]
         process.kill()
@@ -325,11 +324,9 @@ def test_the_folder_of_a_killed_sweep_goes_when_the_next_one_begins(
         holder = "import sys, tempfile; from ktrdr_core.sweeps.folders import own_folder\n"
         holder += "tempfile.tempdir = sys.argv[1]\n"
         holder += "with own_folder() as folder:\n    print(folder, flush=True); sys.stdin.read()"
-        with subprocess.Popen(
+        with child(
             [sys.executable, "-c", holder, place],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
         ) as process:
             assert process.stdout is not None
             left = Path(process.stdout.readline().strip())
@@ -451,11 +448,9 @@ def test_an_interrupt_ends_the_command_with_130(
 ) -> None:
     place = ["--data-dir", data.database_path.parent, "--models-dir", tmp_path]
     asked = ["sweep", strategy, "--set", f"{EPOCHS}=100000,200000", "--workers", workers, *place]
-    with subprocess.Popen(
+    with child(
         [*COMMAND, *map(str, asked), "--progress", "plain"],
-        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         env=environment(),
         start_new_session=True,
     ) as process:

@@ -6,7 +6,6 @@ import copy
 import json
 import os
 import re
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from ktrdr_core.models import ModelInfo
 from ktrdr_core.report import html_report, save_html_report, training_lines
 from ktrdr_core.training.result import TrainingResult, schema
 from models_made import Trained, train
-from threaded_server import answering
+from threaded_server import Handler, answering
 from training_hosts import LIMIT, TrainingHost, app_of, store_bars, strategy_file
 
 if TYPE_CHECKING:
@@ -34,15 +33,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train(tmp_path_factory.mktemp("trained"))
 
 
-class _OfTheTable(BaseHTTPRequestHandler):
+class _OfTheTable(Handler):
     """A training host that knows the contract's table only: flat metric lists, old state names, no result."""
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         if self.path.startswith("/training/status/"):
-            self._answer(
+            self.reply(
                 {
                     "session_id": self.path.rpartition("/")[2],
                     "status": "COMPLETED",
@@ -58,19 +54,11 @@ class _OfTheTable(BaseHTTPRequestHandler):
                 }
             )
         else:
-            self._answer({"detail": "no such thing"}, 500)
+            self.reply({"detail": "no such thing"}, 500)
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._answer({"session_id": asked["session_id"], "status": "started", "message": ""})
-
-    def _answer(self, body: dict[str, Any], status: int = 200) -> None:
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
+        asked = self.asked()
+        self.reply({"session_id": asked["session_id"], "status": "started", "message": ""})
 
 
 def remote(url: str, folder: Path) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._values import HoldsArrays
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
@@ -26,7 +28,7 @@ class BarPrediction(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class Predictions(HoldsArrays):
     """What a model says of rows of features.
 
     Attributes

@@ -53,6 +53,14 @@ class SweepResult:
         """Whether some settings ran on several windows over time."""
         return any(one["windows"] > 1 for one in self._pooled)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SweepResult):
+            return NotImplemented
+        return self._rows == other._rows and self._pooled == other._pooled
+
+    # As a list's: its rows are dicts.
+    __hash__ = None  # type: ignore[assignment]
+
     def __len__(self) -> int:
         """Say how many runs there are."""
         return len(self._rows)
