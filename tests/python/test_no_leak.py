@@ -75,6 +75,8 @@ def test_no_example_foresees_a_random_walk(
     lookahead = labels.get("label_lookahead", 5)
     # A third of the walk's moves are beyond it on either side, so that no class is an answer to all.
     labels["threshold"] = 0.0043 * lookahead**0.5
+    if "stop_threshold" in labels:
+        labels["stop_threshold"] = labels["threshold"] / 2
     frames = strategy["training_data"]["timeframes"]
     names = sorted(
         frames.get("list") or frames.get("timeframes") or [frames["timeframe"]],

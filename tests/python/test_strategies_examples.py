@@ -50,10 +50,15 @@ def test_the_examples_are_of_different_kinds() -> None:
     assert len(plain) >= 6
     sets = [one for each in plain for key in each["fuzzy_sets"].values() for one in key.values()]
     assert {one["type"] for one in sets} == {"triangular", "trapezoidal", "gaussian"}
-    assert len({one["name"] for each in plain for one in each["indicators"]}) >= 3
+    used = [{one["name"] for one in each["indicators"]} for each in plain]
+    assert len({frozenset(names) for names in used}) == len(plain), "no two by the same indicators"
+    assert len(set.union(*used)) >= 9
     assert {len(each["training_data"]["symbols"]["list"]) > 1 for each in plain} == {True, False}
     assert {len(each["training_data"]["timeframes"]["list"]) > 1 for each in plain} == {True, False}
-    assert len({json.dumps(each["training"]["labels"]) for each in plain}) >= 4
+    labels = [each["training"]["labels"] for each in plain]
+    assert len({json.dumps(one) for one in labels}) >= 4
+    # Not zigzag: of a leg that has begun its direction is half known, on a random walk too.
+    assert {one["source"] for one in labels} == {"forward_return", "triple_barrier"}
     assert len({each["model"]["architecture"]["activation"] for each in plain}) >= 5
 
 
