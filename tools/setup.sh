@@ -269,6 +269,12 @@ part() {
 
 # Sourced, it does nothing but tell its functions.
 [ "${BASH_SOURCE[0]}" = "$0" ] || return 0
+# Two at once in one folder would undo each other's work. The lock is this process's: it goes with it, however that ends.
+exec {folder}<.
+flock -n "$folder" || {
+    say "another setup works in this folder, and is waited for"
+    flock "$folder"
+}
 announce
 part system_packages
 part virtual_environment

@@ -140,11 +140,11 @@ def test_each_error_has_its_exit_status(error: errors.KtrdrError, status: int) -
 
 def test_a_reader_that_goes_away_is_no_traceback(stored: Path) -> None:
     command = [*COMMAND, "data", "show", "AAPL", "1d", "--limit", "0", "--data-dir", str(stored)]
-    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=False) as process:
+    with child(command, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
-        assert b"Traceback" not in process.stderr.read()
+        assert "Traceback" not in process.stderr.read()
 
 
 def test_the_groups_can_be_mounted_in_another_command(stored: Path) -> None:

@@ -111,7 +111,7 @@ def test_other_bars_are_taken_only_from_a_service_that_says_that_it_brought_them
 ) -> None:
     with DataManager(tmp_path, ib_url=service.url, env={}) as data:
         load = data.load_data(**_DAYS, what_to_show="BID")
-        if service.only_table:  # type: ignore[attr-defined]
+        if service.only_table:
             with pytest.raises(HostServiceError, match="does not say that its bars are BID of reg"):
                 load.result()
             assert data.series() == []

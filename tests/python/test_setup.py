@@ -111,6 +111,22 @@ def test_a_download_says_how_much_has_come_and_a_terminal_s_line_is_no_longer_th
     assert all(len(line) <= 53 for part in drawn for line in part.splitlines()[:1])
 
 
+def test_two_at_once_in_one_folder_take_turns(tree: Path) -> None:
+    first, second = (shell_in(tree, "packages") for _ in range(2))
+    first.start("make demo")
+    first.wait_for("MB so far")
+    second.start("make demo")
+    before = second.wait_for("another setup works in this folder, and is waited for")
+    assert "installing" not in before
+    first.press_ctrl_c()
+    assert first.rest().interrupted
+    second.wait_for("MB so far")
+    second.press_ctrl_c()
+    assert second.rest().interrupted
+    first.close()
+    second.close()
+
+
 def test_what_failed_is_shown_with_its_last_words(tmp_path: Path) -> None:
     shell, status = pexpect.run(
         'bash -c "set -o pipefail; . tools/lib.sh; logged '

@@ -43,7 +43,7 @@ from ktrdr_core.data import (
     StoredFolder,
     Summary,
 )
-from ktrdr_core.features import Macd, WarmUp
+from ktrdr_core.features import FeatureMatrix, Macd, WarmUp
 from ktrdr_core.http import PoolOptions, RetryPolicy, ServerEvent, Timeouts, TlsOptions
 from ktrdr_core.labels import Labels
 from ktrdr_core.models import (
@@ -163,6 +163,7 @@ VALUES: list[tuple[Any, dict[str, Any]]] = [
         BarPredictions(("buy", "sell"), CLASSES, CHANCES, DAYS, CLASSES),
         {"time": DAYS.astype("datetime64[s]")},
     ),
+    (FeatureMatrix(("a", "b"), CHANCES, DAYS, CLASSES, {"warm_up": 3}), {"dropped": {}}),
     (Labels(CLASSES, DAYS, np.array([1.0, np.nan]), {"hole": 2}), {"weights": np.array([1.0, 2])}),
     (
         Summary("IB", "ACME", "1d", 3, NOON, NOON, 1.0, 2.0, 1.5, None, 3, ((NOON, NOON),)),

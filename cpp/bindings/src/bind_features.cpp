@@ -1,15 +1,26 @@
 // Rooms features and training: what a strategy may say, for those who check one.
 
+#include <map>
+#include <optional>
 #include <pybind11/stl.h>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
 
+#include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/features/indicator.hpp>
+#include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/training/strategy.hpp>
+#include <ktrdr/training/strategy_features.hpp>
 #include <ktrdr/training/strategy_options.hpp>
 
 #include "bind.hpp"
 #include "bind_splits.hpp"
 #include "convert.hpp"
 #include "gil.hpp"
+#include "numbers.hpp"
 
 namespace ktrdr::bindings {
 namespace {
@@ -78,6 +89,35 @@ void bind_indicators(py::module_& module) {
         .def("stream", [](const Indicator& self) { return IndicatorStream(self); }, "Begin with bars as they come.");
 }
 
+std::map<std::string_view, std::size_t> counts_of(const DroppedRows& dropped) {
+    std::map<std::string_view, std::size_t> counts;
+    for (std::size_t i = 0; i < drop_reason_count; ++i) {
+        const auto reason = static_cast<DropReason>(i);
+        if (dropped[reason] > 0) {
+            counts[to_string(reason)] = dropped[reason];
+        }
+    }
+    return counts;
+}
+
+std::tuple<std::vector<std::string>, Numbers, Numbers, std::map<std::string_view, std::size_t>> features_of(
+    const py::handle& strategy, const std::vector<std::pair<BarsView, BarGrid>>& given,
+    const std::optional<CancellationToken>& token) {
+    const Strategy read = unwrap(Strategy::parse(object_from(strategy)));
+    auto made = [&] {
+        const GilReleased released;
+        std::vector<FeatureSeries> series;
+        for (const auto& [bars, grid] : given) {
+            series.push_back({grid, bars.own(), {}});
+        }
+        return strategy_features(read, std::move(series), token.value_or(CancellationToken()));
+    }();
+    FeatureMatrix matrix = unwrap(std::move(made));
+    const py::ssize_t rows = length(matrix.bar.size());
+    Numbers values = Numbers::of(std::move(matrix.values), {rows, length(matrix.names.size())});
+    return {std::move(matrix.names), rows_of(matrix.bar), std::move(values), counts_of(matrix.dropped)};
+}
+
 }  // namespace
 
 void bind_features(py::module_& module) {
@@ -99,6 +139,8 @@ void bind_features(py::module_& module) {
         "read_strategy",
         [](const py::handle& strategy) { return to_python(unwrap(Strategy::parse(object_from(strategy))).summary()); },
         py::arg("strategy"), "Check a strategy's JSON and tell what a training takes from it.");
+    module.def("strategy_features", &features_of, py::arg("strategy"), py::arg("series"), py::arg("token").none(true),
+               "Names, the rows' bars and features, and how many bars have no row by reason.");
     bind_splits(module);
 }
 

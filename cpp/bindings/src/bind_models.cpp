@@ -11,25 +11,10 @@
 #include "bind.hpp"
 #include "convert.hpp"
 #include "gil.hpp"
+#include "numbers.hpp"
 
 namespace ktrdr::bindings {
 namespace {
-
-/// Numbers that C++ made, row by row: numpy looks at them without a copy.
-struct Numbers {
-    std::shared_ptr<const void> owner;
-    const void* data;
-    py::ssize_t item_size;
-    std::string format;
-    std::vector<py::ssize_t> shape;
-
-    template <class T>
-    static Numbers of(std::vector<T> values, std::vector<py::ssize_t> shape) {
-        auto kept = std::make_shared<const std::vector<T>>(std::move(values));
-        const void* const data = kept->data();
-        return {std::move(kept), data, sizeof(T), py::format_descriptor<T>::format(), std::move(shape)};
-    }
-};
 
 py::buffer_info buffer_of(Numbers& self) {
     std::vector<py::ssize_t> strides(self.shape.size());
@@ -55,10 +40,6 @@ ModelPtr load(const std::filesystem::path& path) {
     return std::const_pointer_cast<Predictor>(unwrap(Predictor::load(path)));
 }
 
-py::ssize_t length(std::size_t count) {
-    return static_cast<py::ssize_t>(count);
-}
-
 std::pair<Numbers, Numbers> numbers_of(Predictions predictions, std::size_t classes) {
     const py::ssize_t rows = length(predictions.classes.size());
     return {Numbers::of(std::move(predictions.classes), {rows}),
@@ -79,10 +60,6 @@ std::pair<Numbers, Numbers> predict(const Model& self, const py::buffer& rows) {
     const GilReleased released;
     return numbers_of(unwrap(self.predict({static_cast<const float*>(info.ptr), static_cast<std::size_t>(info.size)})),
                       self.classes().size());
-}
-
-Numbers rows_of(const std::vector<std::size_t>& bars) {
-    return Numbers::of(std::vector<std::int64_t>(bars.begin(), bars.end()), {length(bars.size())});
 }
 
 std::tuple<Numbers, Numbers, Numbers, std::vector<std::string>> predict_bars(const Model& self,

@@ -6,7 +6,7 @@
 #include <c10/core/GradMode.h>
 #include <algorithm>
 
-#include "training_step.hpp"
+#include "gradient_step.hpp"
 
 namespace ktrdr {
 namespace {
@@ -14,7 +14,7 @@ namespace {
 /// at::Reduction::None, whose header brings a class of every loss with it.
 constexpr std::int64_t each_row = 0;
 
-class GeneralStep final : public TrainingStep {
+class GeneralStep final : public GradientStep {
 public:
     explicit GeneralStep(const StepParts& parts) : parts_(parts) {}
 
@@ -94,7 +94,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<TrainingStep> make_general_step(const StepParts& parts) {
+std::unique_ptr<GradientStep> make_general_step(const StepParts& parts) {
     return std::make_unique<GeneralStep>(parts);
 }
 

@@ -11,7 +11,7 @@
 #include <array>
 
 #include "dense_loops.hpp"
-#include "training_step.hpp"
+#include "gradient_step.hpp"
 
 namespace ktrdr {
 namespace {
@@ -74,7 +74,7 @@ struct BatchViews {
     std::vector<LayerRoom> layers;
 };
 
-class MlpStep final : public TrainingStep {
+class MlpStep final : public GradientStep {
 public:
     MlpStep(const StepParts& parts, const std::string& activation)
         : parts_(parts),
@@ -264,7 +264,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<TrainingStep> make_mlp_step(const StepParts& parts, const std::string& activation) {
+std::unique_ptr<GradientStep> make_mlp_step(const StepParts& parts, const std::string& activation) {
     return std::make_unique<MlpStep>(parts, activation);
 }
 

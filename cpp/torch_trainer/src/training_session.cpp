@@ -16,7 +16,7 @@
 #include "optimizer.hpp"
 #include "session_state.hpp"
 #include "torch_setup.hpp"
-#include "training_step.hpp"
+#include "gradient_step.hpp"
 
 namespace ktrdr {
 namespace {
@@ -364,7 +364,7 @@ private:
     at::Generator generator_;
     Network network_;
     Optimizer optimizer_;
-    std::unique_ptr<TrainingStep> step_{};
+    std::unique_ptr<GradientStep> step_{};
     at::Tensor best_values_{};
     SessionState state_{};
     /// The first batch of the block of this epoch that has begun last.

@@ -1,7 +1,8 @@
-"""Indicators over whole series and over bars as they come: numpy in and out, computed by the core."""
+"""Indicators over whole series and over bars as they come, and the feature matrix of a strategy: numpy in and out."""
 
 from .bands import bollinger_band_width, bollinger_bands, keltner, squeeze_intensity
 from .by_name import Stream, WarmUp, indicator, indicator_names, stream, warm_up
+from .matrix import FeatureMatrix, feature_matrix
 from .moving_averages import distance_from_ma, ema, sma
 from .oscillators import cci, fisher, macd, momentum, roc, rsi, rvi
 from .outputs import (
@@ -24,6 +25,7 @@ __all__ = [
     "Adx",
     "Aroon",
     "Channel",
+    "FeatureMatrix",
     "FloatArray",
     "Ichimoku",
     "Macd",
@@ -44,6 +46,7 @@ __all__ = [
     "distance_from_ma",
     "donchian",
     "ema",
+    "feature_matrix",
     "fisher",
     "ichimoku",
     "indicator",

@@ -41,9 +41,9 @@ struct BatchSums {
 ///
 /// The rows of a block are brought together, and its masks drawn, at once: one call each. Both kinds draw the same
 /// numbers in the same order.
-class TrainingStep {
+class GradientStep {
 public:
-    virtual ~TrainingStep() = default;
+    virtual ~GradientStep() = default;
     /// `chosen`: the rows of the block, by number, on the CPU.
     virtual void begin_block(const at::Tensor& chosen) = 0;
     /// Put the gradients of `count` rows of the block, from row `from` on, into the network's.
@@ -53,8 +53,8 @@ public:
 };
 
 /// By autograd: any device.
-[[nodiscard]] std::unique_ptr<TrainingStep> make_general_step(const StepParts& parts);
+[[nodiscard]] std::unique_ptr<GradientStep> make_general_step(const StepParts& parts);
 /// Written out for a multilayer perceptron: on the CPU, without a graph and without an allocation in a batch.
-[[nodiscard]] std::unique_ptr<TrainingStep> make_mlp_step(const StepParts& parts, const std::string& activation);
+[[nodiscard]] std::unique_ptr<GradientStep> make_mlp_step(const StepParts& parts, const std::string& activation);
 
 }  // namespace ktrdr
