@@ -1,4 +1,4 @@
-"""Half a million bars into rows: features of the example, labels, splits, against the same in pandas and numpy."""
+"""Half a million bars into rows: features of an example, labels, splits, against the same in pandas and numpy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from .build import ROOT, build, quiet
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-EXAMPLE = ROOT / "examples" / "strategies" / "momentum_mlp.yaml"
+#: The one with the most features: fifty, of MACD and Aroon, with four lags.
+EXAMPLE = ROOT / "examples" / "strategies" / "macd_turn.yaml"
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
@@ -82,28 +83,40 @@ def membership(fuzzy: Mapping[str, Any], values: pd.Series) -> pd.Series:
     return least.clip(0, 1).where(values.notna())
 
 
+def aroon(high: Any, low: Any, period: int) -> Any:
+    """Compute how much newer the last high is than the last low, -100..100; the newest of equal ones counts."""
+    windows = np.lib.stride_tricks.sliding_window_view
+    since = [windows(each[::-1], period + 1)[::-1].argmax(axis=1) for each in (high, -low)]
+    found = np.full(len(high), np.nan)
+    found[period:] = 100.0 * (since[1] - since[0]) / period
+    return found
+
+
 def features_by_pandas(plain: Mapping[str, Any], closes: Any) -> pd.DataFrame:
     """Compute the example's features as one writes them with pandas."""
     close = pd.Series(closes)
-    change = close.diff()
-    gain = change.clip(lower=0).ewm(alpha=1 / 14, min_periods=14, adjust=False).mean()
-    loss = (-change.clip(upper=0)).ewm(alpha=1 / 14, min_periods=14, adjust=False).mean()
-    line = close.ewm(span=12, min_periods=12, adjust=False).mean()
-    line = line - close.ewm(span=26, min_periods=26, adjust=False).mean()
-    signal = line.ewm(span=9, min_periods=9, adjust=False).mean()
-    mean = close.rolling(20).mean()
+    given = {one["name"]: one["params"] for one in plain["indicators"]}
+
+    def mean(values: pd.Series, name: str) -> pd.Series:
+        span = int(given["macd"][name])
+        return values.ewm(span=span, min_periods=span, adjust=False).mean()
+
+    line = mean(close, "fast_period") - mean(close, "slow_period")
+    signal = mean(line, "signal_period")
     outputs = {
-        "rsi_14": 100 * gain / (gain + loss),
         "macd": 100 * line / close,
+        "macd.signal": 100 * signal / close,
         "macd.histogram": 100 * (line - signal) / close,
-        "distance_20": 100 * (close - mean) / mean,
+        "aroon.oscillator": pd.Series(
+            aroon(closes + 1, closes - 1, int(given["aroon"]["period"]))
+        ),
     }
     columns = {}
     for key, sets in plain["fuzzy_sets"].items():
         for name, fuzzy in sets.items():
             column = membership(fuzzy, outputs[key])
-            columns[f"{key}_{name}"] = column
-            columns[f"{key}_{name}_lag_1"] = column.shift(1)
+            for lag in range(plain["model"]["features"]["lookback_periods"] + 1):
+                columns[f"{key}_{name}_lag_{lag}"] = column.shift(lag)
     return pd.DataFrame(columns).dropna().astype(np.float32)
 
 

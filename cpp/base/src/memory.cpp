@@ -1,6 +1,7 @@
 #include <ktrdr/base/memory.hpp>
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <charconv>
@@ -90,6 +91,23 @@ std::string memory_text(std::uint64_t bytes) {
         digits.insert(place - 3, ",");
     }
     return digits + " MB";
+}
+
+void prefer_large_pages(void* memory, std::size_t bytes) noexcept {
+#if defined(MADV_HUGEPAGE)
+    // Of 2 MiB on most machines; where they are larger, less is covered and nothing is lost.
+    constexpr std::uintptr_t page = std::uintptr_t{2} << 20U;
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory);
+    const std::uintptr_t first = (begin + page - 1) / page * page;
+    const std::uintptr_t last = (begin + bytes) / page * page;
+    if (first < last) {
+        // A wish: whatever the kernel says of it, the memory is there.
+        static_cast<void>(::madvise(static_cast<char*>(memory) + (first - begin), last - first, MADV_HUGEPAGE));
+    }
+#else
+    static_cast<void>(memory);
+    static_cast<void>(bytes);
+#endif
 }
 
 }  // namespace ktrdr

@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+
+#include <ktrdr/base/memory.hpp>
+#include <ktrdr/features/wide_vectors.hpp>
 
 namespace ktrdr {
 namespace {
@@ -20,7 +25,7 @@ struct FeatureColumn {
     std::size_t lag{0};
     /// Bars of a stretch before its first value.
     std::size_t warm_up{0};
-    std::shared_ptr<const FeatureValues> values{};
+    const float* values{nullptr};
 };
 
 /// The bars of a series as the bars of the base series see them.
@@ -65,16 +70,12 @@ SeenBars seen_bars(const FeatureSeries& base, const FeatureSeries& other, bool i
     return seen;
 }
 
-std::shared_ptr<const FeatureValues> memberships(const FuzzySet& set, const std::vector<double>& values) {
-    auto result = std::make_shared<FeatureValues>(values.size());
-    std::ranges::transform(values, result->begin(),
-                           [&set](double value) { return static_cast<float>(set.membership(value)); });
-    return result;
-}
-
-/// As `Indicator::compute`, but with a new state for each stretch.
-IndicatorColumns compute_between(const Indicator& indicator, const FeatureSeries& series) {
-    IndicatorColumns columns(indicator.spec().outputs.size(), std::vector<double>(series.bars->size()));
+/// As `Indicator::compute`, but with a new state for each stretch; one output behind the other.
+std::vector<double> compute_between(const Indicator& indicator, const FeatureSeries& series) {
+    const std::size_t bars = series.bars->size();
+    std::vector<double> columns;
+    reserve_large(columns, indicator.spec().outputs.size() * bars);
+    columns.resize(indicator.spec().outputs.size() * bars);
     for (const Stretch stretch : stretches_between(series.holes, series.bars->size())) {
         const std::size_t length = stretch.last - stretch.first;
         std::vector<std::span<const double>> taken;
@@ -82,8 +83,8 @@ IndicatorColumns compute_between(const Indicator& indicator, const FeatureSeries
             taken.push_back(std::span(column_of(*series.bars, column)).subspan(stretch.first, length));
         }
         std::vector<std::span<double>> given;
-        for (std::vector<double>& column : columns) {
-            given.push_back(std::span(column).subspan(stretch.first, length));
+        for (std::size_t first = stretch.first; first < columns.size(); first += bars) {
+            given.push_back(std::span(columns).subspan(first, length));
         }
         indicator.state()->run(taken, given);
     }
@@ -91,27 +92,71 @@ IndicatorColumns compute_between(const Indicator& indicator, const FeatureSeries
 }
 
 /// `price_context_names`, in their order.
-std::array<std::shared_ptr<const FeatureValues>, price_context_names.size()> price_context(
-    const FeatureSeries& series, const std::vector<std::size_t>& begin) {
+void write_price_context(const FeatureSeries& series, const std::vector<std::size_t>& begin,
+                         const std::array<std::span<float>, price_context_names.size()>& columns) {
     const Bars& bars = *series.bars;
-    std::array<FeatureValues, price_context_names.size()> columns;
     for (std::size_t bar = 0; bar < bars.size(); ++bar) {
         const double before = bar == begin[bar] ? no_value : bars.close[bar - 1];
         const auto values = price_context_of({bars.open[bar], bars.high[bar], bars.low[bar], bars.close[bar], before});
         for (std::size_t i = 0; i < values.size(); ++i) {
-            columns[i].push_back(static_cast<float>(values[i]));
+            columns[i][bar] = static_cast<float>(values[i]);
         }
     }
-    std::array<std::shared_ptr<const FeatureValues>, price_context_names.size()> shared;
-    std::ranges::transform(columns, shared.begin(), [](FeatureValues& values) {
-        return std::make_shared<const FeatureValues>(std::move(values));
-    });
-    return shared;
 }
 
 Result<void> ask(const BuildCheck& check, std::string_view step) {
     return check ? check(step) : Result<void>{};
 }
+
+/// Some rows on their way from columns into a matrix.
+class RowBlock final {
+public:
+    static constexpr std::size_t most = 256;
+
+    explicit RowBlock(std::size_t width) : sources_(width), gathered_(width * most), rows_(width * most) {}
+
+    /// Whether each row has all of its values; to be set before `check`.
+    std::array<std::int32_t, most> whole{};
+
+    /// A column whose values lie one after the other.
+    void look_at(std::size_t column, const float* values) { sources_[column] = values; }
+
+    /// Room for a column whose values lie anywhere.
+    [[nodiscard]] float* gather(std::size_t column) {
+        float* const values = gathered_.data() + column * most;
+        sources_[column] = values;
+        return values;
+    }
+
+    /// A row that lacks a value is not whole.
+    void check(std::size_t count) {
+        in_wide_vectors([this, count] {
+            for (const float* const values : sources_) {
+                for (std::size_t row = 0; row < count; ++row) {
+                    whole[row] &= std::abs(values[row]) <= std::numeric_limits<float>::max() ? 1 : 0;
+                }
+            }
+        });
+    }
+
+    void append_rows(std::size_t count, FeatureValues& values) {
+        const std::size_t width = sources_.size();
+        std::size_t filled = 0;
+        for (std::size_t row = 0; row < count; ++row) {
+            float* const to = rows_.data() + filled * width;
+            for (std::size_t column = 0; column < width; ++column) {
+                to[column] = sources_[column][row];
+            }
+            filled += whole[row] != 0 ? 1 : 0;
+        }
+        values.insert(values.end(), rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(filled * width));
+    }
+
+private:
+    std::vector<const float*> sources_;
+    FeatureValues gathered_;
+    FeatureValues rows_;
+};
 
 /// Makes the columns of each series, then the rows out of them.
 class MatrixBuilder final {
@@ -133,14 +178,24 @@ public:
             return go.error();
         }
         matrix_.names = feature_names(plan_, timeframes);
-        add_rows();
+        if (auto added = add_rows(); !added) {
+            return added.error();
+        }
         return std::move(matrix_);
     }
 
 private:
     Result<void> add_columns(std::size_t index) {
-        const std::string_view timeframe = series_[index].grid.timeframe().name();
+        const FeatureSeries& series = series_[index];
+        const std::string_view timeframe = series.grid.timeframe().name();
         const auto is_read = [timeframe](const FuzzyInput& input) { return is_read_on(input, timeframe); };
+        const std::size_t bars = series.bars->size();
+        FeatureValues& values = values_.emplace_back();
+        const std::size_t sets = feature_names(plan_, {{series.grid.timeframe()}}).size() / (plan_.lags + 1);
+        reserve_large(values, sets * bars);
+        // Columns point into it.
+        values.resize(sets * bars);
+        std::span<float> rest(values);
         for (const FeatureSource& source : plan_.sources) {
             if (auto go = ask(check_, "indicators"); !go) {
                 return go;
@@ -148,7 +203,7 @@ private:
             if (std::ranges::none_of(source.inputs, is_read)) {
                 continue;
             }
-            const IndicatorColumns outputs = compute_between(source.indicator, series_[index]);
+            const std::vector<double> outputs = compute_between(source.indicator, series);
             for (const FuzzyInput& input : source.inputs) {
                 if (auto go = ask(check_, "fuzzy"); !go) {
                     return go;
@@ -157,45 +212,74 @@ private:
                     continue;
                 }
                 for (const NamedFuzzySet& named : input.sets) {
-                    add_lags(index, source.indicator.warm_up().least, memberships(named.set, outputs[input.output]));
+                    named.set.memberships(std::span(outputs).subspan(input.output * bars, bars), rest.first(bars));
+                    add_lags(index, source.indicator.warm_up().least, rest.data());
+                    rest = rest.subspan(bars);
                 }
             }
         }
         if (plan_.price_context) {
-            for (const auto& values : price_context(series_[index], seen_[index].begin)) {
-                add_lags(index, 1, values);
+            std::array<std::span<float>, price_context_names.size()> columns;
+            for (std::span<float>& column : columns) {
+                column = rest.first(bars);
+                add_lags(index, 1, column.data());
+                rest = rest.subspan(bars);
             }
+            write_price_context(series, seen_[index].begin, columns);
         }
         return {};
     }
 
-    void add_lags(std::size_t index, std::size_t warm_up, const std::shared_ptr<const FeatureValues>& values) {
+    void add_lags(std::size_t index, std::size_t warm_up, const float* values) {
         for (std::size_t lag = 0; lag <= plan_.lags; ++lag) {
             columns_.push_back({index, lag, warm_up, values});
         }
     }
 
-    void add_rows() {
+    Result<void> add_rows() {
         const std::size_t bars = series_[base_].bars->size();
-        const std::size_t width = columns_.size();
         const std::size_t most = bars - std::min(bars, warm_up_bars(plan_));
-        matrix_.values.reserve(most * width);
+        reserve_large(matrix_.values, most * columns_.size());
         matrix_.bar.reserve(most);
-        FeatureValues row(width);
-        for (std::size_t bar = 0; bar < bars; ++bar) {
-            bool whole = std::ranges::all_of(seen_, [&](const SeenBars& seen) { return reaches_back(seen, bar); });
-            for (std::size_t i = 0; i < width && whole; ++i) {
-                const FeatureColumn& column = columns_[i];
-                row[i] = (*column.values)[seen_[column.series].newest[bar] - column.lag];
-                whole = std::isfinite(row[i]);
+        RowBlock block(columns_.size());
+        for (std::size_t first = 0; first < bars; first += RowBlock::most) {
+            if (first % (256 * RowBlock::most) == 0) {
+                if (auto go = ask(check_, "features"); !go) {
+                    return go;
+                }
             }
-            if (whole) {
-                matrix_.values.insert(matrix_.values.end(), row.begin(), row.end());
-                matrix_.bar.push_back(bar);
-            } else {
-                matrix_.dropped.add(reason_of(bar));
+            add_block(block, first, std::min(bars - first, RowBlock::most));
+        }
+        return {};
+    }
+
+    void add_block(RowBlock& block, std::size_t first, std::size_t count) {
+        for (std::size_t row = 0; row < count; ++row) {
+            const bool reaches =
+                std::ranges::all_of(seen_, [&](const SeenBars& seen) { return reaches_back(seen, first + row); });
+            block.whole[row] = reaches ? 1 : 0;
+        }
+        for (std::size_t i = 0; i < columns_.size(); ++i) {
+            const FeatureColumn& column = columns_[i];
+            if (column.series == base_ && first >= column.lag) {
+                block.look_at(i, column.values + (first - column.lag));
+                continue;
+            }
+            const std::vector<std::size_t>& newest = seen_[column.series].newest;
+            float* const gathered = block.gather(i);
+            for (std::size_t row = 0; row < count; ++row) {
+                gathered[row] = block.whole[row] != 0 ? column.values[newest[first + row] - column.lag] : 0;
             }
         }
+        block.check(count);
+        for (std::size_t row = 0; row < count; ++row) {
+            if (block.whole[row] != 0) {
+                matrix_.bar.push_back(first + row);
+            } else {
+                matrix_.dropped.add(reason_of(first + row));
+            }
+        }
+        block.append_rows(count, matrix_.values);
     }
 
     /// Whether the oldest lag is in one stretch with the newest bar.
@@ -226,7 +310,7 @@ private:
         if (newest - begin < column.lag + column.warm_up) {
             return begin == 0 ? DropReason::warm_up : DropReason::hole;
         }
-        return std::isfinite((*column.values)[newest - column.lag]) ? DropReason::none : DropReason::nan;
+        return std::isfinite(column.values[newest - column.lag]) ? DropReason::none : DropReason::nan;
     }
 
     const FeaturePlan& plan_;
@@ -234,6 +318,8 @@ private:
     const std::size_t base_;
     const BuildCheck& check_;
     std::vector<SeenBars> seen_{};
+    /// Of each series, one column behind the other.
+    std::vector<FeatureValues> values_{};
     std::vector<FeatureColumn> columns_{};
     FeatureMatrix matrix_{};
 };

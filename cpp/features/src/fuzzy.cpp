@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <ktrdr/features/wide_vectors.hpp>
+
 namespace ktrdr {
 namespace {
 
@@ -18,6 +20,20 @@ Result<void> check_count(std::string_view type, std::span<const double> paramete
                                                         fmt::join(parameters, ", ")));
     }
     return {};
+}
+
+double on_bell(double value, double mean, double sigma) noexcept {
+    const double distance = (value - mean) / sigma;
+    return std::exp(-0.5 * distance * distance);
+}
+
+/// Without a branch, so that several values go through it at once; what lies outside of the set divides by whatever is
+/// there. NaN is on no side of anything, and comes out again.
+double on_trapezoid(double value, double a, double b, double c, double d) noexcept {
+    const bool rises = value < b;
+    const double share = (rises ? value - a : d - value) / (rises ? b - a : d - c);
+    const double inside = value >= b && value <= c ? 1 : share;
+    return value < a || value > d ? 0 : inside;
 }
 
 }  // namespace
@@ -54,21 +70,23 @@ Result<FuzzySet> FuzzySet::make(std::string_view type, std::span<const double> p
 }
 
 double FuzzySet::membership(double value) const noexcept {
-    if (std::isnan(value)) {
-        return value;
-    }
+    const auto [a, b, c, d] = corners_;
+    return gaussian_ ? on_bell(value, a, b) : on_trapezoid(value, a, b, c, d);
+}
+
+void FuzzySet::memberships(std::span<const double> values, std::span<float> results) const noexcept {
     const auto [a, b, c, d] = corners_;
     if (gaussian_) {
-        const double distance = (value - a) / b;
-        return std::exp(-0.5 * distance * distance);
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            results[i] = static_cast<float>(on_bell(values[i], a, b));
+        }
+        return;
     }
-    if (value < a || value > d) {
-        return 0;
-    }
-    if (value < b) {
-        return (value - a) / (b - a);
-    }
-    return value > c ? (d - value) / (d - c) : 1;
+    in_wide_vectors([&values, &results, a = a, b = b, c = c, d = d] {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            results[i] = static_cast<float>(on_trapezoid(values[i], a, b, c, d));
+        }
+    });
 }
 
 }  // namespace ktrdr

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <map>
+#include <random>
+#include <set>
 
 #include "series.hpp"
 
@@ -124,6 +127,60 @@ TEST(FeatureMatrix, BeginsAnewBehindAHole) {
     EXPECT_EQ(matrix.dropped[DropReason::warm_up], warm_up);
     EXPECT_EQ(matrix.dropped[DropReason::hole], 3 + warm_up);
     EXPECT_EQ(matrix.dropped.total(), 60 - rows.size());
+}
+
+/// Bar by bar, looking back from each: which rows there are, and what is in them.
+std::map<std::size_t, std::vector<float>> slow_rows(const FeaturePlan& features, const FeatureSeries& series) {
+    const Bars& bars = *series.bars;
+    std::map<std::size_t, std::vector<float>> rows;
+    for (const Stretch stretch : stretches_between(series.holes, bars.size())) {
+        const Bars own = bars.rows(stretch.first, stretch.last);
+        std::vector<std::vector<std::vector<double>>> outputs;
+        for (const FeatureSource& source : features.sources) {
+            outputs.push_back(source.indicator.compute(own));
+        }
+        for (std::size_t bar = features.lags; bar < own.size(); ++bar) {
+            std::vector<float> row;
+            for (std::size_t source = 0; source < outputs.size(); ++source) {
+                for (const FuzzyInput& input : features.sources[source].inputs) {
+                    for (const NamedFuzzySet& named : input.sets) {
+                        for (std::size_t lag = 0; lag <= features.lags; ++lag) {
+                            const double value = outputs[source][input.output][bar - lag];
+                            row.push_back(static_cast<float>(named.set.membership(value)));
+                        }
+                    }
+                }
+            }
+            if (std::ranges::all_of(row, [](float value) { return std::isfinite(value); })) {
+                rows[stretch.first + bar] = std::move(row);
+            }
+        }
+    }
+    return rows;
+}
+
+TEST(FeatureMatrix, HasTheRowsThatOneFindsLookingBackFromEachBar) {
+    std::mt19937 generator(5);
+    // Around the lengths of blocks of rows.
+    for (const std::size_t count : {5U, 255U, 256U, 257U, 511U, 512U, 513U, 1500U}) {
+        for (const std::size_t lags : {0U, 1U, 7U, 300U}) {
+            std::vector<double> closes = test::walk(count, 3);
+            std::uniform_int_distribution<std::size_t> any(1, count - 1);
+            std::set<std::size_t> holes;
+            for (int i = 0; i < 3; ++i) {
+                closes[any(generator)] = no_value;
+                holes.insert(any(generator));
+            }
+            std::vector<Hole> known;
+            for (const std::size_t bar : holes) {
+                known.push_back({bar, {}, {}, 1});
+            }
+            const std::vector<FeatureSeries> all{with_holes(day, test::daily(closes), known)};
+            const FeatureMatrix matrix = build_features(plan(lags), all, 0).value();
+            EXPECT_EQ(by_bar(matrix), slow_rows(plan(lags), all[0])) << count << " bars, " << lags << " lags";
+            EXPECT_EQ(matrix.bar.size() + matrix.dropped.total(), count);
+        }
+    }
 }
 
 TEST(FeatureMatrix, CountsRowsOfAMissingPriceByThatReason) {

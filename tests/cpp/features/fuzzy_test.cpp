@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
+#include <random>
+#include <span>
 #include <vector>
 
 namespace ktrdr {
@@ -54,6 +57,33 @@ TEST(FuzzySet, IsOneAtAShoulder) {
 TEST(FuzzySet, LeavesNanNan) {
     EXPECT_TRUE(std::isnan(make("triangular", {0, 1, 2}).membership(std::nan(""))));
     EXPECT_TRUE(std::isnan(make("gaussian", {0, 1}).membership(std::nan(""))));
+}
+
+TEST(FuzzySet, GivesManyValuesAsItGivesOne) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    std::vector<double> values{std::nan(""), -infinity, infinity, 0.0, -0.0, 1, 2, 3, 4, 1e300, -1e300, 5e-324};
+    std::mt19937 generator(1);
+    std::uniform_real_distribution<double> any(-1, 6);
+    while (values.size() < 1000) {
+        values.push_back(any(generator));
+    }
+    const std::vector<FuzzySet> sets{make("triangular", {1, 2, 4}),
+                                     make("triangular", {1, 1, 1}),
+                                     make("trapezoidal", {1, 2, 3, 4}),
+                                     make("trapezoidal", {1, 1, 4, 4}),
+                                     make("trapezoidal", {-1e300, 0, 0, 1e300}),
+                                     make("gaussian", {2, 0.5})};
+    for (const FuzzySet& set : sets) {
+        // Not a multiple of what a vector holds.
+        for (const std::size_t count : {0U, 1U, 7U, 999U, 1000U}) {
+            std::vector<float> many(count);
+            set.memberships(std::span(values).first(count), many);
+            for (std::size_t i = 0; i < count; ++i) {
+                const auto one = static_cast<float>(set.membership(values[i]));
+                EXPECT_TRUE(std::isnan(one) ? std::isnan(many[i]) : one == many[i]) << values[i];
+            }
+        }
+    }
 }
 
 TEST(FuzzySet, StaysBetweenZeroAndOne) {

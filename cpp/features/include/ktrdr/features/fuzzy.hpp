@@ -22,6 +22,8 @@ public:
 
     /// NaN stays NaN.
     [[nodiscard]] double membership(double value) const noexcept;
+    /// The same of each of `values`, as the numbers that a model takes; `results` is as long.
+    void memberships(std::span<const double> values, std::span<float> results) const noexcept;
 
 private:
     FuzzySet() = default;
