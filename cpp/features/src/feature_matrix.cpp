@@ -174,9 +174,6 @@ public:
                 return added.error();
             }
         }
-        if (auto go = ask(check_, "features"); !go) {
-            return go.error();
-        }
         matrix_.names = feature_names(plan_, timeframes);
         if (auto added = add_rows(); !added) {
             return added.error();
