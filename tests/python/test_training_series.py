@@ -186,10 +186,10 @@ def test_the_commands_take_the_words(folder: Path, path: Path, tmp_path: Path) -
     assert judged.returncode == 0, judged.stderr
     assert json.loads(judged.stdout)["test_metrics"] == result["test_metrics"]
     refused = command(*judge, "--what-to-show", "TRADES")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "trained on ADJUSTED_LAST" in " ".join(refused.stderr.split())
     missing = command("models", "train", path, "--what-to-show", "MIDPOINT", *places)
-    assert missing.returncode == 1
+    assert missing.returncode == 3
     assert "--what-to-show MIDPOINT" in " ".join(missing.stderr.split())
 
 
