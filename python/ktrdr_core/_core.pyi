@@ -1391,6 +1391,8 @@ class TrainingRequest:
         start_date: str | None = ...,
         end_date: str | None = ...,
         test_from: str | None = ...,
+        what_to_show: str | None = ...,
+        session: str | None = ...,
         validation_split: float | None = ...,
         random_walk_baseline: bool = ...,
         permutation_importance: bool = ...,
@@ -1414,6 +1416,8 @@ class EvaluationRequest:
         symbols: list[str] | None = ...,
         start_date: str | None = ...,
         end_date: str | None = ...,
+        what_to_show: str | None = ...,
+        session: str | None = ...,
     ) -> None: ...
 
 class TrainingManager:

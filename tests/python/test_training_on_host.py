@@ -186,6 +186,24 @@ def test_ten_at_once_over_a_pool_of_five_each_its_own_and_each_stopped_alone(
         assert host.training_ticks() - before <= 1
 
 
+def test_a_cancel_behind_the_epochs_ends_the_hosts_session_too(
+    host: TrainingHost, data: DataManager, tmp_path: Path
+) -> None:
+    path = strategy_file(tmp_path, epochs=300, early_stopping=None, batch_size=8)
+    with on(host.url, data, tmp_path / "models") as remote:
+        operation = remote.train_multi_symbol_strategy(path)
+        # Its random walk takes as long as the training itself.
+        until(lambda: operation.progress.step_name == "evaluation" or operation.done())
+        assert not operation.done()
+        operation.cancel("enough")
+        with pytest.raises(errors.OperationCancelledError):
+            operation.result(LIMIT)
+        assert sessions_of(host)[operation.id]["status"] == "stopped"
+    with host.client() as http:
+        assert http.get(f"/training/sessions/{operation.id}/model").status_code == 409
+    assert not list((tmp_path / "models").glob("*/*"))
+
+
 def test_a_connection_that_breaks_again_and_again_loses_no_epoch(
     host: TrainingHost, data: DataManager, tmp_path: Path
 ) -> None:

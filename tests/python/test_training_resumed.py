@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import random
 import sys
 import time
@@ -159,6 +160,24 @@ def test_a_training_whose_process_was_killed_goes_on_bit_for_bit(
                 for event in operations.events(operation_id, kind="log")
             )
             assert checkpoints(models) == []
+
+
+def test_what_a_killed_training_left_of_a_checkpoint_goes_at_the_next_start(
+    bars: DataManager, tmp_path: Path
+) -> None:
+    path, models = strategy_file(tmp_path, epochs=2), tmp_path / "models"
+    folder = models / ".checkpoints"
+    folder.mkdir(parents=True)
+    (folder / ".dead.part").write_bytes(b"half")
+    with open(folder / ".alive.part", "wb") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        with TrainingManager(bars, models, env={}) as training:
+            assert checkpoints(models) == [".alive.part"]
+            (folder / ".dead-since.part").write_bytes(b"half")
+            training.train_multi_symbol_strategy(path, **NO_WALK).result(120)
+            assert checkpoints(models) == [".alive.part"]
+    with TrainingManager(bars, models, env={}):
+        assert not folder.exists()
 
 
 def test_a_checkpoint_of_another_strategy_or_of_other_data_is_refused_by_name(

@@ -47,6 +47,16 @@ void set_strategy(TrainingRequest& request, const py::handle& value) {
     request.strategy = from_python(value.cast<py::dict>()).as_object();
 }
 
+template <class Request>
+void set_what_to_show(Request& request, const py::handle& value) {
+    request.series.what_to_show = value.cast<std::optional<std::string>>();
+}
+
+template <class Request>
+void set_session(Request& request, const py::handle& value) {
+    request.series.session = value.cast<std::optional<std::string>>();
+}
+
 void bind_request(py::module_& module) {
     RequestClass<TrainingRequest>(module, "TrainingRequest", "What a training shall learn, and from what.")
         .field("strategy", &set_strategy)
@@ -56,6 +66,8 @@ void bind_request(py::module_& module) {
         .field<&TrainingRequest::start_date>("start_date")
         .field<&TrainingRequest::end_date>("end_date")
         .field<&TrainingRequest::test_from>("test_from")
+        .field("what_to_show", &set_what_to_show<TrainingRequest>)
+        .field("session", &set_session<TrainingRequest>)
         .field<&TrainingRequest::validation_split>("validation_split")
         .field<&TrainingRequest::random_walk_baseline>("random_walk_baseline")
         .field<&TrainingRequest::permutation_importance>("permutation_importance")
@@ -153,6 +165,8 @@ void bind_training(py::module_& module) {
         .field<&EvaluationRequest::symbols>("symbols")
         .field<&EvaluationRequest::start_date>("start_date")
         .field<&EvaluationRequest::end_date>("end_date")
+        .field("what_to_show", &set_what_to_show<EvaluationRequest>)
+        .field("session", &set_session<EvaluationRequest>)
         .done();
     py::class_<Trainer, std::shared_ptr<Trainer>>(module, "Trainer", "Trains one model; made by `_torch`.");
     py::class_<TrainerSlot, std::shared_ptr<TrainerSlot>>(module, "TrainerSlot",

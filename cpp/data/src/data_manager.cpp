@@ -140,8 +140,8 @@ Result<FoundSeries> DataManager::find(const SeriesRequest& request, SeriesUse us
                       : Result<FoundSeries>(open_store.error());
 }
 
-Result<BarsPtr> DataManager::read(const std::string& symbol, const Timeframe& timeframe, TimeRange range) {
-    const auto found = find({symbol, std::string(timeframe.name()), {}}, SeriesUse::read);
+Result<BarsPtr> DataManager::read(const SeriesRequest& request, TimeRange range) const {
+    const auto found = find(request, SeriesUse::read);
     if (!found) {
         return found.error();
     }
@@ -154,17 +154,24 @@ Result<BarsPtr> DataManager::read(const std::string& symbol, const Timeframe& ti
         return bars.error();
     }
     if (bars->empty()) {
-        return fail(Errc::no_data,
-                    fmt::format("no {} bars of {} are stored in {}: load them with load_data({:?}, {:?}, start_date=…, "
-                                "end_date=…, mode=\"full\")",
-                                timeframe.name(), symbol, database_path_.string(), symbol, timeframe.name()),
-                    {{"symbol", symbol}, {"timeframe", timeframe.name()}});
+        const auto& [symbol, timeframe, series] = request;
+        std::string words;
+        for (const auto& [name, word] :
+             {std::pair{"what_to_show", &series.what_to_show}, std::pair{"session", &series.session}}) {
+            words += *word ? fmt::format(", {}={:?}", name, **word) : "";
+        }
+        return fail(
+            Errc::no_data,
+            fmt::format("no {} bars of {}{} are stored in {}: load them with load_data({:?}, {:?}, start_date=…, "
+                        "end_date=…, mode=\"full\"{})",
+                        timeframe, symbol, words, database_path_.string(), symbol, timeframe, words),
+            {{"symbol", symbol}, {"timeframe", timeframe}});
     }
     return std::make_shared<const Bars>(std::move(*bars));
 }
 
-Result<SeriesStamp> DataManager::stamp(const std::string& symbol, const Timeframe& timeframe, TimeRange range) {
-    const auto found = find({symbol, std::string(timeframe.name()), {}}, SeriesUse::read);
+Result<SeriesStamp> DataManager::stamp(const SeriesRequest& request, TimeRange range) const {
+    const auto found = find(request, SeriesUse::read);
     if (!found) {
         return found.error();
     }

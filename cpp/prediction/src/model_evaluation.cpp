@@ -19,6 +19,7 @@
 #include <ktrdr/training/training_context.hpp>
 
 #include "stored_texts.hpp"
+#include "trained_bars.hpp"
 
 namespace ktrdr {
 namespace {
@@ -187,7 +188,8 @@ Result<object> evaluate_model(const EvaluationRequest& request, BarProvider& bar
         return prior.error();
     }
     const JudgedModel judging{(*model)->scaling(), *own_begin, *prior};
-    const auto prepared = prepare_judged_data(*context, judging, bars, token, listener);
+    TrainedBars stored(**model, bars, request.series);
+    const auto prepared = prepare_judged_data(*context, judging, stored, token, listener);
     if (!prepared) {
         return prepared.error();
     }
@@ -200,7 +202,11 @@ Result<object> evaluate_model(const EvaluationRequest& request, BarProvider& bar
     }
     const TrainingData& data = **prepared;
     const object& baselines = part_of((*model)->files().metrics, "baselines");
-    object judged = test_figures({*context, data, *test, part_of(baselines, "random_walk")});
+    auto figures = test_figures({*context, data, *test, part_of(baselines, "random_walk")}, token);
+    if (!figures) {
+        return figures.error();
+    }
+    object judged = std::move(*figures);
     // They are for windows of a walk forward.
     judged["confidence"].get_object()["outcomes"] = nullptr;
     std::size_t seen = 0;

@@ -7,20 +7,32 @@ namespace {
 
 class StoredBars final : public BarProvider {
 public:
-    explicit StoredBars(std::shared_ptr<DataManager> data) : data_(std::move(data)) {}
+    explicit StoredBars(std::shared_ptr<DataManager> data, SeriesWords words = {})
+        : data_(std::move(data)), words_(std::move(words)) {}
+
+    Result<std::shared_ptr<BarProvider>> choose(const SeriesChoice& choice) const override {
+        SeriesWords words;
+        words.what_to_show = choice.what_to_show;
+        words.session = choice.session;
+        if (const auto checked = check_words(words); !checked) {
+            return checked.error();
+        }
+        return std::shared_ptr<BarProvider>(std::make_shared<StoredBars>(data_, std::move(words)));
+    }
+
     Result<BarGrid> grid(const std::string& symbol, const Timeframe& timeframe) override {
-        return data_->grid_of({symbol, std::string(timeframe.name()), {}});
+        return data_->grid_of(asked(symbol, timeframe));
     }
 
     Result<SeriesBasis> basis(const std::string& symbol, const Timeframe& timeframe) override {
-        const SeriesRequest asked{symbol, std::string(timeframe.name()), {}};
-        const auto key = data_->key_of(asked);
-        const auto sessions = data_->grid_of(asked);
+        const SeriesRequest request = asked(symbol, timeframe);
+        const auto key = data_->key_of(request);
+        const auto sessions = data_->grid_of(request);
         if (!key || !sessions) {
             return key ? sessions.error() : key.error();
         }
         return SeriesBasis{.symbol = symbol,
-                           .timeframe = asked.timeframe,
+                           .timeframe = request.timeframe,
                            .what_to_show = key->what_to_show,
                            .calendar = sessions->calendar() ? sessions->calendar()->name() : std::string{},
                            .provider = key->provider,
@@ -33,12 +45,12 @@ public:
         if (const auto alive = token.check("reading stored bars"); !alive) {
             return alive.error();
         }
-        return data_->read(symbol, timeframe, range);
+        return data_->read(asked(symbol, timeframe), range);
     }
 
     Result<std::optional<BarsStamp>> stamp(const std::string& symbol, const Timeframe& timeframe,
                                            TimeRange range) override {
-        auto found = data_->stamp(symbol, timeframe, range);
+        auto found = data_->stamp(asked(symbol, timeframe), range);
         if (!found) {
             return found.error();
         }
@@ -47,7 +59,7 @@ public:
 
     Result<std::vector<BarBreak>> breaks(const std::string& symbol, const Timeframe& timeframe,
                                          TimeRange range) override {
-        const auto known = data_->breaks({symbol, std::string(timeframe.name()), {}});
+        const auto known = data_->breaks(asked(symbol, timeframe));
         if (!known) {
             return known.error();
         }
@@ -70,7 +82,13 @@ public:
     }
 
 private:
+    [[nodiscard]] SeriesRequest asked(const std::string& symbol, const Timeframe& timeframe) const {
+        return {symbol, std::string(timeframe.name()), words_};
+    }
+
     std::shared_ptr<DataManager> data_;
+    /// Which series of each symbol.
+    SeriesWords words_;
 };
 
 }  // namespace

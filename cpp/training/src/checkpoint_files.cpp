@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +12,10 @@
 #include <fstream>
 #include <iterator>
 #include <span>
+#include <utility>
+#include <vector>
 
+#include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/checksum.hpp>
 #include <ktrdr/base/file_names.hpp>
 #include <ktrdr/base/json.hpp>
@@ -25,22 +29,59 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The whole content, on the disk once this returns.
-Result<void> write_synced(const fs::path& path, std::string_view content, FileAccess access) {
-    const auto file = open_plain_file(path, access);
-    if (!file) {
-        return file.error();
+constexpr std::string_view hidden_mark = ".part";
+
+/// A descriptor that is closed, and what it locks let go of, at the end.
+class Descriptor final {
+public:
+    explicit Descriptor(int number) noexcept : number_(number) {}
+    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    Descriptor& operator=(Descriptor&&) = delete;
+    ~Descriptor() {
+        if (number_ >= 0) {
+            ::close(number_);
+        }
     }
-    bool whole = ::ftruncate(*file, 0) == 0;
+    [[nodiscard]] int number() const noexcept { return number_; }
+
+private:
+    int number_;
+};
+
+bool is_still_at(int descriptor, const fs::path& path) {
+    const FileId own = file_id(descriptor);
+    return own != FileId{} && own == file_id(path);
+}
+
+/// A file of that name, locked for as long as the descriptor lives: who clears up after the dead may take it away
+/// between its making and its lock, and holds the lock for a moment then.
+Result<Descriptor> open_locked(const fs::path& path, FileAccess access) {
+    for (;;) {
+        const auto opened = open_plain_file(path, access);
+        if (!opened) {
+            return opened.error();
+        }
+        Descriptor file(*opened);
+        int failed = 0;
+        do {
+            failed = ::flock(file.number(), LOCK_EX);
+        } while (failed != 0 && errno == EINTR);
+        // On a file system without locks nobody clears up either.
+        if (failed != 0 || is_still_at(file.number(), path)) {
+            return file;
+        }
+    }
+}
+
+Result<void> write_whole(int descriptor, const fs::path& path, std::string_view content) {
+    bool whole = ::ftruncate(descriptor, 0) == 0;
     while (whole && !content.empty()) {
-        const ssize_t written = ::write(*file, content.data(), content.size());
+        const ssize_t written = ::write(descriptor, content.data(), content.size());
         whole = written > 0 || errno == EINTR;
         content.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
     }
-    whole = whole && ::fsync(*file) == 0;
-    const int why = errno;
-    ::close(*file);
-    return whole ? Result<void>() : file_error("write the checkpoint", path, why);
+    whole = whole && ::fsync(descriptor) == 0;
+    return whole ? Result<void>() : file_error("write the checkpoint", path, errno);
 }
 
 Error unreadable(const fs::path& path, std::string_view why) {
@@ -84,7 +125,7 @@ fs::path CheckpointFiles::path(const std::string& operation_id) const {
 }
 
 fs::path CheckpointFiles::hidden_path(const std::string& operation_id) const {
-    return folder_ / fmt::format(".{}.part", percent_encoded(operation_id));
+    return folder_ / fmt::format(".{}{}", percent_encoded(operation_id), hidden_mark);
 }
 
 bool CheckpointFiles::contains(const std::string& operation_id) const {
@@ -104,7 +145,11 @@ Result<void> CheckpointFiles::save(const std::string& operation_id, const Traini
                                                 {"data", of.data},
                                                 {"state", boost::json::serialize(checkpoint.state)}});
     const fs::path hidden = hidden_path(operation_id);
-    if (auto written = write_synced(hidden, content, access_); !written) {
+    const auto file = open_locked(hidden, access_);
+    if (!file) {
+        return file.error();
+    }
+    if (auto written = write_whole(file->number(), hidden, content); !written) {
         return written;
     }
     const fs::path to = path(operation_id);
@@ -157,6 +202,37 @@ void CheckpointFiles::remove(const std::string& operation_id) const noexcept {
     fs::remove(hidden_path(operation_id), ignored);
     // Refused while another training has one there.
     fs::remove(folder_, ignored);
+}
+
+void CheckpointFiles::remove_leftovers() const noexcept {
+    try {
+        std::vector<fs::path> found;
+        std::error_code ignored;
+        for (fs::directory_iterator entry(folder_, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+            const std::string name = entry->path().filename().string();
+            std::error_code none;
+            if (name.starts_with('.') && name.ends_with(hidden_mark) &&
+                entry->symlink_status(none).type() == fs::file_type::regular) {
+                found.push_back(entry->path());
+            }
+        }
+        for (const fs::path& path : found) {
+            const auto opened = open_plain_file(path, access_);
+            // The lock is held until the file is gone: who made it and has not locked it yet finds another one.
+            if (!opened) {
+                continue;
+            }
+            const Descriptor file(*opened);
+            if (::flock(file.number(), LOCK_EX | LOCK_NB) == 0 && is_still_at(file.number(), path)) {
+                fs::remove(path, ignored);
+            }
+        }
+        if (!found.empty()) {
+            fs::remove(folder_, ignored);
+        }
+    } catch (...) {
+        log_caught("training", "clearing up after trainings that died while they wrote a checkpoint");
+    }
 }
 
 }  // namespace ktrdr

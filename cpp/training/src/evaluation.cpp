@@ -13,11 +13,8 @@ namespace ktrdr {
 namespace {
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t rows_between_checks = 256;
-
-Result<void> check_at(const CancellationToken& token, std::size_t row) {
-    return row % rows_between_checks == 0 ? token.check("evaluating the test rows") : Result<void>{};
-}
+/// As many steps as one row through a network counts.
+constexpr std::size_t steps_of_a_row = 16;
 
 /// -log of the softmax of one logit.
 double loss_of(std::span<const float> logits, std::size_t label) {
@@ -77,7 +74,8 @@ double accuracy_of(const ConfusionMatrix& confusion) {
 
 }  // namespace
 
-Result<Evaluation> evaluate(const Mlp& network, const LabeledMatrix& rows, const CancellationToken& token) {
+Result<Evaluation> evaluate(const Mlp& network, const LabeledMatrix& rows, const WorkCheck& check) {
+    WorkPieces pieces(check, "evaluating the test rows");
     const std::size_t classes = network.classes();
     Evaluation evaluation;
     evaluation.predicted.resize(rows.rows);
@@ -85,8 +83,10 @@ Result<Evaluation> evaluate(const Mlp& network, const LabeledMatrix& rows, const
     evaluation.confusion.assign(classes, std::vector<std::int64_t>(classes));
     Mlp::Scratch scratch;
     for (std::size_t row = 0; row < rows.rows; ++row) {
-        if (auto go = check_at(token, row); !go) {
-            return go.error();
+        if (pieces.is_due(steps_of_a_row)) {
+            if (auto go = pieces.check(); !go) {
+                return go.error();
+            }
         }
         const auto values = std::span(rows.values).subspan(row * rows.columns, rows.columns);
         const auto chances = std::span(evaluation.chances).subspan(row * classes, classes);
@@ -102,8 +102,10 @@ Result<Evaluation> evaluate(const Mlp& network, const LabeledMatrix& rows, const
     return evaluation;
 }
 
-Calibration calibration_of(const Evaluation& evaluation, std::span<const std::int64_t> labels) {
+Result<Calibration> calibration_of(const Evaluation& evaluation, std::span<const std::int64_t> labels,
+                                   const WorkCheck& check) {
     constexpr std::size_t bins = 10;
+    WorkPieces pieces(check, "calibrating the chances");
     Calibration calibration;
     std::vector<double> confidence(bins);
     std::vector<std::int64_t> right(bins);
@@ -113,6 +115,11 @@ Calibration calibration_of(const Evaluation& evaluation, std::span<const std::in
     }
     const std::size_t classes = labels.empty() ? 0 : evaluation.chances.size() / labels.size();
     for (std::size_t row = 0; row < labels.size(); ++row) {
+        if (pieces.is_due()) {
+            if (auto go = pieces.check(); !go) {
+                return go.error();
+            }
+        }
         const auto predicted = static_cast<std::size_t>(evaluation.predicted[row]);
         const double chance = static_cast<double>(evaluation.chances[row * classes + predicted]);
         const double place = std::ceil(chance * bins) - 1;
@@ -134,13 +141,19 @@ Calibration calibration_of(const Evaluation& evaluation, std::span<const std::in
     return calibration;
 }
 
-Persistence persistence_of(std::span<const std::int64_t> labels, std::span<const std::size_t> symbols,
-                           std::size_t horizon) {
+Result<Persistence> persistence_of(std::span<const std::int64_t> labels, std::span<const std::size_t> symbols,
+                                   std::size_t horizon, const WorkCheck& check) {
+    WorkPieces pieces(check, "comparing with the last known label");
     Persistence persistence;
     std::int64_t right = 0;
     std::size_t first = 0;
     for (const std::size_t count : symbols) {
         for (std::size_t row = first + horizon; row < first + count; ++row) {
+            if (pieces.is_due()) {
+                if (auto go = pieces.check(); !go) {
+                    return go.error();
+                }
+            }
             ++persistence.rows;
             right += labels[row] == labels[row - horizon] ? 1 : 0;
         }
@@ -151,14 +164,23 @@ Persistence persistence_of(std::span<const std::int64_t> labels, std::span<const
     return persistence;
 }
 
-TestOutcomes outcomes_of(std::span<const std::int64_t> labels, std::span<const std::int64_t> predicted,
-                         std::int64_t always, std::span<const UtcTime> starts) {
+Result<TestOutcomes> outcomes_of(std::span<const std::int64_t> labels, std::span<const std::int64_t> predicted,
+                                 std::int64_t always, std::span<const UtcTime> starts, const WorkCheck& check) {
+    WorkPieces pieces(check, "ordering the test rows by time");
+    if (auto go = pieces.check(); !go) {
+        return go.error();
+    }
     const std::vector<UtcTime> times = newest_first(starts);
     TestOutcomes outcomes;
     for (auto* const column : {&outcomes.rows, &outcomes.right, &outcomes.always}) {
         column->resize(times.size());
     }
     for (std::size_t row = 0; row < starts.size(); ++row) {
+        if (pieces.is_due()) {
+            if (auto go = pieces.check(); !go) {
+                return go.error();
+            }
+        }
         const std::size_t time = place_in(times, starts[row]);
         ++outcomes.rows[time];
         outcomes.right[time] += predicted[row] == labels[row] ? 1 : 0;
@@ -167,14 +189,23 @@ TestOutcomes outcomes_of(std::span<const std::int64_t> labels, std::span<const s
     return outcomes;
 }
 
-std::size_t horizon_in_times(std::span<const UtcTime> starts, std::span<const std::size_t> symbols,
-                             std::size_t lookahead) {
+Result<std::size_t> horizon_in_times(std::span<const UtcTime> starts, std::span<const std::size_t> symbols,
+                                     std::size_t lookahead, const WorkCheck& check) {
+    WorkPieces pieces(check, "counting the times that a label sees");
+    if (auto go = pieces.check(); !go) {
+        return go.error();
+    }
     const std::vector<UtcTime> times = newest_first(starts);
     auto most = static_cast<double>(lookahead);
     std::size_t first = 0;
     for (const std::size_t count : symbols) {
         std::size_t between = 0;
         for (std::size_t row = first; row + lookahead < first + count; ++row) {
+            if (pieces.is_due()) {
+                if (auto go = pieces.check(); !go) {
+                    return go.error();
+                }
+            }
             between += place_in(times, starts[row]) - place_in(times, starts[row + lookahead]);
         }
         if (count > lookahead) {
@@ -185,21 +216,22 @@ std::size_t horizon_in_times(std::span<const UtcTime> starts, std::span<const st
     return static_cast<std::size_t>(std::ceil(most));
 }
 
-Confidence confidence_of(const TestOutcomes& outcomes, std::size_t horizon) {
+Result<Confidence> confidence_of(const TestOutcomes& outcomes, std::size_t horizon, const WorkCheck& check) {
     constexpr std::size_t resamples = 2000;
     constexpr std::uint64_t seed = 20'240'101;
     const std::size_t times = outcomes.rows.size();
     if (times == 0) {
-        return {{none, none}, {none, none}};
+        return Confidence{{none, none}, {none, none}};
     }
     const auto root = static_cast<std::size_t>(std::ceil(std::cbrt(static_cast<double>(times))));
     const std::size_t block = std::max(horizon, root);
     if (times / block < Confidence::fewest_blocks) {
-        return {.accuracy = {none, none}, .gain = {none, none}, .block_rows = block};
+        return Confidence{.accuracy = {none, none}, .gain = {none, none}, .block_rows = block};
     }
     const auto row_sums = running_sums(outcomes.rows);
     const auto right_sums = running_sums(outcomes.right);
     const auto always_sums = running_sums(outcomes.always);
+    WorkPieces pieces(check, "drawing blocks of test rows anew");
     std::mt19937_64 random(seed);
     std::vector<double> accuracies;
     std::vector<double> gains;
@@ -208,6 +240,11 @@ Confidence confidence_of(const TestOutcomes& outcomes, std::size_t horizon) {
         std::int64_t right = 0;
         std::int64_t prior = 0;
         for (std::size_t drawn = 0; drawn < times; drawn += block) {
+            if (pieces.is_due()) {
+                if (auto go = pieces.check(); !go) {
+                    return go.error();
+                }
+            }
             const std::size_t length = std::min(block, times - drawn);
             const std::size_t first = draw(random, times);
             rows += around(row_sums, first, length);
@@ -225,36 +262,48 @@ Confidence confidence_of(const TestOutcomes& outcomes, std::size_t horizon) {
     return confidence;
 }
 
-TestOutcomes outcomes_on_test(const TrainingData& data, std::span<const std::int64_t> predicted) {
+Result<TestOutcomes> outcomes_on_test(const TrainingData& data, std::span<const std::int64_t> predicted,
+                                      const WorkCheck& check) {
     const auto& train = data.rows.train.labels;
     const auto always = train.empty() ? 0 : static_cast<std::int64_t>(most_frequent(train));
-    return outcomes_of(data.rows.test.labels, predicted, always, data.test_starts);
+    return outcomes_of(data.rows.test.labels, predicted, always, data.test_starts, check);
 }
 
 Result<std::vector<double>> permutation_importance(const Mlp& network, const LabeledMatrix& rows,
-                                                   const CancellationToken& token) {
+                                                   const WorkCheck& check) {
     constexpr int shuffles = 3;
-    const auto whole = evaluate(network, rows, token);
+    const auto whole = evaluate(network, rows, check);
     if (!whole) {
         return whole.error();
     }
     const double accuracy = accuracy_of(whole->confusion);
+    WorkPieces pieces(check, "shuffling a feature");
     std::mt19937_64 random(1);
     LabeledMatrix shuffled = rows;
     std::vector<double> lost(rows.columns);
     for (std::size_t column = 0; column < rows.columns; ++column) {
         for (int shuffle = 0; shuffle < shuffles; ++shuffle) {
             for (std::size_t row = rows.rows; row > 1; --row) {
+                if (pieces.is_due()) {
+                    if (auto go = pieces.check(); !go) {
+                        return go.error();
+                    }
+                }
                 std::swap(shuffled.values[(row - 1) * rows.columns + column],
                           shuffled.values[draw(random, row) * rows.columns + column]);
             }
-            const auto found = evaluate(network, shuffled, token);
+            const auto found = evaluate(network, shuffled, check);
             if (!found) {
                 return found.error();
             }
             lost[column] += (accuracy - accuracy_of(found->confusion)) / shuffles;
         }
         for (std::size_t row = 0; row < rows.rows; ++row) {
+            if (pieces.is_due()) {
+                if (auto go = pieces.check(); !go) {
+                    return go.error();
+                }
+            }
             shuffled.values[row * rows.columns + column] = rows.values[row * rows.columns + column];
         }
     }

@@ -1,6 +1,7 @@
 #include <ktrdr/training/host_answers.hpp>
 
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -155,24 +156,57 @@ void add_if(object& body, std::string_view key, const std::optional<std::string>
     }
 }
 
+template <class Option>
+void add_unless_usual(object& body, std::string_view key, const TrainingRequest& request,
+                      Option TrainingRequest::* option) {
+    static const TrainingRequest usual;
+    if (request.*option != usual.*option) {
+        body[key] = request.*option;
+    }
+}
+
+/// Options of the training that are other than by default, and no part of the contract's table.
+object additions_of(const TrainingRequest& request) {
+    object added;
+    add_unless_usual(added, "resume_from", request, &TrainingRequest::resume_from);
+    add_unless_usual(added, "random_walk_baseline", request, &TrainingRequest::random_walk_baseline);
+    add_unless_usual(added, "permutation_importance", request, &TrainingRequest::permutation_importance);
+    add_unless_usual(added, "save_checkpoint", request, &TrainingRequest::save_checkpoint);
+    add_unless_usual(added, "checkpoint_epochs", request, &TrainingRequest::checkpoint_epochs);
+    add_unless_usual(added, "checkpoint_seconds", request, &TrainingRequest::checkpoint_seconds);
+    return added;
+}
+
+std::string shown(const value& option) {
+    return option.is_double() ? fmt::format("{:g}", option.get_double()) : boost::json::serialize(option);
+}
+
+/// Those that say which bars are meant.
+object data_additions_of(const TrainingRequest& request) {
+    object added;
+    add_if(added, "test_from", request.test_from);
+    add_if(added, "what_to_show", request.series.what_to_show);
+    add_if(added, "session", request.series.session);
+    return added;
+}
+
 }  // namespace
 
 object start_request(const TrainingRequest& request, const TrainingOperationContext& context,
                      const std::string& session_id) {
     const array symbols(context.symbols.begin(), context.symbols.end());
     const array timeframes = names_of(context);
-    object training;
+    object training = additions_of(request);
     if (request.validation_split) {
         training["validation_split"] = *request.validation_split;
     }
-    if (!request.resume_from.empty()) {
-        training["resume_from"] = request.resume_from;
-    }
-    object data{{"symbols", symbols}, {"timeframes", timeframes}};
+    object data = data_additions_of(request);
+    data["symbols"] = symbols;
+    data["timeframes"] = timeframes;
+    add_if(training, "test_from", request.test_from);
     for (object* const part : {&training, &data}) {
         add_if(*part, "start_date", request.start_date);
         add_if(*part, "end_date", request.end_date);
-        add_if(*part, "test_from", request.test_from);
     }
     return {{"session_id", session_id},
             {"model_configuration",
@@ -185,12 +219,27 @@ object start_request(const TrainingRequest& request, const TrainingOperationCont
             {"data_configuration", std::move(data)}};
 }
 
-Result<std::string> read_started(const value& answer) {
-    std::string id = answer.is_object() ? text_in(answer.get_object(), "session_id", longest_name) : std::string{};
-    if (id.empty()) {
+std::vector<std::string> passed_over(const TrainingRequest& request, const std::vector<std::string>& used) {
+    std::vector<std::string> over;
+    for (const object& added : {additions_of(request), data_additions_of(request)}) {
+        for (const auto& [name, asked] : added) {
+            if (std::ranges::find(used, name) == used.end()) {
+                over.push_back(fmt::format("{}={}", std::string_view(name), shown(asked)));
+            }
+        }
+    }
+    return over;
+}
+
+Result<StartedSession> read_started(const value& answer) {
+    StartedSession started;
+    if (answer.is_object()) {
+        started = {text_in(answer.get_object(), "session_id", longest_name), texts_in(answer.get_object(), "used")};
+    }
+    if (started.id.empty()) {
         return fail(Errc::protocol, "the host's answer to a start has no session_id");
     }
-    return id;
+    return started;
 }
 
 RemoteSnapshot read_remote_progress(const object& told) {

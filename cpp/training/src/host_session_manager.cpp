@@ -1,6 +1,7 @@
 #include <ktrdr/training/host_session_manager.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <functional>
@@ -120,7 +121,8 @@ asio::awaitable<Result<void>> HostSessionManager::begin() {
         co_await means_.adapter->start(start_request(request_, context_, operation_->id()), std::move(options));
     last_word_ = Steady::now();
     if (started) {
-        session_ = *started;
+        session_ = started->id;
+        warn_of_passed_over(started->used);
         co_return Result<void>{};
     }
     if (is_stop(started.error().code) || was_not_sent(started.error()) || !may_pass(started.error())) {
@@ -129,6 +131,7 @@ asio::awaitable<Result<void>> HostSessionManager::begin() {
     // The answer may be lost, and a host that refuses an id for the second time may say no more than 500.
     const auto there = co_await means_.adapter->status(session_, call());
     if (there) {
+        warn_of_passed_over({});
         co_return Result<void>{};
     }
     if (!is_stop(there.error().code)) {
@@ -238,6 +241,16 @@ void HostSessionManager::add_epoch(const json::object& epoch) {
 void HostSessionManager::warn(const std::string& warning) {
     if (!warning.empty() && warned_.insert(warning).second) {
         operation_->add_warning(warning);
+    }
+}
+
+void HostSessionManager::warn_of_passed_over(const std::vector<std::string>& used) {
+    const std::vector<std::string> over = passed_over(request_, used);
+    if (!over.empty()) {
+        warn(
+            fmt::format("the training host at {} does not say that it has used {}: it may know only the contract's "
+                        "table, and have trained without",
+                        means_.adapter->url(), fmt::join(over, ", ")));
     }
 }
 

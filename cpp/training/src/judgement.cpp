@@ -172,17 +172,25 @@ std::optional<WalkGain> pooled_walk(const array& told) {
         return std::nullopt;
     }
     const TestedWindow whole = put_together(*windows);
-    const double high = confidence_of(whole.outcomes, whole.horizon).gain.high;
+    const auto sure = confidence_of(whole.outcomes, whole.horizon);
+    const double high = sure ? sure->gain.high : std::numeric_limits<double>::quiet_NaN();
     return std::isfinite(high) ? std::optional(WalkGain{gain_over_prior(whole.outcomes), high}) : std::nullopt;
 }
 
 }  // namespace
 
-TestedWindow tested_window(const TrainingOperationContext& context, const TrainingData& data,
-                           std::span<const std::int64_t> predicted) {
-    TestedWindow window{
-        outcomes_on_test(data, predicted), data.cuts.test, data.cuts.test,
-        horizon_in_times(data.test_starts, data.test_rows_of_symbols(), context.strategy.labels.lookahead)};
+Result<TestedWindow> tested_window(const TrainingOperationContext& context, const TrainingData& data,
+                                   std::span<const std::int64_t> predicted, const WorkCheck& check) {
+    auto outcomes = outcomes_on_test(data, predicted, check);
+    if (!outcomes) {
+        return outcomes.error();
+    }
+    const auto horizon =
+        horizon_in_times(data.test_starts, data.test_rows_of_symbols(), context.strategy.labels.lookahead, check);
+    if (!horizon) {
+        return horizon.error();
+    }
+    TestedWindow window{std::move(*outcomes), data.cuts.test, data.cuts.test, *horizon};
     for (const SymbolSummary& symbol : data.symbols) {
         window.to = std::max(window.to, symbol.last);
     }
@@ -193,19 +201,23 @@ double gain_over_prior(const TestOutcomes& outcomes) {
     return share_of_rows(outcomes.right, outcomes) - share_of_rows(outcomes.always, outcomes);
 }
 
-object judgement(const TestOutcomes& outcomes, std::size_t horizon, const std::string& always,
-                 std::optional<WalkGain> walk) {
-    const Confidence sure = confidence_of(outcomes, horizon);
+Result<object> judgement(const TestOutcomes& outcomes, std::size_t horizon, const std::string& always,
+                         std::optional<WalkGain> walk, const WorkCheck& check) {
+    const auto found = confidence_of(outcomes, horizon, check);
+    if (!found) {
+        return found.error();
+    }
+    const Confidence& sure = *found;
     const std::optional<bool> beyond_walk = beats_random_walk(sure, gain_over_prior(outcomes), walk);
-    return {{"method", "circular block bootstrap"},
-            {"level", sure.level},
-            {"block_rows", sure.block_rows},
-            {"resamples", sure.resamples},
-            {"test_accuracy", {figure(sure.accuracy.low), figure(sure.accuracy.high)}},
-            {"gain_over_prior", {figure(sure.gain.low), figure(sure.gain.high)}},
-            {"beats_prior", std::isfinite(sure.gain.low) ? value(sure.beats_prior()) : value(nullptr)},
-            {"beats_random_walk", beyond_walk ? value(*beyond_walk) : value(nullptr)},
-            {"verdict", verdict(outcomes, sure, always, beyond_walk)}};
+    return object{{"method", "circular block bootstrap"},
+                  {"level", sure.level},
+                  {"block_rows", sure.block_rows},
+                  {"resamples", sure.resamples},
+                  {"test_accuracy", {figure(sure.accuracy.low), figure(sure.accuracy.high)}},
+                  {"gain_over_prior", {figure(sure.gain.low), figure(sure.gain.high)}},
+                  {"beats_prior", std::isfinite(sure.gain.low) ? value(sure.beats_prior()) : value(nullptr)},
+                  {"beats_random_walk", beyond_walk ? value(*beyond_walk) : value(nullptr)},
+                  {"verdict", verdict(outcomes, sure, always, beyond_walk)}};
 }
 
 object to_json(const TestedWindow& window) {
@@ -255,11 +267,15 @@ Result<object> pooled_judgement(const array& told) {
         return apart.error();
     }
     const TestedWindow whole = put_together(*windows);
+    auto judged =
+        judgement(whole.outcomes, whole.horizon, "saying what was most frequent before each test", pooled_walk(told));
+    if (!judged) {
+        return judged.error();
+    }
     return object{{"rows", sum_of(whole.outcomes.rows)},
                   {"test_accuracy", figure(share_of_rows(whole.outcomes.right, whole.outcomes))},
                   {"class_prior", figure(share_of_rows(whole.outcomes.always, whole.outcomes))},
-                  {"confidence", judgement(whole.outcomes, whole.horizon,
-                                           "saying what was most frequent before each test", pooled_walk(told))}};
+                  {"confidence", std::move(*judged)}};
 }
 
 }  // namespace ktrdr

@@ -143,6 +143,9 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, Share
                                   [&](const EpochReport& report) { operation.add_metric(to_metric(report)); });
     bridge.on_initializing();
     models_.remove_leftovers();
+    if (files_) {
+        files_->remove_leftovers();
+    }
     const auto trainer = slot_->wait(token);
     if (!trainer) {
         return trainer.error();
@@ -175,8 +178,11 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, Share
                                   measured->test,
                                   measured->importance,
                                   measured->random_walk};
-    boost::json::object figures = result_figures(outcome);
-    ModelContent content = make_content(outcome, figures, clock_.utc_now());
+    auto figures = result_figures(outcome, token);
+    if (!figures) {
+        return figures.error();
+    }
+    ModelContent content = make_content(outcome, *figures, clock_.utc_now());
     const std::size_t bytes = content.safetensors.size();
     const auto saved = models_.save(context_.model_name(), std::move(content), [&token](std::string_view step) {
         return token.check(fmt::format("saving the model ({})", step));
@@ -191,7 +197,7 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, Share
             files_->remove(use_.from);
         }
     }
-    return make_result(outcome, std::move(figures), *saved, bytes, peak_memory());
+    return make_result(outcome, std::move(*figures), *saved, bytes, peak_memory());
 }
 
 }  // namespace ktrdr

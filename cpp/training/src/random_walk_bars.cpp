@@ -6,6 +6,7 @@
 #include <random>
 
 #include <ktrdr/calendar/bar_grid.hpp>
+#include <ktrdr/cancellation/work_check.hpp>
 
 namespace ktrdr {
 namespace {
@@ -40,7 +41,9 @@ struct RandomWalkBars::Walk {
     std::vector<std::int64_t> clock{};
     std::map<double, double> known{{0, 0}};
 
-    Walk(const std::string& symbol, const Bars& real, const BarGrid& grid) : random(seed_of(symbol)) {
+    explicit Walk(const std::string& symbol) : random(seed_of(symbol)) {}
+
+    Result<void> measure(const Bars& real, const BarGrid& grid, WorkPieces& pieces) {
         by_ratio = std::ranges::all_of(real.close, [](double price) { return !(price <= 0); });
         std::vector<double> closes;
         std::ranges::copy_if(real.close, std::back_inserter(closes), [](double price) { return std::isfinite(price); });
@@ -51,9 +54,16 @@ struct RandomWalkBars::Walk {
         }
         begin = closes.empty() ? 1 : closes.front();
         step = closes.size() < 2 ? 0 : std::sqrt(squares / static_cast<double>(closes.size() - 1));
+        clock.reserve(real.size());
         for (std::size_t bar = 0; bar < real.size(); ++bar) {
+            if (pieces.is_due()) {
+                if (auto go = pieces.check(); !go) {
+                    return go;
+                }
+            }
             clock.push_back(grid.end_of(real.start_of(bar)).time_since_epoch().count());
         }
+        return {};
     }
 
     /// A time's place, between whole ones where it lies inside a bar; as a bar's mean length has it outside of all.
@@ -100,11 +110,16 @@ struct RandomWalkBars::Walk {
         return by_ratio ? begin * std::exp(moved) : begin + moved;
     }
 
-    Bars cut(const Bars& real, const BarGrid& grid) {
+    Result<Bars> cut(const Bars& real, const BarGrid& grid, WorkPieces& pieces) {
         Bars made;
         made.reserve(real.size());
         double before = real.empty() ? 0 : price_at(place_of(grid.period_of(real.start_of(0)).start));
         for (std::size_t bar = 0; bar < real.size(); ++bar) {
+            if (pieces.is_due()) {
+                if (auto go = pieces.check(); !go) {
+                    return go.error();
+                }
+            }
             const double close = price_at(place_of(grid.end_of(real.start_of(bar))));
             const std::size_t like = random() % real.size();
             const auto [low, high] = std::minmax({before, close});
@@ -129,12 +144,19 @@ Result<BarsPtr> RandomWalkBars::bars(const std::string& symbol, const Timeframe&
     if (!real) {
         return real.error();
     }
+    const WorkCheck check(token);
+    WorkPieces pieces(check, "drawing a random walk");
     const BarGrid grid(timeframe);
-    std::shared_ptr<Walk>& walk = walks_[symbol];
-    if (walk == nullptr) {
-        walk = std::make_shared<Walk>(symbol, **real, grid);
+    std::shared_ptr<Walk>& known = walks_[symbol];
+    if (known == nullptr) {
+        auto walk = std::make_shared<Walk>(symbol);
+        if (auto measured = walk->measure(**real, grid, pieces); !measured) {
+            return measured.error();
+        }
+        known = std::move(walk);
     }
-    return BarsPtr(std::make_shared<const Bars>(walk->cut(**real, grid)));
+    auto made = known->cut(**real, grid, pieces);
+    return made ? Result<BarsPtr>(std::make_shared<const Bars>(std::move(*made))) : Result<BarsPtr>(made.error());
 }
 
 }  // namespace ktrdr

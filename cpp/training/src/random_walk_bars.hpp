@@ -14,7 +14,8 @@ namespace ktrdr {
 /// are cut out of the same walk, so they fit each other as real ones do. How far highs and lows stand out, and volumes,
 /// are those of some real bar. Prices that are not all above 0 walk by differences, others by ratios. The same bars
 /// give the same walk.
-/// Errors and cancellation: those of the real provider. Thread safety: none.
+/// Errors: those of the real provider. Cancellation: as the real provider, and every few thousand bars. Thread safety:
+/// none.
 class RandomWalkBars final : public BarProvider {
 public:
     explicit RandomWalkBars(std::shared_ptr<BarProvider> real) : real_(std::move(real)) {}

@@ -72,8 +72,15 @@ Result<boost::json::object> measured(const TrainingOperationContext& context, co
     }
     const auto& train = input.rows->train.labels;
     const auto& test = input.rows->test.labels;
-    const TestedWindow tested = tested_window(context, **data, found->predicted);
-    const Interval gain = confidence_of(tested.outcomes, tested.horizon).gain;
+    const auto tested = tested_window(context, **data, found->predicted, token);
+    if (!tested) {
+        return tested.error();
+    }
+    const auto sure = confidence_of(tested->outcomes, tested->horizon, token);
+    if (!sure) {
+        return sure.error();
+    }
+    const Interval gain = sure->gain;
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
     boost::json::object figures{{"test_accuracy", classification_figures(found->confusion).accuracy},
                                 {"class_prior", class_prior(train, test)},
@@ -82,7 +89,7 @@ Result<boost::json::object> measured(const TrainingOperationContext& context, co
                                 {"rows", input.rows->test.rows},
                                 {"seconds", took.count()},
                                 {"reason", nullptr}};
-    figures["outcomes"] = context.test_from ? boost::json::value(to_json(tested)) : boost::json::value(nullptr);
+    figures["outcomes"] = context.test_from ? boost::json::value(to_json(*tested)) : boost::json::value(nullptr);
     return figures;
 }
 

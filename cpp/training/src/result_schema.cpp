@@ -130,17 +130,20 @@ object test_metrics(const TestedRows& tested) {
             {"per_class", per_class(tested.test.confusion)}};
 }
 
-object baselines(const TestedRows& tested) {
+Result<object> baselines(const TestedRows& tested, const WorkCheck& check) {
     const auto& train = tested.data.rows.train.labels;
     const auto& test = tested.data.rows.test.labels;
-    const Persistence persistence =
-        persistence_of(test, tested.data.test_rows_of_symbols(), tested.context.strategy.labels.lookahead);
-    return {{"class_prior", figure(class_prior(train, test))},
-            {"most_frequent_class", train.empty() ? value(nullptr) : value(signal_names[most_frequent(train)])},
-            {"majority", figure(class_prior(test, test))},
-            {"persistence", figure(persistence.accuracy)},
-            {"persistence_rows", persistence.rows},
-            {"random_walk", tested.random_walk}};
+    const auto persistence =
+        persistence_of(test, tested.data.test_rows_of_symbols(), tested.context.strategy.labels.lookahead, check);
+    if (!persistence) {
+        return persistence.error();
+    }
+    return object{{"class_prior", figure(class_prior(train, test))},
+                  {"most_frequent_class", train.empty() ? value(nullptr) : value(signal_names[most_frequent(train)])},
+                  {"majority", figure(class_prior(test, test))},
+                  {"persistence", figure(persistence->accuracy)},
+                  {"persistence_rows", persistence->rows},
+                  {"random_walk", tested.random_walk}};
 }
 
 std::optional<double> number_in(const value* found) {
@@ -159,34 +162,45 @@ std::optional<WalkGain> gain_on_walk(const object& walk) {
     return high && accuracy && prior ? std::optional(WalkGain{*accuracy - *prior, *high}) : std::nullopt;
 }
 
-object confidence(const TestedRows& tested) {
+Result<object> confidence(const TestedRows& tested, const WorkCheck& check) {
     const auto& train = tested.data.rows.train.labels;
     const std::string always =
         fmt::format("saying {}", train.empty() ? std::string_view("nothing") : signal_names[most_frequent(train)]);
-    const TestedWindow window = tested_window(tested.context, tested.data, tested.test.predicted);
-    object judged = judgement(window.outcomes, window.horizon, always, gain_on_walk(tested.random_walk));
-    judged["outcomes"] = tested.context.test_from ? value(to_json(window)) : value(nullptr);
+    const auto window = tested_window(tested.context, tested.data, tested.test.predicted, check);
+    if (!window) {
+        return window.error();
+    }
+    auto judged = judgement(window->outcomes, window->horizon, always, gain_on_walk(tested.random_walk), check);
+    if (judged) {
+        (*judged)["outcomes"] = tested.context.test_from ? value(to_json(*window)) : value(nullptr);
+    }
     return judged;
 }
 
-object calibration(const TestedRows& tested) {
-    const Calibration found = calibration_of(tested.test, tested.data.rows.test.labels);
+Result<object> calibration(const TestedRows& tested, const WorkCheck& check) {
+    const auto found = calibration_of(tested.test, tested.data.rows.test.labels, check);
+    if (!found) {
+        return found.error();
+    }
     array bins;
-    for (const ReliabilityBin& bin : found.bins) {
+    for (const ReliabilityBin& bin : found->bins) {
         bins.emplace_back(object{{"from", bin.from},
                                  {"to", bin.to},
                                  {"rows", bin.rows},
                                  {"confidence", figure(bin.confidence)},
                                  {"accuracy", figure(bin.accuracy)}});
     }
-    return {{"expected_calibration_error", figure(found.error)}, {"bins", std::move(bins)}};
+    return object{{"expected_calibration_error", figure(found->error)}, {"bins", std::move(bins)}};
 }
 
-object per_symbol(const TestedRows& tested) {
+Result<object> per_symbol(const TestedRows& tested, const WorkCheck& check) {
     const auto& labels = tested.data.rows.test.labels;
     object symbols;
     std::size_t first = 0;
     for (const SymbolSummary& one : tested.data.symbols) {
+        if (auto go = check(fmt::format("counting what is right of {}", one.symbol)); !go) {
+            return go.error();
+        }
         ConfusionMatrix confusion(signal_names.size(), std::vector<std::int64_t>(signal_names.size()));
         for (std::size_t row = first; row < first + one.test; ++row) {
             ++confusion[static_cast<std::size_t>(labels[row])][static_cast<std::size_t>(tested.test.predicted[row])];
@@ -320,6 +334,8 @@ object model_config(const TrainingOutcome& outcome) {
             {"start_date", as_said(context.start_date)},
             {"end_date", as_said(context.end_date)},
             {"test_from", as_said(context.test_from)},
+            {"what_to_show", as_said(context.series.what_to_show)},
+            {"session", as_said(context.series.session)},
             {"data_split",
              {{"train", context.split.train}, {"validation", context.split.validation}, {"test", context.split.test}}},
             {"model",
@@ -333,18 +349,31 @@ object model_config(const TrainingOutcome& outcome) {
 
 }  // namespace
 
-object test_figures(const TestedRows& tested) {
-    return {{"test_metrics", test_metrics(tested)},
-            {"baselines", baselines(tested)},
-            {"confidence", confidence(tested)},
-            {"calibration", calibration(tested)},
-            {"per_symbol", per_symbol(tested)}};
+Result<object> test_figures(const TestedRows& tested, const WorkCheck& check) {
+    using Part = Result<object> (*)(const TestedRows&, const WorkCheck&);
+    constexpr std::array<std::pair<std::string_view, Part>, 4> parts{{{"baselines", baselines},
+                                                                      {"confidence", confidence},
+                                                                      {"calibration", calibration},
+                                                                      {"per_symbol", per_symbol}}};
+    object figures{{"test_metrics", test_metrics(tested)}};
+    for (const auto& [name, part] : parts) {
+        auto found = part(tested, check);
+        if (!found) {
+            return found.error();
+        }
+        figures[name] = std::move(*found);
+    }
+    return figures;
 }
 
-object result_figures(const TrainingOutcome& outcome) {
+Result<object> result_figures(const TrainingOutcome& outcome, const WorkCheck& check) {
     object figures{{"training_metrics", training_metrics(outcome)},
                    {"validation_metrics", validation_metrics(outcome.model)}};
-    for (auto& [name, part] : test_figures({outcome.context, outcome.data, outcome.test, outcome.random_walk})) {
+    auto tested = test_figures({outcome.context, outcome.data, outcome.test, outcome.random_walk}, check);
+    if (!tested) {
+        return tested.error();
+    }
+    for (auto& [name, part] : *tested) {
         figures[name] = std::move(part);
     }
     figures["feature_importance"] = importance(outcome);

@@ -31,7 +31,7 @@ struct TrainingOutcome {
 
 /// training_metrics, validation_metrics, test_metrics, baselines, confidence, calibration, per_symbol,
 /// feature_importance and history: the part that does not need the model's place. Missing figures are null.
-[[nodiscard]] boost::json::object result_figures(const TrainingOutcome& outcome);
+[[nodiscard]] Result<boost::json::object> result_figures(const TrainingOutcome& outcome, const WorkCheck& check);
 
 /// The whole result (training.md, "Result schema"). `peak_bytes`: see `peak_memory`.
 [[nodiscard]] boost::json::object make_result(const TrainingOutcome& outcome, boost::json::object figures,

@@ -39,6 +39,8 @@ std::string data_plan_of(const TrainingOperationContext& context) {
                 {"start_date", text_or_null(context.start_date)},
                 {"end_date", text_or_null(context.end_date)},
                 {"test_from", text_or_null(context.test_from)},
+                {"what_to_show", text_or_null(context.series.what_to_show)},
+                {"session", text_or_null(context.series.session)},
                 {"split", {context.split.train, context.split.validation, context.split.test}},
                 {"features", features_of(context.strategy.source)},
                 // With fewer bars there are no rows.

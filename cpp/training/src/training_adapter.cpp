@@ -46,17 +46,17 @@ Result<std::vector<json::object>> read_metrics(const json::value& answer, std::i
 
 }  // namespace
 
-asio::awaitable<Result<std::string>> TrainingAdapter::start(json::object request, CallOptions options) {
+asio::awaitable<Result<StartedSession>> TrainingAdapter::start(json::object request, CallOptions options) {
     options.idempotent = true;
     const auto answer = co_await service_->call_post("/training/start", std::move(request), std::move(options));
     if (!answer) {
         co_return answer.error();
     }
-    auto id = read_started(*answer);
-    if (!id) {
-        co_return of_answer(id.error(), fmt::format("POST {}/training/start", url()));
+    auto started = read_started(*answer);
+    if (!started) {
+        co_return of_answer(started.error(), fmt::format("POST {}/training/start", url()));
     }
-    co_return id;
+    co_return started;
 }
 
 asio::awaitable<Result<SessionSnapshot>> TrainingAdapter::status(std::string session, CallOptions options) {

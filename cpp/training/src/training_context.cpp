@@ -173,6 +173,7 @@ Result<TrainingOperationContext> build_training_context(const TrainingRequest& r
     TrainingOperationContext context;
     context.strategy = std::move(*strategy);
     context.strategy_path = request.strategy_path;
+    context.series = request.series;
     context.random_walk_baseline = request.random_walk_baseline;
     context.permutation_importance = request.permutation_importance;
     if (auto set = set_symbols(context, request.symbols.value_or(context.strategy.symbols)); !set) {

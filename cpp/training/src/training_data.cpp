@@ -7,6 +7,7 @@
 #include <cmath>
 #include <iterator>
 
+#include <ktrdr/cancellation/work_check.hpp>
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
@@ -67,8 +68,14 @@ UtcTime end_with_embargo(const Bars& bars, const BarGrid& grid, std::size_t last
 }
 
 /// Which rows of the matrix are decided, and their times.
-void find_decided(SymbolRows& rows, const FeatureSeries& base, std::size_t embargo, DroppedRows& dropped) {
+Result<void> find_decided(SymbolRows& rows, const FeatureSeries& base, std::size_t embargo, DroppedRows& dropped,
+                          WorkPieces& pieces) {
     for (std::size_t row = 0; row < rows.features.bar.size(); ++row) {
+        if (pieces.is_due()) {
+            if (auto go = pieces.check(); !go) {
+                return go;
+            }
+        }
         const std::size_t bar = rows.features.bar[row];
         if (rows.labels.reasons[bar] != DropReason::none) {
             dropped.add(rows.labels.reasons[bar]);
@@ -79,13 +86,20 @@ void find_decided(SymbolRows& rows, const FeatureSeries& base, std::size_t embar
         rows.ends.push_back(embargo == 0 ? rows.labels.ends[bar]
                                          : end_with_embargo(*base.bars, base.grid, rows.labels.last[bar], embargo));
     }
+    return {};
 }
 
 /// `rows` count the decided ones.
-void append(LabeledMatrix& part, const SymbolRows& from, const std::vector<std::size_t>& rows) {
+Result<void> append(LabeledMatrix& part, const SymbolRows& from, const std::vector<std::size_t>& rows,
+                    WorkPieces& pieces) {
     const std::size_t columns = from.features.names.size();
     part.columns = columns;
     for (const std::size_t row : rows) {
+        if (pieces.is_due()) {
+            if (auto go = pieces.check(); !go) {
+                return go;
+            }
+        }
         const std::size_t in_matrix = from.decided[row];
         const std::size_t bar = from.features.bar[in_matrix];
         const auto first = from.features.values.begin() + static_cast<std::ptrdiff_t>(in_matrix * columns);
@@ -93,6 +107,7 @@ void append(LabeledMatrix& part, const SymbolRows& from, const std::vector<std::
         part.labels.push_back(from.labels.classes[bar]);
     }
     part.rows += rows.size();
+    return {};
 }
 
 void append_weights(LabeledMatrix& part, const SymbolRows& from, const std::vector<std::size_t>& rows) {
@@ -107,7 +122,7 @@ public:
     /// `judged` is the model that is there already; null for one that is to be trained.
     Preparation(const TrainingOperationContext& context, const JudgedModel* judged, BarProvider& provider,
                 const CancellationToken& token, const PreparationListener& listener)
-        : context_(context), judged_(judged), provider_(provider), token_(token), listener_(listener) {}
+        : context_(context), judged_(judged), provider_(provider), token_(token), check_(token), listener_(listener) {}
 
     Result<std::shared_ptr<const TrainingData>> run() {
         for (index_ = 0; index_ < context_.symbols.size(); ++index_) {
@@ -120,7 +135,9 @@ public:
             return split.error();
         }
         if (judged_ == nullptr && context_.strategy.scale_features) {
-            scale_rows();
+            if (auto scaled = scale_rows(); !scaled) {
+                return scaled.error();
+            }
         }
         return std::shared_ptr<const TrainingData>(std::move(data_));
     }
@@ -134,7 +151,7 @@ private:
             stage_ = index;
             listener_(index_, index);
         }
-        return token_.check(fmt::format("preparing {}: {}", context_.symbols[index_], stage));
+        return check_(fmt::format("preparing {}: {}", context_.symbols[index_], stage));
     }
 
     Result<std::vector<FeatureSeries>> load(const std::string& symbol) {
@@ -232,7 +249,10 @@ private:
         SymbolRows rows;
         rows.features = std::move(*features);
         rows.labels = std::move(*labels);
-        find_decided(rows, base, context_.strategy.embargo, summary.dropped);
+        WorkPieces pieces(check_, "finding the rows whose label is decided");
+        if (auto found = find_decided(rows, base, context_.strategy.embargo, summary.dropped, pieces); !found) {
+            return found;
+        }
         data_->feature_names = rows.features.names;
         data_->symbols.push_back(std::move(summary));
         rows_.push_back(std::move(rows));
@@ -253,6 +273,9 @@ private:
                             : cut_times(std::move(starts), context_.split);
         std::vector<SplitRows> parts;
         for (std::size_t i = 0; i < rows_.size(); ++i) {
+            if (auto go = check_("splitting the rows"); !go) {
+                return go;
+            }
             parts.push_back(split_at({rows_[i].starts, rows_[i].ends}, data_->cuts));
             SymbolSummary& summary = data_->symbols[i];
             summary.dropped.add(DropReason::purged, parts[i].purged);
@@ -264,13 +287,20 @@ private:
         reserve(train, &SymbolSummary::train);
         reserve(validation, &SymbolSummary::validation);
         reserve(test, &SymbolSummary::test);
+        WorkPieces pieces(check_, "putting the rows into their parts");
         for (std::size_t i = 0; i < rows_.size(); ++i) {
-            append(train, rows_[i], parts[i].train);
+            if (auto taken = append(train, rows_[i], parts[i].train, pieces); !taken) {
+                return taken;
+            }
             if (context_.strategy.weigh_labels) {
                 append_weights(train, rows_[i], parts[i].train);
             }
-            append(validation, rows_[i], parts[i].validation);
-            append_test(rows_[i], parts[i].test);
+            if (auto taken = append(validation, rows_[i], parts[i].validation, pieces); !taken) {
+                return taken;
+            }
+            if (auto taken = append_test(rows_[i], parts[i].test, pieces); !taken) {
+                return taken;
+            }
             // Two copies of its rows are never kept for longer than that.
             rows_[i] = {};
         }
@@ -298,6 +328,7 @@ private:
         }
         data_->cuts = {told->value_or(judged_->test_from), told->value_or(judged_->test_from)};
         LabeledMatrix& test = data_->rows.test;
+        WorkPieces pieces(check_, "taking the rows to judge on");
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             std::vector<std::size_t> taken;
             for (std::size_t row = 0; row < rows_[i].starts.size(); ++row) {
@@ -307,7 +338,9 @@ private:
                 }
             }
             data_->symbols[i].test = taken.size();
-            append_test(rows_[i], taken);
+            if (auto appended = append_test(rows_[i], taken, pieces); !appended) {
+                return appended;
+            }
             rows_[i] = {};
         }
         if (test.rows == 0) {
@@ -326,10 +359,13 @@ private:
         return {};
     }
 
-    void append_test(const SymbolRows& from, const std::vector<std::size_t>& rows) {
-        append(data_->rows.test, from, rows);
+    Result<void> append_test(const SymbolRows& from, const std::vector<std::size_t>& rows, WorkPieces& pieces) {
+        if (auto taken = append(data_->rows.test, from, rows, pieces); !taken) {
+            return taken;
+        }
         std::ranges::transform(rows, std::back_inserter(data_->test_starts),
                                [&from](std::size_t row) { return from.starts[row]; });
+        return {};
     }
 
     /// Of the symbols whose sessions of that date begin at several times, the first: all are cut there.
@@ -358,18 +394,26 @@ private:
     }
 
     /// What later parts show has no say in it.
-    void scale_rows() {
+    Result<void> scale_rows() {
         auto& [train, validation, test] = data_->rows;
+        if (auto go = check_("fitting the scaling"); !go) {
+            return go;
+        }
         data_->scaling = fit_scaling(train.values, train.columns);
         for (LabeledMatrix* const part : {&train, &validation, &test}) {
+            if (auto go = check_("scaling the rows"); !go) {
+                return go;
+            }
             scale(*data_->scaling, part->values);
         }
+        return {};
     }
 
     const TrainingOperationContext& context_;
     const JudgedModel* judged_;
     BarProvider& provider_;
     const CancellationToken& token_;
+    const WorkCheck check_;
     const PreparationListener& listener_;
     std::size_t index_{0};
     std::size_t stage_{0};

@@ -192,7 +192,8 @@ boost::json::value optional_text(const std::optional<std::string>& text) {
     return text ? boost::json::value(*text) : boost::json::value(nullptr);
 }
 
-/// What makes two requests the same: all that the training depends on.
+/// What makes two requests the same, and what one that goes on has to know again. Later additions stand there where
+/// they are not as by default: a record of before asks for the same.
 boost::json::object parameters_of(const TrainingRequest& request, const TrainingOperationContext& context) {
     boost::json::object parameters = context.progress_context();
     parameters["strategy_name"] = context.strategy.name;
@@ -204,6 +205,22 @@ boost::json::object parameters_of(const TrainingRequest& request, const Training
     parameters["validation_split"] = context.split.validation;
     parameters["random_walk_baseline"] = request.random_walk_baseline;
     parameters["permutation_importance"] = request.permutation_importance;
+    const TrainingRequest usual;
+    if (request.series.what_to_show) {
+        parameters["what_to_show"] = *request.series.what_to_show;
+    }
+    if (request.series.session) {
+        parameters["session"] = *request.series.session;
+    }
+    if (request.save_checkpoint != usual.save_checkpoint) {
+        parameters["save_checkpoint"] = request.save_checkpoint;
+    }
+    if (request.checkpoint_epochs != usual.checkpoint_epochs) {
+        parameters["checkpoint_epochs"] = request.checkpoint_epochs;
+    }
+    if (request.checkpoint_seconds != usual.checkpoint_seconds) {
+        parameters["checkpoint_seconds"] = request.checkpoint_seconds;
+    }
     return parameters;
 }
 
@@ -273,6 +290,7 @@ Result<std::shared_ptr<TrainingManager>> TrainingManager::create(TrainingService
         return checked.error();
     }
     ModelDirectory(parts.models_dir, services.clock, parts.access).remove_leftovers();
+    CheckpointFiles(parts.models_dir, services.clock, parts.access).remove_leftovers();
     return std::shared_ptr<TrainingManager>(new TrainingManager(services, std::move(parts), std::move(env)));
 }
 
@@ -330,12 +348,12 @@ void TrainingManager::close() {
 }
 
 Result<OperationWork> TrainingManager::work_of(TrainingRequest request, TrainingOperationContext context,
-                                               std::shared_ptr<TrainerSlot> slot, ModelDirectory models,
-                                               CheckpointUse use) {
+                                               std::shared_ptr<BarProvider> bars, std::shared_ptr<TrainerSlot> slot,
+                                               ModelDirectory models, CheckpointUse use) {
     if (!parts_.service) {
         return OperationWork([services = services_, priority = request.priority, queue = queue_, data = data_,
                               context = std::make_shared<const TrainingOperationContext>(std::move(context)),
-                              bars = parts_.bars, slot = std::move(slot), models = std::move(models),
+                              bars = std::move(bars), slot = std::move(slot), models = std::move(models),
                               files = checkpoints(),
                               use = std::move(use)](std::shared_ptr<Operation> operation, OperationDone done) {
             LocalTrainingRunner runner(*context, bars, slot, models, services.clock, files, use);
@@ -372,6 +390,17 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
                                 request.priority, parts_.service->get_base_url()),
                     {{"field", "priority"}});
     }
+    if (parts_.service && request.resume) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} trains, and this process cannot take a training of before up again there: start it "
+                                "with resume_from={:?}, and the host goes on from its checkpoint",
+                                parts_.service->get_base_url(), request.operation_id),
+                    {{"field", "resume"}});
+    }
+    auto bars = chosen(parts_.bars, context->series);
+    if (!bars) {
+        return bars.error();
+    }
     const ModelDirectory models(parts_.models_dir, services_.clock, parts_.access);
     if (auto place = models.check_place(); !place) {
         return place.error();
@@ -389,7 +418,8 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     spec.resume = request.resume;
     spec.name = fmt::format("{} on {}", context->strategy.name, fmt::join(context->symbols, ", "));
     spec.store = parts_.operations;
-    auto work = work_of(std::move(request), std::move(*context), std::move(slot), models, std::move(*use));
+    auto work =
+        work_of(std::move(request), std::move(*context), std::move(*bars), std::move(slot), models, std::move(*use));
     if (!work) {
         return work.error();
     }

@@ -45,6 +45,18 @@ data_dir_option = click.option(
 )
 
 
+#: Last first, as decorators stand.
+_SERIES = (
+    click.option(
+        "--session", "hours", help="regular or extended: before and after the sessions' hours."
+    ),
+    click.option(
+        "--what-to-show",
+        help="TRADES, MIDPOINT, BID, ASK, ADJUSTED_LAST, …, each a series of its own.",
+    ),
+)
+
+
 def training_options(function: Callable[..., None]) -> Callable[..., None]:
     """What is trained: the file STRATEGY, on which of the stored bars, and where models go."""
     for option in (
@@ -56,6 +68,7 @@ def training_options(function: Callable[..., None]) -> Callable[..., None]:
         data_dir_option,
         click.option("--end", help="Last day of the stored bars to use."),
         click.option("--start", help="First day of the stored bars to use."),
+        *_SERIES,
         click.option("--timeframes", multiple=True, help="In place of the strategy's own: 1d."),
         click.option("--symbols", multiple=True, help="In place of the strategy's own: AAPL,MSFT."),
         click.argument("strategy", type=click.Path(path_type=Path)),
@@ -69,13 +82,7 @@ def series_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--currency", help="Of the contract, as the provider names it."),
         click.option("--exchange", help="Of the contract, as the provider names it."),
-        click.option(
-            "--session", "hours", help="regular or extended: before and after the sessions' hours."
-        ),
-        click.option(
-            "--what-to-show",
-            help="TRADES, MIDPOINT, BID, ASK, ADJUSTED_LAST, …, each a series of its own.",
-        ),
+        *_SERIES,
         click.option(
             "--instrument-type", help="stock, etf, index, future, option, forex or crypto."
         ),
@@ -114,6 +121,8 @@ def load_command(
     words = ["ktrdr-core", "data", "load", symbol, timeframe]
     words += ["--start", start or _START, "--end", end or _END]
     for name, word in (series or {}).items():
+        if word is None:
+            continue
         words += [f"--{name.replace('_', '-')}", str(word)]
     if not os.environ.get("IB_HOST_SERVICE_URL"):
         words += ["--ib-url", _URL]

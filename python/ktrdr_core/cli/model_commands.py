@@ -13,6 +13,7 @@ from .session import Session, command
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..data import SeriesWords
     from ..errors import NoDataError
     from ..strategies import Strategy
 
@@ -34,6 +35,8 @@ def train(
     strategy: Path,
     symbols: tuple[str, ...],
     timeframes: tuple[str, ...],
+    what_to_show: str | None,
+    hours: str | None,
     start: str | None,
     end: str | None,
     data_dir: Path | None,
@@ -47,17 +50,20 @@ def train(
     from ..training.report import training_lines
 
     asked = names(symbols), names(timeframes)
+    series: SeriesWords = {"what_to_show": what_to_show, "session": hours}
     check_database(load_strategy(strategy), *asked, data_dir, start, end)
     with (
         DataManager(data_dir, use_ib_host_service=False) as data,
         TrainingManager(data, models_dir) as manager,
     ):
-        operation = manager.train_multi_symbol_strategy(strategy, *asked, start, end)
+        operation = manager.train_multi_symbol_strategy(
+            strategy, *asked, start, end, what_to_show=what_to_show, session=hours
+        )
         session.follow({strategy.stem: operation})
         try:
             result = operation.result()
         except NoDataError as error:
-            raise _with_advice(error, data_dir, start, end) from error
+            raise _with_advice(error, data_dir, start, end, series) from error
     for warning in operation.warnings:
         session.warn(warning)
     for line in training_lines(result):
@@ -88,12 +94,18 @@ def check_database(
 
 
 def _with_advice(
-    error: NoDataError, data_dir: Path | None, start: str | None, end: str | None
+    error: NoDataError,
+    data_dir: Path | None,
+    start: str | None,
+    end: str | None,
+    series: SeriesWords,
 ) -> NoDataError:
     """Have it name the command that brings the bars, and not the call."""
     symbol, timeframe = (str(error.context[name]) for name in ("symbol", "timeframe"))
+    said = [f"{name} {word}" for name, word in series.items() if word is not None]
+    kind = f" ({', '.join(said)})" if said else ""
     return type(error)(
-        f"no {timeframe} bars of {symbol} are stored in {database_of(data_dir)}: "
-        f"`{load_command(symbol, timeframe, data_dir, start, end)}` brings them",
+        f"no {timeframe} bars of {symbol}{kind} are stored in {database_of(data_dir)}: "
+        f"`{load_command(symbol, timeframe, data_dir, start, end, series)}` brings them",
         context=error.context,
     )

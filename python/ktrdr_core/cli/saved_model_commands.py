@@ -161,6 +161,13 @@ def predict(
     "--start", help="First day that is judged. [default: where the model's own test began]"
 )
 @click.option("--end", help="Last day that is judged. [default: the newest stored]")
+@click.option(
+    "--what-to-show",
+    help="Which of the symbols' series: TRADES, ADJUSTED_LAST, …. [default: what the model was trained on]",
+)
+@click.option(
+    "--session", "hours", help="regular or extended. [default: what the model was trained on]"
+)
 @data_dir_option
 @command
 def evaluate(
@@ -169,6 +176,8 @@ def evaluate(
     symbols: tuple[str, ...],
     start: str | None,
     end: str | None,
+    what_to_show: str | None,
+    hours: str | None,
     data_dir: Path | None,
 ) -> None:
     """Judge the model in the folder MODEL on the stored bars of SYMBOLS, by default those that it was trained on."""
@@ -177,14 +186,17 @@ def evaluate(
     from ..training import TrainingManager
 
     loaded = load(model)
+    series: SeriesWords = {"what_to_show": what_to_show, "session": hours}
     for symbol in symbols or loaded.info.symbols:
         for timeframe in loaded.timeframes:
-            check_stored(symbol, timeframe, data_dir, start, end)
+            check_stored(symbol, timeframe, data_dir, start, end, series)
     with (
         DataManager(data_dir, use_ib_host_service=False) as data,
         TrainingManager(data, model.parent, use_training_host_service=False) as training,
     ):
-        operation = training.evaluate_model(model, list(symbols) or None, start, end)
+        operation = training.evaluate_model(
+            model, list(symbols) or None, start, end, what_to_show=what_to_show, session=hours
+        )
         session.follow({model.name: operation}, quietly=True)
         judged = operation.result()
     for warning in judged["warnings"]:

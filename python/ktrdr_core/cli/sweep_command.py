@@ -45,6 +45,8 @@ def sweep(
     workers: int,
     symbols: tuple[str, ...],
     timeframes: tuple[str, ...],
+    what_to_show: str | None,
+    hours: str | None,
     start: str | None,
     end: str | None,
     data_dir: Path | None,
@@ -77,6 +79,8 @@ def sweep(
             timeframes=asked[1],
             start_date=start,
             end_date=end,
+            what_to_show=what_to_show,
+            session=hours,
         )
         session.follow({strategy.stem: operation})
         table = operation.result()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Else the first file that is read imports it, on an event loop maybe.
+import encodings.utf_8_sig  # noqa: F401
 import os
 import shlex
 import stat

@@ -43,6 +43,8 @@ def sweep(
     timeframes: Sequence[str] | None = None,
     start_date: Date | None = None,
     end_date: Date | None = None,
+    what_to_show: str | None = None,
+    session: str | None = None,
     random_walk_baseline: bool = False,
     at_once: int | None = None,
     stop_on_failure: bool = False,
@@ -70,7 +72,7 @@ def sweep(
         A strategy file.
     training : TrainingManager
         Where the bars come from and the models go to.
-    symbols, timeframes, start_date, end_date, random_walk_baseline
+    symbols, timeframes, start_date, end_date, what_to_show, session, random_walk_baseline
         Of each run, as ``TrainingManager.train_multi_symbol_strategy`` takes them.
     at_once : int, optional
         How many runs are under way at most, at least 1; by default one a core. An executor may have fewer workers.
@@ -114,6 +116,8 @@ def sweep(
         "timeframes": timeframes,
         "start_date": start_date,
         "end_date": end_date,
+        "what_to_show": what_to_show,
+        "session": session,
         "random_walk_baseline": random_walk_baseline,
     }
     runs = [

@@ -17,10 +17,11 @@ from ..orchestrator import starting
 from ..orchestrator.core_manager import CoreManager
 from ..orchestrator.in_thread import carry_out_in_thread
 from ..progress import ProgressRenderer
+from . import first_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import ClassVar
+    from typing import ClassVar, Self
 
     from ..data import DataManager
     from ..protocols import CancellationToken
@@ -35,9 +36,14 @@ _ASKED = (
     "start_date",
     "end_date",
     "test_from",
+    "what_to_show",
+    "session",
     "validation_split",
     "random_walk_baseline",
     "permutation_importance",
+    "save_checkpoint",
+    "checkpoint_epochs",
+    "checkpoint_seconds",
 )
 
 
@@ -78,6 +84,9 @@ class TrainingProgressRenderer(ProgressRenderer):
 
 class TrainingManager(CoreManager):
     """Trains the models of strategy files on stored bars.
+
+    Made where no event loop runs, it brings in what trainings need (a tenth of a second, once a process); on a loop it does so on a
+    thread, and ``async with`` awaits it, so that the first start holds nobody up.
 
     Parameters
     ----------
@@ -139,6 +148,14 @@ class TrainingManager(CoreManager):
             _whole("memory_limit", memory_limit),
         )
         self._register_starter("training", TrainingManager._train_again)
+        first_start.prepare()
+
+    async def __aenter__(self) -> Self:
+        """Wait, and not hold up the loop, for what the first training of a process needs."""
+        import asyncio
+
+        await asyncio.to_thread(first_start.wait)
+        return self
 
     @property
     def models_dir(self) -> Path:
@@ -165,6 +182,8 @@ class TrainingManager(CoreManager):
         save_checkpoint: bool = True,
         checkpoint_epochs: int = 0,
         checkpoint_seconds: float = 30.0,
+        what_to_show: str | None = None,
+        session: str | None = None,
     ) -> Operation[dict[str, Any]]:
         """Start a training and return at once; its value is the result schema as a dict.
 
@@ -172,7 +191,11 @@ class TrainingManager(CoreManager):
         ``train_accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate``.
 
         A training leaves checkpoints in ``models_dir/.checkpoints`` until it completes. From one it goes on bit for bit:
-        after its process died with ``OperationsService.resume(id)``, after a cancel with ``resume_from``.
+        after its process died with ``OperationsService.resume(id)``, after a cancel with ``resume_from``. Where a host
+        service trains they are the host's, and ``resume_from`` is for both.
+
+        All of it counts on a host as it does here, but for ``priority``. A host that knows only its contract's table passes
+        over what that lacks; then the operation has a warning that names it.
 
         Parameters
         ----------
@@ -215,6 +238,11 @@ class TrainingManager(CoreManager):
             A checkpoint after every so many epochs; 0 for none for that reason.
         checkpoint_seconds : float
             A checkpoint so many seconds after the last one; 0 for none for that reason.
+        what_to_show : str, optional
+            Which of the stored series of each symbol: ``"TRADES"``, ``"ADJUSTED_LAST"``, … as ``load_data`` takes it. By
+            default what is stored; of several series trades, of forex midpoints.
+        session : str, optional
+            ``"regular"`` or ``"extended"``, as ``load_data`` takes it. By default what is stored; of both ``regular``.
 
         Raises
         ------
@@ -223,11 +251,13 @@ class TrainingManager(CoreManager):
         FeatureNotAvailableError
             When LibTorch is not installed and no host service trains; at once, with the command that brings it.
         InvalidArgumentError
-            For arguments out of range; at once.
+            For arguments out of range; at once. From the operation, where a symbol is stored as several series and none of
+            them is the usual one: it names them.
         OutOfResourcesError
             From the operation, when it would take more memory than ``memory_limit`` allows: with the estimate, what it is
             made of, the limit and what to change.
         """
+        first_start.wait()
         from ..strategies import Strategy, load_strategy
 
         if isinstance(strategy_config_path, Strategy):
@@ -242,6 +272,8 @@ class TrainingManager(CoreManager):
             "start_date": iso("start_date", start_date),
             "end_date": iso("end_date", end_date),
             "test_from": iso("test_from", test_from),
+            "what_to_show": what_to_show,
+            "session": session,
             "validation_split": validation_split,
             "random_walk_baseline": random_walk_baseline,
             "permutation_importance": permutation_importance,
@@ -316,6 +348,8 @@ class TrainingManager(CoreManager):
         start_date: Date | None = None,
         end_date: Date | None = None,
         *,
+        what_to_show: str | None = None,
+        session: str | None = None,
         cancellation_token: CancellationToken | None = None,
         progress_callback: ProgressCallback | None = None,
     ) -> Operation[dict[str, Any]]:
@@ -333,6 +367,8 @@ class TrainingManager(CoreManager):
         start_date, end_date : str, date or datetime, optional
             The first and the last bar that is judged; dates are those of sessions, naive times are UTC. Bars before the first
             are its history.
+        what_to_show, session : str, optional
+            Which of the stored series of each symbol, as ``load_data`` takes them; by default what the model was trained on.
         cancellation_token : CancellationToken or anything like one, optional
             Stops it.
         progress_callback : callable, optional
@@ -356,6 +392,8 @@ class TrainingManager(CoreManager):
             symbols=_names("symbols", symbols),
             start_date=iso("start_date", start_date),
             end_date=iso("end_date", end_date),
+            what_to_show=what_to_show,
+            session=session,
         )
         facts = {"model_path": os.fspath(model)}
         native, _ = starting.create(

@@ -123,8 +123,8 @@ TEST_F(ManagerTest, TakesAnIdForOneRequest) {
 TEST_F(ManagerTest, ReadsStoredBarsForATraining) {
     const auto manager = open();
     store_a_month();
-    EXPECT_EQ((*manager->read("AAPL", day_, range("2020-01-10", "2020-01-20")))->size(), 10U);
-    const auto nothing = manager->read("MSFT", day_, range("2020-01-10", "2020-01-20"));
+    EXPECT_EQ((*manager->read({"AAPL", "1d", {}}, range("2020-01-10", "2020-01-20")))->size(), 10U);
+    const auto nothing = manager->read({"MSFT", "1d", {}}, range("2020-01-10", "2020-01-20"));
     ASSERT_FALSE(nothing);
     EXPECT_EQ(nothing.error().code, Errc::no_data);
     EXPECT_THAT(nothing.error().message, HasSubstr("load_data(\"MSFT\", \"1d\""));
@@ -136,7 +136,7 @@ TEST_F(ManagerTest, StartsNothingOnceItIsClosed) {
     manager->close();
     manager->close();
     EXPECT_EQ(manager->load_data(local_, {}).error().code, Errc::client_closed);
-    EXPECT_EQ(manager->read("AAPL", day_, range("2020-01-10", "2020-01-20")).error().code, Errc::client_closed);
+    EXPECT_EQ(manager->read({"AAPL", "1d", {}}, range("2020-01-10", "2020-01-20")).error().code, Errc::client_closed);
     finish();
     EXPECT_EQ(before->status(), OperationStatus::completed);
 }
@@ -147,7 +147,7 @@ TEST_F(ManagerTest, ReadsForATrainingWhileTheThreadThatCommitsIsBusy) {
     // Shared: the thread may still look at it when the test is over.
     const auto busy = std::make_shared<std::latch>(1);
     store_.post([busy] { busy->wait(); });
-    EXPECT_EQ((*manager->read("AAPL", day_, range("2020-01-10", "2020-01-20")))->size(), 10U);
+    EXPECT_EQ((*manager->read({"AAPL", "1d", {}}, range("2020-01-10", "2020-01-20")))->size(), 10U);
     busy->count_down();
 }
 

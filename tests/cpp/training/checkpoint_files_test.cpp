@@ -3,15 +3,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <thread>
 
 #include <ktrdr/training/training_context.hpp>
 #include <ktrdr/training/training_data.hpp>
 
 #include "fakes.hpp"
+#include "killed_child.hpp"
+#include "soak.hpp"
 
 namespace ktrdr {
 namespace {
@@ -57,6 +66,78 @@ TEST_F(CheckpointFiles_, LeaveNothingWhenTheyAreRemoved) {
     files.remove("op");
     EXPECT_FALSE(std::filesystem::exists(folder.path() / ".checkpoints"));
     files.remove("op");
+}
+
+std::vector<std::string> names_in(const std::filesystem::path& folder) {
+    std::vector<std::string> names;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+        names.push_back(entry.path().filename().string());
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+TEST_F(CheckpointFiles_, LetGoOfWhatTheDeadHaveLeftAndOfNothingElse) {
+    const std::filesystem::path there = folder.path() / ".checkpoints";
+    ASSERT_TRUE(files.save("done", identity, checkpoint));
+    std::ofstream(there / ".dead.part") << "half";
+    std::ofstream(there / ".dead%2Ftoo.part") << "";
+    std::ofstream(there / ".of-somebody") << "else";
+    std::filesystem::create_directory(there / ".folder.part");
+    std::filesystem::create_symlink(there / "done.safetensors", there / ".link.part");
+    std::ofstream(there / ".alive.part") << "half";
+    const int alive = ::open((there / ".alive.part").c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(::flock(alive, LOCK_EX), 0);
+    files.remove_leftovers();
+    EXPECT_THAT(names_in(there), ::testing::ElementsAre(".alive.part", ".folder.part", ".link.part", ".of-somebody",
+                                                        "done.safetensors"));
+    ::close(alive);
+    files.remove_leftovers();
+    EXPECT_FALSE(std::filesystem::exists(there / ".alive.part"));
+    EXPECT_EQ(files.load("done", identity).value(), checkpoint);
+    // Where there is nothing it makes nothing.
+    const CheckpointFiles none(folder.path() / "none", clock);
+    none.remove_leftovers();
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / "none"));
+}
+
+TEST_F(CheckpointFiles_, LeaveNothingHiddenOfAProcessThatWasKilledWhileItWrote) {
+    checkpoint.tensors[0] = {"0.weight", {512, 512}, std::vector<float>(512 * 512, 1.5F)};
+    const std::filesystem::path there = folder.path() / ".checkpoints";
+    std::size_t left = 0;
+    for (int turn = 0; turn < soak_count(20, 200); ++turn) {
+        const test::KilledAt moment{1 + turn % 3, std::chrono::microseconds{137 * (turn % 29)}};
+        test::said_before_death(moment, [&](int said) {
+            for (;;) {
+                (void)!::write(said, "\n", 1);
+                (void)files.save("op", identity, checkpoint);
+            }
+        });
+        left += std::filesystem::exists(there / ".op.part") ? 1 : 0;
+        files.remove_leftovers();
+        for (const std::string& name : names_in(there)) {
+            EXPECT_EQ(name, "op.safetensors");
+            EXPECT_EQ(files.load("op", identity).value(), checkpoint);
+        }
+    }
+    EXPECT_GT(left, 0U) << "no process was killed while it wrote";
+}
+
+TEST_F(CheckpointFiles_, TakeNothingAwayFromAThreadThatWrites) {
+    std::atomic<bool> over{false};
+    std::thread cleaner([&] {
+        while (!over) {
+            files.remove_leftovers();
+        }
+    });
+    for (int turn = 0; turn < 200; ++turn) {
+        const auto saved = files.save("op", identity, checkpoint);
+        EXPECT_TRUE(saved) << saved.error().message;
+        EXPECT_EQ(files.load("op", identity).value(), checkpoint);
+    }
+    over = true;
+    cleaner.join();
 }
 
 TEST_F(CheckpointFiles_, RefuseThoseOfOtherThingsByName) {

@@ -72,7 +72,7 @@ TEST(Calibration, IsWithoutErrorWhereChancesAreTrue) {
     const LabeledMatrix rows = made_rows(20000, 0.4, 5);
     const double share = 0.4 + 0.6 / 3;
     const auto steepness = static_cast<float>(std::log(share / ((1 - share) / 2)));
-    const auto truth = calibration_of(evaluate(copying_network(steepness), rows, {}).value(), rows.labels);
+    const auto truth = calibration_of(evaluate(copying_network(steepness), rows, {}).value(), rows.labels).value();
     EXPECT_LT(truth.error, 0.015);
     std::int64_t counted = 0;
     for (const ReliabilityBin& bin : truth.bins) {
@@ -81,19 +81,19 @@ TEST(Calibration, IsWithoutErrorWhereChancesAreTrue) {
     }
     EXPECT_EQ(counted, 20000);
     EXPECT_EQ(truth.bins.size(), 10u);
-    const auto sure = calibration_of(evaluate(copying_network(20), rows, {}).value(), rows.labels);
+    const auto sure = calibration_of(evaluate(copying_network(20), rows, {}).value(), rows.labels).value();
     EXPECT_NEAR(sure.error, 1 - share, 0.02);
     EXPECT_EQ(sure.bins.back().rows, 20000);
-    EXPECT_TRUE(std::isnan(calibration_of({}, {}).error));
+    EXPECT_TRUE(std::isnan(calibration_of({}, {})->error));
 }
 
 TEST(Persistence, LooksAHorizonBackWithinASymbol) {
     const std::vector<std::int64_t> labels{0, 1, 0, 1, 2, 2, 0};
     const std::vector<std::size_t> symbols{4, 3};
-    const Persistence found = persistence_of(labels, symbols, 2);
+    const Persistence found = persistence_of(labels, symbols, 2).value();
     EXPECT_EQ(found.rows, 3);
     EXPECT_DOUBLE_EQ(found.accuracy, 2.0 / 3);
-    EXPECT_TRUE(std::isnan(persistence_of(labels, symbols, 5).accuracy));
+    EXPECT_TRUE(std::isnan(persistence_of(labels, symbols, 5)->accuracy));
 }
 
 TEST(Confidence, IsTheSameForTheSameRowsAndHoldsTheAccuracy) {
@@ -101,8 +101,8 @@ TEST(Confidence, IsTheSameForTheSameRowsAndHoldsTheAccuracy) {
     const auto predicted = evaluate(copying_network(2), rows, {})->predicted;
     std::vector<UtcTime> starts = hours(0, 500);
     std::ranges::copy(hours(100, 400), std::back_inserter(starts));
-    const Confidence one = confidence_of(outcomes_of(rows.labels, predicted, 1, starts), 5);
-    const Confidence two = confidence_of(outcomes_of(rows.labels, predicted, 1, starts), 5);
+    const Confidence one = confidence_of(outcomes_of(rows.labels, predicted, 1, starts).value(), 5).value();
+    const Confidence two = confidence_of(outcomes_of(rows.labels, predicted, 1, starts).value(), 5).value();
     EXPECT_EQ(one.accuracy.low, two.accuracy.low);
     EXPECT_EQ(one.gain.high, two.gain.high);
     std::int64_t right = 0;
@@ -114,7 +114,7 @@ TEST(Confidence, IsTheSameForTheSameRowsAndHoldsTheAccuracy) {
     EXPECT_GT(one.accuracy.high, accuracy);
     EXPECT_EQ(one.block_rows, 8u);
     EXPECT_TRUE(one.beats_prior());
-    EXPECT_FALSE(confidence_of({}, 5).beats_prior());
+    EXPECT_FALSE(confidence_of({}, 5)->beats_prior());
 }
 
 TEST(Confidence, LetsAGuessSeldomBeatThePrior) {
@@ -123,7 +123,8 @@ TEST(Confidence, LetsAGuessSeldomBeatThePrior) {
     for (unsigned seed = 1; seed <= static_cast<unsigned>(guesses); ++seed) {
         const LabeledMatrix rows = made_rows(300, 0, seed);
         const auto predicted = evaluate(copying_network(2), rows, {})->predicted;
-        beaten += confidence_of(outcomes_of(rows.labels, predicted, 0, hours(0, 300)), 5).beats_prior() ? 1 : 0;
+        beaten +=
+            confidence_of(outcomes_of(rows.labels, predicted, 0, hours(0, 300)).value(), 5)->beats_prior() ? 1 : 0;
     }
     // One in forty would be 5 of 200.
     EXPECT_LE(beaten, 4 + guesses / 20);
@@ -151,7 +152,7 @@ TEST(Confidence, LetsAGuessSeldomBeatThePriorOfFewRowsEither) {
                 outcomes.right.push_back(rises == said ? 1 : 0);
                 outcomes.always.push_back(rises ? 1 : 0);
             }
-            beaten += confidence_of(outcomes, horizon).beats_prior() ? 1 : 0;
+            beaten += confidence_of(outcomes, horizon)->beats_prior() ? 1 : 0;
         }
         // One in forty would be 5 of 200; of few blocks somewhat more come to it.
         EXPECT_LE(beaten, 5 + guesses / 12) << answers;
@@ -170,7 +171,8 @@ TEST(Confidence, OfRowsThatShareTheirAnswersIsWider) {
         predicted.insert(predicted.end(), 10, said);
     }
     const auto width = [&](std::size_t horizon) {
-        const Confidence found = confidence_of(outcomes_of(labels, predicted, 0, hours(0, 1000)), horizon);
+        const Confidence found =
+            confidence_of(outcomes_of(labels, predicted, 0, hours(0, 1000)).value(), horizon).value();
         return found.accuracy.high - found.accuracy.low;
     };
     // Independent rows would give 0.062, a hundred ones 0.196.
@@ -202,8 +204,9 @@ struct Copied {
     }
     [[nodiscard]] double width(std::size_t lookahead) const {
         const std::vector<std::int64_t> predicted(labels.size(), 1);
-        const Confidence found =
-            confidence_of(outcomes_of(labels, predicted, 0, starts), horizon_in_times(starts, symbols, lookahead));
+        const Confidence found = confidence_of(outcomes_of(labels, predicted, 0, starts).value(),
+                                               horizon_in_times(starts, symbols, lookahead).value())
+                                     .value();
         return found.accuracy.high - found.accuracy.low;
     }
 };
@@ -219,22 +222,22 @@ TEST(Confidence, IsNoSurerForACopyOfASymbolThatTradesAtOtherTimes) {
 
 TEST(HorizonInTimes, CountsTheTimesOfAllSymbolsThatALabelSees) {
     const std::vector<UtcTime> one = hours(0, 100);
-    EXPECT_EQ(horizon_in_times(one, std::vector<std::size_t>{100}, 5), 5u);
-    EXPECT_EQ(horizon_in_times({}, std::vector<std::size_t>{0}, 5), 5u);
+    EXPECT_EQ(horizon_in_times(one, std::vector<std::size_t>{100}, 5).value(), 5u);
+    EXPECT_EQ(horizon_in_times({}, std::vector<std::size_t>{0}, 5).value(), 5u);
     std::vector<UtcTime> both = one;
     for (std::size_t row = 0; row < one.size(); row += 4) {
         both.push_back(one[row]);
     }
-    EXPECT_EQ(horizon_in_times(both, std::vector<std::size_t>{100, 25}, 5), 20u);
+    EXPECT_EQ(horizon_in_times(both, std::vector<std::size_t>{100, 25}, 5).value(), 20u);
     both = one;
     for (const UtcTime time : one) {
         both.push_back(time + std::chrono::minutes{30});
     }
-    EXPECT_EQ(horizon_in_times(both, std::vector<std::size_t>{100, 100}, 5), 10u);
+    EXPECT_EQ(horizon_in_times(both, std::vector<std::size_t>{100, 100}, 5).value(), 10u);
     // One that has ended is no reason.
     both = one;
     std::ranges::copy(hours(0, 10), std::back_inserter(both));
-    EXPECT_EQ(horizon_in_times(both, std::vector<std::size_t>{100, 10}, 5), 5u);
+    EXPECT_EQ(horizon_in_times(both, std::vector<std::size_t>{100, 10}, 5).value(), 5u);
 }
 
 TEST(PermutationImportance, IsThatOfWhatTheNetworkLooksAt) {

@@ -115,6 +115,8 @@ public:
     /// Runs before each batch is told.
     std::function<void(std::int64_t epoch, std::int64_t batch)> before_batch{};
     std::function<Result<void>(const TrainerInput&)> refuse{};
+    /// Runs when the epochs are over.
+    std::function<void()> at_end{};
     /// What it fails with before the next batch.
     std::optional<Error> failure{};
     /// Of several at once any; look at it when all have ended.
@@ -157,6 +159,9 @@ public:
             }
         }
         events.on_evaluation();
+        if (at_end) {
+            at_end();
+        }
         model.best_epoch = input.options.epochs;
         model.train_seconds = 6;
         const auto inputs = static_cast<std::int64_t>(input.model.inputs);

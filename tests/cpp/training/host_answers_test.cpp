@@ -84,6 +84,52 @@ TEST(HostAnswers, SendsWhenTheTestBegins) {
     EXPECT_EQ(body.at("training_configuration").at("test_from"), "2020-06-01");
 }
 
+/// Every option that the contract's table does not know, other than by default.
+TrainingRequest with_additions() {
+    TrainingRequest request = small_request();
+    request.test_from = "2020-06-01";
+    request.series = {"ADJUSTED_LAST", "extended"};
+    request.random_walk_baseline = false;
+    request.permutation_importance = true;
+    request.resume_from = "before";
+    request.save_checkpoint = false;
+    request.checkpoint_epochs = 2;
+    request.checkpoint_seconds = 7.5;
+    return request;
+}
+
+TEST(HostAnswers, SendsOptionsThatAreOtherThanByDefaultAndNoOthers) {
+    const TrainingRequest request = with_additions();
+    const auto body = start_request(request, build_training_context(request).value(), "mine");
+    EXPECT_EQ(body.at("training_configuration"), boost::json::parse(R"({
+        "resume_from": "before", "random_walk_baseline": false, "permutation_importance": true, "save_checkpoint": false,
+        "checkpoint_epochs": 2, "checkpoint_seconds": 7.5, "test_from": "2020-06-01", "start_date": "2020-02-01"})"));
+    EXPECT_EQ(body.at("data_configuration").at("what_to_show"), "ADJUSTED_LAST");
+    EXPECT_EQ(body.at("data_configuration").at("session"), "extended");
+    const auto usual = start_request(small_request(), build_training_context(small_request()).value(), "mine");
+    EXPECT_EQ(usual.at("training_configuration"), boost::json::parse(R"({"start_date": "2020-02-01"})"));
+    EXPECT_EQ(usual.at("data_configuration").as_object().size(), 3U);
+}
+
+TEST(HostAnswers, NamesWhatAHostDoesNotSayThatItUses) {
+    EXPECT_THAT(passed_over(small_request(), {}), ElementsAre());
+    EXPECT_EQ(passed_over(with_additions(), {}).size(), 9U);
+    EXPECT_THAT(passed_over(with_additions(), {"random_walk_baseline", "permutation_importance", "save_checkpoint",
+                                               "checkpoint_epochs", "checkpoint_seconds", "resume_from", "test_from"}),
+                ElementsAre("what_to_show=\"ADJUSTED_LAST\"", "session=\"extended\""));
+}
+
+TEST(HostAnswers, ReadsWhatAStartWasUsedFor) {
+    const auto read = [](const char* text) { return read_started(boost::json::parse(text)); };
+    EXPECT_EQ(read(R"({"session_id": "a"})")->id, "a");
+    EXPECT_THAT(read(R"({"session_id": "a"})")->used, ElementsAre());
+    EXPECT_THAT(read(R"({"session_id": "a", "used": ["x", 7, "y"]})")->used, ElementsAre("x", "y"));
+    EXPECT_THAT(read(R"({"session_id": "a", "used": "x"})")->used, ElementsAre());
+    for (const char* none : {"7", "{}", R"({"session_id": 5})", R"({"session_id": ""})"}) {
+        EXPECT_EQ(read(none).error().code, Errc::protocol) << none;
+    }
+}
+
 TEST(HostAnswers, SendsTheStrategyItselfAndWhatIsAskedInPlaceOfItsOwn) {
     const TrainingRequest request = small_request();
     const auto body = start_request(request, build_training_context(request).value(), "mine");

@@ -58,7 +58,7 @@ TEST(PooledJudgement, SaysTogetherWhatMostWindowsCannotSayAlone) {
         const std::string from = std::to_string(year) + "-01-01";
         const std::string to = std::to_string(year) + "-12-31";
         const TestedWindow window = window_of(from.c_str(), to.c_str(), 40, 0.62, year);
-        beat_alone += judgement(window.outcomes, 3, "saying hold", {}).at("beats_prior").as_bool() ? 1 : 0;
+        beat_alone += judgement(window.outcomes, 3, "saying hold", {})->at("beats_prior").as_bool() ? 1 : 0;
         windows.insert(windows.begin(), told(window));
     }
     EXPECT_LE(beat_alone, 3);
@@ -77,7 +77,7 @@ TEST(Judgement, ClaimsNothingOfTooFewRows) {
     for (const std::size_t times : {1u, 4u, 20u, 60u, 159u}) {
         const std::vector<std::int64_t> ones(times, 1);
         const std::vector<std::int64_t> zeros(times, 0);
-        const auto judged = judgement({ones, ones, zeros}, 20, "saying hold", WalkGain{0, 0.01});
+        const auto judged = judgement({ones, ones, zeros}, 20, "saying hold", WalkGain{0, 0.01}).value();
         EXPECT_TRUE(judged.at("beats_prior").is_null()) << times;
         EXPECT_TRUE(judged.at("beats_random_walk").is_null()) << times;
         EXPECT_TRUE(judged.at("test_accuracy").at(0).is_null()) << times;
@@ -88,8 +88,8 @@ TEST(Judgement, ClaimsNothingOfTooFewRows) {
     }
     const std::vector<std::int64_t> ones(160, 1);
     const std::vector<std::int64_t> zeros(160, 0);
-    EXPECT_EQ(judgement({ones, ones, zeros}, 20, "saying hold", {}).at("beats_prior"), true);
-    EXPECT_THAT(std::string(judgement({}, 20, "saying hold", {}).at("verdict").as_string()),
+    EXPECT_EQ(judgement({ones, ones, zeros}, 20, "saying hold", {})->at("beats_prior"), true);
+    EXPECT_THAT(std::string(judgement({}, 20, "saying hold", {})->at("verdict").as_string()),
                 HasSubstr("There are no test rows"));
 }
 
@@ -98,7 +98,7 @@ TEST(PooledJudgement, IsOfAllWindowsWhereEachIsTooShort) {
     for (unsigned year = 2010; year < 2020; ++year) {
         const std::string from = std::to_string(year) + "-01-01";
         const TestedWindow window = window_of(from.c_str(), from.c_str(), 5, 1, year);
-        EXPECT_TRUE(judgement(window.outcomes, 3, "saying hold", {}).at("beats_prior").is_null());
+        EXPECT_TRUE(judgement(window.outcomes, 3, "saying hold", {})->at("beats_prior").is_null());
         windows.push_back(told(window));
     }
     EXPECT_EQ(pooled_judgement(windows).value().at("confidence").at("beats_prior"), true);

@@ -198,14 +198,15 @@ def _add_health(app: FastAPI, data: DataManager, sessions: Sessions, traffic: Tr
 def _add_sessions(app: FastAPI, sessions: Sessions) -> None:
     @app.post("/training/start", response_model=Started, responses=_refusals(409, 422, 501, 503))
     async def start(asked: StartRequest) -> Answer:
-        session_id, notes = await asyncio.to_thread(sessions.start, asked)
-        _note("start", session_id=session_id, notes="; ".join(notes))
+        session_id, read = await asyncio.to_thread(sessions.start, asked)
+        _note("start", session_id=session_id, notes="; ".join(read.notes))
         return {
             "session_id": session_id,
             "status": "started",
-            "message": "; ".join([f"training session {session_id} has begun", *notes]),
+            "message": "; ".join([f"training session {session_id} has begun", *read.notes]),
             "gpu_allocated": False,
             "estimated_duration_minutes": None,
+            "used": read.used,
         }
 
     @app.post("/training/stop", response_model=Stopped, responses=_refusals(404, 409, 422))

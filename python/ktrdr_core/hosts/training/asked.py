@@ -14,11 +14,13 @@ from ...errors import InvalidArgumentError, StrategyError
 from ...strategies import Strategy, load_strategy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .contract import StartRequest
 
 _OPTIONS = "model.training."
 #: Of both configurations, what says which bars are used.
-_SPAN = ("start_date", "end_date", "test_from")
+_BARS = ("start_date", "end_date", "test_from", "what_to_show", "session")
 # What clients of the contract say for hosts that load by themselves, or have a GPU to choose.
 _UNUSED = {"data_mode", "data_source", "model_type", "multi_symbol"}
 
@@ -33,9 +35,12 @@ class Asked:
     start_date: str | None = None
     end_date: str | None = None
     test_from: str | None = None
-    validation_split: float | None = None
-    #: The session whose checkpoint it goes on from; empty: from the beginning.
-    resume_from: str = ""
+    what_to_show: str | None = None
+    session: str | None = None
+    #: What else was said of the training, by its name there.
+    options: dict[str, Any] = field(default_factory=dict)
+    #: The keys of the configurations that count.
+    used: list[str] = field(default_factory=list)
     #: What of the request was not used, in words.
     notes: list[str] = field(default_factory=list)
 
@@ -57,17 +62,21 @@ def read(request: StartRequest, strategies: Path | None) -> Asked:
         _names("symbols", model.symbols, data),
         _names("timeframes", model.timeframes, data),
     )
-    for name in _SPAN:
+    for name in _BARS:
         # What the data's configuration says is about nothing else.
         given = data.pop(name, None) or training.pop(name, None)
         training.pop(name, None)
         setattr(asked, name, None if given is None else _text(name, given))
-    split = training.pop("validation_split", None)
-    asked.validation_split = None if split is None else _number("validation_split", split)
-    asked.resume_from = _text("resume_from", training.pop("resume_from", None) or "")
+    for name, checked in _OPTIONS_OF_TRAINING.items():
+        given = training.pop(name, None)
+        if given is not None:
+            asked.options[name] = checked(name, given)
     options = _overrides(training)
     if options:
         asked.strategy = _overridden(asked.strategy, options)
+    asked.used = sorted(
+        {*request.training_configuration, *request.data_configuration} - {*training, *data}
+    )
     unknown = sorted({*training, *data} - _UNUSED)
     if unknown:
         asked.notes.append(f"not used: {', '.join(name[:60] for name in unknown[:20])}")
@@ -158,7 +167,8 @@ def _names(field_name: str, first: list[str] | None, data: dict[str, Any]) -> li
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise InvalidArgumentError(f"{name} must be a date as text, not {value!r:.100}")
+        what = "text" if name in ("what_to_show", "session", "resume_from") else "a date as text"
+        raise InvalidArgumentError(f"{name} must be {what}, not {value!r:.100}")
     return value
 
 
@@ -166,3 +176,27 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidArgumentError(f"{name} must be a number, not {value!r:.100}")
     return float(value)
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
+        raise InvalidArgumentError(f"{name} must be a whole number, not {value!r:.100}")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(f"{name} must be true or false, not {value!r:.100}")
+    return value
+
+
+#: Of the training's configuration, what ``TrainingManager`` takes beside the strategy and its bars.
+_OPTIONS_OF_TRAINING: dict[str, Callable[[str, Any], Any]] = {
+    "validation_split": _number,
+    "random_walk_baseline": _flag,
+    "permutation_importance": _flag,
+    "resume_from": _text,
+    "save_checkpoint": _flag,
+    "checkpoint_epochs": _whole,
+    "checkpoint_seconds": _number,
+}

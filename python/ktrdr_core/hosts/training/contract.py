@@ -31,9 +31,11 @@ class StartRequest(BaseModel):
     session_id: SessionId | None = None
     model_configuration: ModelConfiguration
     training_configuration: dict[str, Any] = {}
-    """Options of ``model.training`` in place of the strategy's own, ``validation_split``, ``start_date``, ``end_date``, ``test_from``."""
+    """Options of ``model.training`` in place of the strategy's own, ``validation_split``, ``random_walk_baseline``,
+    ``permutation_importance``, ``resume_from``, ``save_checkpoint``, ``checkpoint_epochs``, ``checkpoint_seconds``, and what
+    ``data_configuration`` has."""
     data_configuration: dict[str, Any] = {}
-    """``symbols``, ``timeframes``, ``start_date``, ``end_date``, ``test_from``."""
+    """``symbols``, ``timeframes``, ``start_date``, ``end_date``, ``test_from``, ``what_to_show``, ``session``."""
     gpu_configuration: dict[str, Any] | None = None
 
 
@@ -50,7 +52,7 @@ class EvaluateRequest(BaseModel):
     model_path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
     """As a session's result names it, or below ``models_dir``."""
     data_config: dict[str, Any] = {}
-    """``symbols``, ``timeframes``, ``start_date``, ``end_date``."""
+    """``symbols``, ``timeframes``, ``start_date``, ``end_date``, ``what_to_show``, ``session``."""
     metrics: Names = []
     """Names of ``results``; none means all."""
 
@@ -117,6 +119,8 @@ class Started(_Answer):
     message: str
     gpu_allocated: bool
     estimated_duration_minutes: float | None
+    used: list[str]
+    """The keys of both configurations that count for the session."""
 
 
 class Stopped(_Answer):

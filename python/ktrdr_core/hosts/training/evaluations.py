@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...training import TrainingManager
     from .contract import EvaluateRequest
 
-_USED = ("symbols", "timeframes", "start_date", "end_date")
+_USED = ("symbols", "timeframes", "start_date", "end_date", "what_to_show", "session")
 # What clients may ask for, and where it stands.
 _FIGURES = {
     "accuracy": ("test_metrics", "test_accuracy"),
@@ -66,7 +66,12 @@ class Evaluations:
             model = await asyncio.to_thread(self._find, asked)
             data = asked.data_config
             operation = self._training.evaluate_model(
-                model, _said(data, "symbols"), data.get("start_date"), data.get("end_date")
+                model,
+                _said(data, "symbols"),
+                data.get("start_date"),
+                data.get("end_date"),
+                what_to_show=data.get("what_to_show"),
+                session=data.get("session"),
             )
             watch = asyncio.create_task(_cancel_once(gone, operation))
             try:

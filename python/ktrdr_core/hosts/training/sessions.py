@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 
 _TYPE = "training"
+# Which bars a session is of, by the name in its record.
+_BARS = ("symbols", "timeframes", "start_date", "end_date", "test_from", "what_to_show", "session")
 # Ids that no session may have any more, and sessions whose last metrics are remembered.
 _MOST_CLOSED, _MOST_REMEMBERED = 10_000, 1_000
 # How long a stop waits for the training to end. Seconds.
@@ -133,8 +135,8 @@ class Sessions:
             del self._handles[name]
         return len(self._handles) + self._starting
 
-    def start(self, request: StartRequest) -> tuple[str, list[str]]:
-        """Begin a session, once for an id however often it is asked for; its id, and what of the request was not used.
+    def start(self, request: StartRequest) -> tuple[str, Asked]:
+        """Begin a session, once for an id however often it is asked for; its id, and what was asked for.
 
         Raises
         ------
@@ -159,7 +161,7 @@ class Sessions:
                 self._starting -= 1
         if late is not None:
             handle.cancel(late)
-        return handle.id, asked.notes
+        return handle.id, asked
 
     def _take_on(self, wanted: str) -> None:
         with self._lock:
@@ -182,10 +184,11 @@ class Sessions:
             asked.timeframes,
             asked.start_date,
             asked.end_date,
-            asked.validation_split,
             operation_id=wanted,
             test_from=asked.test_from,
-            resume_from=asked.resume_from,
+            what_to_show=asked.what_to_show,
+            session=asked.session,
+            **asked.options,
         )
 
     def _is_interrupted(self, wanted: str, asked: Asked) -> bool:
@@ -198,9 +201,12 @@ class Sessions:
             return False
         known = record.parameters
         same = known.get("strategy") == asked.strategy.to_json()
-        for name in ("symbols", "timeframes", "start_date", "end_date", "test_from"):
+        for name in _BARS:
             given = getattr(asked, name)
             same = same and (given is None or given == known.get(name))
+        # It has a checkpoint of its own, and keeps those that it is told of now and then.
+        for name, given in asked.options.items():
+            same = same and (name not in known or given == known[name])
         return same
 
     def get(self, session_id: str) -> OperationRecord:

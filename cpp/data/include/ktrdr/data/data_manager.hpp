@@ -88,10 +88,10 @@ public:
     /// `configuration` without a source, `client_closed` after `close`, `storage`.
     [[nodiscard]] Result<ResumedLoads> resume_loads();
     /// The stored bars of a series inside `range`; blocks on the disk. `no_data` when there is none.
-    [[nodiscard]] Result<BarsPtr> read(const std::string& symbol, const Timeframe& timeframe, TimeRange range);
+    [[nodiscard]] Result<BarsPtr> read(const SeriesRequest& request, TimeRange range) const;
     /// How many bars `read` answers at most, and a version that is another one whenever they are, their contract or
     /// their calendar; blocks on the disk for a moment.
-    [[nodiscard]] Result<SeriesStamp> stamp(const std::string& symbol, const Timeframe& timeframe, TimeRange range);
+    [[nodiscard]] Result<SeriesStamp> stamp(const SeriesRequest& request, TimeRange range) const;
 
     /// Start storing bars that somebody brings, under the series that loads of this manager read. The operation's value
     /// is a JSON object: symbol, timeframe, bars, added, replaced, first, last. Its record stays in memory.

@@ -24,6 +24,8 @@ struct EvaluationRequest {
     /// model's own test began, to the newest bar.
     std::optional<std::string> start_date{};
     std::optional<std::string> end_date{};
+    /// What is unset is, of each symbol and timeframe, what the model was trained on, where that is one and stored.
+    SeriesChoice series{};
 };
 
 /// Judge a saved model on stored bars, blocking: what it says of each row whose label is decided, as the result of a
@@ -32,8 +34,8 @@ struct EvaluationRequest {
 ///
 /// Bars before the first that is judged are history. On the symbols and dates of its training a model gets the figures
 /// of its report. Rows that it has been trained on are counted, and told of.
-/// Errors: those of `Predictor::load`, of `build_training_context`, of `prepare_judged_data` and of
-/// `Predictor::check_basis`; `invalid_argument` for dates between which nothing is judged. Cancellation: before
+/// Errors: those of `BarProvider::choose`, of `Predictor::load`, of `build_training_context`, of `prepare_judged_data`
+/// and of `Predictor::check_basis`; `invalid_argument` for dates between which nothing is judged. Cancellation: before
 /// each stage of the preparation, and every few hundred rows.
 [[nodiscard]] KTRDR_EXPORT Result<boost::json::object> evaluate_model(const EvaluationRequest& request,
                                                                       BarProvider& bars, const CancellationToken& token,

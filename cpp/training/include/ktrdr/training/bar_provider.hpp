@@ -1,6 +1,9 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +43,17 @@ struct SeriesBasis {
     friend bool operator==(const SeriesBasis&, const SeriesBasis&) = default;
 };
 
+/// Which of a symbol's series is meant; unset: whatever is stored, of several the usual one.
+struct SeriesChoice {
+    /// `TRADES`, `ADJUSTED_LAST`, …
+    std::optional<std::string> what_to_show{};
+    /// `regular` or `extended`.
+    std::optional<std::string> session{};
+
+    [[nodiscard]] bool empty() const noexcept { return !what_to_show && !session; }
+    friend bool operator==(const SeriesChoice&, const SeriesChoice&) = default;
+};
+
 /// What is stored of a series, told without reading it.
 struct BarsStamp {
     /// No fewer than there are.
@@ -54,6 +68,15 @@ struct BarsStamp {
 class KTRDR_EXPORT BarProvider {
 public:
     virtual ~BarProvider() = default;
+    /// A provider that reads the series which are meant. Errors: `invalid_argument` for what no series can be.
+    [[nodiscard]] virtual Result<std::shared_ptr<BarProvider>> choose(const SeriesChoice& choice) const {
+        return fail(
+            Errc::invalid_argument,
+            fmt::format("these bars are one series of each symbol, and what_to_show or session ({}) chooses among "
+                        "several: leave it out",
+                        choice.what_to_show.value_or(choice.session.value_or(""))),
+            {{"field", "what_to_show"}});
+    }
     /// Whose sessions a date of a series stands for. Errors: those of a series that cannot be told.
     [[nodiscard]] virtual Result<BarGrid> grid(const std::string&, const Timeframe& timeframe) {
         return BarGrid(timeframe);
@@ -81,5 +104,14 @@ public:
         return find_holes(bars, BarGrid(timeframe), until);
     }
 };
+
+/// The provider itself where nothing is chosen.
+[[nodiscard]] inline Result<std::shared_ptr<BarProvider>> chosen(const std::shared_ptr<BarProvider>& bars,
+                                                                 const SeriesChoice& choice) {
+    if (choice.empty()) {
+        return bars;
+    }
+    return bars->choose(choice);
+}
 
 }  // namespace ktrdr

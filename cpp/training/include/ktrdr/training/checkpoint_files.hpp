@@ -31,7 +31,7 @@ struct TrainingIdentity {
 /// `{models_dir}/.checkpoints/{operation id}.safetensors`: the newest checkpoint of each training that has not
 /// completed, as a safetensors file with the weights under the names that `nn.Sequential` gives them.
 ///
-/// A file is written under a hidden name, synced and renamed: it is there whole or not at all.
+/// A file is written under a hidden name, locked meanwhile, synced and renamed: it is there whole or not at all.
 /// Thread safety: every member from any thread; one operation writes from one thread.
 class KTRDR_EXPORT CheckpointFiles final {
 public:
@@ -49,6 +49,9 @@ public:
     [[nodiscard]] Result<TrainerCheckpoint> load(const std::string& operation_id, const TrainingIdentity& of) const;
     /// With what a process that died while it wrote has left of it. No error: what stays is found again by name.
     void remove(const std::string& operation_id) const noexcept;
+    /// What processes that died while they wrote have left of any; what a living one writes is locked, and stays. No
+    /// error: what stays is found the next time.
+    void remove_leftovers() const noexcept;
 
 private:
     [[nodiscard]] std::filesystem::path hidden_path(const std::string& operation_id) const;

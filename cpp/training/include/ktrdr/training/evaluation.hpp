@@ -8,7 +8,7 @@
 #include <ktrdr/base/clock.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
-#include <ktrdr/cancellation/token.hpp>
+#include <ktrdr/cancellation/work_check.hpp>
 #include <ktrdr/models/mlp.hpp>
 #include <ktrdr/training/trainer.hpp>
 #include <ktrdr/training/training_result.hpp>
@@ -16,6 +16,9 @@
 namespace ktrdr {
 
 struct TrainingData;
+
+// Each of the functions below that has a `check` asks it before its first piece of work and behind every further one,
+// of some thousand rows.
 
 /// What a network says of labelled rows.
 struct Evaluation {
@@ -27,9 +30,9 @@ struct Evaluation {
     double loss{0};
 };
 
-/// Cancellation: the token is checked every few hundred rows.
+/// A piece is a few hundred rows.
 [[nodiscard]] KTRDR_EXPORT Result<Evaluation> evaluate(const Mlp& network, const LabeledMatrix& rows,
-                                                       const CancellationToken& token);
+                                                       const WorkCheck& check);
 
 /// Rows whose largest chance lies in `(from, to]`.
 struct ReliabilityBin {
@@ -49,8 +52,9 @@ struct Calibration {
     double error{0};
 };
 
-[[nodiscard]] KTRDR_EXPORT Calibration calibration_of(const Evaluation& evaluation,
-                                                      std::span<const std::int64_t> labels);
+[[nodiscard]] KTRDR_EXPORT Result<Calibration> calibration_of(const Evaluation& evaluation,
+                                                              std::span<const std::int64_t> labels,
+                                                              const WorkCheck& check = {});
 
 /// How often a label is the one that was known last when its bar closed: that of `horizon` rows before, of the same
 /// symbol. `symbols` says how many rows each has, one symbol after the other.
@@ -61,8 +65,9 @@ struct Persistence {
     std::int64_t rows{0};
 };
 
-[[nodiscard]] KTRDR_EXPORT Persistence persistence_of(std::span<const std::int64_t> labels,
-                                                      std::span<const std::size_t> symbols, std::size_t horizon);
+[[nodiscard]] KTRDR_EXPORT Result<Persistence> persistence_of(std::span<const std::int64_t> labels,
+                                                              std::span<const std::size_t> symbols, std::size_t horizon,
+                                                              const WorkCheck& check = {});
 
 struct Interval {
     double low{0};
@@ -98,31 +103,34 @@ struct TestOutcomes {
 };
 
 /// `starts`: when each row's bar starts, in any order.
-[[nodiscard]] KTRDR_EXPORT TestOutcomes outcomes_of(std::span<const std::int64_t> labels,
-                                                    std::span<const std::int64_t> predicted, std::int64_t always,
-                                                    std::span<const UtcTime> starts);
+[[nodiscard]] KTRDR_EXPORT Result<TestOutcomes> outcomes_of(std::span<const std::int64_t> labels,
+                                                            std::span<const std::int64_t> predicted,
+                                                            std::int64_t always, std::span<const UtcTime> starts,
+                                                            const WorkCheck& check = {});
 
 /// How many times of `TestOutcomes` lie between a row and the one `lookahead` rows on, of the symbol where that is
 /// most: where symbols have bars at different times, a label of so many bars sees more times than bars. `symbols` says
 /// how many rows each has, one symbol after the other, each from its oldest on.
-[[nodiscard]] KTRDR_EXPORT std::size_t horizon_in_times(std::span<const UtcTime> starts,
-                                                        std::span<const std::size_t> symbols, std::size_t lookahead);
+[[nodiscard]] KTRDR_EXPORT Result<std::size_t> horizon_in_times(std::span<const UtcTime> starts,
+                                                                std::span<const std::size_t> symbols,
+                                                                std::size_t lookahead, const WorkCheck& check = {});
 
 /// By circular block bootstrap (Politis and Romano, 1992) over time: labels of rows near each other look at the same
 /// bars, so rows are drawn in blocks of the label's horizon, or of the cube root of their number where that is longer.
 /// Symbols move alike, so rows of all symbols are drawn together. `horizon` counts times.
 /// The same rows give the same figures. Intervals are NaN without rows, and where they are fewer than `fewest_blocks`.
-[[nodiscard]] KTRDR_EXPORT Confidence confidence_of(const TestOutcomes& outcomes, std::size_t horizon);
+[[nodiscard]] KTRDR_EXPORT Result<Confidence> confidence_of(const TestOutcomes& outcomes, std::size_t horizon,
+                                                            const WorkCheck& check = {});
 
 /// Of what was predicted of the rows to test on.
-[[nodiscard]] KTRDR_EXPORT TestOutcomes outcomes_on_test(const TrainingData& data,
-                                                         std::span<const std::int64_t> predicted);
+[[nodiscard]] KTRDR_EXPORT Result<TestOutcomes> outcomes_on_test(const TrainingData& data,
+                                                                 std::span<const std::int64_t> predicted,
+                                                                 const WorkCheck& check);
 
 /// How much accuracy is lost when one feature's values are shuffled over the rows, for each feature; the mean of three
 /// shuffles. Breiman, Random Forests (2001). The same rows give the same figures.
-/// Cancellation: as `evaluate`.
 [[nodiscard]] KTRDR_EXPORT Result<std::vector<double>> permutation_importance(const Mlp& network,
                                                                               const LabeledMatrix& rows,
-                                                                              const CancellationToken& token);
+                                                                              const WorkCheck& check);
 
 }  // namespace ktrdr

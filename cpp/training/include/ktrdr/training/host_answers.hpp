@@ -37,12 +37,25 @@ struct SessionSnapshot {
     bool has_additions{false};
 };
 
+/// What the host answered to a start.
+struct StartedSession {
+    std::string id{};
+    /// The keys of the request's configurations that count for the session; only our own service says so.
+    std::vector<std::string> used{};
+};
+
 /// What `POST /training/start` sends: the strategy itself, for a path means nothing on another machine.
+///
+/// What is as it is by default is left out, so that a host which knows only the contract's table sees nothing else.
 [[nodiscard]] KTRDR_EXPORT boost::json::object start_request(const TrainingRequest& request,
                                                              const TrainingOperationContext& context,
                                                              const std::string& session_id);
-/// The id in the answer to a start. `protocol` where there is none.
-[[nodiscard]] KTRDR_EXPORT Result<std::string> read_started(const boost::json::value& answer);
+/// Of what a start asks for, what the contract's table does not know and a host may pass over, as `name=value`; `used`
+/// is what it says that it has acted upon.
+[[nodiscard]] KTRDR_EXPORT std::vector<std::string> passed_over(const TrainingRequest& request,
+                                                                const std::vector<std::string>& used);
+/// The answer to a start. `protocol` where it has no id.
+[[nodiscard]] KTRDR_EXPORT Result<StartedSession> read_started(const boost::json::value& answer);
 /// The answer to `GET /training/status/{id}`; states are compared without case. `protocol` for a state that nobody
 /// knows.
 [[nodiscard]] KTRDR_EXPORT Result<SessionSnapshot> read_session(const boost::json::value& answer);

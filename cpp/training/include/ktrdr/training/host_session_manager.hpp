@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
@@ -74,6 +75,8 @@ private:
     [[nodiscard]] bool show(const SessionSnapshot& session);
     void add_epoch(const boost::json::object& epoch);
     void warn(const std::string& warning);
+    /// Of what was asked for and a host may not know; `used` is what it says that it knows.
+    void warn_of_passed_over(const std::vector<std::string>& used);
     [[nodiscard]] CallOptions call() const;
     [[nodiscard]] CallOptions call_to_stop() const;
     [[nodiscard]] Error lost(const Error& why) const;

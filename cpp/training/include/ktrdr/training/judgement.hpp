@@ -24,8 +24,11 @@ struct TestedWindow {
     std::size_t horizon{0};
 };
 
-[[nodiscard]] KTRDR_EXPORT TestedWindow tested_window(const TrainingOperationContext& context, const TrainingData& data,
-                                                      std::span<const std::int64_t> predicted);
+/// `check`, here and below: as the functions of evaluation.hpp ask it.
+[[nodiscard]] KTRDR_EXPORT Result<TestedWindow> tested_window(const TrainingOperationContext& context,
+                                                              const TrainingData& data,
+                                                              std::span<const std::int64_t> predicted,
+                                                              const WorkCheck& check);
 
 /// What the same training gains over its prior on a random walk: a share, and the high end of its interval.
 struct WalkGain {
@@ -35,8 +38,10 @@ struct WalkGain {
 
 /// Whether a test says that something was learned: figures, intervals and a sentence, as `confidence` of a result has
 /// them. `always` is what always one answer was: "saying up". Without rows the figures are null.
-[[nodiscard]] KTRDR_EXPORT boost::json::object judgement(const TestOutcomes& outcomes, std::size_t horizon,
-                                                         const std::string& always, std::optional<WalkGain> walk);
+[[nodiscard]] KTRDR_EXPORT Result<boost::json::object> judgement(const TestOutcomes& outcomes, std::size_t horizon,
+                                                                 const std::string& always,
+                                                                 std::optional<WalkGain> walk,
+                                                                 const WorkCheck& check = {});
 
 /// The gain over the prior, a share; NaN without rows.
 [[nodiscard]] KTRDR_EXPORT double gain_over_prior(const TestOutcomes& outcomes);

@@ -20,7 +20,7 @@ struct TestedRows {
 };
 
 /// test_metrics, baselines, confidence, calibration and per_symbol of a result (training.md, "Result schema"). Missing
-/// figures are null.
-[[nodiscard]] KTRDR_EXPORT boost::json::object test_figures(const TestedRows& tested);
+/// figures are null. `check`: as the functions of evaluation.hpp ask it.
+[[nodiscard]] KTRDR_EXPORT Result<boost::json::object> test_figures(const TestedRows& tested, const WorkCheck& check);
 
 }  // namespace ktrdr

@@ -38,7 +38,8 @@ public:
     [[nodiscard]] const std::string& url() const noexcept { return service_->get_base_url(); }
 
     /// Begin a session, once however often it is sent: the request has its id. The id that the host gives it.
-    [[nodiscard]] boost::asio::awaitable<Result<std::string>> start(boost::json::object request, CallOptions options);
+    [[nodiscard]] boost::asio::awaitable<Result<StartedSession>> start(boost::json::object request,
+                                                                       CallOptions options);
     [[nodiscard]] boost::asio::awaitable<Result<SessionSnapshot>> status(std::string session, CallOptions options);
     /// Ask a session to end; the host answers when it has.
     [[nodiscard]] boost::asio::awaitable<Result<void>> stop(std::string session, bool save_checkpoint,

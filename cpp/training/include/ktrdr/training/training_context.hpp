@@ -11,6 +11,7 @@
 #include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/market/timeframe.hpp>
 #include <ktrdr/models/model_directory.hpp>
+#include <ktrdr/training/bar_provider.hpp>
 #include <ktrdr/training/strategy.hpp>
 
 namespace ktrdr {
@@ -27,6 +28,8 @@ struct TrainingRequest {
     std::optional<std::string> end_date{};
     /// As `start_date`: bars from here on test, whatever their share; those before train and validate.
     std::optional<std::string> test_from{};
+    /// Of every symbol and timeframe.
+    SeriesChoice series{};
     /// The share that validates; taken from the training share.
     std::optional<double> validation_split{};
     /// Train a second time on a random walk, for a baseline.
@@ -62,6 +65,8 @@ struct KTRDR_EXPORT TrainingOperationContext {
     std::optional<std::string> start_date{};
     std::optional<std::string> end_date{};
     std::optional<std::string> test_from{};
+    /// As the request has it.
+    SeriesChoice series{};
     /// Where `test_from` says what tests, the shares of train and validation are to each other what they are here.
     SplitShares split{};
     bool random_walk_baseline{true};

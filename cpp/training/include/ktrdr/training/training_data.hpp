@@ -79,7 +79,8 @@ using PreparationListener = std::function<void(std::size_t symbol, std::size_t s
 ///
 /// No window, lag or label spans a hole in the bars. Scaling is fitted on the rows that train alone.
 /// Errors: `not_enough_data` naming symbol, bars and how many are needed; what the provider says.
-/// Cancellation: the token is checked before each stage, and within features before each indicator and input.
+/// Cancellation: the token is checked before each stage, within features before each indicator and input, and every few
+/// thousand rows while they are split.
 [[nodiscard]] KTRDR_EXPORT Result<std::shared_ptr<const TrainingData>> prepare_training_data(
     const TrainingOperationContext& context, BarProvider& bars, const CancellationToken& token,
     const PreparationListener& listener);

@@ -119,8 +119,8 @@ private:
     /// What carries a training out: a thread of this machine, or a session on the host.
     [[nodiscard]] CheckpointFiles checkpoints() const;
     [[nodiscard]] Result<OperationWork> work_of(TrainingRequest request, TrainingOperationContext context,
-                                                std::shared_ptr<TrainerSlot> slot, ModelDirectory models,
-                                                CheckpointUse use);
+                                                std::shared_ptr<BarProvider> bars, std::shared_ptr<TrainerSlot> slot,
+                                                ModelDirectory models, CheckpointUse use);
 
     const TrainingServices services_;
     const TrainingManagerParts parts_;
