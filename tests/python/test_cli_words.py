@@ -223,7 +223,8 @@ def test_the_advice_of_a_missing_service_starts_one(tmp_path: Path, url: str) ->
         ({}, 2),
         ({"IB_HOST_SERVICE_URL": "URL"}, 0),
         ({"IB_HOST_SERVICE_URL": "URL", "USE_IB_HOST_SERVICE": "true"}, 0),
-        ({"IB_HOST_SERVICE_URL": "URL", "USE_IB_HOST_SERVICE": "false"}, 2),
+        # A gateway, and none runs there.
+        ({"IB_HOST_SERVICE_URL": "URL", "USE_IB_HOST_SERVICE": "false", "IB_GATEWAY_PORT": "1"}, 1),
         ({"IB_HOST_SERVICE_URL": ""}, 2),
     ],
 )

@@ -220,7 +220,7 @@ def test_processes_that_share_an_account_break_no_rule_and_use_what_the_rules_al
         gateway.wait_until(lambda one: one.count("history") >= asks // 3, count(60, 600))
         # Dies with requests on their way, inside of every window, and begins anew.
         second.kill()
-        third = children.enter_context(_child(gateway, tmp_path, speed, 3, asks // 3))
+        third = children.enter_context(_child(gateway, tmp_path, speed, 3, asks // 2))
         assert first.wait(count(60, 1200)) == 0
         assert third.wait(count(60, 1200)) == 0
         assert gateway.violations == {}
@@ -228,11 +228,16 @@ def test_processes_that_share_an_account_break_no_rule_and_use_what_the_rules_al
     small_ones = [each for each in seen if each.fields[15].endswith("secs")]
     weight = sum(2 if "BID_ASK" in each.fields else 1 for each in small_ones)
     took = small_ones[-1].at - small_ones[0].at
-    assert len(seen) >= asks * 2 // 3
+    # Those of two programs that ended, and what the one that died had asked.
+    assert len(seen) >= asks
     assert {each.fields[15] for each in small_ones} >= {"1 secs", "30 secs"}
+    # The rules allow 60 in each ten minutes. What answers take is not so fast as the clock here, and counts so much more.
+    share = (weight - 1) // 60 * 600 / took
+    print(
+        f"{len(seen)} requests, {len(small_ones)} of them small, weight {weight}, {took:.0f} s: {share:.4f}"
+    )
     if count(0, 1):
-        # The rules allow 60 in each ten minutes. What answers take is not so fast as the clock here, and counts so much more.
-        assert (weight - 1) // 60 * 600 / took >= 0.95, (weight, took)
+        assert share >= 0.95, (weight, took)
 
 
 def test_a_violation_is_a_warning_and_the_request_is_asked_again(tmp_path: Path) -> None:
@@ -273,7 +278,7 @@ def test_a_message_that_the_gateway_does_not_take_is_sent_again() -> None:
             # The gateway says that it was too many, and not which one it has lost.
             assert source.pacing_violations > 0
     assert gateway.violations["messages"] > 0
-    assert [len(each["timestamp"]) for each in answers] == [60] * 40
+    assert [len(each.bars["timestamp"]) for each in answers] == [60] * 40
 
 
 @pytest.mark.usefixtures("slow_machine")
@@ -294,4 +299,4 @@ def test_what_the_gateway_says_of_several_requests_slows_them_down_once() -> Non
             answers = asyncio.run(main(gateway, source))
             assert gateway.count("history") == 6
             assert source.pacing_violations == 1
-    assert [len(each["timestamp"]) for each in answers] == [60] * 3
+    assert [len(each.bars["timestamp"]) for each in answers] == [60] * 3

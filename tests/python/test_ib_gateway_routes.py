@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -91,12 +92,24 @@ def kept(folder: Path) -> dict[str, list[Any]]:
 
 
 def by_command(
-    folder: Path, symbol: str, timeframe: str, *asked: str
+    folder: Path,
+    symbol: str,
+    timeframe: str,
+    *asked: str,
+    span: tuple[str, str] = _RANGE,
+    **settings: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Load a series from the command line, of whom the options say."""
-    words = ["data", "load", symbol, timeframe, "--start", _RANGE[0], "--end", _RANGE[1]]
+    """Load a series from the command line, of whom the options say, or the settings of its environment."""
+    words = ["data", "load", symbol, timeframe, "--start", span[0], "--end", span[1]]
     command = [sys.executable, "-m", "ktrdr_core", *words, "--data-dir", str(folder), *asked]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **settings},
+    )
 
 
 def test_bars_are_the_same_with_our_service_between_and_without(

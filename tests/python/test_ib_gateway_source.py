@@ -239,7 +239,12 @@ def test_what_is_asked_for_covers_the_range_and_not_much_more(timeframe: str, ki
         asked = asked_for(timeframe, end - span, end, now)
         last = datetime.strptime(asked.end, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
         first = start_of(asked.duration, int(last.timestamp()), hours)
-        assert last >= end + min(SIZES[timeframe][1], now - end)
+        # The last bar that begins before the end is whole.
+        length = SIZES[timeframe][1]
+        by_the_clock = (
+            length <= timedelta(minutes=15) and end.timestamp() % length.total_seconds() == 0
+        )
+        assert last >= end + (timedelta(0) if by_the_clock else min(length, now - end))
         assert first <= (end - span).timestamp(), (asked, span)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,6 +134,35 @@ def test_a_session_is_cut_by_the_exchange_s_clock(gateway: IbGatewaySimulator) -
     assert hours == first + second
     # IB names a week by its last day.
     assert weeks == [date(2024, 3, 1), date(2024, 3, 8), date(2024, 3, 15)]
+
+
+def test_holidays_and_half_days_are_those_of_the_exchange() -> None:
+    """Each session of 2024 as the calendar has it, of regular and extended hours."""
+    from ktrdr_core.calendars import get_calendar
+
+    calendar = get_calendar("XNYS")
+    minutes = walk("2024-01-01", "2025-01-01T02:00", 1800)
+    with IbGatewaySimulator({("AAPL", "30 mins"): minutes}) as gateway:
+
+        async def ask(ib: Any) -> Any:
+            stock = ib_async.Stock("AAPL", "SMART", "USD")
+            return [
+                await _bars(ib, stock, "30 mins", "365 D", end="20250101-02:00:00", useRTH=regular)
+                for regular in (True, False)
+            ]
+
+        regular, extended = with_ib(gateway, ask)
+    sessions = calendar.sessions("2024-01-01", "2024-12-31")
+    assert sum(session.early_close for session in sessions) == 3
+    for bars, before, after in ((regular, 0, 0), (extended, 11, 8)):
+        days: dict[date, list[datetime]] = {}
+        for bar in bars:
+            days.setdefault((bar.date - timedelta(hours=6)).date(), []).append(bar.date)
+        assert list(days) == [session.date for session in sessions]
+        for session in sessions:
+            half = timedelta(minutes=30)
+            assert days[session.date][0] == session.open - before * half
+            assert days[session.date][-1] == session.close + (after - 1) * half
 
 
 def test_seconds_are_answered(gateway: IbGatewaySimulator) -> None:

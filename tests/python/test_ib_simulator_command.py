@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ib_bars import connected
+from ib_quick import QUICK
+from ktrdr_core import DataManager, errors
+from ktrdr_core.data import IbGatewaySource
+from ktrdr_core.testing import Fault, IbGatewaySimulator
 from ktrdr_core.testing.ib_gateway.command import main
+from ktrdr_core.testing.ib_gateway.faults import KINDS
+from ktrdr_core.testing.ib_gateway.samples import made_up
+from ktrdr_core.testing.ib_gateway.texts import HISTORY
+from ktrdr_core.testing.ib_gateway.troubles import TROUBLES, Written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +76,15 @@ def test_a_folder_of_files_is_served_until_its_parent_goes(tmp_path: Path) -> No
         (["--version", "42"], "version must be 157 to 178, not 42"),
         (["--zone", "Nowhere"], "zone 'Nowhere' is not in the IANA database"),
         (["--port", "70000"], "cannot listen on 127.0.0.1 port 70000"),
+        (["--fault", "smell"], "there is no fault 'smell': --list-faults names them"),
+        (["--fault", "Rst!"], "a fault is NAME[=SECONDS][@ANSWER[:PLACE]][*TIMES], not 'Rst!'"),
+        (["--fault", "rst=3"], "the fault rst takes no seconds"),
+        (["--fault", "rst@orders"], "'orders' of the fault rst must be one of connect, contract"),
+        (
+            ["--fault", "rst@history:nose"],
+            "'nose' of the fault rst must be one of start, first bar",
+        ),
+        (["--fault", "restart*3"], "the fault restart happens once"),
     ],
 )
 def test_what_cannot_be_is_said(
@@ -78,3 +97,86 @@ def test_what_cannot_be_is_said(
     monkeypatch.chdir(tmp_path)
     assert main([*arguments, "--days", "1"]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_the_faults_are_listed_and_each_is_named_by_the_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--list-faults"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == list(TROUBLES)
+    assert all(len(line.split()) > 2 for line in listed)
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    helped = "".join(capsys.readouterr().out.split())
+    for name in TROUBLES:
+        assert name in helped, name
+    # Every kind of fault has a name here, and each name its fault.
+    kinds = {each.kind for each in TROUBLES.values() if each.kind}
+    assert kinds == set(KINDS)
+    for name, each in TROUBLES.items():
+        if each.work is None:
+            for language in HISTORY:
+                assert Written(name).fault(language).kind == each.kind
+
+
+def test_a_fault_is_written_with_its_answer_place_and_how_often() -> None:
+    assert Written("rst").fault("en") == Fault("rst", at="middle", seconds=5.0)
+    assert Written("delay=0.5@head").fault("en") == Fault("delay", on="head", seconds=0.5)
+    written = Written("mute@contract:first bar*always").fault("en")
+    assert (written.on, written.at, written.times) == ("contract", "first bar", None)
+    assert "ritmo" in Written("pacing*3").fault("es").text
+    assert Written("pacing*3").fault("es").times == 3
+
+
+def loaded(port: int, folder: Path) -> Any:
+    """Load a day of a pair twice: what goes wrong may end the first."""
+    named: dict[str, Any] = {"options": QUICK, "answer_limit": 1.5, "pacing_pause": 0.01}
+    with (
+        IbGatewaySource(port=port, env={}, **named) as source,
+        DataManager(folder, source=source, env={}) as data,
+    ):
+
+        def load() -> Any:
+            return data.load_data("EURUSD", "5m", mode="tail", instrument_type="forex")
+
+        # What says that it cannot be ends a load, and what is mute or gone costs it a wait.
+        with suppress(errors.KtrdrError):
+            load().result(30)
+        return load().result(30)
+
+
+@pytest.mark.parametrize("name", list(TROUBLES))
+def test_each_fault_is_ridden_out_or_told(name: str, tmp_path: Path) -> None:
+    lasts = "=0.3" if TROUBLES[name].lasts else ""
+    ended = threading.Event()
+    with IbGatewaySimulator(made_up(12)) as gateway:
+        Written(name + lasts).happens(gateway, "en", ended)
+        try:
+            assert len(loaded(gateway.port, tmp_path)) > 500
+        finally:
+            ended.set()
+
+
+def test_the_command_lets_its_faults_happen(tmp_path: Path) -> None:
+    faults = ["--fault", "rst@contract", "--fault", "line-lost=0.1"]
+    with subprocess.Popen(
+        [*_COMMAND, "--days", "12", "--until-stdin-closes", *faults],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        port = _Address(child.stdout.readline()).port
+        named: dict[str, Any] = {"options": QUICK, "answer_limit": 1.5}
+        with (
+            IbGatewaySource(port=port, env={}, **named) as source,
+            DataManager(tmp_path, source=source, env={}) as data,
+        ):
+            load = data.load_data("EURUSD", "5m", mode="tail", instrument_type="forex")
+            assert len(load.result(30)) > 500
+            assert source.health.connections == 2
+            assert dict(source.health.notices)[1100] == 1
+        child.stdin.close()
+        assert child.wait(20) == 0

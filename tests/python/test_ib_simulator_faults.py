@@ -124,7 +124,7 @@ def test_an_answer_that_never_comes_holds_no_other_up(gateway: IbGatewaySimulato
     [
         (162, "", "pacing violation"),
         (162, "Historische Daten: etwas anderes", "etwas anderes"),
-        (321, "", "code 321"),
+        (321, "", "validating an API client request"),
         (10314, "", "time-zone entered is invalid"),
     ],
 )

@@ -296,7 +296,8 @@ asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRang
                              .limits = means_.source->describe(task_.key.timeframe),
                              .asker = place_->asker,
                              .traffic = means_.traffic,
-                             .announce = [this](const LoadedSegments& loaded) { announce(loaded); }});
+                             .announce = [this](const LoadedSegments& loaded) { announce(loaded); },
+                             .warn = [this](const std::string& text) { warn(text); }});
     announce(loader->loaded());
     co_await loader->load(std::move(missing));
     segment_error_ = loader->loaded().first_error;
@@ -347,7 +348,7 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
     }
     if (loaded.brought_late > 0) {
         warn(fmt::format("answers {}: {} bars came by further requests for the rest",
-                         loaded.refused_once ? "were refused, or came short of what was asked for"
+                         loaded.refused_once ? "were refused, too late, or short of what was asked for"
                                              : "came short of what was asked for",
                          loaded.brought_late));
     }

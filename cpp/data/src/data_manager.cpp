@@ -218,8 +218,8 @@ Result<std::shared_ptr<BarStore>> DataManager::store() const {
 Error DataManager::no_source() {
     return fail(Errc::configuration,
                 fmt::format("mode full needs a source of bars and none is configured: give ib_url=\"{0}\" or set "
-                            "IB_HOST_SERVICE_URL={0} (USE_IB_HOST_SERVICE=true means that address); "
-                            "`python -m ktrdr_core.hosts.ib --port 5001` starts a service",
+                            "IB_HOST_SERVICE_URL={0} (USE_IB_HOST_SERVICE=true means that address, false a TWS or IB "
+                            "Gateway that runs here); `python -m ktrdr_core.hosts.ib --port 5001` starts a service",
                             host_service().names.default_host_url),
                 {{"argument", "ib_url"}, {"variables", {"USE_IB_HOST_SERVICE", "IB_HOST_SERVICE_URL"}}});
 }

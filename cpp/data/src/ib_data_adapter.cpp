@@ -9,6 +9,7 @@
 
 #include <ktrdr/adapter/service_errors.hpp>
 #include <ktrdr/base/caught.hpp>
+#include <ktrdr/base/ids.hpp>
 #include <ktrdr/base/text.hpp>
 #include <ktrdr/data/ib_answers.hpp>
 #include <ktrdr/http/date.hpp>
@@ -133,7 +134,9 @@ Result<SourceAnswer> read_answer(const Response& response, const BarsWanted& wan
 }  // namespace
 
 ServiceIdentity IbDataAdapter::identity() {
-    return {.name = "ib", .type = "data", .start_hint = start_hint};
+    // By it a service lets clients take turns, however many requests each has.
+    static const std::string client = make_uuid7(system_clock());
+    return {.name = "ib", .type = "data", .start_hint = start_hint, .headers = {{"X-Client-Id", client}}};
 }
 
 IbDataAdapter::IbDataAdapter(std::shared_ptr<AsyncServiceAdapter> service, Executor& compute, const Clock& clock)

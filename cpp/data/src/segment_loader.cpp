@@ -2,12 +2,14 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 
 #include <ktrdr/adapter/spawned.hpp>
 #include <ktrdr/base/text.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
+#include <ktrdr/market/time_text.hpp>
 
 #include "answer_errors.hpp"
 #include "segment_lease.hpp"
@@ -22,6 +24,11 @@ constexpr int most_failures_in_row = 3;
 
 /// A source that refuses so many sizes has another reason.
 constexpr int most_shrunk_in_row = 3;
+
+/// What is not answered in time is asked for in parts of so much of it, so many times: each costs all the time that an
+/// answer may take.
+constexpr int late_part = 4;
+constexpr int most_late_in_row = 2;
 
 /// Answers of as many bars as this, twice, are no coincidence.
 constexpr std::size_t fewest_capped = 10;
@@ -49,6 +56,14 @@ bool may_be_too_much(const Error& error) {
     const std::int64_t status = status_of(error);
     return error.code == Errc::response_too_large || status == 400 || status == 413 || status == 422 ||
            (error.code == Errc::host_service && !is_pacing(error));
+}
+
+/// The source is there, and did not answer this in time. One that cannot be reached in time does not hear the next
+/// request either.
+bool came_too_late(const Error& error) {
+    const boost::json::value* const phase = error.context.if_contains("phase");
+    return error.code == Errc::service_timeout &&
+           (phase == nullptr || *phase == "first_byte" || *phase == "between_bytes");
 }
 
 bool inside(TimeRange part, TimeRange whole) {
@@ -316,7 +331,7 @@ void SegmentLoader::compare_clocks(UtcTime sent, const Result<SourceAnswer>& ans
 void SegmentLoader::measure(const RequestQueue::Turn& turn, const Result<SourceAnswer>& answer,
                             RequestPace::Seconds took) {
     if (!answer) {
-        if (is_pacing(answer.error())) {
+        if (is_pacing(answer.error()) || came_too_late(answer.error())) {
             turn.was_slow();
         }
         return;
@@ -366,16 +381,24 @@ bool SegmentLoader::worth_another(const AskedSegment& asked, const Error& error)
     if (is_answer(error.code) && is_pacing(error)) {
         return first_round_ && ++failures_in_row_ < most_failures_in_row;
     }
+    const bool late = came_too_late(error);
     const auto span = asked.asked.end - asked.asked.start;
-    if (!may_be_too_much(error) || span <= pace_.shortest_span()) {
+    if (!(late || may_be_too_much(error)) || span <= pace_.shortest_span()) {
         return false;
     }
+    const auto part = std::max(pace_.shortest_span(), span / (late ? late_part : 2));
     // It was sent before others were refused.
-    if (smaller_ && span / 2 >= *smaller_) {
+    if (smaller_ && part >= *smaller_) {
         return true;
     }
-    smaller_ = std::max(pace_.shortest_span(), span / 2);
-    return ++shrunk_in_row_ <= most_shrunk_in_row;
+    smaller_ = part;
+    const bool again = ++shrunk_in_row_ <= (late ? most_late_in_row : most_shrunk_in_row);
+    if (late && again) {
+        means_.warn(fmt::format("{} to {} was not answered in time: it is asked for in parts of {:.3g} days",
+                                format_time(asked.asked.start), format_time(asked.asked.end),
+                                std::chrono::duration<double, std::chrono::days::period>(part).count()));
+    }
+    return again;
 }
 
 void SegmentLoader::note(const AskedSegment& asked, const Judged& judged, const CommittedSegment& committed) {

@@ -53,7 +53,8 @@ struct LoadedSegments {
 ///
 /// A segment that another load of the series asks for at this moment is waited for, and what that has brought is not
 /// asked for again. What an answer brought a part of is asked for once more, without what came, as long as that brings
-/// bars; what a source refuses is asked for in smaller parts. Each request waits for its turn among those of all loads.
+/// bars; what a source refuses, or does not answer in time, is asked for in smaller parts. Each request waits for its
+/// turn among those of all loads.
 /// Cancellation: no further segment is begun, and none waited for. Thread safety: the io thread.
 class SegmentLoader final : public std::enable_shared_from_this<SegmentLoader> {
 public:
@@ -70,6 +71,8 @@ public:
         std::shared_ptr<SourceTraffic> traffic;
         /// Called whenever one was stored or more are planned.
         std::function<void(const LoadedSegments&)> announce;
+        /// Told at once, for a person.
+        std::function<void(const std::string&)> warn;
     };
     /// `means` outlives `load`.
     explicit SegmentLoader(Means means);

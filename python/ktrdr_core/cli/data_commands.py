@@ -19,7 +19,7 @@ from .arguments import (
     timeframe_argument,
     words_of,
 )
-from .gateway_options import gateway_of, source_options
+from .gateway_options import environment_of, gateway_of, source_options
 from .pictures import check_plot, draw, plot_option
 from .session import Session, command
 
@@ -67,7 +67,7 @@ def load(
     start: str | None,
     end: str | None,
     no_validate: bool,
-    source: Literal["host", "gateway"],
+    source: Literal["host", "gateway"] | None,
     ib_url: str | None,
     plot: Path | None,
     data_dir: Path | None,
@@ -85,6 +85,7 @@ def load(
         gateway,
         plot,
         data_dir,
+        environment_of(source),
     )
 
 
@@ -104,7 +105,7 @@ def refresh(
     timeframe: str,
     start: str,
     end: str,
-    source: Literal["host", "gateway"],
+    source: Literal["host", "gateway"] | None,
     ib_url: str | None,
     plot: Path | None,
     data_dir: Path | None,
@@ -124,6 +125,7 @@ def refresh(
         gateway,
         plot,
         data_dir,
+        environment_of(source),
     )
 
 
@@ -147,6 +149,7 @@ def load_bars(
     gateway: IbGatewaySource | None,
     plot: Path | None,
     data_dir: Path | None,
+    env: dict[str, str],
 ) -> None:
     """Load symbol, timeframe, from start to end, and say what came; from a gateway, where one is given."""
     symbol, timeframe, start, end = asked_for
@@ -166,26 +169,26 @@ def load_bars(
         **series,
     )
     # Before there is a manager, which makes a database: what is refused leaves nothing behind.
-    _core.check_load(asked, ib_url, dict(os.environ), has_source=gateway is not None)
+    _core.check_load(asked, ib_url, env, has_source=gateway is not None)
     if mode == "local":
         check_stored(symbol, timeframe, data_dir, start, end, series)
     with (
         closing(gateway) if gateway else nullcontext(),
-        DataManager(data_dir, ib_url, source=gateway) as manager,
+        DataManager(data_dir, ib_url, source=gateway, env=env) as manager,
     ):
         operation = manager.load_data(symbol, timeframe, start, end, **how, **series)
         session.follow({f"{symbol} {timeframe}": operation})
         bars = operation.result()
         if not len(bars):
             raise nothing(symbol, timeframe, data_dir, start, end, series)
-        requests = manager.pool_stats()["requests"]
+        requests = gateway.health.requests if gateway else manager.pool_stats()["requests"]
         database = manager.database_path
     seconds = time.monotonic() - began
     for warning in operation.warnings:
         session.warn(warning)
     session.say(f"{symbol} {timeframe}: {range_of(bars)}")
-    asked_of = f"from {gateway.address}" if gateway else f"{requests} requests"
-    session.say(f"{asked_of}, {seconds:.1f} s, stored in {database}")
+    asked_of = f"from {gateway.address}, " if gateway else ""
+    session.say(f"{asked_of}{requests} requests, {seconds:.1f} s, stored in {database}")
     draw(session, bars, plot)
     session.answer(
         {
@@ -196,8 +199,7 @@ def load_bars(
             "bars": len(bars),
             "first": _stamp(bars, 0),
             "last": _stamp(bars, -1),
-            # Of a gateway nobody counts them.
-            "requests": None if gateway else requests,
+            "requests": requests,
             "seconds": seconds,
             "database": str(database),
             "warnings": operation.warnings,

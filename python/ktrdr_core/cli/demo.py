@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._extras import install_extra
-from ..data import DataManager
+from ..data import DataManager, IbGatewaySource
+from ..data.ib_gateway.when_asked import chooses_gateway
 from ..errors import FeatureNotAvailableError
 from ..hosts.child import HostProcess
 from ..training import TrainingManager
 from ..training.report import save_report, short_path, training_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..bars import Bars
     from .session import Session
 
@@ -76,21 +81,36 @@ class Demo:
         self._session = session
         self._folder = folder.resolve()
         self._delay = delay
+        self._gateway: IbGatewaySource | None = None
 
     def run(self) -> None:
         """Do the five steps."""
         check_installed()
         strategy = strategy_path()
         began = time.monotonic()
-        self._title(1, f"a replay IB host service; each answer takes {1000 * self._delay:.0f} ms")
-        with HostProcess(delay=self._delay) as host:
+        with self._source() as (of, data):
             started = time.monotonic() - began
-            self._session.say(f"listening at {host.url}")
-            with DataManager(self._folder, host.url) as data:
-                first, second = self._load(data)
-                result, trained = self._train(data, strategy)
-                database = data.database_path
+            self._session.say(of)
+            first, second = self._load(data)
+            result, trained = self._train(data, strategy)
+            database = data.database_path
         self._report(result, first, second, {"start": started, "train": trained}, database)
+
+    @contextmanager
+    def _source(self) -> Iterator[tuple[str, DataManager]]:
+        """Give where the bars come from, in words, and a manager that loads them: of a replay, unless settings choose a gateway."""
+        if chooses_gateway(None, None, os.environ):
+            with IbGatewaySource() as gateway, DataManager(self._folder, source=gateway) as data:
+                self._title(1, "a TWS or IB Gateway, as USE_IB_HOST_SERVICE says")
+                self._gateway = gateway
+                yield f"at {gateway.address}", data
+            return
+        self._title(1, f"a replay IB host service; each answer takes {1000 * self._delay:.0f} ms")
+        with HostProcess(delay=self._delay) as host, DataManager(self._folder, host.url) as data:
+            yield f"listening at {host.url}", data
+
+    def _requests(self, data: DataManager) -> int:
+        return self._gateway.health.requests if self._gateway else data.pool_stats()["requests"]
 
     def _load(self, data: DataManager) -> tuple[Loaded, Loaded]:
         self._title(
@@ -104,13 +124,13 @@ class Demo:
         return first, second
 
     def _round(self, data: DataManager) -> Loaded:
-        began, before = time.monotonic(), data.pool_stats()["requests"]
+        began, before = time.monotonic(), self._requests(data)
         loads = {
             f"{symbol} 1d": data.load_data(symbol, "1d", START, END, "full") for symbol in SYMBOLS
         }
         self._session.follow(loads)
         bars: dict[str, Bars] = {label: load.result() for label, load in loads.items()}
-        requests = data.pool_stats()["requests"] - before
+        requests = self._requests(data) - before
         loaded = Loaded(
             {label: len(one) for label, one in bars.items()}, requests, time.monotonic() - began
         )

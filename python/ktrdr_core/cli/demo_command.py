@@ -29,7 +29,8 @@ from .session import Session, command
 def demo(session: Session, folder: Path, delay: float) -> None:
     """Load real bars, train a model on them and report, in one go.
 
-    The bars come from a replay IB host service that this command starts. Run it again and only what is missing is
+    The bars come from a replay IB host service that this command starts, or with USE_IB_HOST_SERVICE=false from the TWS
+    or IB Gateway at IB_GATEWAY_HOST and IB_GATEWAY_PORT. Run it again and only what is missing is
     asked for.
     """
     from .demo import Demo

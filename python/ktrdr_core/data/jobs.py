@@ -106,6 +106,8 @@ class DataJobManager:
             "operation_id": operation_id,
             **series,
         }
+        if mode != "local":
+            self._data._check_gateway()
         return under_current(
             lambda parent: self._data._native.create_load(
                 _core.LoadRequest(**asked, parent_id=parent), None
@@ -191,6 +193,7 @@ class DataJobManager:
             When the manager is closed.
         """
         self._data._ask_here()
+        self._data._check_gateway()
         started, refused = self._data._native.resume_loads()
         return ResumedJobs(
             [self._operation(native, progress_callback) for native in started],

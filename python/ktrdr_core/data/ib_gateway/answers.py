@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...calendars import BarGrid, get_calendar
 from ...errors import ProtocolError
@@ -26,24 +26,35 @@ _CALENDARS = {
 }
 
 
+class Span(NamedTuple):
+    """Which bars of an answer are taken: those that start in ``[start, end)`` and have ended."""
+
+    start: datetime
+    end: datetime
+    now: datetime
+    """What time it is, by the gateway's clock where that is known."""
+
+
 def columns_of(
-    bars: AnsweredBars, timeframe: str, found: Found, start: datetime, end: datetime
+    bars: AnsweredBars, timeframe: str, found: Found, span: Span, *, regular: bool
 ) -> dict[str, Any] | list[Any]:
     """Make columns of an answer: in order, each bar once, closed, inside the range, under the stamps that are stored."""
-    grid = BarGrid(timeframe, _calendar(found))
+    calendar = _calendar(found)
+    extended = calendar is not None and found.regular and not regular
+    grid = BarGrid(timeframe, calendar, session="extended" if extended else "regular")
     stamps = _seconds(bars.stamps, found, grid if timeframe in ("1w", "1M") else None)
-    return _columns(bars, stamps, start, end, grid.ends_of)
+    return _columns(bars, stamps, span, grid.ends_of)
 
 
 def small_columns_of(
-    bars: AnsweredBars, seconds: int, found: Found, start: datetime, end: datetime
+    bars: AnsweredBars, seconds: int, found: Found, span: Span
 ) -> dict[str, Any] | list[Any]:
     """Make the same of bars that last so many seconds."""
     import numpy as np
 
     length = np.timedelta64(seconds, "s")
     stamps = _seconds(bars.stamps, found, None)
-    return _columns(bars, stamps, start, end, lambda begun: begun + length)
+    return _columns(bars, stamps, span, lambda begun: begun + length)
 
 
 def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -59,8 +70,7 @@ def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
 def _columns(
     bars: AnsweredBars,
     seconds: NDArray[np.int64],
-    start: datetime,
-    end: datetime,
+    span: Span,
     ends_of: Callable[[Any], Any],
 ) -> dict[str, Any] | list[Any]:
     import numpy as np
@@ -69,12 +79,12 @@ def _columns(
     order = np.argsort(seconds, kind="stable")
     seconds = seconds[order]
     last = np.r_[seconds[1:] != seconds[:-1], True]
-    inside = (seconds >= start.timestamp()) & (seconds < end.timestamp())
+    inside = (seconds >= span.start.timestamp()) & (seconds < span.end.timestamp())
     kept = last & inside
     stamps = seconds[kept].astype("datetime64[s]").astype("datetime64[ns]")
     rows = order[kept]
     if len(stamps):
-        now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "ns")
+        now = np.datetime64(span.now.astimezone(UTC).replace(tzinfo=None), "ns")
         closed = ends_of(stamps) <= now
         stamps, rows = stamps[closed], rows[closed]
     if not len(stamps):

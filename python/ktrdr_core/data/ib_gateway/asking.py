@@ -35,12 +35,25 @@ _PACED, _LONGEST = 10, 64
 
 
 class _Tries:
-    """How often a request was made, and why it is made again."""
+    """How often a request was made, and why it is made again.
 
-    def __init__(self, pause: float) -> None:
+    Parameters
+    ----------
+    pause : float
+        How long the first pause is. Seconds.
+    answer_within : float
+        How long it may go unanswered, over all connections on which it is made. Seconds.
+    """
+
+    def __init__(self, pause: float, answer_within: float) -> None:
         self._first = self._pause = self._paced = pause
         self._failed = self._refused = 0
+        self._within = answer_within
+        #: How much longer it may go unanswered. Seconds.
+        self.time_left = answer_within
         self.last = ""
+        #: How often its connection was lost.
+        self.lost = 0
         #: An error's text that nobody can read.
         self.unread = ""
 
@@ -53,6 +66,15 @@ class _Tries:
     def made(self) -> int:
         """How often it was made."""
         return self._failed + self._refused
+
+    def lost_connection(self, why: str) -> None:
+        """Take note that the connection ended before an answer came."""
+        self.lost += 1
+        self.failed(why)
+
+    def answered(self) -> None:
+        """Take note that the gateway is not mute: it may take its time again."""
+        self.time_left = self._within
 
     def failed(self, why: str) -> float:
         """Take note of a try that came to nothing; give how long to wait."""
@@ -90,6 +112,8 @@ class Asking:
         self.gate = AdaptiveGate()
         #: How often the gateway said that it was asked too much.
         self.pacing_violations = 0
+        #: How many requests were sent.
+        self.requests = 0
         # The newest of the notices, each of which may be about many requests.
         self._slowed_by = 0
 
@@ -109,17 +133,24 @@ class Asking:
         ConfigurationError
             For what the account may not see, and for a request that cannot be.
         """
-        tries = _Tries(self._pacing_pause)
+        tries = _Tries(self._pacing_pause, self._answer_within)
         while tries.left:
+            failed = self._connection.attempts
             client = await self._connection.ready()
+            if self._connection.attempts > failed:
+                # It was away, which was told, and is given its time now that it is back.
+                tries.answered()
             try:
-                answer = await self._once(client, what, send, turn)
+                answer = await self._once(client, what, send, turn, tries)
             except ConnectionLost as error:
                 _log.info("ib gateway: %s is asked again: %s", what, error)
-                tries.failed(str(error))
+                tries.lost_connection(str(error))
                 continue
             except GatewayError as error:
-                await asyncio.sleep(self._pause(what, error, tries))
+                tries.answered()
+                pause = self._pause(what, error, tries)
+                if tries.left:
+                    await asyncio.sleep(pause)
                 continue
             if tries.unread:
                 self._counted.passed(tries.unread)
@@ -151,6 +182,7 @@ class Asking:
             _log.warning("ib gateway: pacing: %s: %s %s", what, error.code, error.text)
             return tries.paced(error.text)
         if kind is Kind.transient:
+            warn(f"the gateway says {error.code}: {error.text}: what it refused is asked again")
             return tries.failed(error.text)
         if tries.unread and _same(tries.unread, error.text):
             self._counted.stayed(error.text)
@@ -165,38 +197,51 @@ class Asking:
             return Kind.unknown
         return Kind.bad_request if kind is Kind.unknown and error.code == 162 else kind
 
-    async def _once(self, client: GatewayClient, what: str, send: Send[T], turn: Turn | None) -> T:
+    async def _once(
+        self, client: GatewayClient, what: str, send: Send[T], turn: Turn | None, tries: _Tries
+    ) -> T:
         if turn is None:
-            return await self._within(what, send(client))
+            return await self._within(what, send(client), tries)
         async with turn(client):
             if client.gone.done():
                 # The turn took its time.
                 client = await self._connection.ready()
-            return await self._within(what, send(client))
+            return await self._within(what, send(client), tries)
 
-    async def _within(self, what: str, answer: Awaitable[T]) -> T:
+    async def _within(self, what: str, answer: Awaitable[T], tries: _Tries) -> T:
         """Wait for an answer; while the gateway has no line, the time does not run."""
         waiting: asyncio.Future[Any] = asyncio.ensure_future(answer)
-        left = self._answer_within
-        step = min(1.0, left)
+        loop = asyncio.get_running_loop()
+        self.requests += 1
+        step = min(1.0, self._answer_within)
         try:
             while True:
-                done, _ = await asyncio.wait({waiting}, timeout=min(step, left))
-                if done:
-                    found: T = waiting.result()
-                    return found
+                began = loop.time()
+                done, _ = await asyncio.wait({waiting}, timeout=min(step, tries.time_left))
                 if self._connection.degraded:
                     warn(self._connection.waits)
                 else:
-                    left -= step
-                if left <= 0:
-                    raise errors.ServiceTimeoutError(
-                        f"{what}: the gateway answers others and not this within {self._answer_within:g} s: "
-                        "ask for less at once, or give IbGatewaySource a longer answer_limit"
-                    )
+                    tries.time_left -= loop.time() - began
+                if done:
+                    found: T = waiting.result()
+                    return found
+                if tries.time_left <= 0:
+                    raise self._unanswered(what, tries)
         finally:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
+
+    def _unanswered(self, what: str, tries: _Tries) -> Exception:
+        """Say why there is no answer: where the gateway is mute, a smaller request is no help."""
+        if tries.lost:
+            return errors.ServiceConnectionError(
+                f"{what}: no answer within {self._answer_within:g} s, in which the connection was lost and made anew "
+                f"{tries.lost} {'time' if tries.lost == 1 else 'times'}, the last because {tries.last}"
+            )
+        return errors.ServiceTimeoutError(
+            f"{what}: the gateway answers others and not this within {self._answer_within:g} s: "
+            "ask for less at once, or give IbGatewaySource a longer answer_limit"
+        )
 
 
 def _same(first: str, second: str) -> bool:

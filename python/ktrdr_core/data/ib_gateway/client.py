@@ -11,13 +11,15 @@ import contextlib
 import struct
 import weakref
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..._extras import needed_by
-from .codes import TOO_MANY_MESSAGES, Kind, kind_of
+from .codes import MOVED, TOO_MANY_MESSAGES, Kind, kind_of, port_of
 from .refusals import GatewayError
+from .sending import Line, TakenBack
 
 with needed_by("IbGatewaySource"):
     import ib_async
@@ -25,7 +27,6 @@ with needed_by("IbGatewaySource"):
     from ib_async.decoder import Decoder
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable
 
     from ib_async.wrapper import Wrapper
@@ -45,6 +46,8 @@ _NOTICES = count(1)
 _REFUSED_LATE = 2.0
 # How long the end of a connection may take before it is cut. Seconds.
 _CLOSING = 1.0
+# How old what the gateway's clock said may be. Seconds.
+_TIME_KEPT = 5.0
 
 
 class ConnectionLost(Exception):
@@ -89,8 +92,15 @@ class _Events:
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         #: When something came last, by the loop's clock.
         self.heard = asyncio.get_running_loop().time()
-        #: What waits to be sent. Weak: it holds the client, which holds this.
-        self.line: weakref.ref[_Line] | None = None
+        #: What waits to be sent, and what was taken back. Weak: they hold the client, which holds this.
+        self.line: weakref.ref[Line] | None = None
+        self.taken_back: weakref.ref[TakenBack] | None = None
+        #: Whether a question was answered.
+        self.answered = False
+        #: What the gateway's clock said, in seconds since 1970, and when by the loop's.
+        self.told: tuple[int, float] | None = None
+        #: Where it says that it listens from now on.
+        self.moved_to: int | None = None
         self._notice = notice
 
     def lose(self, why: str) -> None:
@@ -108,6 +118,7 @@ class _Events:
     def _end(self, number: int, value: Any) -> None:
         request = self.requests.get(number)
         if request is not None and not request.answer.done():
+            self.answered = True
             request.answer.set_result(value)
 
     # ---- by the names that the client calls
@@ -137,11 +148,20 @@ class _Events:
                 self.gone.set_exception(ClientIdTaken(text))
             return
         request = self.requests.get(number)
+        taken_back = None if self.taken_back is None else self.taken_back()
         if request is None and code == TOO_MANY_MESSAGES:
             self._refuse_late(code, text)
-        if request is None or kind is Kind.notice:
+            if taken_back is not None:
+                taken_back.refused(_REFUSED_LATE)
+        if request is None and taken_back is not None:
+            taken_back.ended(number)
+        if request is None or kind is Kind.notice or kind is Kind.lost:
             self._notice(code, text)
-        elif not request.answer.done():
+        if kind is Kind.lost:
+            self.moved_to = port_of(text) if code == MOVED else None
+            self.lose(f"the gateway says {code}: {text}")
+        elif request is not None and kind is not Kind.notice and not request.answer.done():
+            self.answered = True
             request.answer.set_exception(GatewayError(code, text))
 
     def _refuse_late(self, code: int, text: str) -> None:
@@ -180,6 +200,7 @@ class _Events:
         self._end(number, text)
 
     def currentTime(self, seconds: int) -> None:  # noqa: N802
+        self.told = seconds, asyncio.get_running_loop().time()
         waiting, self.times = self.times, []
         for each in waiting:
             if not each.done():
@@ -243,53 +264,6 @@ class _Lengths:
                     return
 
 
-class _Line:
-    """Messages that wait in ib_async's client for their turn: it lets 45 through, of the 50 a second that the gateway takes.
-
-    A cancel among them would come a second late, and the gateway would work for nobody meanwhile.
-    """
-
-    # How many messages a second where one is a cancel.
-    _WITH_CANCELS = 49
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    @property
-    def last(self) -> str | None:
-        """The newest message that waits."""
-        waiting: deque[str] = self._client._msgQ
-        return waiting[-1] if waiting else None
-
-    def place_of(self, message: str | None) -> int | None:
-        """Say where a message waits; None where it has been sent."""
-        if message is None:
-            return None
-        waiting: deque[str] = self._client._msgQ
-        return next((place for place, each in enumerate(waiting) if each is message), None)
-
-    def drop(self, message: str | None) -> bool:
-        """Take a message out; false where it has been sent."""
-        place = self.place_of(message)
-        if place is None:
-            return False
-        del self._client._msgQ[place]
-        return True
-
-    def ahead(self, send: Callable[[], None]) -> None:
-        """Send what is sent in the call before all that waits."""
-        client = self._client
-        waiting: deque[str] = client._msgQ
-        behind = list(waiting)
-        waiting.clear()
-        usual, client.MaxRequests = client.MaxRequests, self._WITH_CANCELS
-        try:
-            send()
-        finally:
-            client.MaxRequests = usual
-            waiting.extend(behind)
-
-
 class GatewayClient:
     """A connection that is ready, until ``gone`` is done; confined to one loop."""
 
@@ -297,13 +271,17 @@ class GatewayClient:
         self._events = _Events(notice)
         self._client = Client(self._events)
         self._client.RequestsInterval = _INTERVAL  # type: ignore[assignment]  # 1 by default
-        self._line = _Line(self._client)
+        self._line = Line(self._client)
         self._events.line = weakref.ref(self._line)
+        self._taken_back = TakenBack(self._events.gone)
+        self._events.taken_back = weakref.ref(self._taken_back)
         self._client.decoder = _Strict(self._events)
         # The event holds whom it tells weakly.
         self._lengths = _Lengths(self._events)
         self._client.conn.hasData += self._lengths.look
         self._account = ""
+        # When the gateway's time is asked for again, by the loop's clock.
+        self._time_due = 0.0
 
     @classmethod
     async def connect(
@@ -329,6 +307,9 @@ class GatewayClient:
         )
         try:
             await asyncio.wait({connecting, self.gone}, return_when=asyncio.FIRST_COMPLETED)
+            # Its own timeout closes the connection, and that is not what the gateway did.
+            if connecting.done() and isinstance(connecting.exception(), TimeoutError):
+                await connecting
             if self.gone.done():
                 raise ConnectionLost(self.gone.result())
             await connecting
@@ -366,6 +347,34 @@ class GatewayClient:
     def silent_for(self) -> float:
         """How long nothing came. Seconds."""
         return asyncio.get_running_loop().time() - self._events.heard
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether it has answered a question."""
+        return self._events.answered
+
+    @property
+    def moved_to(self) -> int | None:
+        """At which port the gateway says that it listens from now on."""
+        return self._events.moved_to
+
+    @property
+    def now(self) -> datetime | None:
+        """What time it is by the gateway's clock, as far as it has told; never later. Aware, UTC."""
+        told = self._events.told
+        if told is None:
+            return None
+        passed = asyncio.get_running_loop().time() - told[1]
+        return datetime.fromtimestamp(told[0], UTC) + timedelta(seconds=passed)
+
+    def note_time(self) -> None:
+        """Ask for the time where it was not told lately; nobody waits for the answer."""
+        now = asyncio.get_running_loop().time()
+        if now < self._time_due or self.gone.done():
+            return
+        self._time_due = now + _TIME_KEPT
+        with contextlib.suppress(ConnectionError):
+            self._client.reqCurrentTime()
 
     def ask_again(self, why: str) -> None:
         """Let every request that is open be made anew."""
@@ -487,13 +496,5 @@ class GatewayClient:
             was_sent = not self._line.drop(request.waited)
             if take_back is not None and (open_still or request.left_open or always) and was_sent:
                 # Where too much was sent, what is taken back waits for its turn.
-                self._take_back(partial(take_back, number), urgent=open_still)
-
-    def _take_back(self, send: Callable[[], None], *, urgent: bool) -> None:
-        if self.gone.done():
-            return
-        with contextlib.suppress(ConnectionError):
-            if urgent:
-                self._line.ahead(send)
-            else:
-                send()
+                ahead = self._line.ahead if open_still else None
+                self._taken_back.send(number, partial(take_back, number), ahead)

@@ -17,6 +17,7 @@ class Kind(Enum):
     contract = "nothing is traded by that name"
     bad_request = "the request cannot be"
     transient = "ask again when the line is back"
+    lost = "close the connection, and make another"
     id_taken = "take another client id"
     unknown = "ask once more, then give up"
 
@@ -39,6 +40,9 @@ _FARM = re.compile(r"(\w+)\W*$")
 DATA_LOST = 1101
 #: More messages within a second than the gateway takes; one of them is lost.
 TOO_MANY_MESSAGES = 100
+#: The gateway listens at another port from now on; its text names it.
+MOVED = 1300
+_PORT = re.compile(r"(\d+)\D*$")
 
 
 class Line:
@@ -78,12 +82,18 @@ _BY_CODE = {
     354: Kind.permission,
     366: Kind.cancelled,
     420: Kind.pacing,
+    502: Kind.lost,
+    504: Kind.lost,
+    507: Kind.lost,
+    MOVED: Kind.lost,
     10089: Kind.permission,
     10090: Kind.permission,
     10167: Kind.notice,
     10168: Kind.permission,
+    10182: Kind.transient,
     10186: Kind.permission,
     10197: Kind.transient,
+    10225: Kind.transient,
     10314: Kind.bad_request,
 }
 
@@ -123,6 +133,12 @@ def kind_of(code: int, text: str) -> Kind:
         if words.search(text):
             return kind
     return Kind.unknown
+
+
+def port_of(text: str) -> int | None:
+    """Read the port that a gateway says it has moved to; None where it does not say one that can be."""
+    found = _PORT.search(text)
+    return int(found[1]) if found and 1 <= int(found[1][-9:]) <= 65_535 else None
 
 
 class Counted:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from ...errors import ServiceConnectionError
 from ..telling import warn
+from .back_off import BackOff
 from .client import ClientIdTaken, ConnectionLost, GatewayClient
 from .codes import DATA_LOST, LINE_DOWN, LINE_UP, Line
 from .options import GatewayHealth, GatewayOptions
@@ -24,8 +24,10 @@ class Connection:
     ``ready`` gives the client to those who ask; nobody else connects, so there are never two.
     """
 
-    def __init__(self, options: GatewayOptions) -> None:
+    def __init__(self, options: GatewayOptions, back_off: BackOff | None = None) -> None:
         self.options = options
+        self._back_off = back_off or BackOff(options.first_pause, options.longest_pause)
+        self._port = options.port
         self._owner: asyncio.Task[None] | None = None
         self._client: GatewayClient | None = None
         self._changed = asyncio.Condition()
@@ -89,8 +91,17 @@ class Connection:
         why = f"which has lost {' and '.join(lost)}" if lost else "to which the connection is lost"
         self._down_since = self._down_since or datetime.now(UTC)
         since = f"{self._down_since:%Y-%m-%dT%H:%M:%SZ}"
-        at = f"{self.options.host}:{self.options.port}"
-        return f"waits for the gateway at {at}, {why}, since {since}"
+        return f"waits for the gateway at {self._at}, {why}, since {since}"
+
+    @property
+    def attempts(self) -> int:
+        """How often it could not be made."""
+        return self._attempts
+
+    def now(self) -> datetime:
+        """Give the time, by the gateway's clock where it has told it, else by this machine's."""
+        known = None if self._client is None else self._client.now
+        return known or datetime.now(UTC)
 
     @property
     def waiting(self) -> int:
@@ -111,17 +122,19 @@ class Connection:
         await self._tell(state="closed", client_id=None)
 
     def _error(self, why: str) -> ServiceConnectionError:
-        at = f"{self.options.host}:{self.options.port}"
         return ServiceConnectionError(
-            f"no connection to TWS or IB Gateway at {at}: {why}; is it running and logged in, is its API enabled "
+            f"no connection to TWS or IB Gateway at {self._at}: {why}; is it running and logged in, is its API enabled "
             "(Configure, API, Settings: Enable ActiveX and Socket Clients), and is this its port?",
-            context={"host": self.options.host, "port": self.options.port},
+            context={"host": self.options.host, "port": self._port},
         )
+
+    @property
+    def _at(self) -> str:
+        return f"{self.options.host}:{self._port}"
 
     # ---- the owner
 
     async def _own(self) -> None:
-        pause = self.options.first_pause
         while True:
             await self._tell(state="connecting", client_id=None, version=None)
             try:
@@ -131,13 +144,14 @@ class Connection:
                 _log.warning("ib gateway: cannot connect: %s", error, exc_info=unforeseen)
                 self._attempts += 1
                 await self._tell(state="waiting", last_error=str(error))
-                # Jitter: those who lost the same gateway do not come back together.
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # nosec B311
-                pause = min(pause * 2, self.options.longest_pause)
+                # Where it said that it has moved and is not there, it may be where it was.
+                self._port = self.options.port
+                await asyncio.sleep(self._back_off.pause())
                 continue
-            pause = self.options.first_pause
             self._reached = True
             client = self._client
+            began = asyncio.get_running_loop().time()
+            client.note_time()
             _log.info(
                 "ib gateway: connected: client_id=%s version=%s",
                 self.health.client_id,
@@ -155,7 +169,13 @@ class Connection:
                 # Before the next one is begun: the gateway would count two.
                 await asyncio.shield(client.close())
             _log.warning("ib gateway: connection lost: %s", why)
-            await self._tell(state="connecting", last_error=why, waits_for=())
+            self._port = client.moved_to or self._port
+            lasted = asyncio.get_running_loop().time() - began
+            if client.has_answered or lasted > self.options.longest_pause:
+                self._back_off.reset()
+            await self._tell(state="waiting", client_id=None, last_error=why, waits_for=())
+            # One that greets and goes is no reason to come back at once, either.
+            await asyncio.sleep(self._back_off.pause())
 
     async def _connect(self) -> GatewayClient:
         """Try the client ids in turn, beginning with the last that was good."""
@@ -166,7 +186,7 @@ class Connection:
             options = self.options
             try:
                 client = await GatewayClient.connect(
-                    options.host, options.port, number, options.connect_within, self._notice
+                    options.host, self._port, number, options.connect_within, self._notice
                 )
             except ClientIdTaken as error:
                 taken = str(error)

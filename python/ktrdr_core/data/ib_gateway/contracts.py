@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...errors import SymbolNotFoundError
+from ...errors import InvalidArgumentError, SymbolNotFoundError
 from ..sources import Contract
 
 if TYPE_CHECKING:
@@ -23,6 +23,27 @@ _CLASSES = {"IND": "index", "CASH": "forex", "FUT": "future", "CRYPTO": "crypto"
 _SHOWS = {"CASH": "MIDPOINT", "CRYPTO": "AGGTRADES"}
 # What trades in regular hours and outside of them; of others every hour is asked for.
 _REGULAR = frozenset({"STK", "IND", "OPT"})
+_QUOTES = ("MIDPOINT", "BID", "ASK", "BID_ASK")
+_VOLATILITY = ("HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY")
+# What there is of each; of what is not named here the gateway knows.
+_HAS = {
+    "STK": ("TRADES", *_QUOTES, "ADJUSTED_LAST", *_VOLATILITY),
+    "IND": ("TRADES", *_VOLATILITY),
+    "CASH": _QUOTES,
+    "CRYPTO": ("TRADES", *_QUOTES),
+    "FUT": ("TRADES", *_QUOTES),
+    "OPT": ("TRADES", *_QUOTES),
+}
+# As what each word of a load is looked for.
+_KINDS = {
+    "stock": "STK",
+    "etf": "STK",
+    "index": "IND",
+    "forex": "CASH",
+    "crypto": "CRYPTO",
+    "future": "FUT",
+    "option": "OPT",
+}
 # Candidates that an error lists.
 _LISTED = 10
 
@@ -34,7 +55,7 @@ class Found:
     #: As ib_async has it, with its number.
     contract: Any
     asset_class: str
-    #: What is asked for, and whether in regular hours alone.
+    #: What is asked for where nobody says more, and whether in regular hours alone.
     show: str
     regular: bool
     #: The exchange's clock, as the gateway names it.
@@ -46,15 +67,50 @@ class Found:
         exchange = self.contract.primaryExchange or self.contract.exchange
         return Contract(self.asset_class, exchange, self.contract.currency)
 
+    def shown(self, what_to_show: str | None) -> str:
+        """Give what is asked for where a load says what; as of every provider, its trades are what it has of those.
 
-def candidates(symbol: str, currency: str) -> list[dict[str, Any]]:
+        Raises
+        ------
+        InvalidArgumentError
+            For what there is not, naming what there is.
+        """
+        if what_to_show in (None, "TRADES"):
+            return self.show
+        has = _HAS.get(self.contract.secType)
+        if has is not None and what_to_show not in has:
+            name = self.contract.localSymbol or self.contract.symbol
+            raise InvalidArgumentError(
+                f"what_to_show {what_to_show!r} is nothing that {name} has, of the class {self.asset_class}: "
+                f"use one of {', '.join(has)}",
+                context={"field": "what_to_show", "value": what_to_show},
+            )
+        return str(what_to_show)
+
+    def in_regular_hours(self, session: str | None) -> bool:
+        """Say whether bars of regular hours alone are asked for."""
+        return self.regular and session != "extended"
+
+
+def candidates(
+    symbol: str, currency: str, instrument_type: str | None = None
+) -> list[dict[str, Any]]:
     """Give what a symbol may mean, as fields of a contract, in the order in which to ask.
+
+    Where it is said what it is to be, that alone; a symbol that cannot be that is asked for as what it looks like.
 
     ``EUR.USD``, ``EURUSD`` and ``EUR/USD`` are one pair; what is traded against a currency and is none is a coin
     (``BTC/USD``); ``$SPX`` and ``^SPX`` are indices. Anything else is a stock or fund, else an index, else a future by its
     local symbol (``ESM4``).
     """
-    name = symbol.strip()
+    may_be = _candidates(symbol.strip(), currency)
+    kind = _KINDS.get(instrument_type or "")
+    if kind == "OPT":
+        return [{"secType": "OPT", "localSymbol": symbol.strip()}]
+    return [each for each in may_be if each["secType"] == kind] or may_be
+
+
+def _candidates(name: str, currency: str) -> list[dict[str, Any]]:
     pair = _PAIR.fullmatch(name)
     if pair:
         first, second = pair[1] or pair[3], pair[2] or pair[4]

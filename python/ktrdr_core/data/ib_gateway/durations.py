@@ -44,6 +44,8 @@ SPANS = {
     "1M": timedelta(days=3650),
 }
 _DAY = timedelta(days=1)
+# No zone's clock is apart from UTC's by less than that.
+_BY_THE_CLOCK = timedelta(minutes=15)
 
 
 class Asked(NamedTuple):
@@ -54,22 +56,28 @@ class Asked(NamedTuple):
     size: str
 
 
-def asked_for(timeframe: str, start: datetime, end: datetime, now: datetime) -> Asked:
+def asked_for(
+    timeframe: str, start: datetime, end: datetime, now: datetime, *, up_to_now: bool = False
+) -> Asked:
     """Say how to ask for all bars that start in ``[start, end)``, the last one whole.
 
     Parameters
     ----------
     start, end, now : datetime
         Aware. What lies after now is not asked for.
+    up_to_now : bool
+        Whether the gateway takes no end, as for adjusted prices: what lies behind the range comes, too.
     """
     size, length = SIZES[timeframe]
     # A bar of a day is stamped with its session's date: it may begin the evening before, and end the day after.
     before = _DAY if length >= _DAY else timedelta(0)
-    after = length + before
-    last = min(end + after, now)
+    # Short bars end by the clock, whatever the zone, so that nothing reaches over such an end: a day stays one.
+    aligned = length <= _BY_THE_CLOCK and end.timestamp() % length.total_seconds() == 0
+    after = timedelta(0) if aligned else length + before
+    last = now if up_to_now else min(end + after, now)
     # A week's or month's bar is whole only where its first session is asked for.
     first = start - before - (length if length > _DAY else timedelta(0))
-    text = f"{last.astimezone(UTC):%Y%m%d-%H:%M:%S}"
+    text = "" if up_to_now else f"{last.astimezone(UTC):%Y%m%d-%H:%M:%S}"
     return Asked(text, duration_of(last - first, length), size)
 
 

@@ -96,6 +96,8 @@ class GatewayHealth:
         How many requests for small bars wait for their turn in the order of IB's rules.
     pacing_violations : int
         How often the gateway said that it was asked too much.
+    requests : int
+        How many questions were sent to it: for contracts, first timestamps and bars, each time that one was.
     """
 
     state: str = "idle"
@@ -109,3 +111,4 @@ class GatewayHealth:
     waiting: int = 0
     paced: int = 0
     pacing_violations: int = 0
+    requests: int = 0

@@ -18,8 +18,8 @@ from ...errors import (
     ServiceConnectionError,
     SymbolNotFoundError,
 )
-from ..sources import BarSource, Contract, SourceLimits
-from .answers import columns_of, joined, small_columns_of
+from ..sources import BarSource, Contract, SourceAnswer, SourceLimits
+from .answers import Span, columns_of, joined, small_columns_of
 from .contracts import candidates, the_one
 from .durations import SPANS, asked_for
 from .options import GatewayHealth, GatewayOptions
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from ... import _core
     from ..sources import Answer
+    from .client import AnsweredBars, GatewayClient
     from .contracts import Found
+    from .durations import Asked
 
 T = TypeVar("T")
 
@@ -126,7 +128,7 @@ class IbGatewaySource(BarSource):
         self._options = _options(options or GatewayOptions(), host, port, client_id, given)
         self._contracts = dict(contracts or {})
         self._currency = currency
-        self._found: dict[str, tuple[float, Found]] = {}
+        self._found: dict[tuple[str, str | None], tuple[float, Found]] = {}
         self._connection = Connection(self._options)
         self._pacer = SmallBarPacer(_database(data_dir, given))
         self._asking = Asking(self._connection, answer_limit, pacing_pause)
@@ -167,12 +169,18 @@ class IbGatewaySource(BarSource):
             waiting=self._connection.waiting,
             paced=self._pacer.waiting,
             pacing_violations=self.pacing_violations,
+            requests=self._asking.requests,
         )
 
     @property
     def pacing_violations(self) -> int:
         """How often the gateway said that it was asked too much."""
         return self._asking.pacing_violations
+
+    @property
+    def at_once(self) -> int:
+        """How many requests for bars are under way at most: as many as the gateway answers fast. From any thread."""
+        return self._asking.gate.allowed
 
     def _opened(self) -> _core.BarSource:
         _bridge.start()
@@ -187,17 +195,32 @@ class IbGatewaySource(BarSource):
         """Give the spans that gateways answer in one go."""
         return SourceLimits(SPANS[timeframe], 8)
 
-    async def validate_symbol(self, symbol: str, timeframe: str) -> Contract:
+    async def validate_symbol(
+        self, symbol: str, timeframe: str, instrument_type: str | None = None
+    ) -> Contract:
         """Ask which contract a symbol stands for."""
-        return (await self._carry_out(lambda: self._contract(symbol))).known
+        return (await self._carry_out(lambda: self._contract(symbol, instrument_type))).known
 
-    async def first_timestamp(self, symbol: str, timeframe: str) -> datetime | None:
-        """Ask for the head timestamp."""
-        return await self._carry_out(lambda: self._first(symbol))
+    async def first_timestamp(
+        self, symbol: str, timeframe: str, instrument_type: str | None = None
+    ) -> datetime | None:
+        """Ask for the head timestamp of what is asked for where nobody says more."""
+        return await self._carry_out(lambda: self._first(symbol, instrument_type))
 
-    async def fetch(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> Answer:
-        """Ask for a range's bars."""
-        return await self._carry_out(lambda: self._bars(symbol, timeframe, start, end))
+    async def fetch(
+        self,
+        symbol: str,
+        timeframe: str,
+        start: datetime,
+        end: datetime,
+        *,
+        instrument_type: str | None = None,
+        what_to_show: str | None = None,
+        session: str | None = None,
+    ) -> Answer:
+        """Ask for a range's bars, of trades and regular hours where nobody says more; the table in the guide has the rest."""
+        series = (instrument_type, what_to_show, session)
+        return await self._carry_out(lambda: self._bars(symbol, timeframe, start, end, series))
 
     async def small_bars(
         self,
@@ -271,13 +294,18 @@ class IbGatewaySource(BarSource):
 
     # ---- on the connection's loop
 
-    async def _contract(self, symbol: str) -> Found:
+    async def _contract(self, symbol: str, instrument_type: str | None = None) -> Found:
         now = self._owner.loop.time()
-        remembered = self._found.get(symbol)
+        key = (symbol, instrument_type)
+        remembered = self._found.get(key)
         if remembered is not None and now - remembered[0] < _REMEMBERED:
             return remembered[1]
         given = self._contracts.get(symbol)
-        tried = [_fields(given)] if given is not None else candidates(symbol, self._currency)
+        tried = (
+            [_fields(given)]
+            if given is not None
+            else candidates(symbol, self._currency, instrument_type)
+        )
         words = ""
         for fields in tried:
             try:
@@ -287,7 +315,7 @@ class IbGatewaySource(BarSource):
                 continue
             if details:
                 found = the_one(symbol, details)
-                self._found[symbol] = (now, found)
+                self._found[key] = (now, found)
                 return found
         kinds = ", ".join(str(fields.get("secType", "contract")) for fields in tried)
         raise SymbolNotFoundError(
@@ -299,8 +327,17 @@ class IbGatewaySource(BarSource):
         what = f"the contract of {symbol}"
         return await self._asking.ask(what, lambda client: client.details(fields))
 
-    async def _first(self, symbol: str) -> datetime | None:
-        found = await self._contract(symbol)
+    def _gone(self, symbol: str, error: NotTraded) -> SymbolNotFoundError:
+        """Say that what was a contract is none any more, and forget it."""
+        for key in [key for key in self._found if key[0] == symbol]:
+            del self._found[key]
+        return SymbolNotFoundError(
+            f"the gateway knows the contract of {symbol} no more: {error}",
+            context={"symbol": symbol},
+        )
+
+    async def _first(self, symbol: str, instrument_type: str | None) -> datetime | None:
+        found = await self._contract(symbol, instrument_type)
         try:
             text = await self._asking.ask(
                 f"the first timestamp of {symbol}",
@@ -308,30 +345,48 @@ class IbGatewaySource(BarSource):
             )
         except NothingThere:
             return None
+        except NotTraded as error:
+            raise self._gone(symbol, error) from None
         return datetime.fromtimestamp(seconds_of(text, UTC), UTC)
 
-    async def _bars(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> Answer:
-        found = await self._contract(symbol)
-        now = datetime.now(UTC)
+    async def _bars(
+        self,
+        symbol: str,
+        timeframe: str,
+        start: datetime,
+        end: datetime,
+        series: tuple[str | None, str | None, str | None],
+    ) -> Answer:
+        instrument_type, what_to_show, session = series
+        found = await self._contract(symbol, instrument_type)
+        show, regular = found.shown(what_to_show), found.in_regular_hours(session)
+        now = self._connection.now()
         if start >= now:
             return []
-        asked = asked_for(timeframe, start, end, now)
+        asked = asked_for(timeframe, start, end, now, up_to_now=show == "ADJUSTED_LAST")
         what = f"{timeframe} bars of {symbol} from {start:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ}"
         try:
-            bars = await self._asking.ask(
+            bars, told = await self._asking.ask(
                 what,
-                lambda client: client.bars(found.contract, asked, found.show, found.regular),
+                lambda client: _timed(client, found.contract, asked, show, regular),
                 turn=lambda _: self._asking.gate.turn(),
             )
         except NothingThere:
             return []
-        return columns_of(bars, timeframe, found, start, end)
+        except NotTraded as error:
+            raise self._gone(symbol, error) from None
+        span = Span(start, end, told or datetime.now(UTC))
+        columns = columns_of(bars, timeframe, found, span, regular=regular)
+        return SourceAnswer(columns if isinstance(columns, dict) else None, now=told)
 
     async def _small(
         self, symbol: str, seconds: int, parts: list[tuple[datetime, datetime]], show: str | None
     ) -> dict[str, Any]:
         found = await self._contract(symbol)
-        came = [await self._small_part(found, seconds, *part, show) for part in parts]
+        try:
+            came = [await self._small_part(found, seconds, *part, show) for part in parts]
+        except NotTraded as error:
+            raise self._gone(symbol, error) from None
         return joined([each for each in came if each])
 
     async def _small_part(
@@ -343,14 +398,24 @@ class IbGatewaySource(BarSource):
         name = found.contract.localSymbol or found.contract.symbol
         what = f"{seconds} s bars of {name} from {start:%Y-%m-%dT%H:%M:%SZ} to {end:%Y-%m-%dT%H:%M:%SZ}"
         try:
-            bars = await self._asking.ask(
+            bars, told = await self._asking.ask(
                 what,
-                lambda client: client.bars(found.contract, asked, shown, found.regular),
+                lambda client: _timed(client, found.contract, asked, shown, found.regular),
                 turn=lambda client: self._pacer.turn(client, counting),
             )
         except NothingThere:
             return []
-        return small_columns_of(bars, seconds, found, start, end)
+        span = Span(start, end, told or datetime.now(UTC))
+        return small_columns_of(bars, seconds, found, span)
+
+
+async def _timed(
+    client: GatewayClient, contract: Any, asked: Asked, show: str, regular: bool
+) -> tuple[AnsweredBars, datetime | None]:
+    """Ask for bars; give them, and what the gateway's clock says then, where it says anything."""
+    client.note_time()
+    bars = await client.bars(contract, asked, show, regular)
+    return bars, client.now
 
 
 def _show(given: str | None) -> str | None:

@@ -52,6 +52,8 @@ _log = logging.getLogger("ktrdr_core.hosts.ib")
 _VERSION = version("ktrdr-core")
 # What tells figures is not counted.
 _FIGURES = ("/health/detailed", "/metrics")
+# The longest id of an operation or a client that is looked at. Characters.
+_LONGEST_ID = 128
 _ARROW = "application/vnd.apache.arrow.stream"
 
 
@@ -88,8 +90,9 @@ def create_app(
     """
     limits = limits or HostLimits()
     app = FastAPI(title="IB host service", version=_VERSION, docs_url=None, redoc_url=None)
-    traffic, requests, hearing = Traffic(), Requests(limits.max_requests), Hearing()
     vendor = Vendor(source, limits)
+    traffic, hearing = Traffic(), Hearing()
+    requests = Requests(limits.max_requests, lambda: vendor.room)
     app.state.traffic, app.state.requests = traffic, requests
     # The server's end: what is under way answers with what is there.
     app.state.stopping = lambda: requests.close("the service is shutting down")
@@ -241,7 +244,7 @@ class _Historical:
 
     async def answer(self, asked: HistoricalRequest, request: Request, heard: Heard) -> Response:
         began = time.monotonic()
-        running = self._requests.begin(asked.operation_id)
+        running = self._requests.begin(asked.operation_id, _client_of(request))
         if isinstance(running, str):
             return self._failed(running, heard)
         heard.running = running
@@ -270,21 +273,22 @@ class _Historical:
         start, end = time_of("start", asked.start), time_of("end", asked.end)
         if start >= end:
             raise Refused(f"start {asked.start!r} must lie before end {asked.end!r}")
-        async with self._requests.turn():
-            parts = self._vendor.parts(asked.timeframe, start, end)
-            words = words_of(asked.instrument_type)
+        parts = self._vendor.parts(asked.timeframe, start, end)
+        words = words_of(asked.instrument_type)
+        async with self._requests.turn(running):
             name, _ = await self._vendor.spelt(asked.symbol, asked.timeframe, **words)
-            for word in ("what_to_show", "session"):
-                if getattr(asked, word) is not None:
-                    words[word] = getattr(asked, word)
-            await self._vendor.fetch(
-                name,
-                asked.timeframe,
-                parts,
-                found,
-                lambda part, rows: running.told(part, len(parts), rows),
-                **words,
-            )
+        for word in ("what_to_show", "session"):
+            if getattr(asked, word) is not None:
+                words[word] = getattr(asked, word)
+        await self._vendor.fetch(
+            name,
+            asked.timeframe,
+            parts,
+            found,
+            lambda part, rows: running.told(part, len(parts), rows),
+            lambda: self._requests.turn(running),
+            **words,
+        )
 
     async def _held(self) -> None:
         if self._gate is not None:
@@ -369,13 +373,21 @@ def _add_historical(app: FastAPI, historical: _Historical, hearing: Hearing) -> 
 
 def _operation_of(request: Request) -> str:
     """Give the operation for which a client says that it asks; empty where it does not say."""
-    return request.headers.get("x-operation-id", "")[:128]
+    return request.headers.get("x-operation-id", "")[:_LONGEST_ID]
+
+
+def _client_of(request: Request) -> str:
+    """Give who asks, of those that take turns: as it says, else its address and the operation."""
+    said = request.headers.get("x-client-id", "")[:_LONGEST_ID]
+    host = request.client.host if request.client is not None else ""
+    return said or f"{host} {_operation_of(request)}"
 
 
 def _add_warnings(app: FastAPI, hearing: Hearing) -> None:
     @app.get("/warnings", response_model=WarningsAnswer)
     async def warnings(operation_id: str) -> Answer:
-        return {"operation_id": operation_id, "warnings": hearing.warnings(operation_id)}
+        asked = operation_id[:_LONGEST_ID]
+        return {"operation_id": asked, "warnings": hearing.warnings(asked)}
 
 
 def _add_operations(app: FastAPI, requests: Requests) -> None:

@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...data.telling import heard_by
+from .turns import FairTurns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
+# So many clients may have all the requests that one may have.
+_MOST_CLIENTS = 16
 # Ended requests whose events can still be read, and events that are kept of one.
 _MOST_ENDED, _MOST_EVENTS = 100, 1000
 # Warnings that are kept of one, and how long each may be. Characters.
@@ -22,8 +26,9 @@ _MOST_WARNINGS, _LONGEST_WARNING = 100, 2000
 class Running:
     """One request for bars. Confined to the service's loop."""
 
-    def __init__(self, operation_id: str) -> None:
+    def __init__(self, operation_id: str, client: str = "") -> None:
         self.operation_id = operation_id
+        self.client = client
         #: running, completed, failed or cancelled.
         self.status = "running"
         self.task: asyncio.Task[Any] | None = None
@@ -141,33 +146,45 @@ class Hearing:
 
 
 class Requests:
-    """Those that are worked on, and the last that have ended. Confined to the service's loop."""
+    """Those that are worked on, and the last that have ended. Confined to the service's loop.
 
-    def __init__(self, most: int) -> None:
+    Parameters
+    ----------
+    most : int
+        How many questions for bars the source is asked at once.
+    room : callable
+        Gives how many it answers fast, where that is fewer.
+    """
+
+    def __init__(self, most: int, room: Callable[[], int]) -> None:
         self._most = most
-        self._turns = asyncio.Semaphore(most)
+        self._turns = FairTurns(lambda: min(most, room()))
         self._under_way: set[Running] = set()
         self._known: OrderedDict[str, Running] = OrderedDict()
         self.closing = ""
 
-    def begin(self, operation_id: str | None) -> Running | str:
-        """Take a request on; in words why not."""
+    def begin(self, operation_id: str | None, client: str) -> Running | str:
+        """Take a request of a client on; in words why not."""
         if self.closing:
             return self.closing
-        if len(self._under_way) >= 2 * self._most:
-            return f"busy: {len(self._under_way)} requests are under way or wait, the limit: ask again later"
+        for whose, count, most in (
+            ("yours", sum(each.client == client for each in self._under_way), 2 * self._most),
+            ("all clients'", len(self._under_way), _MOST_CLIENTS * 2 * self._most),
+        ):
+            if count >= most:
+                return f"busy: {count} requests are under way or wait, the limit of {whose}: ask again later"
         known = None if operation_id is None else self._known.get(operation_id)
         if known is not None and known.status == "running":
             return f"operation {operation_id} is under way already: give each request its own id"
-        running = Running(operation_id or "")
+        running = Running(operation_id or "", client)
         self._under_way.add(running)
         if operation_id is not None:
             self._known[operation_id] = running
         return running
 
-    def turn(self) -> asyncio.Semaphore:
-        """Give what lets only so many through at once."""
-        return self._turns
+    def turn(self, running: Running) -> AbstractAsyncContextManager[None]:
+        """Give what lets only so many questions through at once, clients in turns."""
+        return self._turns.turn(running.client)
 
     def end(self, running: Running) -> None:
         """Forget one that has ended, but for its events."""

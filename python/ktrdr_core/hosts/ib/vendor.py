@@ -26,6 +26,7 @@ from ...data import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
     from ...bars import Bars
@@ -260,12 +261,14 @@ class Vendor:
         parts: list[tuple[datetime, datetime]],
         found: Found,
         told: Callable[[int, int], None],
+        turn: Callable[[], AbstractAsyncContextManager[None]],
         **series: Unpack[SeriesWords],
     ) -> None:
-        """Ask for the parts in turn; ``found`` has what came, also where this is cancelled or raises."""
+        """Ask for one part after the other, ``turn`` before each; ``found`` has what came, also where this is cancelled or raises."""
         missing = []
         for number, (start, end) in enumerate(parts):
-            answer = await self.ask(self.calls.fetch(symbol, timeframe, start, end, **series))
+            async with turn():
+                answer = await self.ask(self.calls.fetch(symbol, timeframe, start, end, **series))
             bars: Any = answer.bars
             if len(bars):
                 found.parts.append(bars)
@@ -295,6 +298,13 @@ class Vendor:
             "notices": {str(code): count for code, count in health.notices},
             "pacing_violations": health.pacing_violations,
         }
+
+    @property
+    def room(self) -> int:
+        """How many questions for bars it answers at once without one that waits for another."""
+        if isinstance(self.source, IbGatewaySource):
+            return self.source.at_once
+        return self._limits.max_requests
 
     @property
     def connected(self) -> bool:

@@ -9,19 +9,27 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from ..._tables import text_table
 from ...errors import KtrdrError
 from ...hosts.command import CommandParser, cannot_listen, refuse
+from .faults import ANSWERS, PLACES
 from .messages import NEWEST
 from .pacing import PacingRules
 from .samples import made_up, of_folder
 from .simulator import IbGatewaySimulator
 from .texts import HISTORY
+from .troubles import TROUBLES, Written
 
 
 def main(arguments: list[str] | None = None, prog: str = "ktrdr-core serve ib-simulator") -> int:
     """Run a simulated gateway until Ctrl-C, SIGTERM, or the end of its parent; the exit status."""
     options = _parser(prog).parse_args(arguments)
+    if options.list_faults:
+        print(_listed())
+        return 0
+    ended = threading.Event()
     try:
+        troubles = [Written(text) for text in options.fault]
         bars = made_up(options.days) if options.folder is None else of_folder(options.folder)
         gateway = IbGatewaySimulator(
             bars,
@@ -42,14 +50,20 @@ def main(arguments: list[str] | None = None, prog: str = "ktrdr-core serve ib-si
         return refuse(str(error))
     with gateway:
         note = ", ".join(f"{symbol} {size}" for symbol, size in bars)
+        for trouble in troubles:
+            trouble.happens(gateway, options.language, ended)
         with suppress(OSError):
             print(f"simulated IB Gateway ({note}) at {gateway.host}:{gateway.port}", flush=True)
-        _wait(options.until_stdin_closes)
+        _wait(options.until_stdin_closes, ended)
     return 0
 
 
-def _wait(until_stdin_closes: bool) -> None:
-    ended = threading.Event()
+def _listed() -> str:
+    rows = [[name, each.about] for name, each in TROUBLES.items()]
+    return "\n".join(text_table(rows))
+
+
+def _wait(until_stdin_closes: bool, ended: threading.Event) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     if until_stdin_closes:
@@ -104,6 +118,17 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--no-pacing", action="store_true", help="answer also what is over the pacing rules"
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[=SECONDS][@ANSWER[:PLACE]][*TIMES]",
+        help=f"what goes wrong, again for each: {', '.join(TROUBLES)}; the answers are {', '.join(ANSWERS)}, the places "
+        f"{', '.join(PLACES)}, TIMES is a number or always",
+    )
+    parser.add_argument(
+        "--list-faults", action="store_true", help="say what each of them is, and end"
     )
     parser.add_argument(
         "--until-stdin-closes",

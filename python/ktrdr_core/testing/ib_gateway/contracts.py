@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from ...calendars import get_calendar
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -49,12 +51,19 @@ class Hours:
         Days without a session.
     early_closes : mapping
         Other closing hours of single days.
+    calendar : str
+        The session calendar whose holidays and half days hold, too (``get_calendar``), for the dates that it has; empty for
+        none.
+    after : timedelta
+        How long trading goes on behind the calendar's close.
     """
 
     weekdays: Mapping[int, tuple[time, time]]
     zone: str
     holidays: frozenset[date] = frozenset()
     early_closes: Mapping[date, time] = field(default_factory=dict)
+    calendar: str = ""
+    after: timedelta = timedelta(0)
 
     @cached_property
     def clock(self) -> ZoneInfo:
@@ -63,10 +72,37 @@ class Hours:
 
     def on(self, day: date) -> Session | None:
         """Give the session that counts for a day."""
+        if day not in self._known:
+            self._known[day] = self._on(day)
+        return self._known[day]
+
+    @cached_property
+    def _known(self) -> dict[date, Session | None]:
+        return {}
+
+    @cached_property
+    def _table(self) -> dict[date, datetime | None]:
+        """The calendar's sessions, and when those close that do so early: plain dates, which hold nothing of the core."""
+        if not self.calendar:
+            return {}
+        sessions = get_calendar(self.calendar).sessions()
+        return {each.date: each.close if each.early_close else None for each in sessions}
+
+    @cached_property
+    def _last(self) -> date:
+        return max(self._table, default=date.min)
+
+    def _on(self, day: date) -> Session | None:
         hours = self.weekdays.get(day.weekday())
         if hours is None or day in self.holidays:
             return None
         opens, closes = hours
+        if self._table and next(iter(self._table)) <= day <= self._last:
+            if day not in self._table:
+                return None
+            early = self._table[day]
+            if early is not None:
+                closes = (early + self.after).astimezone(self.clock).time()
         # A close at midnight is that of the day's end.
         first = day if opens < closes or closes == time(0) else day - _DAY
         closes = self.early_closes.get(day, closes)
@@ -111,8 +147,10 @@ def _week(
 
 
 #: The regular hours of stocks in New York, and those before and after them too.
-REGULAR_US = Hours(_week(time(9, 30), time(16)), "America/New_York")
-EXTENDED_US = Hours(_week(time(4), time(20)), "America/New_York")
+REGULAR_US = Hours(_week(time(9, 30), time(16)), "America/New_York", calendar="XNYS")
+EXTENDED_US = Hours(
+    _week(time(4), time(20)), "America/New_York", calendar="XNYS", after=timedelta(hours=4)
+)
 #: Forex from 17:15 to 17:00, futures in Chicago from 17:00 to 16:00, coins around the clock.
 FOREX = Hours(_week(time(17, 15), time(17)), "America/New_York")
 FUTURES = Hours(_week(time(17), time(16)), "America/Chicago")
@@ -209,12 +247,14 @@ class SimulatedContract:
     def shows(self) -> frozenset[str]:
         """Which kinds of prices there are of it."""
         quotes = {"MIDPOINT", "BID", "ASK", "BID_ASK"}
-        if self.sec_type == "CASH":
-            return frozenset(quotes)
-        if self.sec_type == "IND":
-            return frozenset({"TRADES", "SCHEDULE"})
-        more = {"AGGTRADES"} if self.sec_type == "CRYPTO" else {"ADJUSTED_LAST"}
-        return frozenset(quotes | more | {"TRADES", "SCHEDULE"})
+        volatility = {"HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY"}
+        more = {
+            "STK": quotes | volatility | {"TRADES", "ADJUSTED_LAST", "SCHEDULE"},
+            "IND": volatility | {"TRADES", "SCHEDULE"},
+            "CASH": quotes,
+            "CRYPTO": quotes | {"TRADES", "AGGTRADES", "SCHEDULE"},
+        }
+        return frozenset(more.get(self.sec_type, quotes | {"TRADES", "SCHEDULE"}))
 
 
 def _number_of(words: str) -> int:

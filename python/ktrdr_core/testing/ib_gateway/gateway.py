@@ -65,7 +65,7 @@ class Setting:
     clock: Callable[[], float]
     zone: ZoneInfo
     zone_name: str
-    answer_seconds: float
+    answer_seconds: float | Callable[[int], float]
     linger: float
 
 
@@ -132,10 +132,10 @@ class Gateway:
         """The account that is logged in."""
         return self._setting.account
 
-    @property
-    def answer_seconds(self) -> float:
-        """How long bars take."""
-        return self._setting.answer_seconds
+    def answer_seconds(self, bars: int) -> float:
+        """Say how long so many bars take."""
+        takes = self._setting.answer_seconds
+        return takes(bars) if callable(takes) else takes
 
     @property
     def under_way(self) -> int:

@@ -24,6 +24,7 @@ _SHOWS = (
     | frozenset({"TRADES", "ADJUSTED_LAST", "AGGTRADES", "SCHEDULE", "FEE_RATE"})
     | frozenset({"HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY"})
 )
+_WITHOUT_VOLUME = _QUOTES | {"HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY"}
 # Bars of up to so many seconds are kept for half a year.
 _SMALL, _KEPT = 30, 183 * 86_400
 
@@ -175,7 +176,7 @@ class Market:
         if made:
             coarsest = max(made, key=lambda each: each.size.seconds)
             rows = coarsest.rows(
-                size, hours, found.start, found.end, quotes=request.show in _QUOTES
+                size, hours, found.start, found.end, quotes=request.show in _WITHOUT_VOLUME
             )
         if not rows:
             what = f"{found.contract.symbol}@{found.contract.exchange} {request.show.title()}"

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .faults import Fault
     from .frames import Field
     from .gateway import Gateway
+    from .market import Range
     from .messages import Answers, HistoryRequest
+    from .recorded import Row
 
 _READ = 65_536
 
@@ -203,13 +205,13 @@ class Session:
             if found.zoneless:
                 self._say(-1, 2174, texts.notice(2174))
             await gateway.line()
-            await asyncio.sleep(gateway.answer_seconds)
             if request.show == "SCHEDULE":
+                await asyncio.sleep(gateway.answer_seconds(0))
                 await self._answer(
                     "history", self._schedule(request, found.start, found.end), request=request.id
                 )
                 return
-            rows = gateway.market.rows(request, found)
+            rows = await self._rows(request, found)
         except Refusal as refusal:
             await self._refuse("history", request.id, refusal)
             return
@@ -223,6 +225,17 @@ class Session:
         payload = self._answers_now.bars(request.id, rows, stamps, edges)
         gateway.answered(request.id, len(rows))
         await self._send([payload], faults, request.id, bars=True)
+
+    async def _rows(self, request: HistoryRequest, found: Range) -> list[Row]:
+        """Make the bars of an answer; what there is not takes as long as no bars."""
+        gateway = self._gateway
+        try:
+            rows = gateway.market.rows(request, found)
+        except Refusal:
+            await asyncio.sleep(gateway.answer_seconds(0))
+            raise
+        await asyncio.sleep(gateway.answer_seconds(len(rows)))
+        return rows
 
     def _schedule(self, request: HistoryRequest, start: int, end: int) -> bytes:
         contract = self._gateway.market.the(request.wanted)

@@ -57,8 +57,8 @@ class IbGatewaySimulator:
         The clock of the gateway's machine, and under which name it greets; by default that of the zone.
     clock : callable
         Gives the time, seconds since 1970.
-    answer_seconds : float
-        How long each request for bars takes.
+    answer_seconds : float or callable
+        How long each request for bars takes; a callable is told how many bars its answer has.
     linger : float
         How long a client id stays taken when its connection has ended. Seconds.
     account : str
@@ -97,7 +97,7 @@ class IbGatewaySimulator:
         zone: str = "America/New_York",
         zone_name: str = "",
         clock: Callable[[], float] = time.time,
-        answer_seconds: float = 0.0,
+        answer_seconds: float | Callable[[int], float] = 0.0,
         linger: float = 0.0,
         account: str = "DU0000001",
     ) -> None:

@@ -47,8 +47,17 @@ HISTORY = {
 NOTICES = {
     100: "Max rate of messages per second has been exceeded:max=50 rec={count} (1)",
     200: "No security definition has been found for the request",
+    320: "Server error when reading an API client request.",
+    321: "Server error when validating an API client request.",
+    322: "Server error when processing an API client request.",
     326: "Unable to connect as the client id is already in use. Retry with a unique client id.",
+    165: "Historical Market Data Service query message:HMDS server connection was successful.",
+    354: "Requested market data is not subscribed.",
     366: "No historical data query found for ticker id:{id}",
+    420: "Invalid Real-time Query:Historical data request pacing violation",
+    502: "Couldn't connect to TWS.",
+    504: "Not connected",
+    507: "Bad Message Length",
     1100: "Connectivity between IBKR and Trader Workstation has been lost.",
     1101: "Connectivity between IBKR and Trader Workstation has been restored - data lost.",
     1102: "Connectivity between IBKR and Trader Workstation has been restored - data maintained. "
@@ -65,6 +74,14 @@ NOTICES = {
     2158: "Sec-def data farm connection is OK:secdefil",
     2174: "Warning: You submitted request with date-time attributes without explicit time zone. "
     "Please switch to use yyyymmdd-hh:mm:ss in UTC or use instrument timezone, like EUREX.",
+    10089: "Requested market data requires additional subscription for API.",
+    10090: "Part of requested market data is not subscribed.",
+    10167: "Requested market data is not subscribed. Displaying delayed market data.",
+    10168: "Requested market data is not subscribed. Delayed market data is not enabled.",
+    10182: "Failed to request live updates (disconnected).",
+    10186: "Requested market data is not subscribed. Delayed market data is not available.",
+    10197: "No market data during competing live session",
+    10225: "Bust event occurred, current subscription is deactivated. Please resubscribe real-time bars immediately.",
     10314: "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss "
     "xx/xxxx where yyyymmdd and xx/xxxx are optional. E.g.: 20031126 15:59:00 US/Eastern",
 }

@@ -1,0 +1,84 @@
+"""Who is asked for next where several clients want something of one source."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+class FairTurns:
+    """Lets questions through, so many at once: of those that wait the client's that has the fewest under way.
+
+    Among equals goes the one whose turn was longest ago, so that a client's only question waits for one of each other's, and
+    not for a hundred of one of them. Confined to one loop.
+
+    Parameters
+    ----------
+    room : callable
+        Gives how many may be under way now; looked at whenever one begins or ends.
+    """
+
+    def __init__(self, room: Callable[[], int]) -> None:
+        self._room = room
+        self._under_way: dict[str, int] = {}
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        # Clients by when they had a turn last, longest ago first.
+        self._last: dict[str, None] = {}
+
+    @asynccontextmanager
+    async def turn(self, client: str) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, []).append(turn)
+        self._go_on()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave(client)
+            else:
+                self._forget(client, turn)
+            raise
+        try:
+            yield
+        finally:
+            self._leave(client)
+
+    def _go_on(self) -> None:
+        while self._waiting and sum(self._under_way.values()) < max(self._room(), 1):
+            order = list(self._last)
+            client = min(
+                self._waiting,
+                key=lambda each: (
+                    self._under_way.get(each, 0),
+                    order.index(each) if each in self._last else -1,
+                ),
+            )
+            turn = self._waiting[client][0]
+            self._forget(client, turn)
+            if turn.done():
+                continue
+            self._under_way[client] = self._under_way.get(client, 0) + 1
+            self._last.pop(client, None)
+            self._last[client] = None
+            turn.set_result(None)
+
+    def _forget(self, client: str, turn: asyncio.Future[None]) -> None:
+        waiting = self._waiting[client]
+        waiting.remove(turn)
+        if not waiting:
+            del self._waiting[client]
+
+    def _leave(self, client: str) -> None:
+        self._under_way[client] -= 1
+        if not self._under_way[client]:
+            del self._under_way[client]
+        for gone in [
+            each for each in self._last if each not in self._under_way and each not in self._waiting
+        ]:
+            del self._last[gone]
+        self._go_on()

@@ -1,0 +1,67 @@
+"""A gateway that answers large requests late, or never: it is asked for less, and nothing is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ib_bars import walk
+from ib_quick import quick
+from ktrdr_core import DataManager, errors
+from ktrdr_core.testing import IbGatewaySimulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytest.importorskip("ib_async")
+
+_BARS = walk("2024-02-26", "2024-03-16")
+_RANGE = ("2024-02-26", "2024-03-15")
+
+
+def never_beyond(bars: int) -> Callable[[int], float]:
+    """Answer what has so many bars at once, and nothing that has more."""
+    return lambda count: float("inf") if count > bars else 0.0
+
+
+def load(source: Any, folder: Path) -> Any:
+    with DataManager(folder, source=source, env={}) as data:
+        loading = data.load_data("AAPL", "1m", *_RANGE, mode="full")
+        return loading, loading.result(60)
+
+
+@pytest.mark.parametrize("most", [1000, 500, 400])
+def test_what_is_not_answered_in_time_is_asked_for_in_parts_and_comes_whole(
+    most: int, tmp_path: Path
+) -> None:
+    series = {("AAPL", "1 min"): _BARS}
+    with IbGatewaySimulator(series) as calm, quick(calm) as source:
+        _, expected = load(source, tmp_path / "calm")
+    with IbGatewaySimulator(series, answer_seconds=never_beyond(most)) as gateway:
+        with quick(gateway, answer_limit=0.6) as source:
+            loading, bars = load(source, tmp_path / "slow")
+            assert any("it is asked for in parts of" in each for each in loading.warnings)
+        # What nobody waits for was taken back.
+        gateway.wait_until(lambda one: one.under_way == 0)
+    assert bars == expected
+    assert len(bars) == 15 * 390
+
+
+def test_where_not_even_a_day_is_answered_there_is_one_error_and_the_next_load_asks_again(
+    tmp_path: Path,
+) -> None:
+    takes = {"seconds": float("inf")}
+    series = {("AAPL", "1 min"): _BARS}
+    with IbGatewaySimulator(series, answer_seconds=lambda _: takes["seconds"]) as gateway:
+        with quick(gateway, answer_limit=0.5) as source:
+            with pytest.raises(errors.ServiceTimeoutError, match="answers others and not this"):
+                load(source, tmp_path)
+            # Those that were under way, and two smaller ones.
+            assert gateway.count("history") <= 5
+            takes["seconds"] = 0.0
+            _, bars = load(source, tmp_path)
+            assert len(bars) == 15 * 390
+        gateway.wait_until(lambda one: one.connections == 0)
+        assert gateway.most_at_once == 1
