@@ -7,6 +7,7 @@
 #include <cmath>
 #include <iterator>
 
+#include <ktrdr/base/memory.hpp>
 #include <ktrdr/cancellation/work_check.hpp>
 #include <ktrdr/market/time_text.hpp>
 
@@ -389,7 +390,7 @@ private:
         for (const SymbolSummary& summary : data_->symbols) {
             rows += summary.*count;
         }
-        part.values.reserve(rows * data_->feature_names.size());
+        reserve_large(part.values, rows * data_->feature_names.size());
         part.labels.reserve(rows);
     }
 
