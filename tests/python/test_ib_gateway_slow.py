@@ -52,6 +52,18 @@ def test_what_is_not_answered_in_time_is_asked_for_in_parts_and_comes_whole(
     assert len(bars) == 15 * 390
 
 
+def test_later_loads_of_a_manager_ask_for_what_was_answered(tmp_path: Path) -> None:
+    series = {("AAPL", "1 min"): _BARS, ("MSFT", "1 min"): _BARS}
+    with IbGatewaySimulator(series, answer_seconds=never_beyond(1200)) as gateway:
+        with quick(gateway, answer_limit=0.6) as source:
+            with DataManager(tmp_path, source=source, env={}) as data:
+                for symbol, told in (("AAPL", True), ("MSFT", False)):
+                    loading = data.load_data(symbol, "1m", *_RANGE, mode="full")
+                    assert len(loading.result(60)) == 15 * 390
+                    late = any("was not answered in time" in each for each in loading.warnings)
+                    assert late == told
+
+
 def test_where_not_even_a_day_is_answered_there_is_one_error_and_the_next_load_asks_again(
     tmp_path: Path,
 ) -> None:
