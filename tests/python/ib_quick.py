@@ -22,6 +22,13 @@ QUICK = GatewayOptions(
 )
 
 
+class ImpatientSource(IbGatewaySource):
+    """One that a service makes (``--source python:ib_quick.ImpatientSource``), at the port that its environment names."""
+
+    def __init__(self) -> None:
+        super().__init__(options=QUICK, answer_limit=0.6, pacing_pause=0.002)
+
+
 @contextmanager
 def quick(gateway: IbGatewaySimulator, **changes: Any) -> Iterator[IbGatewaySource]:
     """Give a source whose limits are short."""

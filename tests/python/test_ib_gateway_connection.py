@@ -175,7 +175,7 @@ def test_nightly_restarts_during_a_load_of_a_year_of_minutes_change_no_byte(
     options = replace(QUICK, connect_within=6.0, probe_after=5.0, dead_after=10.0, patience=60.0)
     patient = {"options": options, "answer_limit": 18.0}
     with (
-        IbGatewaySimulator(series, answer_seconds=0.1) as gateway,
+        IbGatewaySimulator(series, answer_seconds=0.3) as gateway,
         quick(gateway, **patient) as source,
     ):
 

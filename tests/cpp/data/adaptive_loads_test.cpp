@@ -116,7 +116,7 @@ TEST_F(AdaptiveLoads, EndWithOneErrorWhereNotEvenASmallRequestIsAnswered) {
     ASSERT_FALSE(bars);
     EXPECT_EQ(bars.error().code, Errc::service_timeout);
     ASSERT_THAT(source_->fetched, testing::SizeIs(3));
-    EXPECT_LE(source_->fetched.back().end - source_->fetched.back().start, days{730 / 16});
+    EXPECT_LE(source_->fetched.back().end - source_->fetched.back().start, days{46});
     EXPECT_TRUE(ledger().empty());
     source_->on_fetch = nullptr;
     ASSERT_TRUE(load(decade_));
