@@ -234,7 +234,6 @@ def test_a_build_without_torch_says_how_to_build_it_again(
     from ktrdr_core.training import torch_loader
 
     monkeypatch.setattr("importlib.metadata.distribution", lambda _: Installed(place))
-    monkeypatch.setattr(torch_loader, "_found", False)
     monkeypatch.setattr(torch_loader, "find_spec", lambda _: None)
     monkeypatch.setattr(sys, "prefix", "/here/.venv")
     with pytest.raises(errors.FeatureNotAvailableError) as raised:
@@ -247,7 +246,6 @@ def test_a_build_without_torch_says_how_to_build_it_again(
 def test_another_torch_names_the_one_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     from ktrdr_core.training import torch_loader
 
-    monkeypatch.setattr(torch_loader, "_found", False)
     release = PROJECT["optional-dependencies"]["train"][0].removeprefix("torch==")
     monkeypatch.setattr("importlib.metadata.version", lambda _: "9.9.0+cpu")
     with pytest.raises(errors.FeatureNotAvailableError, match=rf"torch 9\.9\.0.*torch=={release}$"):

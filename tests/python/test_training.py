@@ -232,7 +232,6 @@ def test_without_torch_the_message_names_the_extra(
         def find_spec(self, name: str, *rest: Any) -> Any:
             return None if name == "torch" else self._finder.find_spec(name, *rest)
 
-    monkeypatch.setattr("ktrdr_core.training.torch_loader._found", False)
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     finders = [WithoutTorch(f) for f in sys.meta_path if hasattr(f, "find_spec")]
     monkeypatch.setattr(sys, "meta_path", finders)

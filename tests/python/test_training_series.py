@@ -89,7 +89,7 @@ def test_without_a_word_the_usual_series_is_trained_on(
     ],
 )
 def test_a_word_chooses_the_series_of_every_symbol(
-    words: dict[str, str], stored: tuple[str, str], training: TrainingManager, path: Path
+    words: dict[str, Any], stored: tuple[str, str], training: TrainingManager, path: Path
 ) -> None:
     result = training.train_multi_symbol_strategy(path, **QUICK, **words).result(LIMIT)
     assert series_of(result) == [(symbol, *stored) for symbol in ("AAPL", "MSFT")]
@@ -138,7 +138,8 @@ def test_a_model_is_judged_on_the_kind_of_bars_that_it_was_trained_on(
         path, ["AAPL"], what_to_show="ADJUSTED_LAST", **QUICK
     ).result(LIMIT)
     model = result["artifacts"]["model_path"]
-    for words in ({}, {"what_to_show": "ADJUSTED_LAST"}, {"session": "regular"}):
+    said: list[dict[str, Any]] = [{}, {"what_to_show": "ADJUSTED_LAST"}, {"session": "regular"}]
+    for words in said:
         judged = training.evaluate_model(model, **words).result(LIMIT)
         assert judged["test_metrics"] == result["test_metrics"]
         assert judged["rows"] == result["session_info"]["data_summary"]["rows"]["test"]

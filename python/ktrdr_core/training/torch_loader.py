@@ -16,19 +16,10 @@ from ..errors import FeatureNotAvailableError
 _EXIT_LIMIT = 2.0
 
 _lock = Lock()
-#: What is installed was found to do: it does not change under a running process, but for the better.
-_found = False
 
 
 def check_installed() -> None:
-    """Raise FeatureNotAvailableError unless LibTorch and our module over it can be loaded; looks until they were found."""
-    global _found
-    if not _found:
-        _look()
-        _found = True
-
-
-def _look() -> None:
+    """Raise FeatureNotAvailableError unless LibTorch and our module over it can be loaded."""
     if find_spec("ktrdr_core._torch") is None:
         # What is installed beside it changes nothing: the package itself lacks the part.
         raise FeatureNotAvailableError(
