@@ -12,7 +12,8 @@ Checked are:
 5. no room reads the environment: it is read once, outside, and handed in;
 6. a source without a header of its name says in its first line what it is for;
 7. JSON is read in one place, which gives the nearest doubles (`ktrdr/base/json.hpp`): nobody else calls Boost's parsers;
-8. a period's end is known in one place (`BarGrid`): nobody else asks how long a timeframe is, or rounds a time to a day.
+8. a period's end is known in one place (`BarGrid`): nobody else asks how long a timeframe is, rounds a time to a day, or adds
+   a length to a stamp.
 
 The second table says the same of the packages and single files of python/ktrdr_core. Every package may use the modules
 that the rooms are built into. Checked are all imports, those inside functions and those for type checkers too.
@@ -63,6 +64,26 @@ PERIOD_HOMES = {
     ("bindings", "bind_market.cpp"),
     ("bar_store", "chunk.cpp"),
     ("data", "ib_data_adapter.cpp"),
+}
+# What a length is taken from that somebody could add to a stamp, and an addition of whole days or hours to one.
+LENGTHS = re.compile(
+    r"(?:\.|->)shortest\(\)"
+    r"|(?:\bstamp|\bstart_of\([^()]*\))\s*\+=?\s*(?:std::chrono::)?(?:days|hours|minutes)\{"
+)
+# Who compares lengths, and adds them to no stamp: with distances of bars, with spans of requests, with each other; and who
+# counts what would follow without a break where there is no calendar (`gaps.cpp`).
+LENGTH_HOMES = {
+    ("bar_store", "chunk.cpp"),
+    ("bar_store", "verify.cpp"),
+    ("data", "data_manager_stored.cpp"),
+    ("data", "request_pace.cpp"),
+    ("data", "request_planner.cpp"),
+    ("data", "resample_bars.cpp"),
+    ("features", "holes.cpp"),
+    ("market", "bar_check.cpp"),
+    ("quality", "check_jumps.cpp"),
+    ("quality", "check_places.cpp"),
+    ("quality", "gaps.cpp"),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?P<how>[<"])(?P<what>[^>"]+)[>"]')
 ROW = re.compile(
@@ -259,6 +280,11 @@ def check_sources(room: Room, folder: Path, findings: Findings) -> None:
                     f"{path}:{number}",
                     "makes periods by itself; ask BarGrid of <ktrdr/calendar/bar_grid.hpp> when a bar ends",
                 )
+            if adds_length(line) and not at_home_with_lengths(room.name, path.name):
+                findings.add(
+                    f"{path}:{number}",
+                    "may add a length to a stamp; ask BarGrid of <ktrdr/calendar/bar_grid.hpp> when a bar ends or which follows",
+                )
 
 
 def reads_json(line: str) -> bool:
@@ -274,6 +300,20 @@ def makes_periods(line: str) -> bool:
 def at_home_with_periods(room: str, file: str) -> bool:
     """Say whether a file may."""
     return room == "calendar" or (room, file) in PERIOD_HOMES
+
+
+def adds_length(line: str) -> bool:
+    """Say whether a line of C++ asks how long bars are, or adds days, hours or minutes to a stamp."""
+    return not line.lstrip().startswith("//") and LENGTHS.search(line) is not None
+
+
+def at_home_with_lengths(room: str, file: str) -> bool:
+    """Say whether a file may."""
+    return (
+        at_home_with_periods(room, file)
+        or (room, file) in LENGTH_HOMES
+        or (room, file) == ("market", "timeframe.hpp")
+    )
 
 
 def imports_of(tree: ast.AST, package: list[str]) -> Iterator[tuple[int, list[str]]]:

@@ -35,6 +35,8 @@ class DaysHost:
     held: threading.Event = field(default_factory=threading.Event)
     left: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    #: What every price is times what `price` says: another one after a split.
+    basis: float = 1.0
 
     def bars(self, start: datetime, end: datetime) -> dict[str, dict[str, float]]:
         """Give the bars of a half-open range as the contract has them."""
@@ -42,10 +44,10 @@ class DaysHost:
         days = (first + n * DAY for n in range(max(0, -((first - end) // DAY))))
         return {
             day.isoformat(timespec="milliseconds").replace("+00:00", "Z"): {
-                "open": price(day),
-                "high": price(day) + 1,
-                "low": price(day) - 1,
-                "close": price(day) + 0.5,
+                "open": price(day) * self.basis,
+                "high": (price(day) + 1) * self.basis,
+                "low": (price(day) - 1) * self.basis,
+                "close": (price(day) + 0.5) * self.basis,
                 "volume": 1000,
             }
             for day in days

@@ -81,6 +81,10 @@ def test_a_tree_that_agrees_has_no_findings(tree: Path) -> None:
         ("return day + months(count);", "makes periods by itself"),
         ("const auto day = floor<days>(stamp);", "makes periods by itself"),
         ("std::chrono::ceil<std::chrono::days>(stamp)", "makes periods by itself"),
+        ("return end + beyond * grid.timeframe().shortest();", "may add a length to a stamp"),
+        ("const auto length = timeframe->shortest();", "may add a length to a stamp"),
+        ("ends.push_back(stamp + days{1});", "may add a length to a stamp"),
+        ("bars.start_of(i) + std::chrono::hours{24}", "may add a length to a stamp"),
     ],
 )
 def test_a_forbidden_line_is_found_with_its_place(tree: Path, line: str, said: str) -> None:
@@ -103,6 +107,8 @@ def test_a_forbidden_line_is_found_with_its_place(tree: Path, line: str, said: s
         '#include "private.hpp"',
         "// #include <ktrdr/http/client.hpp>",
         "// getenv() is for others",
+        "const UtcTime behind = stamp + std::chrono::nanoseconds{1};",
+        "const UtcTime end = grid.next_unbroken(stamp);",
     ],
 )
 def test_an_allowed_line_is_not(tree: Path, line: str) -> None:

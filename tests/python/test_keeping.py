@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+import soak
 from commands import run
 from ktrdr_core import DataManager, errors
 from own_bars import columns
@@ -163,3 +165,19 @@ def test_a_database_that_is_not_there_is_not_made(command: str, tmp_path: Path) 
     done = run("data", command, "--data-dir", tmp_path / "none")
     assert done.returncode == 3
     assert not (tmp_path / "none").exists()
+
+
+def test_a_closed_manager_holds_no_file(tmp_path: Path) -> None:
+    """However large the log is that an import has left: who closes waits until it lies in the file."""
+    for number in range(soak.count(8, 60)):
+        folder = tmp_path / str(number)
+        data = DataManager(folder, env={})
+        data.store("ACME", "1m", columns(60_000, "2023-01-01", "m")).result(60)
+        data.close()
+        del data
+        held = [
+            os.readlink(f"/proc/self/fd/{fd}")
+            for fd in os.listdir("/proc/self/fd")
+            if os.path.islink(f"/proc/self/fd/{fd}")
+        ]
+        assert [name for name in held if name.startswith(str(folder))] == []

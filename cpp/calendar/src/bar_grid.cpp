@@ -181,6 +181,15 @@ UtcTime BarGrid::stored_stamp(UtcTime providers) const noexcept {
     return UtcTime{key_of(date)};
 }
 
+std::optional<UtcTime> BarGrid::stamp_by_date(UtcTime providers) const noexcept {
+    if (!calendar_ || timeframe_.is_intraday() || !calendar_->coverage().contains(providers)) {
+        return std::nullopt;
+    }
+    const sys_days date = std::chrono::floor<days>(providers);
+    const bool may_be = UtcTime{date} == providers || calendar_->is_session(date);
+    return may_be ? std::optional(UtcTime{key_of(date)}) : std::nullopt;
+}
+
 TimeRange BarGrid::range_of(sys_days date) const noexcept {
     if (calendar_ && timeframe_.is_intraday()) {
         const auto sessions = calendar_->sessions();

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
 
 #include <ktrdr/market/time_text.hpp>
 
@@ -16,14 +19,33 @@ Error broken(const std::string& provider, const std::string& how) {
     return fail(Errc::protocol, fmt::format("the source {} answered {}", provider, how), {{"source", provider}});
 }
 
+/// No clock is further ahead of UTC, so a midnight anywhere lies no further before that date's in UTC.
+constexpr std::chrono::hours furthest_east{14};
+
+/// The stamp of the period that a bar of that time stands for; unset where it can be none.
+std::optional<UtcTime> read_stamp(UtcTime came, StampKind::Kind kind, const BarGrid& grid) {
+    switch (kind) {
+        case StampKind::Kind::inside: {
+            const UtcTime period = grid.stored_stamp(came);
+            return period - came <= furthest_east ? std::optional(period) : std::nullopt;
+        }
+        case StampKind::Kind::by_date: return grid.stamp_by_date(came);
+        case StampKind::Kind::eastern: return grid.stamp_by_date(came + furthest_east);
+        case StampKind::Kind::by_start:
+        case StampKind::Kind::by_end:
+        case StampKind::Kind::unclear: break;
+    }
+    return came;
+}
+
 /// Bars that came under other times of their periods, under the periods' stamps, as far as they are closed.
-Bars restamped(const Bars& bars, const BarGrid& grid, UtcTime now) {
+Bars restamped(const Bars& bars, const BarGrid& grid, StampKind::Kind kind, UtcTime now) {
     Bars all;
     all.reserve(bars.size());
     for (std::size_t i = 0; i < bars.size(); ++i) {
-        const UtcTime stamp = grid.stored_stamp(bars.start_of(i));
-        if (grid.is_closed(stamp, now)) {
-            all.push_back(stamp.time_since_epoch().count(), bars.open[i], bars.high[i], bars.low[i], bars.close[i],
+        const auto stamp = read_stamp(bars.start_of(i), kind, grid);
+        if (stamp && grid.is_closed(*stamp, now)) {
+            all.push_back(stamp->time_since_epoch().count(), bars.open[i], bars.high[i], bars.low[i], bars.close[i],
                           bars.volume[i]);
         }
     }
@@ -161,6 +183,129 @@ bool holds(const std::vector<UtcTime>& times, UtcTime time) {
     return std::binary_search(times.begin(), times.end(), time);
 }
 
+/// Clocks are set by quarters of an hour, so that a midnight anywhere is one in UTC.
+constexpr std::chrono::minutes quarter{15};
+constexpr std::array<StampKind::Kind, 3> readings{StampKind::Kind::inside, StampKind::Kind::by_date,
+                                                  StampKind::Kind::eastern};
+
+/// What stamps would mean by one of the readings: unset where they are not of expected periods that rise.
+std::optional<std::vector<UtcTime>> periods_of(const Bars& bars, StampKind::Kind kind,
+                                               const std::vector<UtcTime>& expected, const BarGrid& grid) {
+    std::vector<UtcTime> periods;
+    periods.reserve(bars.size());
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        const auto period = read_stamp(bars.start_of(i), kind, grid);
+        if (!period || (!periods.empty() && *period <= periods.back()) || !holds(expected, *period)) {
+            return std::nullopt;
+        }
+        periods.push_back(*period);
+    }
+    return periods;
+}
+
+/// Whether each bar is stamped by the open of its period's first session, or inside a session that never closes.
+bool are_of_sessions(const Bars& bars, const std::vector<UtcTime>& periods, const BarGrid& grid) {
+    for (std::size_t i = 0; i < periods.size(); ++i) {
+        const UtcTime stamp = bars.start_of(i);
+        const bool always = grid.calendar()->around_the_clock() && grid.calendar()->is_open(stamp);
+        if (!always && grid.period_of(periods[i]).start != stamp) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// How days, weeks and months are stamped that are not stamped by their periods' starts; by_start where no reading
+/// fits.
+StampKind::Kind kind_of_days(const Bars& bars, const std::vector<UtcTime>& expected, const BarGrid& grid) {
+    bool midnights = true;
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        const UtcTime stamp = bars.start_of(i);
+        if (holds(expected, stamp)) {
+            return StampKind::Kind::by_start;
+        }
+        midnights = midnights && stamp.time_since_epoch() % quarter == std::chrono::nanoseconds{0};
+    }
+    std::vector<std::pair<StampKind::Kind, std::vector<UtcTime>>> fitting;
+    for (const StampKind::Kind kind : readings) {
+        auto periods = periods_of(bars, kind, expected, grid);
+        if (periods && kind == StampKind::Kind::inside && are_of_sessions(bars, *periods, grid)) {
+            return kind;
+        }
+        const bool known = std::any_of(fitting.begin(), fitting.end(),
+                                       [&periods](const auto& one) { return periods && one.second == *periods; });
+        if (periods && !known) {
+            fitting.emplace_back(kind, std::move(*periods));
+        }
+    }
+    if (fitting.size() <= 1) {
+        return fitting.empty() ? StampKind::Kind::by_start : fitting.front().first;
+    }
+    // What is no midnight anywhere is a time of its own date.
+    const bool has_date = std::any_of(fitting.begin(), fitting.end(),
+                                      [](const auto& one) { return one.first == StampKind::Kind::by_date; });
+    return midnights ? StampKind::Kind::unclear : has_date ? StampKind::Kind::by_date : fitting.front().first;
+}
+
+/// How many stored bars beside the holes came again, by these stamps.
+std::size_t came_again(const AskedSegment& asked, const Bars& came) {
+    std::size_t count = 0;
+    for (const AskedHole& hole : asked.holes) {
+        for (const Bars* stored : {&hole.before, &hole.behind}) {
+            for (std::size_t i = 0; i < stored->size(); ++i) {
+                const std::size_t row = came.row_from(stored->start_of(i));
+                count += row < came.size() && came.time[row] == stored->time[i] &&
+                                 same_numbers(numbers_of(came, row), numbers_of(*stored, i))
+                             ? 1
+                             : 0;
+            }
+        }
+    }
+    return count;
+}
+
+/// Put bars under the stamps of their periods, where they came otherwise.
+Result<void> convert_stamps(Bars& bars, const AskedSegment& asked, const BarGrid& grid, UtcTime now,
+                            const std::string& provider, Judged& judged) {
+    using Kind = StampKind::Kind;
+    const StampKind stamps = stamp_kind(bars, asked.asked, grid);
+    switch (stamps.kind) {
+        case Kind::by_start: return {};
+        case Kind::by_end:
+            return broken(provider,
+                          fmt::format("with bars that are stamped by their end ({}), and bars are stored under their "
+                                      "start: the source must convert its stamps",
+                                      format_time(stamps.example)));
+        case Kind::inside:
+        case Kind::by_date:
+        case Kind::eastern: bars = restamped(bars, grid, stamps.kind, now); break;
+        case Kind::unclear: {
+            Bars best;
+            std::size_t most = 0;
+            std::size_t others = 0;
+            for (const Kind kind : readings) {
+                Bars read = restamped(bars, grid, kind, now);
+                const std::size_t again = read.check() && read != best ? came_again(asked, read) : 0;
+                others = std::max(others, std::min(again, most));
+                if (again > most) {
+                    most = again;
+                    best = std::move(read);
+                }
+            }
+            if (most == others) {
+                return broken(provider, fmt::format("with bars that are stamped so ({}) that each may be that of "
+                                                    "either of two dates, and stored bars tell of neither: the source "
+                                                    "must convert its stamps, or ask for longer ranges",
+                                                    format_time(stamps.example)));
+            }
+            bars = std::move(best);
+            break;
+        }
+    }
+    judged.stamped_inside = stamps.example;
+    return {};
+}
+
 }  // namespace
 
 StampKind stamp_kind(const Bars& bars, TimeRange asked, const BarGrid& grid) {
@@ -177,33 +322,35 @@ StampKind stamp_kind(const Bars& bars, TimeRange asked, const BarGrid& grid) {
     if (!expected) {
         return {};
     }
+    StampKind kind;
+    std::size_t by_start = 0;
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        const bool is_start = holds(*expected, bars.start_of(i));
+        by_start += is_start ? 1 : 0;
+        kind.example = is_start ? kind.example : bars.start_of(i);
+    }
+    if (by_start == bars.size()) {
+        return kind;
+    }
+    kind.kind = intraday ? StampKind::Kind::by_start : kind_of_days(bars, *expected, grid);
+    if (kind.kind != StampKind::Kind::by_start) {
+        return kind;
+    }
+    const BarGrid always_open(grid.timeframe());
     std::vector<UtcTime> ends;
     ends.reserve(2 * expected->size());
     for (const UtcTime stamp : *expected) {
         ends.push_back(grid.end_of(stamp));
         if (!intraday) {
-            ends.push_back(stamp + std::chrono::days{1});
+            ends.push_back(always_open.end_of(stamp));
         }
     }
     std::sort(ends.begin(), ends.end());
-    std::size_t by_start = 0;
     std::size_t by_end = 0;
-    std::size_t inside = 0;
-    StampKind kind;
-    UtcTime before = UtcTime::min();
     for (std::size_t i = 0; i < bars.size(); ++i) {
-        const UtcTime stamp = bars.start_of(i);
-        const UtcTime period = grid.stored_stamp(stamp);
-        const bool is_start = holds(*expected, stamp);
-        kind.example = is_start ? kind.example : stamp;
-        by_start += is_start ? 1 : 0;
-        by_end += holds(ends, stamp) ? 1 : 0;
-        inside += !is_start && period > before && holds(*expected, period) ? 1 : 0;
-        before = period;
+        by_end += holds(ends, bars.start_of(i)) ? 1 : 0;
     }
-    if (by_start < bars.size() && inside == bars.size()) {
-        kind.kind = StampKind::Kind::inside;
-    } else if (by_start < bars.size() && by_end == bars.size()) {
+    if (by_end == bars.size()) {
         kind.kind = StampKind::Kind::by_end;
     }
     return kind;
@@ -215,17 +362,8 @@ Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGr
         return broken(provider, "with bars that cannot be: " + sound.error().message);
     }
     Judged judged;
-    const StampKind stamps = stamp_kind(answer.bars, asked.asked, grid);
-    if (stamps.kind == StampKind::Kind::by_end) {
-        return broken(
-            provider,
-            fmt::format("with bars that are stamped by their end ({}), and bars are stored under their start: "
-                        "the source must convert its stamps",
-                        format_time(stamps.example)));
-    }
-    if (stamps.kind == StampKind::Kind::inside) {
-        answer.bars = restamped(answer.bars, grid, asked_at);
-        judged.stamped_inside = stamps.example;
+    if (const auto converted = convert_stamps(answer.bars, asked, grid, asked_at, provider, judged); !converted) {
+        return converted.error();
     }
     if (const auto trimmed = check_and_trim(answer, asked.asked, provider); !trimmed) {
         return trimmed.error();
@@ -241,6 +379,7 @@ Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGr
     }
     judged.dropped = std::move(answer.dropped);
     judged.partial = std::move(answer.partial);
+    judged.mended = std::move(answer.mended);
     return judged;
 }
 

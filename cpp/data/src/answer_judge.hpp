@@ -25,6 +25,8 @@ struct Judged {
     TimeRange came{};
     std::size_t bars_came{0};
     std::string partial{};
+    /// What was mended of the answer.
+    std::string mended{};
     /// A stamp as it came, where the bars were stamped inside of their periods.
     std::optional<UtcTime> stamped_inside{};
 };
@@ -33,11 +35,16 @@ struct Judged {
 struct StampKind {
     enum class Kind {
         /// By the periods' starts, or nobody can tell: without a calendar, and where one period's end is the start of
-        /// the
-        /// next one.
+        /// the next one.
         by_start,
         /// Days, weeks or months by another time of their period: a local midnight, the last day.
         inside,
+        /// Days, weeks or months by a time of their date behind the session: its close, 23:59:59.
+        by_date,
+        /// Days, weeks or months by a midnight east of Greenwich that lies before their date in UTC.
+        eastern,
+        /// Days, weeks or months of which each may be that of either of two dates.
+        unclear,
         by_end,
     };
     Kind kind{Kind::by_start};
@@ -47,9 +54,10 @@ struct StampKind {
 
 [[nodiscard]] StampKind stamp_kind(const Bars& bars, TimeRange asked, const BarGrid& grid);
 
-/// Days, weeks and months that are stamped inside of their period are stored under its stamp. Errors: `protocol` naming
-/// the source for bars that cannot be, for some that all lie outside of what was asked for, and for bars that are
-/// stamped by their end.
+/// Days, weeks and months that are stamped otherwise are stored under the stamp of their period, where there is one
+/// that all of them can mean; of two the one by which stored bars came again. Errors: `protocol` naming the source for
+/// bars that cannot be, for some that all lie outside of what was asked for, for bars that are stamped by their end,
+/// and for those whose periods nobody can tell.
 [[nodiscard]] Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGrid& grid,
                                    UtcTime asked_at, const std::string& provider);
 

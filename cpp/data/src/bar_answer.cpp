@@ -1,6 +1,7 @@
 #include "bar_answer.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -53,6 +54,26 @@ Result<void> check_rows(const AnswerRows& rows, const BarsWanted& wanted, const 
                       std::any_of(rows.dropped.begin(), rows.dropped.end(),
                                   [&](const auto& row) { return range.contains(row.start); });
     return check_range(time_at(rows.good.front().stamp), time_at(rows.good.back().stamp), some, wanted, asked);
+}
+
+/// What is wrong with the places of rows, by their stamps; nothing for nothing.
+std::string disorder(const std::vector<AnswerRow>& rows) {
+    std::vector<std::int64_t> stamps(rows.size());
+    std::transform(rows.begin(), rows.end(), stamps.begin(), [](const AnswerRow& row) { return row.stamp; });
+    std::vector<std::string> wrong;
+    if (!std::is_sorted(stamps.begin(), stamps.end())) {
+        wrong.emplace_back("rows that were in no order are put in order");
+        std::sort(stamps.begin(), stamps.end());
+    }
+    std::size_t repeated = 0;
+    for (std::size_t i = 1; i < stamps.size(); ++i) {
+        repeated += stamps[i] == stamps[i - 1] ? 1 : 0;
+    }
+    if (repeated > 0) {
+        wrong.push_back(fmt::format("{} {} a stamp that came before, and the last of each is taken", repeated,
+                                    repeated == 1 ? "row has" : "rows have"));
+    }
+    return fmt::format("{}", fmt::join(wrong, "; "));
 }
 
 SourceAnswer cut(AnswerRows rows, const BarsWanted& wanted) {
@@ -138,6 +159,7 @@ Result<SourceAnswer> answer_of(AnswerRows rows, std::string partial, const BarsW
     if (const auto whole = check_whole(rows.good.empty() && rows.dropped.empty(), partial, asked); !whole) {
         return whole.error();
     }
+    std::string mended = disorder(rows.good);
     std::stable_sort(rows.good.begin(), rows.good.end(),
                      [](const AnswerRow& a, const AnswerRow& b) { return a.stamp < b.stamp; });
     if (const auto checked = check_rows(rows, wanted, asked); !checked) {
@@ -145,6 +167,7 @@ Result<SourceAnswer> answer_of(AnswerRows rows, std::string partial, const BarsW
     }
     SourceAnswer answer = cut(std::move(rows), wanted);
     answer.partial = std::move(partial);
+    answer.mended = std::move(mended);
     return answer;
 }
 

@@ -30,6 +30,12 @@ bool is_fresh(UtcTime asked_at, UtcTime now) {
     return now - asked_at < facts_keep;
 }
 
+/// The first bar only spares requests: whatever the source says that is no end of the load, the load goes on without.
+bool may_go_without(Errc code) {
+    return is_answer(code) || code == Errc::service_timeout || code == Errc::no_data || code == Errc::not_found ||
+           code == Errc::not_available || code == Errc::invalid_argument;
+}
+
 bool is_storage(Errc code) {
     return code == Errc::storage || code == Errc::storage_full || code == Errc::storage_schema;
 }
@@ -156,8 +162,14 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
         if (const auto known = co_await learn_symbol(*facts); !known) {
             co_return known.error();
         }
+        if (const auto alive = check_alive("its symbol"); !alive) {
+            co_return alive.error();
+        }
         if (const auto settled = co_await settle_series(); !settled) {
             co_return settled.error();
+        }
+        if (const auto alive = check_alive("its first bar"); !alive) {
+            co_return alive.error();
         }
         enter(LoadStep::first_timestamp);
         if (const auto known = co_await learn_first_timestamp(*facts); !known) {
@@ -165,6 +177,9 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
         }
     }
     enter(LoadStep::read_local);
+    if (const auto alive = check_alive("what is stored"); !alive) {
+        co_return alive.error();
+    }
     // Again: another load of the series may have stored something in the meantime.
     facts = co_await run_on(means_.compute, read_facts);
     if (!facts) {
@@ -180,7 +195,23 @@ asio::awaitable<Result<void>> DataLoadingJob::ask_for_missing() {
     }
     asked_ = *range;
     enter(LoadStep::plan);
-    co_return co_await load_segments(missing_of(*range, *facts, *grid), *facts, *grid);
+    auto loaded = co_await load_segments(missing_of(*range, *facts, *grid), *facts, *grid);
+    while (loaded && first_ && oldest_ && *oldest_ < grid->floor(*first_)) {
+        if (const auto corrected = co_await correct_first_timestamp(*oldest_); !corrected) {
+            co_return corrected.error();
+        }
+        facts = co_await run_on(means_.compute, read_facts);
+        if (!facts) {
+            co_return facts.error();
+        }
+        std::vector<TimeRange> missing = missing_of(asked_, *facts, *grid);
+        std::erase_if(missing, [this](const TimeRange& one) { return one.start >= *first_; });
+        if (missing.empty()) {
+            break;
+        }
+        loaded = co_await load_segments(std::move(missing), *facts, *grid);
+    }
+    co_return loaded;
 }
 
 Result<TimeRange> DataLoadingJob::range_to_ask(const SeriesFacts& facts, const BarGrid& grid) const {
@@ -244,6 +275,9 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_symbol(SeriesFacts facts) {
     if (!valid) {
         co_return valid.error();
     }
+    if (const auto alive = check_alive("its symbol"); !alive) {
+        co_return alive.error();
+    }
     if (const auto same = completed(task_.key, task_.words, *valid); !same) {
         co_return same.error();
     }
@@ -266,8 +300,7 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_first_timestamp(SeriesFacts 
     }
     const auto first = co_await means_.source->first_timestamp(task_.key.symbol, task_.key.timeframe, call());
     turn->reset();
-    if (!first && is_answer(first.error().code)) {
-        // The first bar only spares requests; a service that cannot say, or says what nobody can read, goes without.
+    if (!first && may_go_without(first.error().code)) {
         warn(fmt::format("where its bars begin is not known, and all of the range is asked for: {}",
                          first.error().message));
         co_return Result<void>{};
@@ -275,9 +308,32 @@ asio::awaitable<Result<void>> DataLoadingJob::learn_first_timestamp(SeriesFacts 
     if (!first) {
         co_return first.error();
     }
+    if (const auto alive = check_alive("its first bar"); !alive) {
+        co_return alive.error();
+    }
     first_ = *first;
-    std::function<Result<void>()> remember = [store = means_.store, key = task_.key,
-                                              known = FirstTimestamp{*first, now}] {
+    if (first_ && *first_ > now) {
+        warn(fmt::format("{} says that its bars begin at {}, which has not come yet: all of the range is asked for",
+                         task_.key.provider, format_time(*first_)));
+        first_.reset();
+    }
+    // What bars have shown to begin sooner does not begin later because it is said again.
+    if (const auto known = facts.first_timestamp; first_ && known && known->time && known->time <= now) {
+        first_ = std::min(*first_, *known->time);
+    }
+    co_return co_await remember_first_timestamp({first_, now});
+}
+
+asio::awaitable<Result<void>> DataLoadingJob::correct_first_timestamp(UtcTime oldest) {
+    warn(
+        fmt::format("{} says that its bars begin at {}, and has some from {} on: it is asked for what lies before them",
+                    task_.key.provider, format_time(*first_), format_time(oldest)));
+    first_ = oldest;
+    co_return co_await remember_first_timestamp({first_, means_.clock.utc_now()});
+}
+
+asio::awaitable<Result<void>> DataLoadingJob::remember_first_timestamp(FirstTimestamp known) {
+    std::function<Result<void>()> remember = [store = means_.store, key = task_.key, known] {
         return store->remember_first_timestamp(key, known);
     };
     co_return co_await run_on(means_.store_executor, std::move(remember));
@@ -301,6 +357,7 @@ asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRang
     announce(loader->loaded());
     co_await loader->load(std::move(missing));
     segment_error_ = loader->loaded().first_error;
+    oldest_ = loader->loaded().oldest;
     if (auto ended = summarise(loader->loaded(), grid); !ended) {
         co_return ended;
     }
@@ -345,6 +402,10 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
         }
         warn(fmt::format("{} {}: {}. Load again to ask for them", rows.size(),
                          rows.size() == 1 ? "row was left out" : "rows were left out", listed(rows)));
+    }
+    if (!loaded.mended.empty()) {
+        warn(fmt::format("answers were put right: {}",
+                         listed(std::vector<std::string>(loaded.mended.begin(), loaded.mended.end()))));
     }
     if (loaded.brought_late > 0) {
         warn(fmt::format("answers {}: {} bars came by further requests for the rest",

@@ -20,6 +20,9 @@ asio::awaitable<Result<void>> DataLoadingJob::settle_series() {
     if (!key) {
         co_return key.error();
     }
+    if (const auto alive = check_alive("its series"); !alive) {
+        co_return alive.error();
+    }
     if (*key != task_.key) {
         std::function<Result<void>()> rename = [store = means_.store, from = task_.key, to = *key] {
             return store->rename(from, to);
@@ -43,6 +46,9 @@ asio::awaitable<Result<void>> DataLoadingJob::settle_series() {
 
 asio::awaitable<Result<BarsPtr>> DataLoadingJob::check_bars(BarsPtr bars) {
     enter(LoadStep::quality);
+    if (const auto alive = check_alive("its quality"); !alive) {
+        co_return alive.error();
+    }
     std::function<Result<CheckedBars>()> check = [bars, store = means_.store, calendars = means_.calendars,
                                                   task = task_, asked = asked_, now = means_.clock.utc_now(),
                                                   token = operation_->token()]() -> Result<CheckedBars> {

@@ -199,6 +199,7 @@ void DataManager::close() {
         store_.reset();
         storage_.reset();
     }
+    settling_->close();
     jobs_.forget_waiting();
     if (const auto asked = service()) {
         asked->close();

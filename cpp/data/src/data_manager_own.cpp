@@ -146,9 +146,9 @@ Result<std::shared_ptr<Operation>> DataManager::start_storing(StoreJob job, Canc
     options.steps = std::move(job.steps);
     options.context = std::move(job.facts);
     options.context["operation"] = spec.type;
-    OperationWork run = [services = services_, store = std::move(*open_store), work = std::move(job.work)](
-                            std::shared_ptr<Operation> operation, OperationDone done) {
-        StoreMeans means{services.compute, services.store, services.clock, store, std::move(operation)};
+    OperationWork run = [services = services_, store = std::move(*open_store), settling = settling_,
+                         work = std::move(job.work)](std::shared_ptr<Operation> operation, OperationDone done) {
+        StoreMeans means{services.compute, services.store, services.clock, store, std::move(operation), settling};
         spawn_work(services.io, work(std::move(means)), std::move(done), "storing bars");
     };
     return run_operation(services_.registry, services_.io_executor, std::move(spec), std::move(run),

@@ -222,9 +222,9 @@ Result<std::shared_ptr<Operation>> DataManager::resample(const ResampleRequest& 
     options.steps = {ProgressStep{.name = "resample"}, ProgressStep{.name = "store bars"}};
     options.context = spec.parameters;
     options.context["operation"] = spec.type;
-    OperationWork run = [services = services_, store = std::move(*open_store), task = std::move(*task)](
-                            std::shared_ptr<Operation> operation, OperationDone done) {
-        StoreMeans means{services.compute, services.store, services.clock, store, std::move(operation)};
+    OperationWork run = [services = services_, store = std::move(*open_store), settling = settling_,
+                         task = std::move(*task)](std::shared_ptr<Operation> operation, OperationDone done) {
+        StoreMeans means{services.compute, services.store, services.clock, store, std::move(operation), settling};
         spawn_work(services.io, resample_stored(std::move(means), task), std::move(done), "resampling bars");
     };
     return run_operation(services_.registry, services_.io_executor, std::move(spec), std::move(run),

@@ -109,6 +109,9 @@ asio::awaitable<Result<boost::json::object>> export_csv(ExportMeans means, Expor
         co_return bars.error();
     }
     means.operation->progress().enter(1);
+    if (const auto alive = means.operation->token().check("exporting"); !alive) {
+        co_return alive.error();
+    }
     std::function<Result<boost::json::object>()> write =
         [means, task, all = std::make_shared<const Bars>(std::move(*bars))] { return write_csv(means, task, *all); };
     co_return co_await run_on(means.compute, std::move(write));

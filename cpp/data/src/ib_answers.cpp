@@ -1,5 +1,6 @@
 #include <ktrdr/data/ib_answers.hpp>
 
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <ktrdr/market/time_text.hpp>
 
 #include "bar_answer.hpp"
+#include "head_time.hpp"
 
 namespace ktrdr {
 namespace {
@@ -177,10 +179,10 @@ Result<std::optional<UtcTime>> read_head_timestamp(const json::value& answer, co
     if (stamp == nullptr || stamp->is_null()) {
         return std::optional<UtcTime>{};
     }
-    const auto time = stamp->is_string() ? parse_time("timestamp", std::string_view(stamp->get_string()))
-                                         : Result<UtcTime>(fail(Errc::protocol, ""));
+    const auto time = read_head_time(*stamp);
     if (!time) {
-        return broken_answer(asked, "has a `timestamp` that is no time");
+        return broken_answer(asked, fmt::format("has a `timestamp` that is no time: {}",
+                                                std::string_view(json::serialize(*stamp)).substr(0, 64)));
     }
     return std::optional(*time);
 }

@@ -6,15 +6,30 @@
 namespace ktrdr {
 namespace {
 
-/// A provider may publish late: it is asked again for what it did not have on the day itself.
-constexpr std::chrono::hours session{24};
+/// What stands for a session where no calendar says when the market trades.
+constexpr std::chrono::hours day{24};
+
+/// The open of the last session that was over by then.
+UtcTime one_session_before(UtcTime time, const BarGrid& grid) {
+    const auto close = grid.calendar() ? grid.calendar()->previous_close(time) : std::nullopt;
+    const auto open = close ? grid.calendar()->previous_open(*close) : std::nullopt;
+    return open.value_or(time - day);
+}
+
+/// The close of the first session that opens after that.
+UtcTime one_session_behind(UtcTime time, const BarGrid& grid) {
+    const auto open = grid.calendar() ? grid.calendar()->next_open(time) : std::nullopt;
+    const auto close = open ? grid.calendar()->next_close(*open) : std::nullopt;
+    return close.value_or(time + day);
+}
 
 std::optional<TimeRange> valid_part(const LedgerEntry& entry, const BarGrid& grid, UtcTime now) {
     if (entry.outcome != AskOutcome::bars && entry.outcome != AskOutcome::empty) {
         return std::nullopt;
     }
-    const bool near_then = entry.range.end > entry.asked_at - session;
-    if (entry.outcome == AskOutcome::empty && near_then && now - entry.asked_at > session) {
+    // A provider may publish late: it is asked again for what it did not have then, once one session more is over.
+    if (entry.outcome == AskOutcome::empty && entry.range.end > one_session_before(entry.asked_at, grid) &&
+        now > one_session_behind(entry.asked_at, grid)) {
         return std::nullopt;
     }
     const TimeRange part{entry.range.start, std::min(entry.range.end, grid.closed_end(entry.asked_at))};

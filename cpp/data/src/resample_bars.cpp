@@ -138,14 +138,19 @@ asio::awaitable<Result<BarsView>> resample_stored(StoreMeans means, ResampleTask
     warn(means, task, *made);
     if (task.store) {
         means.operation->progress().enter(1);
+        if (const auto alive = means.operation->token().check("storing longer bars"); !alive) {
+            co_return alive.error();
+        }
         std::function<Result<MergedRows>()> keep = [means, task, made] {
             const auto poll = [&means](std::size_t) { return means.operation->token().check("storing"); };
             return means.store->store_own(task.to, made->bars, made->covered, means.clock.utc_now(), poll);
         };
         const auto stored = co_await run_on(means.store_executor, std::move(keep));
-        settle_behind(means);
         if (!stored) {
             co_return stored.error();
+        }
+        if (!means.operation->token().is_cancelled()) {
+            settle_behind(means);
         }
     }
     co_return BarsView(BarsPtr(made, &made->bars), task.to.symbol, std::string(task.to.timeframe.name()),

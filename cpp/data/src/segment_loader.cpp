@@ -170,6 +170,9 @@ asio::awaitable<Result<std::optional<AskedSegment>>> SegmentLoader::next_of(std:
     if (!turn) {
         co_return turn.error();
     }
+    if (const auto alive = means_.operation->token().check("the next segment"); !alive) {
+        co_return alive.error();
+    }
     if (round->planner->done() || stopped_) {
         co_return std::optional<AskedSegment>{};
     }
@@ -197,6 +200,10 @@ asio::awaitable<void> SegmentLoader::load_one(AskedSegment asked, std::shared_pt
                                                means_.operation->token(), std::move(patience));
     if (!leased) {
         miss(asked, leased.error());
+        co_return;
+    }
+    if (const auto alive = means_.operation->token().check("a segment"); !alive) {
+        miss(asked, alive.error());
         co_return;
     }
     const auto rest = co_await still_missing(asked.range());
@@ -256,6 +263,10 @@ asio::awaitable<void> SegmentLoader::ask(AskedSegment planned) {
         miss(*asked, judged.error());
         co_return;
     }
+    if (const auto alive = means_.operation->token().check("storing a segment"); !alive) {
+        miss(*asked, alive.error());
+        co_return;
+    }
     const auto segment = std::make_shared<Segment>();
     if (judged) {
         *segment = judged->segment;
@@ -301,6 +312,9 @@ asio::awaitable<Result<Judged>> SegmentLoader::fetch(std::shared_ptr<const Asked
     }
     if (!*answer) {
         co_return answer->error();
+    }
+    if (const auto alive = means_.operation->token().check("an answer that has come"); !alive) {
+        co_return alive.error();
     }
     std::function<Result<Judged>()> look = [answer, asked, grid = means_.grid, asked_at,
                                             provider = means_.task.key.provider] {
@@ -415,6 +429,12 @@ void SegmentLoader::note(const AskedSegment& asked, const Judged& judged, const 
     }
     std::copy_if(judged.dropped.begin(), judged.dropped.end(), std::back_inserter(loaded_.dropped),
                  [&in_a_hole](const auto& row) { return in_a_hole(row.start); });
+    if (const Bars& bars = judged.segment.bars; !bars.empty()) {
+        loaded_.oldest = std::min(loaded_.oldest.value_or(bars.start_of(0)), bars.start_of(0));
+    }
+    if (!judged.mended.empty()) {
+        loaded_.mended.insert(judged.mended);
+    }
     loaded_.off_grid.insert(loaded_.off_grid.end(), judged.off_grid.begin(), judged.off_grid.end());
     loaded_.revised += judged.revised;
     loaded_.stamped_inside = loaded_.stamped_inside ? loaded_.stamped_inside : judged.stamped_inside;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,8 @@ struct LoadedSegments {
     /// Those that may lack bars, and why.
     std::vector<std::pair<TimeRange, std::string>> partial{};
     std::vector<SourceAnswer::DroppedRow> dropped{};
+    /// What was put right in answers, each text once.
+    std::set<std::string> mended{};
     /// Where bars should or could be, and none came.
     std::vector<TimeRange> unconfirmed{};
     /// Brought by further requests for what answers had left out.
@@ -38,6 +41,8 @@ struct LoadedSegments {
     bool refused_once{false};
     /// Bars where the calendar has none.
     std::vector<UtcTime> off_grid{};
+    /// The oldest bar that was missing and came.
+    std::optional<UtcTime> oldest{};
     /// Stored bars beside what was missing that have other numbers at the provider.
     std::size_t revised{0};
     /// A stamp of bars that came stamped inside of their periods.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <ktrdr/base/caught.hpp>
 #include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/data/own_bars.hpp>
 #include <ktrdr/market/time_text.hpp>
@@ -64,13 +63,9 @@ Result<boost::json::object> commit_own(const StoreMeans& means, const SeriesKey&
 }
 
 void settle_behind(const StoreMeans& means) {
-    survive("data", "putting stored bars into the file", [&means] {
-        means.compute.post([store = std::weak_ptr(means.store)] {
-            if (const auto there = store.lock()) {
-                survive("data", "putting stored bars into the file", [&there] { (void)there->settle(); });
-            }
-        });
-    });
+    if (means.settling) {
+        means.settling->settle(means.compute, means.store);
+    }
 }
 
 asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, SeriesKey key, OwnBars given) {
@@ -82,7 +77,9 @@ asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, Se
         return commit(means, key, given);
     };
     auto stored = co_await run_on(means.store_executor, std::move(work));
-    settle_behind(means);
+    if (stored && !means.operation->token().is_cancelled()) {
+        settle_behind(means);
+    }
     co_return stored;
 }
 
@@ -97,6 +94,9 @@ asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, S
         co_return given.error();
     }
     means.operation->progress().enter(1);
+    if (const auto alive = means.operation->token().check("storing what was read"); !alive) {
+        co_return alive.error();
+    }
     co_return co_await store_own_bars(std::move(means), std::move(key), std::move(*given));
 }
 

@@ -102,7 +102,7 @@ private:
             return stamp < grid_.end_of(grid_.floor(stamp));
         }
         const auto next = calendar_->next_open(stamp);
-        return calendar_->is_open(stamp) || (next && *next < stamp + grid_.timeframe().shortest());
+        return calendar_->is_open(stamp) || (next && *next < grid_.next_unbroken(stamp));
     }
 
     void mark(std::size_t row, bool in_session) {

@@ -60,10 +60,7 @@ UtcTime undone(UtcTime stamp, const SessionCalendar& calendar, const ClockChange
 class SessionScan final {
 public:
     explicit SessionScan(const BarGrid& grid)
-        : grid_(grid),
-          sessions_(grid.calendar()->sessions()),
-          length_(grid.timeframe().shortest()),
-          by_hours_(grid.timeframe().is_intraday()) {}
+        : grid_(grid), sessions_(grid.calendar()->sessions()), by_hours_(grid.timeframe().is_intraday()) {}
 
     [[nodiscard]] bool fits(UtcTime stamp) {
         if (!by_hours_) {
@@ -75,13 +72,12 @@ public:
         while (next_ > 0 && sessions_[next_ - 1].close() > stamp) {
             --next_;
         }
-        return next_ < sessions_.size() && sessions_[next_].open() < stamp + length_;
+        return next_ < sessions_.size() && sessions_[next_].open() < grid_.next_unbroken(stamp);
     }
 
 private:
     const BarGrid& grid_;
     std::span<const Session> sessions_;
-    nanoseconds length_;
     bool by_hours_;
     std::size_t next_{0};
 };

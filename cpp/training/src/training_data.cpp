@@ -59,18 +59,35 @@ struct SymbolRows {
     std::vector<UtcTime> ends{};
 };
 
-/// When so many bars more have ended. Behind the last one they are taken to follow at their length.
-UtcTime end_with_embargo(const Bars& bars, const BarGrid& grid, std::size_t last, std::size_t embargo) {
-    const std::size_t there = std::min(embargo, bars.size() - 1 - last);
-    const UtcTime end = grid.end_of(bars.start_of(last + there));
-    const std::size_t beyond = embargo - there;
-    const auto most = static_cast<std::size_t>((UtcTime::max() - end) / grid.timeframe().shortest());
-    return beyond > most ? UtcTime::max() : end + static_cast<std::int64_t>(beyond) * grid.timeframe().shortest();
-}
+/// When bars end, those that would follow the last one among them.
+class PeriodEnds final {
+public:
+    /// Both outlive it.
+    PeriodEnds(const Bars& bars, const BarGrid& grid) : bars_(bars), grid_(grid) {}
+
+    [[nodiscard]] UtcTime of(std::size_t bar) {
+        if (bar < bars_.size()) {
+            return grid_.end_of(bars_.start_of(bar));
+        }
+        UtcTime stamp = behind_.empty() ? bars_.start_of(bars_.size() - 1) : behind_.back();
+        while (behind_.size() <= bar - bars_.size()) {
+            stamp = grid_.next(stamp);
+            behind_.push_back(stamp);
+        }
+        return grid_.end_of(behind_[bar - bars_.size()]);
+    }
+
+private:
+    const Bars& bars_;
+    const BarGrid& grid_;
+    /// Stamps behind the last bar, as far as somebody has asked for them.
+    std::vector<UtcTime> behind_{};
+};
 
 /// Which rows of the matrix are decided, and their times.
 Result<void> find_decided(SymbolRows& rows, const FeatureSeries& base, std::size_t embargo, DroppedRows& dropped,
                           WorkPieces& pieces) {
+    PeriodEnds ends(*base.bars, base.grid);
     for (std::size_t row = 0; row < rows.features.bar.size(); ++row) {
         if (pieces.is_due()) {
             if (auto go = pieces.check(); !go) {
@@ -84,8 +101,7 @@ Result<void> find_decided(SymbolRows& rows, const FeatureSeries& base, std::size
         }
         rows.decided.push_back(row);
         rows.starts.push_back(base.grid.period_of(base.bars->start_of(bar)).start);
-        rows.ends.push_back(embargo == 0 ? rows.labels.ends[bar]
-                                         : end_with_embargo(*base.bars, base.grid, rows.labels.last[bar], embargo));
+        rows.ends.push_back(embargo == 0 ? rows.labels.ends[bar] : ends.of(rows.labels.last[bar] + embargo));
     }
     return {};
 }

@@ -44,10 +44,9 @@ Bars slowly(const Bars& bars, const BarGrid& from, const BarGrid& to, TimeRange 
             continue;
         }
         std::vector<std::size_t> inside;
-        for (std::size_t row = 0; row < starts.size(); ++row) {
-            if (period.start <= starts[row] && starts[row] < period.end) {
-                inside.push_back(row);
-            }
+        const auto first = std::lower_bound(starts.begin(), starts.end(), period.start);
+        for (auto start = first; start != starts.end() && *start < period.end; ++start) {
+            inside.push_back(static_cast<std::size_t>(start - starts.begin()));
         }
         if (inside.empty()) {
             continue;
@@ -106,6 +105,21 @@ INSTANTIATE_TEST_SUITE_P(Timeframes, EveryPair,
                                          Case{"FOREX", "1h", "4h"}, Case{"FOREX", "1h", "1d"},
                                          Case{"FOREX", "1d", "1w"}, Case{"CRYPTO", "1h", "4h"},
                                          Case{"CRYPTO", "1h", "1d"}, Case{"CRYPTO", "1d", "1M"}));
+
+/// Of minutes to every other timeframe, in each kind of market.
+std::vector<Case> of_minutes() {
+    std::vector<Case> cases;
+    for (const char* const calendar : {"XNYS", "FOREX", "CRYPTO"}) {
+        for (const std::string_view longer : Timeframe::names()) {
+            if (longer != "1m") {
+                cases.push_back({calendar, "1m", std::string(longer)});
+            }
+        }
+    }
+    return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(OfMinutes, EveryPair, testing::ValuesIn(of_minutes()));
 
 TEST(Resample, EndsADayOfHoursWithItsSession) {
     const auto xnys = test::shipped("XNYS");

@@ -7,6 +7,7 @@
 #include <map>
 
 #include <data/loading_fixture.hpp>
+#include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
 namespace {
@@ -117,10 +118,34 @@ TEST_F(LoadingTest, HidesNoBarBehindAFirstTimestampThatIsWrong) {
     EXPECT_EQ(**bars, daily_bars(range("2009-01-01", "2011-01-01")));
 }
 
+TEST_F(LoadingTest, HidesNoBarHoweverWrongAFirstTimestampIs) {
+    const UtcTime now = clock_.utc_now();
+    for (const UtcTime first : {at("2006-01-01"), at("2010-06-01T14:30"), at("2013-12-31"), now - std::chrono::days{1},
+                                now, now + std::chrono::days{1}, at("2040-01-01"), at("2200-01-01")}) {
+        key_.symbol = "F" + std::to_string(first.time_since_epoch().count());
+        source_->symbols.insert(key_.symbol);
+        source_->first = first;
+        source_->bars = [](TimeRange segment) { return daily_bars(segment).slice({at("2003-05-06"), UtcTime::max()}); };
+        const TimeRange all = range("2001-01-01", "2024-06-01");
+        const auto bars = load(all, LoadMode::full, key_.symbol);
+        ASSERT_TRUE(bars);
+        EXPECT_EQ(**bars, daily_bars(range("2003-05-06", "2024-06-01"))) << format_time(first);
+        EXPECT_THAT(operation_->record().warnings, testing::Contains(HasSubstr("says that its bars begin at")));
+        // A month later it says so again.
+        clock_.advance(std::chrono::days{31});
+        const auto more = load({all.start, clock_.utc_now()}, LoadMode::full, key_.symbol);
+        ASSERT_TRUE(more);
+        EXPECT_EQ((*more)->start_of(0), at("2003-05-06"));
+    }
+}
+
 TEST_F(LoadingTest, DoesWithoutAFirstTimestampThatNobodyCanTell) {
-    for (const Errc code : {Errc::host_service, Errc::protocol}) {
+    int loads = 0;
+    for (const Errc code : {Errc::host_service, Errc::protocol, Errc::status, Errc::response_too_large, Errc::no_data,
+                            Errc::not_found, Errc::not_available, Errc::invalid_argument, Errc::service_timeout}) {
         source_->first_timestamp_error = fail(code, "cannot say");
-        EXPECT_TRUE(load(code == Errc::protocol ? range("2014-01-01", "2014-02-01") : decade_));
+        const UtcTime from = at("2014-01-01") + ++loads * std::chrono::days{40};
+        EXPECT_TRUE(load({from, from + std::chrono::days{30}}));
         EXPECT_FALSE(store_->facts(key_)->first_timestamp);
         EXPECT_THAT(operation_->record().warnings, ElementsAre(HasSubstr("cannot say")));
     }

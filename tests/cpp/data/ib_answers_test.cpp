@@ -243,5 +243,78 @@ TEST(HeadTimestampAnswer, MayBeUnknown) {
     expect_protocol(read_head_timestamp({{"success", true}, {"timestamp", 7}}, asked).error(), "`timestamp`");
 }
 
+TEST(HeadTimestampAnswer, IsReadInEveryFormThatIbAndHostsWrite) {
+    const UtcTime moment = at("2004-03-23T14:30:00");
+    const UtcTime date = at("2004-03-23");
+    const UtcTime elsewhere = moment - std::chrono::hours{14};
+    const std::vector<std::pair<boost::json::value, UtcTime>> forms{
+        {"2004-03-23T14:30:00Z", moment},
+        {"2004-03-23T14:30:00.000Z", moment},
+        {"2004-03-23T14:30:00", moment},
+        {"2004-03-23 14:30:00+00:00", moment},
+        {"2004-03-23T09:30:00-05:00", moment},
+        {"20040323-14:30:00", moment},
+        {"20040323-14:30:00 UTC", moment},
+        {"20040323 14:30:00", moment},
+        {"20040323  14:30:00", moment},
+        {" 20040323 14:30:00 ", moment},
+        {"20040323 14:30", moment},
+        {"20040323T14:30:00", moment},
+        {"20040323 14:30:00 UTC", moment},
+        {"20040323 14:30:00 GMT", moment},
+        {"20040323 09:30:00 US/Eastern", moment},
+        {"20040323 09:30:00 America/New_York", moment},
+        {"20040323 09:30:00 EST", moment},
+        {"2004-03-23 09:30:00 US/Eastern", moment},
+        {"2004-03-23T09:30:00 America/New_York", moment},
+        {"20040701 10:30:00 US/Eastern", at("2004-07-01T14:30:00")},
+        {"20040404 01:30:00 US/Eastern", at("2004-04-04T06:30:00")},
+        {"20040404 03:30:00 US/Eastern", at("2004-04-04T07:30:00")},
+        {"20040323 14:30:00 MET", elsewhere},
+        {"20040323 14:30:00 Asia/Tokyo", elsewhere},
+        {"20040323 14:30:00 Etc/GMT+5", elsewhere},
+        {"20040323", date},
+        {"2004-03-23", date},
+        {"20040323 US/Eastern", at("2004-03-23T05:00:00")},
+        {"2004-03-23 UTC", date},
+        {"1080052200", moment},
+        {"1080052200000", moment},
+        {1080052200, moment},
+        {1080052200000, moment},
+        {20040323, date},
+    };
+    for (const auto& [text, time] : forms) {
+        const auto read = read_head_timestamp({{"success", true}, {"timestamp", text}}, asked);
+        ASSERT_TRUE(read) << serialize(text) << ": " << read.error().message;
+        EXPECT_EQ(read.value(), time) << serialize(text);
+    }
+    for (const boost::json::value& none :
+         {boost::json::value("20041323"), boost::json::value("20040323 25:00:00"), boost::json::value("2004"),
+          boost::json::value("20040323 14:30:00 !"), boost::json::value("20040323-"), boost::json::value(""),
+          boost::json::value("N/A"), boost::json::value("20040323 14:30:00 UTC UTC"), boost::json::value(1e300),
+          boost::json::value(-5), boost::json::value(std::string(100'000, '2')), boost::json::value(true)}) {
+        const auto read = read_head_timestamp({{"success", true}, {"timestamp", none}}, asked);
+        ASSERT_FALSE(read) << serialize(none).substr(0, 80);
+        expect_protocol(read.error(), "`timestamp`");
+    }
+}
+
+TEST(HistoricalAnswer, TellsOfRowsThatCameTwiceOrInNoOrder) {
+    const BarsWanted wanted{
+        BarGrid(Timeframe::parse("1d").value()), {at("2024-01-01"), at("2024-02-01")}, at("2024-06-03")};
+    const auto answer = [&](const char* rows) {
+        return read_historical({{"success", true}, {"data", rows}}, wanted, asked, {}).value();
+    };
+    const SourceAnswer twice =
+        answer(R"({"2024-01-02T00:00:00Z":{"open":1,"high":1,"low":1,"close":1,"volume":1},)"
+               R"("2024-01-02T00:00:00.000Z":{"open":2,"high":2,"low":2,"close":2,"volume":1}})");
+    EXPECT_EQ(twice.bars.open, std::vector<double>{2});
+    EXPECT_THAT(twice.mended, HasSubstr("1 row has a stamp that came before"));
+    const SourceAnswer turned = answer(R"({"2024-01-03T00:00:00Z":{"open":1,"high":1,"low":1,"close":1,"volume":1},)"
+                                       R"("2024-01-02T00:00:00Z":{"open":2,"high":2,"low":2,"close":2,"volume":1}})");
+    EXPECT_EQ(turned.bars.open, (std::vector<double>{2, 1}));
+    EXPECT_THAT(turned.mended, HasSubstr("in no order"));
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -4,6 +4,7 @@
 
 #include <ktrdr/data/planner.hpp>
 #include <ktrdr/data/request_planner.hpp>
+#include <ktrdr/market/time_text.hpp>
 
 #include "times.hpp"
 
@@ -65,6 +66,31 @@ TEST(MissingRanges, AsksAgainAfterADayForWhatWasEmptyOnItsOwnDay) {
     EXPECT_TRUE(missing_ranges(days_ago, {.ledger = {{days_ago, AskOutcome::empty, next_midnight}}}, grid("1d"),
                                at("2024-06-01T20:00"))
                     .empty());
+}
+
+/// Of every hour of some weeks: an entry of an hour that was empty when it was over.
+TEST(MissingRanges, AsksAgainForWhatWasEmptyOnceOneSessionMoreIsOver) {
+    for (const char* const name : {"XNYS", "FOREX", "CRYPTO"}) {
+        const SessionCalendarPtr calendar = SessionCalendar::shipped(name).value();
+        const BarGrid hourly = BarGrid::make(Timeframe::parse("1h").value(), calendar, {.provider = "IB"}).value();
+        // A holiday, a half day, and the clock's change among them.
+        for (UtcTime asked = at("2024-10-28T00:30"); asked < at("2024-12-03"); asked += hours{1}) {
+            const auto stamps = hourly.expected({asked - days{9}, asked}).value();
+            const UtcTime stamp = *std::find_if(stamps.rbegin(), stamps.rend(),
+                                                [&](UtcTime one) { return hourly.is_closed(one, asked); });
+            const TimeRange part{stamp, hourly.end_of(stamp)};
+            const auto missing_at = [&](UtcTime when) {
+                return !missing_ranges(part, {.ledger = {{part, AskOutcome::empty, asked}}}, hourly, when).empty();
+            };
+            const UtcTime over = *calendar->next_close(*calendar->next_open(asked));
+            ASSERT_FALSE(missing_at(over)) << name << " " << format_time(asked);
+            ASSERT_TRUE(missing_at(over + std::chrono::seconds{1})) << name << " " << format_time(asked);
+            // What is long over is no matter of a session.
+            const TimeRange old{stamp - days{30}, stamp - days{20}};
+            ASSERT_TRUE(
+                missing_ranges(old, {.ledger = {{old, AskOutcome::empty, asked}}}, hourly, over + days{90}).empty());
+        }
+    }
 }
 
 TEST(MissingRanges, LeavesOutTheRestInWhichNoDayBegins) {

@@ -102,6 +102,9 @@ public:
     /// the period, the last day of a week or month (as IB does). Bars shorter than a day, and all without a calendar,
     /// keep theirs.
     [[nodiscard]] UtcTime stored_stamp(UtcTime providers) const noexcept;
+    /// The same of a bar of that time's date in UTC, whenever its session opens and closes: stamped by its close, or by
+    /// 23:59:59. Unset where nobody knows, and for a time of day on a date without a session.
+    [[nodiscard]] std::optional<UtcTime> stamp_by_date(UtcTime providers) const noexcept;
     /// What a date without a time stands for in a request: 00:00 to 24:00 UTC, and with a calendar, for bars shorter
     /// than a day, the session of that date; on a date without one what of those hours is in none.
     [[nodiscard]] TimeRange range_of(std::chrono::sys_days date) const noexcept;

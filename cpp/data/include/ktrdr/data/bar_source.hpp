@@ -75,6 +75,9 @@ struct SourceAnswer {
     std::string partial{};
     /// Their periods are asked for again.
     std::vector<DroppedRow> dropped{};
+    /// What had to be put right before these were bars, for a person: rows that came twice, or in no order. Empty for
+    /// nothing.
+    std::string mended{};
     /// What the provider's clock said when it answered, to the second; unset where it does not say.
     std::optional<UtcTime> provider_now{};
 };

@@ -63,6 +63,9 @@ private:
     [[nodiscard]] boost::asio::awaitable<Result<void>> ask_for_missing();
     [[nodiscard]] boost::asio::awaitable<Result<void>> learn_symbol(SeriesFacts facts);
     [[nodiscard]] boost::asio::awaitable<Result<void>> learn_first_timestamp(SeriesFacts facts);
+    /// Bars came from before it.
+    [[nodiscard]] boost::asio::awaitable<Result<void>> correct_first_timestamp(UtcTime oldest);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> remember_first_timestamp(FirstTimestamp known);
     [[nodiscard]] boost::asio::awaitable<Result<void>> load_segments(std::vector<TimeRange> missing, SeriesFacts known,
                                                                      BarGrid grid);
     [[nodiscard]] boost::asio::awaitable<Result<void>> warn_of_breaks();
@@ -94,6 +97,8 @@ private:
     const std::shared_ptr<SourceWarnings> told_;
     std::unique_ptr<Place> place_{};
     std::optional<UtcTime> first_{};
+    /// The oldest bar that was missing and came.
+    std::optional<UtcTime> oldest_{};
     TimeRange asked_{};
     std::optional<Error> segment_error_{};
 };

@@ -175,7 +175,8 @@ public:
         return source_ ? source_->service() : nullptr;
     }
     [[nodiscard]] PoolStats pool_stats() const;
-    /// Start nothing more and let go of connections and file; loads in work end by themselves.
+    /// Start nothing more and let go of connections and file; loads in work end by themselves. Blocks where bars that
+    /// were stored are just being put into the file.
     void close();
 
 private:
@@ -211,6 +212,7 @@ private:
     const CalendarRulesPtr calendars_;
     /// Of all its loads: one queue.
     const std::shared_ptr<SourceTraffic> traffic_;
+    const std::shared_ptr<SettlingBehind> settling_ = std::make_shared<SettlingBehind>();
     mutable std::mutex mutex_;
     std::shared_ptr<Storage> storage_;
     std::shared_ptr<BarStore> store_;

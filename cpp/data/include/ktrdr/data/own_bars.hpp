@@ -15,6 +15,7 @@
 #include <ktrdr/base/result.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/data/series_words.hpp>
+#include <ktrdr/data/settling_behind.hpp>
 #include <ktrdr/market/bar_check.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/csv_style.hpp>
@@ -120,6 +121,8 @@ struct StoreMeans {
     const Clock& clock;
     std::shared_ptr<BarStore> store;
     std::shared_ptr<Operation> operation;
+    /// What stored bars leave to be done is done by it; null: it is left to the next commit.
+    std::shared_ptr<SettlingBehind> settling{};
 };
 
 /// Store bars that were found sound, with a warning that names `ignored`. The value: symbol, timeframe, bars, added,
