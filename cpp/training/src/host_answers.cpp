@@ -177,7 +177,7 @@ object additions_of(const TrainingRequest& request) {
     return added;
 }
 
-std::string shown(const value& option) {
+std::string option_text(const value& option) {
     return option.is_double() ? fmt::format("{:g}", option.get_double()) : boost::json::serialize(option);
 }
 
@@ -224,7 +224,7 @@ std::vector<std::string> passed_over(const TrainingRequest& request, const std::
     for (const object& added : {additions_of(request), data_additions_of(request)}) {
         for (const auto& [name, asked] : added) {
             if (std::ranges::find(used, name) == used.end()) {
-                over.push_back(fmt::format("{}={}", std::string_view(name), shown(asked)));
+                over.push_back(fmt::format("{}={}", std::string_view(name), option_text(asked)));
             }
         }
     }

@@ -22,8 +22,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::size_t rows = 50'000;
-constexpr std::size_t columns = 4;
+constexpr std::size_t phase_rows = 50'000;
+constexpr std::size_t phase_columns = 4;
 
 /// Says no from one of its questions on.
 struct Ending {
@@ -69,16 +69,18 @@ void expect_an_end_wherever_it_is_cut(const Work& work, std::size_t questions) {
 }
 
 struct CancelledPhases : test::TrainingPlace {
-    Mlp network = Mlp::make(std::vector<NamedTensor>{{"0.weight", {3, columns}, std::vector<float>(3 * columns, 0.1F)},
-                                                     {"0.bias", {3}, {0, 1, 0}}},
-                            "relu")
-                      .value();
+    Mlp network =
+        Mlp::make(
+            std::vector<NamedTensor>{{"0.weight", {3, phase_columns}, std::vector<float>(3 * phase_columns, 0.1F)},
+                                     {"0.bias", {3}, {0, 1, 0}}},
+            "relu")
+            .value();
     LabeledMatrix matrix = [] {
         std::mt19937 random(1);
-        LabeledMatrix made{rows, columns, {}, {}};
-        for (std::size_t row = 0; row < rows; ++row) {
+        LabeledMatrix made{phase_rows, phase_columns, {}, {}};
+        for (std::size_t row = 0; row < phase_rows; ++row) {
             made.labels.push_back(static_cast<std::int64_t>(random() % 3));
-            for (std::size_t column = 0; column < columns; ++column) {
+            for (std::size_t column = 0; column < phase_columns; ++column) {
                 made.values.push_back(static_cast<float>(random() % 100));
             }
         }
@@ -87,12 +89,12 @@ struct CancelledPhases : test::TrainingPlace {
     Evaluation test = evaluate(network, matrix, {}).value();
     std::vector<UtcTime> starts = [] {
         std::vector<UtcTime> times;
-        for (std::size_t row = 0; row < rows; ++row) {
-            times.push_back(UtcTime{} + std::chrono::hours{static_cast<int>(row % (rows / 2))});
+        for (std::size_t row = 0; row < phase_rows; ++row) {
+            times.push_back(UtcTime{} + std::chrono::hours{static_cast<int>(row % (phase_rows / 2))});
         }
         return times;
     }();
-    std::vector<std::size_t> symbols{rows / 2, rows / 2};
+    std::vector<std::size_t> symbols{phase_rows / 2, phase_rows / 2};
     TestOutcomes outcomes = outcomes_of(matrix.labels, test.predicted, 1, starts).value();
 
     /// With figures of all that a training is judged by.
@@ -104,7 +106,7 @@ struct CancelledPhases : test::TrainingPlace {
         data.rows.train.labels = {0, 1, 1};
         data.rows.test = matrix;
         data.test_starts = starts;
-        data.symbols = {{.symbol = "AAPL", .test = rows / 2}, {.symbol = "MSFT", .test = rows / 2}};
+        data.symbols = {{.symbol = "AAPL", .test = phase_rows / 2}, {.symbol = "MSFT", .test = phase_rows / 2}};
         const boost::json::object walk;
         return error_of(test_figures({context, data, test, walk}, check));
     }
@@ -113,11 +115,11 @@ struct CancelledPhases : test::TrainingPlace {
 using CancelledPhases_ = CancelledPhases;
 
 TEST_F(CancelledPhases_, AskBehindEveryFewThousandSteps) {
-    const std::size_t pieces = rows / WorkPieces::piece;
+    const std::size_t pieces = phase_rows / WorkPieces::piece;
     const std::vector<std::pair<Work, std::size_t>> works{
-        {[&](const WorkCheck& check) { return error_of(evaluate(network, matrix, check)); }, rows / 256},
+        {[&](const WorkCheck& check) { return error_of(evaluate(network, matrix, check)); }, phase_rows / 256},
         {[&](const WorkCheck& check) { return error_of(permutation_importance(network, matrix, check)); },
-         columns * (3 * (rows / 256 + pieces) + pieces)},
+         phase_columns * (3 * (phase_rows / 256 + pieces) + pieces)},
         {[&](const WorkCheck& check) { return error_of(calibration_of(test, matrix.labels, check)); }, pieces},
         {[&](const WorkCheck& check) { return error_of(persistence_of(matrix.labels, symbols, 5, check)); },
          pieces - 1},
@@ -126,12 +128,12 @@ TEST_F(CancelledPhases_, AskBehindEveryFewThousandSteps) {
         {[&](const WorkCheck& check) { return error_of(horizon_in_times(starts, symbols, 5, check)); }, pieces},
         // 2,000 times all blocks of the cube root of the times.
         {[&](const WorkCheck& check) { return error_of(confidence_of(outcomes, 1, check)); },
-         2000 * (rows / 2 / 30) / WorkPieces::piece},
+         2000 * (phase_rows / 2 / 30) / WorkPieces::piece},
         {[&](const WorkCheck& check) { return error_of(judgement(outcomes, 1, "saying hold", {}, check)); },
-         2000 * (rows / 2 / 30) / WorkPieces::piece},
+         2000 * (phase_rows / 2 / 30) / WorkPieces::piece},
         {[&](const WorkCheck& check) { return figures(check); },
          // Persistence, order, horizon, calibration, each symbol; and the bootstrap.
-         4 * (pieces - 1) + 2 + 2000 * (rows / 2 / 30) / WorkPieces::piece},
+         4 * (pieces - 1) + 2 + 2000 * (phase_rows / 2 / 30) / WorkPieces::piece},
     };
     for (std::size_t i = 0; i < works.size(); ++i) {
         const auto& [work, least] = works[i];
