@@ -237,6 +237,18 @@ package() {
     fi
 }
 
+# --- A client of others ---------------------------------------------------------
+
+# Of the gateway's protocol, for one test; where npm or its registry is not there, that test is skipped and says so.
+gateway_client() {
+    [ "$level" = dev ] && has node && has npm || return 0
+    [ -f build/stoqey/node_modules/@stoqey/ib/package.json ] && return
+    mkdir -p build/stoqey
+    # Nothing of a package runs while it is installed.
+    npm install --ignore-scripts --no-audit --no-fund --no-save --prefix build/stoqey @stoqey/ib@1.6.10 \
+        >build/stoqey.log 2>&1 || say "npm could not install @stoqey/ib (build/stoqey.log): its test will be skipped"
+}
+
 # --- What it takes --------------------------------------------------------------
 
 # The figures are those of Debian 12 with two compilers at once; a part that is there already is not named.
@@ -280,3 +292,4 @@ part system_packages
 part virtual_environment
 part requirements
 part package
+part gateway_client

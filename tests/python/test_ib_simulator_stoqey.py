@@ -1,6 +1,6 @@
-"""A second client that is not ours works against the simulated gateway: @stoqey/ib, where node is, and npm can install it.
+"""A second client that is not ours works against the simulated gateway: @stoqey/ib, where node is.
 
-It is installed once for a checkout, into ``build/stoqey``; ``KTRDR_STOQEY`` names another folder that has it.
+`make setup` has npm install it into ``build/stoqey``; ``KTRDR_STOQEY`` names another folder that has it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ import pytest
 from ib_bars import walk
 from ktrdr_core.testing import IbGatewaySimulator
 
-_PACKAGE = "@stoqey/ib@1.6.10"
 _INSTALLED = Path(__file__).parents[2] / "build" / "stoqey"
-# How long a registry may take. Seconds.
-_LIMIT = 60
 
 
 @pytest.fixture(scope="module")
@@ -27,26 +24,10 @@ def folder() -> Path:
     """Give a folder that has the client."""
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
-    named = os.environ.get("KTRDR_STOQEY")
-    if named:
-        return Path(named)
-    if not (_INSTALLED / "node_modules" / "@stoqey" / "ib" / "package.json").exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("npm is not installed")
-        _INSTALLED.mkdir(parents=True, exist_ok=True)
-        # Nothing of a package runs while it is installed.
-        words = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", _PACKAGE]
-        try:
-            subprocess.run(
-                [npm, *words, "--prefix", str(_INSTALLED)],
-                check=True,
-                capture_output=True,
-                timeout=_LIMIT,
-            )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            pytest.skip(f"npm cannot install {_PACKAGE} here: {error}")
-    return _INSTALLED
+    found = Path(os.environ.get("KTRDR_STOQEY", _INSTALLED))
+    if not (found / "node_modules" / "@stoqey" / "ib" / "package.json").exists():
+        pytest.skip(f"@stoqey/ib is not installed in {found}: make setup does, where there is npm")
+    return found
 
 
 def test_a_client_in_typescript_gets_the_same_bars(folder: Path) -> None:
