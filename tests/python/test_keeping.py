@@ -169,10 +169,10 @@ def test_a_database_that_is_not_there_is_not_made(command: str, tmp_path: Path) 
 
 def test_a_closed_manager_holds_no_file(tmp_path: Path) -> None:
     """However large the log is that an import has left: who closes waits until it lies in the file."""
-    for number in range(soak.count(8, 60)):
+    for number in range(soak.count(4, 60)):
         folder = tmp_path / str(number)
         data = DataManager(folder, env={})
-        data.store("ACME", "1m", columns(60_000, "2023-01-01", "m")).result(60)
+        data.store("ACME", "1m", columns(400_000, "2023-01-01", "m")).result(60)
         data.close()
         del data
         held = [

@@ -30,7 +30,13 @@ std::optional<UtcTime> read_stamp(UtcTime came, StampKind::Kind kind, const BarG
             return period - came <= furthest_east ? std::optional(period) : std::nullopt;
         }
         case StampKind::Kind::by_date: return grid.stamp_by_date(came);
-        case StampKind::Kind::eastern: return grid.stamp_by_date(came + furthest_east);
+        case StampKind::Kind::eastern: {
+            const UtcTime on_its_date = came + furthest_east;
+            const auto stamp = grid.stamp_by_date(on_its_date);
+            // A week or month may begin on a date without a session.
+            const bool is_day = grid.timeframe().name() == "1d";
+            return stamp || is_day ? stamp : std::optional(grid.floor(on_its_date));
+        }
         case StampKind::Kind::by_start:
         case StampKind::Kind::by_end:
         case StampKind::Kind::unclear: break;

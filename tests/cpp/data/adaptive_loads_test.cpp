@@ -300,6 +300,42 @@ TEST_F(AdaptiveLoads, StoreDaysThatAreStampedByALocalMidnightUnderTheirDate) {
     }
 }
 
+TEST_F(AdaptiveLoads, StoreDaysWeeksAndMonthsUnderTheirPeriodHoweverTheyAreStamped) {
+    using std::chrono::minutes;
+    using Stamp = std::function<UtcTime(const Period&)>;
+    const std::vector<std::pair<const char*, Stamp>> stamps{
+        {"the open", [](const Period& period) { return period.start; }},
+        {"the close", [](const Period& period) { return period.end; }},
+        {"the last day",
+         [](const Period& period) { return UtcTime{std::chrono::floor<days>(period.end)} + std::chrono::seconds{1}; }},
+        {"23:59:59",
+         [](const Period& period) {
+             return UtcTime{std::chrono::floor<days>(period.end) + days{1}} - std::chrono::seconds{1};
+         }},
+        {"midnight in Berlin", [](const Period& period) { return period.stamp - minutes{60}; }},
+        {"midnight in Calcutta", [](const Period& period) { return period.stamp - minutes{330}; }},
+        {"midnight in Hong Kong", [](const Period& period) { return period.stamp - minutes{480}; }}};
+    int series = 0;
+    for (const char* const timeframe : {"1d", "1w", "1M"}) {
+        in_new_york(timeframe);
+        source_->limits.max_span = days{4000};
+        for (const auto& [words, stamp] : stamps) {
+            key_.symbol = "P" + std::to_string(++series);
+            source_->symbols.insert(key_.symbol);
+            source_->bars = [&, &stamp = stamp](TimeRange segment) {
+                Bars bars = truth({segment.start, segment.end});
+                for (std::int64_t& time : bars.time) {
+                    time = stamp(grid_.period_of(UtcTime{std::chrono::nanoseconds{time}})).time_since_epoch().count();
+                }
+                return SourceAnswer(bars);
+            };
+            ASSERT_TRUE(load(year_, LoadMode::full, key_.symbol)) << timeframe << " by " << words;
+            EXPECT_EQ(store_->read(key_, always).value(), truth(year_)) << timeframe << " by " << words;
+            EXPECT_THAT(warnings(), testing::Contains(HasSubstr("stamped inside"))) << timeframe << " by " << words;
+        }
+    }
+}
+
 TEST_F(AdaptiveLoads, TakeAnAuctionAtTheCloseForWhatItIs) {
     in_new_york("1h");
     source_->bars = [this](TimeRange segment) {

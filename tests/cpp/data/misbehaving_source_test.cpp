@@ -209,6 +209,9 @@ protected:
             case Misdeed::shuffle:
                 if (count > 3) {
                     std::swap(bars.time[1], bars.time[2]);
+                    for (auto* column : {&bars.open, &bars.high, &bars.low, &bars.close, &bars.volume}) {
+                        std::swap((*column)[1], (*column)[2]);
+                    }
                 }
                 break;
             case Misdeed::revise:
