@@ -107,9 +107,7 @@ def features_by_pandas(plain: Mapping[str, Any], closes: Any) -> pd.DataFrame:
         "macd": 100 * line / close,
         "macd.signal": 100 * signal / close,
         "macd.histogram": 100 * (line - signal) / close,
-        "aroon.oscillator": pd.Series(
-            aroon(closes + 1, closes - 1, int(given["aroon"]["period"]))
-        ),
+        "aroon.oscillator": pd.Series(aroon(closes + 1, closes - 1, int(given["aroon"]["period"]))),
     }
     columns = {}
     for key, sets in plain["fuzzy_sets"].items():

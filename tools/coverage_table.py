@@ -93,9 +93,7 @@ def by_room(files: dict[str, Count]) -> dict[str, Count]:
 
 def named(patterns: list[str], files: list[str]) -> list[str]:
     """Give the files that patterns name, and a pattern itself where it names none."""
-    return [
-        name for pattern in patterns for name in (fnmatch.filter(files, pattern) or [pattern])
-    ]
+    return [name for pattern in patterns for name in (fnmatch.filter(files, pattern) or [pattern])]
 
 
 def complaints(counts: dict[str, Count], held: set[str], reasons: dict[str, str]) -> list[str]:
