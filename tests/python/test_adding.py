@@ -42,7 +42,7 @@ HANDED_ON: dict[str, tuple[str, tuple[str, ...], str]] = {
     "an indicator": (
         r"\brsi\b",
         ("cpp", "python/ktrdr_core/features"),
-        "",
+        r"python/ktrdr_core/features/matrix\.py",
     ),
 }
 SOURCES = {".cpp", ".hpp", ".py", ".pyi"}
