@@ -104,7 +104,7 @@ def names(given: tuple[str, ...]) -> list[str] | None:
 
 def database_of(data_dir: Path | None) -> Path:
     """Say where the database lies, whether it is there or not."""
-    from ..data.manager import default_data_dir
+    from ..data.place import default_data_dir
 
     return (data_dir or default_data_dir(os.environ)) / "ktrdr.db"
 

@@ -20,6 +20,7 @@ from .files import Files
 from .ib_gateway.when_asked import GatewayWhenAsked, chooses_gateway
 from .jobs import DataJobManager
 from .keeping import Keeping
+from .place import default_data_dir
 from .reading import Reading
 from .sources import BarSource
 from .stored import Series, Stored
@@ -39,11 +40,6 @@ class DataProgressRenderer(ProgressRenderer):
     """``Loading AAPL 1h data (backfill mode) [3/5]``, from symbol, timeframe and mode of the context."""
 
     _native: ClassVar[_core.ProgressRenderer] = _core.DataProgressRenderer()
-
-
-def default_data_dir(env: Mapping[str, str]) -> Path:
-    """Give the directory of the database where nobody names one."""
-    return Path(env.get("KTRDR_DATA_DIR") or Path.home() / ".ktrdr" / "data")
 
 
 def _calendars(

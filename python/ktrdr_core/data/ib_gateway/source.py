@@ -18,6 +18,7 @@ from ...errors import (
     ServiceConnectionError,
     SymbolNotFoundError,
 )
+from ..place import default_data_dir
 from ..sources import BarSource, Contract, SourceAnswer, SourceLimits
 from .answers import Span, columns_of, joined, small_columns_of
 from .contracts import candidates, the_one
@@ -428,8 +429,6 @@ def _show(given: str | None) -> str | None:
 
 
 def _database(data_dir: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Path:
-    from ..manager import default_data_dir
-
     return (default_data_dir(env) if data_dir is None else Path(data_dir)) / "ktrdr.db"
 
 
