@@ -32,12 +32,12 @@ namespace fs = std::filesystem;
 constexpr std::string_view hidden_mark = ".part";
 
 /// A descriptor that is closed, and what it locks let go of, at the end.
-class Descriptor final {
+class OpenedFile final {
 public:
-    explicit Descriptor(int number) noexcept : number_(number) {}
-    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    Descriptor& operator=(Descriptor&&) = delete;
-    ~Descriptor() {
+    explicit OpenedFile(int number) noexcept : number_(number) {}
+    OpenedFile(OpenedFile&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    OpenedFile& operator=(OpenedFile&&) = delete;
+    ~OpenedFile() {
         if (number_ >= 0) {
             ::close(number_);
         }
@@ -55,13 +55,13 @@ bool is_still_at(int descriptor, const fs::path& path) {
 
 /// A file of that name, locked for as long as the descriptor lives: who clears up after the dead may take it away
 /// between its making and its lock, and holds the lock for a moment then.
-Result<Descriptor> open_locked(const fs::path& path, FileAccess access) {
+Result<OpenedFile> open_locked(const fs::path& path, FileAccess access) {
     for (;;) {
         const auto opened = open_plain_file(path, access);
         if (!opened) {
             return opened.error();
         }
-        Descriptor file(*opened);
+        OpenedFile file(*opened);
         int failed = 0;
         do {
             failed = ::flock(file.number(), LOCK_EX);
@@ -222,7 +222,7 @@ void CheckpointFiles::remove_leftovers() const noexcept {
             if (!opened) {
                 continue;
             }
-            const Descriptor file(*opened);
+            const OpenedFile file(*opened);
             if (::flock(file.number(), LOCK_EX | LOCK_NB) == 0 && is_still_at(file.number(), path)) {
                 fs::remove(path, ignored);
             }
