@@ -270,7 +270,8 @@ class IbGatewaySource(BarSource):
         >>> from datetime import UTC, datetime, timedelta
         >>> from ktrdr_core.data import IbGatewaySource
         >>> from ktrdr_core.testing import IbGatewaySimulator
-        >>> start = (datetime.now(UTC) - timedelta(days=3)).replace(second=0, microsecond=0)
+        >>> now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+        >>> start = now - timedelta(days=(now.weekday() - 2) % 7 + 7)  # noon of last week's Wednesday: markets are open
         >>> stamps = [start + timedelta(seconds=5 * number) for number in range(12)]
         >>> price = [1.0] * 12
         >>> bars = {"timestamp": stamps, "open": price, "high": price, "low": price, "close": price, "volume": price}
