@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from child import child
 from ib_bars import walk
 from ib_quick import QUICK, left_alone, quick
 from ktrdr_core import DataManager, errors
@@ -233,25 +234,23 @@ def test_many_reconnects_leave_no_descriptor_behind(gateway: IbGatewaySimulator)
 def test_a_gateway_that_is_stopped_and_goes_on_costs_a_wait(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ktrdr_core", "serve", "ib-simulator", "--port", "0"]
     command += ["--days", "4", "--answer-seconds", "0.05", "--until-stdin-closes"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        port = int(child.stdout.readline().rpartition(":")[2])
+    with child(command, stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(":")[2])
         from ktrdr_core.data import IbGatewaySource
 
         named: dict[str, Any] = {"options": QUICK, "answer_limit": 5.0, "env": {}}
         with IbGatewaySource(port=port, **named) as source:
             known(source)
-            child.send_signal(signal.SIGSTOP)
+            process.send_signal(signal.SIGSTOP)
             try:
                 until(source, "waiting")
             finally:
-                child.send_signal(signal.SIGCONT)
+                process.send_signal(signal.SIGCONT)
             with DataManager(tmp_path, source=source, env={}) as data:
                 assert len(data.load_data("AAPL", "1h", mode="tail").result(30)) > 0
-        assert child.stdin is not None
-        child.stdin.close()
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @pytest.mark.parametrize(

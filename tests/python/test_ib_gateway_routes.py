@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from child import child
 from ib_bars import walk
 from ktrdr_core import DataManager, errors
 from ktrdr_core.data import IbDataAdapter, IbGatewaySource, SourceCalls
@@ -67,18 +68,16 @@ def served(gateway: IbGatewaySimulator) -> Iterator[str]:
         "--client-id",
         "40",
     ]
-    with subprocess.Popen(
-        [*command, "--until-stdin-closes"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        line = child.stdout.readline()
+    with child([*command, "--until-stdin-closes"], stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        line = process.stdout.readline()
         assert f"TWS or IB Gateway at {gateway.host}:{gateway.port}" in line
         try:
             yield line.split()[-1]
         finally:
-            child.stdin.close()
-            child.wait(20)
+            process.stdin.close()
+            process.wait(20)
 
 
 def loaded(data: DataManager) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from child import child
 from ib_bars import walk
 from ib_quick import QUICK, left_alone, quick
 from ktrdr_core import DataManager, errors
@@ -148,12 +149,10 @@ def test_a_gateway_that_is_stopped_during_a_load_and_goes_on_costs_no_byte(
 ) -> None:
     command = [sys.executable, "-m", "ktrdr_core", "serve", "ib-simulator", "--port", "0"]
     command += ["--days", "40", "--answer-seconds", "1", "--until-stdin-closes"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        port = int(child.stdout.readline().rpartition(":")[2])
+    with child(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(":")[2])
         named: dict[str, Any] = {"options": QUICK, "answer_limit": 5.0, "env": {}}
         # Whole days, so that both loads ask for the same.
         today = int(time.time()) // 86_400 * 86_400
@@ -176,7 +175,7 @@ def test_a_gateway_that_is_stopped_during_a_load_and_goes_on_costs_no_byte(
                 # Each answer takes a second, and some of them wait for others.
                 until(lambda: source.health.requests > asked)
                 assert not loading.done()
-                child.send_signal(signal.SIGSTOP)
+                process.send_signal(signal.SIGSTOP)
                 try:
                     if stopped == "for a moment":
                         threading.Event().wait(0.1)
@@ -184,7 +183,7 @@ def test_a_gateway_that_is_stopped_during_a_load_and_goes_on_costs_no_byte(
                         until(lambda: source.health.state in ("waiting", "connecting"))
                         until(lambda: source.health.last_error.startswith("not ready"))
                 finally:
-                    child.send_signal(signal.SIGCONT)
+                    process.send_signal(signal.SIGCONT)
                 assert loading.result(60) == calm
         assert len(calm) > 20_000
-        child.stdin.close()
+        process.stdin.close()

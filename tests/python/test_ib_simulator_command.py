@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from child import child
 from ib_bars import connected
 from ib_quick import QUICK
 from ktrdr_core import DataManager, errors
@@ -54,19 +55,17 @@ def _closes(address: Any) -> list[float]:
 def test_a_folder_of_files_is_served_until_its_parent_goes(tmp_path: Path) -> None:
     lines = "2024-01-02T00:00:00Z,10,12,9,11,100\n2024-01-03T00:00:00Z,11,13,10,12,100\n"
     (tmp_path / "BRK B_1d.csv").write_text(f"timestamp,open,high,low,close,volume\n{lines}")
-    with subprocess.Popen(
+    with child(
         [*_COMMAND, "--folder", str(tmp_path), "--until-stdin-closes"],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        address = _Address(child.stdout.readline())
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        address = _Address(process.stdout.readline())
         assert address.note == "BRK B 1d"
         assert _closes(address) == [11.0, 12.0]
-        child.stdin.close()
-        assert child.wait(20) == 0
+        process.stdin.close()
+        assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize(
@@ -160,15 +159,13 @@ def test_each_fault_is_ridden_out_or_told(name: str, tmp_path: Path) -> None:
 
 def test_the_command_lets_its_faults_happen(tmp_path: Path) -> None:
     faults = ["--fault", "rst@contract", "--fault", "line-lost=0.1"]
-    with subprocess.Popen(
+    with child(
         [*_COMMAND, "--days", "12", "--until-stdin-closes", *faults],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        port = _Address(child.stdout.readline()).port
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = _Address(process.stdout.readline()).port
         named: dict[str, Any] = {"options": QUICK, "answer_limit": 1.5}
         with (
             IbGatewaySource(port=port, env={}, **named) as source,
@@ -178,5 +175,5 @@ def test_the_command_lets_its_faults_happen(tmp_path: Path) -> None:
             assert len(load.result(30)) > 500
             assert source.health.connections == 2
             assert dict(source.health.notices)[1100] == 1
-        child.stdin.close()
-        assert child.wait(20) == 0
+        process.stdin.close()
+        assert process.wait(20) == 0
