@@ -263,7 +263,7 @@ announce() {
     fi
     if ! has_environment || ! has_package; then
         files=$(find cpp -name '*.cpp' | wc -l)
-        minutes=$(((files * 6 / $(jobs) + 59) / 60))
+        minutes=$(((files * 3 / $(jobs) + 59) / 60))
         parts+=("compiling $files files, $(jobs) at once: $minutes minutes, less where ccache knows them; 50 MB of disk")
     fi
     [ ${#parts[@]} -gt 0 ] || return 0

@@ -74,6 +74,12 @@ fuzz() {
     printf '%s\0' build/fuzz/tests/fuzz/fuzz_* | xargs -0 -n 1 -P "$(jobs)" bash -c 'fuzz_one "$0"'
 }
 
+# What is compiled in batches hides a missing include and a shadowed name.
+alone() {
+    CXX=${CXX:-g++} cmake --preset dev -B build/alone -DKTRDR_BATCH=1 -DPython_EXECUTABLE="$PWD/$python" >build/alone.log 2>&1 &&
+        logged build/alone.log cmake --build build/alone -j "$(jobs)"
+}
+
 clang_format() { cpp_sources | xargs -0 .venv/bin/clang-format "$@"; }
 
 soak_python() { grep -lE '^(import soak|from soak import)' tests/python/*.py | xargs "$python" -m pytest --durations=15; }
@@ -196,6 +202,7 @@ lowest) check "lowest versions" tools/lowest.sh ;;
 asan) check "GoogleTest under AddressSanitizer and UndefinedBehaviorSanitizer" googletest asan ;;
 tsan) check "GoogleTest under ThreadSanitizer" tsan ;;
 soak)
+    check "each source compiled by itself" alone
     export KTRDR_SOAK=1
     export KTRDR_FUZZ_SECONDS=600
     check "GoogleTest at full counts" googletest dev

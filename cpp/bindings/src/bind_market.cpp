@@ -59,7 +59,7 @@ py::object datetime_of(std::int64_t stamp) {
 }
 
 /// Start (an aware datetime), open, high, low, close and volume of rows, volume NaN where there is none.
-py::list rows_of(const BarsView& self, std::size_t first, std::size_t last) {
+py::list row_tuples(const BarsView& self, std::size_t first, std::size_t last) {
     const BarsView part = self.rows(first, last);
     py::list rows(part.size());
     const auto time = part.time();
@@ -223,7 +223,7 @@ void bind_bars(py::module_& module) {
         .def_property_readonly("low", column(&BarsView::low))
         .def_property_readonly("close", column(&BarsView::close))
         .def_property_readonly("volume", column(&BarsView::volume))
-        .def("rows", &rows_of, py::arg("first"), py::arg("last"), "Rows as tuples.")
+        .def("rows", &row_tuples, py::arg("first"), py::arg("last"), "Rows as tuples.")
         .def("every", &BarsView::every, py::arg("first"), py::arg("last"), py::arg("step"),
              "Every so manyeth row of some, copied where the step is above 1.")
         .def("between", &between, py::arg("start"), py::arg("end"), "Those that start in a range of time.")

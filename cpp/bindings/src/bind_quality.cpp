@@ -156,7 +156,7 @@ QualityReport findings_from(const FindingState& state) {
 using ChangeFacts =
     std::tuple<std::string_view, std::size_t, std::string_view, double, double, std::size_t, std::string>;
 
-std::vector<ChangeFacts> changes_of(const Repair& done) {
+std::vector<ChangeFacts> changed_cells(const Repair& done) {
     std::vector<ChangeFacts> changes;
     changes.reserve(done.changes.size());
     for (const RepairChange& change : done.changes) {
@@ -190,7 +190,7 @@ GapReport find(const BarsView& bars, const BarGrid& grid, std::optional<Range> r
                             {.closed = closed, .poll = poll_of(token, "looking for gaps")}));
 }
 
-QualityReport check(const BarsView& bars, const BarGrid& grid, QualityOptions options, const Token& token) {
+QualityReport checked(const BarsView& bars, const BarGrid& grid, QualityOptions options, const Token& token) {
     const GilReleased released;
     options.poll = poll_of(token, "checking bars");
     return unwrap(check_quality(*bars.own(), grid, options));
@@ -202,7 +202,7 @@ std::pair<BarsView, Repair> mend(const BarsView& bars, const QualityReport& repo
     return {view_of(done.bars, bars), std::move(done)};
 }
 
-BarsView undo_change(const BarsView& bars, const std::shared_ptr<SessionCalendar>& calendar, Change change) {
+BarsView undo_clock_change(const BarsView& bars, const std::shared_ptr<SessionCalendar>& calendar, Change change) {
     const GilReleased released;
     return view_of(unwrap(undo_clock(*bars.own(), *calendar, {change.first, std::chrono::hours{change.second}})), bars);
 }
@@ -225,7 +225,7 @@ void set_count(QualityOptions& options, const py::handle& value) {
     options.*member = static_cast<std::size_t>(std::max<std::int64_t>(0, value.cast<std::int64_t>()));
 }
 
-void bind_options(py::module_& module) {
+void bind_quality_options(py::module_& module) {
     RequestClass<QualityOptions>(module, "QualityOptions", "What a check is to look at, and from where on.")
         .field("evidence",
                [](QualityOptions& options, const py::handle& value) {
@@ -274,7 +274,7 @@ void bind_reports(py::module_& module) {
             py::arg("other"), py::is_operator())
         .def(py::pickle(&state_of_findings, &findings_from));
     py::class_<Repair>(module, "Repair", "Bars that were mended, and how.")
-        .def_property_readonly("changes", &changes_of)
+        .def_property_readonly("changes", &changed_cells)
         .def(
             "undone",
             [](const Repair& self, const BarsView& like) {
@@ -315,19 +315,19 @@ std::vector<EvidenceFacts> facts_of(const std::vector<Evidence>& evidence) {
 
 void bind_quality(py::module_& module) {
     py::class_<Revisions>(module, "Revisions", "Other numbers that a provider gave for stored bars.");
-    bind_options(module);
+    bind_quality_options(module);
     bind_reports(module);
     module.def("quality_rules", &rule_names, "The names of the rules.");
     module.def("gap_classes", &gap_class_names, "The names of the classes of gaps.");
     module.def("find_gaps", &find, py::arg("bars"), py::arg("grid"), py::arg("range"), py::arg("evidence"),
                py::arg("closed"), py::arg("token"), "Which bars are absent, and why.");
-    module.def("check_quality", &check, py::arg("bars"), py::arg("grid"), py::arg("options"), py::arg("token"),
+    module.def("check_quality", &checked, py::arg("bars"), py::arg("grid"), py::arg("options"), py::arg("token"),
                "What is to be said of bars.");
     module.def("repair", &mend, py::arg("bars"), py::arg("report"), py::arg("token"),
                "The bars mended, and what was done.");
     module.def("diagnose_clock", &diagnose, py::arg("bars"), py::arg("grid"),
                "How well bars fit, what has happened to their clock, each change that was tried, why.");
-    module.def("undo_clock", &undo_change, py::arg("bars"), py::arg("calendar"), py::arg("change"),
+    module.def("undo_clock", &undo_clock_change, py::arg("bars"), py::arg("calendar"), py::arg("change"),
                "Bars with the stamps before the change.");
     module.def(
         "clock_text",

@@ -15,7 +15,7 @@
 namespace ktrdr::bindings {
 namespace {
 
-std::shared_ptr<SentRequests> open(const Storage& storage, std::string account, double speed) {
+std::shared_ptr<SentRequests> open_requests(const Storage& storage, std::string account, double speed) {
     PacingRules rules;
     // A machine is no faster for a clock that is: a request has two seconds of its time at least.
     const std::chrono::duration<double> late(2.0 * speed);
@@ -34,7 +34,7 @@ std::tuple<std::int64_t, double, bool> enter(SentRequests& self, std::string req
 void bind_sent_requests(py::module_& module) {
     py::class_<SentRequests, std::shared_ptr<SentRequests>>(
         module, "SentRequests", "What one account was asked lately, by every process that uses the file.")
-        .def(py::init(&open), py::arg("storage"), py::arg("account"), py::arg("speed"))
+        .def(py::init(&open_requests), py::arg("storage"), py::arg("account"), py::arg("speed"))
         .def("enter", &enter, py::arg("request"), py::arg("series"), py::arg("weight"), py::call_guard<GilReleased>(),
              "A ticket, or 0 and the seconds to wait, and whether any request would have to.")
         .def(

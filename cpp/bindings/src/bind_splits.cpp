@@ -70,7 +70,7 @@ std::vector<UtcTime> times_of(const std::string& name, const py::buffer& column,
     return times;
 }
 
-GivenRows rows_of(const py::buffer& starts, const py::buffer& ends, Nanos embargo) {
+GivenRows given_rows(const py::buffer& starts, const py::buffer& ends, Nanos embargo) {
     if (embargo < 0) {
         throw ErrorException(fail(Errc::invalid_argument,
                                   "embargo lies before 0; give how long after the end of a label nothing trains",
@@ -103,7 +103,7 @@ SplitFacts split(const py::buffer& starts, const py::buffer& ends, Nanos embargo
                  double test) {
     const SplitShares shares{train, validation, test};
     unwrap(check_shares(shares));
-    const GivenRows rows = rows_of(starts, ends, embargo);
+    const GivenRows rows = given_rows(starts, ends, embargo);
     SplitRows parts;
     {
         const GilReleased released;
@@ -114,7 +114,7 @@ SplitFacts split(const py::buffer& starts, const py::buffer& ends, Nanos embargo
 
 FoldFacts walk_forward(const py::buffer& starts, const py::buffer& ends, Nanos embargo, std::size_t splits,
                        std::optional<std::size_t> test_rows, std::optional<std::size_t> train_rows, std::size_t index) {
-    const GivenRows rows = rows_of(starts, ends, embargo);
+    const GivenRows rows = given_rows(starts, ends, embargo);
     auto fold = [&] {
         const GilReleased released;
         return walk_forward_fold(rows.times(), {splits, test_rows, train_rows}, index);
@@ -124,7 +124,7 @@ FoldFacts walk_forward(const py::buffer& starts, const py::buffer& ends, Nanos e
 
 FoldFacts purged(const py::buffer& starts, const py::buffer& ends, Nanos embargo, std::size_t splits,
                  std::size_t index) {
-    const GivenRows rows = rows_of(starts, ends, embargo);
+    const GivenRows rows = given_rows(starts, ends, embargo);
     auto fold = [&] {
         const GilReleased released;
         return purged_fold(rows.times(), splits, index);

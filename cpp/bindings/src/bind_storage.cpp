@@ -19,8 +19,8 @@ namespace ktrdr::bindings {
 namespace {
 
 /// The file's operations are known to this process as long as the object lives.
-std::shared_ptr<Storage> open(const std::filesystem::path& file, bool by_default,
-                              std::map<std::string, std::string> env) {
+std::shared_ptr<Storage> open_storage(const std::filesystem::path& file, bool by_default,
+                                      std::map<std::string, std::string> env) {
     // Not a guard of the constructor: that also tells pybind11's table of instances, which the lock keeps.
     const GilReleased released;
     Runtime* const runtime = unwrap(Runtime::instance());
@@ -65,7 +65,7 @@ std::tuple<std::size_t, std::size_t, std::vector<std::tuple<std::string, std::ui
 
 void bind_storage(py::module_& module) {
     py::class_<Storage, std::shared_ptr<Storage>>(module, "Storage", "The SQLite file of a data directory.")
-        .def(py::init(&open), py::arg("file"), py::arg("by_default"), py::arg("env"))
+        .def(py::init(&open_storage), py::arg("file"), py::arg("by_default"), py::arg("env"))
         .def("forget", &forget, py::arg("max_count"), py::arg("max_age_seconds"), py::arg("max_bytes"), py::arg("type"),
              py::call_guard<GilReleased>(), "Forget finished operations; how many.")
         .def("keep", &keep, py::arg("max_count"), py::arg("max_age_seconds"), py::arg("max_bytes"),

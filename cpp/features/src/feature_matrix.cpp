@@ -79,7 +79,7 @@ std::vector<double> compute_between(const Indicator& indicator, const FeatureSer
     for (const Stretch stretch : stretches_between(series.holes, series.bars->size())) {
         const std::size_t length = stretch.last - stretch.first;
         std::vector<std::span<const double>> taken;
-        for (const BarColumn column : indicator.inputs()) {
+        for (const InputColumn column : indicator.inputs()) {
             taken.push_back(std::span(column_of(*series.bars, column)).subspan(stretch.first, length));
         }
         std::vector<std::span<double>> given;

@@ -43,14 +43,14 @@ boost::json::array to_array(std::span<const Names> names) {
     return array;
 }
 
-std::vector<Names> names_of(std::span<const BarColumn> columns) {
+std::vector<Names> names_of(std::span<const InputColumn> columns) {
     std::vector<Names> names;
     std::ranges::transform(columns, std::back_inserter(names),
-                           [](BarColumn column) { return column_names[static_cast<std::size_t>(column)]; });
+                           [](InputColumn column) { return column_names[static_cast<std::size_t>(column)]; });
     return names;
 }
 
-Result<BarColumn> read_source(const IndicatorSpec& spec, std::string_view source) {
+Result<InputColumn> read_source(const IndicatorSpec& spec, std::string_view source) {
     if (!spec.inputs.empty() && source != sources.front()) {
         return fail(Errc::invalid_argument,
                     fmt::format("{} takes {}; leave source out", spec.name, fmt::join(names_of(spec.inputs), ", ")),
@@ -62,7 +62,7 @@ Result<BarColumn> read_source(const IndicatorSpec& spec, std::string_view source
             fmt::format("{}: source is '{}'; it must be one of {}", spec.name, source, fmt::join(sources, ", ")),
             {{"indicator", spec.name}, {"parameter", "source"}});
     }
-    return static_cast<BarColumn>(std::ranges::find(column_names, source) - column_names.begin());
+    return static_cast<InputColumn>(std::ranges::find(column_names, source) - column_names.begin());
 }
 
 Result<void> check_known(const IndicatorSpec& spec, const IndicatorParameters& parameters) {
@@ -105,13 +105,13 @@ Result<void> check_rising(const IndicatorSpec& spec, const IndicatorParameters& 
 
 }  // namespace
 
-const std::vector<double>& column_of(const Bars& bars, BarColumn column) {
+const std::vector<double>& column_of(const Bars& bars, InputColumn column) {
     switch (column) {
-        case BarColumn::open: return bars.open;
-        case BarColumn::high: return bars.high;
-        case BarColumn::low: return bars.low;
-        case BarColumn::volume: return bars.volume;
-        case BarColumn::close: break;
+        case InputColumn::open: return bars.open;
+        case InputColumn::high: return bars.high;
+        case InputColumn::low: return bars.low;
+        case InputColumn::volume: return bars.volume;
+        case InputColumn::close: break;
     }
     return bars.close;
 }
@@ -194,7 +194,7 @@ Result<Indicator> Indicator::make(const IndicatorSpec& spec, const IndicatorPara
     return Indicator(spec, std::move(complete), *column);
 }
 
-std::span<const BarColumn> Indicator::inputs() const noexcept {
+std::span<const InputColumn> Indicator::inputs() const noexcept {
     return spec_->inputs.empty() ? std::span(&source_, 1) : spec_->inputs;
 }
 
@@ -204,7 +204,7 @@ std::vector<std::string_view> Indicator::input_names() const {
 
 IndicatorColumns Indicator::compute(const Bars& bars) const {
     std::vector<std::span<const double>> taken;
-    for (const BarColumn column : inputs()) {
+    for (const InputColumn column : inputs()) {
         taken.emplace_back(column_of(bars, column));
     }
     IndicatorColumns columns(spec_->outputs.size());

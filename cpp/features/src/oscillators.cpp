@@ -294,7 +294,7 @@ constexpr std::array<std::string_view, 1> roc_outputs{"roc"};
 constexpr std::array cci_parameters{rows::period(20)};
 constexpr std::array<std::string_view, 1> cci_outputs{"cci"};
 constexpr std::array vigor_parameters{rows::period(10)};
-constexpr std::array vigor_inputs{BarColumn::open, BarColumn::high, BarColumn::low, BarColumn::close};
+constexpr std::array vigor_inputs{InputColumn::open, InputColumn::high, InputColumn::low, InputColumn::close};
 constexpr std::array<std::string_view, 2> vigor_outputs{"line", "signal"};
 constexpr std::array<std::string_view, 2> fisher_outputs{"line", "signal"};
 

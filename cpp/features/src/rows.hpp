@@ -17,10 +17,10 @@ using Bar = std::array<double, 3>;
 template <std::size_t Outputs>
 using PriceRun = BarRun<1, Outputs>;
 
-inline constexpr std::array<BarColumn, 2> high_low{BarColumn::high, BarColumn::low};
-inline constexpr std::array<BarColumn, 3> high_low_close{BarColumn::high, BarColumn::low, BarColumn::close};
-inline constexpr std::array<BarColumn, 4> prices_and_volume{BarColumn::high, BarColumn::low, BarColumn::close,
-                                                            BarColumn::volume};
+inline constexpr std::array<InputColumn, 2> high_low{InputColumn::high, InputColumn::low};
+inline constexpr std::array<InputColumn, 3> high_low_close{InputColumn::high, InputColumn::low, InputColumn::close};
+inline constexpr std::array<InputColumn, 4> prices_and_volume{InputColumn::high, InputColumn::low, InputColumn::close,
+                                                              InputColumn::volume};
 
 constexpr IndicatorParameter period(double fallback, double least = 2) {
     return {"period", fallback, least, 2000};

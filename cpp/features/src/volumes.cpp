@@ -214,8 +214,8 @@ private:
     MovingAverage average_;
 };
 
-constexpr std::array close_and_volume{BarColumn::close, BarColumn::volume};
-constexpr std::array volume_alone{BarColumn::volume};
+constexpr std::array close_and_volume{InputColumn::close, InputColumn::volume};
+constexpr std::array volume_alone{InputColumn::volume};
 constexpr std::array window_parameters{rows::period(20)};
 constexpr std::array mfi_parameters{rows::period(14)};
 constexpr std::array<std::string_view, 1> obv_outputs{"obv"};

@@ -126,7 +126,7 @@ TEST(EveryIndicator, IsBehindAMissingValueWhatItIsAtTheBeginning) {
     constexpr std::size_t hole = 150;
     const Bars whole = test::walking_bars(400, 5);
     for_every_variant([&](const Indicator& indicator) {
-        for (const BarColumn input : indicator.inputs()) {
+        for (const InputColumn input : indicator.inputs()) {
             Bars bars = whole;
             const_cast<std::vector<double>&>(column_of(bars, input))[hole] = std::nan("");
             const IndicatorColumns got = indicator.compute(bars);

@@ -149,7 +149,7 @@ struct Effort {
     double total{0};
 };
 
-constexpr std::array<BarColumn, 3> effort_inputs{BarColumn::high, BarColumn::low, BarColumn::volume};
+constexpr std::array<InputColumn, 3> effort_inputs{InputColumn::high, InputColumn::low, InputColumn::volume};
 constexpr std::array<std::string_view, 2> effort_outputs{"effort", "total"};
 const IndicatorSpec effort{
     .name = "effort",

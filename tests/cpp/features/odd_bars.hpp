@@ -70,7 +70,7 @@ inline void expect_streaming_equals_batch(const Indicator& indicator, const Bars
     const auto state = indicator.state();
     for (std::size_t bar = 0; bar < bars.size(); ++bar) {
         std::vector<double> inputs;
-        for (const BarColumn column : indicator.inputs()) {
+        for (const InputColumn column : indicator.inputs()) {
             inputs.push_back(column_of(bars, column)[bar]);
         }
         std::vector<double> outputs(batch.size());

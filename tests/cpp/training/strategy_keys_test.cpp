@@ -66,7 +66,7 @@ private:
         for (const auto& [name, number] : one.parameters()) {
             text_ += fmt::format("{}={} ", name, number);
         }
-        for (const BarColumn column : one.inputs()) {
+        for (const InputColumn column : one.inputs()) {
             text_ += fmt::format("{} ", static_cast<int>(column));
         }
     }

@@ -42,8 +42,8 @@ struct WarmUp {
 };
 
 /// A column of bars that an indicator reads.
-enum class BarColumn : std::uint8_t { open, high, low, close, volume };
-[[nodiscard]] KTRDR_EXPORT const std::vector<double>& column_of(const Bars& bars, BarColumn column);
+enum class InputColumn : std::uint8_t { open, high, low, close, volume };
+[[nodiscard]] KTRDR_EXPORT const std::vector<double>& column_of(const Bars& bars, InputColumn column);
 
 /// A row of the registry: an indicator as strategies see it, and how it is computed. The first output is the one meant
 /// where none is named. What it computes, and after whom, stands in the header of its family.
@@ -51,7 +51,7 @@ struct IndicatorSpec {
     std::string_view name{};
     std::span<const IndicatorParameter> parameters{};
     /// The columns it takes; empty: the one that a strategy names as its `source`.
-    std::span<const BarColumn> inputs{};
+    std::span<const InputColumn> inputs{};
     std::span<const std::string_view> outputs{};
     /// Parameters whose values must rise in this order; may be empty.
     std::span<const std::string_view> rising{};
@@ -89,7 +89,7 @@ public:
     [[nodiscard]] const IndicatorSpec& spec() const noexcept { return *spec_; }
     [[nodiscard]] const IndicatorParameters& parameters() const noexcept { return parameters_; }
     /// The columns it takes, in the order of a state's inputs.
-    [[nodiscard]] std::span<const BarColumn> inputs() const noexcept;
+    [[nodiscard]] std::span<const InputColumn> inputs() const noexcept;
     [[nodiscard]] WarmUp warm_up() const { return spec_->warm_up(parameters_); }
     /// For bars as they come.
     [[nodiscard]] std::unique_ptr<IndicatorState> state() const { return spec_->make_state(parameters_); }
@@ -103,12 +103,12 @@ public:
     [[nodiscard]] std::vector<std::string_view> input_names() const;
 
 private:
-    Indicator(const IndicatorSpec& spec, IndicatorParameters parameters, BarColumn source)
+    Indicator(const IndicatorSpec& spec, IndicatorParameters parameters, InputColumn source)
         : spec_(&spec), parameters_(std::move(parameters)), source_(source) {}
 
     const IndicatorSpec* spec_;
     IndicatorParameters parameters_;
-    BarColumn source_;
+    InputColumn source_;
 };
 
 /// An indicator over bars as they come, which checks what it is handed.
