@@ -1,6 +1,7 @@
 """From a cancel to the moment the task that awaits the operation goes on, wherever the work stands.
 
-Peers in the same run: a task cancelled from another thread, an `asyncio.Event` set from one, an anyio cancel scope.
+Peers in the same run: a task cancelled from another thread, an `asyncio.Event` set from one, an anyio cancel scope. Whole
+loads and trainings are cancelled at moments spread over all they do; of those the longest counts, against their limit.
 """
 
 from __future__ import annotations
@@ -11,23 +12,32 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import numpy as np
 
 from ktrdr_core import (
     CancellationSystem,
     CancellationToken,
     DataManager,
+    TrainingManager,
     errors,
 )
 from ktrdr_core.hosts.child import HostProcess
 from ktrdr_core.testing import Domain
 
+from .walks import walk
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ktrdr_core import Operation
+
+_STRATEGY = Path(__file__).parents[1] / "examples" / "strategies" / "momentum_mlp.yaml"
+#: In which a load or a training must have ended, in seconds.
+_LIMIT = 0.3
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
@@ -38,7 +48,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     quick
         Fewer cancels.
     """
-    return asyncio.run(_all(20 if quick else 300))
+    return [*asyncio.run(_all(20 if quick else 300)), *asyncio.run(_whole(8 if quick else 150))]
 
 
 async def _all(count: int) -> list[dict[str, Any]]:
@@ -81,6 +91,55 @@ async def _all(count: int) -> list[dict[str, Any]]:
         for name, waits in measured.items()
         for word, part in (("p50", 0.5), ("p99", 0.99))
     ]
+
+
+async def _whole(count: int) -> list[dict[str, Any]]:
+    days = np.datetime64("2005-01-01", "D") + np.arange(3000)
+    with tempfile.TemporaryDirectory() as name, HostProcess(delay=0.02) as host:
+        folder = Path(name)
+        async with (
+            DataManager(folder, env={}) as data,
+            TrainingManager(data, folder / "models", env={}) as trainings,
+        ):
+            await data.store("WALK", "1d", {"timestamp": days, **walk(len(days), 0.01)})
+
+            def load(turn: int) -> Operation[Any]:
+                # Nothing of it is stored yet; it keeps what it needs of its manager.
+                fresh = DataManager(folder / str(turn), host.url, env={})
+                return fresh.load_data("AAPL", "1d", "1990-01-01", "2024-01-01", mode="full")
+
+            def train(_turn: int) -> Operation[Any]:
+                return trainings.train_multi_symbol_strategy(
+                    _STRATEGY, ["WALK"], start_date="2005-01-01", end_date="2013-01-01"
+                )
+
+            return [
+                {
+                    "case": f"{what} cancelled at {count} moments spread over it, the longest",
+                    "value": longest * 1000,
+                    "unit": "ms",
+                    "ratio": longest / _LIMIT,
+                    "against": f"{_LIMIT * 1000:.0f} ms",
+                }
+                for what, start in (("a load from a host", load), ("a training", train))
+                for longest in [await _longest(start, count)]
+            ]
+
+
+async def _longest(start: Callable[[int], Operation[Any]], count: int) -> float:
+    """The longest wait for an end, of cancels spread evenly over the time that the work takes."""
+    began = time.perf_counter()
+    await start(0)
+    whole, longest = time.perf_counter() - began, 0.0
+    for turn in range(1, count + 1):
+        operation = start(turn)
+        await asyncio.sleep(whole * turn / (count + 1))
+        began = time.perf_counter()
+        operation.cancel()
+        with suppress(errors.OperationCancelledError):
+            await operation
+        longest = max(longest, time.perf_counter() - began)
+    return longest
 
 
 def _percentile(waits: list[float], part: float) -> float:
