@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 import ktrdr_core.models as saved
-from ktrdr_core import DataManager, OperationsService, TrainingManager
-from training_hosts import LIMIT, TrainingHost, store_bars, strategy_file
+from ktrdr_core import DataManager, OperationsService, TrainingManager, errors
+from training_hosts import LIMIT, TrainingHost, store_bars, strategy_file, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,3 +63,27 @@ def test_a_fetched_model_predicts_bit_for_bit_what_one_trained_here_predicts(
             )
     assert len(said[0]) > 100
     assert said[0] == said[1]
+
+
+def test_a_start_whose_answer_comes_after_its_clients_patience_is_no_second_session(
+    tmp_path: Path,
+) -> None:
+    """The host stands still when the start is sent, until its client has given it up."""
+    path = strategy_file(tmp_path, epochs=2)
+    env = {"TRAINING_HOST_SERVICE_TIMEOUT": "1"}
+    store_bars(tmp_path / "bars")
+    with (
+        TrainingHost(tmp_path / "bars", tmp_path / "there") as host,
+        DataManager(tmp_path / "empty", env={}) as data,
+        TrainingManager(data, tmp_path / "models", training_url=host.url, env=env) as remote,
+    ):
+        host.process.send_signal(signal.SIGSTOP)
+        operation = remote.train_multi_symbol_strategy(path, random_walk_baseline=False)
+        with pytest.raises(errors.KtrdrError):
+            operation.result(LIMIT)
+        host.process.send_signal(signal.SIGCONT)
+        with host.client() as http:
+            listed = http.get("/training/sessions").json()["sessions"]
+            assert [one["session_id"] for one in listed] in ([], [operation.id])
+            # Its client has given it up: it does not train unheard.
+            until(lambda: http.get("/health").json()["active_training_sessions"] == 0)
