@@ -445,11 +445,6 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
                                 request.priority, parts_.service->get_base_url()),
                     {{"field", "priority"}});
     }
-    if (request.resume) {
-        if (auto same = check_began_here(request.operation_id); !same) {
-            return same.error();
-        }
-    }
     auto bars = chosen(parts_.bars, context->series);
     if (!bars) {
         return bars.error();
@@ -465,6 +460,11 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     auto use = checkpoint_use(request);
     if (!use) {
         return use.error();
+    }
+    if (request.resume) {
+        if (auto same = check_began_here(request.operation_id); !same) {
+            return same.error();
+        }
     }
     OperationSpec spec{"training", request.operation_id, request.parent_id, parameters_of(request, *context)};
     if (parts_.service) {
