@@ -260,6 +260,20 @@ def test_no_more_sessions_than_the_limit_and_the_same_id_is_no_more(
         assert table.start(bodies[2]) == "full-2"
 
 
+def test_the_start_of_a_session_that_has_ended_takes_no_place(bars: Path, tmp_path: Path) -> None:
+    """Its client asks for what came of it: nothing begins, however full the host is."""
+    with app_of(bars, tmp_path / "models", limits=HostLimits(max_sessions=1)) as http:
+        table = TableClient(http)
+        first = start_body("ended", epochs=1)
+        assert table.end(table.start(first))["status"] == "completed"
+        table.start(start_body("running", **ENDLESS))
+        assert http.post("/training/start", json=start_body("more")).status_code == 503
+        assert table.start(first) == "ended"
+        assert table.status("ended")["status"] == "completed"
+        # Another training under its id is none that has ended.
+        assert http.post("/training/start", json=start_body("ended", epochs=2)).status_code == 409
+
+
 def test_a_strategy_of_the_hosts_folder_is_asked_for_by_name(bars: Path, tmp_path: Path) -> None:
     folder = tmp_path / "strategies"
     folder.mkdir()

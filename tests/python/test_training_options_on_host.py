@@ -40,6 +40,8 @@ SEEN_OTHERWISE = {
     "strategy_path",
     "operation_id",
     "parent_id",
+    # test_training_rejoined.py
+    "resume",
     "resume_from",
     "save_checkpoint",
     "checkpoint_epochs",
@@ -48,7 +50,6 @@ SEEN_OTHERWISE = {
 #: By which the host cannot go, and why.
 REFUSED: dict[str, tuple[Any, str]] = {
     "priority": (3, "priority is 3.*has a queue of its own"),
-    "resume": (True, "resume_from="),
 }
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import numpy as np
 import pytest
 
+import ktrdr_core.models as saved
+from commands import only_value
 from commands import run as command
-from ktrdr_core import DataManager, TrainingManager, errors, sweep
-from training_hosts import LIMIT, TrainingHost, start_body, store_bars, strategy_file
+from ktrdr_core import DataManager, OperationsService, TrainingManager, errors, sweep
+from ktrdr_core.cli.app import cli
+from training_hosts import LIMIT, TrainingHost, app_of, start_body, store_bars, strategy_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: One epoch says which bars were read.
 QUICK: dict[str, Any] = {"random_walk_baseline": False}
@@ -215,3 +220,196 @@ def test_a_host_trains_and_judges_on_the_series_that_is_asked_for(
         asked["data_config"] = {"what_to_show": "TRADES"}
         refused = http.post("/training/evaluate", json=asked)
         assert (refused.status_code, "ADJUSTED_LAST" in refused.json()["detail"]) == (422, True)
+
+
+#: Every call that reads stored series, by its name.
+CALLS: dict[str, Callable[..., Any]] = {
+    "sweep": sweep,
+    **{
+        name: function
+        for name, function in inspect.getmembers(TrainingManager, inspect.isfunction)
+        if not name.startswith("_") and "symbols" in inspect.signature(function).parameters
+    },
+}
+
+
+def commands_on_stored_bars() -> dict[str, click.Command]:
+    """Every command that opens a model or a strategy on them."""
+    context = click.Context(cli)
+    group, alone = (cli.get_command(context, name) for name in ("models", "sweep"))
+    assert isinstance(group, click.Group)
+    assert alone is not None
+    found = {f"models {name}": one for name, one in group.commands.items()} | {"sweep": alone}
+    return {
+        name: one
+        for name, one in found.items()
+        if any(option.name == "data_dir" for option in one.params)
+    }
+
+
+COMMANDS = commands_on_stored_bars()
+#: Words that name no series of any symbol.
+WRONG: list[dict[str, Any]] = [{"what_to_show": "trades"}, {"session": "night"}, {"session": ""}]
+
+
+def test_the_walks_find_what_there_is() -> None:
+    assert set(CALLS) == {
+        "sweep",
+        "train_multi_symbol_strategy",
+        "start_training",
+        "evaluate_model",
+    }
+    assert set(COMMANDS) == {"models train", "models predict", "models evaluate", "sweep"}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_call_takes_both_words(name: str) -> None:
+    parameters = inspect.signature(CALLS[name]).parameters
+    for word in ("what_to_show", "session"):
+        assert parameters[word].default is None
+        assert parameters[word].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_both_words(name: str) -> None:
+    options = {text for option in COMMANDS[name].params for text in option.opts}
+    assert {"--what-to-show", "--session"} <= options
+
+
+class Entries:
+    """Each call and each command on the same bars and strategy; how one is told of the words, and what it has read."""
+
+    def __init__(self, training: TrainingManager, path: Path, folder: Path, model: Path) -> None:
+        self.training, self.path, self.folder, self.model = training, path, folder, model
+
+    def call(self, name: str, **words: Any) -> Any:
+        """Begin it, and give what it gives."""
+        first: dict[str, tuple[Any, ...]] = {
+            "sweep": ({"model.training.seed": [1]},),
+            "evaluate_model": (self.training, self.model),
+        }
+        more: dict[str, dict[str, Any]] = {
+            "sweep": {"strategy": self.path, "training": self.training},
+            "train_multi_symbol_strategy": QUICK,
+        }
+        arguments = first.get(name, (self.training, self.path))
+        return CALLS[name](*arguments, **more.get(name, {}), **words)
+
+    def run(self, name: str, data_dir: Path | None = None, **words: Any) -> Any:
+        """Run the command to its end."""
+        first: dict[str, tuple[object, ...]] = {
+            "models predict": (self.model, "AAPL"),
+            "models evaluate": (self.model,),
+            "sweep": (self.path, "--set", "model.training.seed=1"),
+        }
+        said = [
+            part for word, value in words.items() for part in (f"--{word.replace('_', '-')}", value)
+        ]
+        place: list[object] = ["--data-dir", data_dir or self.folder]
+        if name in ("models train", "sweep"):
+            place += ["--models-dir", self.training.models_dir]
+        return command(*name.split(), *first.get(name, (self.path,)), *said, "--json", *place)
+
+
+@pytest.fixture
+def entries(training: TrainingManager, path: Path, folder: Path) -> Entries:
+    result = training.train_multi_symbol_strategy(path, **QUICK).result(LIMIT)
+    return Entries(training, path, folder, Path(result["artifacts"]["model_path"]))
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize("name", CALLS)
+def test_every_call_refuses_wrong_words_before_any_work(
+    name: str, wrong: dict[str, Any], entries: Entries
+) -> None:
+    known = {one.id for one in OperationsService().list(limit=1000).records}
+    (word,) = wrong
+    with pytest.raises(errors.InvalidArgumentError, match=f"{word} .* is not known: use one of"):
+        entries.call(name, **wrong)
+    assert {one.id for one in OperationsService().list(limit=1000).records} <= known
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_refuses_wrong_words_before_any_work(
+    name: str, wrong: dict[str, str], entries: Entries, tmp_path: Path
+) -> None:
+    """Where no bars are, too: that is looked at behind the words."""
+    (word,) = wrong
+    for place in (None, tmp_path / "nowhere"):
+        told = entries.run(name, place, **wrong)
+        assert told.returncode == 2
+        assert word in told.stderr
+        assert "is not known: use one of" in " ".join(told.stderr.split())
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_every_training_call_reads_the_series_of_both_words(entries: Entries) -> None:
+    words: dict[str, Any] = {"what_to_show": "TRADES", "session": "extended"}
+    result = entries.call("train_multi_symbol_strategy", **words).result(LIMIT)
+    started = entries.call("start_training", **words)
+    operation = OperationsService().handle(started)
+    assert operation is not None
+    results = [result, operation.result(LIMIT)]
+    (row,) = entries.call("sweep", **words).result(LIMIT)
+    results.append({"artifacts": {"model_path": row["model_path"]}})
+    for name in ("models train", "sweep"):
+        told = entries.run(name, **words)
+        assert told.returncode == 0, told.stderr
+        value = only_value(told.stdout)
+        one = value["runs"][0] if name == "sweep" else value["artifacts"]
+        results.append({"artifacts": {"model_path": one["model_path"]}})
+    for each in results:
+        assert series_of(each) == [(symbol, "TRADES", "extended") for symbol in ("AAPL", "MSFT")]
+
+
+def test_every_judging_call_reads_the_series_of_both_words(entries: Entries, folder: Path) -> None:
+    words: dict[str, Any] = {"what_to_show": "TRADES", "session": "extended"}
+    usual = entries.call("evaluate_model").result(LIMIT)
+    judged = entries.call("evaluate_model", **words).result(LIMIT)
+    assert judged["test_metrics"] != usual["test_metrics"]
+    told = entries.run("models evaluate", **words)
+    assert told.returncode == 0, told.stderr
+    assert only_value(told.stdout)["test_metrics"] == judged["test_metrics"]
+    model = saved.load(entries.model)
+    chances = {}
+    for session in ("regular", "extended"):
+        with DataManager(folder, env={}) as data:
+            bars = data.get_data("AAPL", "1d", what_to_show="TRADES", session=session)
+        chances[session] = [one.chances for one in model.predict_bars(bars)][-10:]
+        told = entries.run("models predict", what_to_show="TRADES", session=session)
+        assert told.returncode == 0, told.stderr
+        predictions = only_value(told.stdout)["predictions"]
+        assert [one["chances"] for one in predictions] == chances[session]
+    assert chances["regular"] != chances["extended"]
+
+
+def test_a_prediction_reads_the_session_that_the_model_was_trained_on(
+    entries: Entries, folder: Path
+) -> None:
+    """Without a word: the model says it, as it says the kind of price."""
+    result = entries.call("train_multi_symbol_strategy", session="extended").result(LIMIT)
+    entries.model = Path(result["artifacts"]["model_path"])
+    with DataManager(folder, env={}) as data:
+        bars = data.get_data("AAPL", "1d", what_to_show="TRADES", session="extended")
+    expected = [one.chances for one in saved.load(entries.model).predict_bars(bars)][-10:]
+    told = entries.run("models predict")
+    assert told.returncode == 0, told.stderr
+    assert [one["chances"] for one in only_value(told.stdout)["predictions"]] == expected
+
+
+#: An empty text says nothing to a host: clients of the table fill every field.
+@pytest.mark.parametrize("wrong", WRONG[:2], ids=str)
+def test_a_host_refuses_wrong_words_before_any_work(
+    wrong: dict[str, Any], entries: Entries, folder: Path
+) -> None:
+    (word,) = wrong
+    with app_of(folder, entries.training.models_dir) as http:
+        body = start_body("none", epochs=1)
+        body["data_configuration"] = wrong
+        asked = {"model_path": str(entries.model), "data_config": wrong}
+        for place, sent in (("/training/start", body), ("/training/evaluate", asked)):
+            answer = http.post(place, json=sent)
+            assert answer.status_code == 422
+            assert word in answer.json()["detail"]
+        assert http.get("/training/status/none").status_code == 404

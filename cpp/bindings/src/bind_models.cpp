@@ -142,8 +142,14 @@ void bind_models(py::module_& module) {
         .def("features_of", &features_of, py::arg("series"), py::arg("exact"), "Rows of bars, and their features.")
         .def("predict_bars", &predict_bars, py::arg("series"), py::arg("exact"),
              "Rows of bars, their classes and chances, and what a person should know of the bars.")
-        .def("trained_on", &Predictor::trained_on, py::arg("symbol"), py::arg("timeframe"),
-             "The kinds of price that it was trained on.")
+        .def(
+            "trained_series",
+            [](const Model& self, std::string_view symbol, std::string_view timeframe) {
+                const SeriesChoice series = self.trained_series(symbol, timeframe);
+                return std::pair(series.what_to_show, series.session);
+            },
+            py::arg("symbol"), py::arg("timeframe"),
+            "Kind of price and session that it was trained on; None for what was several.")
         .def(
             "check_basis",
             [](const Model& self, const BarsView& bars, std::size_t timeframe) {

@@ -127,13 +127,19 @@ std::pair<std::size_t, std::uint64_t> limits_of(const TrainingManager& self) {
     return {limits.sessions, limits.memory_bytes};
 }
 
+SeriesWords words_of(std::optional<std::string> what_to_show, std::optional<std::string> session) {
+    SeriesWords words;
+    words.what_to_show = std::move(what_to_show);
+    words.session = std::move(session);
+    return words;
+}
+
 /// Of a stored series, where the basis of its prices breaks among bars that a model looks at.
 std::vector<std::string> break_warnings_of(const DataManager& data, const std::string& symbol,
                                            const std::string& timeframe, std::optional<std::string> what_to_show,
-                                           std::int64_t first, std::int64_t last) {
+                                           std::optional<std::string> session, std::int64_t first, std::int64_t last) {
     const GilReleased released;
-    SeriesRequest asked{symbol, timeframe, {}};
-    asked.series.what_to_show = std::move(what_to_show);
+    const SeriesRequest asked{symbol, timeframe, words_of(std::move(what_to_show), std::move(session))};
     const Timeframe length = unwrap(Timeframe::parse(timeframe));
     std::vector<BarBreak> inside;
     for (const BasisBreak& one : unwrap(data.breaks(asked))) {
@@ -206,8 +212,14 @@ void bind_training(py::module_& module) {
     module.def("pooled_judgement", &pooled, py::arg("windows"),
                "Judge the tests of several windows of time as one; each has test, and random_walk or None.");
     module.def("break_warnings", &break_warnings_of, py::arg("data"), py::arg("symbol"), py::arg("timeframe"),
-               py::arg("what_to_show"), py::arg("first"), py::arg("last"),
+               py::arg("what_to_show"), py::arg("session"), py::arg("first"), py::arg("last"),
                "What a person should know of the basis of a stored series, between two bars (ns since 1970).");
+    module.def(
+        "check_series_words",
+        [](std::optional<std::string> what_to_show, std::optional<std::string> session) {
+            unwrap(check_words(words_of(std::move(what_to_show), std::move(session))));
+        },
+        py::arg("what_to_show"), py::arg("session"), "Refuse words that name no series of any symbol.");
     py::class_<KeptRows>(module, "KeptRows", "Keeps the rows that a manager's trainings shared last.")
         .def(py::init<const TrainingManager&>(), py::arg("training"), py::call_guard<GilReleased>())
         .def("release", &KeptRows::release, py::call_guard<GilReleased>());

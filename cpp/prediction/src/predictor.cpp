@@ -267,6 +267,25 @@ std::vector<std::string> Predictor::trained_on(std::string_view symbol, std::siz
     return trained;
 }
 
+SeriesChoice Predictor::trained_series(std::string_view symbol, std::string_view timeframe) const {
+    const bool knows_symbol = std::ranges::any_of(
+        series_, [&](const SeriesBasis& one) { return one.symbol == symbol && one.timeframe == timeframe; });
+    const auto only_one = [&](std::string SeriesBasis::* part) -> std::optional<std::string> {
+        std::optional<std::string> found;
+        for (const SeriesBasis& one : series_) {
+            if (one.timeframe != timeframe || (one.*part).empty() || (knows_symbol && one.symbol != symbol)) {
+                continue;
+            }
+            if (found && *found != one.*part) {
+                return std::nullopt;
+            }
+            found = one.*part;
+        }
+        return found;
+    };
+    return {only_one(&SeriesBasis::what_to_show), only_one(&SeriesBasis::session)};
+}
+
 Result<void> Predictor::check_basis(std::string_view symbol, std::string_view what_to_show,
                                     std::size_t timeframe) const {
     const std::vector<std::string> trained = trained_on(symbol, timeframe);

@@ -1,29 +1,7 @@
 #include "trained_bars.hpp"
 
-#include <algorithm>
-#include <optional>
-#include <vector>
-
 namespace ktrdr {
 namespace {
-
-/// Of those of the symbol, where there are any, else of all: the one text that `part` is; nothing where it is several.
-std::optional<std::string> only_one(const std::vector<SeriesBasis>& trained, const std::string& symbol,
-                                    std::string_view timeframe, std::string SeriesBasis::* part) {
-    const bool knows_symbol = std::ranges::any_of(
-        trained, [&](const SeriesBasis& one) { return one.symbol == symbol && one.timeframe == timeframe; });
-    std::optional<std::string> found;
-    for (const SeriesBasis& one : trained) {
-        if (one.timeframe != timeframe || (one.*part).empty() || (knows_symbol && one.symbol != symbol)) {
-            continue;
-        }
-        if (found && *found != one.*part) {
-            return std::nullopt;
-        }
-        found = one.*part;
-    }
-    return found;
-}
 
 bool holds_nothing(BarProvider& bars, const std::string& symbol, const Timeframe& timeframe) {
     using std::chrono::sys_days;
@@ -37,12 +15,9 @@ bool holds_nothing(BarProvider& bars, const std::string& symbol, const Timeframe
 
 SeriesChoice TrainedBars::choice_of(const std::string& symbol, const Timeframe& timeframe) const {
     SeriesChoice choice = asked_;
-    if (!choice.what_to_show) {
-        choice.what_to_show = only_one(model_.series(), symbol, timeframe.name(), &SeriesBasis::what_to_show);
-    }
-    if (!choice.session) {
-        choice.session = only_one(model_.series(), symbol, timeframe.name(), &SeriesBasis::session);
-    }
+    const SeriesChoice trained = model_.trained_series(symbol, timeframe.name());
+    choice.what_to_show = choice.what_to_show ? choice.what_to_show : trained.what_to_show;
+    choice.session = choice.session ? choice.session : trained.session;
     return choice;
 }
 

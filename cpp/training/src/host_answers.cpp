@@ -231,6 +231,16 @@ std::vector<std::string> passed_over(const TrainingRequest& request, const std::
     return over;
 }
 
+std::optional<std::int64_t> epoch_of(const object& metric) {
+    const value* const number = metric.if_contains("epoch");
+    if (number == nullptr || !number->is_number()) {
+        return std::nullopt;
+    }
+    boost::system::error_code unreadable;
+    const auto epoch = number->to_number<std::int64_t>(unreadable);
+    return unreadable ? std::nullopt : std::optional(epoch);
+}
+
 Result<StartedSession> read_started(const value& answer) {
     StartedSession started;
     if (answer.is_object()) {

@@ -88,7 +88,11 @@ HostSessionManager::HostSessionManager(TrainingRequest request, TrainingOperatio
       means_(std::move(means)),
       operation_(std::move(operation)),
       bridge_(operation_->progress()),
-      session_(operation_->id()) {}
+      session_(operation_->id()),
+      told_epochs_(means_.told_epochs) {
+    const std::vector<std::string> warnings = operation_->record().warnings;
+    warned_.insert(warnings.begin(), warnings.end());
+}
 
 asio::awaitable<Result<json::object>> HostSessionManager::run(std::shared_ptr<HostSessionManager> self) {
     auto outcome = co_await self->train();
@@ -223,16 +227,11 @@ bool HostSessionManager::show(const SessionSnapshot& session) {
 }
 
 void HostSessionManager::add_epoch(const json::object& epoch) {
-    const json::value* const number = epoch.if_contains("epoch");
-    if (number == nullptr || !number->is_number()) {
+    const auto told = epoch_of(epoch);
+    if (!told || *told <= told_epochs_) {
         return;
     }
-    boost::system::error_code unreadable;
-    const auto told = number->to_number<std::int64_t>(unreadable);
-    if (unreadable || told <= told_epochs_) {
-        return;
-    }
-    told_epochs_ = told;
+    told_epochs_ = *told;
     json::object metric(epoch, json::storage_ptr{});
     metric.erase("seq");
     operation_->add_metric(kept_json(std::move(metric)));

@@ -14,7 +14,9 @@
 #include <ktrdr/base/caught.hpp>
 #include <ktrdr/base/files.hpp>
 #include <ktrdr/base/log.hpp>
+#include <ktrdr/base/json.hpp>
 #include <ktrdr/base/memory.hpp>
+#include <ktrdr/training/host_answers.hpp>
 #include <ktrdr/training/host_session_manager.hpp>
 #include <ktrdr/training/local_training_runner.hpp>
 #include <ktrdr/training/training_memory.hpp>
@@ -22,6 +24,9 @@
 
 namespace ktrdr {
 namespace {
+
+/// Of an operation's parameters: the URL of the host that trains, and nothing for this machine.
+constexpr std::string_view host_parameter = "training_host";
 
 /// A training between the io thread, where a cancel of one that waits arrives, and the thread that runs it. Whoever
 /// takes it first ends the operation.
@@ -347,6 +352,47 @@ void TrainingManager::close() {
     last = std::move(adapter_);
 }
 
+Result<void> TrainingManager::check_began_here(const std::string& operation_id) const {
+    const auto known = services_.registry.record(operation_id);
+    if (!known) {
+        return known.error();
+    }
+    const std::string there(text_or_empty(known->parameters, host_parameter));
+    const std::string here = parts_.service ? parts_.service->get_base_url() : std::string{};
+    if (there == here) {
+        return {};
+    }
+    const auto named = [](const std::string& url) {
+        return url.empty() ? std::string("this machine") : "the training host at " + url;
+    };
+    return fail(Errc::invalid_argument,
+                fmt::format("training {} was begun on {}, and this manager trains on {}: it would be begun a second "
+                            "time. Resume it with a manager {}",
+                            operation_id, named(there), named(here),
+                            there.empty() ? std::string("without a training host")
+                                          : fmt::format("that has training_url={:?}", there)),
+                {{"field", "resume"}, {"operation_id", operation_id}, {"training_host", there}});
+}
+
+Result<std::int64_t> TrainingManager::told_epochs(const std::string& operation_id) const {
+    EventQuery query;
+    query.kind = OperationEventKind::metric;
+    std::int64_t last = 0;
+    for (;;) {
+        const auto events = services_.registry.events(operation_id, query);
+        if (!events) {
+            return events.error();
+        }
+        if (events->empty()) {
+            return last;
+        }
+        query.after = events->back().seq;
+        for (const OperationEvent& event : *events) {
+            last = std::max(last, epoch_of(event.data).value_or(0));
+        }
+    }
+}
+
 Result<OperationWork> TrainingManager::work_of(TrainingRequest request, TrainingOperationContext context,
                                                std::shared_ptr<BarProvider> bars, std::shared_ptr<TrainerSlot> slot,
                                                ModelDirectory models, CheckpointUse use) {
@@ -362,6 +408,14 @@ Result<OperationWork> TrainingManager::work_of(TrainingRequest request, Training
                                                       queue, queue->take_number()})});
         });
     }
+    std::int64_t told = 0;
+    if (request.resume) {
+        const auto found = told_epochs(request.operation_id);
+        if (!found) {
+            return found.error();
+        }
+        told = *found;
+    }
     const std::scoped_lock lock(mutex_);
     if (!adapter_) {
         return fail(Errc::client_closed, "the training manager is closed: make another one",
@@ -370,7 +424,8 @@ Result<OperationWork> TrainingManager::work_of(TrainingRequest request, Training
     HostPace pace;
     pace.patience = parts_.service->config().timeout;
     return OperationWork([&io = parts_.means->io,
-                          means = HostSessionMeans{adapter_, parts_.means->threads.compute, std::move(models), pace},
+                          means =
+                              HostSessionMeans{adapter_, parts_.means->threads.compute, std::move(models), pace, told},
                           request = std::move(request),
                           context = std::move(context)](std::shared_ptr<Operation> operation, OperationDone done) {
         auto session = std::make_shared<HostSessionManager>(request, context, means, std::move(operation));
@@ -390,13 +445,6 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
                                 request.priority, parts_.service->get_base_url()),
                     {{"field", "priority"}});
     }
-    if (parts_.service && request.resume) {
-        return fail(Errc::invalid_argument,
-                    fmt::format("{} trains, and this process cannot take a training of before up again there: start it "
-                                "with resume_from={:?}, and the host goes on from its checkpoint",
-                                parts_.service->get_base_url(), request.operation_id),
-                    {{"field", "resume"}});
-    }
     auto bars = chosen(parts_.bars, context->series);
     if (!bars) {
         return bars.error();
@@ -413,8 +461,16 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
     if (!use) {
         return use.error();
     }
+    if (request.resume) {
+        if (auto same = check_began_here(request.operation_id); !same) {
+            return same.error();
+        }
+    }
     OperationSpec spec{"training", request.operation_id, request.parent_id, parameters_of(request, *context)};
-    spec.resumable = !parts_.service;
+    if (parts_.service) {
+        spec.parameters[host_parameter] = parts_.service->get_base_url();
+    }
+    spec.resumable = true;
     spec.resume = request.resume;
     spec.name = fmt::format("{} on {}", context->strategy.name, fmt::join(context->symbols, ", "));
     spec.store = parts_.operations;

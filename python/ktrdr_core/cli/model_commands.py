@@ -51,7 +51,7 @@ def train(
 
     asked = names(symbols), names(timeframes)
     series: SeriesWords = {"what_to_show": what_to_show, "session": hours}
-    check_database(load_strategy(strategy), *asked, data_dir, start, end)
+    check_database(load_strategy(strategy), *asked, data_dir, start, end, series)
     with (
         DataManager(data_dir, use_ib_host_service=False) as data,
         TrainingManager(data, models_dir) as manager,
@@ -78,17 +78,20 @@ def check_database(
     data_dir: Path | None,
     start: str | None,
     end: str | None,
+    series: SeriesWords,
 ) -> None:
     """Refuse to train where there is no database: opening it would make one, with nothing in it to train on."""
+    from .. import _core
     from ..errors import NoDataError
 
+    _core.check_series_words(series["what_to_show"], series["session"])
     database = database_of(data_dir)
     if not database.exists():
         symbol = (symbols or strategy.training_data.symbols.names)[0]
         timeframe = (timeframes or strategy.training_data.timeframes.names)[0]
         raise NoDataError(
             f"there is no {database}: "
-            f"`{load_command(symbol, timeframe, data_dir, start, end)}` brings bars of {symbol}",
+            f"`{load_command(symbol, timeframe, data_dir, start, end, series)}` brings bars of {symbol}",
             context={"symbol": symbol, "timeframe": timeframe},
         )
 

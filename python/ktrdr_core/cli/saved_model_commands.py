@@ -112,6 +112,9 @@ def compare(session: Session, folders: tuple[Path, ...]) -> None:
     "--what-to-show",
     help="Which of the symbol's series: TRADES, ADJUSTED_LAST, …. [default: what the model was trained on]",
 )
+@click.option(
+    "--session", "hours", help="regular or extended. [default: what the model was trained on]"
+)
 @data_dir_option
 @command
 def predict(
@@ -122,13 +125,15 @@ def predict(
     end: str | None,
     last: int,
     what_to_show: str | None,
+    hours: str | None,
     data_dir: Path | None,
 ) -> None:
     """Predict with the model in the folder MODEL for the stored bars of SYMBOL."""
     from ..models import load
 
     loaded = load(model)
-    bars, warnings = _stored(session, loaded, symbol, (start, end), what_to_show, data_dir)
+    asked: SeriesWords = {"what_to_show": what_to_show, "session": hours}
+    bars, warnings = _stored(session, loaded, symbol, (start, end), asked, data_dir)
     found = loaded.predict_bars(bars)
     warnings += found.warnings
     for warning in warnings:
@@ -250,7 +255,7 @@ def _stored(
     model: Model,
     symbol: str,
     dates: tuple[str | None, str | None],
-    what_to_show: str | None,
+    asked: SeriesWords,
     data_dir: Path | None,
 ) -> tuple[dict[str, Bars], list[str]]:
     """Read the bars that a model needs, and what the store knows against them."""
@@ -258,10 +263,12 @@ def _stored(
     from ..data import DataManager
 
     series: dict[str, SeriesWords] = {}
-    for index, timeframe in enumerate(model.timeframes):
-        known = model._native.trained_on(symbol, index)
-        show = what_to_show or (known[0] if len(known) == 1 else None)
-        series[timeframe] = {} if show is None else {"what_to_show": show}
+    for timeframe in model.timeframes:
+        show, hours = model._native.trained_series(symbol, timeframe)
+        series[timeframe] = {
+            "what_to_show": show if asked["what_to_show"] is None else asked["what_to_show"],
+            "session": hours if asked["session"] is None else asked["session"],
+        }
         check_stored(symbol, timeframe, data_dir, *dates, series[timeframe])
     found: dict[str, Bars] = {}
     warnings: list[str] = []
@@ -276,7 +283,13 @@ def _stored(
                 raise nothing(symbol, timeframe, data_dir, *dates, words)
             first, last = (int(bars.time[place].astype("int64")) for place in (0, -1))
             warnings += _core.break_warnings(
-                manager._native, symbol, timeframe, bars.what_to_show, first, last
+                manager._native,
+                symbol,
+                timeframe,
+                bars.what_to_show,
+                words["session"],
+                first,
+                last,
             )
     return found, warnings
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from ..data import SeriesWords
+
 
 @click.command()
 @click.option(
@@ -66,7 +68,8 @@ def sweep(
 
     grid = _runs(settings, walk_forward, start, end)
     asked = names(symbols), names(timeframes)
-    check_database(load_strategy(strategy), *asked, data_dir, start, end)
+    series: SeriesWords = {"what_to_show": what_to_show, "session": hours}
+    check_database(load_strategy(strategy), *asked, data_dir, start, end, series)
     with ExitStack() as stack:
         data = stack.enter_context(DataManager(data_dir, use_ib_host_service=False))
         manager = stack.enter_context(TrainingManager(data, models_dir))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _POLL = 0.5
 #: So many events are read at a time, which is all that a reader who is slow keeps.
 PAGE = 200
+#: After so many events the loop has a turn: in it a server learns that its client has gone, and others do their work.
+TURN = 4
 # So many events are shared; who is further behind reads by itself.
 _SHARED = 1000
 # So many readers are woken at a time: whoever else is on the loop has a turn in between.
@@ -122,9 +124,11 @@ async def follow_stored(
             news.clear()
             over = watch.over or enough()
             events = await watch.events(after)
-            for event in events:
+            for number, event in enumerate(events, 1):
                 after = event.seq
                 yield event
+                if number % TURN == 0:
+                    await asyncio.sleep(0)
             if len(events) == PAGE:
                 continue
             if watch.error is not None:

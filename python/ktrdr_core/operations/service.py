@@ -307,7 +307,7 @@ class OperationsService:
         """Follow until ``enough()``, which is asked again whenever ``news`` is set."""
         import asyncio
 
-        from .follow import PAGE, follow_stored
+        from .follow import PAGE, TURN, follow_stored
 
         native = _core.find_operation(operation_id)
         if native is None:
@@ -330,9 +330,11 @@ class OperationsService:
                     events = await asyncio.to_thread(native.events, after, PAGE)
                 else:
                     events = native.events(after, PAGE)
-                for event in events:
+                for number, event in enumerate(events, 1):
                     after = event.seq
                     yield event
+                    if number % TURN == 0:
+                        await asyncio.sleep(0)
                 if len(events) == PAGE:
                     continue
                 if over or enough():

@@ -8,6 +8,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import _core
 from ..errors import InvalidArgumentError
 from ..operations import Operation
 from ..operations.context import OperationProgress
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
 
-    from .. import _core
     from ..dates import Date
     from ..protocols import CancellationToken, ProgressCallback
     from ..training import TrainingManager
@@ -105,6 +105,7 @@ def sweep(
     # None begins before all are right.
     strategies = variations(strategy, [strategy_settings(one) for one in settings])
     at_once = _checked_at_once(at_once)
+    _core.check_series_words(what_to_show, session)
     if executor is not None:
         _check_executor(executor, training)
     if training._native.service is None:

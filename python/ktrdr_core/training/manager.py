@@ -192,7 +192,8 @@ class TrainingManager(CoreManager):
 
         A training leaves checkpoints in ``models_dir/.checkpoints`` until it completes. From one it goes on bit for bit:
         after its process died with ``OperationsService.resume(id)``, after a cancel with ``resume_from``. Where a host
-        service trains they are the host's, and ``resume_from`` is for both.
+        service trains they are the host's, and ``resume_from`` is for both; a training whose client died runs on there, and
+        ``resume`` follows it, or fetches what came of it.
 
         All of it counts on a host as it does here, but for ``priority``. A host that knows only its contract's table passes
         over what that lacks; then the operation has a warning that names it.
@@ -297,6 +298,8 @@ class TrainingManager(CoreManager):
         *,
         operation_id: str = "",
         priority: int = 0,
+        what_to_show: str | None = None,
+        session: str | None = None,
     ) -> str:
         """Start a training and give its operation's id: what ``train_multi_symbol_strategy`` does, without a handle.
 
@@ -304,7 +307,9 @@ class TrainingManager(CoreManager):
 
         Parameters
         ----------
-        strategy_config_path, symbols, timeframes, start_date, end_date, validation_split, operation_id, priority
+        strategy_config_path, symbols, timeframes, start_date, end_date, validation_split
+            As ``train_multi_symbol_strategy`` takes them.
+        operation_id, priority, what_to_show, session
             As ``train_multi_symbol_strategy`` takes them.
 
         Raises
@@ -321,6 +326,8 @@ class TrainingManager(CoreManager):
             validation_split,
             operation_id=operation_id,
             priority=priority,
+            what_to_show=what_to_show,
+            session=session,
         ).id
 
     def queue(self) -> list[QueuePlace]:
@@ -384,9 +391,10 @@ class TrainingManager(CoreManager):
         Raises
         ------
         InvalidArgumentError
-            For dates and symbols that cannot be; at once. Why it fails else, the operation says: NotFoundError without the
+            For dates, symbols and words that cannot be; at once. Why it fails else, the operation says: NotFoundError without the
             folder, NoDataError without bars, NotEnoughDataError where no bar is left to judge it on.
         """
+        _core.check_series_words(what_to_show, session)
         request = _core.EvaluationRequest(
             model=Path(os.path.abspath(model)),
             symbols=_names("symbols", symbols),

@@ -164,16 +164,26 @@ class Sessions:
         return handle.id, asked
 
     def _take_on(self, wanted: str) -> None:
+        over = bool(wanted) and self._is_over(wanted)
         with self._lock:
             if wanted in self._closed:
                 raise ConflictError(
                     f"session {wanted} {self._closed[wanted]}: give the training an id of its own"
                 )
-            if wanted not in self._handles and self._count() >= self._limits.max_sessions:
+            here = over or wanted in self._handles
+            if not here and self._count() >= self._limits.max_sessions:
                 raise Busy(
                     f"{self._limits.max_sessions} sessions run or wait here, the limit: ask again later"
                 )
             self._starting += 1
+
+    def _is_over(self, wanted: str) -> bool:
+        """Say whether nothing can begin under this id: it is told what came of it."""
+        try:
+            record = self._operations.get(wanted)
+        except NotFoundError:
+            return False
+        return not record.active and record.status != "interrupted"
 
     def _begin(self, asked: Asked, wanted: str) -> Operation[Any]:
         if wanted and self._is_interrupted(wanted, asked):

@@ -61,6 +61,8 @@ struct StartedSession {
 [[nodiscard]] KTRDR_EXPORT Result<SessionSnapshot> read_session(const boost::json::value& answer);
 /// The content of a progress event: `progress` and `metrics` of a status.
 [[nodiscard]] KTRDR_EXPORT RemoteSnapshot read_remote_progress(const boost::json::object& told);
+/// The epoch that a metric is of; nothing for one that has none.
+[[nodiscard]] KTRDR_EXPORT std::optional<std::int64_t> epoch_of(const boost::json::object& metric);
 /// The result schema for a host that knows only the contract's table: what it said, and null for the rest.
 [[nodiscard]] KTRDR_EXPORT boost::json::object result_of_table(const SessionSnapshot& session,
                                                                const TrainingOperationContext& context);

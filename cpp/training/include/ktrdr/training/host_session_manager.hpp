@@ -38,11 +38,16 @@ struct HostSessionMeans {
     Executor& files;
     ModelDirectory models;
     HostPace pace{};
+    /// Of a session that a client of before has followed: the last epoch that the operation has told. At least 0.
+    std::int64_t told_epochs{0};
 };
 
 /// Has one training done by a host: starts the session under the operation's id, follows its events, asks for its
 /// status where there are none, stops it when the operation is cancelled and waits for the host's word, and installs
 /// the model.
+///
+/// A start is one session however often it is sent. So an operation that is resumed sends it again, hears the session
+/// from its beginning, whether it still runs or has ended, and tells of what has not been told.
 ///
 /// Errors: those of the calls; what the host says of a session that failed, with its code; `host_service` for one that
 /// was stopped, interrupted or lost.
@@ -92,7 +97,7 @@ private:
     /// When the host was heard last.
     SteadyTime last_word_{};
     RemoteSnapshot shown_{};
-    std::int64_t told_epochs_{0};
+    std::int64_t told_epochs_;
     std::shared_ptr<std::int64_t> cursor_ = std::make_shared<std::int64_t>(0);
     std::set<std::string> warned_{};
 };

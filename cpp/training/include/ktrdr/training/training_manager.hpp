@@ -85,7 +85,8 @@ public:
 
     /// Begin a training; its value is the result of training.md as a `boost::json::object`.
     ///
-    /// With a host service the training is a session there (`HostSessionManager`), which needs no `slot`.
+    /// With a host service the training is a session there (`HostSessionManager`), which needs no `slot`. One that is
+    /// resumed goes on where it was begun alone: on this machine, or on that host, which may train still.
     /// Errors: `strategy`, `invalid_argument`, `storage` for a models directory that cannot be made, `client_closed`
     /// after `close` of a manager with a host service; nothing was begun then. Cancellation: `token` is the
     /// operation's parent. One that still waits for its turn ends at once. One that takes more memory than all may
@@ -121,6 +122,10 @@ private:
     [[nodiscard]] Result<OperationWork> work_of(TrainingRequest request, TrainingOperationContext context,
                                                 std::shared_ptr<BarProvider> bars, std::shared_ptr<TrainerSlot> slot,
                                                 ModelDirectory models, CheckpointUse use);
+    /// Whether the training of this id was begun where this manager trains.
+    [[nodiscard]] Result<void> check_began_here(const std::string& operation_id) const;
+    /// The last epoch that a training of before has told; 0 for none.
+    [[nodiscard]] Result<std::int64_t> told_epochs(const std::string& operation_id) const;
 
     const TrainingServices services_;
     const TrainingManagerParts parts_;
