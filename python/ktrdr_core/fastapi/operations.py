@@ -18,6 +18,7 @@ from .. import errors
 from .._core import OperationEvent, OperationRecord
 from ..guard import RequestRules
 from ..operations import OperationsService
+from ..operations.follow import follow_events
 from ..operations.handle import CANCEL_GRACE
 from .answers import (
     STATES,
@@ -327,7 +328,7 @@ class _View:
 
         stopping = asyncio.create_task(stop())
         try:
-            following = self._operations._follow(record.id, after, news, ending.is_set)
+            following = follow_events(record.id, after, news, ending.is_set)
             async with aclosing(following) as events:
                 async for event in events:
                     yield self._encoded(record, event)

@@ -1,15 +1,16 @@
-"""Following the event log of an operation that another process runs, or of which only a record is left."""
+"""Following the event log of an operation: of this process, of another one, or one of which only a record is left."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 from collections import deque
+from contextlib import aclosing
 from itertools import islice
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from .. import _core
+from .. import _bridge, _core
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -143,3 +144,44 @@ async def follow_stored(
             watch.task.cancel()
             if watches.get(operation_id) is watch:
                 del watches[operation_id]
+
+
+async def follow_events(
+    operation_id: str, after: int, news: asyncio.Event, enough: Callable[[], bool]
+) -> AsyncGenerator[OperationEvent, None]:
+    """Follow as ``follow_stored`` does, an operation of this process without asking the store."""
+    native = _core.find_operation(operation_id)
+    if native is None:
+        async with aclosing(follow_stored(operation_id, after, news, enough)) as stored:
+            async for event in stored:
+                yield event
+        return
+    post = _bridge.loop_post()
+    key = post.add(lambda _kind, _value: news.set())
+    listener = native.listen(post.mailbox, key, False, True)
+    # Others who give up waiting leave the operation to this reader, who never cancels it.
+    waiter = native.waiter()
+    try:
+        while True:
+            news.clear()
+            # Looked at before the events are read: what ends in between has its last event in them.
+            over = native.done
+            if after + 1 < native.first_seq:
+                # What memory has let go of is in the store.
+                events = await asyncio.to_thread(native.events, after, PAGE)
+            else:
+                events = native.events(after, PAGE)
+            for number, event in enumerate(events, 1):
+                after = event.seq
+                yield event
+                if number % TURN == 0:
+                    await asyncio.sleep(0)
+            if len(events) == PAGE:
+                continue
+            if over or enough():
+                return
+            await news.wait()
+    finally:
+        post.remove(key)
+        waiter.leave()
+        native.unlisten(listener)

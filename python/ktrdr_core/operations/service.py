@@ -17,8 +17,7 @@ from .handle import Operation
 from .kinds import type_key
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from .._core import OperationEvent, OperationRecord
 
@@ -296,54 +295,12 @@ class OperationsService:
         """
         import asyncio
 
-        following = self._follow(operation_id, after, asyncio.Event(), lambda: False)
+        from .follow import follow_events
+
+        following = follow_events(operation_id, after, asyncio.Event(), lambda: False)
         async with aclosing(following) as events:
             async for event in events:
                 yield event
-
-    async def _follow(
-        self, operation_id: str, after: int, news: asyncio.Event, enough: Callable[[], bool]
-    ) -> AsyncGenerator[OperationEvent, None]:
-        """Follow until ``enough()``, which is asked again whenever ``news`` is set."""
-        import asyncio
-
-        from .follow import PAGE, TURN, follow_stored
-
-        native = _core.find_operation(operation_id)
-        if native is None:
-            async with aclosing(follow_stored(operation_id, after, news, enough)) as stored:
-                async for event in stored:
-                    yield event
-            return
-        post = _bridge.loop_post()
-        key = post.add(lambda _kind, _value: news.set())
-        listener = native.listen(post.mailbox, key, False, True)
-        # Others who give up waiting leave the operation to this reader, who never cancels it.
-        waiter = native.waiter()
-        try:
-            while True:
-                news.clear()
-                # Looked at before the events are read: what ends in between has its last event in them.
-                over = native.done
-                if after + 1 < native.first_seq:
-                    # What memory has let go of is in the store.
-                    events = await asyncio.to_thread(native.events, after, PAGE)
-                else:
-                    events = native.events(after, PAGE)
-                for number, event in enumerate(events, 1):
-                    after = event.seq
-                    yield event
-                    if number % TURN == 0:
-                        await asyncio.sleep(0)
-                if len(events) == PAGE:
-                    continue
-                if over or enough():
-                    return
-                await news.wait()
-        finally:
-            post.remove(key)
-            waiter.leave()
-            native.unlisten(listener)
 
     @explained
     def metrics(self, operation_id: str, *, cursor: int = 0, limit: int = 1000) -> MetricsPage:
