@@ -69,13 +69,13 @@ def test_an_answer_without_a_length_ends_with_the_connection(service: Service) -
 @pytest.mark.parametrize(
     ("steps", "error", "words"),
     [
-        ([CLOSE], errors.ServiceConnectionError, "without an answer"),
+        ([CLOSE], errors.ServiceConnectionError, "without a response"),
         ([RESET], errors.ServiceConnectionError, "reset"),
         ([b"HTTP/1.1 2", CLOSE], errors.ProtocolError, "inside its head"),
         ([ok("whole")[:-2], CLOSE], errors.ProtocolError, "inside its body"),
         ([b"SSH-2.0-OpenSSH\r\n\r\n"], errors.ProtocolError, "not HTTP/1.1"),
-        ([HOLD], errors.ServiceTimeoutError, "no answer within 50 ms"),
-        ([ok("whole")[:-2], HOLD], errors.ServiceTimeoutError, "nothing more of the answer"),
+        ([HOLD], errors.ServiceTimeoutError, "no response within 50 ms"),
+        ([ok("whole")[:-2], HOLD], errors.ServiceTimeoutError, "nothing more of the response"),
     ],
 )
 def test_a_fault_is_one_error_and_the_next_request_succeeds(

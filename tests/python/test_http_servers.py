@@ -121,7 +121,7 @@ def test_nginx_packs_and_cuts_into_chunks(tmp_path: Path) -> None:
 
 def test_nginx_that_says_nothing_is_one_clear_error(tmp_path: Path) -> None:
     with nginx(tmp_path, "; location / { return 444; }") as (port, _), Client() as client:
-        with pytest.raises(errors.ServiceConnectionError, match="without an answer") as caught:
+        with pytest.raises(errors.ServiceConnectionError, match="without a response") as caught:
             client.get(f"http://127.0.0.1:{port}/").result()
         assert caught.value.context["request_sent"] == "whole"
         assert len(caught.value.context["attempts"]) == 3

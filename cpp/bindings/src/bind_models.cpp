@@ -143,13 +143,15 @@ void bind_models(py::module_& module) {
         .def("predict_bars", &predict_bars, py::arg("series"), py::arg("exact"),
              "Rows of bars, their classes and chances, and what a person should know of the bars.")
         .def(
-            "trained_series",
-            [](const Model& self, std::string_view symbol, std::string_view timeframe) {
-                const SeriesChoice series = self.trained_series(symbol, timeframe);
+            "choose_series",
+            [](const Model& self, std::string_view symbol, std::string_view timeframe,
+               std::optional<std::string> what_to_show, std::optional<std::string> session) {
+                const SeriesChoice series =
+                    self.choose_series(symbol, timeframe, {std::move(what_to_show), std::move(session)});
                 return std::pair(series.what_to_show, series.session);
             },
-            py::arg("symbol"), py::arg("timeframe"),
-            "Kind of price and session that it was trained on; None for what was several.")
+            py::arg("symbol"), py::arg("timeframe"), py::arg("what_to_show"), py::arg("session"),
+            "Kind of price and session to read: those given, else those trained on; None for what was several.")
         .def(
             "check_basis",
             [](const Model& self, const BarsView& bars, std::size_t timeframe) {

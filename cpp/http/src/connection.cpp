@@ -225,7 +225,7 @@ void Connection::parse() {
         return;
     }
     if (!progress) {
-        end(fail(progress.error().code, "the answer " + progress.error().message, progress.error().context), false);
+        end(fail(progress.error().code, "the response " + progress.error().message, progress.error().context), false);
         return;
     }
     const bool last = tls_ && tls_->closed();
@@ -259,14 +259,15 @@ std::optional<Error> Connection::doubt_about(const Result<ResponseParser::Progre
         return std::nullopt;
     }
     if (!progress && !parser_->has_status()) {
-        return fail(Errc::protocol, "the answer " + progress.error().message);
+        return fail(Errc::protocol, "the response " + progress.error().message);
     }
     const auto behind = buffer_.data();
     if (progress && *progress == ResponseParser::Progress::done && behind.size() > 0 &&
         ResponseParser::begins_like_answer({static_cast<const char*>(behind.data()), behind.size()})) {
-        return fail(Errc::protocol,
-                    "the answer has another behind it, on a connection that had carried a request before: which of the "
-                    "two is to this request cannot be told");
+        return fail(
+            Errc::protocol,
+            "the response has another behind it, on a connection that had carried a request before: which of the "
+            "two is to this request cannot be told");
     }
     return std::nullopt;
 }
@@ -275,9 +276,9 @@ void Connection::read_error(const boost::system::error_code& error) {
     if (error != asio::error::eof) {
         end(fail(Errc::service_connection, fmt::format("the connection broke: {}", error.message())), false);
     } else if (!parser_->started()) {
-        end(fail(Errc::service_connection, "the service closed the connection without an answer"), false);
+        end(fail(Errc::service_connection, "the service closed the connection without a response"), false);
     } else if (const auto progress = parser_->feed_end(); progress && tls_ && !tls_->closed()) {
-        end(fail(Errc::protocol, "the answer ends without the goodbye of TLS: it may have been cut short"), false);
+        end(fail(Errc::protocol, "the response ends without the goodbye of TLS: it may have been cut short"), false);
     } else if (progress) {
         if (exchange_->streamed != nullptr && !hand_over_pieces()) {
             return;
@@ -287,7 +288,7 @@ void Connection::read_error(const boost::system::error_code& error) {
         }
         end({}, false);
     } else {
-        end(fail(progress.error().code, "the answer " + progress.error().message), false);
+        end(fail(progress.error().code, "the response " + progress.error().message), false);
     }
 }
 
@@ -386,8 +387,8 @@ void Connection::timer_fired() {
                            : exchange_->phase == Phase::first_byte ? settings_.timeouts.first_byte
                                                                    : settings_.timeouts.between_bytes;
         const std::string_view what = exchange_->phase == Phase::write        ? "the request could not be written"
-                                      : exchange_->phase == Phase::first_byte ? "no answer"
-                                                                              : "nothing more of the answer";
+                                      : exchange_->phase == Phase::first_byte ? "no response"
+                                                                              : "nothing more of the response";
         end(fail(Errc::service_timeout, fmt::format("{} within {} ms", what, limit.count())), false);
     }
 }

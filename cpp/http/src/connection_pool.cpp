@@ -102,7 +102,7 @@ void ConnectionPool::cut() {
     close();
     const auto open = connections_;
     for (const auto& connection : open) {
-        connection->cut(ktrdr::fail(Errc::client_closed, "the client was closed before the answer was whole"));
+        connection->cut(ktrdr::fail(Errc::client_closed, "the client was closed before the response was whole"));
     }
 }
 

@@ -32,14 +32,14 @@ Result<void> check_digest(const Response& response) {
     const std::size_t at = field == nullptr ? std::string::npos : field->find(begins);
     if (at == std::string::npos) {
         return fail(Errc::protocol,
-                    "the answer has no Repr-Digest with a sha-256, so nobody can tell whether it is whole");
+                    "the response has no Repr-Digest with a sha-256, so nobody can tell whether it is whole");
     }
     const std::size_t first = at + begins.size();
     const std::string said = field->substr(first, field->find(':', first) - first);
     const std::string is = sha256_base64(response.body);
     if (is.empty() || is != said) {
         return fail(Errc::protocol,
-                    fmt::format("the {} bytes of the answer are not those that were sent: their sha-256 is {}, and "
+                    fmt::format("the {} bytes of the response are not those that were sent: their sha-256 is {}, and "
                                 "Repr-Digest says {}",
                                 response.body.size(), is, said.substr(0, is.size() + 1)));
     }

@@ -135,7 +135,7 @@ asio::awaitable<Result<std::vector<ServerEvent>>> EventStream::next() {
             if (const auto fed = it.parser.feed(pieces->front(), events); !fed) {
                 const Error error = fed.error();
                 it.open.reset();
-                co_return fail(error.code, "the answer " + error.message, error.context);
+                co_return fail(error.code, "the response " + error.message, error.context);
             }
         }
         if (!over) {

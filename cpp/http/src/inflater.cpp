@@ -41,7 +41,7 @@ Result<void> Inflater::begin(std::string_view packed) {
         // Files that were packed one after the other are one body (RFC 1952, 2.2).
         inflateReset(&stream_);
     } else if (inflateInit2(&stream_, is_wrapped(packed) ? any_wrapper : no_wrapper) != Z_OK) {
-        return fail(Errc::internal, "no memory to unpack the answer");
+        return fail(Errc::internal, "no memory to unpack the response");
     }
     made_ = true;
     gzip_ = packed.front() == gzip_mark.front();

@@ -267,7 +267,7 @@ std::vector<std::string> Predictor::trained_on(std::string_view symbol, std::siz
     return trained;
 }
 
-SeriesChoice Predictor::trained_series(std::string_view symbol, std::string_view timeframe) const {
+SeriesChoice Predictor::choose_series(std::string_view symbol, std::string_view timeframe, SeriesChoice asked) const {
     const bool knows_symbol = std::ranges::any_of(
         series_, [&](const SeriesBasis& one) { return one.symbol == symbol && one.timeframe == timeframe; });
     const auto only_one = [&](std::string SeriesBasis::* part) -> std::optional<std::string> {
@@ -283,7 +283,8 @@ SeriesChoice Predictor::trained_series(std::string_view symbol, std::string_view
         }
         return found;
     };
-    return {only_one(&SeriesBasis::what_to_show), only_one(&SeriesBasis::session)};
+    return {asked.what_to_show ? std::move(asked.what_to_show) : only_one(&SeriesBasis::what_to_show),
+            asked.session ? std::move(asked.session) : only_one(&SeriesBasis::session)};
 }
 
 Result<void> Predictor::check_basis(std::string_view symbol, std::string_view what_to_show,

@@ -13,19 +13,11 @@ bool holds_nothing(BarProvider& bars, const std::string& symbol, const Timeframe
 
 }  // namespace
 
-SeriesChoice TrainedBars::choice_of(const std::string& symbol, const Timeframe& timeframe) const {
-    SeriesChoice choice = asked_;
-    const SeriesChoice trained = model_.trained_series(symbol, timeframe.name());
-    choice.what_to_show = choice.what_to_show ? choice.what_to_show : trained.what_to_show;
-    choice.session = choice.session ? choice.session : trained.session;
-    return choice;
-}
-
 Result<BarProvider*> TrainedBars::of(const std::string& symbol, const Timeframe& timeframe) {
     const std::pair place{symbol, std::string(timeframe.name())};
     auto known = chosen_.find(place);
     if (known == chosen_.end()) {
-        const SeriesChoice choice = choice_of(symbol, timeframe);
+        const SeriesChoice choice = model_.choose_series(symbol, timeframe.name(), asked_);
         std::shared_ptr<BarProvider> bars;
         for (const SeriesChoice& tried : {choice, asked_}) {
             bars = nullptr;

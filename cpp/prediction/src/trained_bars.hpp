@@ -30,7 +30,6 @@ public:
                                                   const Bars& bars, std::optional<UtcTime> until) override;
 
 private:
-    [[nodiscard]] SeriesChoice choice_of(const std::string& symbol, const Timeframe& timeframe) const;
     [[nodiscard]] Result<BarProvider*> of(const std::string& symbol, const Timeframe& timeframe);
 
     const Predictor& model_;

@@ -264,11 +264,10 @@ def _stored(
 
     series: dict[str, SeriesWords] = {}
     for timeframe in model.timeframes:
-        show, hours = model._native.trained_series(symbol, timeframe)
-        series[timeframe] = {
-            "what_to_show": show if asked["what_to_show"] is None else asked["what_to_show"],
-            "session": hours if asked["session"] is None else asked["session"],
-        }
+        show, hours = model._native.choose_series(
+            symbol, timeframe, asked.get("what_to_show"), asked.get("session")
+        )
+        series[timeframe] = {"what_to_show": show, "session": hours}
         check_stored(symbol, timeframe, data_dir, *dates, series[timeframe])
     found: dict[str, Bars] = {}
     warnings: list[str] = []

@@ -144,7 +144,7 @@ TEST(ParseJson, ReadsEveryKindOfValue) {
     const std::string text = R"( {"a":[true,false,null,"x\u00e9\n",{"":-1.5E+3}],"long \" key":{},"b":[],"b":[[1]]} )";
     const json::value expected{{"a", {true, false, nullptr, "x\xc3\xa9\n", json::object{{"", -1500.0}}}},
                                {"long \" key", json::object{}},
-                               {"b", json::array{json::array{1}}}};
+                               {"b", {json::array{1}}}};
     EXPECT_EQ(parse_json(text), expected);
     boost::system::error_code error;
     const auto memory = json::make_shared_resource<json::monotonic_resource>();

@@ -36,8 +36,8 @@ TEST(SettlingBehind, DoesNotBeginWhatIsQueuedWhenTheFileIsClosed) {
     const auto settling = std::make_shared<SettlingBehind>();
     bool done = false;
     {
-        ThreadExecutor executor;
         std::latch go{1};
+        ThreadExecutor executor;
         executor.post([&go] { go.wait(); });
         settling->run(executor, [&done] { done = true; });
         settling->close();

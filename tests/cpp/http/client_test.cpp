@@ -195,7 +195,7 @@ using Then = Reply::Then;
 INSTANTIATE_TEST_SUITE_P(
     Answers, BrokenAnswer,
     testing::Values(
-        Broken{"ClosedBeforeTheStatusLine", {"", Then::close}, Errc::service_connection, "without an answer"},
+        Broken{"ClosedBeforeTheStatusLine", {"", Then::close}, Errc::service_connection, "without a response"},
         Broken{"ResetBeforeTheStatusLine", {"", Then::reset}, Errc::service_connection, "broke"},
         Broken{"ClosedInsideTheStatusLine", {"HTTP/1.1 2", Then::close}, Errc::protocol, "ends inside its head"},
         Broken{"ClosedInsideTheHead", {head + "Content-Le", Then::close}, Errc::protocol, "ends inside its head"},

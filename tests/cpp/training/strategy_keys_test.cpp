@@ -23,6 +23,7 @@
 namespace ktrdr {
 namespace {
 
+using boost::json::array;
 using boost::json::object;
 using boost::json::value;
 
@@ -56,7 +57,7 @@ public:
                 add(each);
             }
         } else {
-            boost::pfr::for_each_field(one, [this](const auto& field) { add(field); });
+            boost::pfr::for_each_field(one, [this](const auto& field) { this->add(field); });
         }
     }
 
@@ -113,8 +114,8 @@ std::vector<value> others(const StrategyOption& option) {
         case OptionType::flag: return {true, false};
         case OptionType::integer: return {3, 4, 5};
         case OptionType::number: return {0.25, 0.3, 0.5};
-        case OptionType::integers: return {value({3}), value({5, 4})};
-        case OptionType::texts: return {value({"1d"}), value({"1h", "1d"})};
+        case OptionType::integers: return {array{3}, array{5, 4}};
+        case OptionType::texts: return {array{"1d"}, array{"1h", "1d"}};
         case OptionType::text: break;
     }
     return option.choices.empty() ? std::vector<value>{"one", "two"} : option.choices;
@@ -286,10 +287,10 @@ TEST(Inputs, ThatCannotBeAreRefusedByTheirPath) {
     EXPECT_EQ(refused(with_inputs({{{"fuzzy_set", "trun"}, {"indicator", "rsi_5"}}})), "nn_inputs[0].fuzzy_set");
     EXPECT_EQ(refused(with_inputs({{{"fuzzy_set", "turn"}, {"indicator", "rsi"}}})), "nn_inputs[0].indicator");
     value elsewhere = turn;
-    elsewhere.at("timeframes") = {"4h"};
+    elsewhere.at("timeframes") = array{"4h"};
     EXPECT_EQ(refused(with_inputs({elsewhere, level})), "nn_inputs[0].timeframes");
     value daily = level;
-    daily.as_object()["timeframes"] = {"1d"};
+    daily.as_object()["timeframes"] = array{"1d"};
     EXPECT_EQ(refused(with_inputs({turn, daily})), "nn_inputs") << "nothing is of 1h";
 }
 

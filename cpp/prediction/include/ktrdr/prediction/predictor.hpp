@@ -88,9 +88,11 @@ public:
     [[nodiscard]] const std::vector<SeriesBasis>& series() const noexcept { return series_; }
     /// The kinds of price that it was trained on: of that symbol, where it was among those, else of all.
     [[nodiscard]] std::vector<std::string> trained_on(std::string_view symbol, std::size_t timeframe) const;
-    /// Which of a symbol's stored series is of the kind that it was trained on: of that symbol, where it was among
-    /// those, else of all. What was not one kind alone, or is not known, is not said.
-    [[nodiscard]] SeriesChoice trained_series(std::string_view symbol, std::string_view timeframe) const;
+    /// Which of a symbol's stored series to read: what is asked for and, where a word of that is not said, what the
+    /// model was trained on: of that symbol, where it was among those, else of all. What was not one kind alone, or is
+    /// not known, stays unsaid.
+    [[nodiscard]] SeriesChoice choose_series(std::string_view symbol, std::string_view timeframe,
+                                             SeriesChoice asked) const;
     /// `invalid_argument` for bars of a symbol that are of another kind of price than those of the training, where both
     /// are known: a price of the one is none of the other.
     [[nodiscard]] Result<void> check_basis(std::string_view symbol, std::string_view what_to_show,
