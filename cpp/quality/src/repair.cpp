@@ -27,8 +27,10 @@ std::vector<double>* values_of(Bars& bars, BarColumn column) {
     return nullptr;
 }
 
+/// Nothing is near what is infinite.
 bool is_near(double one, double other) {
-    return std::abs(one - other) <= rounding * std::max(std::abs(one), std::abs(other));
+    const double distance = std::abs(one - other);
+    return std::isfinite(distance) && distance <= rounding * std::max(std::abs(one), std::abs(other));
 }
 
 class Repairer final {

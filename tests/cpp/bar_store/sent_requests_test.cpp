@@ -189,6 +189,44 @@ TEST_F(SentRequestsTest, RefuseWhatCannotBeCounted) {
     EXPECT_EQ(mine->enter({"A", "A", 0}).error().code, Errc::invalid_argument);
     EXPECT_EQ(mine->enter({"A", "A", 61}).error().code, Errc::invalid_argument);
     EXPECT_EQ(mine->enter({std::string(5000, 'x'), "A", 1}).error().code, Errc::invalid_argument);
+    EXPECT_EQ(mine->enter({"A", std::string(5000, 'x'), 1}).error().code, Errc::invalid_argument);
+    EXPECT_EQ(open(std::string(5000, 'x'))->enter({"A", "A", 1}).error().code, Errc::invalid_argument);
+}
+
+TEST_F(SentRequestsTest, AreNotMadeWhereTheyCannotBeNoted) {
+    const auto mine = open();
+    SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE);
+    raw.exec("CREATE TRIGGER refuse BEFORE INSERT ON sent_request BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    EXPECT_EQ(mine->enter({"A", "A", 1}).error().code, Errc::storage);
+    raw.exec("DROP TRIGGER refuse");
+    EXPECT_NE(enter(*mine, "A").ticket, 0);
+}
+
+TEST_F(SentRequestsTest, WaitForAsManyOfTheOldestAsTheirWeightNeeds) {
+    const auto mine = open();
+    for (int number = 0; number < 20; ++number) {
+        EXPECT_NE(answered(*mine, std::to_string(number), std::to_string(number), 3).ticket, 0);
+        now_ += 1s;
+    }
+    // Ten fit in once four are gone: the fourth was made 17 s ago.
+    const auto ten = answered(*mine, "ten", "ten", 10);
+    EXPECT_EQ(ten.ticket, 0);
+    EXPECT_TRUE(ten.for_all);
+    EXPECT_GT(ten.wait, 583s);
+    EXPECT_LT(ten.wait, 584s);
+}
+
+TEST(PacingClocks, OfOneMachineGoAlikeAndAsFastAsTheyAreTold) {
+    const PacingClock clock = PacingClock::of_machine().value();
+    const PacingClock fast = PacingClock::of_machine(1000).value();
+    EXPECT_FALSE(clock.boot.empty());
+    EXPECT_EQ(fast.boot, clock.boot);
+    const Nanos before = clock.now();
+    const Nanos meanwhile = fast.now();
+    const Nanos after = clock.now();
+    EXPECT_GT(before, Nanos{0});
+    EXPECT_GE(meanwhile, 1000 * before - 1ms);
+    EXPECT_LE(meanwhile, 1000 * after + 1ms);
 }
 
 /// Processes that ask, hear, forget and die as chance has it, over a provider that requests reach late.

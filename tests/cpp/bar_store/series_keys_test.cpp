@@ -178,5 +178,34 @@ TEST_F(SeriesKeysTest, HaveTheContractThatTheirProviderToldOf) {
     EXPECT_FALSE(store->facts(series_of("EUR", "TRADES", "crypto"))->symbol_checked_at);
 }
 
+TEST(SeriesKeys, MayBeOfAContractUnlessEitherSaysOtherwise) {
+    EXPECT_TRUE(may_be_same_class("", "forex"));
+    EXPECT_TRUE(may_be_same_class("forex", ""));
+    EXPECT_TRUE(may_be_same_class("future", "future"));
+    EXPECT_TRUE(may_be_same_class("stock", "etf"));
+    EXPECT_TRUE(may_be_same_class("etf", "stock"));
+    EXPECT_FALSE(may_be_same_class("stock", "future"));
+    EXPECT_FALSE(may_be_same_class("future", "etf"));
+    const SeriesKey key = series_of("AAPL", "TRADES", "stock", "NASDAQ", "USD");
+    EXPECT_TRUE(fits(key, {}));
+    EXPECT_TRUE(fits(key, {"etf", "NYSE", "USD"})) << "exchanges are names of one place, or routers";
+    EXPECT_FALSE(fits(key, {"stock", "NASDAQ", "EUR"}));
+    EXPECT_FALSE(fits(key, {"index", "NASDAQ", "USD"}));
+}
+
+TEST_F(SeriesKeysTest, AreNotToldOfAFileThatLacksATable) {
+    const auto store = BarStore::open(file()).value();
+    const SeriesKey key = series_of("AAPL");
+    ASSERT_TRUE(store->commit_segment(key, always, some_bars(10), AskOutcome::bars, at("2024-02-01")));
+    SQLite::Database raw(file().string(), SQLite::OPEN_READWRITE);
+    raw.exec("DROP TABLE symbol_check");
+    raw.exec("DROP TABLE basis_break");
+    const auto known = store->known("IB", "AAPL", key.timeframe);
+    ASSERT_FALSE(known);
+    EXPECT_EQ(known.error().code, Errc::storage);
+    EXPECT_FALSE(store->stamp(key, always));
+    EXPECT_EQ(store->read(key, always).value(), some_bars(10));
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <cstring>
 #include <fstream>
+#include <functional>
 
 #include <ktrdr/bar_store/bar_store.hpp>
 
@@ -42,6 +44,31 @@ protected:
         ASSERT_TRUE(done) << done.error().message;
     }
     void run(const std::string& sql) { SQLite::Database(file_.string(), SQLite::OPEN_READWRITE).exec(sql); }
+
+    /// Give a block other stamps, and the sum and ends that fit them.
+    void forge_stamps(int part, const std::function<void(std::vector<std::int64_t>&)>& change) {
+        SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE);
+        SQLite::Statement row(raw, "SELECT id, time, open, high, low, close, volume FROM block WHERE part = ?");
+        row.bind(1, part);
+        ASSERT_TRUE(row.executeStep());
+        std::vector<std::int64_t> stamps(static_cast<std::size_t>(row.getColumn(1).getBytes()) / sizeof(std::int64_t));
+        std::memcpy(stamps.data(), row.getColumn(1).getBlob(), stamps.size() * sizeof(std::int64_t));
+        change(stamps);
+        const auto bytes = static_cast<int>(stamps.size() * sizeof(std::int64_t));
+        auto sum = crc32_z(0, reinterpret_cast<const unsigned char*>(stamps.data()), static_cast<std::size_t>(bytes));
+        for (int column = 2; column <= 6; ++column) {
+            sum = crc32_z(sum, static_cast<const unsigned char*>(row.getColumn(column).getBlob()),
+                          static_cast<std::size_t>(row.getColumn(column).getBytes()));
+        }
+        SQLite::Statement forged(raw, "UPDATE block SET time = ?, first = ?, last = ?, checksum = ? WHERE id = ?");
+        forged.bind(1, stamps.data(), bytes);
+        forged.bind(2, stamps.front());
+        forged.bind(3, stamps.back());
+        forged.bind(4, static_cast<std::int64_t>(sum));
+        forged.bind(5, row.getColumn(0).getInt64());
+        row.reset();
+        forged.exec();
+    }
 
     test::TemporaryFolder folder_{};
     const std::filesystem::path file_ = folder_.path() / "ktrdr.db";
@@ -80,6 +107,11 @@ TEST_F(VerifyTest, NamesEachKindOfDamageWithItsSeriesAndChunk) {
                   "block WHERE part = 202401)",
                   "the chunk of 2024-01", "checksum"},
              Case{"UPDATE block SET rows = rows + 1 WHERE part = 202402", "the chunk of 2024-02", "rows"},
+             Case{"UPDATE block SET rows = 0 WHERE part = 202402", "the chunk of 2024-02", "says that it has 0 rows"},
+             Case{"UPDATE block SET time = CAST(time || x'0000000000000000' AS BLOB) WHERE part = 202402",
+                  "the chunk of 2024-02", "column time has"},
+             Case{"UPDATE block SET close = CAST(substr(close, 9) AS BLOB) WHERE part = 202402", "the chunk of 2024-02",
+                  "column close has"},
              Case{"UPDATE block SET first = first + 1 WHERE part = 202312", "the chunk of 2023-12", "first or last"},
              Case{"UPDATE block SET last = last - 1 WHERE part = 202312", "the chunk of 2023-12", "first or last"},
              Case{"UPDATE block SET part = 202403 WHERE part = 202402", "the chunk of 2024-03", "belong elsewhere"},
@@ -205,6 +237,90 @@ TEST_F(VerifyTest, CompactingFreesVersionsAndGivesTheSpaceBack) {
     EXPECT_EQ(store_->read(hours_, whole_time).value(), hourly(winter_, 3));
     EXPECT_EQ(store_->undo(hours_).error().code, Errc::not_found);
     EXPECT_THAT(store_->verify()->damage, IsEmpty());
+}
+
+TEST_F(VerifyTest, NamesBarsThatAreOutOfPlaceThoughTheirSumFits) {
+    put(minutes_, winter_);
+    forge_stamps(202401, [](std::vector<std::int64_t>& stamps) { std::swap(stamps[5], stamps[6]); });
+    forge_stamps(202312, [&](std::vector<std::int64_t>& stamps) {
+        stamps.back() = at("2024-01-01").time_since_epoch().count();
+    });
+    const BarCheck check = store_->verify().value();
+    ASSERT_THAT(check.damage, SizeIs(2));
+    EXPECT_EQ(check.damage[0].chunk, "the chunk of 2023-12");
+    EXPECT_THAT(check.damage[0].what,
+                HasSubstr("its bars from 2023-12-01T00:00:00.000Z to 2024-01-01T00:00:00.000Z belong"));
+    EXPECT_EQ(check.damage[1].chunk, "the chunk of 2024-01");
+    EXPECT_THAT(check.damage[1].what, HasSubstr("its bars are out of order"));
+    const auto read = store_->read(minutes_, range("2024-01-01", "2024-02-01"));
+    ASSERT_FALSE(read);
+    EXPECT_THAT(read.error().message, HasSubstr("its bars are out of order"));
+}
+
+TEST_F(VerifyTest, GoesOnBehindATableThatIsGone) {
+    put(minutes_, winter_);
+    put(minutes_, range("2024-01-10", "2024-01-12"), 50);
+    run("DROP TABLE old_block");
+    const BarCheck check = store_->verify().value();
+    ASSERT_THAT(check.damage, SizeIs(1));
+    EXPECT_THAT(check.damage[0].what, HasSubstr("its earlier versions cannot be read further"));
+    run("DROP TABLE ledger");
+    const BarCheck further = store_->verify().value();
+    ASSERT_THAT(further.damage, SizeIs(2));
+    EXPECT_THAT(further.damage[0].what, HasSubstr("its ledger cannot be read further"));
+    EXPECT_EQ(further.bars, hourly(winter_).size());
+}
+
+TEST_F(VerifyTest, NamesASeriesThatNoVersionKnowsAndChecksTheOthers) {
+    put(minutes_, winter_);
+    put(days_, winter_, 30);
+    run("UPDATE series SET timeframe = '7q' WHERE timeframe = '5m'");
+    const BarCheck check = store_->verify().value();
+    ASSERT_THAT(check.damage, SizeIs(1));
+    EXPECT_FALSE(check.damage[0].series);
+    EXPECT_THAT(check.damage[0].what, testing::AllOf(HasSubstr("series 1 (AAPL): "), HasSubstr("7q")));
+    EXPECT_EQ(check.series, 1U);
+    EXPECT_EQ(check.bars, hourly(winter_, 30).size());
+}
+
+TEST_F(VerifyTest, ListsAThousandFaultsAtMostThoseThatSqliteSeesToo) {
+    put(minutes_, winter_);
+    run("PRAGMA ignore_check_constraints = 1; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
+        "1200) INSERT INTO ledger(series, range_start, range_end, outcome, asked_at) SELECT 1, i, i - 1, 'empty', 1 "
+        "FROM n");
+    const BarCheck check = store_->verify().value();
+    ASSERT_THAT(check.damage, SizeIs(1000));
+    EXPECT_FALSE(check.damage.front().series);
+    EXPECT_THAT(check.damage.front().what, HasSubstr("CHECK constraint failed"));
+    EXPECT_EQ(check.damage.back().series, minutes_);
+    EXPECT_THAT(check.damage.back().what, HasSubstr("not after its start"));
+    EXPECT_EQ(check.ledger_entries, 1201U);
+}
+
+TEST_F(VerifyTest, MissesOnlyTheBarsThatTheLedgerHasOfTheRangeAndNobodyElseHas) {
+    put(hours_, winter_);
+    // Between what is stored and what follows it.
+    ASSERT_TRUE(store_->commit_segment(hours_, range("2024-04-01", "2024-05-01"), {}, AskOutcome::bars, now_));
+    put(hours_, range("2024-06-01", "2024-06-02"));
+    const BarCheck check = store_->verify().value();
+    ASSERT_THAT(check.damage, SizeIs(1));
+    EXPECT_THAT(check.damage[0].what, HasSubstr("bars from 2024-04-01T00:00:00.000Z to 2024-05-01T00:00:00.000Z came"));
+    run("UPDATE block SET checksum = 1 WHERE part = 2024");
+    EXPECT_THAT(store_->verify()->damage, SizeIs(2)) << "the year's blocks, and what the ledger has may lie in them";
+}
+
+TEST_F(VerifyTest, TellsHowManyBlocksItHasRead) {
+    put(minutes_, winter_);
+    put(days_, winter_, 30);
+    std::vector<std::size_t> read;
+    std::size_t of_all = 0;
+    ASSERT_TRUE(store_->verify({}, [&](std::size_t done, std::size_t all) {
+        read.push_back(done);
+        of_all = all;
+    }));
+    ASSERT_FALSE(read.empty());
+    EXPECT_TRUE(std::is_sorted(read.begin(), read.end()));
+    EXPECT_EQ(read.back(), of_all);
 }
 
 }  // namespace

@@ -283,5 +283,30 @@ TEST_F(VersionsTest, NeverLeaveARangeCoveredThatLacksItsBars) {
     }
 }
 
+TEST_F(VersionsTest, OfASeriesThatCannotBeDeletedStay) {
+    ASSERT_TRUE(load(january_));
+    ASSERT_TRUE(load(january_, 7));
+    SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE);
+    raw.exec("CREATE TRIGGER refuse BEFORE DELETE ON series BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    EXPECT_EQ(store_->remove(hourly_).error().code, Errc::storage);
+    EXPECT_EQ(store_->read(hourly_, ever).value(), hours_in(january_, 7));
+    EXPECT_TRUE(store_->undo(hourly_));
+    EXPECT_EQ(store_->read(hourly_, ever).value(), hours_in(january_));
+}
+
+TEST_F(VersionsTest, ForgettingLeavesADamagedChunkThatLiesInTheRangeInPart) {
+    const SeriesKey minutes = key_of("1m");
+    const TimeRange year = range("2023-01-01", "2024-01-01");
+    test::write_first_chunks(file_, minutes, hours_in(year));
+    SQLite::Database(file_.string(), SQLite::OPEN_READWRITE).exec("UPDATE chunk SET checksum = 1");
+    const auto refused = store_->forget(minutes, {year.start, at("2023-06-01")}, now_);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::storage);
+    EXPECT_EQ(count_of("chunk"), 1);
+    EXPECT_EQ(store_->forget(minutes, january_, now_).value(), 0U) << "it is of another year";
+    EXPECT_EQ(store_->forget(minutes, year, now_).value(), hours_in(year).size());
+    EXPECT_EQ(count_of("chunk"), 0);
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -292,5 +292,33 @@ TEST(FeatureMatrix, HasNoRowsWithoutBars) {
     EXPECT_EQ(matrix.names.size(), 3u);
 }
 
+TEST(PriceContext, HasNoShareOfAPriceOfZeroAndTheMiddleOfNoRange) {
+    const auto context = [](const ContextPrices& prices) { return price_context_of(prices); };
+    EXPECT_THAT(context({.open = 4, .high = 8, .low = 4, .close = 5, .before = 10}),
+                ElementsAre(-0.5, 0.25, 0.8, 0.25));
+    // Below zero a share is one of the price's size.
+    EXPECT_THAT(context({.open = -4, .high = -2, .low = -4, .close = -2, .before = -4}), ElementsAre(0.5, 0.5, 1, 1));
+    const auto from_zero = context({.open = 0, .high = 1, .low = 0, .close = 1, .before = 0});
+    EXPECT_TRUE(std::isnan(from_zero[0]) && std::isnan(from_zero[1]));
+    EXPECT_EQ(from_zero[2], 1);
+    EXPECT_TRUE(std::isnan(context({.open = 1, .high = 1, .low = 0, .close = 0, .before = 1})[2]));
+    EXPECT_EQ(context({.open = 3, .high = 3, .low = 3, .close = 3, .before = 3})[3], 0.5);
+}
+
+TEST(DroppedRows, AreCountedByReasonAndAddedUp) {
+    DroppedRows rows;
+    EXPECT_EQ(rows.total(), 0U);
+    rows.add(DropReason::none, 100);
+    rows.add(DropReason::warm_up);
+    rows.add(DropReason::purged, 4);
+    DroppedRows both = rows;
+    both.add(rows);
+    EXPECT_EQ(both[DropReason::warm_up], 2U);
+    EXPECT_EQ(both[DropReason::purged], 8U);
+    EXPECT_EQ(both.total(), 10U) << "what has a row was not dropped";
+    EXPECT_EQ(to_string(DropReason::none), "none");
+    EXPECT_EQ(to_string(DropReason::purged), "purged");
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -43,5 +43,12 @@ TEST(Scaling, OfNoRowsChangesNothing) {
     EXPECT_THAT(later, ElementsAre(5, 6));
 }
 
+TEST(Scaling, OfNoColumnsIsNone) {
+    const FeatureScaling scaling = fit_scaling({}, 0);
+    EXPECT_TRUE(scaling.mean.empty());
+    EXPECT_TRUE(scaling.deviation.empty());
+    scale(scaling, {});
+}
+
 }  // namespace
 }  // namespace ktrdr

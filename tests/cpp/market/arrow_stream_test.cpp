@@ -151,6 +151,48 @@ TEST(ArrowStream, ThatIsCutOffIsRefusedUnlessItEndsBehindABatch) {
     EXPECT_EQ(read_in_part, 3U);
 }
 
+/// Where these integers lie one after another.
+std::size_t place_of(const std::string& bytes, std::initializer_list<std::int64_t> numbers) {
+    std::string wanted(numbers.size() * sizeof(std::int64_t), '\0');
+    std::memcpy(wanted.data(), std::data(numbers), wanted.size());
+    const std::size_t place = bytes.find(wanted);
+    EXPECT_NE(place, std::string::npos);
+    return place;
+}
+
+std::string with(std::string bytes, std::size_t place, std::int64_t number) {
+    std::memcpy(bytes.data() + place, &number, sizeof number);
+    return bytes;
+}
+
+TEST(ArrowStream, WhoseColumnsAreShorterThanTheySayIsRefused) {
+    const std::string whole = stream_named("host");
+    // The second batch has one row: its buffers lie from the body's begin on, and each column has a value, none
+    // missing.
+    const std::size_t stamps = place_of(whole, {0, 0, 0, 8}) + 3 * sizeof(std::int64_t);
+    EXPECT_THAT(refusal_of(with(whole, stamps, 4)), HasSubstr("column timestamp has 4 bytes for 1 rows of 8"));
+    const std::size_t opens = place_of(whole, {1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0}) + 3 * sizeof(std::int64_t);
+    EXPECT_THAT(refusal_of(with(whole, opens, 1)),
+                HasSubstr("column open says that 1 of its 1 values are missing, and has 0 bytes to say which"));
+    EXPECT_THAT(refusal_of(with(whole, opens, 2)), HasSubstr("2 of them missing"));
+}
+
+TEST(ArrowStream, WithoutAColumnThatBarsNeedIsRefused) {
+    for (const std::string column : {"timestamp", "open", "close"}) {
+        std::string bytes = stream_named("host");
+        bytes.at(bytes.find(column)) = 'x';
+        EXPECT_THAT(refusal_of(bytes), HasSubstr(column));
+    }
+}
+
+TEST(ArrowStream, KeepsARowWhoseStampNoBarCanHave) {
+    constexpr std::int64_t seconds = 19724 * std::int64_t{86'400};
+    const std::string whole = stream_named("s");
+    const Bars bars = read_exactly(with(whole, place_of(whole, {seconds}), std::int64_t{1} << 60))->given.bars;
+    EXPECT_THAT(bars.time, ElementsAre(no_stamp, three_days().time[1], three_days().time[2]));
+    EXPECT_EQ(bars.close, three_days().close);
+}
+
 TEST(ArrowStream, WithAnyByteChangedIsReadOrRefused) {
     for (const auto& file : std::filesystem::directory_iterator(vectors)) {
         std::string bytes = stream_named(file.path().stem());

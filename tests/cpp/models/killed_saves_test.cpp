@@ -116,8 +116,17 @@ TEST_F(KilledSaves, AreToldFromWhatOthersHid) {
     std::ofstream(strategy / ".01890000-0000-7000-8000-000000000000.part") << "a file of that name";
     fs::create_directories(folder.path() / "elsewhere/.01890000-0000-7000-8000-000000000001.part");
     fs::create_directory_symlink(folder.path() / "elsewhere", folder.path() / "models/linked");
+    // Nearly named like one of ours: by another beginning, end, or letters that no id has.
+    const std::vector<std::string> nearly{
+        "x01890000-0000-7000-8000-000000000000.part", ".01890000-0000-7000-8000-000000000000.rest",
+        ".0189000g-0000-7000-8000-000000000000.part", ".01890000:0000-7000-8000-000000000000.part",
+        ".01890000+0000-7000-8000-000000000000.part"};
+    for (const std::string& other : nearly) {
+        fs::create_directories(strategy / other);
+    }
     models.remove_leftovers();
-    EXPECT_EQ(hidden_in(strategy).size(), 3u);
+    EXPECT_EQ(hidden_in(strategy).size(), 3u + 4u);
+    EXPECT_TRUE(fs::exists(strategy / nearly[0]));
     EXPECT_EQ(hidden_in(folder.path() / "elsewhere").size(), 1u);
 }
 

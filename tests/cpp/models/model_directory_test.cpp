@@ -52,6 +52,16 @@ struct ModelDirectoryTest : ::testing::Test {
 
 using ModelDirectory_ = ModelDirectoryTest;
 
+/// None where there is no such folder.
+std::vector<std::filesystem::path> list_of(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> found;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+        found.push_back(entry.path());
+    }
+    return found;
+}
+
 TEST_F(ModelDirectory_, WritesAllFilesUnderAVersion) {
     const SavedModel saved = models.save(name, content(), go_on).value();
     EXPECT_EQ(saved.path, folder.path() / "models/momentum/AAPL-MSFT_1d_v1");
@@ -314,6 +324,53 @@ TEST_F(ModelDirectory_, CountsOnFromFoldersOfEarlierNames) {
     std::filesystem::create_directories(folder.path() / "models/momentum/BRK-B_1d_v7");
     const SavedModel saved = models.save({"momentum", {"BRK-B"}, "1d"}, content(), go_on).value();
     EXPECT_EQ(saved.path, folder.path() / "models/momentum/BRK%2DB_1d_v8");
+}
+
+TEST_F(ModelDirectory_, SaysThatItsFolderIsGoneWheneverItGoes) {
+    const auto strategy = folder.path() / "models/momentum";
+    for (const char* const gone_at :
+         {"model.safetensors", "config.json", "metrics.json", "features.json", "version", "metadata.json", "rename"}) {
+        const auto saved = models.save(name, content(), [&](std::string_view step) -> Result<void> {
+            if (step == gone_at) {
+                std::filesystem::remove_all(strategy);
+                std::filesystem::create_directory(strategy);
+            }
+            return {};
+        });
+        ASSERT_FALSE(saved) << gone_at;
+        EXPECT_EQ(saved.error().code, Errc::storage) << gone_at;
+        EXPECT_THAT(saved.error().message, ::testing::HasSubstr("momentum/")) << gone_at;
+        EXPECT_TRUE(list_of(strategy).empty()) << gone_at;
+    }
+    EXPECT_TRUE(models.save(name, content(), go_on));
+}
+
+TEST_F(ModelDirectory_, LeavesWhatTookItsNameMeanwhile) {
+    const auto place = folder.path() / "models/momentum/AAPL-MSFT_1d_v1";
+    const auto saved = models.save(name, content(), [&](std::string_view step) -> Result<void> {
+        if (step == "rename") {
+            std::filesystem::create_directory(place);
+        }
+        return {};
+    });
+    ASSERT_FALSE(saved);
+    EXPECT_EQ(saved.error().code, Errc::storage);
+    EXPECT_THAT(list_of(folder.path() / "models/momentum"), ::testing::ElementsAre(place));
+    EXPECT_TRUE(std::filesystem::is_empty(place));
+}
+
+TEST_F(ModelDirectory_, FollowsNoLinkInItsOwnPlace) {
+    std::filesystem::create_directories(folder.path() / "elsewhere");
+    std::filesystem::create_directory_symlink(folder.path() / "elsewhere", folder.path() / "models");
+    EXPECT_EQ(models.save(name, content(), go_on).error().code, Errc::storage);
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path() / "elsewhere"));
+}
+
+TEST(ModelStem, OfManySymbolsBeginsWithTheWholeOfTheFirst) {
+    std::vector<std::string> many(40, "EUR/USD");
+    EXPECT_THAT(model_stem({"s", many, "1h"}), ::testing::StartsWith("EUR%2FUSD--and-39-more-"));
+    many.front() = std::string(38, 'A') + "/B";
+    EXPECT_THAT(model_stem({"s", many, "1h"}), ::testing::StartsWith(std::string(38, 'A') + "--and-39-more-"));
 }
 
 }  // namespace

@@ -75,12 +75,22 @@ TEST_F(ModelFolders, SayWhatIsWrongWithThem) {
         fs::remove(at / "config.json");
         ::mkfifo((at / "config.json").c_str(), 0600);
     });
+    says(Errc::invalid_argument, "config.json cannot be read: ", [](const fs::path& at) {
+        fs::remove(at / "config.json");
+        fs::create_symlink("config.json", at / "config.json");
+    });
+    says(Errc::invalid_argument, "is no plain file", [](const fs::path& at) {
+        fs::remove(at / "config.json");
+        fs::create_directory(at / "config.json");
+    });
     says(Errc::storage_schema, "layout 3, which a newer ktrdr-core wrote", [](const fs::path& at) {
         write(at / "metadata.json", R"({"layout": 3})");
         fs::remove(at / "features.json");
     });
     says(Errc::invalid_argument, "no layout",
          [](const fs::path& at) { write(at / "metadata.json", R"({"layout": "x"})"); });
+    says(Errc::invalid_argument, "no layout",
+         [](const fs::path& at) { write(at / "metadata.json", R"({"layout": 0})"); });
     says(Errc::invalid_argument, "model.safetensors is missing",
          [](const fs::path& at) { fs::remove(at / "model.safetensors"); });
     says(Errc::invalid_argument, "not a whole safetensors file",
@@ -101,6 +111,19 @@ TEST_F(ModelFolders, AreListedInOrderOfTheirVersions) {
     write(folder.path() / "models/momentum/.01890000-0000-7000-8000-000000000000.part/metadata.json", "{}");
     EXPECT_EQ(list_model_folders(folder.path() / "models"), saved);
     EXPECT_TRUE(list_model_folders(folder.path() / "nowhere").empty());
+}
+
+TEST_F(ModelFolders, AreListedWithoutAVersionToo) {
+    const fs::path all = folder.path() / "models";
+    fs::create_directories(all / "momentum/best");
+    write(all / "momentum/best/metadata.json", "{}");
+    fs::create_directories(all / ".hidden/best");
+    write(all / ".hidden/best/metadata.json", "{}");
+    fs::create_directories(all / "momentum/folder_v1/metadata.json");
+    write(all / "README", "no strategy's folder");
+    write(all / "momentum/notes", "no model's folder");
+    const fs::path first = save();
+    EXPECT_EQ(list_model_folders(all), (std::vector<fs::path>{first, all / "momentum/best"}));
 }
 
 }  // namespace

@@ -431,5 +431,30 @@ TEST(Quality, RefusesOptionsThatCannotBe) {
     EXPECT_FALSE(check_quality(uneven, grid("1d")));
 }
 
+TEST(Quality, HasEqualFindingsWhereAllTheirFactsAre) {
+    const Finding one{QualityRule::price, Severity::error, 3, 1, at("2024-07-01"), BarColumn::low, nan, "why"};
+    EXPECT_EQ(one, one) << "what is no number is like itself";
+    Finding other = one;
+    other.value = -1;
+    EXPECT_FALSE(one == other);
+    EXPECT_FALSE(other == one);
+    EXPECT_EQ(other, other);
+    other = one;
+    other.rows = 2;
+    EXPECT_FALSE(one == other);
+}
+
+TEST(Quality, NamesItsGravestFindingOnly) {
+    QualityReport report;
+    EXPECT_FALSE(report.worst());
+    for (const Severity severity : {Severity::note, Severity::error, Severity::warning}) {
+        report.findings.push_back({.severity = severity});
+    }
+    EXPECT_EQ(report.worst(), Severity::error);
+    EXPECT_EQ(to_string(*report.worst()), "error");
+    EXPECT_EQ(to_string(Severity::warning), "warning");
+    EXPECT_EQ(to_string(Severity::note), "note");
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -234,5 +234,60 @@ TEST(Gaps, AreNotLookedForInBarsOutOfOrder) {
     EXPECT_EQ(report.error().code, Errc::invalid_argument);
 }
 
+TEST(GapsWithoutCalendar, HaveTheClassOfTheAnswerToEachPart) {
+    const TimeRange day = range("2024-07-05T00:00", "2024-07-05T12:00");
+    const std::vector<Evidence> asked{
+        {range("2024-07-05T03:00", "2024-07-05T05:00"), EvidenceKind::empty, at("2024-08-01")},
+        {range("2024-07-05T07:00", "2024-07-05T08:00"), EvidenceKind::bars, at("2024-08-01")}};
+    EXPECT_THAT(gaps_of({}, grid("1h"), day, asked),
+                ElementsAre("2024-07-05T00:00 2024-07-05T03:00 unknown 3 unexpected",
+                            "2024-07-05T03:00 2024-07-05T05:00 provider_empty 2 unexpected",
+                            "2024-07-05T05:00 2024-07-05T07:00 unknown 2 unexpected",
+                            "2024-07-05T07:00 2024-07-05T08:00 no_trade 1 expected_trading_hours",
+                            "2024-07-05T08:00 2024-07-05T12:00 unknown 4 unexpected"));
+}
+
+TEST(GapLabels, OfClosedHoursFollowTheSessionsAround) {
+    const SessionCalendarPtr nyse = shipped("XNYS");
+    const auto closed = [](TimeRange when, const SessionCalendar* calendar) {
+        return label_of(GapClass::closed, when, calendar);
+    };
+    EXPECT_EQ(closed(range("2024-07-06", "2024-07-08"), nyse.get()), GapLabel::expected_weekend);
+    EXPECT_EQ(closed(range("2024-07-04", "2024-07-05"), nyse.get()), GapLabel::expected_holiday);
+    // Nobody knows what was, or will be, beside it.
+    EXPECT_EQ(closed(range("2024-07-06", "2024-07-08"), nullptr), GapLabel::expected_trading_hours);
+    EXPECT_EQ(closed({UtcTime::min(), at("1970-01-01")}, nyse.get()), GapLabel::expected_trading_hours);
+    EXPECT_EQ(closed({nyse->sessions().back().close(), UtcTime::max()}, nyse.get()), GapLabel::expected_trading_hours);
+    // Saturdays have sessions; one of two without has none a week before, and one a week after.
+    const auto saturdays = SessionCalendar::read(
+                               "calendar,TEST\nzone,UTC\ndates,2024-01-01,2024-03-31\n"
+                               "offset,2023-12-30T00:00Z,+00:00\nweek,2024-01-01,mon-sat,09:00,15:00\n"
+                               "closed,2024-02-10\nclosed,2024-02-17\n",
+                               "test.csv")
+                               .value();
+    EXPECT_EQ(closed(range("2024-02-10", "2024-02-12"), saturdays.get()), GapLabel::expected_holiday);
+    EXPECT_EQ(closed(range("2024-02-17", "2024-02-19"), saturdays.get()), GapLabel::expected_holiday);
+    EXPECT_EQ(closed(range("2024-02-04", "2024-02-05"), saturdays.get()), GapLabel::expected_weekend);
+}
+
+TEST(GapLabels, OfWhatIsMissingAreUnexpected) {
+    const TimeRange when = range("2024-07-06", "2024-07-08");
+    for (const GapClass kind : {GapClass::provider_empty, GapClass::failed, GapClass::unknown}) {
+        EXPECT_EQ(label_of(kind, when, shipped("XNYS").get()), GapLabel::unexpected);
+    }
+    for (const GapClass kind : {GapClass::early_close, GapClass::no_trade}) {
+        EXPECT_EQ(label_of(kind, when, shipped("XNYS").get()), GapLabel::expected_trading_hours);
+    }
+}
+
+TEST(Evidence, HasANameForEachKind) {
+    std::vector<std::string_view> names;
+    for (const EvidenceKind kind : {EvidenceKind::bars, EvidenceKind::empty, EvidenceKind::unconfirmed,
+                                    EvidenceKind::failed, EvidenceKind::denied}) {
+        names.push_back(to_string(kind));
+    }
+    EXPECT_THAT(names, ElementsAre("bars", "empty", "unconfirmed", "failed", "denied"));
+}
+
 }  // namespace
 }  // namespace ktrdr

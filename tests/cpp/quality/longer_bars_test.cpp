@@ -91,5 +91,60 @@ TEST_F(LongerBarsTest, MustBeInOrderAndMultiples) {
     EXPECT_FALSE(check_quality(hours_, hour_, options));
 }
 
+TEST_F(LongerBarsTest, AreHeldAgainstTheShorterOnesWhereBothAre) {
+    // The fourth hour is not given, nor any behind the tenth.
+    hours_ = merge(hours_.rows(0, 3), hours_.rows(4, 10));
+    EXPECT_THAT(disagreements(), IsEmpty());
+    hours_.close[3] += 0.5;
+    const auto found = disagreements();
+    ASSERT_THAT(found, SizeIs(1));
+    EXPECT_EQ(found[0].time, at("2024-07-01T17:00"));
+    EXPECT_EQ(found[0].index, 210U);
+}
+
+TEST_F(LongerBarsTest, OfAnotherBasisAreNotOneFindingWhereFewSaySo) {
+    hours_ = hours_.rows(0, 4);
+    for (double& price : hours_.close) {
+        price *= 4;
+    }
+    const auto found = disagreements();
+    ASSERT_THAT(found, SizeIs(4));
+    EXPECT_EQ(found[3].column, BarColumn::close);
+}
+
+TEST_F(LongerBarsTest, OfWhichMinutesAreMissingMustNotLieAboveALowOfThem) {
+    minutes_ = merge(minutes_.rows(0, 30), minutes_.rows(31, minutes_.size()));
+    minutes_.low[40] = hours_.low[1] - 1;
+    const auto found = disagreements();
+    ASSERT_THAT(found, SizeIs(1));
+    EXPECT_EQ(found[0].column, BarColumn::low);
+}
+
+TEST_F(LongerBarsTest, SayNothingOfVolumesThatEitherDoesNotGive) {
+    minutes_.volume[95] = Bars::no_volume;
+    hours_.volume[4] = Bars::no_volume;
+    EXPECT_THAT(disagreements(), IsEmpty());
+}
+
+TEST_F(LongerBarsTest, OfNoBarsAreNotLookedAt) {
+    minutes_ = {};
+    EXPECT_THAT(disagreements(), IsEmpty());
+}
+
+TEST(LongerDays, BeginWithTheHourThatTheirOpenIsIn) {
+    const BarGrid hour = grid("1h", shipped("XNYS"), {.cut = BarCut::clock});
+    const BarGrid day = grid("1d", shipped("XNYS"));
+    const Bars hours = complete(hour, range("2024-07-01", "2024-07-04"));
+    Bars days = resample(hours, hour, day).value().bars;
+    days.close[1] += 0.5;
+    const QualityOptions options{.longer = LongerBars{std::make_shared<const Bars>(days), day}};
+    auto found = check_quality(hours, hour, options).value().findings;
+    std::erase_if(found, [](const Finding& one) { return one.rule != QualityRule::disagreement; });
+    ASSERT_THAT(found, SizeIs(1));
+    EXPECT_EQ(found[0].time, at("2024-07-02T13:00"));
+    EXPECT_EQ(found[0].index, 7U);
+    EXPECT_EQ(found[0].rows, 7U);
+}
+
 }  // namespace
 }  // namespace ktrdr

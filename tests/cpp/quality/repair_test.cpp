@@ -138,6 +138,27 @@ TEST(Repair, MakesUpNoPrice) {
     EXPECT_TRUE(same_bytes(done.bars, bars));
 }
 
+TEST(Repair, MakesNoPriceInfiniteThatIsNamedBesideOneThatIs) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    Bars bars = hundred_days();
+    // Of each of these rows a finding names the high, or the low, for what it misses of a price that is a number.
+    for (const std::size_t row : {3, 5}) {
+        bars.high[row] = bars.open[row] - 0.5;
+    }
+    bars.close[3] = infinity;
+    bars.low[5] = infinity;
+    for (const std::size_t row : {7, 9}) {
+        bars.low[row] = bars.open[row] + 0.5;
+    }
+    bars.close[7] = -infinity;
+    bars.high[9] = -infinity;
+    const QualityReport report = check_quality(bars, grid("1d", shipped("CRYPTO"))).value();
+    EXPECT_GE(report.count(QualityRule::ohlc), 4U);
+    const Repair done = repair(bars, report).value();
+    EXPECT_THAT(lines_of(done), IsEmpty());
+    EXPECT_TRUE(same_bytes(done.bars, bars));
+}
+
 TEST(Repair, DoesNotActOnTheReportOfOtherBars) {
     Bars bars = hundred_days();
     std::swap(bars.high[7], bars.low[7]);
@@ -147,6 +168,97 @@ TEST(Repair, DoesNotActOnTheReportOfOtherBars) {
     const auto fewer = repair(hundred_days().rows(0, 50), report);
     ASSERT_FALSE(fewer);
     EXPECT_THAT(fewer.error().message, HasSubstr("the report is about 100 bars, these are 50"));
+}
+
+/// A report of a hundred bars that names these.
+QualityReport naming(std::vector<Finding> findings) {
+    return {.bars = 100, .findings = std::move(findings)};
+}
+
+Finding odd(std::size_t row, BarColumn column) {
+    return {.rule = QualityRule::ohlc, .index = row, .rows = 1, .column = column};
+}
+
+TEST(Repair, DropsARowThatIsThereTwiceRatherThanMendIt) {
+    const Bars days = hundred_days();
+    Bars bars = days.rows(0, 98);
+    std::swap(bars.high[7], bars.low[7]);
+    bars.volume[7] = no_number;
+    bars.low[9] = std::min(bars.open[9], bars.close[9]) * (1 + 1e-7);
+    for (const std::size_t row : {std::size_t{7}, std::size_t{9}}) {
+        bars.push_back(bars.time[row], bars.open[row], bars.high[row], bars.low[row], bars.close[row],
+                       bars.volume[row]);
+    }
+    const Repair done = mended(bars);
+    EXPECT_THAT(lines_of(done), ElementsAre("value high 7", "value low 7", "value volume 7", "value low 9",
+                                            "row timestamp 98", "row timestamp 99"));
+    EXPECT_TRUE(same_bytes(done.undone(), bars));
+}
+
+TEST(Repair, ExchangesHighAndLowOnlyWhereBothAreNamedAndFinite) {
+    const Bars days = hundred_days();
+    const auto changes = [&days](double high, double low, std::vector<Finding> findings) {
+        Bars bars = days;
+        bars.high[7] = high;
+        bars.low[7] = low;
+        return lines_of(repair(bars, naming(std::move(findings))).value());
+    };
+    const double high = days.low[7];
+    const double low = days.high[7];
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    const std::vector<Finding> both{odd(7, BarColumn::high), odd(7, BarColumn::low)};
+    EXPECT_THAT(changes(high, low, both), ElementsAre("value high 7", "value low 7"));
+    EXPECT_THAT(changes(high, low, {odd(7, BarColumn::high)}), IsEmpty());
+    EXPECT_THAT(changes(high, low, {odd(7, BarColumn::low)}), IsEmpty());
+    EXPECT_THAT(changes(high, infinity, both), IsEmpty());
+    EXPECT_THAT(changes(-infinity, low, both), IsEmpty());
+    const double inside = (days.open[7] + days.close[7]) / 2;
+    EXPECT_THAT(changes(inside - 1e-3, low, both), IsEmpty()) << "the close, or the open, would be below the low";
+}
+
+TEST(Repair, LeavesBarsWhereTheyAreUnlessEachThatIsLateIsNamed) {
+    const Bars right = hundred_days();
+    Bars bars = right;
+    std::swap(bars.time[10], bars.time[11]);
+    std::swap(bars.time[20], bars.time[21]);
+    const auto late = [](std::size_t row) { return Finding{.rule = QualityRule::order, .index = row, .rows = 1}; };
+    EXPECT_THAT(repair(bars, naming({late(11)}))->changes, IsEmpty());
+    EXPECT_THAT(lines_of(repair(bars, naming({late(11), late(21)})).value()),
+                ElementsAre("place timestamp 11", "place timestamp 21"));
+}
+
+TEST(Repair, DropsOnlyRowsThatAreNamed) {
+    Bars bars = hundred_days().rows(0, 98);
+    for (const std::size_t row : {std::size_t{7}, std::size_t{9}}) {
+        bars.push_back(bars.time[row], bars.open[row], bars.high[row], bars.low[row], bars.close[row],
+                       bars.volume[row]);
+    }
+    const Finding twice{.rule = QualityRule::duplicate, .index = 98, .rows = 1};
+    const Repair done = repair(bars, naming({twice})).value();
+    EXPECT_THAT(lines_of(done), ElementsAre("row timestamp 98"));
+    EXPECT_EQ(done.bars.size(), 99U);
+}
+
+TEST(Repair, OfNoBarsIsNoneAndOfUnevenColumnsIsRefused) {
+    EXPECT_THAT(repair({}, {})->changes, IsEmpty());
+    Bars uneven = hundred_days();
+    uneven.low.pop_back();
+    const auto refused = repair(uneven, naming({}));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+}
+
+TEST(Repair, HasEqualChangesWhereAllTheirFactsAre) {
+    const RepairChange one{RepairChange::Kind::value, 3, BarColumn::volume, no_number, -1, 0, "why"};
+    EXPECT_EQ(one, one) << "what is no number is like itself";
+    RepairChange other = one;
+    other.before = 5;
+    EXPECT_FALSE(one == other);
+    EXPECT_FALSE(other == one);
+    EXPECT_EQ(other, other);
+    other = one;
+    other.index = 4;
+    EXPECT_FALSE(one == other);
 }
 
 void damage(Bars& bars, std::mt19937& random) {

@@ -102,6 +102,45 @@ TEST_F(OnePlace, IsThereByAHardLinkMadeWhileItIsOpen) {
     EXPECT_FALSE(fs::exists(other().string() + "-wal")) << "one log";
 }
 
+TEST_F(OnePlace, IsThereByAHardLinkFromAFolderOfAnyName) {
+    const fs::path named = root() / "Daten_2 (Gr\xc3\xbcn) & 100%?#" / "K.db";
+    StoreWorld(named).store->flush();
+    fs::create_hard_link(named, other());
+    expect_one_store(named, other());
+}
+
+TEST_F(OnePlace, IsThereByAHardLinkOfAFileThatIsNew) {
+    fs::create_directories(file().parent_path());
+    std::ofstream(file()).close();
+    fs::create_hard_link(file(), other());
+    expect_one_store(other(), file());
+}
+
+TEST_F(OnePlace, IsNotWhereItsFileWasOnceAndAnotherIsNow) {
+    StoreWorld(file()).store->flush();
+    fs::rename(file(), other());
+    fs::create_hard_link(other(), root() / "again.db");
+    {
+        StoreWorld newer(file());
+        ASSERT_TRUE(newer.write(newer.record("op_of_another", OperationStatus::completed), {}, true));
+    }
+    const StoreWorld moved(other());
+    EXPECT_EQ(moved.database->file(), other());
+    EXPECT_FALSE(moved.store->find("op_of_another").value());
+}
+
+TEST_F(OnePlace, IsNoFileOfAnotherKindWhateverItsNames) {
+    fs::create_directories(file().parent_path());
+    std::ofstream(file()) << std::string(5000, 'x');
+    fs::create_hard_link(file(), other());
+    for (const fs::path& name : {file(), other()}) {
+        const auto opened = Database::open(name, {SqliteStore::schema()});
+        ASSERT_FALSE(opened);
+        EXPECT_THAT(opened.error().message, HasSubstr(name.string()));
+    }
+    EXPECT_EQ(fs::file_size(file()), 5000U);
+}
+
 TEST_F(OnePlace, IsThereByMounts) {
     StoreWorld(file()).store->flush();
     fs::create_directories(root() / "mounted");
