@@ -147,17 +147,17 @@ def _unmasked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
     if not isinstance(array, numpy.ma.MaskedArray):
         return array
-    if not numpy.ma.is_masked(array):
-        plain: npt.NDArray[Any] = array.data
-        return plain
     kind = array.dtype.kind
+    plain: npt.NDArray[Any]
+    nothing: Any
     if kind == "M":
-        return array.filled(numpy.datetime64("NaT"))
-    if kind in "biuf":
-        return array.astype(numpy.float64).filled(numpy.nan)
-    texts: npt.NDArray[Any] = array.data.astype(object)
-    texts[numpy.ma.getmaskarray(array)] = None
-    return texts
+        plain, nothing = array.data.copy(), numpy.datetime64("NaT")
+    elif kind in "biuf":
+        plain, nothing = array.data.astype(numpy.float64), numpy.nan
+    else:
+        plain, nothing = array.data.astype(object), None
+    plain[numpy.ma.getmaskarray(array)] = nothing
+    return plain
 
 
 def _stamps(values: Any) -> tuple[npt.NDArray[Any] | list[str | None], str]:
