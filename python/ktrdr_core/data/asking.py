@@ -60,6 +60,10 @@ def open_source(source: BarSource) -> _core.AskedSource:
             given = source.describe(timeframe)
         except errors.KtrdrError as error:
             refused[timeframe] = (known_code(error), error.message, error.context)
+        except Exception as error:  # noqa: BLE001 - a source may raise anything
+            asked = f"{readable(type(source).__qualname__)}.describe({timeframe})"
+            facts = {"asked": asked, "raised": name_of(type(error))}
+            refused[timeframe] = (known_code(error), f"{asked} raised {said(error)}", facts)
         else:
             limits[timeframe] = _limits(source, timeframe, given)
     within = source.answer_within

@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ..._bridge.arguments import can_be_sent
-
 
 def _whole(text: str) -> str:
-    if not can_be_sent(text):
-        raise ValueError("it holds half of a surrogate pair: that is no text which UTF-8 can carry")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            "it holds half of a surrogate pair: that is no text which UTF-8 can carry"
+        ) from None
     return text
 
 
