@@ -31,6 +31,10 @@ Frame: TypeAlias = "Bars | ArrowStream | pd.DataFrame | Mapping[str, Any] | npt.
 _NUMBERS = ("open", "high", "low", "close", "volume")
 # What numpy has for days and shorter, and the core takes; others are made nanoseconds.
 _UNITS = ("D", "s", "ms", "us", "ns")
+# Shorter than the core counts; the others fit into it only in part.
+_FINER = ("ps", "fs", "as")
+# What an index that holds no datetimes is named where it holds times all the same.
+_TIMES = ("timestamp", "time", "date", "datetime")
 
 
 def native_bars(frame: Frame) -> tuple[_core.Bars, list[str]]:
@@ -80,11 +84,9 @@ def _of_pandas(frame: Any) -> tuple[_core.Bars, list[str]]:
 
 def _holds_times(index: Any) -> bool:
     pandas = sys.modules["pandas"]
-    return isinstance(index, pandas.DatetimeIndex) or index.name in (
-        "timestamp",
-        "date",
-        "datetime",
-    )
+    if isinstance(index, pandas.DatetimeIndex):
+        return True
+    return isinstance(index.name, str) and index.name.strip().lower() in _TIMES
 
 
 def _of_columns(names: list[str], column: Callable[[int], Any]) -> tuple[_core.Bars, list[str]]:
@@ -108,6 +110,9 @@ def _numbers(name: str, values: Any) -> npt.NDArray[Any]:
 
     try:
         array = _array(values)
+        if array.dtype.kind in "cmM":
+            # numpy would make numbers of them: days since 1970 of a date, for example.
+            raise TypeError(f"it holds {array.dtype}")
         if (
             array.dtype.kind not in "iuf"
             or array.dtype.itemsize not in (1, 2, 4, 8)
@@ -133,7 +138,26 @@ def _array(values: Any) -> npt.NDArray[Any]:
             else values.to_numpy()
         )
         return array
-    return numpy.asarray(values)
+    return _unmasked(values if isinstance(values, numpy.ma.MaskedArray) else numpy.asarray(values))
+
+
+def _unmasked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Take out what a mask hides: the value under it is nobody's."""
+    import numpy
+
+    if not isinstance(array, numpy.ma.MaskedArray):
+        return array
+    kind = array.dtype.kind
+    plain: npt.NDArray[Any]
+    nothing: Any
+    if kind == "M":
+        plain, nothing = array.data.copy(), numpy.datetime64("NaT")
+    elif kind in "biuf":
+        plain, nothing = array.data.astype(numpy.float64), numpy.nan
+    else:
+        plain, nothing = array.data.astype(object), None
+    plain[numpy.ma.getmaskarray(array)] = nothing
+    return plain
 
 
 def _stamps(values: Any) -> tuple[npt.NDArray[Any] | list[str | None], str]:
@@ -144,7 +168,7 @@ def _stamps(values: Any) -> tuple[npt.NDArray[Any] | list[str | None], str]:
         return _pandas_stamps(values)
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
-    array = values if isinstance(values, numpy.ndarray) else _dates(values)
+    array = _unmasked(values if isinstance(values, numpy.ndarray) else _dates(values))
     if array.dtype.kind == "M":
         return _whole(_one_dimension("timestamp", array))
     if array.dtype.kind in "OUT":
@@ -184,10 +208,27 @@ def _whole(times: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], st
     unit, count = numpy.datetime_data(times.dtype)
     if unit == "generic" or count != 1 or unit not in _UNITS:
         # Hours, weeks and months are few, and whole seconds.
+        finer = unit in _FINER
         unit = "s" if unit in ("Y", "M", "W", "h", "m", "D") else "ns"
-        times = times.astype(f"M8[{unit}]")
+        whole = times.astype(f"M8[{unit}]")
+        if not finer:
+            _check_whole(times, whole)
+        times = whole
     times = times.astype(times.dtype.newbyteorder("="), copy=False)
     return times.view(numpy.int64), unit
+
+
+def _check_whole(times: npt.NDArray[Any], whole: npt.NDArray[Any]) -> None:
+    """Refuse what numpy has taken round its end, which it says nothing of."""
+    import numpy
+
+    wrapped = (whole.astype(times.dtype) != times) & ~numpy.isnat(times)
+    if wrapped.any():
+        row = int(wrapped.argmax())
+        raise InvalidArgumentError(
+            f"row {row}, column timestamp: the stamp lies outside of the years 1678 to 2261",
+            context={"row": row, "column": "timestamp"},
+        )
 
 
 def _texts(values: list[Any]) -> list[str | None]:

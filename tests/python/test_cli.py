@@ -249,3 +249,53 @@ def test_work_that_does_not_stop_is_abandoned(presses: int) -> None:
             process.send_signal(signal.SIGINT)
             process.stdout.readline()
         assert process.wait(LIMIT) == 130
+
+
+AT = """
+import os, signal, sys
+from ktrdr_core import standard_streams
+from ktrdr_core.cli import command_line
+
+def interrupted(function):
+    def call(*arguments, **named):
+        os.kill(os.getpid(), signal.{number})
+        return function(*arguments, **named)
+    return call
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "click":
+            os.kill(os.getpid(), signal.{number})
+
+where, sys.argv = sys.argv[1], ["ktrdr-core", *sys.argv[2:]]
+if where == "import":
+    sys.meta_path.insert(0, Finder())
+elif where == "finish":
+    standard_streams.finish = interrupted(standard_streams.finish)
+elif where == "after":
+    import ktrdr_core.cli.refusals as refusals
+    run = refusals.run
+    def refusals_run(interrupts):
+        status = run(interrupts)
+        os.kill(os.getpid(), signal.{number})
+        return status
+    refusals.run = refusals_run
+else:
+    import click
+    click.echo = interrupted(click.echo)
+command_line.main()
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("where", ["import", "refusal", "after", "finish"])
+def test_an_interrupt_before_and_behind_a_command_is_no_traceback(
+    where: str, number: str, tmp_path: Path
+) -> None:
+    words = ["data", "load"] if where == "refusal" else ["data", "list", "--data-dir", tmp_path]
+    command = [sys.executable, "-c", AT.format(number=number), where, *words]
+    with child(command, stderr=subprocess.PIPE) as process:
+        _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    ends = -getattr(signal, number) if where == "import" else 130
+    assert process.returncode == ends

@@ -18,6 +18,7 @@ from commands import LIMIT, environment, run
 from days_host import days_host
 from ktrdr_core import DataManager, errors
 from own_bars import columns
+from ramp_source import MONTH, Ramp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -209,3 +210,29 @@ def test_a_chunk_that_is_damaged_is_named_by_whatever_needs_it_and_the_rest_goes
         assert data.undo("ACME", "1m").revised == 1440
         assert np.array_equal(data.load_data("ACME", "1m").result(60).volume, minutes["volume"])
         assert data.verify().result(60).damage == []
+
+
+@pytest.mark.parametrize("happens", ["removed", "replaced"])
+def test_a_load_says_that_its_database_was_taken_away_and_a_new_manager_begins_anew(
+    happens: str, tmp_path: Path
+) -> None:
+    class Taken(Ramp):
+        taken = False
+
+        def fetch(self, *question: Any) -> Any:
+            if not self.taken:
+                self.taken = True
+                database.rename(tmp_path / "elsewhere.db")
+                if happens == "replaced":
+                    shutil.copy(tmp_path / "elsewhere.db", database)
+            return super().fetch(*question)
+
+    with DataManager(tmp_path / "d", source=Taken(), env={}) as data:
+        database = data.database_path
+        with pytest.raises(errors.StorageError, match="was removed or replaced since"):
+            data.load_data("ONE", "1d", **MONTH).result(60)
+        with pytest.raises(errors.StorageError, match="was removed or replaced since"):
+            data.store("TWO", "1d", columns()).result(60)
+    with DataManager(tmp_path / "d", source=Taken(), env={}) as anew:
+        anew.store("TWO", "1d", columns()).result(60)
+        assert [series.symbol for series in anew.series()] == ["TWO"]

@@ -250,7 +250,7 @@ def test_a_full_disk_leaves_no_file(format: Any, data: DataManager, tmp_path: Pa
         pytest.skip("no small file system can be mounted here")
     try:
         data.store("ACME", "1m", columns(5000, step="m")).result(30)
-        with pytest.raises((errors.StorageError, errors.KtrdrError)):
+        with pytest.raises(errors.StorageFullError, match=r"small/a: No space .*; free some space"):
             data.export("ACME", "1m", small / "a", format=format).result(30)
         assert list(small.iterdir()) == []
     finally:

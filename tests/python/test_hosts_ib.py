@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,37 @@ def test_what_it_cannot_answer_is_a_failure_with_status_200(
     answer = call(f"{url}/data/historical", {**DAY, **change})
     assert (answer["success"], answer["data"], answer["rows"]) == (False, None, 0)
     assert words in answer["error"]
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        *(
+            ("historical", {**DAY, name: HALF}, "half of a surrogate pair")
+            for name in (*DAY, "instrument_type", "what_to_show", "session", "operation_id")
+        ),
+        ("historical", {**DAY, "symbol": float("nan")}, "valid string"),
+        ("historical", {**DAY, "symbol": [HALF]}, "valid string"),
+        ("historical", {HALF: HALF}, "required"),
+        ("validate", {"symbol": HALF}, "half of a surrogate pair"),
+        ("validate", {"symbol": "AAPL", "timeframes": ["1d", HALF]}, "half of a surrogate pair"),
+        ("validate", {"symbol": "AAPL", "timeframes": float("inf")}, "valid list"),
+        ("validate", {"symbol": "AAPL", "instrument_type": HALF}, "half of a surrogate pair"),
+    ],
+)
+def test_what_json_can_write_and_no_text_can_hold_is_refused_with_its_field(
+    url: str, path: str, body: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        call(f"{url}/data/{path}", body)
+    assert refused.value.code == 422
+    wrong = json.load(refused.value)["detail"]
+    refused.value.close()
+    assert words in wrong[0]["msg"]
+    assert wrong[0]["loc"][0] == "body"
 
 
 def test_a_known_symbol_is_valid_and_has_first_timestamps(url: str) -> None:

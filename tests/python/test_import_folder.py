@@ -191,3 +191,15 @@ def test_a_good_folder_is_status_0(tmp_path: Path) -> None:
     wrong = run("data", "import", tmp_path / "csv", "--symbol", "X", "--data-dir", tmp_path / "no")
     assert wrong.returncode == 2
     assert not (tmp_path / "no").exists()
+
+
+def test_a_file_whose_name_gives_no_symbol_is_named_in_its_message(tmp_path: Path) -> None:
+    folder = tmp_path / "csv"
+    folder.mkdir()
+    text = "timestamp,open,high,low,close,volume\n2024-01-02T00:00:00Z,1,1,1,1,1\n"
+    for name in ("_1d.csv", "%00_1d.csv", "A_1d.csv"):
+        (folder / name).write_text(text)
+    with DataManager(tmp_path / "bars", env={}) as data:
+        failed = data.import_folder(folder).result(60).failed
+    assert {one.file for one in failed} == {"_1d.csv", "%00_1d.csv"}
+    assert all(one.message.startswith(f"{one.file}: symbol ") for one in failed)

@@ -213,6 +213,8 @@ def test_numbers_are_taken_of_every_kind(numbers: Any, tmp_path: Path) -> None:
         np.array([5, -1.0]),
         pd.Series([5, None], dtype="Int64"),
         pd.Series([5, None], dtype="Float64"),
+        *(np.ma.array(values, mask=[False, True]) for values in ([5, 6], [5.0, 6.0])),
+        np.ma.array(["5", ""], mask=[False, True]),
     ],
 )
 def test_a_missing_volume_is_none_of_numbers(volume: Any, tmp_path: Path) -> None:
@@ -222,6 +224,19 @@ def test_a_missing_volume_is_none_of_numbers(volume: Any, tmp_path: Path) -> Non
     without = columns(2)
     del without["volume"]
     assert stored(tmp_path / "b", without).volume.tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("name", ["Date", " TIME ", "timestamp", "Datetime"])
+def test_an_index_of_texts_goes_by_its_name_as_a_column_does(name: str, tmp_path: Path) -> None:
+    frame = columns(2)
+    texts = pd.Index([str(day)[:10] for day in frame.pop("timestamp")], name=name)
+    assert bytes_of(stored(tmp_path, pd.DataFrame(frame, index=texts))) == bytes_of(columns(2))
+
+
+def masked(column: str) -> dict[str, Any]:
+    """Columns with a value that nobody is to see."""
+    frame = columns(3)
+    return {**frame, column: np.ma.array(frame[column], mask=[False, True, False])}
 
 
 # ---- what is refused
@@ -288,6 +303,27 @@ def test_bars_of_another_timeframe_are_refused(data: DataManager) -> None:
         ({}, "no column timestamp"),
         ({"close": [1]}, "no column timestamp .*; there are close"),
         ({**columns(), "close": ["a"] * 5}, "column close does not hold numbers"),
+        *(
+            ({**columns(), "close": np.zeros(5, kind)}, f"close does not hold numbers: .* {kind}")
+            for kind in ("complex128", "datetime64", "timedelta64")
+        ),
+        *(
+            (masked(name), f"row 1.* column {name}: there is no price")
+            for name in ("open", "high", "low", "close")
+        ),
+        (masked("timestamp"), "row 1, column timestamp: there is no stamp"),
+        (
+            {name: np.ma.array(["2024-01-01"], mask=[name == "date"]) for name in ("date",)}
+            | {name: values[:1] for name, values in columns().items() if name != "timestamp"},
+            "row 0, column timestamp: there is no stamp",
+        ),
+        *(
+            (
+                {**columns(2), "timestamp": np.array([0, 2**60], f"M8[{unit}]")},
+                "row 1, column timestamp: .* outside of the years",
+            )
+            for unit in ("Y", "M", "W", "2D", "h", "m", "10s", "10us")
+        ),
         ({**columns(), "close": np.zeros((5, 2))}, "column close has 2 dimensions"),
         ({**columns(), "close": np.zeros(4)}, "column close has 4 rows, time has 5"),
         ({**columns(), "timestamp": np.arange(5)}, "does not hold times but int64"),

@@ -65,6 +65,13 @@ def test_serve_ib_runs_a_class_of_yours_and_our_adapter_loads_from_it(tmp_path: 
         (["--source", "csv", "--folder", "none"], 1, "there is no such folder"),
         (["--source", "python:nowhere.Source"], 1, "ModuleNotFoundError"),
         (["--source", "python:json.JSONDecoder"], 1, "is no source: subclass"),
+        (["--source", "python:vendor.Nameless"], 1, 'cannot be asked: provider "" cannot be'),
+        (
+            ["--source", "python:vendor.Boundless"],
+            1,
+            "cannot be asked: Boundless.describe('1m') must",
+        ),
+        (["--source", "python:vendor.Leaving"], 1, "cannot be made: SystemExit: no licence"),
         (["--max-requests", "0"], 2, "must be at least 1"),
         (["--max-requests", "many"], 2, "must be a whole number, not 'many'"),
     ],
@@ -72,6 +79,14 @@ def test_serve_ib_runs_a_class_of_yours_and_our_adapter_loads_from_it(tmp_path: 
 def test_what_serve_ib_cannot_do_is_one_clear_line(
     arguments: list[str], status: int, said: str, tmp_path: Path
 ) -> None:
+    (tmp_path / "vendor.py").write_text(
+        "from ktrdr_core import BarSource\n"
+        "class Nameless(BarSource): pass\n"
+        "class Boundless(BarSource):\n"
+        "    provider = 'boundless'\n"
+        "    def describe(self, timeframe): return None\n"
+        "def Leaving(): raise SystemExit('no licence')\n"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "ktrdr_core", "serve", "ib", "--port", "0", *arguments],
         cwd=tmp_path,

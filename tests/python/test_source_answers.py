@@ -207,6 +207,7 @@ def test_other_answers_that_cannot_be_name_the_question_too(
         (errors.StorageError, errors.HostServiceError),
         (errors.OperationCancelledError, errors.HostServiceError),
         (SystemExit, errors.HostServiceError),
+        (KeyboardInterrupt, errors.HostServiceError),
         (BaseException, errors.HostServiceError),
     ],
 )
@@ -216,8 +217,6 @@ def test_whatever_it_raises_is_an_error_of_the_load(
     becomes: type[errors.KtrdrError],
     tmp_path: Path,
 ) -> None:
-    if kind is AsyncRamp and raised is SystemExit:
-        pytest.skip("that ends the loop, as it does from any task")
     failing = True
 
     def fail() -> None:

@@ -285,6 +285,44 @@ def test_a_loop_that_stands_still_is_an_error(
     loop.close()
 
 
+@pytest.mark.parametrize("ends", [SystemExit, KeyboardInterrupt, None])
+def test_a_question_that_ends_the_loop_in_a_thread_is_the_last_that_fails(
+    ends: type[BaseException] | None, tmp_path: Path
+) -> None:
+    class Ending(AsyncRamp):
+        ends = True
+
+        async def fetch(self, *question: Any) -> Any:
+            if self.ends and ends is not None:
+                raise ends("enough")
+            if self.ends:
+                asyncio.get_running_loop().stop()
+                await asyncio.Event().wait()
+            return await super().fetch(*question)
+
+    source = Ending()
+    with DataManager(tmp_path, source=source, env={}) as data:
+        with pytest.raises(errors.HostServiceError):
+            data.load_data("AAPL", "1d", **MONTH).result(60)
+        source.ends = False
+        assert len(data.load_data("AAPL", "1d", **MONTH).result(60)) == 31
+
+
+def test_in_the_main_thread_an_exit_ends_its_loop_as_from_any_task(tmp_path: Path) -> None:
+    async def main() -> None:
+        class Exiting(BarSource):
+            provider = "ramp"
+
+            async def fetch(self, *question: Any) -> Any:
+                raise SystemExit("a signal's")
+
+        async with DataManager(tmp_path, source=Exiting(), env={}) as data:
+            await data.load_data("AAPL", "1d", **MONTH)
+
+    with pytest.raises(SystemExit, match="a signal's"):
+        asyncio.run(main())
+
+
 def test_a_loop_that_ends_takes_its_tasks_along(tmp_path: Path) -> None:
     data = DataManager(tmp_path, env={}, source=AsyncRamp())
 

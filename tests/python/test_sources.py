@@ -15,6 +15,7 @@ import pytest
 from ktrdr_core import Bars, BarSource, CancellationToken, DataManager, errors
 from ktrdr_core.data import Contract, SourceCalls, SourceLimits
 from ramp_source import MONTH, AsyncRamp, Ramp, columns, load, until
+from served_days import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,6 +132,32 @@ def test_its_thread_ends_with_the_manager(tmp_path: Path) -> None:
 
 
 # ---- what it says of itself
+
+
+@pytest.mark.parametrize("raised", [ValueError, KeyError, errors.ConfigurationError])
+def test_whatever_it_raises_for_a_timeframe_refuses_that_and_no_other(
+    raised: type[Exception], tmp_path: Path
+) -> None:
+    class Daily(Ramp):
+        def describe(self, timeframe: str) -> SourceLimits:
+            if timeframe != "1d":
+                raise raised(f"not {timeframe}")
+            return SourceLimits()
+
+    with DataManager(tmp_path, source=Daily(), env={}) as data:
+        assert len(data.load_data("AAPL", "1d", **MONTH).result(30)) == 31
+        with pytest.raises(errors.KtrdrError, match="not 1h"):
+            data.load_data("AAPL", "1h", **MONTH).result(30)
+    asked = {"symbol": "AAPL", "timeframe": "1d", "start": "2024-01-01", "end": "2024-01-31"}
+
+    async def ask(timeframe: str) -> Any:
+        async with serving(Daily()) as client:
+            answer = await client.post("/data/historical", json={**asked, "timeframe": timeframe})
+            return answer.json()
+
+    assert asyncio.run(ask("1d"))["rows"] == 30
+    refused = asyncio.run(ask("1h"))
+    assert (refused["success"], "not 1h" in refused["error"]) == (False, True)
 
 
 def test_its_limits_cut_the_range_and_bound_the_questions_of_all_loads(tmp_path: Path) -> None:

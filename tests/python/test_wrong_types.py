@@ -10,6 +10,7 @@ import pytest
 from ktrdr_core import (
     CancellationSystem,
     CancellationToken,
+    DataManager,
     GenericProgressManager,
     OperationsService,
     errors,
@@ -18,6 +19,7 @@ from ktrdr_core.testing import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 async def work() -> None:
@@ -92,6 +94,48 @@ SERVICE: dict[str, Callable[[OperationsService], Any]] = {
 def test_of_the_service(words: str) -> None:
     with pytest.raises(errors.InvalidArgumentError, match=words):
         SERVICE[words](OperationsService())
+
+
+HUGE = 10**30
+#: What is wrong with a call of a manager of data, by its words.
+DATA: dict[str, Callable[[DataManager], Any]] = {
+    f"limit cannot be {HUGE}: it is out of range": lambda data: data.get_data(
+        "A", "1d", limit=HUGE
+    ),
+    f"priority cannot be -{HUGE}: it is out": lambda data: data.load_data(
+        "A", "1d", priority=-HUGE
+    ),
+    "priority cannot be 2147483648": lambda data: data.load_many(["A"], "1d", priority=2**31),
+    "mode must be str, not None": lambda data: data.load_data("A", "1d", mode=None),  # type: ignore[arg-type]
+    "mode must be str, not 3": lambda data: data.load_many(["A"], "1d", mode=3),  # type: ignore[arg-type]
+    "symbols must hold nothing but str, not None": lambda data: data.load_many(["A", None], "1d"),  # type: ignore[list-item]
+    "timeframes must hold nothing but str, not 5": lambda data: data.load_many(["A"], ["1d", 5]),  # type: ignore[list-item]
+    "max_connections must be int or None, not str": lambda _: DataManager(max_connections="1"),  # type: ignore[arg-type]
+    "max_connections must be int or None, not 1.5": lambda _: DataManager(max_connections=1.5),  # type: ignore[arg-type]
+    f"max_connections cannot be {HUGE}": lambda _: DataManager(max_connections=HUGE),
+    "data_dir must be str or os": lambda _: DataManager(5),  # type: ignore[arg-type]
+    "ib_url must be str or None": lambda _: DataManager(ib_url=5),  # type: ignore[arg-type]
+    "use_ib_host_service must be bool": lambda _: DataManager(use_ib_host_service="x"),  # type: ignore[arg-type]
+    "env must be mapping or None": lambda _: DataManager(env=5),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("words", DATA)
+def test_of_a_data_manager(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KTRDR_DATA_DIR", str(tmp_path))
+    with (
+        DataManager(tmp_path, env={}) as data,
+        pytest.raises(errors.InvalidArgumentError, match=words),
+    ):
+        DATA[words](data)
+
+
+def test_a_keyword_that_there_is_not_is_told_with_the_function(tmp_path: Path) -> None:
+    with DataManager(tmp_path, env={}) as data:
+        with pytest.raises(TypeError, match=r"load_data\(\) got an unexpected keyword .*'sybmol'"):
+            data.load_data("A", "1d", sybmol="B")  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match=r"__init__\(\) got an unexpected keyword .*'folder'"):
+            DataManager(folder=tmp_path)  # type: ignore[call-arg]
 
 
 MANAGER: dict[str, Callable[[GenericProgressManager], Any]] = {

@@ -135,37 +135,35 @@ Result<std::size_t> BarStore::forget(const SeriesKey& key, TimeRange range, UtcT
                                 key.timeframe.name(), format_time(range.end), format_time(range.start)));
     }
     std::size_t rows = 0;
-    const auto done = database_->write(fmt::format("forget bars of {} {}", key.symbol, key.timeframe.name()),
-                                       [&](SQLite::Database& connection) -> Result<void> {
-                                           if (const auto series = find_series(connection, key)) {
-                                               rows = Forgetter(connection, *series, key, range).run(at);
-                                           }
-                                           return {};
-                                       });
+    const std::string what = fmt::format("forget bars of {} {}", key.symbol, key.timeframe.name());
+    const auto done = database_->write(what, [&](SQLite::Database& connection) -> Result<void> {
+        if (const auto series = find_series(connection, key)) {
+            rows = Forgetter(connection, *series, key, range).run(at);
+        }
+        return database_->in_place(what);
+    });
     return done ? Result<std::size_t>(rows) : Result<std::size_t>(done.error());
 }
 
 Result<std::size_t> BarStore::remove(const SeriesKey& key) {
+    const std::string what = fmt::format("delete {} {}", key.symbol, key.timeframe.name());
     std::optional<std::size_t> rows;
-    const auto done =
-        database_->write(fmt::format("delete {} {}", key.symbol, key.timeframe.name()),
-                         [&](SQLite::Database& connection) -> Result<void> {
-                             const auto series = find_series(connection, key);
-                             if (!series) {
-                                 return {};
-                             }
-                             SQLite::Statement count(
-                                 connection,
-                                 "SELECT ifnull(sum(rows), 0) FROM (SELECT rows FROM chunk WHERE series = ?1 UNION ALL "
-                                 "SELECT rows FROM block WHERE series = ?1)");
-                             count.bind(1, *series);
-                             rows = count.executeStep() ? static_cast<std::size_t>(count.getColumn(0).getInt64()) : 0;
-                             count.reset();
-                             SQLite::Statement drop(connection, "DELETE FROM series WHERE id = ?");
-                             drop.bind(1, *series);
-                             drop.exec();
-                             return {};
-                         });
+    const auto done = database_->write(what, [&](SQLite::Database& connection) -> Result<void> {
+        const auto series = find_series(connection, key);
+        if (!series) {
+            return {};
+        }
+        SQLite::Statement count(connection,
+                                "SELECT ifnull(sum(rows), 0) FROM (SELECT rows FROM chunk WHERE series = ?1 UNION ALL "
+                                "SELECT rows FROM block WHERE series = ?1)");
+        count.bind(1, *series);
+        rows = count.executeStep() ? static_cast<std::size_t>(count.getColumn(0).getInt64()) : 0;
+        count.reset();
+        SQLite::Statement drop(connection, "DELETE FROM series WHERE id = ?");
+        drop.bind(1, *series);
+        drop.exec();
+        return database_->in_place(what);
+    });
     if (!done) {
         return done.error();
     }

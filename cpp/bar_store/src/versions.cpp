@@ -262,13 +262,13 @@ Bars old_chunk(SQLite::Database& connection, std::int64_t change, const SeriesKe
 
 Result<SeriesChange> BarStore::undo(const SeriesKey& key) {
     std::optional<SeriesChange> undone;
-    const auto done = database_->write(fmt::format("undo a change of {} {}", key.symbol, key.timeframe.name()),
-                                       [&](SQLite::Database& connection) -> Result<void> {
-                                           if (const auto series = find_series(connection, key)) {
-                                               undone = Undo(connection, *series, key).run();
-                                           }
-                                           return {};
-                                       });
+    const std::string what = fmt::format("undo a change of {} {}", key.symbol, key.timeframe.name());
+    const auto done = database_->write(what, [&](SQLite::Database& connection) -> Result<void> {
+        if (const auto series = find_series(connection, key)) {
+            undone = Undo(connection, *series, key).run();
+        }
+        return database_->in_place(what);
+    });
     if (!done) {
         return done.error();
     }

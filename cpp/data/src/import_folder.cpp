@@ -49,7 +49,12 @@ Result<SeriesKey> key_of(const StoreMeans& means, const ImportRequest& request, 
         return series.error();
     }
     const auto found = find_series(*series, provider, *means.store, SeriesUse::load);
-    return found ? Result<SeriesKey>(found->key) : Result<SeriesKey>(found.error());
+    if (found) {
+        return found->key;
+    }
+    Error told = found.error();
+    told.message = fmt::format("{}: {}", name_of(request.file), told.message);
+    return told;
 }
 
 Result<ReadFile> read_one(const ImportRequest& request, const Result<SeriesKey>& key, UtcTime now,

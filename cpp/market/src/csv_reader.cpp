@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "beyond_years.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -242,7 +244,9 @@ Result<std::int64_t> CsvReader::read_stamp() {
     }
     const auto time = stamps_.read(text);
     if (!time) {
-        return bad_value(BarColumn::time, text, "is no date: write it like 2024-01-31T09:30:00Z");
+        return bad_value(BarColumn::time, text,
+                         is_beyond_years(text) ? "lies outside of the years 1678 to 2261"
+                                               : "is no date: write it like 2024-01-31T09:30:00Z");
     }
     return *time;
 }

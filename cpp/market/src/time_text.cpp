@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
+#include <string>
+
+#include "beyond_years.hpp"
 
 namespace ktrdr {
 namespace {
@@ -159,9 +163,17 @@ Result<UtcTime> parse_time(std::string_view field, std::string_view text) {
         return *time;
     }
     return fail(Errc::invalid_argument,
-                fmt::format("{} {:?} is not a date: write it like 2024-01-31 or 2024-01-31T09:30:00Z", field,
-                            text.substr(0, 64)),
+                fmt::format("{} {:?} {}", field, text.substr(0, 64),
+                            is_beyond_years(text) ? "lies outside of the years 1678 to 2261"
+                                                  : "is not a date: write it like 2024-01-31 or 2024-01-31T09:30:00Z"),
                 {{"field", field}, {"value", text.substr(0, 64)}});
+}
+
+bool is_beyond_years(std::string_view text) {
+    constexpr std::string_view leap_year = "2000";
+    const bool has_year =
+        text.size() > leap_year.size() && std::all_of(text.begin(), text.begin() + leap_year.size(), is_digit);
+    return has_year && !read_time(text) && read_time(std::string(leap_year).append(text.substr(leap_year.size())));
 }
 
 Result<UtcTime> parse_end_time(std::string_view field, std::string_view text) {

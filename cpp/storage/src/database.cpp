@@ -412,6 +412,17 @@ Result<void> Database::write(std::string_view what, const Work& work, Durability
         poll ? wanted : Poll{});
 }
 
+Result<void> Database::in_place(std::string_view what) const {
+    if (file_id(file_) == held_->id()) {
+        return {};
+    }
+    return fail(Errc::storage,
+                fmt::format("cannot {}: {} was removed or replaced since this process opened it; close what uses it "
+                            "here, or end the process, and begin anew",
+                            what, file_.string()),
+                {{"file", file_.string()}});
+}
+
 Result<void> Database::put_log_away() {
     std::error_code unknown;
     const auto size = std::filesystem::file_size(log_of(file_), unknown);

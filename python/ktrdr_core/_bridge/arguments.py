@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Keywords that name a series; each is a text.
 _WORDS = "Unpack[SeriesWords]"
+# What every whole number of the core is at least.
+_BITS = 32
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -28,9 +30,11 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "float": (int, float),
     "int": int,
     "str": str,
+    "Format": str,
     "Iterable[ServiceCall]": Iterable,
     "Mapping[str, Any]": Mapping,
     "Mapping[str, str]": Mapping,
+    "Mode": str,
     "PoolOptions": _core.PoolOptions,
     "RetryPolicy": _core.RetryPolicy,
     "Timeouts": _core.Timeouts,
@@ -50,7 +54,11 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except (TypeError, AttributeError, UnicodeEncodeError) as error:
             wrong = error
-        given = signature(function).bind(*args, **kwargs).arguments
+        try:
+            given = signature(function).bind(*args, **kwargs).arguments
+        except TypeError:
+            # The call itself: Python's own words name the function.
+            raise wrong from None
         annotations = function.__annotations__
         known = {name: (given[name], annotations[name]) for name in given if name in annotations}
         for name, (value, annotation) in list(known.items()):
@@ -76,7 +84,8 @@ def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Ex
     for name, (value, annotation) in given.items():
         if not _fits(value, annotation):
             words = (
-                annotation.replace("Mapping[str, Any]", "mapping")
+                re.sub(r"\b(Mode|Format)\b", "str", annotation)
+                .replace("Mapping[str, Any]", "mapping")
                 .replace("Mapping[str, str]", "mapping")
                 .replace("_core.", "")
                 .replace(" | ", " or ")
@@ -89,6 +98,10 @@ def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Ex
                 f"{name} holds half of a surrogate pair: that is no text which UTF-8 can carry",
                 context={"field": name},
             )
+    for name, (value, annotation) in given.items():
+        wrong = _out_of_range(value) or _wrong_inside(value, annotation)
+        if wrong:
+            return InvalidArgumentError(f"{name} {wrong}", context={"field": name})
     said, repeated, _ = str(error).partition("\nInvoked with: ")
     return TypeError(said) if repeated else error
 
@@ -127,6 +140,25 @@ def _fits(value: object, annotation: str) -> bool:
         alternative not in _TYPES or isinstance(value, _TYPES[alternative])
         for alternative in alternatives
     )
+
+
+def _out_of_range(value: object) -> str:
+    """Say that no number of the core is so large; empty where it may be."""
+    if isinstance(value, int) and value.bit_length() >= _BITS:
+        return f"cannot be {described(value)}: it is out of range"
+    return ""
+
+
+def _wrong_inside(value: object, annotation: str) -> str:
+    """Say what a list of texts holds that is none; empty where it holds texts."""
+    if (
+        "Sequence[str]" not in annotation
+        or not isinstance(value, Sequence)
+        or isinstance(value, str)
+    ):
+        return ""
+    wrong = [one for one in value if not isinstance(one, str)]
+    return f"must hold nothing but str, not {described(wrong[0])}" if wrong else ""
 
 
 def can_be_sent(value: object) -> bool:

@@ -22,18 +22,24 @@ def main() -> NoReturn:
         sys.exit(standard_streams.finish(0))
     import signal
 
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # Before the commands can be asked to end, and after, an interrupt ends the process without a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from .everything_else import show_everything_else
-    from .interrupts import installed
+    from .interrupts import CANCELLED, installed
     from .refusals import cancelled, run
 
     show_everything_else()
     with installed() as interrupts:
         interrupts.last_words = cancelled() if "--json" in sys.argv else b""
-        status = run(interrupts)
-        status = standard_streams.finish(status)
+        try:
+            status = run(interrupts)
+            status = standard_streams.finish(status)
+        except KeyboardInterrupt:
+            # The command had ended, or it was just being said why there is none.
+            interrupts.speak()
+            status = standard_streams.finish(CANCELLED)
         if interrupts.count:
             # Somebody waits for the prompt: nothing that the interpreter's exit would wait for holds it up.
             os._exit(status)
-    # What is left is the interpreter's exit; an interrupt there ends it without a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(status)

@@ -60,6 +60,10 @@ def open_source(source: BarSource) -> _core.AskedSource:
             given = source.describe(timeframe)
         except errors.KtrdrError as error:
             refused[timeframe] = (known_code(error), error.message, error.context)
+        except Exception as error:  # noqa: BLE001 - a source may raise anything
+            asked = f"{readable(type(source).__qualname__)}.describe({timeframe})"
+            facts = {"asked": asked, "raised": name_of(type(error))}
+            refused[timeframe] = (known_code(error), f"{asked} raised {said(error)}", facts)
         else:
             limits[timeframe] = _limits(source, timeframe, given)
     within = source.answer_within
@@ -197,7 +201,7 @@ class _Asking:
         loop = None if seen is None else seen()
         if loop is not None and loop.is_running():
             return loop
-        if self._own is None:
+        if self._own is None or self._own.loop.is_closed():
             self._own = _OwnLoop(self._source.provider)
         return self._own.loop
 
@@ -223,6 +227,7 @@ class _Running:
         def start() -> None:
             if not self.over and not self._stopped:
                 self._task = loop.create_task(self._carry_out(call), name="ktrdr_core source")
+                self._task.add_done_callback(_heard)
 
         loop.call_soon_threadsafe(start)
 
@@ -251,7 +256,11 @@ class _Running:
                 value = await call()
         except (KeyboardInterrupt, SystemExit) as error:
             self.raised(error)
-            raise
+            # In the main thread a signal may have raised it, and whoever runs the loop is to hear of that. Elsewhere it
+            # would end a loop that others are asked on, and tell nobody.
+            if threading.current_thread() is threading.main_thread():
+                raise
+            return
         except asyncio.CancelledError as error:
             self.raised(error)
             raise
@@ -373,8 +382,15 @@ class _OwnLoop:
             self.loop.close()
 
     def stop(self) -> None:
-        """End it; the thread closes the loop."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        """End it; the thread closes the loop, unless a source has ended it before."""
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self.loop.stop)
+
+
+def _heard(task: Task[None]) -> None:
+    """Take what it raised, of which the load has been told, so that asyncio does not call it unheard."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _lost(ask: _core.SourceAsk, why: str) -> None:

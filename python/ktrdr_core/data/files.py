@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._bridge.arguments import explained
+from .._bridge.texts import readable
 from .._extras import needed_by
 from ..bars import Bars
 from ..dates import Date, iso
-from ..errors import InvalidArgumentError
+from ..errors import InvalidArgumentError, StorageError, StorageFullError
 from ..operations import Operation, ProgressCallback
 from ..orchestrator.core_manager import CoreManager
 from .stored import Exported, StoredFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Literal, Unpack
 
     from ..protocols import CancellationToken
@@ -158,9 +162,10 @@ class Files(CoreManager):
         bars = Bars(self._native.get_data(_core.LoadRequest(**request), None, native.token))
         file = self._native.new_file(place, asked["overwrite"])
         try:
-            whole = write_by_pyarrow(
-                kind, bars, file.hidden, lambda: not native.token.is_cancelled()
-            )
+            with _told_of(place):
+                whole = write_by_pyarrow(
+                    kind, bars, file.hidden, lambda: not native.token.is_cancelled()
+                )
             size = file.hidden.stat().st_size
             if whole:
                 file.commit(native.token)
@@ -248,6 +253,22 @@ def _format_of(path: Path, given: str | None) -> str:
         return given or "csv"
     ending = path.suffix.lower()
     return next((kind for kind, endings in _ENDINGS.items() if ending in endings), "csv")
+
+
+@contextmanager
+def _told_of(place: Path) -> Iterator[None]:
+    """Say of what the disk does not take what an export as CSV says."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = os.strerror(error.errno) if error.errno else str(error)
+        advice = "; free some space or choose another folder" if full else ""
+        kind = StorageFullError if full else StorageError
+        raise kind(
+            f"cannot write {readable(str(place))}: {why}{advice}",
+            context={"path": readable(str(place)), "errno": error.errno},
+        ) from None
 
 
 def write_by_pyarrow(kind: str, bars: Bars, file: Path, goes_on: Any) -> bool:

@@ -109,6 +109,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
     #: The gateway that the settings choose; None where they choose another source, or none.
     _gateway: GatewayWhenAsked | None = None
 
+    @explained
     def __init__(
         self,
         data_dir: str | os.PathLike[str] | None = None,

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <functional>
 #include <future>
 
 #include <ktrdr/bar_store/bar_store.hpp>
@@ -247,6 +248,59 @@ TEST_F(BarStoreTest, ReadsChunksOfTheFirstFilesAndTheirSum) {
     test::write_first_chunks(file(), hourly_, bars);
     SQLite::Database(file(), SQLite::OPEN_READWRITE).exec("UPDATE chunk SET checksum = checksum + 1");
     EXPECT_EQ(open()->read(hourly_, always).error().code, Errc::storage);
+}
+
+TEST_F(BarStoreTest, AnnouncesNothingThatAFileWhichIsNoLongerThereTook) {
+    const auto store = open();
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_), AskOutcome::bars, now_));
+    ASSERT_TRUE(store->commit_segment(daily_, january_, days_in(january_, 200), AskOutcome::bars, now_));
+    const std::vector<TimeRange> covered{january_};
+    const std::vector<std::pair<std::string, std::function<Result<void>()>>> writes{
+        {"store AAPL 1d",
+         [&]() -> Result<void> {
+             const auto done = store->commit_segment(daily_, february_, days_in(february_), AskOutcome::bars, now_);
+             return done ? Result<void>{} : Result<void>(done.error());
+         }},
+        {"store AAPL 1h",
+         [&]() -> Result<void> {
+             const auto done = store->store_own(hourly_, bars_in(january_, std::chrono::hours{1}), covered, now_);
+             return done ? Result<void>{} : Result<void>(done.error());
+         }},
+        {"forget bars of AAPL 1d",
+         [&]() -> Result<void> {
+             const auto done = store->forget(daily_, january_, now_);
+             return done ? Result<void>{} : Result<void>(done.error());
+         }},
+        {"undo a change of AAPL 1d",
+         [&]() -> Result<void> {
+             const auto done = store->undo(daily_);
+             return done ? Result<void>{} : Result<void>(done.error());
+         }},
+        {"delete AAPL 1d",
+         [&]() -> Result<void> {
+             const auto done = store->remove(daily_);
+             return done ? Result<void>{} : Result<void>(done.error());
+         }},
+    };
+    const auto expect_refused = [&](std::string_view why) {
+        for (const auto& [what, write] : writes) {
+            const auto done = write();
+            ASSERT_FALSE(done) << what << ", " << why;
+            EXPECT_EQ(done.error().code, Errc::storage);
+            EXPECT_THAT(done.error().message, HasSubstr("cannot " + what));
+            EXPECT_THAT(done.error().message, HasSubstr(file().string() + " was removed or replaced"));
+        }
+    };
+    const std::filesystem::path elsewhere = folder_ / "moved.db";
+    std::filesystem::rename(file(), elsewhere);
+    expect_refused("it was moved");
+    std::filesystem::copy(elsewhere, file());
+    expect_refused("another is there");
+    std::filesystem::rename(elsewhere, file());
+    EXPECT_EQ(store->read(daily_, always).value().size(), 31U) << "something was written all the same";
+    for (const auto& [what, write] : writes) {
+        EXPECT_TRUE(write()) << what << ", when it is back";
+    }
 }
 
 TEST_F(BarStoreTest, LeavesBarsAndLedgerAsTheyWereWhenThereIsNoRoom) {

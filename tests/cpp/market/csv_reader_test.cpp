@@ -101,7 +101,10 @@ TEST(CsvReader, NamesFileLineAndColumnOfWhatItCannotRead) {
     };
     for (const Case& bad :
          {Case{"02.01.2024,1,1,1,1,1", "timestamp", "is no date"}, Case{"2024-13-01,1,1,1,1,1", "timestamp", "no date"},
-          Case{",1,1,1,1,1", "timestamp", "is no date"}, Case{"2024-01-03,abc,1,1,1,1", "open", "\"abc\" is no number"},
+          Case{"2999-01-01,1,1,1,1,1", "timestamp", "\"2999-01-01\" lies outside of the years 1678 to 2261"},
+          Case{"0001-01-01T00:00:00Z,1,1,1,1,1", "timestamp", "lies outside of the years"},
+          Case{"2999-13-01,1,1,1,1,1", "timestamp", "is no date"}, Case{",1,1,1,1,1", "timestamp", "is no date"},
+          Case{"2024-01-03,abc,1,1,1,1", "open", "\"abc\" is no number"},
           Case{"2024-01-03,1,,1,1,1", "high", "is empty"}, Case{"2024-01-03,1,1,nan,1,1", "low", "is not finite"},
           Case{"2024-01-03,1,1,1,inf,1", "close", "is not finite"},
           Case{"2024-01-03,1,1,1,1,1x", "volume", "no number"},

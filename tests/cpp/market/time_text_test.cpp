@@ -1,9 +1,12 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <ktrdr/market/time_text.hpp>
 
 namespace ktrdr {
 namespace {
+
+using testing::HasSubstr;
 
 std::string round_trip(std::string_view text) {
     const auto time = parse_time("start_date", text);
@@ -38,6 +41,17 @@ TEST(ParseTime, RefusesWhatIsNoDateNamingTheField) {
         ASSERT_FALSE(time) << text;
         EXPECT_EQ(time.error().code, Errc::invalid_argument);
         EXPECT_NE(time.error().message.find("end_date"), std::string::npos);
+    }
+}
+
+TEST(ParseTime, SaysOfADateThatItsYearCannotBeCounted) {
+    for (const std::string_view text : {"0001-01-01", "1677-12-31", "2262-01-01", "9999-12-31T23:59:59.999999Z"}) {
+        const auto time = parse_time("start", text);
+        ASSERT_FALSE(time) << text;
+        EXPECT_THAT(time.error().message, HasSubstr("lies outside of the years 1678 to 2261"));
+    }
+    for (const std::string_view text : {"9999", "9999-13-01", "99991231", "9999-12-31x"}) {
+        EXPECT_THAT(parse_time("start", text).error().message, HasSubstr("is not a date")) << text;
     }
 }
 

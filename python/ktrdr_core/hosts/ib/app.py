@@ -35,6 +35,7 @@ from .vendor import Found, HostLimits, Refused, Vendor, table, text_of, time_of,
 
 with needed_by("the IB host service"):
     from fastapi import FastAPI, HTTPException, Request, Response
+    from fastapi.exceptions import RequestValidationError
     from fastapi.responses import PlainTextResponse, StreamingResponse
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def create_app(
     app.add_middleware(_Counting, traffic=traffic)
     # Added last, so it stands in front.
     app.add_middleware(RequestGuard, rules=rules)
+    _add_refusals(app)
     _add_health(app, vendor, traffic)
     _add_symbols(app, vendor, traffic, hearing)
     _add_historical(app, _Historical(vendor, traffic, requests, delay, gate), hearing)
@@ -107,6 +109,16 @@ def create_app(
     if isinstance(gate, Gate):
         _add_control(app, traffic, gate)
     return app
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        # What was sent is not said again: it may be large, and no JSON (NaN, half of a surrogate pair).
+        said = ("type", "loc", "msg")
+        return _json(
+            {"detail": [{name: one[name] for name in said} for one in error.errors()]}, 422
+        )
 
 
 def _add_health(app: FastAPI, vendor: Vendor, traffic: Traffic) -> None:

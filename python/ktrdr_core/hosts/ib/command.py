@@ -101,7 +101,7 @@ def _source(options: argparse.Namespace) -> tuple[BarSource | Replay, str]:
 
 
 def _of_class(path: str) -> BarSource:
-    from ...data import BarSource
+    from ...data import BarSource, SourceCalls
 
     module, _, name = path.rpartition(".")
     # As `python -m` does: what lies where one is.
@@ -109,7 +109,7 @@ def _of_class(path: str) -> BarSource:
     try:
         thing: Any = getattr(importlib.import_module(module), name)
         made = thing if isinstance(thing, BarSource) else thing()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"--source python:{path} cannot be made: {type(error).__name__}: {error}"
         ) from error
@@ -117,6 +117,12 @@ def _of_class(path: str) -> BarSource:
         raise ConfigurationError(
             f"--source python:{path} is no source: subclass ktrdr_core.BarSource"
         )
+    try:
+        SourceCalls(made)
+    except KtrdrError as error:
+        raise ConfigurationError(
+            f"--source python:{path} cannot be asked: {error.message}"
+        ) from error
     return made
 
 

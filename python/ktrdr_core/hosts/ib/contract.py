@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _whole(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            "it holds half of a surrogate pair: that is no text which UTF-8 can carry"
+        ) from None
+    return text
+
+
+# JSON can write half of a surrogate pair; no source can be asked for it.
+Text = Annotated[str, AfterValidator(_whole)]
 
 
 class HistoricalRequest(BaseModel):
@@ -13,22 +27,22 @@ class HistoricalRequest(BaseModel):
     ``what_to_show`` and ``session`` are additions: an answer to a request that has them says them again.
     """
 
-    symbol: str
-    timeframe: str
-    start: str
-    end: str
-    instrument_type: str | None = None
-    what_to_show: str | None = None
-    session: str | None = None
-    operation_id: str | None = Field(None, min_length=1, max_length=128)
+    symbol: Text
+    timeframe: Text
+    start: Text
+    end: Text
+    instrument_type: Text | None = None
+    what_to_show: Text | None = None
+    session: Text | None = None
+    operation_id: Text | None = Field(None, min_length=1, max_length=128)
 
 
 class ValidateRequest(BaseModel):
     """``POST /data/validate``."""
 
-    symbol: str
-    timeframes: list[str] | None = None
-    instrument_type: str | None = None
+    symbol: Text
+    timeframes: list[Text] | None = None
+    instrument_type: Text | None = None
 
 
 class ReleaseRequest(BaseModel):

@@ -177,7 +177,7 @@ class Vendor:
         offered = []
         for timeframe in sorted(_core.timeframes(), key=lambda name: name != "1d"):
             with suppress(errors.KtrdrError):
-                self.source.describe(timeframe)
+                self.calls.describe(timeframe)
                 offered.append(timeframe)
         return offered or ["1d"]
 

@@ -99,6 +99,9 @@ public:
     /// call `put_log_away` when nobody waits any more.
     Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced,
                        std::optional<std::chrono::milliseconds> patience = std::nullopt, const Poll& poll = {});
+    /// `storage` where the file was removed or replaced since it was opened: what is written is gone with the last who
+    /// has it open. Asked by work that announces what must stay.
+    [[nodiscard]] Result<void> in_place(std::string_view what) const;
     /// One consistent snapshot on a reading connection, which cannot write. `work` must not read again.
     Result<void> read(std::string_view what, const Work& work, const Poll& poll = {}, const OnReading& on_reading = {});
     /// The same at once or not at all: false where every connection is in use.
