@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 # Keywords that name a series; each is a text.
 _WORDS = "Unpack[SeriesWords]"
+# What the core says of a request's field that is not as its struct has it.
+_OF_A_FIELD = re.compile(r"\w+: \w+ cannot be ")
+# What no whole number of the core's holds.
+_TOO_LARGE = 2**63
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -90,6 +94,14 @@ def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Ex
                 context={"field": name},
             )
     said, repeated, _ = str(error).partition("\nInvoked with: ")
+    if repeated or _OF_A_FIELD.match(said):
+        # A whole number that fits its annotation, and no type of the core's.
+        for name, (value, _) in given.items():
+            if isinstance(value, int) and not -_TOO_LARGE <= value < _TOO_LARGE:
+                return InvalidArgumentError(
+                    f"{name} is {value}: a whole number must lie between -2^63 and 2^63",
+                    context={"field": name},
+                )
     return TypeError(said) if repeated else error
 
 
@@ -133,6 +145,8 @@ def can_be_sent(value: object) -> bool:
     """Say whether UTF-8 can carry it, and all that a mapping holds."""
     if isinstance(value, Mapping):
         return all(can_be_sent(text) for item in value.items() for text in item)
+    if isinstance(value, list | tuple):
+        return all(can_be_sent(text) for text in value)
     if not isinstance(value, str):
         return True
     try:
