@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from ._bridge.arguments import explained
 from ._values import HoldsArrays
+from .errors import InvalidArgumentError
 from .quality.grids import named_bars
 
 if TYPE_CHECKING:
@@ -246,6 +247,12 @@ def _made(
     stop_threshold: float | None = None,
 ) -> Labels:
     given, grid = named_bars(bars, timeframe, calendar)
+    # The core counts bars, and has no number below 0 for them.
+    if isinstance(lookahead, int) and lookahead < 0:
+        raise InvalidArgumentError(
+            f"label_lookahead is {lookahead}; at least 1 is needed",
+            context={"field": "label_lookahead"},
+        )
     made: tuple[Any, ...] = _core.make_labels(
         given._native, grid._native, source, threshold, lookahead, zigzag_threshold, stop_threshold
     )

@@ -9,11 +9,12 @@ scikit-learn is not needed; where it is there, each of these is a ``cv`` for it.
 
 from __future__ import annotations
 
+import operator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _core
-from ._bridge.arguments import explained
+from ._bridge.arguments import described, explained
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     Indices = npt.NDArray[np.int64]
     Times = npt.ArrayLike
     Span = timedelta | np.timedelta64
+
+# Those of which 64 bits of nanoseconds hold every time.
+_YEARS = range(1678, 2262)
 
 __all__ = ["HoldoutSplit", "Parts", "PurgedKFold", "WalkForwardSplit"]
 
@@ -165,6 +169,12 @@ class HoldoutSplit(_TimeSplit):
 
     def _fold(self, index: int) -> tuple[Indices, Indices]:
         parts = self.parts()
+        if not len(parts.train) or not len(parts.test):
+            raise InvalidArgumentError(
+                f"{len(parts.train)} rows are left to train and {len(parts.test)} to test on, {parts.purged} are left out "
+                "because their label, or the embargo, reaches into the next part: take other shares or a shorter embargo",
+                context={"field": "train"},
+            )
         return parts.train, parts.test
 
 
@@ -185,6 +195,12 @@ class WalkForwardSplit(_TimeSplit):
         No more than the newest so many rows before a test train; by default all of them do.
     embargo : timedelta or numpy.timedelta64
         How long before a test the labels that train must be known. By default not at all.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As `HoldoutSplit`, and for counts below those above; from ``split`` where a fold has no row left to train or to
+        test on.
 
     Examples
     --------
@@ -209,10 +225,14 @@ class WalkForwardSplit(_TimeSplit):
         embargo: Span = timedelta(0),
     ) -> None:
         super().__init__(starts, ends, embargo)
-        self._rule = (n_splits, test_size, max_train_size)
+        self._rule = (
+            _whole("n_splits", n_splits, 1),
+            None if test_size is None else _whole("test_size", test_size, 1),
+            None if max_train_size is None else _whole("max_train_size", max_train_size, 1),
+        )
 
     def _folds(self) -> int:
-        return self._rule[0]
+        return int(self._rule[0])
 
     @explained
     def _fold(self, index: int) -> tuple[Indices, Indices]:
@@ -238,6 +258,11 @@ class PurgedKFold(_TimeSplit):
     embargo : timedelta or numpy.timedelta64
         How far from a test's labels, and they from its beginning, those that train stay. By default not at all.
 
+    Raises
+    ------
+    InvalidArgumentError
+        As `WalkForwardSplit`.
+
     Examples
     --------
     >>> import numpy as np
@@ -255,7 +280,7 @@ class PurgedKFold(_TimeSplit):
         self, starts: Times, ends: Times, *, n_splits: int = 5, embargo: Span = timedelta(0)
     ) -> None:
         super().__init__(starts, ends, embargo)
-        self._splits = n_splits
+        self._splits = _whole("n_splits", n_splits, 2)
 
     def _folds(self) -> int:
         return self._splits
@@ -277,18 +302,60 @@ def _nanos(field: str, times: Times) -> npt.NDArray[np.int64]:
             f"{field} must be one row of datetime64, not {column.dtype} of shape {column.shape}",
             context={"field": field},
         )
+    # Beyond what 64 bits of nanoseconds hold numpy goes round, and says nothing.
+    years = column.astype("datetime64[Y]").astype(np.int64) + 1970
+    outside = ((years < _YEARS.start) | (years >= _YEARS.stop)) & ~np.isnat(column)
+    if outside.any():
+        row = int(outside.argmax())
+        raise InvalidArgumentError(
+            f"{field}[{row}] is {column[row]}: times must be of the years {_YEARS[0]} to {_YEARS[-1]}",
+            context={"field": field, "row": row},
+        )
     return np.array(column, dtype="datetime64[ns]", order="C").view(np.int64)
 
 
 def _span(embargo: Span) -> int:
+    import numpy as np
+
     if isinstance(embargo, timedelta):
-        return embargo // timedelta(microseconds=1) * 1000
-    if type(embargo).__name__ == "timedelta64":
+        # What pandas makes of one knows nanoseconds.
+        exact = getattr(embargo, "value", None)
+        nanos = embargo // timedelta(microseconds=1) * 1000 if exact is None else int(exact)
+        if abs(nanos) >= 2**63:
+            raise _too_long()
+        return nanos
+    if isinstance(embargo, np.timedelta64):
+        unit, _ = np.datetime_data(embargo.dtype)
+        if unit != "generic" and not np.isnat(embargo):
+            nanos = int(np.array(1, embargo.dtype).astype("timedelta64[ns]").astype("int64"))
+            if abs(int(embargo.astype("int64")) * nanos) >= 2**63:
+                raise _too_long()
         return int(embargo.astype("timedelta64[ns]").astype("int64"))
     raise InvalidArgumentError(
         f"embargo must be a timedelta or numpy's timedelta64, not {type(embargo).__name__}",
         context={"field": "embargo"},
     )
+
+
+def _too_long() -> InvalidArgumentError:
+    return InvalidArgumentError(
+        "embargo is longer than 292 years, the most that nanoseconds count",
+        context={"field": "embargo"},
+    )
+
+
+def _whole(field: str, value: object, least: int) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise InvalidArgumentError(
+            f"{field} must be a whole number, not {described(value)}", context={"field": field}
+        )
+    number = operator.index(value)
+    if not least <= number < 2**63:
+        raise InvalidArgumentError(
+            f"{field} is {number}; at least {least} is needed, and it must be below 2^63",
+            context={"field": field},
+        )
+    return number
 
 
 def _indices(rows: bytes) -> Indices:

@@ -8,6 +8,8 @@ import threading
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from indicator_series import NAMES, series, walk, with_gaps
@@ -66,6 +68,70 @@ def test_columns_may_be_anything_numpy_makes_numbers_of() -> None:
         np.testing.assert_array_equal(features.sma(other, 5), wanted)
     whole = np.arange(10)
     np.testing.assert_array_equal(features.sma(whole, 1 + 1)[1:], whole[1:] - 0.5)
+
+
+def test_a_value_that_is_missing_in_anyones_way_is_missing() -> None:
+    close = walk(100, 1).close
+    hidden = np.arange(100) == 40
+    wanted = features.sma(np.where(hidden, np.nan, close), 5)
+    none = [None if gone else value for gone, value in zip(hidden, close, strict=True)]
+    ways: list[Any] = [
+        np.ma.masked_array(close, mask=hidden),
+        none,
+        pd.Series(none, dtype="Float64"),
+        pl.Series(none),
+    ]
+    for other in ways:
+        np.testing.assert_array_equal(features.sma(other, 5), wanted)
+    whole = np.ma.masked_array(np.arange(100), mask=hidden)
+    got = features.sma(whole, 5)
+    assert np.isnan(got[40:45]).all()
+    assert got[45] == 43
+
+
+def test_columns_that_lie_at_odd_addresses_are_taken() -> None:
+    close = np.ascontiguousarray(walk(100, 1).close)
+    odd = np.frombuffer(b"x" + close.tobytes(), np.float64, offset=1)
+    assert not odd.flags.aligned
+    packed = np.zeros(100, np.dtype([("flag", "i1"), ("close", "f8")]))
+    packed["close"] = close
+    for other in (odd, packed["close"], close.astype(">f8")):
+        np.testing.assert_array_equal(features.sma(other, 5), features.sma(close, 5))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.arange(9) + 1j,
+        np.arange(9).astype("datetime64[s]"),
+        np.arange(9).astype("timedelta64[s]"),
+        [np.datetime64("2024-01-01")] * 9,
+        pd.Series(pd.date_range("2024-01-01", periods=9, tz="UTC")),
+        [1j] * 9,
+        "text",
+        {1.0, 2.0},
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_are_no_numbers_is_refused(given: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="close is no column of numbers"):
+        features.sma(given, 5)
+
+
+@every
+@pytest.mark.parametrize("wrong", ["3", None, [3], 3 + 0j, np.array([3, 4])])
+def test_a_parameter_that_is_no_number_is_named(name: str, wrong: Any) -> None:
+    for key in SPECS[name]["params"]:
+        for ask in (
+            lambda key=key: getattr(features, name)(
+                *([[]] * len(columns_of(name))), **{key: wrong}
+            ),
+            lambda key=key: features.stream(name, **{key: wrong}),
+            lambda key=key: features.warm_up(name, **{key: wrong}),
+            lambda key=key: features.indicator(name, [], **{key: wrong}),
+        ):
+            with pytest.raises(InvalidArgumentError, match=rf"{name}: {key} must be a number"):
+                ask()
 
 
 def test_a_contiguous_column_is_read_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ktrdr_core import errors
@@ -70,6 +71,9 @@ def test_a_calendar_says_where_sessions_are_missing() -> None:
         (forward_return, {"threshold": -0.1}, "threshold"),
         (forward_return, {"threshold": 1}, "threshold"),
         (forward_return, {"lookahead": 0}, "label_lookahead"),
+        (forward_return, {"lookahead": -1}, "label_lookahead"),
+        (zigzag, {"lookahead": -(2**70)}, "label_lookahead"),
+        (triple_barrier, {"lookahead": -3}, "label_lookahead"),
         (zigzag, {"zigzag_threshold": 0}, "zigzag_threshold"),
         (triple_barrier, {"stop_threshold": 2}, "stop_threshold"),
     ],
@@ -140,8 +144,23 @@ def test_splits_have_the_form_of_scikit_learn() -> None:
         ({"ends": np.arange(10).astype("datetime64[D]") - DAY}, "before its start"),
         ({"embargo": timedelta(days=-1)}, "embargo"),
         ({"embargo": 3}, "embargo"),
+        ({"embargo": timedelta.max}, "embargo is longer"),
+        ({"embargo": np.timedelta64(2**62, "D")}, "embargo is longer"),
+        ({"embargo": np.timedelta64(2**40, "Y")}, "embargo is longer"),
+        ({"embargo": np.timedelta64("NaT")}, "embargo"),
+        ({"starts": np.datetime64("3000-01-01") + np.arange(10)}, "years 1678 to 2261"),
+        ({"starts": np.datetime64("0001-01-01") + np.arange(10)}, "years 1678 to 2261"),
+        ({"ends": np.datetime64("2900-01-01") + np.arange(10)}, r"ends\[0\] is 2900-01-01"),
+        ({"n_splits": -1}, "n_splits is -1"),
+        ({"n_splits": 0}, "n_splits is 0"),
         ({"n_splits": 1}, "n_splits"),
         ({"n_splits": 11}, "n_splits"),
+        ({"n_splits": 2.0}, "n_splits must be a whole number"),
+        ({"n_splits": "3"}, "n_splits must be a whole number"),
+        ({"n_splits": True}, "n_splits must be a whole number"),
+        ({"n_splits": 2**70}, "n_splits is"),
+        ({"starts": np.repeat(np.datetime64("2024-01-01"), 10)}, "no row to t"),
+        ({"embargo": timedelta(days=30)}, "no row to train on"),
     ],
 )
 def test_what_cannot_be_split_is_refused(change: dict[str, Any], words: str) -> None:
@@ -150,3 +169,35 @@ def test_what_cannot_be_split_is_refused(change: dict[str, Any], words: str) -> 
         given["ends"] = given["starts"] + DAY
     with pytest.raises(errors.InvalidArgumentError, match=words):
         list(PurgedKFold(**given).split())
+
+
+@pytest.mark.parametrize("field", ["n_splits", "test_size", "max_train_size"])
+@pytest.mark.parametrize("value", [0, -1, 2**70, 1.5, "3", True])
+def test_a_count_of_a_walk_forward_is_looked_at_when_it_is_made(field: str, value: Any) -> None:
+    starts, ends = times(1)
+    with pytest.raises(errors.InvalidArgumentError, match=field):
+        WalkForwardSplit(starts, ends, **{field: value})
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        lambda starts, ends: HoldoutSplit(starts, ends, embargo=timedelta(days=9000)),
+        lambda starts, ends: WalkForwardSplit(starts, ends, embargo=timedelta(days=9000)),
+        lambda starts, ends: WalkForwardSplit(starts, starts + 40 * DAY, max_train_size=1),
+        lambda starts, ends: PurgedKFold(starts, ends, embargo=timedelta(days=9000)),
+    ],
+)
+def test_no_fold_comes_without_rows_on_both_sides(split: Any) -> None:
+    starts, ends = times(2)
+    with pytest.raises(errors.InvalidArgumentError, match="to train"):
+        list(split(starts, ends).split())
+
+
+def test_an_embargo_of_pandas_keeps_its_nanoseconds() -> None:
+    starts = np.arange(10).astype("datetime64[D]")
+    kept = [
+        len(HoldoutSplit(starts, starts + DAY, embargo=one).parts().train)
+        for one in (timedelta(0), pd.Timedelta(1, "ns"), np.timedelta64(1, "ns"))
+    ]
+    assert kept[0] == kept[1] + 1 == kept[2] + 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import indicator_reference as reference
@@ -205,6 +206,114 @@ def test_an_explanation_names_what_fired(trained: Trained, model: saved.Model) -
     )
     with pytest.raises(errors.InvalidArgumentError, match="bar 3 has no prediction"):
         model.explain(trained.bars, 3)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_explanation_has_the_memberships_as_the_sets_define_them(
+    scaled: bool, tmp_path: Path
+) -> None:
+    strategy = {**STRATEGY, "name": "context", "model": {**STRATEGY["model"]}}
+    strategy["model"]["features"] = {
+        "lookback_periods": 1,
+        "include_price_context": True,
+        "scale_features": scaled,
+    }
+    (tmp_path / "context.yaml").write_text(json.dumps(strategy))
+    with (
+        DataManager(tmp_path / "bars", env={}) as data,
+        TrainingManager(data, tmp_path / "models", env={}) as training,
+    ):
+        data.store("WALK", "1d", walk()).result(60)
+        bars = data.load_data("WALK", "1d").result(60)
+        result = training.train_multi_symbol_strategy(
+            tmp_path / "context.yaml", random_walk_baseline=False
+        ).result(120)
+    model = saved.load(result["artifacts"]["model_path"])
+    close = [float(value) for value in bars.close]
+    sets = [("rsi_5", name, reference.rsi(close, 5)) for name in ("low", "high")]
+    sets.append(("macd.histogram", "up", reference.macd(close, 3, 6, 3)[2]))
+    wanted: dict[str, Any] = {}
+    for key, name, values in sets:
+        one = STRATEGY["fuzzy_sets"][key][name]
+        column = memberships(np.array(values, float), one["type"], one["parameters"])
+        for lag, suffix in enumerate(("", "_lag_1")):
+            wanted[f"1d_{key.replace('.', '_')}_{name}{suffix}"] = np.roll(column, lag)
+    for bar in (-1, -2, model.history, model.history + 77):
+        said = model.explain(bars, bar)
+        fired = {one.feature: one.value for one in said.fired}
+        assert fired == pytest.approx(
+            {name: column[bar] for name, column in wanted.items() if column[bar] > 0}, abs=1e-6
+        )
+        assert [one.value for one in said.fired] == sorted(fired.values(), reverse=True)
+        predicted = model.predict_bars(bars)
+        place = bar % len(bars)
+        assert said.prediction == list(predicted)[predicted.rows.tolist().index(place)]
+
+
+def test_rows_may_be_whatever_holds_numbers(trained: Trained, model: saved.Model) -> None:
+    rows = model.features(trained.bars)[1][:5]
+    wanted = model.predict(rows).chances
+    names = list(model.feature_names)
+    for other in (
+        rows.tolist(),
+        rows.astype(np.float64),
+        np.asfortranarray(rows),
+        np.frombuffer(b"x" + rows.tobytes(), np.float32, offset=1).reshape(rows.shape),
+        np.ma.masked_array(rows, mask=False),
+        pd.DataFrame(rows, columns=names),
+        pl.DataFrame(rows, schema=names),
+    ):
+        np.testing.assert_array_equal(model.predict(other).chances, wanted)
+    one = model.predict(pd.Series(rows[0], index=names))
+    np.testing.assert_array_equal(one.chances, wanted[:1])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda rows, _: np.ma.masked_array(rows, mask=np.eye(*rows.shape)), "no finite value"),
+        (lambda rows, _: rows + 1j, "must be numbers: it holds complex"),
+        (lambda rows, _: rows.astype("datetime64[s]"), "must be numbers: it holds datetime64"),
+        (lambda _, __: "text", "must be numbers"),
+        (lambda _, __: [[1.0], [1.0, 2.0]], "must be numbers"),
+        (lambda _, __: {"a": 1}, "must be numbers"),
+        (lambda rows, names: pd.Series(rows[0][::-1], index=names[::-1]), "column 0 of features"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_rows_that_hold_something_else_are_refused(
+    trained: Trained, model: saved.Model, spoil: Any, words: str
+) -> None:
+    rows = model.features(trained.bars)[1][:5]
+    with pytest.raises(errors.InvalidArgumentError, match=words):
+        model.predict(spoil(rows, list(model.feature_names)))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"open": "1"}, "open must be float, not str"),
+        ({"close": None}, "close must be float, not None"),
+        ({"volume": [1]}, "volume must be float, not list"),
+        ({"time": 2**63}, "time is 9223372036854775808"),
+    ],
+)
+def test_a_bar_that_is_none_is_named_and_the_stream_goes_on(
+    model: saved.Model, given: dict[str, Any], words: str
+) -> None:
+    stream = model.stream()
+    bar: dict[str, Any] = dict.fromkeys(("open", "high", "low", "close"), 1.0)
+    with pytest.raises(errors.InvalidArgumentError, match=words):
+        stream.push(**{"time": "2024-01-01", **bar, **given})
+    assert stream.push("2024-01-01", **bar) is None
+
+
+@pytest.mark.parametrize("bar", ["x", None, 1.5, True])
+def test_a_place_that_is_no_number_is_refused(
+    trained: Trained, model: saved.Model, bar: Any
+) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="bar must be a whole number"):
+        model.explain(trained.bars, bar)
 
 
 def test_what_does_not_fit_is_said(trained: Trained, model: saved.Model, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -478,6 +479,7 @@ def test_an_interrupt_ends_the_command_with_130(
         ({}, "0 runs"),
         ([], "needs a list"),
         ([1], "mappings"),
+        ({5: [1]}, "path of one in the strategy file"),
         ({SEED: range(101), EPOCHS: range(1, 101)}, "10100 runs"),
     ],
 )
@@ -488,6 +490,24 @@ def test_a_wrong_grid_is_refused_before_any_run(
     with pytest.raises((errors.StrategyError, errors.InvalidArgumentError), match=message):
         sweep(grid, strategy=strategy, training=training)
     assert OperationsService().list().total_count == before
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    grid = {
+        SEED: list(np.arange(2)),
+        RATE: list(np.logspace(-3, -2, 2)),
+        "model.features.scale_features": [np.True_],
+    }
+    made = combinations(grid)
+    assert made == [
+        {SEED: seed, RATE: rate, "model.features.scale_features": True}
+        for seed in (0, 1)
+        for rate in (0.001, 0.01)
+    ]
+    assert {type(value) for one in made for value in one.values()} == {int, float, bool}
+    assert combinations([{SEED: np.int64(3)}]) == [{SEED: 3}]
+    dates = [{"test_from": np.datetime64("2024-01-02")}]
+    assert combinations(dates) == dates
 
 
 def test_the_same_seed_chooses_the_same_runs() -> None:

@@ -245,6 +245,79 @@ def test_a_session_that_was_stopped_before_it_came_does_not_begin(http: httpx.Cl
     assert "stopped before it came" in late.json()["detail"]
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_session_that_was_cleaned_up_stays_so_whatever_is_asked_of_it(
+    table: TableClient, ended: bool
+) -> None:
+    http = table.http
+    session = table.start(start_body(f"swept-{ended}", **({"epochs": 1} if ended else ENDLESS)))
+    if ended:
+        table.end(session)
+    assert http.delete(f"/training/sessions/{session}").status_code == 200
+    for _ in range(2):
+        for method, path in (
+            ("POST", "/training/stop"),
+            ("GET", f"/training/status/{session}"),
+            ("GET", f"/training/sessions/{session}/metrics"),
+            ("DELETE", f"/training/sessions/{session}"),
+        ):
+            body = {"session_id": session} if method == "POST" else None
+            assert http.request(method, path, json=body).status_code == 404, path
+        listed = http.get("/training/sessions").json()["sessions"]
+        assert session not in [one["session_id"] for one in listed]
+    again = http.post("/training/start", json=start_body(session))
+    assert again.status_code == 409
+    assert "was cleaned up" in again.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body, half: body["model_configuration"].update(symbols=[half]),
+        lambda body, half: body["model_configuration"].update(timeframes=[half]),
+        lambda body, half: body["model_configuration"].update(strategy_config=f"name: {half}\n"),
+        lambda body, half: body["model_configuration"]["strategy_config"].update(name=half),
+        lambda body, half: body["model_configuration"]["strategy_config"].update({half: 1}),
+        lambda body, half: body["model_configuration"]["strategy_config"].update(description=half),
+        lambda body, half: body.update(
+            model_configuration={**body["model_configuration"], "symbols": None},
+            data_configuration={"symbols": [half]},
+        ),
+        lambda body, half: body["data_configuration"].update(start_date=half),
+        lambda body, half: body["data_configuration"].update(what_to_show=half),
+        lambda body, half: body["training_configuration"].update(optimizer=half),
+        lambda body, half: body["training_configuration"].update(resume_from=half),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_422_wherever_it_stands(http: httpx.Client, spoil: Any) -> None:
+    body = start_body()
+    for name in ("data_configuration", "training_configuration"):
+        body.setdefault(name, {})
+    spoil(body, "A\ud800")
+    head = {"Content-Type": "application/json"}
+    answer = http.post("/training/start", content=json.dumps(body).encode(), headers=head)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/training/stop", {"session_id": "A\ud800"}),
+        ("/training/evaluate", {"model_path": "A\ud800"}),
+        ("/training/evaluate", {"model_path": "A", "metrics": ["A\ud800"]}),
+        ("/training/evaluate", {"model_path": "A", "data_config": {"symbols": ["A\ud800"]}}),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_by_the_others_too(
+    http: httpx.Client, path: str, body: Any
+) -> None:
+    head = {"Content-Type": "application/json"}
+    answer = http.post(path, content=json.dumps(body).encode(), headers=head)
+    assert answer.status_code in (404, 422), answer.text
+    assert answer.json()["detail"]
+
+
 def test_no_more_sessions_than_the_limit_and_the_same_id_is_no_more(
     bars: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +14,11 @@ from ktrdr_core import (
     DataManager,
     GenericProgressManager,
     OperationsService,
+    TrainingManager,
     errors,
 )
 from ktrdr_core.testing import Domain
+from models_made import STRATEGY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,3 +216,27 @@ def test_an_error_of_the_work_is_not_taken_for_a_wrong_argument() -> None:
 
     with pytest.raises(TypeError, match="of the work itself"):
         asyncio.run(Domain().execute_with_progress(broken()))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"validation_split": "x"}, "validation_split must be float or None, not str"),
+        ({"priority": 2**70}, r"priority cannot be 1180591620717411303424"),
+        ({"priority": "high"}, "priority must be int, not str"),
+        ({"checkpoint_epochs": -(2**63) - 1}, "checkpoint_epochs cannot be -9223372036854775809"),
+        ({"symbols": ["A\ud800"]}, "symbols holds half of a surrogate pair"),
+        ({"timeframes": ["\ud800"]}, "timeframes holds half of a surrogate pair"),
+        ({"resume_from": "\ud800"}, "resume_from holds half of a surrogate pair"),
+        ({"random_walk_baseline": "no"}, "random_walk_baseline must be bool, not str"),
+        ({"operation_id": 5}, "operation_id must be str, not 5"),
+    ],
+)
+def test_of_a_training(given: dict[str, Any], words: str, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(json.dumps(STRATEGY))
+    with (
+        DataManager(tmp_path, env={}) as data,
+        TrainingManager(data, tmp_path / "models", env={}) as training,
+        pytest.raises(errors.InvalidArgumentError, match=words),
+    ):
+        training.train_multi_symbol_strategy(tmp_path / "small.yaml", **given)

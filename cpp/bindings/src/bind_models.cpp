@@ -71,9 +71,11 @@ std::tuple<Numbers, Numbers, Numbers, std::vector<std::string>> predict_bars(con
     return {rows_of(found.bar), std::move(classes), std::move(chances), std::move(found.warnings)};
 }
 
-std::pair<Numbers, Numbers> features_of(const Model& self, const std::vector<BarsView>& series, bool exact) {
+std::pair<Numbers, Numbers> features_of(const Model& self, const std::vector<BarsView>& series, bool exact,
+                                        bool scaled) {
     const GilReleased released;
-    auto found = unwrap(self.features_of(series, history_of(exact)));
+    auto found = unwrap(scaled ? self.features_of(series, history_of(exact))
+                               : self.unscaled_features_of(series, history_of(exact)));
     const py::ssize_t rows = length(found.bar.size());
     return {rows_of(found.bar), Numbers::of(std::move(found.values), {rows, length(self.feature_names().size())})};
 }
@@ -128,6 +130,7 @@ void bind_models(py::module_& module) {
         .def(py::init(&load), py::arg("path"))
         .def_property_readonly("files", [](const Model& self) { return dicts_of(self.files()); })
         .def_property_readonly("feature_names", &Predictor::feature_names)
+        .def_property_readonly("membership_names", &Predictor::membership_names)
         .def_property_readonly("classes", &Predictor::classes)
         .def_property_readonly("timeframes", &timeframes_of)
         .def_property_readonly("base", &Predictor::base)
@@ -139,7 +142,8 @@ void bind_models(py::module_& module) {
             "history", [](const Model& self, bool exact) { return unwrap(self.history(history_of(exact))); },
             py::arg("exact"), "Bars before the first one predicted for, in each timeframe.")
         .def("predict", &predict, py::arg("rows"), "Classes and chances of rows of features.")
-        .def("features_of", &features_of, py::arg("series"), py::arg("exact"), "Rows of bars, and their features.")
+        .def("features_of", &features_of, py::arg("series"), py::arg("exact"), py::arg("scaled"),
+             "Rows of bars, and their features.")
         .def("predict_bars", &predict_bars, py::arg("series"), py::arg("exact"),
              "Rows of bars, their classes and chances, and what a person should know of the bars.")
         .def(

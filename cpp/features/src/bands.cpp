@@ -136,11 +136,15 @@ std::unique_ptr<IndicatorState> make_keltner(const IndicatorParameters& paramete
         Keltner(whole(parameters, "period"), whole(parameters, "atr_period"), parameters.at("multiplier")));
 }
 
-WarmUp keltner_warm_up(const IndicatorParameters& parameters) {
+/// The middle is the mean alone.
+WarmUp keltner_warm_up(const IndicatorParameters& parameters, std::size_t output) {
     const std::size_t period = whole(parameters, "period");
+    const WarmUp mean{period - 1, period - 1 + exponential_steps_to_forget(period)};
+    if (output == 1) {
+        return mean;
+    }
     const std::size_t ranges = whole(parameters, "atr_period");
-    return {std::max(period - 1, ranges),
-            std::max(period - 1 + exponential_steps_to_forget(period), ranges + wilder_steps_to_forget(ranges))};
+    return {std::max(mean.least, ranges), std::max(mean.exact, ranges + wilder_steps_to_forget(ranges))};
 }
 
 std::unique_ptr<IndicatorState> make_squeeze(const IndicatorParameters& parameters) {
@@ -164,7 +168,7 @@ constexpr std::array bands{
                   .inputs = rows::high_low_close,
                   .outputs = band_outputs,
                   .make_state = make_keltner,
-                  .warm_up = keltner_warm_up},
+                  .output_warm_up = keltner_warm_up},
     IndicatorSpec{.name = "squeeze_intensity",
                   .parameters = squeeze_parameters,
                   .inputs = rows::high_low_close,

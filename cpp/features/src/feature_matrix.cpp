@@ -210,7 +210,7 @@ private:
                 }
                 for (const NamedFuzzySet& named : input.sets) {
                     named.set.memberships(std::span(outputs).subspan(input.output * bars, bars), rest.first(bars));
-                    add_lags(index, source.indicator.warm_up().least, rest.data());
+                    add_lags(index, source.indicator.warm_up(input.output).least, rest.data());
                     rest = rest.subspan(bars);
                 }
             }
@@ -325,7 +325,9 @@ private:
 std::size_t most_bars(const FeaturePlan& plan, std::size_t WarmUp::* kind) {
     std::size_t most = plan.price_context ? 1 : 0;
     for (const FeatureSource& source : plan.sources) {
-        most = std::max(most, source.indicator.warm_up().*kind);
+        for (const FuzzyInput& input : source.inputs) {
+            most = std::max(most, source.indicator.warm_up(input.output).*kind);
+        }
     }
     return most + plan.lags;
 }
@@ -375,8 +377,11 @@ std::optional<std::size_t> history_bars(const FeaturePlan& plan) {
 }
 
 const FeatureSource* never_forgets(const FeaturePlan& plan) {
-    const auto found = std::ranges::find_if(
-        plan.sources, [](const FeatureSource& source) { return source.indicator.warm_up().exact >= WarmUp::never; });
+    const auto found = std::ranges::find_if(plan.sources, [](const FeatureSource& source) {
+        return std::ranges::any_of(source.inputs, [&source](const FuzzyInput& input) {
+            return source.indicator.warm_up(input.output).exact >= WarmUp::never;
+        });
+    });
     return found == plan.sources.end() ? nullptr : &*found;
 }
 

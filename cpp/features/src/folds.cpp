@@ -32,6 +32,21 @@ Result<void> check_index(std::size_t index, std::size_t folds) {
     return refuse("index", fmt::format("there is no fold {} of {}; they count from 0", index, folds));
 }
 
+/// As it is, if there is something to learn from and something to test on.
+Result<Fold> both_sides(Fold fold, std::size_t index, std::string_view fewer) {
+    if (fold.test.empty()) {
+        return refuse("n_splits", fmt::format("fold {} has no row to test on: rows that begin at one time are never "
+                                              "parted, and too many do; take fewer folds",
+                                              index));
+    }
+    if (fold.train.empty()) {
+        return refuse("n_splits", fmt::format("fold {} has no row to train on: {} are left out because their label, or "
+                                              "the embargo, reaches into the test; {}",
+                                              index, fold.purged, fewer));
+    }
+    return fold;
+}
+
 }  // namespace
 
 Result<Fold> walk_forward_fold(RowTimes rows, const WalkForwardRule& rule, std::size_t index) {
@@ -72,7 +87,8 @@ Result<Fold> walk_forward_fold(RowTimes rows, const WalkForwardRule& rule, std::
             }
         }
     }
-    return fold;
+    return both_sides(std::move(fold), index,
+                      "take fewer or shorter tests, a larger max_train_size or a shorter embargo");
 }
 
 Result<Fold> purged_fold(RowTimes rows, std::size_t folds, std::size_t index) {
@@ -110,7 +126,7 @@ Result<Fold> purged_fold(RowTimes rows, std::size_t folds, std::size_t index) {
             ++fold.purged;
         }
     }
-    return fold;
+    return both_sides(std::move(fold), index, "take other folds or a shorter embargo");
 }
 
 }  // namespace ktrdr

@@ -194,6 +194,19 @@ Result<Indicator> Indicator::make(const IndicatorSpec& spec, const IndicatorPara
     return Indicator(spec, std::move(complete), *column);
 }
 
+WarmUp Indicator::warm_up(std::size_t output) const {
+    return spec_->output_warm_up == nullptr ? spec_->warm_up(parameters_) : spec_->output_warm_up(parameters_, output);
+}
+
+WarmUp Indicator::warm_up() const {
+    WarmUp longest;
+    for (std::size_t output = 0; output < spec_->outputs.size(); ++output) {
+        const WarmUp one = warm_up(output);
+        longest = {std::max(longest.least, one.least), std::max(longest.exact, one.exact)};
+    }
+    return longest;
+}
+
 std::span<const InputColumn> Indicator::inputs() const noexcept {
     return spec_->inputs.empty() ? std::span(&source_, 1) : spec_->inputs;
 }

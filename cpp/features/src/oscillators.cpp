@@ -311,22 +311,27 @@ std::unique_ptr<IndicatorState> make_macd(const IndicatorParameters& parameters)
 
 /// The line has forgotten its beginning when the slow mean has, the fast one long before. Only then can the signal
 /// begin to forget what it took from lines that still remembered theirs.
-WarmUp macd_warm_up(const IndicatorParameters& parameters) {
+WarmUp macd_warm_up(const IndicatorParameters& parameters, std::size_t output) {
     const std::size_t slow = whole(parameters, "slow_period");
+    const WarmUp line{slow - 1, slow - 1 + exponential_steps_to_forget(slow)};
+    if (output == 0) {
+        return line;
+    }
     const std::size_t signal = whole(parameters, "signal_period");
-    return {slow + signal - 2, slow - 1 + exponential_steps_to_forget(slow) + exponential_steps_to_forget(signal)};
+    return {line.least + signal - 1, line.exact + exponential_steps_to_forget(signal)};
 }
 
 /// Three bars before the weighed four, and three before the signal's.
-WarmUp vigor_warm_up(const IndicatorParameters& parameters) {
-    const std::size_t before = whole(parameters, "period") + 5;
+WarmUp vigor_warm_up(const IndicatorParameters& parameters, std::size_t output) {
+    const std::size_t before = whole(parameters, "period") + 2 + (output == 0 ? 0 : 3);
     return {before, before};
 }
 
-/// The transform forgets by halves what the smoothed place, which keeps 0.67 of itself, has forgotten before.
-WarmUp fisher_warm_up(const IndicatorParameters& parameters) {
-    const std::size_t period = whole(parameters, "period");
-    return {period, period - 1 + steps_to_forget(0.67) + steps_to_forget(0.5)};
+/// The transform forgets by halves what the smoothed place, which keeps 0.67 of itself, has forgotten before. The
+/// signal is the line of the bar before.
+WarmUp fisher_warm_up(const IndicatorParameters& parameters, std::size_t output) {
+    const std::size_t before = whole(parameters, "period") - 1;
+    return {before + (output == 0 ? 0 : 1), before + steps_to_forget(0.67) + steps_to_forget(0.5)};
 }
 
 constexpr std::array oscillators{
@@ -340,7 +345,7 @@ constexpr std::array oscillators{
                   .outputs = macd_outputs,
                   .rising = macd_rising,
                   .make_state = make_macd,
-                  .warm_up = macd_warm_up},
+                  .output_warm_up = macd_warm_up},
     IndicatorSpec{.name = "momentum",
                   .parameters = change_parameters,
                   .outputs = momentum_outputs,
@@ -362,13 +367,13 @@ constexpr std::array oscillators{
                   .inputs = vigor_inputs,
                   .outputs = vigor_outputs,
                   .make_state = rows::by_period<4, 2, RelativeVigor>,
-                  .warm_up = vigor_warm_up},
+                  .output_warm_up = vigor_warm_up},
     IndicatorSpec{.name = "fisher",
                   .parameters = vigor_parameters,
                   .inputs = rows::high_low,
                   .outputs = fisher_outputs,
                   .make_state = rows::by_period<2, 2, Fisher>,
-                  .warm_up = fisher_warm_up},
+                  .output_warm_up = fisher_warm_up},
 };
 
 }  // namespace

@@ -200,9 +200,9 @@ std::unique_ptr<IndicatorState> make_stochastic(const IndicatorParameters& param
         Stochastic(whole(parameters, "k_period"), whole(parameters, "smooth"), whole(parameters, "d_period")));
 }
 
-WarmUp stochastic_warm_up(const IndicatorParameters& parameters) {
-    const std::size_t before =
-        whole(parameters, "k_period") + whole(parameters, "smooth") + whole(parameters, "d_period") - 3;
+WarmUp stochastic_warm_up(const IndicatorParameters& parameters, std::size_t output) {
+    const std::size_t first = whole(parameters, "k_period") + whole(parameters, "smooth") - 2;
+    const std::size_t before = first + (output == 0 ? 0 : whole(parameters, "d_period") - 1);
     return {before, before};
 }
 
@@ -211,8 +211,11 @@ std::unique_ptr<IndicatorState> make_ichimoku(const IndicatorParameters& paramet
                                      whole(parameters, "senkou_b_period"), whole(parameters, "displacement")));
 }
 
-WarmUp ichimoku_warm_up(const IndicatorParameters& parameters) {
-    const std::size_t before = whole(parameters, "senkou_b_period") - 1 + whole(parameters, "displacement");
+/// The leading spans are those of `displacement` bars before, and the first of them needs both lines.
+WarmUp ichimoku_warm_up(const IndicatorParameters& parameters, std::size_t output) {
+    constexpr std::array windows{"tenkan_period", "kijun_period", "kijun_period", "senkou_b_period"};
+    const std::size_t before =
+        whole(parameters, windows.at(output)) - 1 + (output < 2 ? 0 : whole(parameters, "displacement"));
     return {before, before};
 }
 
@@ -222,7 +225,7 @@ constexpr std::array ranges{
                   .inputs = rows::high_low_close,
                   .outputs = stochastic_outputs,
                   .make_state = make_stochastic,
-                  .warm_up = stochastic_warm_up},
+                  .output_warm_up = stochastic_warm_up},
     IndicatorSpec{.name = "williams_r",
                   .parameters = range_parameters,
                   .inputs = rows::high_low_close,
@@ -247,7 +250,7 @@ constexpr std::array ranges{
                   .outputs = ichimoku_outputs,
                   .rising = ichimoku_rising,
                   .make_state = make_ichimoku,
-                  .warm_up = ichimoku_warm_up},
+                  .output_warm_up = ichimoku_warm_up},
 };
 
 }  // namespace

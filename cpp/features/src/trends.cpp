@@ -248,9 +248,10 @@ constexpr std::array zigzag_parameters{IndicatorParameter{"threshold", 5, 0.01, 
 constexpr std::array<std::string_view, 3> zigzag_outputs{"pivot", "direction", "distance"};
 
 /// Directions forget with their sums; only then can their mean begin to forget what it took from those that remembered.
-WarmUp adx_warm_up(const IndicatorParameters& parameters) {
+WarmUp adx_warm_up(const IndicatorParameters& parameters, std::size_t output) {
     const std::size_t period = whole(parameters, "period");
-    return {2 * period - 1, period + 2 * wilder_steps_to_forget(period)};
+    const std::size_t forgotten = wilder_steps_to_forget(period);
+    return output == 0 ? WarmUp{2 * period - 1, period + 2 * forgotten} : WarmUp{period, period + forgotten};
 }
 
 std::unique_ptr<IndicatorState> make_sar(const IndicatorParameters& parameters) {
@@ -277,7 +278,7 @@ constexpr std::array trends{
                   .inputs = rows::high_low_close,
                   .outputs = adx_outputs,
                   .make_state = rows::by_period<3, 3, Adx>,
-                  .warm_up = adx_warm_up},
+                  .output_warm_up = adx_warm_up},
     IndicatorSpec{.name = "parabolic_sar",
                   .parameters = sar_parameters,
                   .inputs = rows::high_low,

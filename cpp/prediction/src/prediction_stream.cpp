@@ -36,7 +36,7 @@ PredictionStream::PredictionStream(std::shared_ptr<const Predictor> model, std::
     : model_(std::move(model)), history_(history), symbol_(std::move(symbol)) {
     const FeaturePlan& plan = model_->strategy().features;
     for (std::size_t i = 0; i < model_->timeframes().size(); ++i) {
-        SeriesState series(model_->grid_of(symbol_, i));
+        SeriesState series(model_->timeframes()[i], model_->grid_of(symbol_, i));
         series.memberships.resize(feature_names(plan, std::array{model_->timeframes()[i]}).size());
         begin_anew(series);
         series_.push_back(std::move(series));
@@ -57,7 +57,7 @@ void PredictionStream::begin_anew(SeriesState& series) const {
 void PredictionStream::take(SeriesState& series, const NewBar& bar) {
     const FeaturePlan& plan = model_->strategy().features;
     const std::size_t depth = plan.lags + 1;
-    const auto holes = series.taken ? holes_between(series.grid, *series.taken, bar.time) : std::vector<Hole>{};
+    const auto holes = series.taken ? holes_between(series.sessions, *series.taken, bar.time) : std::vector<Hole>{};
     if (!holes.empty()) {
         begin_anew(series);
         holes_.push_back({symbol_, series.grid.timeframe(), holes.front().range, holes.front().sessions});

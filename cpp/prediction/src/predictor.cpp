@@ -328,14 +328,14 @@ Result<std::vector<FeatureSeries>> Predictor::series_of(std::span<const BarsView
         if (auto fits = check_basis(bars[i].symbol(), bars[i].what_to_show(), i); !fits) {
             return fits.error();
         }
-        const BarGrid grid = grid_of(bars[i].symbol(), i);
         BarsPtr own = bars[i].own();
-        auto holes = find_holes(*own, grid);
+        auto holes = find_holes(*own, grid_of(bars[i].symbol(), i));
         for (Hole& hole : holes) {
             // That bars are missing is known when the next one comes, and not before.
             hole.since = UtcTime::max();
         }
-        series.push_back({grid, std::move(own), std::move(holes)});
+        // As in the training: sessions say what is missing, and a bar of another timeframe counts from its plain end.
+        series.push_back({BarGrid(timeframes_[i]), std::move(own), std::move(holes)});
     }
     return series;
 }
@@ -382,7 +382,7 @@ Result<Predictions> Predictor::predict(std::span<const float> rows) const {
     return predictions;
 }
 
-Result<BarFeatures> Predictor::features_of(std::span<const BarsView> bars, History asked) const {
+Result<BarFeatures> Predictor::unscaled_features_of(std::span<const BarsView> bars, History asked) const {
     const auto series = series_of(bars);
     if (!series) {
         return series.error();
@@ -414,10 +414,21 @@ Result<BarFeatures> Predictor::features_of(std::span<const BarsView> bars, Histo
             features.values.insert(features.values.end(), values.begin(), values.end());
         }
     }
-    if (scaling_) {
-        scale(*scaling_, features.values);
+    return features;
+}
+
+Result<BarFeatures> Predictor::features_of(std::span<const BarsView> bars, History asked) const {
+    auto features = unscaled_features_of(bars, asked);
+    if (features && scaling_) {
+        scale(*scaling_, features->values);
     }
     return features;
+}
+
+std::vector<std::string> Predictor::membership_names() const {
+    FeaturePlan memberships = strategy_.features;
+    memberships.price_context = false;
+    return ktrdr::feature_names(memberships, timeframes_);
 }
 
 Result<BarPredictions> Predictor::predict_bars(std::span<const BarsView> bars, History asked) const {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <random>
 
 #include <ktrdr/training/training_data.hpp>
@@ -141,21 +142,32 @@ Result<Calibration> calibration_of(const Evaluation& evaluation, std::span<const
     return calibration;
 }
 
-Result<Persistence> persistence_of(std::span<const std::int64_t> labels, std::span<const std::size_t> symbols,
-                                   std::size_t horizon, const WorkCheck& check) {
+Result<Persistence> persistence_of(std::span<const std::int64_t> labels, const LabelTimes& times,
+                                   std::span<const std::size_t> symbols, const WorkCheck& check) {
     WorkPieces pieces(check, "comparing with the last known label");
     Persistence persistence;
     std::int64_t right = 0;
     std::size_t first = 0;
     for (const std::size_t count : symbols) {
-        for (std::size_t row = first + horizon; row < first + count; ++row) {
+        // A later row's label may be known before an earlier one's: a barrier is passed when it is passed.
+        std::vector<std::size_t> as_known(count);
+        std::iota(as_known.begin(), as_known.end(), first);
+        std::ranges::stable_sort(as_known, {}, [&times](std::size_t row) { return times.known[row]; });
+        auto next = as_known.begin();
+        std::optional<std::size_t> newest;
+        for (std::size_t row = first; row < first + count; ++row) {
             if (pieces.is_due()) {
                 if (auto go = pieces.check(); !go) {
                     return go.error();
                 }
             }
-            ++persistence.rows;
-            right += labels[row] == labels[row - horizon] ? 1 : 0;
+            for (; next != as_known.end() && times.known[*next] <= times.closes[row]; ++next) {
+                newest = std::max(newest.value_or(*next), *next);
+            }
+            if (newest) {
+                ++persistence.rows;
+                right += labels[row] == labels[*newest] ? 1 : 0;
+            }
         }
         first += count;
     }

@@ -133,8 +133,8 @@ object test_metrics(const TestedRows& tested) {
 Result<object> baselines(const TestedRows& tested, const WorkCheck& check) {
     const auto& train = tested.data.rows.train.labels;
     const auto& test = tested.data.rows.test.labels;
-    const auto persistence =
-        persistence_of(test, tested.data.test_rows_of_symbols(), tested.context.strategy.labels.lookahead, check);
+    const auto persistence = persistence_of(test, {tested.data.test_closes, tested.data.test_known},
+                                            tested.data.test_rows_of_symbols(), check);
     if (!persistence) {
         return persistence.error();
     }

@@ -331,11 +331,28 @@ private:
         if (train.rows == 0 || validation.rows == 0 || test.rows == 0) {
             return fail(
                 Errc::not_enough_data,
-                fmt::format("after the split {} rows train, {} validate and {} test; every part needs rows: load "
-                            "more bars or change data_split",
-                            train.rows, validation.rows, test.rows));
+                fmt::format(
+                    "after the split {} rows train, {} validate and {} test{}; every part needs rows: load "
+                    "more bars or {}",
+                    train.rows, validation.rows, test.rows, left_out(),
+                    context_.test_from ? "give a later test_from" : "change data_split or how bars are labelled"));
         }
         return {};
+    }
+
+    /// The bars without a row, by reason, in words.
+    [[nodiscard]] std::string left_out() const {
+        std::vector<std::string> reasons;
+        for (std::size_t reason = 1; reason < drop_reason_count; ++reason) {
+            std::size_t bars = 0;
+            for (const SymbolSummary& symbol : data_->symbols) {
+                bars += symbol.dropped[static_cast<DropReason>(reason)];
+            }
+            if (bars > 0) {
+                reasons.push_back(fmt::format("{} {}", to_string(static_cast<DropReason>(reason)), bars));
+            }
+        }
+        return reasons.empty() ? "" : fmt::format(" (left out: {})", fmt::join(reasons, ", "));
     }
 
     Result<void> take_judged_rows() {
@@ -380,8 +397,12 @@ private:
         if (auto taken = append(data_->rows.test, from, rows, pieces); !taken) {
             return taken;
         }
-        std::ranges::transform(rows, std::back_inserter(data_->test_starts),
-                               [&from](std::size_t row) { return from.starts[row]; });
+        const BarGrid grid(context_.base_timeframe());
+        for (const std::size_t row : rows) {
+            data_->test_starts.push_back(from.starts[row]);
+            data_->test_closes.push_back(grid.end_of(from.starts[row]));
+            data_->test_known.push_back(from.labels.ends[from.features.bar[from.decided[row]]]);
+        }
         return {};
     }
 

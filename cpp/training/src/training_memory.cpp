@@ -25,8 +25,8 @@ constexpr double row_bytes = 64;
 constexpr double seen_bytes = 17;
 /// Of a bar of the walk: the node of its place, and its end.
 constexpr double walk_bytes = 100;
-/// Of a row that is tested: its time, what is predicted, true, and how likely.
-constexpr double tested_bytes = 48;
+/// Of a row that is tested: when it starts, closes and is known, what is predicted, true, and how likely.
+constexpr double tested_bytes = 64;
 /// Weights, gradients, two moments, the best weights, and of a checkpoint once more all but the gradients.
 constexpr double copies_of_weights = 9;
 /// Rows of an evaluation that go through the network together.

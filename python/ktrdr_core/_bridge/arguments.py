@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _WORDS = "Unpack[SeriesWords]"
 # What every whole number of the core is at least.
 _BITS = 32
+# What the core says of a request's field that is not as its struct has it.
+_OF_A_FIELD = re.compile(r"\w+: \w+ cannot be ")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -98,11 +100,13 @@ def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Ex
                 f"{name} holds half of a surrogate pair: that is no text which UTF-8 can carry",
                 context={"field": name},
             )
+    said, repeated, _ = str(error).partition("\nInvoked with: ")
+    # What fits its annotation, and no type of the core's.
+    converted = repeated or _OF_A_FIELD.match(said)
     for name, (value, annotation) in given.items():
-        wrong = _out_of_range(value) or _wrong_inside(value, annotation)
+        wrong = (_out_of_range(value) if converted else "") or _wrong_inside(value, annotation)
         if wrong:
             return InvalidArgumentError(f"{name} {wrong}", context={"field": name})
-    said, repeated, _ = str(error).partition("\nInvoked with: ")
     return TypeError(said) if repeated else error
 
 
@@ -165,6 +169,8 @@ def can_be_sent(value: object) -> bool:
     """Say whether UTF-8 can carry it, and all that a mapping holds."""
     if isinstance(value, Mapping):
         return all(can_be_sent(text) for item in value.items() for text in item)
+    if isinstance(value, list | tuple):
+        return all(can_be_sent(text) for text in value)
     if not isinstance(value, str):
         return True
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, ov
 
 from .. import _core
 from ..bars import Bars
-from .columns import columns
+from .columns import columns, made_indicator
 from .outputs import (
     OF_SEVERAL,
     Adx,
@@ -45,7 +45,7 @@ class Stream(Generic[T]):
     """
 
     def __init__(self, name: str, parameters: dict[str, float]) -> None:
-        native = _core.Indicator(name, parameters, None)
+        native = made_indicator(name, parameters)
         self._next = native.stream().next
         self._several: Any = OF_SEVERAL.get(name)
         self.name = name
@@ -254,7 +254,7 @@ def indicator(name: str, *given: npt.ArrayLike | Bars, **parameters: float) -> A
     if len(given) == 1 and isinstance(given[0], Bars):
         bars = given[0]
         taken: list[Any] = [
-            getattr(bars, column) for column in _core.Indicator(name, parameters, None).inputs
+            getattr(bars, column) for column in made_indicator(name, parameters).inputs
         ]
     else:
         taken = list(given)
@@ -303,4 +303,4 @@ def warm_up(name: str, **parameters: float) -> WarmUp:
     >>> warm_up("obv").exact is None
     True
     """
-    return WarmUp(*_core.Indicator(name, parameters, None).warm_up)
+    return WarmUp(*made_indicator(name, parameters).warm_up)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ..errors import KtrdrError
+from ..errors import InvalidArgumentError, KtrdrError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,23 +81,26 @@ class ModelInfo:
         NotFoundError
             Where there is no such folder.
         InvalidArgumentError
-            Where a file of it is missing or cannot be read; the message names it.
+            Where a file of it is missing, cannot be read or holds a figure that is none; the message names it.
         StorageSchemaError
             For a model that a newer version wrote.
         """
         folder = Path(path)
         config, metrics, features, metadata = _core.read_model_files(folder)
+        # What is shown of it, too.
+        _part(folder, metrics, "training_metrics")
+        _share(folder, metrics, "validation_metrics", "val_accuracy")
         return cls(
             path=folder,
             strategy=str(metadata.get("strategy_name", "")),
             symbols=_texts(config, "symbols"),
             timeframes=_texts(config, "timeframes"),
-            version=int(metadata.get("version") or 0),
+            version=_whole(folder, metadata, "version"),
             created=str(metadata.get("created", "")),
             architecture=str(metadata.get("architecture", "")),
-            test_accuracy=_part(metrics, "test_metrics").get("test_accuracy"),
-            class_prior=_part(metrics, "baselines").get("class_prior"),
-            beats_prior=_part(metrics, "confidence").get("beats_prior"),
+            test_accuracy=_share(folder, metrics, "test_metrics", "test_accuracy"),
+            class_prior=_share(folder, metrics, "baselines", "class_prior"),
+            beats_prior=_judged(folder, metrics),
             config=config,
             metrics=metrics,
             features=features,
@@ -140,9 +143,39 @@ def list_models(
     return found
 
 
-def _part(metrics: dict[str, Any], name: str) -> dict[str, Any]:
+def _part(folder: Path, metrics: dict[str, Any], name: str) -> dict[str, Any]:
     part = metrics.get(name)
-    return part if isinstance(part, dict) else {}
+    if not isinstance(part, dict | None):
+        raise _no_model(folder, f"metrics.json: {name} is no mapping")
+    return part or {}
+
+
+def _share(folder: Path, metrics: dict[str, Any], part: str, name: str) -> float | None:
+    value = _part(folder, metrics, part).get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise _no_model(folder, f"metrics.json: {part}.{name} is no number")
+    return value
+
+
+def _judged(folder: Path, metrics: dict[str, Any]) -> bool | None:
+    value = _part(folder, metrics, "confidence").get("beats_prior")
+    if not isinstance(value, bool | None):
+        raise _no_model(folder, "metrics.json: confidence.beats_prior is neither true nor false")
+    return value
+
+
+def _whole(folder: Path, metadata: dict[str, Any], name: str) -> int:
+    value = metadata.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise _no_model(folder, f"metadata.json: {name} is no whole number")
+    return value or 0
+
+
+def _no_model(folder: Path, why: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"{folder} is no whole model: {why}; train it again or take another one",
+        context={"path": str(folder)},
+    )
 
 
 def _texts(config: dict[str, Any], name: str) -> tuple[str, ...]:

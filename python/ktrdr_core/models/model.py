@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .. import _core
 from .._extras import needed_by
+from .._numbers import array_of
 from ..bars import Bars
 from ..errors import InvalidArgumentError
 from .folders import ModelInfo
@@ -51,11 +52,20 @@ class Explanation:
     prediction : BarPrediction
         What it says.
     fired : tuple of Membership
-        The memberships above 0, the largest first.
+        The memberships above 0, the largest first: as the sets have them, whether the model scales its features or not.
+        Price context is none of them.
     """
 
     prediction: BarPrediction
     fired: tuple[Membership, ...]
+
+
+def _names_of(features: Any) -> Iterable[object]:
+    """Names of columns: of a frame, or of one row that has them."""
+    named = getattr(features, "columns", None)
+    if named is None and getattr(features, "ndim", None) == 1:
+        named = getattr(features, "index", None)
+    return named if isinstance(named, Iterable) else ()
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -160,7 +170,7 @@ class Model:
         ----------
         features : array_like
             Memberships, in the order of ``feature_names``. Shape ``(rows, features)``, or ``(features,)`` for one row.
-            Columns that have names (a DataFrame's) must have these.
+            Columns that have names (a DataFrame's, of one row a Series') must have these.
 
         Raises
         ------
@@ -170,8 +180,8 @@ class Model:
         """
         import numpy
 
-        self._check_columns(getattr(features, "columns", ()))
-        rows = numpy.ascontiguousarray(features, dtype=numpy.float32)
+        self._check_columns(_names_of(features))
+        rows = array_of("features must be numbers", features, numpy.float32)
         if rows.ndim == 1:
             rows = rows.reshape(1, -1)
         if rows.ndim != 2 or rows.shape[1] != len(self.feature_names):
@@ -238,11 +248,11 @@ class Model:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Give the rows of features that ``predict_bars`` predicts from: the bars' places, and a row for each.
 
-        Errors and parameters as those of ``predict_bars``; shapes ``(rows,)`` and ``(rows, features)``.
+        Scaled where the model's are. Errors and parameters as those of ``predict_bars``; shapes ``(rows,)`` and ``(rows, features)``.
         """
         import numpy
 
-        rows, values = self._native.features_of(self._series(bars), exact)
+        rows, values = self._native.features_of(self._series(bars), exact, True)
         return numpy.asarray(rows), numpy.asarray(values)
 
     def stream(self, *, exact: bool = True, symbol: str = "") -> PredictionStream:
@@ -281,6 +291,11 @@ class Model:
         """
         series = self._series(bars)
         count = len(series[self._native.base])
+        if isinstance(bar, bool) or not hasattr(bar, "__index__"):
+            raise InvalidArgumentError(
+                f"bar must be a whole number, the bar's place, not {type(bar).__name__}",
+                context={"field": "bar"},
+            )
         place = bar + count if bar < 0 else bar
         rows, values = self.features(bars, exact=exact)
         found = (rows == place).nonzero()[0]
@@ -290,15 +305,21 @@ class Model:
                 "bars without a price have none",
                 context={"field": "bar"},
             )
-        row = values[found[0]]
-        predicted = self.predict(row)
+        predicted = self.predict(values[found[0]])
         times = self._times(series)
+        import numpy
+
         from ..calendars.instants import time_of
 
+        # What the network sees may be scaled, and says no more how much a bar belongs to a set.
+        _, plain = self._native.features_of(series, exact, False)
+        of_sets = set(self._native.membership_names)
         memberships = [
             Membership(name, value)
-            for name, value in zip(self.feature_names, row.tolist(), strict=True)
-            if value > 0
+            for name, value in zip(
+                self.feature_names, numpy.asarray(plain)[found[0]].tolist(), strict=True
+            )
+            if value > 0 and name in of_sets
         ]
         return Explanation(
             BarPrediction(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._bridge.arguments import explanation
 from ..calendars.instants import nanos, time_of
 from ..errors import InvalidArgumentError
 from .predictions import BarPrediction
@@ -86,7 +87,18 @@ class PredictionStream:
                 f"the model has no bars of {timeframe}: it has {', '.join(self._timeframes)}",
                 context={"timeframe": timeframe},
             )
-        found = self._native.push(index, stamp, open, high, low, close, volume)
+        try:
+            found = self._native.push(index, stamp, open, high, low, close, volume)
+        except TypeError as error:
+            given: dict[str, tuple[object, str]] = {
+                "time": (stamp, "int"),
+                "open": (open, "float"),
+                "high": (high, "float"),
+                "low": (low, "float"),
+                "close": (close, "float"),
+                "volume": (volume, "float"),
+            }
+            raise explanation(error, given) from None
         if found is None:
             return None
         return BarPrediction(
@@ -118,7 +130,7 @@ class PredictionStream:
 
     @property
     def features(self) -> npt.NDArray[np.float32]:
-        """The memberships of the last base bar by feature, NaN where one has no value; empty before the first."""
+        """The features of the last base bar as ``Model.predict`` takes them, NaN where one has no value; empty before the first."""
         import numpy
 
         return numpy.asarray(self._native.features, dtype=numpy.float32)

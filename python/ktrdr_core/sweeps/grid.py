@@ -42,7 +42,13 @@ def combinations(grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
         runs = [_settings(one) for one in _listed("grid", grid)]
         _check_count(len(runs))
         return runs
-    lists = [_listed(key, values) for key, values in grid.items()]
+    for key in grid:
+        if not isinstance(key, str):
+            raise InvalidArgumentError(
+                f"grid: a key is the path of one in the strategy file, a text, and not {key!r}",
+                context={"field": "grid"},
+            )
+    lists = [[_plain(value) for value in _listed(key, values)] for key, values in grid.items()]
     count = 1
     for values in lists:
         count *= len(values)
@@ -95,7 +101,16 @@ def _settings(given: object) -> Settings:
             f"a grid's items are mappings of keys to values, not {type(given).__name__}",
             context={"field": "grid"},
         )
-    return {str(key): value for key, value in given.items()}
+    return {str(key): _plain(value) for key, value in given.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Give one of numpy's numbers as Python has it: a strategy holds what YAML can."""
+    # Dates of a run are left as they are.
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        kind = value.dtype.kind
+        return value.item() if kind in "biuf" else value
+    return value
 
 
 def _listed(key: str, values: object) -> Sequence[Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._extras import needed_by
 from .._tables import html_row
+from ..errors import InvalidArgumentError, KtrdrError
 from .report import (
     _dates,
     _percent,
@@ -84,7 +85,23 @@ def html_report(result: Mapping[str, Any]) -> str:
     ------
     FeatureNotAvailableError
         When matplotlib is not installed; an ImportError. The message has the command that installs it.
+    InvalidArgumentError
+        For what is no result of a training: where a figure is none, or a part is missing.
     """
+    try:
+        return _page(result)
+    except KtrdrError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InvalidArgumentError(
+            f"this is no result of a training, so there is no report of it: {why}; `ktrdr-core models schema` prints what "
+            "one looks like",
+            context={"field": "result"},
+        ) from error
+
+
+def _page(result: Mapping[str, Any]) -> str:
     picture = _picture(result)
     name = escape(str(result["session_info"]["strategy_name"]))
     parts = [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import _bridge, _core
+from .._bridge.arguments import explained
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..models.folders import models_folder
@@ -162,6 +163,7 @@ class TrainingManager(CoreManager):
         """Where models are written."""
         return self._models_dir
 
+    @explained
     def train_multi_symbol_strategy(
         self,
         strategy_config_path: str | os.PathLike[str] | Strategy,
@@ -287,6 +289,7 @@ class TrainingManager(CoreManager):
         }
         return self._train(asked, cancellation_token, progress_callback)
 
+    @explained
     def start_training(
         self,
         strategy_config_path: str | os.PathLike[str] | Strategy,
@@ -348,6 +351,7 @@ class TrainingManager(CoreManager):
         asked = {name: parameters[name] for name in _ASKED if name in parameters}
         return self._train({**asked, "operation_id": operation_id, "resume": resume})
 
+    @explained
     def evaluate_model(
         self,
         model: str | os.PathLike[str],

@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "odd_bars.hpp"
 #include "series.hpp"
 
 namespace ktrdr {
@@ -54,6 +55,25 @@ TEST(FeatureMatrix, DropsTheRowsThatWarmUp) {
     EXPECT_EQ(matrix.bar.front(), 3u);
     EXPECT_EQ(matrix.bar.size(), 7u);
     EXPECT_EQ(matrix.values.size(), 7u * 3u);
+}
+
+TEST(FeatureMatrix, BeginsAsSoonAsTheOutputsThatAreReadDo) {
+    const Bars bars = test::walking_bars(300, 3);
+    for (const IndicatorSpec& spec : indicator_registry()) {
+        for (std::size_t output = 0; output < spec.outputs.size(); ++output) {
+            FeaturePlan features;
+            features.lags = 2;
+            features.sources.push_back({"one", Indicator::make(spec, {}).value(), {}});
+            features.sources[0].inputs.push_back(
+                {"one", output, {{"set", FuzzySet::make("gaussian", std::vector<double>{0, 1}).value()}}});
+            const FeatureMatrix matrix = daily_features(features, bars);
+            const std::size_t warm_up = warm_up_bars(features);
+            EXPECT_EQ(matrix.bar.front(), warm_up) << spec.name << " " << output;
+            EXPECT_EQ(matrix.dropped[DropReason::warm_up], warm_up) << spec.name << " " << output;
+            EXPECT_EQ(matrix.dropped.total(), warm_up) << spec.name << " " << output;
+            EXPECT_GE(history_bars(features).value_or(WarmUp::never), warm_up) << spec.name << " " << output;
+        }
+    }
 }
 
 TEST(FeatureMatrix, LagsByWholeBars) {

@@ -163,6 +163,29 @@ BarsPtr new_york_days(std::size_t missing) {
     return std::make_shared<const Bars>(std::move(bars));
 }
 
+/// Bars of an hour, or of a day, as New York has them.
+BarsPtr new_york_bars(std::string_view timeframe, unsigned seed) {
+    using namespace std::chrono;
+    const auto grid =
+        BarGrid::make(Timeframe::parse(timeframe).value(), SessionCalendar::shipped("XNYS").value(), {.provider = "IB"})
+            .value();
+    const TimeRange range{UtcTime{sys_days{year{2019} / 1 / 1}}, UtcTime{sys_days{year{2021} / 1 / 1}}};
+    const std::vector<UtcTime> stamps = grid.expected(range).value();
+    const BarsPtr walk = walk_bars(stamps.size(), hours{24}, seed);
+    Bars bars = *walk;
+    for (std::size_t bar = 0; bar < stamps.size(); ++bar) {
+        bars.time[bar] = stamps[bar].time_since_epoch().count();
+    }
+    return std::make_shared<const Bars>(std::move(bars));
+}
+
+constexpr const char* trained_on_hours_and_days_in_new_york =
+    R"({"version": 1, "layout": 2, "series": [
+        {"symbol": "AAPL", "timeframe": "1h", "what_to_show": "TRADES", "calendar": "XNYS", "provider": "IB",
+         "asset_class": "stock", "session": "regular"},
+        {"symbol": "AAPL", "timeframe": "1d", "what_to_show": "TRADES", "calendar": "XNYS", "provider": "IB",
+         "asset_class": "stock", "session": "regular"}]})";
+
 constexpr const char* trained_in_new_york =
     R"({"version": 1, "layout": 2, "series": [{"symbol": "AAPL", "timeframe": "1d", "what_to_show": "TRADES",
         "calendar": "XNYS", "provider": "IB", "asset_class": "stock", "session": "regular"}]})";
@@ -253,6 +276,40 @@ TEST_F(SavedModels, BeginAnewBehindASessionThatIsMissingAndNameIt) {
     EXPECT_EQ(other.bar.size(), bars->size() - history);
 }
 
+TEST_F(SavedModels, UseABarOfALongerTimeframeWhenTheTrainingDidWhateverTheSessions) {
+    const fs::path path = save({"1h", "1d"}, 1);
+    write(path / "metadata.json", trained_on_hours_and_days_in_new_york);
+    const auto model = loaded(path);
+    const BarsPtr hours = new_york_bars("1h", 3);
+    const BarsPtr days = new_york_bars("1d", 4);
+    const std::array given{BarsView(hours, "AAPL", "1h"), BarsView(days, "AAPL", "1d")};
+    const auto found = model->features_of(given, History::least).value();
+    // As a training builds them.
+    const std::vector<FeatureSeries> series{{BarGrid(model->timeframes()[0]), hours},
+                                            {BarGrid(model->timeframes()[1]), days}};
+    const FeatureMatrix trained = build_features(model->strategy().features, series, 0).value();
+    EXPECT_EQ(found.bar, trained.bar);
+    EXPECT_EQ(found.values, trained.values);
+
+    const auto batch = model->predict_bars(given, History::least).value();
+    const auto stream = model->stream(History::least, "AAPL").value();
+    std::size_t next = 0;
+    std::size_t handed = 0;
+    for (std::size_t row = 0; row < hours->size(); ++row) {
+        while (handed < days->size() && days->time[handed] <= hours->time[row]) {
+            ASSERT_TRUE(stream->push(1, bar_of(*days, handed++)));
+        }
+        const auto one = stream->push(0, bar_of(*hours, row)).value();
+        const bool expected = next < batch.bar.size() && batch.bar[next] == row;
+        ASSERT_EQ(one.has_value(), expected) << row;
+        if (expected) {
+            EXPECT_TRUE(same_bits(one->chances, std::span(batch.predicted.chances).subspan(3 * next, 3))) << row;
+            ++next;
+        }
+    }
+    EXPECT_EQ(next, batch.bar.size());
+}
+
 TEST_F(SavedModels, RefuseBarsOfAnotherBasis) {
     const fs::path path = save();
     write(path / "metadata.json", trained_in_new_york);
@@ -278,6 +335,26 @@ TEST_F(SavedModels, GiveTheFeaturesThatTheyPredictFrom) {
     EXPECT_EQ(features.bar, predicted.bar);
     EXPECT_EQ(features.values.size(), features.bar.size() * model->feature_names().size());
     EXPECT_EQ(model->predict(features.values)->chances, predicted.predicted.chances);
+}
+
+TEST_F(SavedModels, GiveTheirMembershipsAsTheyAreBeforeScaling) {
+    const auto model = loaded(save({"1d"}, 1, "relu", true));
+    const std::array series{BarsView(walk_bars(400, std::chrono::hours{24}, 9))};
+    const auto scaled = model->features_of(series, History::exact).value();
+    auto raw = model->unscaled_features_of(series, History::exact).value();
+    EXPECT_EQ(raw.bar, scaled.bar);
+    const std::vector<std::string> memberships = model->membership_names();
+    const std::size_t columns = model->feature_names().size();
+    EXPECT_EQ(columns, memberships.size() + 2 * price_context_names.size());
+    for (std::size_t i = 0; i < raw.values.size(); ++i) {
+        const std::string& name = model->feature_names()[i % columns];
+        if (std::ranges::find(memberships, name) != memberships.end()) {
+            ASSERT_GE(raw.values[i], 0) << name;
+            ASSERT_LE(raw.values[i], 1) << name;
+        }
+    }
+    scale(*model->scaling(), raw.values);
+    EXPECT_EQ(raw.values, scaled.values);
 }
 
 TEST_F(SavedModels, WithTheirExactHistoryDoNotCareWhereBarsBegin) {

@@ -106,6 +106,8 @@ struct CancelledPhases : test::TrainingPlace {
         data.rows.train.labels = {0, 1, 1};
         data.rows.test = matrix;
         data.test_starts = starts;
+        data.test_closes = starts;
+        data.test_known = starts;
         data.symbols = {{.symbol = "AAPL", .test = phase_rows / 2}, {.symbol = "MSFT", .test = phase_rows / 2}};
         const boost::json::object walk;
         return error_of(test_figures({context, data, test, walk}, check));
@@ -121,7 +123,9 @@ TEST_F(CancelledPhases_, AskBehindEveryFewThousandSteps) {
         {[&](const WorkCheck& check) { return error_of(permutation_importance(network, matrix, check)); },
          phase_columns * (3 * (phase_rows / 256 + pieces) + pieces)},
         {[&](const WorkCheck& check) { return error_of(calibration_of(test, matrix.labels, check)); }, pieces},
-        {[&](const WorkCheck& check) { return error_of(persistence_of(matrix.labels, symbols, 5, check)); },
+        {[&](const WorkCheck& check) {
+             return error_of(persistence_of(matrix.labels, {starts, starts}, symbols, check));
+         },
          pieces - 1},
         {[&](const WorkCheck& check) { return error_of(outcomes_of(matrix.labels, test.predicted, 1, starts, check)); },
          pieces},

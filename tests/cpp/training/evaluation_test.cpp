@@ -87,13 +87,67 @@ TEST(Calibration, IsWithoutErrorWhereChancesAreTrue) {
     EXPECT_TRUE(std::isnan(calibration_of({}, {})->error));
 }
 
+/// Rows a day apart of symbols of so many, each known so many days after its bar has closed.
+struct DatedLabels {
+    DatedLabels(const std::vector<std::size_t>& symbols, const std::vector<int>& known_after) {
+        std::size_t row = 0;
+        for (const std::size_t count : symbols) {
+            for (std::size_t i = 0; i < count; ++i, ++row) {
+                closes.push_back(UtcTime{} + std::chrono::hours{24 * (static_cast<int>(i) + 1)});
+                known.push_back(closes.back() + std::chrono::hours{24 * known_after.at(row)});
+            }
+        }
+    }
+
+    [[nodiscard]] LabelTimes times() const { return {closes, known}; }
+
+    std::vector<UtcTime> closes{};
+    std::vector<UtcTime> known{};
+};
+
 TEST(Persistence, LooksAHorizonBackWithinASymbol) {
     const std::vector<std::int64_t> labels{0, 1, 0, 1, 2, 2, 0};
     const std::vector<std::size_t> symbols{4, 3};
-    const Persistence found = persistence_of(labels, symbols, 2).value();
+    const DatedLabels dated(symbols, std::vector<int>(labels.size(), 2));
+    const Persistence found = persistence_of(labels, dated.times(), symbols).value();
     EXPECT_EQ(found.rows, 3);
     EXPECT_DOUBLE_EQ(found.accuracy, 2.0 / 3);
-    EXPECT_TRUE(std::isnan(persistence_of(labels, symbols, 5)->accuracy));
+    const DatedLabels late(symbols, std::vector<int>(labels.size(), 5));
+    EXPECT_TRUE(std::isnan(persistence_of(labels, late.times(), symbols)->accuracy));
+}
+
+TEST(Persistence, SaysTheNewestLabelThatIsKnownAndNoneThatIsNot) {
+    std::mt19937 random(3);
+    for (int round = 0; round < 200; ++round) {
+        const std::vector<std::size_t> symbols{1 + random() % 40, random() % 40};
+        std::vector<std::int64_t> labels;
+        std::vector<int> known_after;
+        for (std::size_t row = 0; row < symbols[0] + symbols[1]; ++row) {
+            labels.push_back(static_cast<std::int64_t>(random() % 3));
+            known_after.push_back(1 + static_cast<int>(random() % 20));
+        }
+        const DatedLabels dated(symbols, known_after);
+        std::int64_t rows = 0;
+        std::int64_t right = 0;
+        std::size_t first = 0;
+        for (const std::size_t count : symbols) {
+            for (std::size_t row = first; row < first + count; ++row) {
+                for (std::size_t before = row; before-- > first;) {
+                    if (dated.known[before] <= dated.closes[row]) {
+                        ++rows;
+                        right += labels[row] == labels[before] ? 1 : 0;
+                        break;
+                    }
+                }
+            }
+            first += count;
+        }
+        const Persistence found = persistence_of(labels, dated.times(), symbols).value();
+        ASSERT_EQ(found.rows, rows);
+        if (rows > 0) {
+            ASSERT_DOUBLE_EQ(found.accuracy, static_cast<double>(right) / static_cast<double>(rows));
+        }
+    }
 }
 
 TEST(Confidence, IsTheSameForTheSameRowsAndHoldsTheAccuracy) {

@@ -226,6 +226,8 @@ TEST(TrainingData, SaysWhatATestThatIsToldWhenToBeginLeavesTooLittleFor) {
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().code, Errc::not_enough_data);
     EXPECT_NE(none.error().message.find("every part needs rows"), std::string::npos) << none.error().message;
+    EXPECT_NE(none.error().message.find("give a later test_from"), std::string::npos) << none.error().message;
+    EXPECT_EQ(none.error().message.find("data_split"), std::string::npos) << none.error().message;
     const std::string late = format_time(bars.series["AAPL"]->start_of(399)).substr(0, 10);
     const auto short_test = prepare_training_data(tested_from(late, 0), bars, {}, [](std::size_t, std::size_t) {});
     ASSERT_FALSE(short_test);
@@ -240,6 +242,12 @@ TEST(TrainingData, KnowsWhenTheRowsToTestOnAre) {
     const UtcTime test = bars.series["AAPL"]->start_of(250);
     const auto data = prepared(tested_from(format_time(test).substr(0, 10), 0), bars);
     ASSERT_EQ(data->test_starts.size(), data->rows.test.rows);
+    ASSERT_EQ(data->test_closes.size(), data->rows.test.rows);
+    ASSERT_EQ(data->test_known.size(), data->rows.test.rows);
+    for (std::size_t row = 0; row < data->rows.test.rows; ++row) {
+        EXPECT_EQ(data->test_closes[row] - data->test_starts[row], hours{24});
+        EXPECT_GT(data->test_known[row], data->test_closes[row]);
+    }
     EXPECT_EQ(data->test_starts.front(), test);
     // Of the second symbol.
     EXPECT_EQ(data->test_starts[data->symbols[0].test], test);

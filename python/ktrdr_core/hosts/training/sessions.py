@@ -301,7 +301,8 @@ class Sessions:
         try:
             record = await asyncio.to_thread(self.get, session_id)
         except NotFoundError:
-            self._close(session_id, "was stopped before it came")
+            if not self._close(session_id, "was stopped before it came"):
+                raise
             # One that was just being begun is here now, or will see that it was closed.
             with self._lock:
                 handle = self._handles.get(session_id)
@@ -352,11 +353,15 @@ class Sessions:
             await self._end(record, "cleaned up by a client")
         self._close(session_id, "was cleaned up")
 
-    def _close(self, session_id: str, why: str) -> None:
+    def _close(self, session_id: str, why: str) -> bool:
+        """Take an id out of use; whether it was in use, or free, until now."""
         with self._lock:
+            if session_id in self._closed:
+                return False
             self._closed[session_id] = why
             if len(self._closed) > _MOST_CLOSED:
                 self._closed.popitem(last=False)
+            return True
 
     def model(self, session_id: str) -> bytes:
         """Pack the model of a completed session.

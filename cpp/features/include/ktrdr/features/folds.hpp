@@ -29,7 +29,7 @@ struct WalkForwardRule {
 /// never parted, so that their counts hold but for those. A row trains if its end lies no later than the test's
 /// beginning.
 ///
-/// Errors: `invalid_argument` naming the field for fewer rows than that takes.
+/// Errors: `invalid_argument` naming the field for fewer rows than that takes, and where none is left on a side.
 [[nodiscard]] KTRDR_EXPORT Result<Fold> walk_forward_fold(RowTimes rows, const WalkForwardRule& rule,
                                                           std::size_t index);
 
@@ -38,7 +38,8 @@ struct WalkForwardRule {
 /// test's ends: with an embargo in the ends, that much later.
 /// López de Prado, Advances in Financial Machine Learning (2018), chapter 7.
 ///
-/// Errors: `invalid_argument` naming the field for fewer than 2 folds, or fewer rows than folds.
+/// Errors: `invalid_argument` naming the field for fewer than 2 folds, or fewer rows than folds, and where none is left
+/// on a side.
 [[nodiscard]] KTRDR_EXPORT Result<Fold> purged_fold(RowTimes rows, std::size_t folds, std::size_t index);
 
 }  // namespace ktrdr

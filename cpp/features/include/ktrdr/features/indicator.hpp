@@ -30,7 +30,7 @@ using IndicatorParameters = std::map<std::string, double>;
 
 /// How much history an indicator needs, in bars.
 struct WarmUp {
-    /// Bars before the first one at which every output has its value.
+    /// Bars before the first one at which it has its value; of several outputs, each its own.
     std::size_t least{0};
     /// Bars before the first one whose values no longer depend on where the series begins: what came before has a
     /// weight of no more than 2^-53, less than the last digit of a double. At least `least`; `never` where a value
@@ -58,6 +58,8 @@ struct IndicatorSpec {
     /// Both take all parameters, checked. Every series begins with a state of its own.
     std::unique_ptr<IndicatorState> (*make_state)(const IndicatorParameters& parameters){nullptr};
     WarmUp (*warm_up)(const IndicatorParameters& parameters){nullptr};
+    /// In place of `warm_up` where the outputs do not begin together.
+    WarmUp (*output_warm_up)(const IndicatorParameters& parameters, std::size_t output){nullptr};
 };
 
 /// A parameter that is a whole number.
@@ -90,7 +92,10 @@ public:
     [[nodiscard]] const IndicatorParameters& parameters() const noexcept { return parameters_; }
     /// The columns it takes, in the order of a state's inputs.
     [[nodiscard]] std::span<const InputColumn> inputs() const noexcept;
-    [[nodiscard]] WarmUp warm_up() const { return spec_->warm_up(parameters_); }
+    /// Of one output, by its index in the spec.
+    [[nodiscard]] WarmUp warm_up(std::size_t output) const;
+    /// Of all of them: that of the one that takes longest.
+    [[nodiscard]] WarmUp warm_up() const;
     /// For bars as they come.
     [[nodiscard]] std::unique_ptr<IndicatorState> state() const { return spec_->make_state(parameters_); }
     /// For bars that are all there.

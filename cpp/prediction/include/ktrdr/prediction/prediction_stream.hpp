@@ -46,7 +46,7 @@ public:
     /// timeframe that was closed before the last base bar was, which should have used it. The stream is as before then.
     [[nodiscard]] Result<std::optional<Prediction>> push(std::size_t timeframe, const NewBar& bar);
 
-    /// The memberships of the last base bar by feature, NaN where one has no value; empty before the first.
+    /// The features of the last base bar as the network sees them, NaN where one has no value; empty before the first.
     [[nodiscard]] const std::vector<float>& features() const noexcept { return row_; }
     /// What a person should know of the bars so far, for each timeframe that has holes the longest of them.
     [[nodiscard]] std::vector<std::string> warnings() const;
@@ -61,10 +61,14 @@ private:
     };
     /// One timeframe's indicators, and what each set has said of the last bars.
     struct SeriesState {
-        explicit SeriesState(BarGrid its_grid) : grid(std::move(its_grid)) {}
+        SeriesState(const Timeframe& timeframe, BarGrid its_sessions)
+            : grid(timeframe), sessions(std::move(its_sessions)) {}
         SeriesState(SeriesState&&) = default;
 
+        /// When a bar counts, as in the training.
         BarGrid grid;
+        /// Where bars are missing.
+        BarGrid sessions;
         std::vector<SourceState> sources{};
         /// `lags + 1` memberships for each set; a bar's place is its number modulo that.
         std::vector<double> memberships{};

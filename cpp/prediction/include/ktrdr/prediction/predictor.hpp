@@ -97,8 +97,9 @@ public:
     /// are known: a price of the one is none of the other.
     [[nodiscard]] Result<void> check_basis(std::string_view symbol, std::string_view what_to_show,
                                            std::size_t timeframe) const;
-    /// The periods of a symbol's bars: with the sessions that the training knew it to have. Of a symbol that was not
-    /// trained on, without; where `symbol` is empty, with those that all of the training's had.
+    /// What says where a symbol's bars are missing: with the sessions that the training knew it to have. Of a symbol
+    /// that was not trained on, without; where `symbol` is empty, with those that all of the training's had. When a bar
+    /// counts is no question for it: a training's features go by their timeframes alone.
     [[nodiscard]] BarGrid grid_of(std::string_view symbol, std::size_t timeframe) const;
 
     /// What features go through before the network sees them; null for nothing.
@@ -114,6 +115,10 @@ public:
     /// and `warnings` name it. Errors: those of `check_basis`; `not_enough_data` where no bar has its history, saying
     /// how many bars there are and are needed.
     [[nodiscard]] Result<BarFeatures> features_of(std::span<const BarsView> series, History asked) const;
+    /// The same before they are scaled: memberships are from 0 to 1 here.
+    [[nodiscard]] Result<BarFeatures> unscaled_features_of(std::span<const BarsView> series, History asked) const;
+    /// Those of `feature_names()` that are memberships of fuzzy sets, which price context is not; in their order.
+    [[nodiscard]] std::vector<std::string> membership_names() const;
     /// Of the same bars.
     [[nodiscard]] Result<BarPredictions> predict_bars(std::span<const BarsView> series, History asked) const;
     /// For bars of a symbol as they come; it may be empty.

@@ -56,8 +56,15 @@ struct Calibration {
                                                               std::span<const std::int64_t> labels,
                                                               const WorkCheck& check = {});
 
-/// How often a label is the one that was known last when its bar closed: that of `horizon` rows before, of the same
-/// symbol. `symbols` says how many rows each has, one symbol after the other.
+/// Of each row: when its bar closes, and when its label is known.
+struct LabelTimes {
+    std::span<const UtcTime> closes{};
+    std::span<const UtcTime> known{};
+};
+
+/// How often a label is the one that was known last when its bar closed: that of the newest row before, of the same
+/// symbol, whose label is known by then. `symbols` says how many rows each has, one symbol after the other, each from
+/// its oldest on.
 struct Persistence {
     /// NaN without rows.
     double accuracy{0};
@@ -66,7 +73,8 @@ struct Persistence {
 };
 
 [[nodiscard]] KTRDR_EXPORT Result<Persistence> persistence_of(std::span<const std::int64_t> labels,
-                                                              std::span<const std::size_t> symbols, std::size_t horizon,
+                                                              const LabelTimes& times,
+                                                              std::span<const std::size_t> symbols,
                                                               const WorkCheck& check = {});
 
 struct Interval {

@@ -55,8 +55,11 @@ struct SeriesHole {
 struct TrainingData {
     std::vector<std::string> feature_names{};
     TrainingRows rows{};
-    /// When the bar of each row to test on starts.
+    /// When the bar of each row to test on starts, and when it closes.
     std::vector<UtcTime> test_starts{};
+    std::vector<UtcTime> test_closes{};
+    /// When the label of each row to test on is known.
+    std::vector<UtcTime> test_known{};
     std::vector<SymbolSummary> symbols{};
     /// In the bars that it was made of.
     std::vector<BarBreak> breaks{};
