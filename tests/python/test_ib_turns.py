@@ -10,12 +10,15 @@ import pytest
 
 from ib_bars import walk
 from ktrdr_core.data import BarSource, IbGatewaySource, SourceLimits
+from ktrdr_core.data.ib_gateway.pacing import AdaptiveGate
 from ktrdr_core.hosts.ib.app import create_app
 from ktrdr_core.hosts.ib.turns import FairTurns
 from ktrdr_core.hosts.ib.vendor import HostLimits
 from ktrdr_core.testing import IbGatewaySimulator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
 
@@ -174,3 +177,44 @@ def test_at_a_gateway_a_question_waits_for_no_more_than_are_under_way() -> None:
         # At most 20 are under way, and some came since those were counted; in the order of coming it would be the last.
         assert asked - before <= 50
         assert gateway.most_at_once == 1
+
+
+def _adaptive() -> Callable[[], AbstractAsyncContextManager[None]]:
+    gate = AdaptiveGate()
+    gate.allowed = 1
+    return gate.turn
+
+
+def _fair() -> Callable[[], AbstractAsyncContextManager[None]]:
+    turns = FairTurns(lambda: 1)
+    return lambda: turns.turn("one")
+
+
+@pytest.mark.parametrize("gate_of", [_adaptive, _fair])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_those_that_are_cancelled_at_once_are_cancelled_and_nothing_else(
+    gate_of: Callable[[], Callable[[], AbstractAsyncContextManager[None]]], backwards: bool
+) -> None:
+    """Who has a turn leaves, and lets go of those that wait and have ended, before these hear of it."""
+
+    async def main() -> tuple[list[Any], bool]:
+        turn = gate_of()
+
+        async def ask() -> None:
+            async with turn():
+                await asyncio.sleep(3600)
+
+        async def ask_once() -> bool:
+            async with turn():
+                return True
+
+        asking = [asyncio.create_task(ask()) for _ in range(6)]
+        await asyncio.sleep(0)
+        for each in reversed(asking) if backwards else asking:
+            each.cancel()
+        ended = await asyncio.gather(*asking, return_exceptions=True)
+        return ended, await asyncio.wait_for(ask_once(), 10)
+
+    ended, goes_on = asyncio.run(main())
+    assert [type(each) for each in ended] == [asyncio.CancelledError] * 6
+    assert goes_on

@@ -58,7 +58,8 @@ class AdaptiveGate:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._leave()
-            else:
+            elif turn in self._waiting:
+                # Who leaves at the same moment has let it go already.
                 self._waiting.remove(turn)
             raise
 

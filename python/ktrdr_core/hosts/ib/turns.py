@@ -68,7 +68,10 @@ class FairTurns:
             turn.set_result(None)
 
     def _forget(self, client: str, turn: asyncio.Future[None]) -> None:
-        waiting = self._waiting[client]
+        waiting = self._waiting.get(client, [])
+        if turn not in waiting:
+            # Who leaves at the same moment has let it go already.
+            return
         waiting.remove(turn)
         if not waiting:
             del self._waiting[client]
