@@ -8,10 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,10 +54,6 @@ def resident() -> int:
     """Give how much memory this process has. Bytes."""
     with open("/proc/self/statm", encoding="ascii") as figures:
         return int(figures.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _has_asked(due: int, gateway: IbGatewaySimulator) -> bool:
-    return gateway.count("history") >= due
 
 
 def begin(data: DataManager) -> Any:
@@ -164,6 +160,27 @@ def test_restarts_during_a_load_cost_a_wait_and_no_bar(tmp_path: Path) -> None:
         assert gateway.most_at_once == 1
 
 
+class Nights:
+    """How long answers take: what is asked after so many of them stays open until the gateway goes."""
+
+    def __init__(self) -> None:
+        self.came = threading.Event()
+        self._left: int | None = None
+
+    def come_after(self, answers: int | None) -> None:
+        self.came.clear()
+        self._left = answers
+
+    def takes(self, _bars: int) -> float:
+        if self._left is None:
+            return 0.3
+        self._left -= 1
+        if self._left >= 0:
+            return 0.3
+        self.came.set()
+        return 600.0
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not count(0, 1), reason="a year of minutes over six restarts: make soak")
 @pytest.mark.parametrize("symbol", ["AAPL", "EURUSD"])
@@ -175,24 +192,24 @@ def test_nightly_restarts_during_a_load_of_a_year_of_minutes_change_no_byte(
     # A week of minutes takes a busy machine longer than quick limits allow, and this is about restarts.
     options = replace(QUICK, connect_within=6.0, probe_after=5.0, dead_after=10.0, patience=60.0)
     patient = {"options": options, "answer_limit": 18.0}
+    nights = Nights()
     with (
-        IbGatewaySimulator(series, answer_seconds=0.3) as gateway,
+        IbGatewaySimulator(series, answer_seconds=nights.takes) as gateway,
         quick(gateway, **patient) as source,
     ):
 
         def load(name: str, restarts: int) -> tuple[bytes, list[str]]:
             with DataManager(tmp_path / name, source=source, env={}) as data:
-                due = gateway.count("history") + 3
+                # Nights are spread over the 53 answers of a load.
+                nights.come_after(7 if restarts else None)
                 loading = data.load_data(symbol, "1m", "2023-03-01", "2024-02-29", mode="full")
                 for night in range(restarts):
-                    gateway.wait_until(partial(_has_asked, due), 120)
-                    lost = gateway.under_way
+                    assert nights.came.wait(120)
                     gateway.stop_listening(reset=night % 2 == 0)
                     until(source, "waiting")
                     # A restart takes minutes, and the options are thirty times as fast as by default.
                     time.sleep(3)
-                    # Nights are spread over the load of some 53 weeks: what was under way is asked again, and so are others.
-                    due = gateway.count("history") + lost + 4
+                    nights.come_after(7 if night < restarts - 1 else None)
                     gateway.listen_again()
                 loading.result(300)
                 written = data.export(symbol, "1m", tmp_path / f"{name}.csv").result(60)
@@ -285,6 +302,57 @@ def test_a_lost_line_holds_questions_up_and_loses_none(
         assert source.health.state == "ready"
         assert source.health.waiting == 0
         assert gateway.accepted == 1
+
+
+@pytest.mark.parametrize("on", ["contract", "head", "history"])
+@pytest.mark.parametrize("lost", [1100, 2105, 2110, 2157])
+def test_what_was_asked_before_the_line_was_lost_waits_no_longer_than_what_is_asked_then(
+    gateway: IbGatewaySimulator, lost: int, on: str, tmp_path: Path
+) -> None:
+    with quick(gateway, options=replace(QUICK, patience=0.5), answer_limit=60.0) as source:
+        known(source)
+        gateway.fault(Fault("silence", on=on))
+        source._found.clear()
+        before = gateway.count(on)
+        with DataManager(tmp_path, source=source, env={}) as data:
+            load = begin(data)
+            gateway.wait_until(lambda one: one.count(on) > before)
+            gateway.notice(lost)
+            with pytest.raises(errors.ServiceConnectionError, match="has lost .*not within 0.5 s"):
+                load.result(20)
+            gateway.recover()
+            for back in (1102, 2106, 2158):
+                gateway.notice(back)
+            assert len(begin(data).result(20)) > 0
+        assert gateway.accepted == 1
+
+
+@pytest.mark.parametrize("on", ["contract", "head", "history"])
+@pytest.mark.parametrize("kind", ["notice", "error"])
+def test_a_client_id_that_is_taken_away_later_is_a_lost_connection(
+    gateway: IbGatewaySimulator, kind: str, on: str, tmp_path: Path
+) -> None:
+    with quick(gateway) as source:
+        known(source)
+        source._found.clear()
+        gateway.fault(Fault(kind, on=on, code=326))
+        with DataManager(tmp_path, source=source, env={}) as data:
+            assert len(begin(data).result(20)) > 0
+        gateway.wait_until(lambda _: source.health.connections == 2)
+
+
+def test_what_nobody_foresaw_of_a_connection_is_the_end_of_that_one_alone(
+    gateway: IbGatewaySimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ktrdr_core.data.ib_gateway.client import GatewayClient
+
+    with quick(gateway) as source:
+        known(source)
+        with monkeypatch.context() as broken:
+            broken.setattr(GatewayClient, "silent_for", property(lambda _: 1 / 0))
+            gateway.wait_until(lambda _: "ZeroDivisionError" in source.health.last_error)
+        known(source)
+        assert source.health.state == "ready"
 
 
 def test_what_was_asked_before_the_line_was_lost_is_asked_again_where_ib_forgot_it(

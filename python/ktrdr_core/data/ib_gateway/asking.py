@@ -209,19 +209,26 @@ class Asking:
             return await self._within(what, send(client), tries)
 
     async def _within(self, what: str, answer: Awaitable[T], tries: _Tries) -> T:
-        """Wait for an answer; while the gateway has no line, the time does not run."""
+        """Wait for an answer; while the gateway has no line, the time does not run, and its patience does."""
         waiting: asyncio.Future[Any] = asyncio.ensure_future(answer)
         loop = asyncio.get_running_loop()
         self.requests += 1
-        step = min(1.0, self._answer_within)
+        patience = self._connection.options.patience
+        without_line = 0.0
         try:
             while True:
                 began = loop.time()
-                done, _ = await asyncio.wait({waiting}, timeout=min(step, tries.time_left))
+                left = patience - without_line if self._connection.degraded else tries.time_left
+                done, _ = await asyncio.wait({waiting}, timeout=min(1.0, max(left, 0.01)))
+                passed = loop.time() - began
                 if self._connection.degraded:
+                    without_line += passed
                     warn(self._connection.waits)
+                    if without_line >= patience and not done:
+                        raise self._connection.out_of_patience()
                 else:
-                    tries.time_left -= loop.time() - began
+                    without_line = 0.0
+                    tries.time_left -= passed
                 if done:
                     found: T = waiting.result()
                     return found

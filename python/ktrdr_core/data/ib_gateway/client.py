@@ -95,6 +95,8 @@ class _Events:
         #: What waits to be sent, and what was taken back. Weak: they hold the client, which holds this.
         self.line: weakref.ref[Line] | None = None
         self.taken_back: weakref.ref[TakenBack] | None = None
+        #: Whether requests can be made.
+        self.ready = False
         #: Whether a question was answered.
         self.answered = False
         #: What the gateway's clock said, in seconds since 1970, and when by the loop's.
@@ -143,7 +145,10 @@ class _Events:
 
     def error(self, number: int, code: int, text: str, _json: str = "") -> None:
         kind = kind_of(code, text)
-        if code == 326:
+        if code == 326 and self.ready:
+            # Somebody else has it now: so says the gateway where it is asked for again.
+            kind = Kind.lost
+        elif code == 326:
             if not self.gone.done():
                 self.gone.set_exception(ClientIdTaken(text))
             return
@@ -314,6 +319,7 @@ class GatewayClient:
                 raise ConnectionLost(self.gone.result())
             await connecting
             self._account = ",".join(sorted(self._client.getAccounts()))
+            self._events.ready = True
         except (OSError, TimeoutError) as error:
             await self.close()
             raise ConnectionLost(
@@ -382,9 +388,9 @@ class GatewayClient:
             if not request.answer.done():
                 request.answer.set_exception(ConnectionLost(why))
 
-    async def close(self) -> None:
-        """End the connection, and wait until it has ended."""
-        self._events.lose("the connection was closed here")
+    async def close(self, why: str = "the connection was closed here") -> None:
+        """End the connection, and wait until it has ended; ``why`` is told to those who wait for an answer."""
+        self._events.lose(why)
         self._events.gone.exception()
         transport = self._client.conn.transport
         with contextlib.suppress(OSError, RuntimeError):
