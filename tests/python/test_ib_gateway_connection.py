@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -200,8 +201,8 @@ def test_nightly_restarts_during_a_load_of_a_year_of_minutes_change_no_byte(
 
         def load(name: str, restarts: int) -> tuple[bytes, list[str]]:
             with DataManager(tmp_path / name, source=source, env={}) as data:
-                # Nights are spread over the 53 answers of a load.
-                nights.come_after(7 if restarts else None)
+                # Nights are spread over the 53 answers of a load; what was lost in one, eight at most, comes before the next.
+                nights.come_after(8 if restarts else None)
                 loading = data.load_data(symbol, "1m", "2023-03-01", "2024-02-29", mode="full")
                 for night in range(restarts):
                     assert nights.came.wait(120)
@@ -209,7 +210,7 @@ def test_nightly_restarts_during_a_load_of_a_year_of_minutes_change_no_byte(
                     until(source, "waiting")
                     # A restart takes minutes, and the options are thirty times as fast as by default.
                     time.sleep(3)
-                    nights.come_after(7 if night < restarts - 1 else None)
+                    nights.come_after(8 if night < restarts - 1 else None)
                     gateway.listen_again()
                 loading.result(300)
                 written = data.export(symbol, "1m", tmp_path / f"{name}.csv").result(60)
@@ -339,6 +340,28 @@ def test_a_client_id_that_is_taken_away_later_is_a_lost_connection(
         with DataManager(tmp_path, source=source, env={}) as data:
             assert len(begin(data).result(20)) > 0
         gateway.wait_until(lambda _: source.health.connections == 2)
+
+
+@pytest.mark.parametrize("kind", ["fin", "rst", "garbage", "overlong", "mute", "away", "id taken"])
+def test_what_is_told_of_a_lost_connection_is_told_by_us_alone(
+    gateway: IbGatewaySimulator, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO), quick(gateway) as source:
+        known(source)
+        if kind == "id taken":
+            gateway.hold_client_id(1)
+            gateway.drop()
+        elif kind == "away":
+            gateway.stop_listening(reset=True)
+            gateway.wait_until(lambda _: "Connect call failed" in source.health.last_error)
+            gateway.listen_again()
+        else:
+            gateway.fault(Fault(kind, on="contract"))
+        known(source)
+    told = [each for each in caplog.records if each.name == "ktrdr_core.sources"]
+    assert any("connection lost" in each.getMessage() for each in told)
+    # Another package may log, too; that of the connection would say the same again, as an error.
+    assert [each.getMessage() for each in caplog.records if "ib_async" in each.name] == []
 
 
 def test_what_nobody_foresaw_of_a_connection_is_the_end_of_that_one_alone(

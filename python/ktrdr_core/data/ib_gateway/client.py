@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import struct
 import weakref
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
     from .durations import Asked
 
+# Where ib_async's client writes: nothing above DEBUG, however its own logger is set.
+_THEIR_LOG = logging.getLogger("ktrdr_core.sources.ib_async")
+_THEIR_LOG.addFilter(lambda record: record.levelno <= logging.DEBUG)
 # No gateway sends a longer message. Bytes.
 _LONGEST = 0xFFFFFF
 # The message of bars, and how many fields a bar has.
@@ -276,6 +280,8 @@ class GatewayClient:
         self._events = _Events(notice)
         self._client = Client(self._events)
         self._client.RequestsInterval = _INTERVAL  # type: ignore[assignment]  # 1 by default
+        # What it would write of lost connections, as an error each time, is told here.
+        self._client._logger = _THEIR_LOG
         self._line = Line(self._client)
         self._events.line = weakref.ref(self._line)
         self._taken_back = TakenBack(self._events.gone)
