@@ -123,6 +123,8 @@ class Found:
     parts: list[Bars]
     #: Why there may be more; empty where this is all.
     partial: str = ""
+    #: Of what ended it; empty where nothing did, or what is no error of ours.
+    error_code: str = ""
 
     @property
     def rows(self) -> int:
@@ -216,12 +218,15 @@ class Vendor:
             f"No security definition has been found for the request: {symbol!r} ({wrong})"
         )
 
-    async def first(self, symbol: str, timeframe: str) -> datetime | None:
+    async def first(
+        self, symbol: str, timeframe: str, **series: Unpack[SeriesWords]
+    ) -> datetime | None:
         """Give the start of the oldest bar; None where the source cannot say, or does not have the timeframe."""
         if timeframe not in _core.timeframes():
             return None
         try:
-            first: datetime | None = await self.ask(self.calls.first_timestamp(symbol, timeframe))
+            asking = self.calls.first_timestamp(symbol, timeframe, **series)
+            first: datetime | None = await self.ask(asking)
         except (errors.SymbolNotFoundError, errors.ConfigurationError):
             return None
         return first
