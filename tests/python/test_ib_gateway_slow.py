@@ -53,6 +53,25 @@ def test_what_is_not_answered_in_time_is_asked_for_in_parts_and_comes_whole(
     assert len(bars) == 15 * 390
 
 
+def test_a_gateway_that_takes_its_time_is_left_it(tmp_path: Path) -> None:
+    """Smaller requests beside one that is not answered yet are taken back when it is."""
+    series = {("AAPL", "1 min"): _BARS}
+    with IbGatewaySimulator(series) as calm, quick(calm) as source:
+        _, expected = load(source, tmp_path / "calm")
+    limit = 3.0
+    seconds = {"of a week": 0.55 * limit}
+    takes = lambda bars: seconds["of a week"] if bars > 1000 else 60.0  # noqa: E731
+    with IbGatewaySimulator(series, answer_seconds=takes) as gateway:
+        with quick(gateway, answer_limit=limit) as source:
+            loading, bars = load(source, tmp_path / "slow")
+            assert bars == expected
+            assert not any("in parts" in each for each in loading.warnings)
+            assert source.health.requests > gateway.count("history")
+        gateway.wait_until(lambda one: one.under_way == 0)
+        assert gateway.count("cancel history") > 0
+        assert gateway.violations == {}
+
+
 def test_later_loads_of_a_manager_ask_for_what_was_answered(tmp_path: Path) -> None:
     series = {("AAPL", "1 min"): _BARS, ("MSFT", "1 min"): _BARS}
     with IbGatewaySimulator(series, answer_seconds=never_beyond(1200)) as gateway:
@@ -142,9 +161,6 @@ def test_a_long_range_that_is_not_answered_costs_no_more_than_a_short_one(
             with pytest.raises(error, match=words):
                 loading.result(60)
             assert gateway.count("history") <= most
-            if kind == "silence":
-                parts = [each for each in loading.warnings if "it is asked for in parts" in each]
-                assert len(parts) == 2
             gateway.recover()
             # What is mute stays so.
             gateway.drop()

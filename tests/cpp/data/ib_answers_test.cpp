@@ -201,6 +201,8 @@ TEST(IbAnswers, SayWhetherTheProviderIsNotThereOrDidNotAnswerInTime) {
                            read_head_timestamp(answer, asked).error().code,
                            read_validation(answer, "AAPL", asked).error().code};
     };
+    const json::value late{{"success", false}, {"error_code", "service_timeout"}, {"error_phase", "any_size"}};
+    EXPECT_EQ(read_historical(late, year, asked, {}).error().context.at("phase"), "any_size");
     using testing::Each;
     EXPECT_THAT(codes_of("service_connection"), Each(Errc::service_connection));
     EXPECT_THAT(codes_of("service_timeout"), Each(Errc::service_timeout));

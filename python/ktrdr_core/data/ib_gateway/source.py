@@ -22,7 +22,7 @@ from ..place import default_data_dir
 from ..sources import BarSource, Contract, SourceAnswer, SourceLimits
 from .answers import Span, columns_of, joined, small_columns_of
 from .contracts import candidates, the_one
-from .durations import SPANS, asked_for
+from .durations import SPANS, asked_for, smaller_spans
 from .options import GatewayHealth, GatewayOptions
 from .refusals import NothingThere, NotTraded
 from .small_bars import SmallBarPacer, asked_for_small, counting_of, parts_of
@@ -367,11 +367,22 @@ class IbGatewaySource(BarSource):
             return []
         asked = asked_for(timeframe, start, end, now, up_to_now=show == "ADJUSTED_LAST")
         what = f"{timeframe} bars of {symbol} from {start:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ}"
+
+        def send(asked: Asked) -> Callable[[GatewayClient], Coroutine[Any, Any, Any]]:
+            return lambda client: _timed(client, found.contract, asked, show, regular)
+
+        # Less of what is asked for up to now is what is newest.
+        less = [
+            asked_for(timeframe, end - span, end, now)
+            for span in smaller_spans(timeframe, end - start)
+            if show != "ADJUSTED_LAST"
+        ]
         try:
             bars, told = await self._asking.ask(
                 what,
-                lambda client: _timed(client, found.contract, asked, show, regular),
+                send(asked),
                 turn=lambda _: self._asking.gate.turn(),
+                smaller=[send(each) for each in less],
             )
         except NothingThere:
             return []

@@ -31,7 +31,17 @@ from .contract import (
 )
 from .metrics import EXPOSITION, exposition
 from .running import Heard, Hearing, Requests, Running
-from .vendor import Found, HostLimits, Refused, Vendor, table, text_of, time_of, words_of
+from .vendor import (
+    Found,
+    HostLimits,
+    Refused,
+    Vendor,
+    code_of,
+    table,
+    text_of,
+    time_of,
+    words_of,
+)
 
 with needed_by("the IB host service"):
     from fastapi import FastAPI, HTTPException, Request, Response
@@ -187,7 +197,7 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic, hearing: Hearin
             return answer
         except errors.KtrdrError as error:
             traffic.failed(error.message)
-            return {**answer, "success": False, "error": error.message, "error_code": error.code}
+            return {**answer, "success": False, "error": error.message, **code_of(error)}
         info = await vendor.contract_info(name, contract, answer["head_timestamps"], time.time())
         return {**answer, "is_valid": True, "contract_info": info}
 
@@ -206,7 +216,7 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic, hearing: Hearin
         return await answered(request, look_up(symbol, None))
 
     async def first_of(symbol: str, timeframe: str, instrument_type: str | None) -> Answer:
-        coded = {}
+        coded: dict[str, str] = {}
         try:
             words = words_of(instrument_type)
             name, _ = await vendor.spelt(symbol, timeframe, **words)
@@ -215,7 +225,7 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic, hearing: Hearin
         except Refused as refused:
             first, error = None, str(refused)
         except errors.KtrdrError as failed:
-            first, error, coded = None, failed.message, {"error_code": failed.code}
+            first, error, coded = None, failed.message, code_of(failed)
         if first is None:
             traffic.failed(error)
             return {"success": False, "timestamp": None, "error": error, **coded}
@@ -269,7 +279,7 @@ class _Historical:
             self._traffic.changed()
             return Response(status_code=499)
         if error is not None and not found.rows:
-            return self._failed(error, heard, found.error_code)
+            return self._failed(error, heard, found.code)
         return await self._bars(asked, found, error, request, heard)
 
     async def _work(self, asked: HistoricalRequest, running: Running, found: Found) -> None:
@@ -312,16 +322,16 @@ class _Historical:
         if raised is None:
             return found.partial or None
         if isinstance(raised, errors.KtrdrError):
-            found.error_code = raised.code
+            found.code = code_of(raised)
             return raised.message
         if isinstance(raised, Refused):
             return str(raised)
         raise raised
 
-    def _failed(self, error: str, heard: Heard, code: str = "") -> Response:
+    def _failed(self, error: str, heard: Heard, code: dict[str, str] | None = None) -> Response:
         self._traffic.failed(error)
         answer: Answer = {"success": False, "data": None, "rows": 0, "error": error}
-        return _json(heard.beside({**answer, "error_code": code} if code else answer))
+        return _json(heard.beside({**answer, **(code or {})}))
 
     async def _bars(
         self,

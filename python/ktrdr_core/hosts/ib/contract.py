@@ -91,7 +91,8 @@ class HistoricalAnswer(_Answer):
 
     ``success`` with an ``error`` that begins with ``partial:`` says that there may be more than came. ``warnings`` is an
     addition: what the source warned of, where it did. So is ``error_code``, the code of the error's class where it has one:
-    ``service_connection`` where the provider is not there, ``service_timeout`` where it did not answer in time.
+    ``service_connection`` where the provider is not there, ``service_timeout`` where it did not answer in time; then
+    ``error_phase`` may say ``any_size``: smaller requests were made, and not answered either.
     """
 
     success: bool
@@ -99,6 +100,7 @@ class HistoricalAnswer(_Answer):
     rows: int
     error: str | None
     error_code: str | None = None
+    error_phase: str | None = None
     what_to_show: str | None = None
     session: str | None = None
     warnings: list[str] | None = None
@@ -137,6 +139,7 @@ class ValidateAnswer(_Answer):
     head_timestamps: dict[str, str | None]
     error: str | None
     error_code: str | None = None
+    error_phase: str | None = None
     warnings: list[str] | None = None
 
 
@@ -147,6 +150,7 @@ class HeadTimestampAnswer(_Answer):
     timestamp: str | None
     error: str | None
     error_code: str | None = None
+    error_phase: str | None = None
     warnings: list[str] | None = None
 
 

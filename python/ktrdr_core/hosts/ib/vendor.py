@@ -8,7 +8,7 @@ import json
 import logging
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,12 @@ def words_of(instrument_type: str | None) -> SeriesWords:
     return {"instrument_type": instrument_type} if instrument_type in _OF_IB else {}
 
 
+def code_of(error: errors.KtrdrError) -> dict[str, str]:
+    """Give what an answer says of an error beside its words: its class and, of a time-out, the phase."""
+    phase = error.context.get("phase")
+    return {"error_code": error.code} | ({"error_phase": phase} if isinstance(phase, str) else {})
+
+
 class Refused(Exception):
     """A request that is answered by words; they are what clients show."""
 
@@ -123,8 +129,8 @@ class Found:
     parts: list[Bars]
     #: Why there may be more; empty where this is all.
     partial: str = ""
-    #: Of what ended it; empty where nothing did, or what is no error of ours.
-    error_code: str = ""
+    #: Of what ended it (``code_of``); empty where nothing did, or what is no error of ours.
+    code: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
