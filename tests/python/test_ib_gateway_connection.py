@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,10 +25,11 @@ from ktrdr_core import DataManager, errors
 from ktrdr_core.data import GatewayOptions, SourceCalls
 from ktrdr_core.data.ib_gateway.durations import Asked
 from ktrdr_core.testing import Fault, IbGatewaySimulator, PacingRules
+from ktrdr_core.testing.ib_gateway import texts
 from soak import count
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from ktrdr_core.data import IbGatewaySource
@@ -319,7 +321,9 @@ def test_what_was_asked_before_the_line_was_lost_waits_no_longer_than_what_is_as
             load = begin(data)
             gateway.wait_until(lambda one: one.count(on) > before)
             gateway.notice(lost)
-            with pytest.raises(errors.ServiceConnectionError, match="has lost .*not within 0.5 s"):
+            with pytest.raises(
+                errors.ServiceConnectionError, match=r"has lost .*not within 0\.5 s"
+            ):
                 load.result(20)
             gateway.recover()
             for back in (1102, 2106, 2158):
@@ -362,6 +366,76 @@ def test_what_is_told_of_a_lost_connection_is_told_by_us_alone(
     assert any("connection lost" in each.getMessage() for each in told)
     # Another package may log, too; that of the connection would say the same again, as an error.
     assert [each.getMessage() for each in caplog.records if "ib_async" in each.name] == []
+
+
+def _open(_: IbGatewaySimulator) -> None:
+    """Nothing: answers take for ever."""
+
+
+def _paced(gateway: IbGatewaySimulator) -> None:
+    words = texts.history("en", "pacing")
+    gateway.fault(Fault("error", code=162, text=words, times=None))
+
+
+def _unconnected(gateway: IbGatewaySimulator) -> None:
+    gateway.fault(Fault("mute", on="connect", times=None))
+    gateway.drop()
+
+
+def _without_line(gateway: IbGatewaySimulator) -> None:
+    gateway.notice(1100)
+
+
+@pytest.mark.parametrize("trouble", [_open, _paced, _unconnected, _without_line])
+def test_a_source_that_is_closed_ends_what_waits_with_its_error_and_cancels_nothing(
+    trouble: Callable[[IbGatewaySimulator], None], tmp_path: Path
+) -> None:
+    """Whatever a question waits for; nobody has cancelled it."""
+    patient = replace(
+        QUICK, connect_within=600.0, probe_after=600.0, dead_after=900.0, patience=600.0
+    )
+    bars = {("AAPL", "1 min"): _BARS}
+    named: dict[str, Any] = {"options": patient, "answer_limit": 600.0, "pacing_pause": 600.0}
+    with IbGatewaySimulator(bars, answer_seconds=600) as gateway, quick(gateway, **named) as source:
+        known(source)
+        trouble(gateway)
+        with DataManager(tmp_path, source=source, env={}) as data:
+            load = begin(data)
+            calls = SourceCalls(source)
+            hour = ("2024-03-14T14:00", "2024-03-14T15:00")
+
+            async def ask() -> None:
+                asking = [asyncio.ensure_future(calls.fetch("AAPL", "1m", *hour)) for _ in range(9)]
+                gateway.wait_until(lambda _: source.health.waiting + source.health.requests > 1)
+                await asyncio.to_thread(source.close)
+                ends = await asyncio.gather(*asking, return_exceptions=True)
+                assert {type(each) for each in ends} == {errors.ServiceConnectionError}
+                assert [str(each) for each in ends if "closed" not in str(each)] == []
+
+            asyncio.run(ask())
+            with pytest.raises(errors.ServiceConnectionError, match="closed"):
+                load.result(20)
+
+
+def test_small_bars_that_wait_for_their_turn_end_with_their_source(tmp_path: Path) -> None:
+    start = datetime.now(UTC) - timedelta(days=3)
+
+    async def ask(gateway: IbGatewaySimulator, source: IbGatewaySource) -> list[Any]:
+        asking = [
+            asyncio.ensure_future(
+                source.small_bars("AAPL", 5, start, start + timedelta(minutes=number + 1))
+            )
+            for number in range(12)
+        ]
+        # Five of a contract go within two seconds.
+        await asyncio.to_thread(gateway.wait_until, lambda _: source.health.paced >= 4)
+        await asyncio.to_thread(source.close)
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    with IbGatewaySimulator({("AAPL", "1 min"): _BARS}, answer_seconds=600) as gateway:
+        with quick(gateway, data_dir=tmp_path, answer_limit=600.0) as source:
+            ends = asyncio.run(ask(gateway, source))
+    assert {type(each) for each in ends} == {errors.ServiceConnectionError}
 
 
 def test_what_nobody_foresaw_of_a_connection_is_the_end_of_that_one_alone(

@@ -120,9 +120,7 @@ def test_where_bars_begin_is_told_of_what_the_symbol_is_to_be_whoever_stands_bet
             assert f"{told:%Y-%m-%d}" == begins[kind]
         request = urllib.request.Request(
             f"{url}/data/validate",
-            json.dumps(
-                {"symbol": "TWO", "timeframes": ["1h"], "instrument_type": kind}
-            ).encode(),
+            json.dumps({"symbol": "TWO", "timeframes": ["1h"], "instrument_type": kind}).encode(),
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=20) as answer:

@@ -450,8 +450,26 @@ def test_each_kind_of_fault_can_be_given_and_no_other() -> None:
 _ENDS = ["", "20240314-16:00:00", "00010101-00:00:00", "99991231-23:59:59", "20240230-00:00:00"]
 _ENDS += ["20240310 02:30:00 US/Eastern", "20240314 16:00:00 ../../etc/passwd", "x", "\u0661"]
 _ENDS += ["19000101-00:00:00", "99981231-23:59:59", "20240314 16:00:00", "20240314 16:00:00 /"]
-_DURATIONS = ["1 D", "0 D", "365 D", "100 Y", "12 M", "52 W", "86400 S", "1 H", "-1 D", "9999999 D", ""]
-_KINDS = [("1 secs", "TRADES"), ("1 hour", "BID"), ("1 day", "SCHEDULE"), ("1M", "TRADES"), ("x", "")]
+_DURATIONS = [
+    "1 D",
+    "0 D",
+    "365 D",
+    "100 Y",
+    "12 M",
+    "52 W",
+    "86400 S",
+    "1 H",
+    "-1 D",
+    "9999999 D",
+    "",
+]
+_KINDS = [
+    ("1 secs", "TRADES"),
+    ("1 hour", "BID"),
+    ("1 day", "SCHEDULE"),
+    ("1M", "TRADES"),
+    ("x", ""),
+]
 
 
 @pytest.mark.parametrize(("size", "show"), _KINDS)

@@ -136,10 +136,10 @@ Result<const json::object*> successful(const json::value& answer, const std::str
     if (reason.empty()) {
         reason = text_or_empty(*object, "error_message");
     }
-    Error failed = fail(
-        failure_of(*object),
-        fmt::format("{}: the service says: {}", asked, reason.empty() ? "failed, without a reason" : reason),
-        {{"asked", asked}, {"reason", reason}});
+    Error failed =
+        fail(failure_of(*object),
+             fmt::format("{}: the service says: {}", asked, reason.empty() ? "failed, without a reason" : reason),
+             {{"asked", asked}, {"reason", reason}});
     if (const std::string_view phase = text_or_empty(*object, "error_phase"); !phase.empty()) {
         failed.context["phase"] = phase.substr(0, 64);
     }

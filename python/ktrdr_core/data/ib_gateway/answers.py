@@ -124,7 +124,7 @@ def _epochs(texts: list[str]) -> NDArray[np.int64]:
         seconds = np.fromiter(map(int, texts), np.int64, len(texts))
     except (ValueError, OverflowError):
         seconds = None
-    sound = seconds is not None and FIRST <= seconds.min() and seconds.max() <= LAST
+    sound = seconds is not None and seconds.min() >= FIRST and seconds.max() <= LAST
     if seconds is None or not sound or min(map(len, texts)) <= 8:
         return np.array([seconds_of(text) for text in texts], dtype=np.int64)
     return seconds

@@ -288,12 +288,16 @@ class Asking:
         A gateway that is mute, or has no line, is asked for no more.
         """
         passed = self._answer_within - tries.time_left
-        mine = bool(beside.tasks)
-        if not tries.lost and not self._connection.degraded and (mine or not self._beside):
-            if made := beside.look(passed):
-                self.requests += made
-                self._beside = True
-                self._less_asked = asyncio.get_running_loop().time()
+        mine = bool(beside.tasks) or not self._beside
+        if (
+            mine
+            and not tries.lost
+            and not self._connection.degraded
+            and (made := beside.look(passed))
+        ):
+            self.requests += made
+            self._beside = True
+            self._less_asked = asyncio.get_running_loop().time()
         return beside.until_next(passed)
 
     def _unanswered(self, what: str, tries: _Tries) -> Exception:

@@ -14,6 +14,7 @@ from .back_off import BackOff
 from .client import ClientIdTaken, ConnectionLost, GatewayClient
 from .codes import DATA_LOST, LINE_DOWN, LINE_UP, Line
 from .options import GatewayHealth, GatewayOptions
+from .refusals import CLOSED
 
 _log = logging.getLogger("ktrdr_core.sources")
 
@@ -63,7 +64,7 @@ class Connection:
                 async with self._changed:
                     while True:
                         if self._closed:
-                            raise self._error("the source is closed")
+                            raise ServiceConnectionError(CLOSED)
                         if self._usable is not None:
                             return self._usable
                         if self._reached:

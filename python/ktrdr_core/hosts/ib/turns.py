@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ...data.silence import Silence
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Callable
 
 
@@ -48,7 +48,9 @@ class FairTurns:
                 self._forget(client, turn)
             raise
         try:
-            async with self._silence.looked_at(lambda: sum(self._waiting.values(), [])):
+            async with self._silence.looked_at(
+                lambda: [each for client in self._waiting.values() for each in client]
+            ):
                 yield
         finally:
             self._leave(client)

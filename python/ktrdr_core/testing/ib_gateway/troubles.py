@@ -148,7 +148,9 @@ class Written:
         if parts["seconds"] is not None and not trouble.lasts:
             raise ValueError(f"the fault {name} takes no seconds: leave ={parts['seconds']} out")
         if parts["seconds"] is not None and float(parts["seconds"]) > _LONGEST:
-            raise ValueError(f"the fault {name} lasts {_LONGEST:g} seconds at most, not {parts['seconds']}")
+            raise ValueError(
+                f"the fault {name} lasts {_LONGEST:g} seconds at most, not {parts['seconds']}"
+            )
         if trouble.work is not None and (parts["on"] or parts["times"]):
             raise ValueError(
                 f"the fault {name} happens once, when bars are asked for: leave @ and * out"
