@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,10 +25,11 @@ from ktrdr_core import DataManager, errors
 from ktrdr_core.data import GatewayOptions, SourceCalls
 from ktrdr_core.data.ib_gateway.durations import Asked
 from ktrdr_core.testing import Fault, IbGatewaySimulator, PacingRules
+from ktrdr_core.testing.ib_gateway import texts
 from soak import count
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from ktrdr_core.data import IbGatewaySource
@@ -54,10 +57,6 @@ def resident() -> int:
     """Give how much memory this process has. Bytes."""
     with open("/proc/self/statm", encoding="ascii") as figures:
         return int(figures.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _has_asked(due: int, gateway: IbGatewaySimulator) -> bool:
-    return gateway.count("history") >= due
 
 
 def begin(data: DataManager) -> Any:
@@ -164,6 +163,27 @@ def test_restarts_during_a_load_cost_a_wait_and_no_bar(tmp_path: Path) -> None:
         assert gateway.most_at_once == 1
 
 
+class Nights:
+    """How long answers take: what is asked after so many of them stays open until the gateway goes."""
+
+    def __init__(self) -> None:
+        self.came = threading.Event()
+        self._left: int | None = None
+
+    def come_after(self, answers: int | None) -> None:
+        self.came.clear()
+        self._left = answers
+
+    def takes(self, _bars: int) -> float:
+        if self._left is None:
+            return 0.3
+        self._left -= 1
+        if self._left >= 0:
+            return 0.3
+        self.came.set()
+        return 600.0
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not count(0, 1), reason="a year of minutes over six restarts: make soak")
 @pytest.mark.parametrize("symbol", ["AAPL", "EURUSD"])
@@ -175,24 +195,24 @@ def test_nightly_restarts_during_a_load_of_a_year_of_minutes_change_no_byte(
     # A week of minutes takes a busy machine longer than quick limits allow, and this is about restarts.
     options = replace(QUICK, connect_within=6.0, probe_after=5.0, dead_after=10.0, patience=60.0)
     patient = {"options": options, "answer_limit": 18.0}
+    nights = Nights()
     with (
-        IbGatewaySimulator(series, answer_seconds=0.3) as gateway,
+        IbGatewaySimulator(series, answer_seconds=nights.takes) as gateway,
         quick(gateway, **patient) as source,
     ):
 
         def load(name: str, restarts: int) -> tuple[bytes, list[str]]:
             with DataManager(tmp_path / name, source=source, env={}) as data:
-                due = gateway.count("history") + 3
+                # Nights are spread over the 53 answers of a load; what was lost in one, eight at most, comes before the next.
+                nights.come_after(8 if restarts else None)
                 loading = data.load_data(symbol, "1m", "2023-03-01", "2024-02-29", mode="full")
                 for night in range(restarts):
-                    gateway.wait_until(partial(_has_asked, due), 120)
-                    lost = gateway.under_way
+                    assert nights.came.wait(120)
                     gateway.stop_listening(reset=night % 2 == 0)
                     until(source, "waiting")
                     # A restart takes minutes, and the options are thirty times as fast as by default.
                     time.sleep(3)
-                    # Nights are spread over the load of some 53 weeks: what was under way is asked again, and so are others.
-                    due = gateway.count("history") + lost + 4
+                    nights.come_after(8 if night < restarts - 1 else None)
                     gateway.listen_again()
                 loading.result(300)
                 written = data.export(symbol, "1m", tmp_path / f"{name}.csv").result(60)
@@ -285,6 +305,151 @@ def test_a_lost_line_holds_questions_up_and_loses_none(
         assert source.health.state == "ready"
         assert source.health.waiting == 0
         assert gateway.accepted == 1
+
+
+@pytest.mark.parametrize("on", ["contract", "head", "history"])
+@pytest.mark.parametrize("lost", [1100, 2105, 2110, 2157])
+def test_what_was_asked_before_the_line_was_lost_waits_no_longer_than_what_is_asked_then(
+    gateway: IbGatewaySimulator, lost: int, on: str, tmp_path: Path
+) -> None:
+    with quick(gateway, options=replace(QUICK, patience=0.5), answer_limit=60.0) as source:
+        known(source)
+        gateway.fault(Fault("silence", on=on))
+        source._found.clear()
+        before = gateway.count(on)
+        with DataManager(tmp_path, source=source, env={}) as data:
+            load = begin(data)
+            gateway.wait_until(lambda one: one.count(on) > before)
+            gateway.notice(lost)
+            with pytest.raises(
+                errors.ServiceConnectionError, match=r"has lost .*not within 0\.5 s"
+            ):
+                load.result(20)
+            gateway.recover()
+            for back in (1102, 2106, 2158):
+                gateway.notice(back)
+            assert len(begin(data).result(20)) > 0
+        assert gateway.accepted == 1
+
+
+@pytest.mark.parametrize("on", ["contract", "head", "history"])
+@pytest.mark.parametrize("kind", ["notice", "error"])
+def test_a_client_id_that_is_taken_away_later_is_a_lost_connection(
+    gateway: IbGatewaySimulator, kind: str, on: str, tmp_path: Path
+) -> None:
+    with quick(gateway) as source:
+        known(source)
+        source._found.clear()
+        gateway.fault(Fault(kind, on=on, code=326))
+        with DataManager(tmp_path, source=source, env={}) as data:
+            assert len(begin(data).result(20)) > 0
+        gateway.wait_until(lambda _: source.health.connections == 2)
+
+
+@pytest.mark.parametrize("kind", ["fin", "rst", "garbage", "overlong", "mute", "away", "id taken"])
+def test_what_is_told_of_a_lost_connection_is_told_by_us_alone(
+    gateway: IbGatewaySimulator, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO), quick(gateway) as source:
+        known(source)
+        if kind == "id taken":
+            gateway.hold_client_id(1)
+            gateway.drop()
+        elif kind == "away":
+            gateway.stop_listening(reset=True)
+            gateway.wait_until(lambda _: "Connect call failed" in source.health.last_error)
+            gateway.listen_again()
+        else:
+            gateway.fault(Fault(kind, on="contract"))
+        known(source)
+    told = [each for each in caplog.records if each.name == "ktrdr_core.sources"]
+    assert any("connection lost" in each.getMessage() for each in told)
+    # Another package may log, too; that of the connection would say the same again, as an error.
+    assert [each.getMessage() for each in caplog.records if "ib_async" in each.name] == []
+
+
+def _open(_: IbGatewaySimulator) -> None:
+    """Nothing: answers take for ever."""
+
+
+def _paced(gateway: IbGatewaySimulator) -> None:
+    words = texts.history("en", "pacing")
+    gateway.fault(Fault("error", code=162, text=words, times=None))
+
+
+def _unconnected(gateway: IbGatewaySimulator) -> None:
+    gateway.fault(Fault("mute", on="connect", times=None))
+    gateway.drop()
+
+
+def _without_line(gateway: IbGatewaySimulator) -> None:
+    gateway.notice(1100)
+
+
+@pytest.mark.parametrize("trouble", [_open, _paced, _unconnected, _without_line])
+def test_a_source_that_is_closed_ends_what_waits_with_its_error_and_cancels_nothing(
+    trouble: Callable[[IbGatewaySimulator], None], tmp_path: Path
+) -> None:
+    """Whatever a question waits for; nobody has cancelled it."""
+    patient = replace(
+        QUICK, connect_within=600.0, probe_after=600.0, dead_after=900.0, patience=600.0
+    )
+    bars = {("AAPL", "1 min"): _BARS}
+    named: dict[str, Any] = {"options": patient, "answer_limit": 600.0, "pacing_pause": 600.0}
+    with IbGatewaySimulator(bars, answer_seconds=600) as gateway, quick(gateway, **named) as source:
+        known(source)
+        trouble(gateway)
+        with DataManager(tmp_path, source=source, env={}) as data:
+            load = begin(data)
+            calls = SourceCalls(source)
+            hour = ("2024-03-14T14:00", "2024-03-14T15:00")
+
+            async def ask() -> None:
+                asking = [asyncio.ensure_future(calls.fetch("AAPL", "1m", *hour)) for _ in range(9)]
+                gateway.wait_until(lambda _: source.health.waiting + source.health.requests > 1)
+                await asyncio.to_thread(source.close)
+                ends = await asyncio.gather(*asking, return_exceptions=True)
+                assert {type(each) for each in ends} == {errors.ServiceConnectionError}
+                assert [str(each) for each in ends if "closed" not in str(each)] == []
+
+            asyncio.run(ask())
+            with pytest.raises(errors.ServiceConnectionError, match="closed"):
+                load.result(20)
+
+
+def test_small_bars_that_wait_for_their_turn_end_with_their_source(tmp_path: Path) -> None:
+    start = datetime.now(UTC) - timedelta(days=3)
+
+    async def ask(gateway: IbGatewaySimulator, source: IbGatewaySource) -> list[Any]:
+        asking = [
+            asyncio.ensure_future(
+                source.small_bars("AAPL", 5, start, start + timedelta(minutes=number + 1))
+            )
+            for number in range(12)
+        ]
+        # Five of a contract go within two seconds.
+        await asyncio.to_thread(gateway.wait_until, lambda _: source.health.paced >= 4)
+        await asyncio.to_thread(source.close)
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    with IbGatewaySimulator({("AAPL", "1 min"): _BARS}, answer_seconds=600) as gateway:
+        with quick(gateway, data_dir=tmp_path, answer_limit=600.0) as source:
+            ends = asyncio.run(ask(gateway, source))
+    assert {type(each) for each in ends} == {errors.ServiceConnectionError}
+
+
+def test_what_nobody_foresaw_of_a_connection_is_the_end_of_that_one_alone(
+    gateway: IbGatewaySimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ktrdr_core.data.ib_gateway.client import GatewayClient
+
+    with quick(gateway) as source:
+        known(source)
+        with monkeypatch.context() as broken:
+            broken.setattr(GatewayClient, "silent_for", property(lambda _: 1 / 0))
+            gateway.wait_until(lambda _: "ZeroDivisionError" in source.health.last_error)
+        known(source)
+        assert source.health.state == "ready"
 
 
 def test_what_was_asked_before_the_line_was_lost_is_asked_again_where_ib_forgot_it(

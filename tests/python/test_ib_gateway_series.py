@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ib_bars import walk
 from ktrdr_core import DataManager, errors
-from ktrdr_core.data import IbGatewaySource, SourceCalls
+from ktrdr_core.data import IbDataAdapter, IbGatewaySource, SourceCalls
 from ktrdr_core.testing import IbGatewaySimulator, SimulatedContract
 from test_ib_gateway_routes import by_command, kept, served
 
@@ -98,6 +100,41 @@ def test_what_a_symbol_is_to_be_is_what_is_asked_for(gateway: IbGatewaySimulator
                 SourceCalls(source).validate_symbol("TWO", "1h", instrument_type=kind)
             )
             assert contract.asset_class == kind
+
+
+@pytest.mark.parametrize("older", ["stock", "index"])
+@pytest.mark.parametrize("kind", ["stock", "index"])
+def test_where_bars_begin_is_told_of_what_the_symbol_is_to_be_whoever_stands_between(
+    older: str, kind: str, tmp_path: Path
+) -> None:
+    kinds = {"stock": "STK", "index": "IND"}
+    begins = {each: "2024-03-04" if each == older else "2024-03-18" for each in kinds}
+    series = {
+        (SimulatedContract("TWO", kinds[each]), "1 min"): walk(first, "2024-03-30")
+        for each, first in begins.items()
+    }
+    with IbGatewaySimulator(series) as gateway, served(gateway) as url:
+        first = IbDataAdapter(use_host_service=True, host_service_url=url, env={})
+        for words in ({"instrument_type": kind}, {"instrument_type": kind, "session": "extended"}):
+            told = asyncio.run(SourceCalls(first).first_timestamp("TWO", "1h", **words))
+            assert f"{told:%Y-%m-%d}" == begins[kind]
+        request = urllib.request.Request(
+            f"{url}/data/validate",
+            json.dumps({"symbol": "TWO", "timeframes": ["1h"], "instrument_type": kind}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert json.load(answer)["head_timestamps"]["1h"].startswith(begins[kind])
+        for name, source in (
+            ("served", first),
+            ("direct", IbGatewaySource(port=gateway.port, env={})),
+        ):
+            with DataManager(tmp_path / name, source=source, env={}) as data:
+                loading = data.load_data("TWO", "1h", *_DAYS, mode="full", instrument_type=kind)
+                bars = loading.result(60)
+            assert f"{bars.time[0]}"[:10] == begins[kind]
+        source.close()
+    assert kept(tmp_path / "served") == kept(tmp_path / "direct")
 
 
 #: (symbol, timeframe, words): each is a series of its own.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,10 @@ import pytest
 from ib_bars import walk
 from ib_quick import quick
 from ktrdr_core import DataManager, errors
-from ktrdr_core.testing import IbGatewaySimulator
+from ktrdr_core.testing import Fault, IbGatewaySimulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytest.importorskip("ib_async")
 
@@ -52,6 +53,25 @@ def test_what_is_not_answered_in_time_is_asked_for_in_parts_and_comes_whole(
     assert len(bars) == 15 * 390
 
 
+def test_a_gateway_that_takes_its_time_is_left_it(tmp_path: Path) -> None:
+    """Smaller requests beside one that is not answered yet are taken back when it is."""
+    series = {("AAPL", "1 min"): _BARS}
+    with IbGatewaySimulator(series) as calm, quick(calm) as source:
+        _, expected = load(source, tmp_path / "calm")
+    limit = 3.0
+    seconds = {"of a week": 0.55 * limit}
+    takes = lambda bars: seconds["of a week"] if bars > 1000 else 60.0  # noqa: E731
+    with IbGatewaySimulator(series, answer_seconds=takes) as gateway:
+        with quick(gateway, answer_limit=limit) as source:
+            loading, bars = load(source, tmp_path / "slow")
+            assert bars == expected
+            assert not any("in parts" in each for each in loading.warnings)
+            assert source.health.requests > gateway.count("history")
+        gateway.wait_until(lambda one: one.under_way == 0)
+        assert gateway.count("cancel history") > 0
+        assert gateway.violations == {}
+
+
 def test_later_loads_of_a_manager_ask_for_what_was_answered(tmp_path: Path) -> None:
     series = {("AAPL", "1 min"): _BARS, ("MSFT", "1 min"): _BARS}
     with IbGatewaySimulator(series, answer_seconds=never_beyond(1200)) as gateway:
@@ -82,27 +102,67 @@ def test_where_not_even_a_day_is_answered_there_is_one_error_and_the_next_load_a
         assert gateway.most_at_once == 1
 
 
-def test_a_service_whose_gateway_is_slow_is_asked_for_less_too(tmp_path: Path) -> None:
-    series = {("AAPL", "1 min"): _BARS}
+@contextmanager
+def served(gateway: IbGatewaySimulator) -> Iterator[str]:
+    """Run our host service in front of a gateway that it is impatient with."""
     command = [sys.executable, "-m", "ktrdr_core", "serve", "ib", "--port", "0"]
     command += ["--source", "python:ib_quick.ImpatientSource", "--until-stdin-closes"]
-    with (
-        IbGatewaySimulator(series, answer_seconds=never_beyond(800)) as gateway,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parent,
-            env={**os.environ, "IB_GATEWAY_PORT": str(gateway.port)},
-        ) as child,
-    ):
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
+        env={**os.environ, "IB_GATEWAY_PORT": str(gateway.port)},
+    ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        url = child.stdout.readline().split()[-1]
+        yield child.stdout.readline().split()[-1]
+        child.stdin.close()
+
+
+def test_a_service_whose_gateway_is_slow_is_asked_for_less_too(tmp_path: Path) -> None:
+    series = {("AAPL", "1 min"): _BARS}
+    with (
+        IbGatewaySimulator(series, answer_seconds=never_beyond(800)) as gateway,
+        served(gateway) as url,
+    ):
         with DataManager(tmp_path, url, env={}) as data:
             loading = data.load_data("AAPL", "1m", *_RANGE, mode="full")
             assert len(loading.result(60)) == 15 * 390
-            assert any("were refused, too late, or short" in each for each in loading.warnings)
+            assert any("it is asked for in parts of" in each for each in loading.warnings)
         gateway.wait_until(lambda one: one.under_way == 0)
-        child.stdin.close()
+
+
+#: What is asked for at most: three at once to begin with, and smaller ones; on a connection that is lost, again.
+_ENDS = {
+    "silence": (errors.ServiceTimeoutError, "answers others and not this", 5),
+    "mute": (errors.ServiceConnectionError, "the connection was lost and made anew", 12),
+}
+
+
+@pytest.mark.parametrize("through", ["the service", "nobody"])
+@pytest.mark.parametrize("kind", list(_ENDS))
+def test_a_long_range_that_is_not_answered_costs_no_more_than_a_short_one(
+    kind: str, through: str, tmp_path: Path
+) -> None:
+    """Of fifty requests eight are made at once, and three sent: what waits for those has their end."""
+    error, words, most = _ENDS[kind]
+    minutes = walk("2023-03-01", "2024-03-02", 600)
+    with IbGatewaySimulator({("AAPL", "10 mins"): minutes}) as gateway, ExitStack() as stack:
+        gateway.fault(Fault(kind, times=None))
+        named: dict[str, Any] = (
+            {"ib_url": stack.enter_context(served(gateway))}
+            if through == "the service"
+            else {"source": stack.enter_context(quick(gateway, answer_limit=0.6))}
+        )
+        with DataManager(tmp_path, env={}, **named) as data:
+            loading = data.load_data("AAPL", "10m", "2020-03-01", "2024-03-01", mode="full")
+            with pytest.raises(error, match=words):
+                loading.result(60)
+            assert gateway.count("history") <= most
+            gateway.recover()
+            # What is mute stays so.
+            gateway.drop()
+            again = data.load_data("AAPL", "10m", "2024-01-01", "2024-03-01", mode="full")
+            assert len(again.result(60)) > 1000

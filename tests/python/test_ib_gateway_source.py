@@ -25,7 +25,7 @@ from ktrdr_core.testing import (
 from ktrdr_core.testing.ib_gateway.durations import start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 ib_async = pytest.importorskip("ib_async")
@@ -205,6 +205,46 @@ def test_a_stamp_that_cannot_be_read_is_never_guessed(text: str) -> None:
         return
     with pytest.raises(errors.ProtocolError):
         seconds_of(text)
+
+
+#: What is no second of any calendar: too large for a number, seconds before the year 1, and milliseconds.
+_NO_SECONDS = ["9" * 20, "9" * 40, "-99999999999", "1709906400000", "1e9", "1709906400.5"]
+
+
+@pytest.mark.parametrize("stamp", _NO_SECONDS)
+@pytest.mark.parametrize("which", ["one", "all"])
+@pytest.mark.parametrize("timeframe", ["1m", "1h", "1d", "1w", "1M"])
+def test_seconds_of_no_calendar_are_an_error_and_no_bars_that_are_not_there(
+    gateway: IbGatewaySimulator,
+    source: IbGatewaySource,
+    timeframe: str,
+    which: str,
+    stamp: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ktrdr_core.testing.ib_gateway import messages
+
+    def stamps_of(rows: Sequence[Any], *_: Any) -> list[str]:
+        usual = ["20240308" if timeframe[-1] in "dwM" else "1709908200"] * (len(rows) - 1)
+        return [*usual, stamp] if which == "one" else [stamp] * len(rows)
+
+    monkeypatch.setattr(messages, "stamps_of", stamps_of)
+    with pytest.raises(errors.ProtocolError, match="which is no time"):
+        ask(source, "fetch", "AAPL", timeframe, "2024-03-08", "2024-03-08")
+
+
+@pytest.mark.parametrize("stamp", _NO_SECONDS)
+def test_a_first_timestamp_of_no_calendar_is_an_error(
+    source: IbGatewaySource, stamp: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ktrdr_core.testing.ib_gateway import messages
+
+    def head(_: Any, request: int, *__: Any) -> bytes:
+        return messages.payload_of(88, request, stamp)
+
+    monkeypatch.setattr(messages.Answers, "head", head)
+    with pytest.raises(errors.ProtocolError, match="which is no time"):
+        ask(source, "first_timestamp", "AAPL", "1h")
 
 
 def test_both_changes_of_the_clock_are_read_as_the_zone_has_them() -> None:

@@ -122,7 +122,7 @@ def test_a_gateway_that_never_greeted_is_an_error_at_once(
 @pytest.mark.slow
 @pytest.mark.skipif(not count(0, 1), reason="takes the limits' real length: make soak")
 @pytest.mark.parametrize("on", _ANSWERS)
-@pytest.mark.parametrize("kind", ["mute", "fin", "garbage"])
+@pytest.mark.parametrize("kind", ["mute", "fin", "garbage", "silence"])
 def test_at_the_limits_as_they_are_it_takes_no_more_than_20_s(
     gateway: IbGatewaySimulator, expected: Any, kind: str, on: str, tmp_path: Path
 ) -> None:

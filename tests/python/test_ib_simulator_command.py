@@ -74,7 +74,7 @@ def test_a_folder_of_files_is_served_until_its_parent_goes(tmp_path: Path) -> No
         (["--folder", "."], "has no file {SYMBOL}_{timeframe}.csv"),
         (["--version", "42"], "version must be 157 to 178, not 42"),
         (["--zone", "Nowhere"], "zone 'Nowhere' is not in the IANA database"),
-        (["--port", "70000"], "cannot listen on 127.0.0.1 port 70000"),
+        (["--port", "70000"], "port must be 0 to 65535, not 70000"),
         (["--fault", "smell"], "there is no fault 'smell': --list-faults names them"),
         (["--fault", "Rst!"], "a fault is NAME[=SECONDS][@ANSWER[:PLACE]][*TIMES], not 'Rst!'"),
         (["--fault", "rst=3"], "the fault rst takes no seconds"),
@@ -84,6 +84,10 @@ def test_a_folder_of_files_is_served_until_its_parent_goes(tmp_path: Path) -> No
             "'nose' of the fault rst must be one of start, first bar",
         ),
         (["--fault", "restart*3"], "the fault restart happens once"),
+        (["--fault", "pacing*0"], "times of a Fault must be 1 or more"),
+        (["--fault", "restart=99999999999"], "the fault restart lasts 86400 seconds at most"),
+        (["--answer-seconds", "-1"], "answer_seconds must be 0 or more, not -1"),
+        (["--answer-seconds", "nan"], "answer_seconds must be 0 or more, not nan"),
     ],
 )
 def test_what_cannot_be_is_said(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -438,3 +439,69 @@ def test_each_kind_of_fault_can_be_given_and_no_other() -> None:
             Fault(**wrong)
     with pytest.raises(ValueError, match="needs a code"):
         Fault("error")
+    for seconds in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="seconds of a Fault must be 0 or more"):
+            Fault("delay", seconds=seconds)
+    for times in (0, -1):
+        with pytest.raises(ValueError, match="times of a Fault must be 1 or more, or None"):
+            Fault("fin", times=times)
+
+
+_ENDS = ["", "20240314-16:00:00", "00010101-00:00:00", "99991231-23:59:59", "20240230-00:00:00"]
+_ENDS += ["20240310 02:30:00 US/Eastern", "20240314 16:00:00 ../../etc/passwd", "x", "\u0661"]
+_ENDS += ["19000101-00:00:00", "99981231-23:59:59", "20240314 16:00:00", "20240314 16:00:00 /"]
+_DURATIONS = [
+    "1 D",
+    "0 D",
+    "365 D",
+    "100 Y",
+    "12 M",
+    "52 W",
+    "86400 S",
+    "1 H",
+    "-1 D",
+    "9999999 D",
+    "",
+]
+_KINDS = [
+    ("1 secs", "TRADES"),
+    ("1 hour", "BID"),
+    ("1 day", "SCHEDULE"),
+    ("1M", "TRADES"),
+    ("x", ""),
+]
+
+
+@pytest.mark.parametrize(("size", "show"), _KINDS)
+def test_every_request_that_can_be_read_is_answered(size: str, show: str) -> None:
+    """By what it asks for or by an error about it, whatever stands in its fields."""
+
+    async def ask(raw: Raw) -> None:
+        for number, (end, duration) in enumerate(product(_ENDS, _DURATIONS), 1):
+            raw.bars(number, size=size, show=show, end=end, duration=duration)
+            while True:
+                answer = await raw.next()
+                if (answer[2] if answer[0] == "4" else answer[1]) == str(number):
+                    break
+                assert answer[:4] == ["4", "2", "-1", "2174"], (end, duration, answer)
+
+    series = {("AAPL", "1 min"): _MINUTES}
+    with IbGatewaySimulator(series, pacing=PacingRules(enforced=False)) as gateway:
+        with_raw(gateway, ask)
+
+
+def test_a_number_that_is_used_again_stands_for_the_new_request() -> None:
+    async def ask(raw: Raw) -> list[list[str]]:
+        # In one piece, so that they come together.
+        raw.bars(5)
+        raw.send(25, 1, 5)
+        raw.bars(5)
+        first = await raw.next()
+        await asyncio.to_thread(gateway.wait_until, lambda one: one.count("history") == 2)
+        assert await asyncio.to_thread(lambda: gateway.under_way) == 1
+        raw.send(25, 1, 5)
+        return [first, await raw.next()]
+
+    with IbGatewaySimulator({("AAPL", "1 min"): _MINUTES}, answer_seconds=600) as gateway:
+        answers = with_raw(gateway, ask)
+    assert [each[2:4] for each in answers] == [["5", "162"], ["5", "162"]]

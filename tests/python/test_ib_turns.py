@@ -9,13 +9,17 @@ import httpx
 import pytest
 
 from ib_bars import walk
+from ktrdr_core import errors
 from ktrdr_core.data import BarSource, IbGatewaySource, SourceLimits
+from ktrdr_core.data.ib_gateway.pacing import AdaptiveGate
 from ktrdr_core.hosts.ib.app import create_app
 from ktrdr_core.hosts.ib.turns import FairTurns
 from ktrdr_core.hosts.ib.vendor import HostLimits
 from ktrdr_core.testing import IbGatewaySimulator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
 
@@ -174,3 +178,132 @@ def test_at_a_gateway_a_question_waits_for_no_more_than_are_under_way() -> None:
         # At most 20 are under way, and some came since those were counted; in the order of coming it would be the last.
         assert asked - before <= 50
         assert gateway.most_at_once == 1
+
+
+def _adaptive() -> Callable[[], AbstractAsyncContextManager[None]]:
+    gate = AdaptiveGate()
+    gate.allowed = 1
+    return gate.turn
+
+
+def _fair() -> Callable[[], AbstractAsyncContextManager[None]]:
+    turns = FairTurns(lambda: 1)
+    return lambda: turns.turn("one")
+
+
+@pytest.mark.parametrize("gate_of", [_adaptive, _fair])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_those_that_are_cancelled_at_once_are_cancelled_and_nothing_else(
+    gate_of: Callable[[], Callable[[], AbstractAsyncContextManager[None]]], backwards: bool
+) -> None:
+    """Who has a turn leaves, and lets go of those that wait and have ended, before these hear of it."""
+
+    async def main() -> tuple[list[Any], bool]:
+        turn = gate_of()
+
+        async def ask() -> None:
+            async with turn():
+                await asyncio.sleep(3600)
+
+        async def ask_once() -> bool:
+            async with turn():
+                return True
+
+        asking = [asyncio.create_task(ask()) for _ in range(6)]
+        await asyncio.sleep(0)
+        for each in reversed(asking) if backwards else asking:
+            each.cancel()
+        ended = await asyncio.gather(*asking, return_exceptions=True)
+        return ended, await asyncio.wait_for(ask_once(), 10)
+
+    ended, goes_on = asyncio.run(main())
+    assert [type(each) for each in ended] == [asyncio.CancelledError] * 6
+    assert goes_on
+
+
+def _timeout() -> errors.KtrdrError:
+    return errors.ServiceTimeoutError("no answer within 18 s", context={"why": "silence"})
+
+
+def _away() -> errors.KtrdrError:
+    return errors.ServiceConnectionError("not there")
+
+
+def _refused() -> errors.KtrdrError:
+    return errors.HostServiceError("not like this")
+
+
+@pytest.mark.parametrize("gate_of", [_adaptive, _fair])
+@pytest.mark.parametrize(
+    ("end", "together"), [(_timeout, True), (_away, True), (_refused, False), (None, False)]
+)
+def test_who_waited_while_a_question_was_not_answered_has_the_same_end(
+    gate_of: Callable[[], Callable[[], AbstractAsyncContextManager[None]]],
+    end: Callable[[], errors.KtrdrError] | None,
+    together: bool,
+) -> None:
+    async def main() -> tuple[list[Any], Any]:
+        turn, asked = gate_of(), 0
+        loop, over, late = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+        async def ask() -> str:
+            nonlocal asked
+            async with turn():
+                asked += 1
+                if asked == 1:
+                    await over.wait()
+                    if end is not None:
+                        raise end()
+                return "answered"
+
+        waited = [asyncio.create_task(ask()) for _ in range(4)]
+        # The first has been under way for some time when another one comes.
+        loop.call_later(0.2, late.set)
+        await late.wait()
+        newer = asyncio.create_task(ask())
+        await asyncio.sleep(0)
+        over.set()
+        ends = await asyncio.gather(*waited, return_exceptions=True)
+        return ends, await asyncio.wait_for(newer, 10)
+
+    (first, *others), newer = asyncio.run(main())
+    assert newer == "answered"
+    if end is None:
+        assert first == "answered"
+    else:
+        assert type(first) is type(end())
+    for each in others:
+        if together:
+            assert type(each) is type(first)
+            assert each is not first
+            assert (each.message, each.context) == (first.message, first.context)
+        else:
+            assert each == "answered"
+
+
+def test_nobody_has_the_same_end_where_another_question_was_answered_meanwhile() -> None:
+    async def main() -> list[Any]:
+        gate = AdaptiveGate()
+        gate.allowed = 2
+        over = [asyncio.Event(), asyncio.Event()]
+
+        async def ask(number: int) -> int:
+            async with gate.turn():
+                if number < 2:
+                    await over[number].wait()
+                if number == 0:
+                    raise _timeout()
+                return number
+
+        asking = [asyncio.create_task(ask(number)) for number in range(6)]
+        await asyncio.sleep(0)
+        # The gate lets no more through than before, however fast that was.
+        gate.slower()
+        over[1].set()
+        await asyncio.wait({asking[1]})
+        over[0].set()
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    first, *others = asyncio.run(main())
+    assert isinstance(first, errors.ServiceTimeoutError)
+    assert others == [1, 2, 3, 4, 5]

@@ -21,6 +21,15 @@ TimeRange range_of(const BarsWanted& wanted) {
     return wanted.asked.empty() ? wanted.segment : wanted.asked;
 }
 
+/// Our service says whether it failed because its provider is not there, or did not answer in time.
+Errc failure_of(const json::object& answer) {
+    const std::string_view code = text_or_empty(answer, "error_code");
+    const auto says = [code](Errc one) { return code == to_string(one); };
+    return says(Errc::service_connection) ? Errc::service_connection
+           : says(Errc::service_timeout)  ? Errc::service_timeout
+                                          : Errc::host_service;
+}
+
 /// Providers that count backwards from the end of a range give the bar before it where it has none.
 bool ends_just_before(UtcTime newest, const BarsWanted& wanted) {
     constexpr std::chrono::days longest_break{7};
@@ -127,9 +136,14 @@ Result<const json::object*> successful(const json::value& answer, const std::str
     if (reason.empty()) {
         reason = text_or_empty(*object, "error_message");
     }
-    return fail(Errc::host_service,
-                fmt::format("{}: the service says: {}", asked, reason.empty() ? "failed, without a reason" : reason),
-                {{"asked", asked}, {"reason", reason}});
+    Error failed =
+        fail(failure_of(*object),
+             fmt::format("{}: the service says: {}", asked, reason.empty() ? "failed, without a reason" : reason),
+             {{"asked", asked}, {"reason", reason}});
+    if (const std::string_view phase = text_or_empty(*object, "error_phase"); !phase.empty()) {
+        failed.context["phase"] = phase.substr(0, 64);
+    }
+    return failed;
 }
 
 Result<void> check_kind(const json::object& answer, const SeriesKind& kind, const std::string& asked) {

@@ -232,8 +232,12 @@ asio::awaitable<Result<Contract>> IbDataAdapter::validate_symbol(std::string sym
 
 asio::awaitable<Result<std::optional<UtcTime>>> IbDataAdapter::first_timestamp(std::string symbol, Timeframe timeframe,
                                                                                SourceCall call) {
-    const std::string query = encode_query({{"symbol", symbol}, {"timeframe", std::string(timeframe.name())}});
-    auto asking = get("/data/head-timestamp" + query, call);
+    std::vector<std::pair<std::string, std::string>> asked{{"symbol", symbol},
+                                                           {"timeframe", std::string(timeframe.name())}};
+    if (!call.kind.instrument_type.empty()) {
+        asked.emplace_back("instrument_type", call.kind.instrument_type);
+    }
+    auto asking = get("/data/head-timestamp" + encode_query(asked), call);
     const auto answer = co_await heard(std::move(asking), call);
     if (!answer) {
         co_return answer.error();

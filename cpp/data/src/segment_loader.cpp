@@ -258,7 +258,15 @@ asio::awaitable<Result<SegmentLoader::Rest>> SegmentLoader::still_missing(TimeRa
 asio::awaitable<void> SegmentLoader::ask(AskedSegment planned) {
     const auto asked = std::make_shared<const AskedSegment>(std::move(planned));
     const UtcTime asked_at = means_.load.clock.utc_now();
-    const auto judged = co_await fetch(asked, asked_at);
+    auto turn = co_await means_.traffic->queue->enter(means_.asker, means_.operation->token());
+    if (!turn) {
+        miss(*asked, turn.error());
+        co_return;
+    }
+    if (put_aside(*asked)) {
+        co_return;
+    }
+    const auto judged = co_await fetch(asked, asked_at, std::move(*turn));
     if (!judged && !is_answer(judged.error().code)) {
         miss(*asked, judged.error());
         co_return;
@@ -295,21 +303,32 @@ asio::awaitable<void> SegmentLoader::ask(AskedSegment planned) {
     }
 }
 
-asio::awaitable<Result<Judged>> SegmentLoader::fetch(std::shared_ptr<const AskedSegment> asked, UtcTime asked_at) {
-    const auto answer = std::make_shared<Result<SourceAnswer>>(SourceAnswer{});
-    {
-        const auto turn = co_await means_.traffic->queue->enter(means_.asker, means_.operation->token());
-        if (!turn) {
-            co_return turn.error();
-        }
-        const SeriesKey& key = means_.task.key;
-        const SteadyTime sent = means_.load.clock.now();
-        const UtcTime sent_at = means_.load.clock.utc_now();
-        const auto source = means_.load.source;
-        *answer = co_await source->fetch(key.symbol, key.timeframe, asked->asked, means_.call);
-        compare_clocks(sent_at, *answer);
-        measure(**turn, *answer, means_.load.clock.now() - sent);
+/// While a request waited for its turn, others may have shown that it is no use: they took all the time that an answer
+/// may take, and so would this one.
+bool SegmentLoader::put_aside(const AskedSegment& asked) {
+    const bool too_much = shrunk_in_row_ > 0 && smaller_ && asked.asked.end - asked.asked.start > *smaller_;
+    if (!stopped_ && !too_much) {
+        return false;
     }
+    std::vector<TimeRange>& ranges = stopped_ ? loaded_.missing : again_;
+    for (const AskedHole& hole : asked.holes) {
+        ranges.push_back(hole.range);
+    }
+    begun_ -= stopped_ ? 0 : 1;
+    return true;
+}
+
+asio::awaitable<Result<Judged>> SegmentLoader::fetch(std::shared_ptr<const AskedSegment> asked, UtcTime asked_at,
+                                                     std::shared_ptr<RequestQueue::Turn> turn) {
+    const SeriesKey& key = means_.task.key;
+    const SteadyTime sent = means_.load.clock.now();
+    const UtcTime sent_at = means_.load.clock.utc_now();
+    const auto source = means_.load.source;
+    const auto answer = std::make_shared<Result<SourceAnswer>>(SourceAnswer{});
+    *answer = co_await source->fetch(key.symbol, key.timeframe, asked->asked, means_.call);
+    compare_clocks(sent_at, *answer);
+    measure(*turn, *answer, means_.load.clock.now() - sent);
+    turn.reset();
     if (!*answer) {
         co_return answer->error();
     }

@@ -103,8 +103,11 @@ private:
     using Rest = std::optional<std::vector<TimeRange>>;
     [[nodiscard]] boost::asio::awaitable<Result<Rest>> still_missing(TimeRange range);
     [[nodiscard]] boost::asio::awaitable<void> ask(AskedSegment asked);
+    /// Whether it is not sent any more.
+    [[nodiscard]] bool put_aside(const AskedSegment& asked);
     [[nodiscard]] boost::asio::awaitable<Result<Judged>> fetch(std::shared_ptr<const AskedSegment> asked,
-                                                               UtcTime asked_at);
+                                                               UtcTime asked_at,
+                                                               std::shared_ptr<RequestQueue::Turn> turn);
     [[nodiscard]] RequestPlanner::Pace pace() const;
     [[nodiscard]] bool going_on() const { return !stopped_ && !means_.operation->token().is_cancelled(); }
     void compare_clocks(UtcTime sent, const Result<SourceAnswer>& answer);

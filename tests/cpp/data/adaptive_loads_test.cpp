@@ -133,6 +133,24 @@ TEST_F(AdaptiveLoads, AskAProviderThatIsNotThereOnce) {
     }
 }
 
+TEST_F(AdaptiveLoads, SendNothingThatWaitedForItsTurnWhereOthersShowedThatItIsNoUse) {
+    source_->limits.max_in_flight = 8;
+    source_->limits.max_span = days{60};
+    for (const Errc code : {Errc::service_connection, Errc::pool_timeout, Errc::service_timeout}) {
+        source_->fetched.clear();
+        source_->on_fetch = [code](TimeRange) -> Result<void> { return fail(code, "not there"); };
+        const auto bars = load(decade_);
+        ASSERT_FALSE(bars);
+        EXPECT_EQ(bars.error().code, code);
+        // Those that had a turn at once, and, of what is not answered in time, two smaller ones.
+        EXPECT_LE(source_->fetched.size(), code == Errc::service_timeout ? 5U : 3U);
+        EXPECT_TRUE(ledger().empty());
+    }
+    source_->on_fetch = nullptr;
+    ASSERT_TRUE(load(decade_));
+    EXPECT_EQ(stored(), daily_bars(decade_));
+}
+
 TEST_F(AdaptiveLoads, GiveUpSoonWhereEverythingIsRefused) {
     source_->on_fetch = [](TimeRange) -> Result<void> { return fail(Errc::host_service, "not connected"); };
     const auto bars = load(decade_);

@@ -194,6 +194,24 @@ TEST(HistoricalAnswer, ThatSaysThatThereIsNoDataIsEmpty) {
     }
 }
 
+TEST(IbAnswers, SayWhetherTheProviderIsNotThereOrDidNotAnswerInTime) {
+    const auto codes_of = [](const json::value& code) {
+        const json::value answer{{"success", false}, {"data", nullptr}, {"error", "slow"}, {"error_code", code}};
+        return std::vector{read_historical(answer, year, asked, {}).error().code,
+                           read_head_timestamp(answer, asked).error().code,
+                           read_validation(answer, "AAPL", asked).error().code};
+    };
+    const json::value late{{"success", false}, {"error_code", "service_timeout"}, {"error_phase", "any_size"}};
+    EXPECT_EQ(read_historical(late, year, asked, {}).error().context.at("phase"), "any_size");
+    using testing::Each;
+    EXPECT_THAT(codes_of("service_connection"), Each(Errc::service_connection));
+    EXPECT_THAT(codes_of("service_timeout"), Each(Errc::service_timeout));
+    for (const json::value& other : {json::value{"host_service"}, json::value{"cancelled"}, json::value{"storage"},
+                                     json::value{""}, json::value{7}, json::value{nullptr}}) {
+        EXPECT_THAT(codes_of(other), Each(Errc::host_service)) << other;
+    }
+}
+
 TEST(HistoricalAnswer, OfAnotherRangeIsNoAnswer) {
     expect_protocol(read("{" + bar("2021-01-01") + "," + bar("2021-03-01") + "}").error(),
                     "from 2021-01-01T00:00:00.000Z to 2021-03-01T00:00:00.000Z");

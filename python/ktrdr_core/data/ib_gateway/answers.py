@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...calendars import BarGrid, get_calendar
 from ...errors import ProtocolError
-from .stamps import is_date, seconds_of, zone_of
+from .stamps import FIRST, LAST, is_date, seconds_of, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,9 +122,10 @@ def _epochs(texts: list[str]) -> NDArray[np.int64]:
 
     try:
         seconds = np.fromiter(map(int, texts), np.int64, len(texts))
-    except ValueError:
+    except (ValueError, OverflowError):
         seconds = None
-    if seconds is None or min(map(len, texts)) <= 8:
+    sound = seconds is not None and seconds.min() >= FIRST and seconds.max() <= LAST
+    if seconds is None or not sound or min(map(len, texts)) <= 8:
         return np.array([seconds_of(text) for text in texts], dtype=np.int64)
     return seconds
 

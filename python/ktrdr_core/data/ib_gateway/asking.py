@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import errors
@@ -12,9 +14,10 @@ from .client import ConnectionLost
 from .codes import Counted, Kind
 from .pacing import AdaptiveGate
 from .refusals import GatewayError, refused
+from .smaller import Smaller
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from contextlib import AbstractAsyncContextManager
     from typing import TypeAlias
 
@@ -22,11 +25,13 @@ if TYPE_CHECKING:
     from .connection import Connection
 
     T = TypeVar("T")
-    Send: TypeAlias = "Callable[[GatewayClient], Awaitable[T]]"
+    Send: TypeAlias = "Callable[[GatewayClient], Coroutine[Any, Any, T]]"
     Turn: TypeAlias = "Callable[[GatewayClient], AbstractAsyncContextManager[None]]"
 
 _log = logging.getLogger("ktrdr_core.sources")
 
+#: The phase of a time-out after which a smaller request is no help: smaller ones were made, and not answered either.
+ANY_SIZE = "any_size"
 # How often a request is made at most; each new try has its own reason.
 _TRIES = 4
 # How often it is made again because too much was asked. The pauses between, up to so many times the first, are ten minutes
@@ -49,6 +54,8 @@ class _Tries:
         self._first = self._pause = self._paced = pause
         self._failed = self._refused = 0
         self._within = answer_within
+        #: When it was made first, by the loop's clock.
+        self.began = asyncio.get_running_loop().time()
         #: How much longer it may go unanswered. Seconds.
         self.time_left = answer_within
         self.last = ""
@@ -116,9 +123,22 @@ class Asking:
         self.requests = 0
         # The newest of the notices, each of which may be about many requests.
         self._slowed_by = 0
+        # Smaller requests are made beside one at a time. When that was done last, and when one that may be made smaller was
+        # answered, by the loop's clock.
+        self._beside = False
+        self._less_asked = self._answered = -math.inf
 
-    async def ask(self, what: str, send: Send[T], *, turn: Turn | None = None) -> T:
+    async def ask(
+        self,
+        what: str,
+        send: Send[T],
+        *,
+        turn: Turn | None = None,
+        smaller: Sequence[Send[Any]] = (),
+    ) -> T:
         """Ask until there is an answer; ``what`` begins the words of an error, ``turn`` is waited for before each try.
+
+        Where there is none, ``smaller`` requests find out whether less is answered; what they bring is not used.
 
         Raises
         ------
@@ -141,7 +161,7 @@ class Asking:
                 # It was away, which was told, and is given its time now that it is back.
                 tries.answered()
             try:
-                answer = await self._once(client, what, send, turn, tries)
+                answer = await self._once(client, what, send, turn, tries, smaller)
             except ConnectionLost as error:
                 _log.info("ib gateway: %s is asked again: %s", what, error)
                 tries.lost_connection(str(error))
@@ -198,7 +218,13 @@ class Asking:
         return Kind.bad_request if kind is Kind.unknown and error.code == 162 else kind
 
     async def _once(
-        self, client: GatewayClient, what: str, send: Send[T], turn: Turn | None, tries: _Tries
+        self,
+        client: GatewayClient,
+        what: str,
+        send: Send[T],
+        turn: Turn | None,
+        tries: _Tries,
+        smaller: Sequence[Send[Any]],
     ) -> T:
         if turn is None:
             return await self._within(what, send(client), tries)
@@ -206,30 +232,73 @@ class Asking:
             if client.gone.done():
                 # The turn took its time.
                 client = await self._connection.ready()
-            return await self._within(what, send(client), tries)
+            beside = Smaller([partial(each, client) for each in smaller], self._answer_within)
+            try:
+                answer = await self._within(what, send(client), tries, beside)
+            except GatewayError:
+                self._answered = asyncio.get_running_loop().time()
+                raise
+            finally:
+                if beside.tasks:
+                    self._beside = False
+                    await beside.close()
+            self._answered = asyncio.get_running_loop().time()
+            return answer
 
-    async def _within(self, what: str, answer: Awaitable[T], tries: _Tries) -> T:
-        """Wait for an answer; while the gateway has no line, the time does not run."""
+    async def _within(
+        self, what: str, answer: Awaitable[T], tries: _Tries, beside: Smaller | None = None
+    ) -> T:
+        """Wait for an answer; while the gateway has no line, the time does not run, and its patience does."""
         waiting: asyncio.Future[Any] = asyncio.ensure_future(answer)
         loop = asyncio.get_running_loop()
         self.requests += 1
-        step = min(1.0, self._answer_within)
+        patience = self._connection.options.patience
+        without_line = 0.0
         try:
             while True:
                 began = loop.time()
-                done, _ = await asyncio.wait({waiting}, timeout=min(step, tries.time_left))
+                left = patience - without_line if self._connection.degraded else tries.time_left
+                if beside is not None:
+                    left = min(left, self._look_beside(beside, tries))
+                done, _ = await asyncio.wait({waiting}, timeout=min(1.0, max(left, 0.01)))
+                passed = loop.time() - began
                 if self._connection.degraded:
+                    without_line += passed
                     warn(self._connection.waits)
+                    if without_line >= patience and not done:
+                        raise self._connection.out_of_patience()
                 else:
-                    tries.time_left -= loop.time() - began
+                    without_line = 0.0
+                    tries.time_left -= passed
                 if done:
                     found: T = waiting.result()
                     return found
-                if tries.time_left <= 0:
+                if beside is not None and beside.answered:
+                    self._answered = loop.time()
+                passed = self._answer_within - tries.time_left
+                if tries.time_left <= 0 or (beside is not None and beside.is_enough(passed)):
                     raise self._unanswered(what, tries)
         finally:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
+
+    def _look_beside(self, beside: Smaller, tries: _Tries) -> float:
+        """Make the smaller requests that are due; give until when to wait at most. Seconds.
+
+        A gateway that is mute, or has no line, is asked for no more.
+        """
+        passed = self._answer_within - tries.time_left
+        mine = bool(beside.tasks) or not self._beside
+        if (
+            mine
+            and not tries.lost
+            and not self._connection.degraded
+            and (made := beside.look(passed))
+        ):
+            self.requests += made
+            self._beside = True
+            self._less_asked = asyncio.get_running_loop().time()
+        return beside.until_next(passed)
 
     def _unanswered(self, what: str, tries: _Tries) -> Exception:
         """Say why there is no answer: where the gateway is mute, a smaller request is no help."""
@@ -238,9 +307,14 @@ class Asking:
                 f"{what}: no answer within {self._answer_within:g} s, in which the connection was lost and made anew "
                 f"{tries.lost} {'time' if tries.lost == 1 else 'times'}, the last because {tries.last}"
             )
+        said = f"{what}: the gateway answers others and not this within {self._answer_within:g} s"
+        if self._less_asked >= tries.began > self._answered:
+            return errors.ServiceTimeoutError(
+                f"{said}, nor a part of it: ask again later, or give IbGatewaySource a longer answer_limit",
+                context={"phase": ANY_SIZE},
+            )
         return errors.ServiceTimeoutError(
-            f"{what}: the gateway answers others and not this within {self._answer_within:g} s: "
-            "ask for less at once, or give IbGatewaySource a longer answer_limit"
+            f"{said}: ask for less at once, or give IbGatewaySource a longer answer_limit"
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import struct
 import weakref
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
     from .durations import Asked
 
+# Where ib_async's client writes: nothing above DEBUG, however its own logger is set.
+_THEIR_LOG = logging.getLogger("ktrdr_core.sources.ib_async")
+_THEIR_LOG.addFilter(lambda record: record.levelno <= logging.DEBUG)
 # No gateway sends a longer message. Bytes.
 _LONGEST = 0xFFFFFF
 # The message of bars, and how many fields a bar has.
@@ -95,6 +99,8 @@ class _Events:
         #: What waits to be sent, and what was taken back. Weak: they hold the client, which holds this.
         self.line: weakref.ref[Line] | None = None
         self.taken_back: weakref.ref[TakenBack] | None = None
+        #: Whether requests can be made.
+        self.ready = False
         #: Whether a question was answered.
         self.answered = False
         #: What the gateway's clock said, in seconds since 1970, and when by the loop's.
@@ -143,7 +149,10 @@ class _Events:
 
     def error(self, number: int, code: int, text: str, _json: str = "") -> None:
         kind = kind_of(code, text)
-        if code == 326:
+        if code == 326 and self.ready:
+            # Somebody else has it now: so says the gateway where it is asked for again.
+            kind = Kind.lost
+        elif code == 326:
             if not self.gone.done():
                 self.gone.set_exception(ClientIdTaken(text))
             return
@@ -271,6 +280,8 @@ class GatewayClient:
         self._events = _Events(notice)
         self._client = Client(self._events)
         self._client.RequestsInterval = _INTERVAL  # type: ignore[assignment]  # 1 by default
+        # What it would write of lost connections, as an error each time, is told here.
+        self._client._logger = _THEIR_LOG
         self._line = Line(self._client)
         self._events.line = weakref.ref(self._line)
         self._taken_back = TakenBack(self._events.gone)
@@ -314,6 +325,7 @@ class GatewayClient:
                 raise ConnectionLost(self.gone.result())
             await connecting
             self._account = ",".join(sorted(self._client.getAccounts()))
+            self._events.ready = True
         except (OSError, TimeoutError) as error:
             await self.close()
             raise ConnectionLost(
@@ -382,9 +394,9 @@ class GatewayClient:
             if not request.answer.done():
                 request.answer.set_exception(ConnectionLost(why))
 
-    async def close(self) -> None:
-        """End the connection, and wait until it has ended."""
-        self._events.lose("the connection was closed here")
+    async def close(self, why: str = "the connection was closed here") -> None:
+        """End the connection, and wait until it has ended; ``why`` is told to those who wait for an answer."""
+        self._events.lose(why)
         self._events.gone.exception()
         transport = self._client.conn.transport
         with contextlib.suppress(OSError, RuntimeError):

@@ -14,6 +14,7 @@ from .back_off import BackOff
 from .client import ClientIdTaken, ConnectionLost, GatewayClient
 from .codes import DATA_LOST, LINE_DOWN, LINE_UP, Line
 from .options import GatewayHealth, GatewayOptions
+from .refusals import CLOSED
 
 _log = logging.getLogger("ktrdr_core.sources")
 
@@ -63,7 +64,7 @@ class Connection:
                 async with self._changed:
                     while True:
                         if self._closed:
-                            raise self._error("the source is closed")
+                            raise ServiceConnectionError(CLOSED)
                         if self._usable is not None:
                             return self._usable
                         if self._reached:
@@ -72,8 +73,7 @@ class Connection:
                             raise self._error(self.health.last_error)
                         await self._changed.wait()
         except TimeoutError:
-            why = self.health.last_error or f"no line to {', '.join(self._line.lost)}"
-            raise self._error(f"not within {self.options.patience:g} s: {why}") from None
+            raise self.out_of_patience() from None
         finally:
             self._waiting -= 1
 
@@ -92,6 +92,18 @@ class Connection:
         self._down_since = self._down_since or datetime.now(UTC)
         since = f"{self._down_since:%Y-%m-%dT%H:%M:%SZ}"
         return f"waits for the gateway at {self._at}, {why}, since {since}"
+
+    def out_of_patience(self) -> ServiceConnectionError:
+        """Make the error of a question that has waited as long as one may."""
+        within = f"not within {self.options.patience:g} s"
+        lost = self._line.lost
+        if lost and self._client is not None:
+            return ServiceConnectionError(
+                f"TWS or IB Gateway at {self._at} has lost {' and '.join(lost)}, and it did not come back: {within}; "
+                "does the gateway itself show that it is connected?",
+                context={"host": self.options.host, "port": self._port},
+            )
+        return self._error(f"{within}: {self.health.last_error}")
 
     @property
     def attempts(self) -> int:
@@ -152,6 +164,7 @@ class Connection:
             client = self._client
             began = asyncio.get_running_loop().time()
             client.note_time()
+            why = "the source was closed"
             _log.info(
                 "ib gateway: connected: client_id=%s version=%s",
                 self.health.client_id,
@@ -163,11 +176,14 @@ class Connection:
                 # What was said while it connected counts.
                 await self._told()
                 why = await self._watch(client)
+            except Exception as error:  # noqa: BLE001 - nobody else connects
+                why = f"{type(error).__name__}: {error}"
+                _log.warning("ib gateway: gives a connection up: %s", why, exc_info=error)
             finally:
                 self._client = None
                 self._line = Line()
                 # Before the next one is begun: the gateway would count two.
-                await asyncio.shield(client.close())
+                await asyncio.shield(client.close(why))
             _log.warning("ib gateway: connection lost: %s", why)
             self._port = client.moved_to or self._port
             lasted = asyncio.get_running_loop().time() - began

@@ -56,6 +56,13 @@ class Asked(NamedTuple):
     size: str
 
 
+def smaller_spans(timeframe: str, span: timedelta) -> list[timedelta]:
+    """Give the spans in which a load asks for a range that is not answered: a quarter of it, and a quarter of that."""
+    shortest = min(SPANS[timeframe], max(_DAY, 10 * SIZES[timeframe][1]))
+    spans = (max(span / part, shortest) for part in (4, 16))
+    return [each for each in dict.fromkeys(spans) if each < span]
+
+
 def asked_for(
     timeframe: str, start: datetime, end: datetime, now: datetime, *, up_to_now: bool = False
 ) -> Asked:

@@ -6,6 +6,9 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from ..silence import Silence
+from .refusals import GatewayError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -18,13 +21,15 @@ _FAST, _SLOW = 2.0, 10.0
 class AdaptiveGate:
     """Lets requests through: one more at once after each fast answer, half as many after a slow one or a pacing error.
 
-    Confined to one loop; who waits longest goes first.
+    Confined to one loop; who waits longest goes first. Where a request is not answered, those that waited meanwhile have no
+    turn (``Silence``).
     """
 
     def __init__(self) -> None:
         self.allowed = FIRST
         self.under_way = 0
         self._waiting: list[asyncio.Future[None]] = []
+        self._silence = Silence(GatewayError)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -32,7 +37,8 @@ class AdaptiveGate:
         await self._enter()
         began = asyncio.get_running_loop().time()
         try:
-            yield
+            async with self._silence.looked_at(lambda: self._waiting):
+                yield
         except BaseException:
             self._leave()
             raise
@@ -51,14 +57,15 @@ class AdaptiveGate:
         if self.under_way < self.allowed and not self._waiting:
             self.under_way += 1
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn = self._silence.wait()
         self._waiting.append(turn)
         try:
             await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+        except BaseException:
+            if self._silence.has_turn(turn):
                 self._leave()
-            else:
+            elif turn in self._waiting:
+                # Who leaves at the same moment has let it go already.
                 self._waiting.remove(turn)
             raise
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from ... import errors
 from .codes import Kind
 
+#: What who asks is told once the source is closed.
+CLOSED = "the source of the gateway is closed: make another one"
+
 
 @dataclass
 class GatewayError(Exception):

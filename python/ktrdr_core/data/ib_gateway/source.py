@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import weakref
 from dataclasses import replace
@@ -22,9 +23,9 @@ from ..place import default_data_dir
 from ..sources import BarSource, Contract, SourceAnswer, SourceLimits
 from .answers import Span, columns_of, joined, small_columns_of
 from .contracts import candidates, the_one
-from .durations import SPANS, asked_for
+from .durations import SPANS, asked_for, smaller_spans
 from .options import GatewayHealth, GatewayOptions
-from .refusals import NothingThere, NotTraded
+from .refusals import CLOSED, NothingThere, NotTraded
 from .small_bars import SmallBarPacer, asked_for_small, counting_of, parts_of
 from .stamps import seconds_of
 
@@ -291,8 +292,15 @@ class IbGatewaySource(BarSource):
 
     async def _carry_out(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if not self._finalizer.alive:
-            raise ServiceConnectionError("the source of the gateway is closed: make another one")
-        return await self._owner.carry_out(work)
+            raise ServiceConnectionError(CLOSED)
+        try:
+            return await self._owner.carry_out(work)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._finalizer.alive or task is None or task.cancelling():
+                raise
+            # It was the end of its loop.
+            raise ServiceConnectionError(CLOSED) from None
 
     # ---- on the connection's loop
 
@@ -367,11 +375,22 @@ class IbGatewaySource(BarSource):
             return []
         asked = asked_for(timeframe, start, end, now, up_to_now=show == "ADJUSTED_LAST")
         what = f"{timeframe} bars of {symbol} from {start:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ}"
+
+        def send(asked: Asked) -> Callable[[GatewayClient], Coroutine[Any, Any, Any]]:
+            return lambda client: _timed(client, found.contract, asked, show, regular)
+
+        # Less of what is asked for up to now is what is newest.
+        less = [
+            asked_for(timeframe, end - span, end, now)
+            for span in smaller_spans(timeframe, end - start)
+            if show != "ADJUSTED_LAST"
+        ]
         try:
             bars, told = await self._asking.ask(
                 what,
-                lambda client: _timed(client, found.contract, asked, show, regular),
+                send(asked),
                 turn=lambda _: self._asking.gate.turn(),
+                smaller=[send(each) for each in less],
             )
         except NothingThere:
             return []

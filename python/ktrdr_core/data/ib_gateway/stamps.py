@@ -12,6 +12,9 @@ _DASHED = re.compile(r"(\d{8})-(\d{2}:\d{2}:\d{2})(?:\.\d+)?")
 _SPACED = re.compile(r"(\d{8})\s+(\d{2}:\d{2}(?::\d{2})?)(?:\s+(\S.*?))?\s*")
 _DATE = re.compile(r"\d{8}")
 
+#: The first and the last second of the years 1 to 9999, since 1970: what lies outside is counted in something else.
+FIRST, LAST = -62_135_596_800, 253_402_300_799
+
 # Names of zones as Java's and Windows' clocks spell them in the languages that gateways speak. Abbreviations stand for the
 # place whose market uses them; those that mean several zones to traders are not here.
 _ZONES = {
@@ -132,7 +135,7 @@ def seconds_of(text: str, usual: tzinfo | None = None) -> int:
     try:
         if is_date(text):
             return int(datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).timestamp())
-        if text.isascii() and text.lstrip("-").isdigit():
+        if text.isascii() and text.lstrip("-").isdigit() and FIRST <= int(text) <= LAST:
             return int(text)
         dashed = _DASHED.fullmatch(text)
         if dashed:

@@ -31,7 +31,17 @@ from .contract import (
 )
 from .metrics import EXPOSITION, exposition
 from .running import Heard, Hearing, Requests, Running
-from .vendor import Found, HostLimits, Refused, Vendor, table, text_of, time_of, words_of
+from .vendor import (
+    Found,
+    HostLimits,
+    Refused,
+    Vendor,
+    code_of,
+    table,
+    text_of,
+    time_of,
+    words_of,
+)
 
 with needed_by("the IB host service"):
     from fastapi import FastAPI, HTTPException, Request, Response
@@ -192,14 +202,14 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic, hearing: Hearin
             words = words_of(instrument_type)
             name, contract = await vendor.spelt(symbol, *(asked or ()), **words)
             for timeframe in vendor.timeframes(name) if asked is None else asked:
-                first = await vendor.first(name, timeframe)
+                first = await vendor.first(name, timeframe, **words)
                 answer["head_timestamps"][timeframe] = None if first is None else text_of(first)
         except Refused as error:
             answer["error_message"] = str(error)
             return answer
         except errors.KtrdrError as error:
             traffic.failed(error.message)
-            return {**answer, "success": False, "error": error.message}
+            return {**answer, "success": False, "error": error.message, **code_of(error)}
         info = await vendor.contract_info(name, contract, answer["head_timestamps"], time.time())
         return {**answer, "is_valid": True, "contract_info": info}
 
@@ -217,18 +227,20 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic, hearing: Hearin
     async def symbol_info(symbol: str, request: Request) -> Any:
         return await answered(request, look_up(symbol, None))
 
-    async def first_of(symbol: str, timeframe: str) -> Answer:
+    async def first_of(symbol: str, timeframe: str, instrument_type: str | None) -> Answer:
+        coded: dict[str, str] = {}
         try:
-            name, _ = await vendor.spelt(symbol, timeframe)
-            first = await vendor.first(name, timeframe)
+            words = words_of(instrument_type)
+            name, _ = await vendor.spelt(symbol, timeframe, **words)
+            first = await vendor.first(name, timeframe, **words)
             error = f"there is no first timestamp of {timeframe} for {name}"
         except Refused as refused:
             first, error = None, str(refused)
         except errors.KtrdrError as failed:
-            first, error = None, failed.message
+            first, error, coded = None, failed.message, code_of(failed)
         if first is None:
             traffic.failed(error)
-            return {"success": False, "timestamp": None, "error": error}
+            return {"success": False, "timestamp": None, "error": error, **coded}
         return {"success": True, "timestamp": text_of(first), "error": None}
 
     @app.get(
@@ -236,8 +248,10 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic, hearing: Hearin
         response_model=HeadTimestampAnswer,
         response_model_exclude_unset=True,
     )
-    async def head_timestamp(symbol: str, timeframe: str, request: Request) -> Any:
-        return await answered(request, first_of(symbol, timeframe))
+    async def head_timestamp(
+        symbol: str, timeframe: str, request: Request, instrument_type: str | None = None
+    ) -> Any:
+        return await answered(request, first_of(symbol, timeframe, instrument_type))
 
 
 class _Historical:
@@ -277,7 +291,7 @@ class _Historical:
             self._traffic.changed()
             return Response(status_code=499)
         if error is not None and not found.rows:
-            return self._failed(error, heard)
+            return self._failed(error, heard, found.code)
         return await self._bars(asked, found, error, request, heard)
 
     async def _work(self, asked: HistoricalRequest, running: Running, found: Found) -> None:
@@ -320,14 +334,16 @@ class _Historical:
         if raised is None:
             return found.partial or None
         if isinstance(raised, errors.KtrdrError):
+            found.code = code_of(raised)
             return raised.message
         if isinstance(raised, Refused):
             return str(raised)
         raise raised
 
-    def _failed(self, error: str, heard: Heard) -> Response:
+    def _failed(self, error: str, heard: Heard, code: dict[str, str] | None = None) -> Response:
         self._traffic.failed(error)
-        return _json(heard.beside({"success": False, "data": None, "rows": 0, "error": error}))
+        answer: Answer = {"success": False, "data": None, "rows": 0, "error": error}
+        return _json(heard.beside({**answer, **(code or {})}))
 
     async def _bars(
         self,

@@ -104,13 +104,17 @@ class HistoricalAnswer(_Answer):
     """``data`` is JSON in a string: ``{"2024-01-01T00:00:00.000Z": {"open": …}}``.
 
     ``success`` with an ``error`` that begins with ``partial:`` says that there may be more than came. ``warnings`` is an
-    addition: what the source warned of, where it did.
+    addition: what the source warned of, where it did. So is ``error_code``, the code of the error's class where it has one:
+    ``service_connection`` where the provider is not there, ``service_timeout`` where it did not answer in time; then
+    ``error_phase`` may say ``any_size``: smaller requests were made, and not answered either.
     """
 
     success: bool
     data: str | None
     rows: int
     error: str | None
+    error_code: str | None = None
+    error_phase: str | None = None
     what_to_show: str | None = None
     session: str | None = None
     warnings: list[str] | None = None
@@ -148,6 +152,8 @@ class ValidateAnswer(_Answer):
     contract_info: ContractInfo | None
     head_timestamps: dict[str, str | None]
     error: str | None
+    error_code: str | None = None
+    error_phase: str | None = None
     warnings: list[str] | None = None
 
 
@@ -157,6 +163,8 @@ class HeadTimestampAnswer(_Answer):
     success: bool
     timestamp: str | None
     error: str | None
+    error_code: str | None = None
+    error_phase: str | None = None
     warnings: list[str] | None = None
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from ...data.silence import Silence
+
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Callable
 
 
@@ -14,7 +16,8 @@ class FairTurns:
     """Lets questions through, so many at once: of those that wait the client's that has the fewest under way.
 
     Among equals goes the one whose turn was longest ago, so that a client's only question waits for one of each other's, and
-    not for a hundred of one of them. Confined to one loop.
+    not for a hundred of one of them. Where a question is not answered, those that waited meanwhile have no turn (``Silence``).
+    Confined to one loop.
 
     Parameters
     ----------
@@ -28,23 +31,27 @@ class FairTurns:
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         # Clients by when they had a turn last, longest ago first.
         self._last: dict[str, None] = {}
+        self._silence = Silence(Exception)
 
     @asynccontextmanager
     async def turn(self, client: str) -> AsyncIterator[None]:
         """Wait for a turn, and hold it."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn = self._silence.wait()
         self._waiting.setdefault(client, []).append(turn)
         self._go_on()
         try:
             await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+        except BaseException:
+            if self._silence.has_turn(turn):
                 self._leave(client)
             else:
                 self._forget(client, turn)
             raise
         try:
-            yield
+            async with self._silence.looked_at(
+                lambda: [each for client in self._waiting.values() for each in client]
+            ):
+                yield
         finally:
             self._leave(client)
 
@@ -68,7 +75,10 @@ class FairTurns:
             turn.set_result(None)
 
     def _forget(self, client: str, turn: asyncio.Future[None]) -> None:
-        waiting = self._waiting[client]
+        waiting = self._waiting.get(client, [])
+        if turn not in waiting:
+            # Who leaves at the same moment has let it go already.
+            return
         waiting.remove(turn)
         if not waiting:
             del self._waiting[client]

@@ -8,7 +8,7 @@ import json
 import logging
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,12 @@ def words_of(instrument_type: str | None) -> SeriesWords:
     return {"instrument_type": instrument_type} if instrument_type in _OF_IB else {}
 
 
+def code_of(error: errors.KtrdrError) -> dict[str, str]:
+    """Give what an answer says of an error beside its words: its class and, of a time-out, the phase."""
+    phase = error.context.get("phase")
+    return {"error_code": error.code} | ({"error_phase": phase} if isinstance(phase, str) else {})
+
+
 class Refused(Exception):
     """A request that is answered by words; they are what clients show."""
 
@@ -123,6 +129,8 @@ class Found:
     parts: list[Bars]
     #: Why there may be more; empty where this is all.
     partial: str = ""
+    #: Of what ended it (``code_of``); empty where nothing did, or what is no error of ours.
+    code: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -216,12 +224,15 @@ class Vendor:
             f"No security definition has been found for the request: {symbol!r} ({wrong})"
         )
 
-    async def first(self, symbol: str, timeframe: str) -> datetime | None:
+    async def first(
+        self, symbol: str, timeframe: str, **series: Unpack[SeriesWords]
+    ) -> datetime | None:
         """Give the start of the oldest bar; None where the source cannot say, or does not have the timeframe."""
         if timeframe not in _core.timeframes():
             return None
         try:
-            first: datetime | None = await self.ask(self.calls.first_timestamp(symbol, timeframe))
+            asking = self.calls.first_timestamp(symbol, timeframe, **series)
+            first: datetime | None = await self.ask(asking)
         except (errors.SymbolNotFoundError, errors.ConfigurationError):
             return None
         return first

@@ -16,6 +16,9 @@ _SPACED = re.compile(r"(\d{8})\s+(\d{2}:\d{2}:\d{2})(?: (.+))?")
 # The longest that can be asked for in a unit; more is asked for in the next.
 _MOST = {"S": 86_400, "D": 365, "W": 52, "M": 12, "Y": 100}
 
+# Ends are taken between these: the longest duration before the one, and a few days behind the other, are dates still.
+_FIRST_YEAR, _LAST_YEAR = 1900, 9998
+
 
 class BadDuration(ValueError):
     """A duration that there is none; its words are the cause in error 321."""
@@ -72,7 +75,7 @@ def end_of(text: str, now: float, zone: ZoneInfo) -> tuple[int, bool]:
     Raises
     ------
     BadEnd
-        For what is no time, and for a zone that the gateway does not take.
+        For what is no time, one before 1900, and for a zone that the gateway does not take.
     """
     if not text:
         return int(now), False
@@ -84,6 +87,8 @@ def end_of(text: str, now: float, zone: ZoneInfo) -> tuple[int, bool]:
         moment = datetime.strptime(match[1] + match[2], "%Y%m%d%H:%M:%S")
     except ValueError:
         raise BadEnd(text) from None
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise BadEnd(text)
     if dashed:
         return int(moment.replace(tzinfo=UTC).timestamp()), False
     named = match[3]

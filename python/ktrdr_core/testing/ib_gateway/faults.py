@@ -95,6 +95,12 @@ class Fault:
                 raise ValueError(
                     f"{name} of a Fault must be one of {', '.join(known)}, not {value!r}"
                 )
+        if not self.seconds >= 0:
+            raise ValueError(f"seconds of a Fault must be 0 or more, not {self.seconds!r}")
+        if self.times is not None and self.times < 1:
+            raise ValueError(
+                f"times of a Fault must be 1 or more, or None for ever, not {self.times!r}"
+            )
         if self.kind in ("error", "notice") and not self.code:
             raise ValueError(f"a Fault of kind {self.kind} needs a code")
 

@@ -194,7 +194,12 @@ class Session:
         rule = gateway.pacing.history(request, gateway.under_way, gateway.now())
         task = self._go(self._bars(request, rule))
         self._open[request.id] = task
-        task.add_done_callback(lambda _: self._open.pop(request.id, None))
+        task.add_done_callback(lambda _: self._ended(request.id, task))
+
+    def _ended(self, number: int, task: asyncio.Task[None]) -> None:
+        """Forget a request, unless its number stands for another one by now."""
+        if self._open.get(number) is task:
+            del self._open[number]
 
     async def _bars(self, request: HistoryRequest, rule: str) -> None:
         gateway = self._gateway

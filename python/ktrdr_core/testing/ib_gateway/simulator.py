@@ -67,7 +67,7 @@ class IbGatewaySimulator:
     Raises
     ------
     ValueError
-        For a version, size, language or zone that there is none.
+        For a version, size, language or zone that there is none, and a port or a time that cannot be.
     OSError
         When it cannot listen there.
 
@@ -105,6 +105,11 @@ class IbGatewaySimulator:
             raise ValueError(f"version must be {OLDEST} to {NEWEST}, not {version}")
         if language not in HISTORY:
             raise ValueError(f"language must be one of {', '.join(HISTORY)}, not {language!r}")
+        if not 0 <= port <= 65_535:
+            raise ValueError(f"port must be 0 to 65535, not {port}")
+        for name, seconds in (("answer_seconds", answer_seconds), ("linger", linger)):
+            if not callable(seconds) and not seconds >= 0:
+                raise ValueError(f"{name} must be 0 or more, not {seconds}")
         clock_of_machine = _zone(zone)
         market = Market(language, clock_of_machine)
         given: Any = (bars or {}).items()

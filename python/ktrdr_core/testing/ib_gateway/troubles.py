@@ -22,6 +22,8 @@ _WRITTEN = re.compile(
 )
 # How long what lasts does, where nobody says. Seconds.
 _LASTS = 5.0
+# How long anything may. Seconds.
+_LONGEST = 86_400.0
 _FACTS = {"what": "AAPL@SMART Trades", "id": 7, "exchange": "NASDAQ", "type": "STK"}
 
 
@@ -145,6 +147,10 @@ class Written:
         trouble = TROUBLES[name]
         if parts["seconds"] is not None and not trouble.lasts:
             raise ValueError(f"the fault {name} takes no seconds: leave ={parts['seconds']} out")
+        if parts["seconds"] is not None and float(parts["seconds"]) > _LONGEST:
+            raise ValueError(
+                f"the fault {name} lasts {_LONGEST:g} seconds at most, not {parts['seconds']}"
+            )
         if trouble.work is not None and (parts["on"] or parts["times"]):
             raise ValueError(
                 f"the fault {name} happens once, when bars are asked for: leave @ and * out"
