@@ -443,6 +443,57 @@ TEST(TrainingData, IsNotMadeOfWhatItsProviderCannotTell) {
     }
 }
 
+/// The fakes' bars, of which nobody can tell the sessions from the second question on: that for the test's begin.
+class ForgetfulBars final : public BarProvider {
+public:
+    Result<BarGrid> grid(const std::string&, const Timeframe& timeframe) override {
+        return ++asked_ > 1 ? Result<BarGrid>(FailingBars::failure()) : Result<BarGrid>(BarGrid(timeframe));
+    }
+    Result<BarsPtr> bars(const std::string&, const Timeframe&, TimeRange, const CancellationToken&) override {
+        return std::make_shared<const Bars>(test::walk(400, 1));
+    }
+
+private:
+    int asked_{0};
+};
+
+TEST(TrainingData, IsNotMadeWhereNobodyKnowsWhenTheTestBegins) {
+    const TrainingOperationContext context = context_of({"AAPL"});
+    ForgetfulBars bars;
+    const auto data = prepare_training_data(context, bars, {}, [](std::size_t, std::size_t) {});
+    ASSERT_FALSE(data);
+    EXPECT_EQ(data.error(), FailingBars::failure());
+    ForgetfulBars judged;
+    const auto on_it = prepare_judged_data(context, {}, judged, {}, [](std::size_t, std::size_t) {});
+    ASSERT_FALSE(on_it);
+    EXPECT_EQ(on_it.error(), FailingBars::failure());
+}
+
+TEST(TrainingData, EndsInEachStageOfEachSymbolInWhichItIsCancelled) {
+    test::FakeBars bars;
+    bars.add("AAPL", 400, 1);
+    bars.add("MSFT", 400, 2);
+    for (std::size_t symbol = 0; symbol < 2; ++symbol) {
+        for (std::size_t stage = 0; stage < preparation_stages.size(); ++stage) {
+            ManualClock clock;
+            ManualExecutor io;
+            ManualTimerQueue timers{clock};
+            const CancellationToken token = CancellationToken::create(io, timers, clock);
+            std::vector<std::pair<std::size_t, std::size_t>> heard;
+            const auto data =
+                prepare_training_data(context_of({"AAPL", "MSFT"}), bars, token, [&](std::size_t of, std::size_t now) {
+                    heard.emplace_back(of, now);
+                    if (of == symbol && now == stage) {
+                        token.cancel({});
+                    }
+                });
+            ASSERT_FALSE(data) << symbol << " " << preparation_stages.at(stage);
+            EXPECT_EQ(data.error().code, Errc::cancelled);
+            EXPECT_EQ(heard.back(), std::pair(symbol, stage)) << "nothing is begun behind it";
+        }
+    }
+}
+
 TEST(TrainingData, SaysWhatSoManyBarsAreNeededFor) {
     const auto refusal = [](const TrainingOperationContext& context, BarProvider& bars) {
         const auto data = prepare_training_data(context, bars, {}, [](std::size_t, std::size_t) {});
