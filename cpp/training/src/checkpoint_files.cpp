@@ -53,11 +53,29 @@ bool is_still_at(int descriptor, const fs::path& path) {
     return own != FileId{} && own == file_id(path);
 }
 
+/// The file, in its folder, which is made where it is missing.
+Result<int> open_in_folder(const fs::path& path, FileAccess access) {
+    Error last;
+    // Another training that ends or clears up may remove the empty folder in between, so this is tried more than once.
+    for (int attempt = 0; attempt < 20; ++attempt) {
+        if (auto made = make_folders(path.parent_path(), access); !made) {
+            last = made.error();
+            continue;
+        }
+        const auto opened = open_plain_file(path, access);
+        if (opened) {
+            return *opened;
+        }
+        last = opened.error();
+    }
+    return last;
+}
+
 /// A file of that name, locked for as long as the descriptor lives: who clears up after the dead may take it away
 /// between its making and its lock, and holds the lock for a moment then.
 Result<OpenedFile> open_locked(const fs::path& path, FileAccess access) {
     for (;;) {
-        const auto opened = open_plain_file(path, access);
+        const auto opened = open_in_folder(path, access);
         if (!opened) {
             return opened.error();
         }
@@ -135,9 +153,6 @@ bool CheckpointFiles::contains(const std::string& operation_id) const {
 
 Result<void> CheckpointFiles::save(const std::string& operation_id, const TrainingIdentity& of,
                                    const TrainerCheckpoint& checkpoint) const {
-    if (auto made = make_folders(folder_, access_); !made) {
-        return made;
-    }
     const std::string content =
         encode_safetensors(checkpoint.tensors, {{"format", "pt"},
                                                 {"strategy_name", of.strategy_name},

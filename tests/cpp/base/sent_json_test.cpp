@@ -47,5 +47,14 @@ TEST(ParseSentJson, RefusesHalfASurrogatePair) {
     EXPECT_TRUE(error);
 }
 
+TEST(ParseSentJson, RefusesACodeThatNoTextHas) {
+    for (const std::string_view text :
+         {"\xFF\xFE\0\0\0\0\x11\0"sv, "\0\0\xFE\xFF\xFF\xFF\xFF\xFF"sv, "\xFF\xFE\0\0\0\xD8\0\0"sv}) {
+        boost::system::error_code error;
+        (void)parse_sent_json(text, error, {});
+        EXPECT_TRUE(error);
+    }
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -3,6 +3,7 @@
 
 #include <ktrdr/data/load_request.hpp>
 
+#include "../../../cpp/data/src/load_parameters.hpp"
 #include "times.hpp"
 
 namespace ktrdr {
@@ -94,6 +95,53 @@ TEST(LoadRequest, TakesEverySymbolWithoutTheBlanksAroundIt) {
         request.symbol = symbol;
         expect_refused(request, "is not one");
     }
+}
+
+TEST(LoadParameters, OfARecordGiveTheRequestBack) {
+    LoadRequest whole{.symbol = "AAPL", .timeframe = "1h", .start_date = "2024-01-01", .end_date = "2024-02-01"};
+    whole.mode = "full";
+    whole.series = {.instrument_type = "stock",
+                    .what_to_show = "TRADES",
+                    .session = "extended",
+                    .exchange = "NYSE",
+                    .currency = "USD"};
+    whole.refresh = true;
+    whole.checks = {.validate = true, .repair = true, .strict = true};
+    whole.priority = 7;
+    LoadRequest plain{.symbol = "AAPL", .timeframe = "1d"};
+    plain.mode = "tail";
+    for (const LoadRequest& request : {whole, plain}) {
+        const boost::json::object kept = parameters_of(request);
+        const LoadRequest read = request_of(kept).value();
+        EXPECT_EQ(parameters_of(read), kept);
+        EXPECT_EQ(read.symbol, request.symbol);
+        EXPECT_EQ(read.start_date, request.start_date);
+        EXPECT_EQ(read.series, request.series);
+        EXPECT_EQ(read.refresh, request.refresh);
+        EXPECT_EQ(read.priority, request.priority);
+    }
+    EXPECT_EQ(parameters_of(plain).size(), 5U) << "nothing is kept of what is as usual";
+}
+
+TEST(LoadParameters, OfAnotherOperationOrOfWrongTypesAreNoRequest) {
+    const boost::json::object good{{"symbol", "AAPL"}, {"timeframe", "1d"}, {"mode", "tail"}};
+    for (const char* const lacking : {"symbol", "timeframe", "mode"}) {
+        boost::json::object odd = good;
+        odd.erase(lacking);
+        EXPECT_EQ(request_of(odd).error().code, Errc::invalid_argument) << lacking;
+        odd[lacking] = 7;
+        EXPECT_EQ(request_of(odd).error().code, Errc::invalid_argument) << lacking;
+    }
+    boost::json::object odd = good;
+    odd["start_date"] = nullptr;
+    odd["refresh"] = "yes";
+    odd["validate"] = false;
+    odd["priority"] = "high";
+    const LoadRequest read = request_of(odd).value();
+    EXPECT_FALSE(read.start_date);
+    EXPECT_FALSE(read.refresh);
+    EXPECT_FALSE(read.checks.validate);
+    EXPECT_EQ(read.priority, 0);
 }
 
 }  // namespace

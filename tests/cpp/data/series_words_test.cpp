@@ -1,7 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <ktrdr/data/bar_source.hpp>
 #include <ktrdr/data/series_words.hpp>
+
+#include "temporary_folder.hpp"
 
 namespace ktrdr {
 namespace {
@@ -132,6 +137,97 @@ TEST(ExactKey, IsGivenByItsPartsAsTheyStand) {
     EXPECT_EQ(exact({}).error().code, Errc::invalid_argument) << "not even the usual one is guessed";
     EXPECT_EQ(exact({.instrument_type = "stock"}).error().code, Errc::not_found);
     EXPECT_THAT(exact({.what_to_show = "bid"}).error().message, HasSubstr("there is no series IB EUR 1h bid"));
+}
+
+TEST(FindSeries, TakesNoSeriesOfAnotherSessionOrShowForALoad) {
+    const SeriesKey extended = stored("TRADES", "stock", "USD", "extended");
+    const SeriesKey adjusted = stored("ADJUSTED_LAST", "stock", "USD");
+    const SeriesKey loaded = find({}, {extended, adjusted}, SeriesUse::load)->key;
+    EXPECT_EQ(loaded.what_to_show, "TRADES");
+    EXPECT_EQ(loaded.session, "regular");
+    EXPECT_EQ(find({.session = "extended"}, {extended, adjusted}, SeriesUse::load)->key, extended);
+    // What was brought as trades before anybody said that it is forex is that forex.
+    const SeriesKey brought = stored("TRADES");
+    EXPECT_EQ(find({.instrument_type = "forex"}, {brought}, SeriesUse::load)->key, brought);
+    EXPECT_NE(find({.instrument_type = "forex"}, {stored("TRADES", "stock")}, SeriesUse::load)->key.asset_class,
+              "stock");
+    EXPECT_FALSE(find({.what_to_show = "BID", .exchange = "LSE"}, {stored("BID", "", "USD")})->key.currency.empty());
+}
+
+TEST(FindSeries, IsOfTheContractThatFitsWhereTheKeySaysMore) {
+    const std::vector<Contract> both{{"stock", "NYSE", "USD"}, {"stock", "LSE", "GBP"}};
+    const auto calendar = [](const Result<FoundSeries>& found) { return found->grid.calendar() != nullptr; };
+    EXPECT_TRUE(calendar(find({}, {stored("TRADES", "stock", "USD")}, SeriesUse::read, both)));
+    EXPECT_FALSE(calendar(find({}, {stored("TRADES", "stock", "GBP")}, SeriesUse::read, both)));
+    EXPECT_TRUE(calendar(find({.instrument_type = "etf"}, {}, SeriesUse::read, both))) << "the first of those that fit";
+}
+
+TEST(FindSeries, RefusesWhatNoSeriesCanBe) {
+    for (const SeriesRequest& odd : {SeriesRequest{"", "1h", {}}, SeriesRequest{"EUR", "7q", {}},
+                                     SeriesRequest{"EUR", "1h", {.session = "late"}}}) {
+        EXPECT_EQ(check_series(odd, "IB").error().code, Errc::invalid_argument);
+        EXPECT_EQ(find_series(odd, "IB", KnownSeries{}, SeriesUse::read).error().code, Errc::invalid_argument);
+    }
+}
+
+TEST(FindSeries, IsThatOfAStoreAndOfOneThatCannotTellTheOneOfTheWords) {
+    const test::TemporaryFolder folder;
+    const auto store = BarStore::open(folder.path() / "ktrdr.db").value();
+    Bars bars;
+    bars.push_back(0, 1, 1, 1, 1, 1);
+    const SeriesKey bids = stored("BID", "forex", "USD");
+    ASSERT_TRUE(store->store_own(bids, bars, {}, UtcTime{}));
+    const auto in_store = [&](std::string symbol) {
+        return find_series({std::move(symbol), "1h", {}}, "IB", *store, SeriesUse::read);
+    };
+    EXPECT_EQ(in_store("EUR")->key, bids);
+    EXPECT_EQ(in_store("").error().code, Errc::invalid_argument);
+    SQLite::Database((folder.path() / "ktrdr.db").string(), SQLite::OPEN_READWRITE).exec("DROP TABLE symbol_check");
+    EXPECT_EQ(in_store("EUR")->key.what_to_show, "TRADES");
+}
+
+TEST(SeriesKind, IsTheUsualOneOfItsInstrumentInRegularHours) {
+    EXPECT_TRUE(kind_of(SeriesWords{}).usual());
+    EXPECT_TRUE(kind_of(SeriesWords{.instrument_type = "forex"}).usual());
+    EXPECT_FALSE(kind_of(SeriesWords{.session = "extended"}).usual());
+    EXPECT_FALSE(kind_of(SeriesWords{.what_to_show = "BID"}).usual());
+    EXPECT_TRUE(kind_of(stored("MIDPOINT", "forex")).usual());
+    EXPECT_FALSE(kind_of(stored("TRADES", "forex")).usual());
+    EXPECT_EQ(usual_show("forex"), "MIDPOINT");
+    EXPECT_EQ(usual_show("stock"), "TRADES");
+}
+
+TEST(Completed, RefusesWhatForexHasNotThoughNobodySaidIt) {
+    const Contract forex{"forex", "IDEALPRO", "USD"};
+    EXPECT_THAT(completed(stored("ADJUSTED_LAST"), {}, forex).error().message, HasSubstr("is nothing that forex has"));
+    EXPECT_EQ(completed(stored("MIDPOINT"), {}, forex)->what_to_show, "MIDPOINT");
+    EXPECT_THAT(completed(stored("TRADES", "stock"), {}, {"forex", "", ""}).error().message,
+                HasSubstr("says that EUR is forex, and"));
+    EXPECT_THAT(
+        completed(stored("TRADES"), {.currency = "EUR"}, {"", "", "USD"}).error().context.at("field").as_string(),
+        testing::StrEq("instrument_type"));
+    EXPECT_THAT(completed(stored("TRADES", "", "EUR"), {}, {"", "", "USD"}).error().context.at("field").as_string(),
+                testing::StrEq("currency"));
+}
+
+TEST(ExactKey, ComparesEveryPartThatIsSaid) {
+    SeriesKey listed = stored("BID", "forex", "USD", "extended");
+    listed.exchange = "IDEALPRO";
+    const KnownSeries known{{listed}, {}};
+    const SeriesWords all{.instrument_type = "forex",
+                          .what_to_show = "BID",
+                          .session = "extended",
+                          .exchange = "IDEALPRO",
+                          .currency = "USD"};
+    const auto exact = [&known](const SeriesWords& words) { return exact_key({"EUR", "1h", words}, "IB", known); };
+    EXPECT_EQ(exact(all).value(), listed);
+    for (const auto part : {&SeriesWords::instrument_type, &SeriesWords::what_to_show, &SeriesWords::session,
+                            &SeriesWords::exchange, &SeriesWords::currency}) {
+        SeriesWords other = all;
+        other.*part = "other";
+        EXPECT_EQ(exact(other).error().code, Errc::not_found);
+        EXPECT_THAT(exact(other).error().message, HasSubstr(" other"));
+    }
 }
 
 }  // namespace

@@ -278,6 +278,26 @@ TEST_F(Damaged, IsToldByAVerification) {
                             HasSubstr("first 3 event 3 of operation first"), HasSubstr("nobody 1 it belongs to no")));
 }
 
+TEST_F(Damaged, IsToldAThousandTimesAtMostAndWhatSqliteSeesFirst) {
+    exec("PRAGMA ignore_check_constraints = ON; INSERT INTO operation_retention VALUES (2, 1, 1, 1)");
+    exec(
+        "PRAGMA foreign_keys = OFF; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) "
+        "INSERT INTO event SELECT 'nobody', i, 1, 'log', '{}' FROM n");
+    const StoreCheck check = world_->store->verify().value();
+    ASSERT_THAT(check.damage, SizeIs(1000));
+    EXPECT_THAT(check.damage.front().what, HasSubstr("CHECK constraint failed"));
+    EXPECT_EQ(check.damage.back().operation_id, "nobody");
+    EXPECT_EQ(check.events, 1209U);
+}
+
+TEST_F(Damaged, TablesThatAreGoneLeaveTheOthersTheirLook) {
+    exec("DROP TABLE event");
+    const StoreCheck check = world_->store->verify().value();
+    EXPECT_EQ(check.operations, 3U);
+    ASSERT_THAT(check.damage, SizeIs(1));
+    EXPECT_THAT(check.damage.front().what, HasSubstr("the events cannot be read further"));
+}
+
 TEST_F(Damaged, ProcessesThatDiedAreMarkedWhenTheFileIsOpenedAndByThoseWhoHaveItOpen) {
     const auto status = [this](const char* id) {
         SQLite::Database raw(file().string(), SQLite::OPEN_READWRITE);

@@ -166,6 +166,23 @@ TEST_F(CheckpointFiles_, TakeNothingAwayFromAThreadThatWrites) {
     cleaner.join();
 }
 
+TEST_F(CheckpointFiles_, AreWrittenThoughAnotherTrainingThatEndsTakesTheEmptyFolderAway) {
+    std::atomic<bool> over{false};
+    std::thread other([&] {
+        while (!over) {
+            files.remove("other");
+        }
+    });
+    for (int turn = 0; turn < soak_count(400, 20'000); ++turn) {
+        const auto saved = files.save("op", identity, checkpoint);
+        EXPECT_TRUE(saved) << saved.error().message;
+        EXPECT_TRUE(files.contains("op"));
+        files.remove("op");
+    }
+    over = true;
+    other.join();
+}
+
 TEST_F(CheckpointFiles_, RefuseThoseOfOtherThingsByName) {
     ASSERT_TRUE(files.save("op", identity, checkpoint));
     const auto refusal = [&](const TrainingIdentity& of) { return files.load("op", of).error(); };

@@ -163,5 +163,69 @@ TEST(HostAnswers, MakesTheResultSchemaOfATableWithNullForWhatNobodySaid) {
     EXPECT_TRUE(result.at("artifacts").at("model_path").is_null());
 }
 
+TEST(HostAnswers, SendsTheSplitThatIsAskedFor) {
+    TrainingRequest request = small_request();
+    request.validation_split = 0.25;
+    const auto body = start_request(request, build_training_context(request).value(), "mine");
+    EXPECT_EQ(body.at("training_configuration").at("validation_split"), 0.25);
+}
+
+TEST(HostAnswers, ReadsNoProgressWhereNoneIsTold) {
+    constexpr double endless = std::numeric_limits<double>::infinity();
+    for (const boost::json::value& odd :
+         {boost::json::value(nullptr), boost::json::value({1}),
+          boost::json::value({{"epoch", endless}, {"progress_percent", -endless}, {"phase", {1}}}),
+          boost::json::value({{"epoch", nullptr}, {"progress_percent", "half"}})}) {
+        const RemoteSnapshot read = read_remote_progress({{"progress", odd}, {"metrics", odd}});
+        EXPECT_EQ(read.epoch, 0) << odd;
+        EXPECT_EQ(read.percent, 0) << odd;
+        EXPECT_EQ(read.phase, "") << odd;
+    }
+    EXPECT_EQ(read_remote_progress({{"metrics", {{"loss", endless}, {"f1", true}}}}).metrics.size(), 0U);
+}
+
+TEST(HostAnswers, TakesNoListThatIsTooLongForEpochs) {
+    boost::json::array endless;
+    endless.resize(1'000'001, 0.5);
+    const boost::json::value told{
+        {"status", "running"},
+        {"metrics", {{"train_loss", {1.0, "x", nullptr}}, {"noise", std::move(endless)}, {"said", "x"}}}};
+    const auto session = read_session(told).value();
+    ASSERT_EQ(session.epochs.size(), 3U);
+    EXPECT_EQ(session.epochs[1], (boost::json::object{{"epoch", 2}}));
+    EXPECT_TRUE(session.epochs[2].at("train_loss").is_null());
+}
+
+TEST(HostAnswers, KeepsAHundredWarningsAndTheResultThatIsOne) {
+    boost::json::array many;
+    many.resize(150, "look");
+    const boost::json::value told{{"status", "completed"}, {"warnings", many}, {"result", {{"a", 1}}}};
+    const auto session = read_session(told).value();
+    EXPECT_EQ(session.warnings.size(), 100U);
+    EXPECT_EQ(session.result, (boost::json::object{{"a", 1}}));
+    for (const char* const none : {R"({"status": "completed", "result": null})",
+                                   R"({"status": "completed", "result": [1]})", R"({"status": "completed"})"}) {
+        EXPECT_FALSE(read_text(none).result) << none;
+    }
+}
+
+TEST(HostAnswers, KnowsTheEpochOfAMetricThatSaysOne) {
+    EXPECT_EQ(epoch_of({{"epoch", 3}}), 3);
+    EXPECT_EQ(epoch_of({{"epoch", 3.0}}), 3);
+    for (const boost::json::value& none :
+         {boost::json::value("3"), boost::json::value(nullptr), boost::json::value(1.5), boost::json::value(1e300)}) {
+        EXPECT_FALSE(epoch_of({{"epoch", none}})) << none;
+    }
+    EXPECT_FALSE(epoch_of({}));
+}
+
+TEST(HostAnswers, MakesNoFigureOfATextAndCountsNoEpochThatWasNotTold) {
+    const auto session = read_text(R"({"status": "completed", "metrics": {"train_loss": ["low"], "val_loss": 0.5}})");
+    const auto result = result_of_table(session, build_training_context(small_request()).value());
+    EXPECT_TRUE(result.at("training_metrics").at("epochs_completed").is_null());
+    EXPECT_TRUE(result.at("training_metrics").at("final_train_loss").is_null());
+    EXPECT_TRUE(result.at("history").at(0).at("train_loss").is_null());
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -127,5 +127,78 @@ TEST(PooledJudgement, CountsNoDayTwice) {
     EXPECT_THAT(error.message, HasSubstr("rows of both would count twice"));
 }
 
+TEST(TestedWindow, IsNoneOfCountsThatCannotBe) {
+    const TestedWindow window = window_of("2020-01-01", "2020-03-31", 3, 0.5, 1);
+    const auto refused = [&window](std::string_view key, boost::json::value column) {
+        boost::json::object odd = to_json(window);
+        odd[key] = std::move(column);
+        const auto read = read_tested_window(odd);
+        return !read && read.error().code == Errc::protocol;
+    };
+    EXPECT_FALSE(refused("rows", {2, 2, 2}));
+    EXPECT_TRUE(refused("rows", {2, 2})) << "fewer than the others";
+    EXPECT_TRUE(refused("right", {1, 1}));
+    EXPECT_TRUE(refused("always", {1, 1}));
+    EXPECT_TRUE(refused("rows", {2, "2", 2}));
+    EXPECT_TRUE(refused("rows", {2, 2.5, 2}));
+    EXPECT_TRUE(refused("right", {0, -1, 0}));
+    EXPECT_TRUE(refused("right", {0, 5, 0})) << "more right than there are";
+    EXPECT_TRUE(refused("always", {0, 0, 5}));
+    EXPECT_TRUE(refused("horizon", 1.5));
+    for (const boost::json::value& none :
+         {boost::json::value("text"), boost::json::value(7), boost::json::value({1})}) {
+        EXPECT_EQ(read_tested_window(none).error().code, Errc::protocol);
+    }
+    boost::json::object without = to_json(window);
+    without.erase("horizon");
+    EXPECT_EQ(read_tested_window(without).error().code, Errc::protocol);
+    without = to_json(window);
+    without.erase("rows");
+    EXPECT_EQ(read_tested_window(without).error().code, Errc::protocol);
+}
+
+TEST(Judgement, SaysWhatIsWorseThanAlwaysOneAnswerAndWhatIsNot) {
+    const std::vector<std::int64_t> ones(400, 1);
+    const std::vector<std::int64_t> zeros(400, 0);
+    std::vector<std::int64_t> half(400, 0);
+    for (std::size_t i = 0; i < half.size(); i += 2) {
+        half[i] = 1;
+    }
+    const auto verdict_on = [](const TestOutcomes& outcomes, std::optional<WalkGain> walk) {
+        return std::string(judgement(outcomes, 3, "saying hold", walk)->at("verdict").as_string());
+    };
+    EXPECT_THAT(verdict_on({ones, zeros, ones}, {}), HasSubstr("which is worse than always saying hold (100.0 %)"));
+    EXPECT_THAT(verdict_on({ones, half, half}, {}), HasSubstr("which does not beat always saying hold (50.0 %)"));
+    EXPECT_THAT(verdict_on({ones, ones, half}, {}), HasSubstr("; no random walk was trained on"));
+    const std::string beyond = verdict_on({ones, ones, half}, WalkGain{0, 0.01});
+    EXPECT_THAT(beyond, HasSubstr("which beats always saying hold (50.0 %) by more than chance gives."));
+    EXPECT_EQ(judgement({ones, ones, half}, 3, "saying hold", WalkGain{0, 0.01})->at("beats_random_walk"), true);
+}
+
+TEST(Judgement, IsNotMadeWhenNobodyWantsIt) {
+    const std::vector<std::int64_t> ones(400, 1);
+    const WorkCheck unwanted([](std::string_view) -> Result<void> { return fail(Errc::cancelled, "enough"); });
+    EXPECT_EQ(judgement({ones, ones, ones}, 3, "saying hold", {}, unwanted).error().code, Errc::cancelled);
+}
+
+TEST(PooledJudgement, NeedsTheOutcomesOfEveryWindow) {
+    const boost::json::value good = told(window_of("2020-01-01", "2020-06-30", 40, 0.5, 1));
+    for (const boost::json::value& odd :
+         {boost::json::value(7), boost::json::value(boost::json::object{}), boost::json::value({{"test", nullptr}}),
+          boost::json::value({{"test", "text"}})}) {
+        EXPECT_EQ(pooled_judgement({good, odd}).error().code, Errc::protocol) << odd;
+    }
+}
+
+TEST(PooledJudgement, IsNotHeldAgainstWalksThatAreTooShortToTell) {
+    boost::json::array windows;
+    for (unsigned year = 2010; year < 2020; ++year) {
+        const std::string from = std::to_string(year) + "-01-01";
+        windows.push_back(told(window_of(from.c_str(), from.c_str(), 40, 0.62, year),
+                               to_json(window_of(from.c_str(), from.c_str(), 1, 0.62, year + 100))));
+    }
+    EXPECT_TRUE(pooled_judgement(windows).value().at("confidence").at("beats_random_walk").is_null());
+}
+
 }  // namespace
 }  // namespace ktrdr

@@ -413,5 +413,187 @@ TEST(TrainingData, OfALongerTimeframeThatEndsEarlierHasNoStaleRows) {
     EXPECT_EQ(data->symbols[0].dropped[DropReason::hole], hour_count - (41 * 24 - 1));
 }
 
+/// Daily bars of a walk, until it is asked for what it fails at.
+class FailingBars final : public BarProvider {
+public:
+    enum class At { grid, bars, basis, breaks, holes };
+    explicit FailingBars(At at) : at_(at) {}
+
+    Result<BarGrid> grid(const std::string&, const Timeframe& timeframe) override {
+        return at_ == At::grid ? Result<BarGrid>(failure()) : Result<BarGrid>(BarGrid(timeframe));
+    }
+    Result<BarsPtr> bars(const std::string&, const Timeframe&, TimeRange, const CancellationToken&) override {
+        return at_ == At::bars ? Result<BarsPtr>(failure()) : std::make_shared<const Bars>(test::walk(400, 1));
+    }
+    Result<SeriesBasis> basis(const std::string& symbol, const Timeframe& timeframe) override {
+        return at_ == At::basis ? Result<SeriesBasis>(failure()) : BarProvider::basis(symbol, timeframe);
+    }
+    Result<std::vector<BarBreak>> breaks(const std::string&, const Timeframe&, TimeRange) override {
+        return at_ == At::breaks ? Result<std::vector<BarBreak>>(failure()) : std::vector<BarBreak>{};
+    }
+    Result<std::vector<Hole>> holes(const std::string&, const Timeframe&, const Bars&,
+                                    std::optional<UtcTime>) override {
+        return at_ == At::holes ? Result<std::vector<Hole>>(failure()) : std::vector<Hole>{};
+    }
+    static Error failure() { return fail(Errc::storage, "the file is broken"); }
+
+private:
+    At at_;
+};
+
+TEST(TrainingData, IsNotMadeOfWhatItsProviderCannotTell) {
+    using At = FailingBars::At;
+    for (const At at : {At::grid, At::bars, At::basis, At::breaks, At::holes}) {
+        FailingBars bars(at);
+        const auto data = prepare_training_data(context_of({"AAPL"}), bars, {}, [](std::size_t, std::size_t) {});
+        ASSERT_FALSE(data) << static_cast<int>(at);
+        EXPECT_EQ(data.error(), FailingBars::failure()) << static_cast<int>(at);
+    }
+}
+
+/// The fakes' bars, of which nobody can tell the sessions from the second question on: that for the test's begin.
+class ForgetfulBars final : public BarProvider {
+public:
+    Result<BarGrid> grid(const std::string&, const Timeframe& timeframe) override {
+        return ++asked_ > 1 ? Result<BarGrid>(FailingBars::failure()) : Result<BarGrid>(BarGrid(timeframe));
+    }
+    Result<BarsPtr> bars(const std::string&, const Timeframe&, TimeRange, const CancellationToken&) override {
+        return std::make_shared<const Bars>(test::walk(400, 1));
+    }
+
+private:
+    int asked_{0};
+};
+
+TEST(TrainingData, IsNotMadeWhereNobodyKnowsWhenTheTestBegins) {
+    const TrainingOperationContext context = context_of({"AAPL"});
+    ForgetfulBars bars;
+    const auto data = prepare_training_data(context, bars, {}, [](std::size_t, std::size_t) {});
+    ASSERT_FALSE(data);
+    EXPECT_EQ(data.error(), FailingBars::failure());
+    ForgetfulBars judged;
+    const auto on_it = prepare_judged_data(context, {}, judged, {}, [](std::size_t, std::size_t) {});
+    ASSERT_FALSE(on_it);
+    EXPECT_EQ(on_it.error(), FailingBars::failure());
+}
+
+TEST(TrainingData, EndsInEachStageOfEachSymbolInWhichItIsCancelled) {
+    test::FakeBars bars;
+    bars.add("AAPL", 400, 1);
+    bars.add("MSFT", 400, 2);
+    for (std::size_t symbol = 0; symbol < 2; ++symbol) {
+        for (std::size_t stage = 0; stage < preparation_stages.size(); ++stage) {
+            ManualClock clock;
+            ManualExecutor io;
+            ManualTimerQueue timers{clock};
+            const CancellationToken token = CancellationToken::create(io, timers, clock);
+            std::vector<std::pair<std::size_t, std::size_t>> heard;
+            const auto data =
+                prepare_training_data(context_of({"AAPL", "MSFT"}), bars, token, [&](std::size_t of, std::size_t now) {
+                    heard.emplace_back(of, now);
+                    if (of == symbol && now == stage) {
+                        token.cancel({});
+                    }
+                });
+            ASSERT_FALSE(data) << symbol << " " << preparation_stages.at(stage);
+            EXPECT_EQ(data.error().code, Errc::cancelled);
+            EXPECT_EQ(heard.back(), std::pair(symbol, stage)) << "nothing is begun behind it";
+        }
+    }
+}
+
+TEST(TrainingData, SaysWhatSoManyBarsAreNeededFor) {
+    const auto refusal = [](const TrainingOperationContext& context, BarProvider& bars) {
+        const auto data = prepare_training_data(context, bars, {}, [](std::size_t, std::size_t) {});
+        EXPECT_FALSE(data);
+        EXPECT_EQ(data.error().code, Errc::not_enough_data);
+        return data.error().message;
+    };
+    const auto says = [](const std::string& message, const std::string& words) {
+        EXPECT_NE(message.find(words), std::string::npos) << message;
+    };
+    test::FakeBars bars;
+    bars.add("AAPL", 20);
+    bars.add("MSFT", 20);
+    says(refusal(context_of({"AAPL"}), bars), "AAPL 1d has 20 bars to train on");
+    says(refusal(context_of({"AAPL"}), bars), "3 decide the last label, the rest is split 0.6/0.2/0.2");
+    says(refusal(tested_from("2020-01-15", 0), bars), "split 0.6/0.2 before 2020-01-15, where the test begins");
+    const auto history = context_of({"AAPL"}, [](boost::json::object& strategy) {
+        strategy["training_data"].as_object()["history_required"] = 1000;
+    });
+    says(refusal(history, bars), "1000 are needed (training_data.history_required of the strategy)");
+    const UtcTime first{std::chrono::sys_days{std::chrono::year{2024} / 2 / 1}};
+    ByTimeframe several;
+    several.series["1h"] = walk_from(first, hours{1}, hour_count, 1);
+    several.series["1d"] = walk_from(first, hours{24}, 4, 2);
+    says(refusal(hours_and_days(), several), "AAPL 1d has 4 bars to train on");
+    says(refusal(hours_and_days(), several), "warm the indicators up)");
+    several.series["1d"] = {};
+    says(refusal(hours_and_days(), several), "AAPL 1d has 0 bars");
+}
+
+Result<std::shared_ptr<const TrainingData>> judged_data(const TrainingOperationContext& context,
+                                                        const JudgedModel& model, BarProvider& bars) {
+    return prepare_judged_data(context, model, bars, {}, [](std::size_t, std::size_t) {});
+}
+
+TEST(JudgedData, AreAllRowsFromTheTestOnOfWhichAModelMayHaveSeenSome) {
+    test::FakeBars bars;
+    bars.add("AAPL", 400, 1);
+    bars.add("MSFT", 300, 2);
+    const UtcTime own = bars.series["AAPL"]->start_of(250);
+    const std::string early = format_time(bars.series["AAPL"]->start_of(200)).substr(0, 10);
+    for (const auto& [context, first, seen] :
+         {std::tuple{context_of({"AAPL", "MSFT"}), own, std::size_t{0}},
+          std::tuple{tested_from(early, 0), bars.series["AAPL"]->start_of(200), std::size_t{50}}}) {
+        const auto data = judged_data(context, {.test_from = own, .prior = 2}, bars).value();
+        EXPECT_EQ(data->cuts.test, first);
+        EXPECT_EQ(data->rows.train.labels, std::vector<std::int64_t>{2})
+            << "its prior stands for what it was trained on";
+        EXPECT_EQ(data->rows.train.rows, 0U);
+        std::size_t rows = 0;
+        for (const SymbolSummary& one : data->symbols) {
+            EXPECT_EQ(one.test, rows_between(context, *bars.series[one.symbol], first, UtcTime::max())) << one.symbol;
+            EXPECT_EQ(one.seen, seen) << one.symbol;
+            rows += one.test;
+        }
+        EXPECT_EQ(data->rows.test.rows, rows);
+        EXPECT_EQ(data->test_starts.size(), rows);
+        EXPECT_FALSE(data->scaling);
+    }
+}
+
+TEST(JudgedData, GoThroughTheScalingOfTheModel) {
+    test::FakeBars bars;
+    bars.add("AAPL", 400, 1);
+    const UtcTime own = bars.series["AAPL"]->start_of(250);
+    const TrainingOperationContext context = context_of({"AAPL"});
+    const auto plain = judged_data(context, {.test_from = own}, bars).value();
+    const std::size_t columns = plain->rows.test.columns;
+    const FeatureScaling scaling{std::vector<double>(columns, 1), std::vector<double>(columns, 2)};
+    const auto scaled = judged_data(context, {.scaling = &scaling, .test_from = own}, bars).value();
+    EXPECT_EQ(scaled->scaling, scaling);
+    ASSERT_EQ(scaled->rows.test.values.size(), plain->rows.test.values.size());
+    for (std::size_t i = 0; i < columns; ++i) {
+        EXPECT_FLOAT_EQ(scaled->rows.test.values[i], (plain->rows.test.values[i] - 1) / 2);
+    }
+}
+
+TEST(JudgedData, NeedARowThatIsDecided) {
+    test::FakeBars bars;
+    bars.add("AAPL", 400, 1);
+    const TrainingOperationContext context = context_of({"AAPL"});
+    const auto none = judged_data(context, {.test_from = bars.series["AAPL"]->start_of(398)}, bars);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, Errc::not_enough_data);
+    EXPECT_EQ(none.error().context.at("field"), "start_date");
+    bars.add("AAPL", 5, 1);
+    const auto few = judged_data(context, {.test_from = UtcTime::min()}, bars);
+    ASSERT_FALSE(few);
+    EXPECT_NE(few.error().message.find("AAPL 1d has 5 bars to judge it on"), std::string::npos) << few.error().message;
+    FailingBars broken(FailingBars::At::bars);
+    EXPECT_EQ(judged_data(context, {}, broken).error(), FailingBars::failure());
+}
+
 }  // namespace
 }  // namespace ktrdr
