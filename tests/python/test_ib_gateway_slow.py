@@ -183,6 +183,8 @@ def test_a_long_range_that_is_not_answered_costs_no_more_than_a_short_one(
             with pytest.raises(error, match=words):
                 loading.result(60)
             assert gateway.count("history") <= most
+            # That parts are no help is known by then.
+            assert not any("it is asked for in parts" in each for each in loading.warnings)
             gateway.recover()
             # What is mute stays so.
             gateway.drop()

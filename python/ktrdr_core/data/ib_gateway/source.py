@@ -385,12 +385,10 @@ class IbGatewaySource(BarSource):
         def send(asked: Asked) -> Callable[[GatewayClient], Coroutine[Any, Any, Any]]:
             return lambda client: _timed(client, found.contract, asked, show, regular)
 
-        # Less of what is asked for up to now is what is newest.
-        less = [
-            asked_for(timeframe, end - span, end, now)
-            for span in smaller_spans(timeframe, end - start)
-            if show != "ADJUSTED_LAST"
-        ]
+        # Adjusted prices come up to now, whatever is asked for.
+        spans = [] if show == "ADJUSTED_LAST" else smaller_spans(timeframe, end - start)
+        last = min(end, now)
+        less = [asked_for(timeframe, last - span, last, now) for span in spans]
         try:
             bars, told = await self._asking.ask(
                 what,
