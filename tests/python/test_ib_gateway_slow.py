@@ -134,6 +134,28 @@ def test_a_service_whose_gateway_is_slow_is_asked_for_less_too(tmp_path: Path) -
         gateway.wait_until(lambda one: one.under_way == 0)
 
 
+@pytest.mark.parametrize("through", ["the service", "nobody"])
+def test_where_bars_begin_is_waited_for_no_longer_than_anything_without_a_word(
+    through: str, tmp_path: Path
+) -> None:
+    series = {("AAPL", "1 min"): _BARS}
+    with IbGatewaySimulator(series) as gateway, ExitStack() as stack:
+        gateway.fault(Fault("silence", on="head", times=None))
+        gateway.fault(Fault("silence", on="history", times=None))
+        named: dict[str, Any] = (
+            {"ib_url": stack.enter_context(served(gateway))}
+            if through == "the service"
+            else {"source": stack.enter_context(quick(gateway, answer_limit=0.6))}
+        )
+        with DataManager(tmp_path, env={}, **named) as data:
+            loading = data.load_data("AAPL", "1h", *_RANGE, mode="full")
+            gateway.wait_until(lambda one: one.count("history") > 0)
+            # It is told before anything else is asked.
+            assert any("first timestamp of AAPL" in each for each in loading.warnings)
+            with pytest.raises(errors.ServiceTimeoutError, match="nor a part of it"):
+                loading.result(60)
+
+
 #: What is asked for at most: three at once to begin with, and smaller ones; on a connection that is lost, again.
 _ENDS = {
     "silence": (errors.ServiceTimeoutError, "answers others and not this", 5),
@@ -161,6 +183,8 @@ def test_a_long_range_that_is_not_answered_costs_no_more_than_a_short_one(
             with pytest.raises(error, match=words):
                 loading.result(60)
             assert gateway.count("history") <= most
+            # That parts are no help is known by then.
+            assert not any("it is asked for in parts" in each for each in loading.warnings)
             gateway.recover()
             # What is mute stays so.
             gateway.drop()

@@ -66,4 +66,5 @@ class Silence:
     ) -> None:
         for turn in waiting:
             if not turn.done() and self._since[turn] <= before:
-                turn.set_exception(type(error)(error.message, context=error.context))
+                said = f"not asked, for what was before it is not answered: {error.message}"
+                turn.set_exception(type(error)(said, context=error.context))

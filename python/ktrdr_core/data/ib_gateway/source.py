@@ -17,10 +17,12 @@ from ...errors import (
     ConfigurationError,
     InvalidArgumentError,
     ServiceConnectionError,
+    ServiceTimeoutError,
     SymbolNotFoundError,
 )
 from ..place import default_data_dir
 from ..sources import BarSource, Contract, SourceAnswer, SourceLimits
+from ..telling import warn
 from .answers import Span, columns_of, joined, small_columns_of
 from .contracts import candidates, the_one
 from .durations import SPANS, asked_for, smaller_spans
@@ -357,6 +359,10 @@ class IbGatewaySource(BarSource):
             return None
         except NotTraded as error:
             raise self._gone(symbol, error) from None
+        except ServiceTimeoutError as error:
+            # A load goes on without, and what it asks then may not be answered either.
+            warn(error.message)
+            raise
         return datetime.fromtimestamp(seconds_of(text, UTC), UTC)
 
     async def _bars(
@@ -379,12 +385,10 @@ class IbGatewaySource(BarSource):
         def send(asked: Asked) -> Callable[[GatewayClient], Coroutine[Any, Any, Any]]:
             return lambda client: _timed(client, found.contract, asked, show, regular)
 
-        # Less of what is asked for up to now is what is newest.
-        less = [
-            asked_for(timeframe, end - span, end, now)
-            for span in smaller_spans(timeframe, end - start)
-            if show != "ADJUSTED_LAST"
-        ]
+        # Adjusted prices come up to now, whatever is asked for.
+        spans = [] if show == "ADJUSTED_LAST" else smaller_spans(timeframe, end - start)
+        last = min(end, now)
+        less = [asked_for(timeframe, last - span, last, now) for span in spans]
         try:
             bars, told = await self._asking.ask(
                 what,

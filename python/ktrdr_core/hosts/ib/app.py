@@ -202,7 +202,7 @@ def _add_symbols(app: FastAPI, vendor: Vendor, traffic: Traffic, hearing: Hearin
             words = words_of(instrument_type)
             name, contract = await vendor.spelt(symbol, *(asked or ()), **words)
             for timeframe in vendor.timeframes(name) if asked is None else asked:
-                first = await vendor.first(name, timeframe, **words)
+                first = await vendor.first_if_told(name, timeframe, **words)
                 answer["head_timestamps"][timeframe] = None if first is None else text_of(first)
         except Refused as error:
             answer["error_message"] = str(error)

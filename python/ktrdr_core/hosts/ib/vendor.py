@@ -237,6 +237,18 @@ class Vendor:
             return None
         return first
 
+    async def first_if_told(
+        self, symbol: str, timeframe: str, **series: Unpack[SeriesWords]
+    ) -> datetime | None:
+        """Give the same; None also where a source that is there fails to say: a symbol is no less a symbol for that."""
+        try:
+            return await self.first(symbol, timeframe, **series)
+        except errors.ServiceConnectionError:
+            raise
+        except (errors.HostServiceError, errors.ProtocolError) as error:
+            _log.warning("hosts.ib: no first timestamp: symbol=%s: %s", symbol, error)
+            return None
+
     def parts(
         self, timeframe: str, start: datetime, end: datetime
     ) -> list[tuple[datetime, datetime]]:
