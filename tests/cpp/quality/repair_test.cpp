@@ -142,12 +142,12 @@ TEST(Repair, MakesNoPriceInfiniteThatIsNamedBesideOneThatIs) {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     Bars bars = hundred_days();
     // Of each of these rows a finding names the high, or the low, for what it misses of a price that is a number.
-    for (const std::size_t row : {3, 5}) {
+    for (const std::size_t row : {std::size_t{3}, std::size_t{5}}) {
         bars.high[row] = bars.open[row] - 0.5;
     }
     bars.close[3] = infinity;
     bars.low[5] = infinity;
-    for (const std::size_t row : {7, 9}) {
+    for (const std::size_t row : {std::size_t{7}, std::size_t{9}}) {
         bars.low[row] = bars.open[row] + 0.5;
     }
     bars.close[7] = -infinity;

@@ -173,8 +173,8 @@ TEST(HostAnswers, SendsTheSplitThatIsAskedFor) {
 TEST(HostAnswers, ReadsNoProgressWhereNoneIsTold) {
     constexpr double endless = std::numeric_limits<double>::infinity();
     for (const boost::json::value& odd :
-         {boost::json::value(nullptr), boost::json::value({1}),
-          boost::json::value({{"epoch", endless}, {"progress_percent", -endless}, {"phase", {1}}}),
+         {boost::json::value(nullptr), boost::json::value(boost::json::array{1}),
+          boost::json::value({{"epoch", endless}, {"progress_percent", -endless}, {"phase", boost::json::array{1}}}),
           boost::json::value({{"epoch", nullptr}, {"progress_percent", "half"}})}) {
         const RemoteSnapshot read = read_remote_progress({{"progress", odd}, {"metrics", odd}});
         EXPECT_EQ(read.epoch, 0) << odd;

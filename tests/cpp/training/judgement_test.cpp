@@ -146,7 +146,7 @@ TEST(TestedWindow, IsNoneOfCountsThatCannotBe) {
     EXPECT_TRUE(refused("always", {0, 0, 5}));
     EXPECT_TRUE(refused("horizon", 1.5));
     for (const boost::json::value& none :
-         {boost::json::value("text"), boost::json::value(7), boost::json::value({1})}) {
+         {boost::json::value("text"), boost::json::value(7), boost::json::value(boost::json::array{1})}) {
         EXPECT_EQ(read_tested_window(none).error().code, Errc::protocol);
     }
     boost::json::object without = to_json(window);

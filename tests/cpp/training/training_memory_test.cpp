@@ -111,7 +111,7 @@ BarsPtr minutes(std::size_t count, unsigned seed) {
 }
 
 TEST(TrainingMemory, OfPreparedRowsIsTwiceWhatIsMeasuredAtMostAndNoLess) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef KTRDR_SANITIZED
     GTEST_SKIP() << "a sanitizer's memory is its own";
 #endif
     const auto in_minutes = [](object& strategy) {
