@@ -29,6 +29,13 @@ class ImpatientSource(IbGatewaySource):
         super().__init__(options=QUICK, answer_limit=0.6, pacing_pause=0.002)
 
 
+class SteadySource(IbGatewaySource):
+    """One whose answers may take 3 s, and whose connection is not given up: a busy machine takes its time, too."""
+
+    def __init__(self) -> None:
+        super().__init__(answer_limit=3.0, pacing_pause=0.002)
+
+
 @contextmanager
 def quick(gateway: IbGatewaySimulator, **changes: Any) -> Iterator[IbGatewaySource]:
     """Give a source whose limits are short."""

@@ -115,8 +115,11 @@ def test_where_bars_begin_is_told_of_what_the_symbol_is_to_be_whoever_stands_bet
     }
     with IbGatewaySimulator(series) as gateway, served(gateway) as url:
         first = IbDataAdapter(use_host_service=True, host_service_url=url, env={})
-        for words in ({"instrument_type": kind}, {"instrument_type": kind, "session": "extended"}):
-            told = asyncio.run(SourceCalls(first).first_timestamp("TWO", "1h", **words))
+        calls = SourceCalls(first)
+        for session in ("regular", "extended"):
+            told = asyncio.run(
+                calls.first_timestamp("TWO", "1h", instrument_type=kind, session=session)
+            )
             assert f"{told:%Y-%m-%d}" == begins[kind]
         request = urllib.request.Request(
             f"{url}/data/validate",

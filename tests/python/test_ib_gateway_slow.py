@@ -14,6 +14,7 @@ import pytest
 from ib_bars import walk
 from ib_quick import quick
 from ktrdr_core import DataManager, errors
+from ktrdr_core.data import GatewayOptions
 from ktrdr_core.testing import Fault, IbGatewaySimulator
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ pytest.importorskip("ib_async")
 
 _BARS = walk("2024-02-26", "2024-03-16")
 _RANGE = ("2024-02-26", "2024-03-15")
+
+
+# What ib_quick.SteadySource has.
+_STEADY: dict[str, Any] = {"options": GatewayOptions(), "answer_limit": 3.0}
 
 
 def never_beyond(bars: int) -> Callable[[int], float]:
@@ -103,10 +108,10 @@ def test_where_not_even_a_day_is_answered_there_is_one_error_and_the_next_load_a
 
 
 @contextmanager
-def served(gateway: IbGatewaySimulator) -> Iterator[str]:
+def served(gateway: IbGatewaySimulator, source: str = "ImpatientSource") -> Iterator[str]:
     """Run our host service in front of a gateway that it is impatient with."""
     command = [sys.executable, "-m", "ktrdr_core", "serve", "ib", "--port", "0"]
-    command += ["--source", "python:ib_quick.ImpatientSource", "--until-stdin-closes"]
+    command += ["--source", f"python:ib_quick.{source}", "--until-stdin-closes"]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -143,9 +148,9 @@ def test_where_bars_begin_is_waited_for_no_longer_than_anything_without_a_word(
         gateway.fault(Fault("silence", on="head", times=None))
         gateway.fault(Fault("silence", on="history", times=None))
         named: dict[str, Any] = (
-            {"ib_url": stack.enter_context(served(gateway))}
+            {"ib_url": stack.enter_context(served(gateway, "SteadySource"))}
             if through == "the service"
-            else {"source": stack.enter_context(quick(gateway, answer_limit=0.6))}
+            else {"source": stack.enter_context(quick(gateway, **_STEADY))}
         )
         with DataManager(tmp_path, env={}, **named) as data:
             loading = data.load_data("AAPL", "1h", *_RANGE, mode="full")
@@ -170,13 +175,16 @@ def test_a_long_range_that_is_not_answered_costs_no_more_than_a_short_one(
 ) -> None:
     """Of fifty requests eight are made at once, and three sent: what waits for those has their end."""
     error, words, most = _ENDS[kind]
+    steady = kind == "silence"
+    limits = _STEADY if steady else {"answer_limit": 0.6}
+    source = "SteadySource" if steady else "ImpatientSource"
     minutes = walk("2023-03-01", "2024-03-02", 600)
     with IbGatewaySimulator({("AAPL", "10 mins"): minutes}) as gateway, ExitStack() as stack:
         gateway.fault(Fault(kind, times=None))
         named: dict[str, Any] = (
-            {"ib_url": stack.enter_context(served(gateway))}
+            {"ib_url": stack.enter_context(served(gateway, source))}
             if through == "the service"
-            else {"source": stack.enter_context(quick(gateway, answer_limit=0.6))}
+            else {"source": stack.enter_context(quick(gateway, **limits))}
         )
         with DataManager(tmp_path, env={}, **named) as data:
             loading = data.load_data("AAPL", "10m", "2020-03-01", "2024-03-01", mode="full")

@@ -238,9 +238,10 @@ def test_a_first_timestamp_of_no_calendar_is_an_error(
     source: IbGatewaySource, stamp: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ktrdr_core.testing.ib_gateway import messages
+    from ktrdr_core.testing.ib_gateway.frames import payload_of
 
     def head(_: Any, request: int, *__: Any) -> bytes:
-        return messages.payload_of(88, request, stamp)
+        return payload_of(88, request, stamp)
 
     monkeypatch.setattr(messages.Answers, "head", head)
     with pytest.raises(errors.ProtocolError, match="which is no time"):

@@ -491,17 +491,19 @@ def test_every_request_that_can_be_read_is_answered(size: str, show: str) -> Non
 
 
 def test_a_number_that_is_used_again_stands_for_the_new_request() -> None:
+    one = IbGatewaySimulator({("AAPL", "1 min"): _MINUTES}, answer_seconds=600)
+
     async def ask(raw: Raw) -> list[list[str]]:
         # In one piece, so that they come together.
         raw.bars(5)
         raw.send(25, 1, 5)
         raw.bars(5)
         first = await raw.next()
-        await asyncio.to_thread(gateway.wait_until, lambda one: one.count("history") == 2)
-        assert await asyncio.to_thread(lambda: gateway.under_way) == 1
+        await asyncio.to_thread(one.wait_until, lambda seen: seen.count("history") == 2)
+        assert await asyncio.to_thread(lambda: one.under_way) == 1
         raw.send(25, 1, 5)
         return [first, await raw.next()]
 
-    with IbGatewaySimulator({("AAPL", "1 min"): _MINUTES}, answer_seconds=600) as gateway:
-        answers = with_raw(gateway, ask)
+    with one:
+        answers = with_raw(one, ask)
     assert [each[2:4] for each in answers] == [["5", "162"], ["5", "162"]]
