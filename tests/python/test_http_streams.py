@@ -168,7 +168,11 @@ def test_what_unpacks_to_a_thousandfold_comes_little_by_little(service: Service)
     [
         ([HEAD + chunk(b"first"), CLOSE], errors.ProtocolError, "ends inside its body"),
         ([HEAD + chunk(b"first"), RESET], errors.ServiceConnectionError, "broke"),
-        ([HEAD + chunk(b"first"), HOLD], errors.ServiceTimeoutError, "nothing more of the response"),
+        (
+            [HEAD + chunk(b"first"), HOLD],
+            errors.ServiceTimeoutError,
+            "nothing more of the response",
+        ),
         ([HEAD + chunk(b"first"), b"zz\r\n"], errors.ProtocolError, "not HTTP/1.1"),
     ],
     ids=["closed", "reset", "silent", "bad chunk"],

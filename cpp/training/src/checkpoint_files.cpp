@@ -56,8 +56,9 @@ bool is_still_at(int descriptor, const fs::path& path) {
 /// The file, in its folder, which is made where it is missing.
 Result<int> open_in_folder(const fs::path& path, FileAccess access) {
     Error last;
-    // Another training that ends or clears up may remove the empty folder in between, so this is tried more than once.
-    for (int attempt = 0; attempt < 20; ++attempt) {
+    // Another training that ends or clears up may remove the empty folder in between. That many do so one after the
+    // other, each in the same moment, is no bad luck but something else in the way: it is told.
+    for (int attempt = 0; attempt < 10'000; ++attempt) {
         if (auto made = make_folders(path.parent_path(), access); !made) {
             last = made.error();
             continue;
