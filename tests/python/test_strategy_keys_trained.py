@@ -63,6 +63,8 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "deployment.timeframes.supported": (["1d", "1w"], {}),
     "model.architecture.hidden_layers": ([5, 4], {}),
     "model.training.learning_rate": (0.003, {}),
+    # One more than nine may come after it has stopped early.
+    "model.training.epochs": (1, {}),
     "model.training.gradient_clip": (0.01, {}),
     "model.training.early_stopping.patience": (1, {}),
     "model.training.early_stopping.min_delta": (0.5, {}),
