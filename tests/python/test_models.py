@@ -295,7 +295,7 @@ def test_rows_that_hold_something_else_are_refused(
         ({"open": "1"}, "open must be float, not str"),
         ({"close": None}, "close must be float, not None"),
         ({"volume": [1]}, "volume must be float, not list"),
-        ({"time": 2**63}, "time is 9223372036854775808"),
+        ({"time": 2**63}, "time cannot be 9223372036854775808"),
     ],
 )
 def test_a_bar_that_is_none_is_named_and_the_stream_goes_on(
