@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from . import _core
+from ._numbers import NO_NUMBERS, unmasked
 from .bars import Bars
 from .dates import iso
 from .errors import InvalidArgumentError
@@ -110,8 +111,7 @@ def _numbers(name: str, values: Any) -> npt.NDArray[Any]:
 
     try:
         array = _array(values)
-        if array.dtype.kind in "cmM":
-            # numpy would make numbers of them: days since 1970 of a date, for example.
+        if array.dtype.kind in NO_NUMBERS:
             raise TypeError(f"it holds {array.dtype}")
         if (
             array.dtype.kind not in "iuf"
@@ -138,26 +138,7 @@ def _array(values: Any) -> npt.NDArray[Any]:
             else values.to_numpy()
         )
         return array
-    return _unmasked(values if isinstance(values, numpy.ma.MaskedArray) else numpy.asarray(values))
-
-
-def _unmasked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Take out what a mask hides: the value under it is nobody's."""
-    import numpy
-
-    if not isinstance(array, numpy.ma.MaskedArray):
-        return array
-    kind = array.dtype.kind
-    plain: npt.NDArray[Any]
-    nothing: Any
-    if kind == "M":
-        plain, nothing = array.data.copy(), numpy.datetime64("NaT")
-    elif kind in "biuf":
-        plain, nothing = array.data.astype(numpy.float64), numpy.nan
-    else:
-        plain, nothing = array.data.astype(object), None
-    plain[numpy.ma.getmaskarray(array)] = nothing
-    return plain
+    return unmasked(values if isinstance(values, numpy.ma.MaskedArray) else numpy.asarray(values))
 
 
 def _stamps(values: Any) -> tuple[npt.NDArray[Any] | list[str | None], str]:
@@ -168,7 +149,7 @@ def _stamps(values: Any) -> tuple[npt.NDArray[Any] | list[str | None], str]:
         return _pandas_stamps(values)
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
-    array = _unmasked(values if isinstance(values, numpy.ndarray) else _dates(values))
+    array = unmasked(values if isinstance(values, numpy.ndarray) else _dates(values))
     if array.dtype.kind == "M":
         return _whole(_one_dimension("timestamp", array))
     if array.dtype.kind in "OUT":

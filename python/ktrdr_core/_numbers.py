@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-# Complex numbers, times and spans: numpy would make numbers of them.
-_NO_NUMBERS = "cmM"
+# Complex numbers, times and spans: numpy would make numbers of them, days since 1970 of a date, for example.
+NO_NUMBERS = "cmM"
 
 
 def array_of(refusal: str, given: Any, kind: type[np.floating[Any]]) -> npt.NDArray[Any]:
@@ -40,14 +40,30 @@ def array_of(refusal: str, given: Any, kind: type[np.floating[Any]]) -> npt.NDAr
             # A list, or a frame's column of another library: what it holds shows once it is an array.
             given = np.asarray(given)
         held = given.dtype
-        if held.kind in _NO_NUMBERS:
+        if held.kind in NO_NUMBERS:
             raise InvalidArgumentError(f"{refusal}: it holds {held}")
-        if isinstance(given, np.ma.MaskedArray):
-            hidden: Any = given.astype(kind)
-            given = hidden.filled(np.nan)
-        made = np.asarray(given, dtype=kind)
+        made = np.asarray(unmasked(given), dtype=kind)
     except (TypeError, ValueError) as error:
         if isinstance(error, InvalidArgumentError):
             raise
         raise InvalidArgumentError(f"{refusal}: {error}") from None
     return np.require(made, requirements=["C", "A"])
+
+
+def unmasked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Take out what a mask hides: the value under it is nobody's."""
+    import numpy as np
+
+    if not isinstance(array, np.ma.MaskedArray):
+        return array
+    kind = array.dtype.kind
+    plain: npt.NDArray[Any]
+    nothing: Any
+    if kind == "M":
+        plain, nothing = array.data.copy(), np.datetime64("NaT")
+    elif kind in "biuf":
+        plain, nothing = array.data.astype(np.float64), np.nan
+    else:
+        plain, nothing = array.data.astype(object), None
+    plain[np.ma.getmaskarray(array)] = nothing
+    return plain
