@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sqlite3
 import subprocess
 import sys
@@ -426,6 +427,33 @@ def run_while_it_is_locked(path: Path) -> None:
         asyncio.run(main())
     finally:
         other.close()
+
+
+def test_what_no_file_takes_is_written_with_the_next_change_once_it_is_back(tmp_path: Path) -> None:
+    in_a_process(run_while_it_is_away, tmp_path)
+
+
+def run_while_it_is_away(path: Path) -> None:
+    operations = OperationsService(path)
+    elsewhere = path.with_name("elsewhere.db")
+
+    async def main() -> None:
+        os.rename(path, elsewhere)
+        operation = Domain().start_operation("Away", "away", count, 7)
+        assert await operation == 7
+        record = operations.get(operation.id)
+        assert (record.status, record.durable) == ("completed", False)
+        assert "was removed or replaced since" in record.warnings[0]
+        os.rename(elsewhere, path)
+        assert await Domain().start_operation("Back", "back", count, 8) == 8
+        while not operations.get(operation.id).durable:  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+    other = sqlite3.connect(path)
+    rows = other.execute("SELECT status, durable FROM operation").fetchall()
+    assert rows == [("completed", 1)] * 2
+    other.close()
 
 
 HOLDER = """

@@ -178,7 +178,7 @@ Result<CommittedSegment> BarStore::commit_segment(const SeriesKey& key, const Se
         }
         replace_breaks(connection, series, segment);
         replace_revisions(connection, series, segment);
-        return database_->in_place(phrase("store", key));
+        return {};
     });
     return done ? Result<CommittedSegment>(std::move(committed)) : Result<CommittedSegment>(done.error());
 }

@@ -140,7 +140,7 @@ Result<std::size_t> BarStore::forget(const SeriesKey& key, TimeRange range, UtcT
         if (const auto series = find_series(connection, key)) {
             rows = Forgetter(connection, *series, key, range).run(at);
         }
-        return database_->in_place(what);
+        return {};
     });
     return done ? Result<std::size_t>(rows) : Result<std::size_t>(done.error());
 }
@@ -162,7 +162,7 @@ Result<std::size_t> BarStore::remove(const SeriesKey& key) {
         SQLite::Statement drop(connection, "DELETE FROM series WHERE id = ?");
         drop.bind(1, *series);
         drop.exec();
-        return database_->in_place(what);
+        return {};
     });
     if (!done) {
         return done.error();

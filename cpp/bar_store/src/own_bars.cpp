@@ -75,7 +75,7 @@ Result<MergedRows> BarStore::store_own(const SeriesKey& key, const Bars& bars, s
             for (const TimeRange& range : covered) {
                 add_to_ledger(connection, series, {range, AskOutcome::bars, stored_at});
             }
-            return database_->in_place(fmt::format("store {} {}", key.symbol, key.timeframe.name()));
+            return {};
         },
         Durability::synced, std::nullopt, poll ? wanted : Database::Poll{});
     return done ? Result<MergedRows>(rows) : Result<MergedRows>(done.error());

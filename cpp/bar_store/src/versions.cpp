@@ -267,7 +267,7 @@ Result<SeriesChange> BarStore::undo(const SeriesKey& key) {
         if (const auto series = find_series(connection, key)) {
             undone = Undo(connection, *series, key).run();
         }
-        return database_->in_place(what);
+        return {};
     });
     if (!done) {
         return done.error();

@@ -196,6 +196,14 @@ void let_space_be_given_back(SQLite::Database& connection, const std::filesystem
     connection.setBusyTimeout(static_cast<int>(options.busy_timeout.count()));
 }
 
+Error taken_away(std::string_view what, const std::filesystem::path& file) {
+    return fail(Errc::storage,
+                fmt::format("cannot {}: {} was removed or replaced since this process opened it; close what uses it "
+                            "here, or end the process, and begin anew",
+                            what, file.string()),
+                {{"file", file.string()}});
+}
+
 Result<void> prepare_writer(SQLite::Database& connection, const std::filesystem::path& file,
                             const std::vector<Schema>& schemas, const DatabaseOptions& options) {
     const auto owner = check_owner(connection, file);
@@ -401,6 +409,9 @@ Result<void> Database::write(std::string_view what, const Work& work, Durability
     };
     const Work whole = [&](SQLite::Database& connection) {
         auto done = work(connection);
+        if (done && !in_place()) {
+            return Result<void>(taken_away(what, file_));
+        }
         return done && in_pieces ? write_log_out(connection, file_, wanted) : std::move(done);
     };
     return on_writer(
@@ -412,15 +423,8 @@ Result<void> Database::write(std::string_view what, const Work& work, Durability
         poll ? wanted : Poll{});
 }
 
-Result<void> Database::in_place(std::string_view what) const {
-    if (file_id(file_) == held_->id()) {
-        return {};
-    }
-    return fail(Errc::storage,
-                fmt::format("cannot {}: {} was removed or replaced since this process opened it; close what uses it "
-                            "here, or end the process, and begin anew",
-                            what, file_.string()),
-                {{"file", file_.string()}});
+bool Database::in_place() const noexcept {
+    return file_id(file_) == held_->id();
 }
 
 Result<void> Database::put_log_away() {
@@ -508,7 +512,7 @@ Result<void> Database::empty_log() {
 Result<void> Database::on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
                                  const Work& work, const Poll& poll) {
     const std::scoped_lock lock(writer_->mutex);
-    return polled(writer_->handle, poll, [&] {
+    auto done = polled(writer_->handle, poll, [&] {
         return guarded(what, file_, &writer_->handle, [&] {
             if (std::exchange(writer_->patience, patience) != patience) {
                 writer_->handle.setBusyTimeout(static_cast<int>(patience.count()));
@@ -521,6 +525,7 @@ Result<void> Database::on_writer(std::string_view what, Durability durability, s
             return work(writer_->handle);
         });
     });
+    return with_cause(std::move(done), what);
 }
 
 Result<void> Database::read(std::string_view what, const Work& work, const Poll& poll, const OnReading& on_reading) {
@@ -542,11 +547,17 @@ Result<bool> Database::read_if_free(std::string_view what, const Work& work, con
 
 Result<void> Database::read_on(SQLite::Database& connection, std::string_view what, const Work& work,
                                const Poll& poll) const {
-    return polled(connection, poll, [&] {
+    auto done = polled(connection, poll, [&] {
         return guarded(what, file_, &connection, [&] {
             return in_transaction(connection, SQLite::TransactionBehavior::DEFERRED, work, what, file_);
         });
     });
+    return with_cause(std::move(done), what);
+}
+
+Result<void> Database::with_cause(Result<void> done, std::string_view what) const {
+    const bool broke = !done && done.error().code == Errc::storage;
+    return broke && !in_place() ? Result<void>(taken_away(what, file_)) : std::move(done);
 }
 
 }  // namespace ktrdr

@@ -322,7 +322,8 @@ bool SqliteStore::write_kept(std::chrono::milliseconds patience) {
     }
     drain(patience);
     const std::scoped_lock lock(mutex_);
-    return asked || !queue_->empty();
+    // For a file that was taken away nobody need hold the store: should it come back, the next change writes all.
+    return (asked || !queue_->empty()) && database_->in_place();
 }
 
 void SqliteStore::answer_late() {

@@ -303,6 +303,30 @@ TEST_F(DatabaseTest, ReadsOnWithTheConnectionsItHasWhenItsFileWasReplaced) {
     EXPECT_EQ(read.get(), 1);
 }
 
+TEST_F(DatabaseTest, WritesNothingToAFileThatIsNotWhereItWasAndEverythingOnceItIsBack) {
+    const auto database = Database::open(folder_.path() / "ktrdr.db", {{"notes", first_schema}}).value();
+    ASSERT_TRUE(add_note(*database, "before"));
+    const auto expect_refused = [&](std::string_view how) {
+        const auto done = add_note(*database, "lost");
+        ASSERT_FALSE(done) << how;
+        EXPECT_EQ(done.error().code, Errc::storage) << how;
+        EXPECT_THAT(done.error().message, HasSubstr("was removed or replaced since")) << how;
+        const auto read = database->read("count", [](SQLite::Database& connection) -> Result<void> {
+            EXPECT_EQ(connection.execAndGet("SELECT count(*) FROM note").getInt64(), 1);
+            return {};
+        });
+        // Who had not read before may not be able to any more.
+        EXPECT_TRUE(read || testing::Value(read.error().message, HasSubstr("was removed or replaced since"))) << how;
+    };
+    std::filesystem::rename(folder_.path() / "ktrdr.db", folder_.path() / "away.db");
+    expect_refused("moved");
+    std::filesystem::copy(folder_.path() / "away.db", folder_.path() / "ktrdr.db");
+    expect_refused("replaced");
+    std::filesystem::rename(folder_.path() / "away.db", folder_.path() / "ktrdr.db");
+    EXPECT_TRUE(add_note(*database, "after"));
+    EXPECT_EQ(notes(*database), 2);
+}
+
 TEST_F(DatabaseTest, LivesAsLongAsItIsRead) {
     auto database = open();
     std::latch begun{1};

@@ -94,14 +94,13 @@ public:
     ~Database();
 
     /// One transaction on the writing connection, there when this answers. `what` completes "cannot …" in messages.
+    /// Undone, and `storage`, where the file was moved, removed or replaced since it was opened: what is written there
+    /// is gone with the last who has it open.
     /// `patience`: how long it waits for another process's lock, at most `busy_timeout`, which is what it is without
     /// one. With a `poll` what is synced goes to the disk in pieces between which that is asked, and stays in the log:
     /// call `put_log_away` when nobody waits any more.
     Result<void> write(std::string_view what, const Work& work, Durability durability = Durability::synced,
                        std::optional<std::chrono::milliseconds> patience = std::nullopt, const Poll& poll = {});
-    /// `storage` where the file was removed or replaced since it was opened: what is written is gone with the last who
-    /// has it open. Asked by work that announces what must stay.
-    [[nodiscard]] Result<void> in_place(std::string_view what) const;
     /// One consistent snapshot on a reading connection, which cannot write. `work` must not read again.
     Result<void> read(std::string_view what, const Work& work, const Poll& poll = {}, const OnReading& on_reading = {});
     /// The same at once or not at all: false where every connection is in use.
@@ -121,6 +120,8 @@ public:
     /// From the root, without links.
     [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }
     [[nodiscard]] FileId id() const noexcept;
+    /// False where the file was moved, removed or replaced since it was opened.
+    [[nodiscard]] bool in_place() const noexcept;
     /// For locks on the file itself.
     [[nodiscard]] const std::shared_ptr<HeldFile>& held() const noexcept { return held_; }
 
@@ -133,6 +134,8 @@ private:
     /// On the writing connection, outside a transaction.
     Result<void> on_writer(std::string_view what, Durability durability, std::chrono::milliseconds patience,
                            const Work& work, const Poll& poll = {});
+    /// SQLite's own errors (`disk I/O error`) say little of a file that was taken away.
+    [[nodiscard]] Result<void> with_cause(Result<void> done, std::string_view what) const;
     /// True while there are more.
     Result<bool> give_back(std::size_t pages, std::chrono::milliseconds patience, const Poll& poll);
 
