@@ -44,12 +44,14 @@ AnswerRows rows_of(const Bars& bars) {
         if (bars.time[i] == no_stamp) {
             continue;
         }
-        const double volume = std::isfinite(bars.volume[i]) ? bars.volume[i] : Bars::no_volume;
+        const bool odd = !std::isfinite(bars.volume[i]);
+        const double volume = odd ? Bars::no_volume : bars.volume[i];
         const AnswerRow row{bars.time[i], {bars.open[i], bars.high[i], bars.low[i], bars.close[i], volume}};
         if (std::string wrong = wrong_price(row.values); !wrong.empty()) {
             rows.dropped.push_back({bars.start_of(i), std::move(wrong)});
         } else {
             rows.good.push_back(row);
+            rows.odd_volumes += odd ? 1 : 0;
         }
     }
     return rows;

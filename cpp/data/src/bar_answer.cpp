@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/market/time_text.hpp>
@@ -21,13 +22,14 @@ TimeRange range_of(const BarsWanted& wanted) {
     return wanted.asked.empty() ? wanted.segment : wanted.asked;
 }
 
-/// Our service says whether it failed because its provider is not there, or did not answer in time.
+/// Our service says which failure of its source it was, so that a load through it ends as one without.
 Errc failure_of(const json::object& answer) {
+    constexpr std::array told{Errc::service_connection, Errc::service_timeout, Errc::symbol_unknown,
+                              Errc::configuration};
     const std::string_view code = text_or_empty(answer, "error_code");
-    const auto says = [code](Errc one) { return code == to_string(one); };
-    return says(Errc::service_connection) ? Errc::service_connection
-           : says(Errc::service_timeout)  ? Errc::service_timeout
-                                          : Errc::host_service;
+    const auto* const found =
+        std::find_if(told.begin(), told.end(), [code](Errc one) { return code == to_string(one); });
+    return found == told.end() ? Errc::host_service : *found;
 }
 
 /// Providers that count backwards from the end of a range give the bar before it where it has none.
@@ -65,10 +67,10 @@ Result<void> check_rows(const AnswerRows& rows, const BarsWanted& wanted, const 
     return check_range(time_at(rows.good.front().stamp), time_at(rows.good.back().stamp), some, wanted, asked);
 }
 
-/// What is wrong with the places of rows, by their stamps; nothing for nothing.
-std::string disorder(const std::vector<AnswerRow>& rows) {
-    std::vector<std::int64_t> stamps(rows.size());
-    std::transform(rows.begin(), rows.end(), stamps.begin(), [](const AnswerRow& row) { return row.stamp; });
+/// What is wrong with the places of rows, by their stamps, and with their volumes; nothing for nothing.
+std::string to_mend(const AnswerRows& rows) {
+    std::vector<std::int64_t> stamps(rows.good.size());
+    std::transform(rows.good.begin(), rows.good.end(), stamps.begin(), [](const AnswerRow& row) { return row.stamp; });
     std::vector<std::string> wrong;
     if (!std::is_sorted(stamps.begin(), stamps.end())) {
         wrong.emplace_back("rows that were in no order are put in order");
@@ -81,6 +83,9 @@ std::string disorder(const std::vector<AnswerRow>& rows) {
     if (repeated > 0) {
         wrong.push_back(fmt::format("{} {} a stamp that came before, and the last of each is taken", repeated,
                                     repeated == 1 ? "row has" : "rows have"));
+    }
+    if (std::string odd = odd_volumes(rows.odd_volumes); !odd.empty()) {
+        wrong.push_back(std::move(odd));
     }
     return fmt::format("{}", fmt::join(wrong, "; "));
 }
@@ -114,6 +119,14 @@ SourceAnswer cut(AnswerRows rows, const BarsWanted& wanted) {
 
 std::string no_price(std::string_view field) {
     return fmt::format("has no number `{}`", field);
+}
+
+std::string odd_volumes(std::size_t count) {
+    if (count == 0) {
+        return {};
+    }
+    return fmt::format("{} {} as not given (-1)", count,
+                       count == 1 ? "volume is no number and counts" : "volumes are no numbers and count");
 }
 
 Error broken_answer(const std::string& asked, const std::string& how) {
@@ -173,7 +186,7 @@ Result<SourceAnswer> answer_of(AnswerRows rows, std::string partial, const BarsW
     if (const auto whole = check_whole(rows.good.empty() && rows.dropped.empty(), partial, asked); !whole) {
         return whole.error();
     }
-    std::string mended = disorder(rows.good);
+    std::string mended = to_mend(rows);
     std::stable_sort(rows.good.begin(), rows.good.end(),
                      [](const AnswerRow& a, const AnswerRow& b) { return a.stamp < b.stamp; });
     if (const auto checked = check_rows(rows, wanted, asked); !checked) {

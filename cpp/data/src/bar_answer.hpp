@@ -19,10 +19,15 @@ struct AnswerRow {
 struct AnswerRows {
     std::vector<AnswerRow> good{};
     std::vector<SourceAnswer::DroppedRow> dropped{};
+    /// Rows whose volume is there and no number that one can be.
+    std::size_t odd_volumes{0};
 };
 
 /// What is said of a row whose price is none.
 [[nodiscard]] std::string no_price(std::string_view field);
+
+/// What is said of volumes that count as not given, though something stands there; nothing for none.
+[[nodiscard]] std::string odd_volumes(std::size_t count);
 
 /// `protocol`: the answer to what was `asked` breaks the contract in this way.
 [[nodiscard]] Error broken_answer(const std::string& asked, const std::string& how);

@@ -11,6 +11,7 @@
 #include <ktrdr/market/time_text.hpp>
 
 #include "answer_errors.hpp"
+#include "range_sets.hpp"
 #include "segment_loader.hpp"
 #include "series_grid.hpp"
 #include "source_warnings.hpp"
@@ -61,18 +62,10 @@ std::string listed(Texts texts) {
     return fmt::format("{}{}", fmt::join(texts, "; "), count > most_named ? "; …" : "");
 }
 
-/// In order, those that touch as one.
-std::vector<TimeRange> joined(std::vector<TimeRange> ranges) {
-    std::sort(ranges.begin(), ranges.end());
-    std::vector<TimeRange> all;
-    for (const TimeRange& range : ranges) {
-        if (!all.empty() && range.start <= all.back().end) {
-            all.back().end = std::max(all.back().end, range.end);
-        } else {
-            all.push_back(range);
-        }
-    }
-    return all;
+std::vector<TimeRange> ranges_of(const std::vector<LedgerEntry>& ledger) {
+    std::vector<TimeRange> ranges(ledger.size());
+    std::transform(ledger.begin(), ledger.end(), ranges.begin(), [](const LedgerEntry& entry) { return entry.range; });
+    return ranges;
 }
 
 std::vector<std::string> texts_of(const std::vector<TimeRange>& ranges) {
@@ -361,7 +354,10 @@ asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRang
     if (auto ended = summarise(loader->loaded(), grid); !ended) {
         co_return ended;
     }
-    co_return co_await warn_of_breaks();
+    std::vector<TimeRange> noted = loader->loaded().noted;
+    const std::vector<TimeRange> before = ranges_of(known.ledger);
+    noted.insert(noted.end(), before.begin(), before.end());
+    co_return co_await warn_of_the_store(joined(std::move(noted)));
 }
 
 Result<void> DataLoadingJob::summarise(const LoadedSegments& loaded, const BarGrid& grid) const {
@@ -452,7 +448,7 @@ void DataLoadingJob::warn_of_shortfall(const LoadedSegments& loaded, const BarGr
     }
 }
 
-asio::awaitable<Result<void>> DataLoadingJob::warn_of_breaks() {
+asio::awaitable<Result<void>> DataLoadingJob::warn_of_the_store(std::vector<TimeRange> noted) {
     std::function<Result<SeriesFacts>()> read = [store = means_.store, key = task_.key] { return store->facts(key); };
     const auto facts = co_await run_on(means_.compute, std::move(read));
     if (!facts) {
@@ -466,6 +462,14 @@ asio::awaitable<Result<void>> DataLoadingJob::warn_of_breaks() {
                 "refresh=True to have it on one basis",
                 format_time(one.at), one.ratio));
         }
+    }
+    std::vector<TimeRange> gone = without(noted, joined(ranges_of(facts->ledger)));
+    std::erase_if(gone, [this](TimeRange range) { return range.end <= asked_.start || asked_.end <= range.start; });
+    if (!gone.empty()) {
+        warn(
+            fmt::format("what was stored was deleted or forgotten meanwhile, and is not in the result: {}. Load again "
+                        "to ask for it",
+                        listed(texts_of(gone))));
     }
     co_return Result<void>{};
 }

@@ -8,6 +8,8 @@
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/data/data_manager.hpp>
 
+#include "range_sets.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -67,16 +69,7 @@ std::vector<TimeRange> known_ranges(std::span<const LedgerEntry> ledger) {
             all.push_back(entry.range);
         }
     }
-    std::ranges::sort(all);
-    std::vector<TimeRange> joined;
-    for (const TimeRange& range : all) {
-        if (joined.empty() || range.start > joined.back().end) {
-            joined.push_back(range);
-        } else {
-            joined.back().end = std::max(joined.back().end, range.end);
-        }
-    }
-    return joined;
+    return joined(std::move(all));
 }
 
 Result<BarsView> DataManager::get_data(const LoadRequest& request, std::optional<std::size_t> limit,

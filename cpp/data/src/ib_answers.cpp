@@ -69,8 +69,16 @@ std::optional<double> number_of(const json::object& bar, std::string_view field)
     return value != nullptr && value->is_number() ? std::optional(value->to_number<double>()) : std::nullopt;
 }
 
+/// Null, or nothing, where the provider has none. False for anything else that is no number.
+bool read_volume(const json::object& bar, double& volume) {
+    const auto number = number_of(bar, "volume");
+    volume = number && std::isfinite(*number) ? *number : Bars::no_volume;
+    const json::value* const told = bar.if_contains("volume");
+    return told == nullptr || told->is_null() || (number && std::isfinite(*number));
+}
+
 /// What is wrong with the row, for a person; nothing for nothing.
-std::string read_values(const json::value& value, std::array<double, 5>& values) {
+std::string read_values(const json::value& value, std::array<double, 5>& values, std::size_t& odd_volumes) {
     const json::object* const bar = value.if_object();
     if (bar == nullptr) {
         return "is not an object";
@@ -82,8 +90,7 @@ std::string read_values(const json::value& value, std::array<double, 5>& values)
         }
         values.at(i) = *price;
     }
-    const auto volume = number_of(*bar, "volume");
-    values.back() = volume && std::isfinite(*volume) ? *volume : Bars::no_volume;
+    odd_volumes += read_volume(*bar, values.back()) ? 0 : 1;
     return {};
 }
 
@@ -105,7 +112,7 @@ Result<Table> read_rows(const json::object& data, const std::string& asked, cons
             continue;
         }
         AnswerRow row{*time, {}};
-        if (std::string wrong = read_values(value, row.values); !wrong.empty()) {
+        if (std::string wrong = read_values(value, row.values, rows.odd_volumes); !wrong.empty()) {
             rows.dropped.push_back({UtcTime{std::chrono::nanoseconds{*time}}, std::move(wrong)});
         } else {
             rows.good.push_back(row);

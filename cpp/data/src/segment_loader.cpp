@@ -296,7 +296,12 @@ asio::awaitable<void> SegmentLoader::ask(AskedSegment planned) {
     const auto committed = co_await run_on(means_.load.store_executor, std::move(commit));
     if (!committed) {
         fail_with(committed.error());
-    } else if (!judged) {
+        co_return;
+    }
+    for (const LedgerEntry& entry : segment->entries) {
+        loaded_.noted.push_back(entry.range);
+    }
+    if (!judged) {
         miss(*asked, judged.error());
     } else {
         note(*asked, *judged, *committed);

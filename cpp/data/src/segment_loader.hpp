@@ -33,6 +33,8 @@ struct LoadedSegments {
     std::vector<SourceAnswer::DroppedRow> dropped{};
     /// What was put right in answers, each text once.
     std::set<std::string> mended{};
+    /// What was written into the ledger.
+    std::vector<TimeRange> noted{};
     /// Where bars should or could be, and none came.
     std::vector<TimeRange> unconfirmed{};
     /// Brought by further requests for what answers had left out.

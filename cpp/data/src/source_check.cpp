@@ -9,6 +9,8 @@
 
 #include <ktrdr/market/time_text.hpp>
 
+#include "bar_answer.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -93,14 +95,19 @@ Result<SourceAnswer> checked_answer(SourceAnswer answer, const AnswerWanted& wan
     }
     Bars& bars = answer.bars;
     bool lacks_prices = false;
+    std::size_t infinite = 0;
     for (std::size_t row = 0; row < bars.size(); ++row) {
         if (const auto checked = check_row(bars, row, wanted); !checked) {
             return checked.error();
         }
         lacks_prices = lacks_prices || missing_price(bars, row).has_value();
         if (!std::isfinite(bars.volume[row])) {
+            infinite += std::isnan(bars.volume[row]) ? 0 : 1;
             bars.volume[row] = Bars::no_volume;
         }
+    }
+    if (std::string odd = odd_volumes(infinite); !odd.empty()) {
+        answer.mended += answer.mended.empty() ? odd : "; " + odd;
     }
     if (!lacks_prices) {
         return answer;

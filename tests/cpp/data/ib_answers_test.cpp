@@ -158,6 +158,19 @@ TEST(HistoricalAnswer, HasNoVolumeWhereNoneIsGiven) {
     }
 }
 
+TEST(HistoricalAnswer, TellsOfAVolumeThatIsThereAndNoNumber) {
+    const auto mended = [](const std::string& volume) {
+        const std::string rows = R"({"2020-01-02":{"open":1,"high":1,"low":1,"close":1)" + volume + "}}";
+        return read_historical({{"success", true}, {"data", rows}}, year, asked, {}).value().mended;
+    };
+    for (const std::string odd : {R"("much")", "1e999", "-1e999", "true", "[]", "{}"}) {
+        EXPECT_EQ(mended(",\"volume\":" + odd), "1 volume is no number and counts as not given (-1)") << odd;
+    }
+    for (const std::string none : {"", ",\"volume\":null", ",\"volume\":-1", ",\"volume\":7"}) {
+        EXPECT_EQ(mended(none), "") << none;
+    }
+}
+
 TEST(HistoricalAnswer, IsPartialWhenItMayNotBeAll) {
     const std::string two = "{" + bar("2020-01-02") + "," + bar("2020-01-03") + "}";
     EXPECT_EQ(read_historical(answer_of(two, 2), year, asked, {})->partial, "");
@@ -194,7 +207,7 @@ TEST(HistoricalAnswer, ThatSaysThatThereIsNoDataIsEmpty) {
     }
 }
 
-TEST(IbAnswers, SayWhetherTheProviderIsNotThereOrDidNotAnswerInTime) {
+TEST(IbAnswers, SayWhichFailureOfTheSourceItWas) {
     const auto codes_of = [](const json::value& code) {
         const json::value answer{{"success", false}, {"data", nullptr}, {"error", "slow"}, {"error_code", code}};
         return std::vector{read_historical(answer, year, asked, {}).error().code,
@@ -204,8 +217,10 @@ TEST(IbAnswers, SayWhetherTheProviderIsNotThereOrDidNotAnswerInTime) {
     const json::value late{{"success", false}, {"error_code", "service_timeout"}, {"error_phase", "any_size"}};
     EXPECT_EQ(read_historical(late, year, asked, {}).error().context.at("phase"), "any_size");
     using testing::Each;
-    EXPECT_THAT(codes_of("service_connection"), Each(Errc::service_connection));
-    EXPECT_THAT(codes_of("service_timeout"), Each(Errc::service_timeout));
+    for (const Errc code :
+         {Errc::service_connection, Errc::service_timeout, Errc::symbol_unknown, Errc::configuration}) {
+        EXPECT_THAT(codes_of(json::value(to_string(code))), Each(code));
+    }
     for (const json::value& other : {json::value{"host_service"}, json::value{"cancelled"}, json::value{"storage"},
                                      json::value{""}, json::value{7}, json::value{nullptr}}) {
         EXPECT_THAT(codes_of(other), Each(Errc::host_service)) << other;

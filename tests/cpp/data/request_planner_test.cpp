@@ -59,8 +59,8 @@ Plan plan_of(const std::vector<TimeRange>& missing, const BarGrid& grid, Request
     return plan;
 }
 
-/// In order, those that touch as one.
-std::vector<TimeRange> joined(const std::vector<TimeRange>& ranges) {
+/// Those that touch as one.
+std::vector<TimeRange> as_one(const std::vector<TimeRange>& ranges) {
     std::vector<TimeRange> all;
     for (const TimeRange& range : ranges) {
         if (!all.empty() && range.start == all.back().end) {
@@ -135,7 +135,7 @@ protected:
         const RequestPlanner::Order order{.newest_first = upto(1) == 1, .whole_units = upto(2) == 0};
         const Plan plan = plan_of(missing, grid, order, {span, static_cast<double>(upto(100) - 1)}, stored);
         const std::string where = fmt::format("{} seed {}", GetParam(), seed);
-        ASSERT_EQ(joined(plan.ranges), joined(missing)) << where;
+        ASSERT_EQ(as_one(plan.ranges), as_one(missing)) << where;
         for (const AskedSegment& segment : plan.segments) {
             ASSERT_NO_FATAL_FAILURE(expect_sound(segment, span, stored, where));
         }

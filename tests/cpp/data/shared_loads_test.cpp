@@ -10,6 +10,7 @@
 namespace ktrdr {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAreArray;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -71,6 +72,51 @@ TEST_F(SharedLoadsTest, GoOnWithWhatACancelledOneWasAskingFor) {
     EXPECT_EQ(one->result->error().code, Errc::cancelled);
     ASSERT_TRUE(*other->result) << other->result->error().message;
     EXPECT_EQ(***other->result, daily_bars(decade_));
+}
+
+TEST_F(SharedLoadsTest, SayWhatWasDeletedWhileTheyLoaded) {
+    const auto last = segments_.back();
+    source_->on_fetch = [&](TimeRange asked) -> Result<void> {
+        if (asked.end >= last.end) {
+            EXPECT_TRUE(store_->remove(key_));
+        }
+        return {};
+    };
+    const auto one = begin(decade_);
+    finish();
+    ASSERT_TRUE(*one->result) << one->result->error().message;
+    EXPECT_LT((**one->result)->size(), daily_bars(decade_).size());
+    EXPECT_THAT(one->operation->record().warnings, Contains(HasSubstr("deleted or forgotten meanwhile")));
+    // So does the next one, which brings it.
+    source_->on_fetch = {};
+    const auto again = begin(decade_);
+    finish();
+    EXPECT_EQ(***again->result, daily_bars(decade_));
+    EXPECT_THAT(again->operation->record().warnings, IsEmpty());
+}
+
+TEST_F(SharedLoadsTest, SayNothingOfWhatWasForgottenBesideTheirRange) {
+    const TimeRange before = range("2000-01-01", "2001-01-01");
+    const auto first = begin(before);
+    finish();
+    ASSERT_TRUE(*first->result);
+    source_->on_fetch = [&](TimeRange) -> Result<void> {
+        EXPECT_TRUE(store_->forget(key_, before, clock_.utc_now()));
+        return {};
+    };
+    const auto one = begin(decade_);
+    finish();
+    EXPECT_EQ(***one->result, daily_bars(decade_));
+    EXPECT_THAT(one->operation->record().warnings, IsEmpty());
+    // Of their own they do, be it stored before.
+    const auto part = range("2006-01-01", "2007-01-01");
+    source_->on_fetch = [&](TimeRange) -> Result<void> {
+        EXPECT_TRUE(store_->forget(key_, part, clock_.utc_now()));
+        return {};
+    };
+    const auto longer = begin(range("2004-01-01", "2016-01-01"));
+    finish();
+    EXPECT_THAT(longer->operation->record().warnings, Contains(HasSubstr("2006-01-01 to 2007-01-01")));
 }
 
 TEST_F(SharedLoadsTest, StopWaitingWhenTheyAreCancelled) {

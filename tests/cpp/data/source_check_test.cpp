@@ -99,6 +99,10 @@ TEST_F(CheckedAnswer, TakesAVolumeThatIsNoNumberForNoneAndRefusesOneBelowZero) {
     Bars bars = days();
     bars.volume = {nan, -1, 0};
     EXPECT_EQ(check(bars)->bars.volume, (std::vector<double>{-1, -1, 0}));
+    EXPECT_EQ(check(bars)->mended, "");
+    bars.volume[1] = std::numeric_limits<double>::infinity();
+    EXPECT_EQ(check(bars)->bars.volume, (std::vector<double>{-1, -1, 0}));
+    EXPECT_EQ(check(bars)->mended, "1 volume is no number and counts as not given (-1)");
     bars.volume[0] = -2;
     expect_refused(bars, "volume -2");
 }

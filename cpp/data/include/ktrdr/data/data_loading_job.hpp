@@ -68,7 +68,8 @@ private:
     [[nodiscard]] boost::asio::awaitable<Result<void>> remember_first_timestamp(FirstTimestamp known);
     [[nodiscard]] boost::asio::awaitable<Result<void>> load_segments(std::vector<TimeRange> missing, SeriesFacts known,
                                                                      BarGrid grid);
-    [[nodiscard]] boost::asio::awaitable<Result<void>> warn_of_breaks();
+    /// Of places where prices were re-based, and of ranges that were `noted` in the ledger and are no more.
+    [[nodiscard]] boost::asio::awaitable<Result<void>> warn_of_the_store(std::vector<TimeRange> noted);
     [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> read_bars();
     /// The bars as they are handed out.
     [[nodiscard]] boost::asio::awaitable<Result<BarsPtr>> check_bars(BarsPtr bars);
