@@ -20,6 +20,7 @@ from ktrdr_core.data.ib_gateway.connection import Connection
 from ktrdr_core.testing import Fault, IbGatewaySimulator, PacingRules
 from ktrdr_core.testing.ib_gateway import texts
 from test_ib_gateway_connection import asked_for_bars
+from test_ib_gateway_slow import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +116,22 @@ def test_an_error_that_stays_is_that_of_its_class_and_the_next_load_asks_again(
         if outcome.error is errors.NoDataError:
             return
         assert len(load(source, tmp_path)[1]) == 35
+
+
+def test_a_load_through_our_service_ends_as_one_without(
+    gateway: IbGatewaySimulator, tmp_path: Path
+) -> None:
+    of_each = {each[2]: each for each in _ANSWERS if each[2] not in (_ASKED_AGAIN, _LOST)}
+    with served(gateway) as url:
+        for number, (code, text, outcome) in enumerate(of_each.values()):
+            gateway.fault(Fault("error", on="history", code=code, text=said(text), times=None))
+            with DataManager(tmp_path / str(number), url, env={}) as data:
+                loading = data.load_data("AAPL", "1h", "2024-03-11", "2024-03-15", mode="full")
+                assert outcome.error is not None
+                with pytest.raises(errors.KtrdrError) as ended:
+                    loading.result(20)
+                assert type(ended.value) is outcome.error, (code, text, ended.value)
+            gateway.recover()
 
 
 @pytest.mark.parametrize(

@@ -168,10 +168,18 @@ _ENDS = {
 }
 
 
-@pytest.mark.parametrize("through", ["the service", "nobody"])
-@pytest.mark.parametrize("kind", list(_ENDS))
+@pytest.mark.parametrize(
+    ("kind", "through", "show"),
+    [
+        ("silence", "the service", "TRADES"),
+        ("silence", "nobody", "TRADES"),
+        ("silence", "nobody", "ADJUSTED_LAST"),
+        ("mute", "the service", "TRADES"),
+        ("mute", "nobody", "TRADES"),
+    ],
+)
 def test_a_long_range_that_is_not_answered_costs_no_more_than_a_short_one(
-    kind: str, through: str, tmp_path: Path
+    kind: str, through: str, show: Any, tmp_path: Path
 ) -> None:
     """Of fifty requests eight are made at once, and three sent: what waits for those has their end."""
     error, words, most = _ENDS[kind]
@@ -187,7 +195,8 @@ def test_a_long_range_that_is_not_answered_costs_no_more_than_a_short_one(
             else {"source": stack.enter_context(quick(gateway, **limits))}
         )
         with DataManager(tmp_path, env={}, **named) as data:
-            loading = data.load_data("AAPL", "10m", "2020-03-01", "2024-03-01", mode="full")
+            asked: dict[str, Any] = {"mode": "full", "what_to_show": show}
+            loading = data.load_data("AAPL", "10m", "2020-03-01", "2024-03-01", **asked)
             with pytest.raises(error, match=words):
                 loading.result(60)
             assert gateway.count("history") <= most
@@ -196,5 +205,5 @@ def test_a_long_range_that_is_not_answered_costs_no_more_than_a_short_one(
             gateway.recover()
             # What is mute stays so.
             gateway.drop()
-            again = data.load_data("AAPL", "10m", "2024-01-01", "2024-03-01", mode="full")
+            again = data.load_data("AAPL", "10m", "2024-01-01", "2024-03-01", **asked)
             assert len(again.result(60)) > 1000

@@ -379,16 +379,19 @@ class IbGatewaySource(BarSource):
         now = self._connection.now()
         if start >= now:
             return []
-        asked = asked_for(timeframe, start, end, now, up_to_now=show == "ADJUSTED_LAST")
+        # Adjusted prices come up to now, whatever is asked for.
+        up_to_now = show == "ADJUSTED_LAST"
+        asked = asked_for(timeframe, start, end, now, up_to_now=up_to_now)
         what = f"{timeframe} bars of {symbol} from {start:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ}"
 
         def send(asked: Asked) -> Callable[[GatewayClient], Coroutine[Any, Any, Any]]:
             return lambda client: _timed(client, found.contract, asked, show, regular)
 
-        # Adjusted prices come up to now, whatever is asked for.
-        spans = [] if show == "ADJUSTED_LAST" else smaller_spans(timeframe, end - start)
-        last = min(end, now)
-        less = [asked_for(timeframe, last - span, last, now) for span in spans]
+        last = now if up_to_now else min(end, now)
+        less = [
+            asked_for(timeframe, last - span, last, now, up_to_now=up_to_now)
+            for span in smaller_spans(timeframe, last - start)
+        ]
         try:
             bars, told = await self._asking.ask(
                 what,

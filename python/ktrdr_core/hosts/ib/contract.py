@@ -105,8 +105,9 @@ class HistoricalAnswer(_Answer):
 
     ``success`` with an ``error`` that begins with ``partial:`` says that there may be more than came. ``warnings`` is an
     addition: what the source warned of, where it did. So is ``error_code``, the code of the error's class where it has one:
-    ``service_connection`` where the provider is not there, ``service_timeout`` where it did not answer in time; then
-    ``error_phase`` may say ``any_size``: smaller requests were made, and not answered either.
+    ``service_connection`` where the provider is not there, ``configuration`` where the account may not see this,
+    ``service_timeout`` where it did not answer in time; then ``error_phase`` may say ``any_size``: smaller requests were made,
+    and not answered either.
     """
 
     success: bool
