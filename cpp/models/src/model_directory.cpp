@@ -1,9 +1,13 @@
 #include <ktrdr/models/model_directory.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <utility>
 
@@ -262,9 +266,9 @@ std::string model_stem(const ModelName& name) {
     return fmt::format("{}_{}", symbols, percent_encoded(name.timeframe));
 }
 
-Result<void> ModelDirectory::check_place() const {
+Result<void> ModelDirectory::check_place(const std::string& strategy) const {
     std::error_code error;
-    fs::path path = fs::absolute(models_dir_, error);
+    fs::path path = fs::absolute(models_dir_ / strategy, error);
     while (!fs::exists(path, error) && path.has_parent_path() && path != path.parent_path()) {
         path = path.parent_path();
     }
@@ -274,6 +278,9 @@ Result<void> ModelDirectory::check_place() const {
                                 "KTRDR_MODELS_DIR",
                                 models_dir_.string(), path.string()),
                     {{"path", models_dir_.string()}});
+    }
+    if (::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+        return file_error("save models in", path, errno, "choose another models_dir or set KTRDR_MODELS_DIR");
     }
     return {};
 }

@@ -121,9 +121,11 @@ std::vector<fs::path> visible_folders(const fs::path& folder) {
 Result<ModelFiles> read_model_files(const fs::path& folder) {
     std::error_code error;
     if (!fs::is_directory(folder, error)) {
+        const fs::path models = folder.parent_path().parent_path();
+        const bool there = !models.empty() && fs::is_directory(models, error);
         return fail(Errc::not_found,
-                    fmt::format("there is no model's folder {}: `ktrdr-core models list` shows which there are",
-                                folder.string()),
+                    fmt::format("there is no model's folder {}: `ktrdr-core models list{}` shows which there are",
+                                folder.string(), there ? fmt::format(" --models-dir {}", models.string()) : ""),
                     {{"path", folder.string()}});
     }
     ModelFiles files;

@@ -450,7 +450,7 @@ Result<std::shared_ptr<Operation>> TrainingManager::train(TrainingRequest reques
         return bars.error();
     }
     const ModelDirectory models(parts_.models_dir, services_.clock, parts_.access);
-    if (auto place = models.check_place(); !place) {
+    if (auto place = models.check_place(context->strategy.name); !place) {
         return place.error();
     }
     ExecuteOptions options;

@@ -142,10 +142,35 @@ TEST_F(ModelDirectory_, PollsWithinALargeFile) {
 TEST_F(ModelDirectory_, SaysWhatIsInItsPlace) {
     std::ofstream(folder.path() / "file") << "in the way";
     const ModelDirectory blocked(folder.path() / "file" / "models", clock);
-    EXPECT_EQ(blocked.check_place().error().code, Errc::storage);
+    EXPECT_EQ(blocked.check_place(name.strategy).error().code, Errc::storage);
     EXPECT_EQ(blocked.save(name, content(), go_on).error().code, Errc::storage);
-    EXPECT_TRUE(models.check_place());
+    EXPECT_TRUE(models.check_place(name.strategy));
     EXPECT_FALSE(std::filesystem::exists(folder.path() / "models"));
+}
+
+TEST_F(ModelDirectory_, SaysBeforeAnyWorkWhereNothingMayBeWritten) {
+    namespace fs = std::filesystem;
+    fs::create_directories(folder.path() / "models" / name.strategy);
+    const auto refused = [&](const fs::path& place) {
+        constexpr auto nothing = fs::perms::owner_write;
+        fs::permissions(place, nothing, fs::perm_options::remove);
+        // Root may write everywhere.
+        const uid_t before = ::geteuid();
+        if (before == 0) {
+            fs::permissions(folder.path(), fs::perms::group_exec | fs::perms::others_exec, fs::perm_options::add);
+            EXPECT_EQ(::seteuid(65534), 0);
+        }
+        const auto checked = models.check_place(name.strategy);
+        EXPECT_EQ(::seteuid(before), 0);
+        fs::permissions(place, nothing, fs::perm_options::add);
+        return checked ? std::string() : checked.error().message;
+    };
+    for (const fs::path& place : {folder.path() / "models" / name.strategy, folder.path() / "models"}) {
+        const std::string said = refused(place);
+        EXPECT_THAT(said, testing::HasSubstr("cannot save models in " + place.string()));
+        EXPECT_THAT(said, testing::HasSubstr("KTRDR_MODELS_DIR"));
+        fs::remove(folder.path() / "models" / name.strategy);
+    }
 }
 
 TEST_F(ModelDirectory_, SaysThatTheDiskIsFull) {

@@ -58,8 +58,9 @@ public:
     ModelDirectory(std::filesystem::path models_dir, const Clock& clock, FileAccess access = FileAccess::owner_only)
         : models_dir_(std::move(models_dir)), clock_(clock), access_(access) {}
 
-    /// `storage` when the nearest folder that exists on the way to it is a file. Creates nothing.
-    [[nodiscard]] Result<void> check_place() const;
+    /// `storage` when what exists on the way to the strategy's folder is a file, or nothing may be written there.
+    /// Creates nothing.
+    [[nodiscard]] Result<void> check_place(const std::string& strategy) const;
     /// Remove what saves of processes that were killed left behind; one that lives, here or elsewhere, is left alone.
     void remove_leftovers() const;
     /// Errors: `storage`, `storage_full`, or what `check` says.
