@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import shutil
@@ -167,6 +168,27 @@ def test_bars_as_they_come_give_the_same_bits(
     rows, values = model.features(trained.bars, exact=exact)
     assert rows[-1] == len(trained.bars) - 1
     assert (stream.features == values[-1]).all()
+
+
+def test_a_model_is_pickled_as_the_name_of_its_folder(
+    trained: Trained, model: saved.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.path.parent)
+    relative = saved.load(trained.path.name)
+    monkeypatch.chdir(tmp_path)
+    assert relative.info == model.info
+    expected = model.predict_bars(trained.bars)
+    for other in (
+        pickle.loads(pickle.dumps(relative)),
+        copy.copy(model),
+        copy.deepcopy([model])[0],
+    ):
+        assert np.array_equal(other.predict_bars(trained.bars).chances, expected.chances)
+    elsewhere = shutil.copytree(trained.path, tmp_path / "model")
+    gone = pickle.dumps(saved.load(elsewhere))
+    shutil.rmtree(elsewhere)
+    with pytest.raises(errors.NotFoundError):
+        pickle.loads(gone)
 
 
 def test_rows_are_predicted_as_torch_does(trained: Trained, model: saved.Model) -> None:

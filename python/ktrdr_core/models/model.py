@@ -18,6 +18,7 @@ from .stream import PredictionStream
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     import numpy as np
     import numpy.typing as npt
@@ -91,7 +92,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 class Model:
     """A saved model, ready to predict. It holds all it needs: its folder is not read again, and may go.
 
-    Any number of threads may use one. Chances are computed in C++, float32 as torch has them and within 1e-6 of what
+    Any number of threads may use one. Pickled it is the name of its folder, which is read where it is unpickled. Chances are computed in C++, float32 as torch has them and within 1e-6 of what
     ``to_torch()`` gives.
 
     Parameters
@@ -101,7 +102,8 @@ class Model:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
+        # From the root: the working directory may change.
+        self._path = Path(path).absolute()
         self._native = _core.Model(self._path)
         self._names = tuple(self._native.classes)
         self._timeframes = tuple(self._native.timeframes)
@@ -111,6 +113,15 @@ class Model:
             f"<Model {self._path.parent.name}/{self._path.name}: {len(self.feature_names)} features of "
             f"{', '.join(self._timeframes)} to {', '.join(self._names)}>"
         )
+
+    def __reduce__(self) -> tuple[Callable[[Path], Model], tuple[Path]]:
+        return load, (self._path,)
+
+    def __copy__(self) -> Model:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Model:
+        return self
 
     # ---- what it is
 
