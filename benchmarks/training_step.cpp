@@ -1,5 +1,6 @@
 // One real training of LocalTrainer on made-up rows; prints the time of one training step in microseconds.
 // usage: training_step <rows> <epochs> <dropout> <batch size> <general | mlp> <hidden width>...
+//        training_step progress    the time that a batch takes for its progress and the look at the token
 // The time is that between two batch events of one epoch, so it holds everything a step costs: gathering rows, masks,
 // forward, backward, optimizer, reading losses, telling progress. Validation and start are outside. The median epoch
 // counts.
@@ -9,11 +10,15 @@
 #include <cstdlib>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
 
+#include <ktrdr/base/manual.hpp>
+#include <ktrdr/operations/operation.hpp>
 #include <ktrdr/torch_trainer/local_trainer.hpp>
+#include <ktrdr/training/training_progress.hpp>
 
 namespace {
 
@@ -57,9 +62,36 @@ ktrdr::LabeledMatrix made_up_rows(std::size_t rows) {
     return matrix;
 }
 
+/// In microseconds, the best of some rounds. As if every batch were told of; a training tells of every tenth.
+double progress_cost() {
+    ktrdr::ManualClock clock;
+    ktrdr::ManualExecutor io;
+    ktrdr::ManualTimerQueue timers{clock};
+    const auto operation = ktrdr::Operation::make(ktrdr::OperationSpec{.type = "bench", .id = "op_bench"},
+                                                  ktrdr::CancellationToken::create(io, timers, clock), clock);
+    operation->progress().set_steps(ktrdr::training_steps());
+    ktrdr::TrainingProgressBridge bridge{operation->progress()};
+    constexpr std::int64_t batches = 1'000'000;
+    bridge.on_training({.epochs = 1, .rows = 32 * batches, .batch_size = 32});
+    double best = std::numeric_limits<double>::max();
+    for (int round = 0; round < 7; ++round) {
+        const Time began = std::chrono::steady_clock::now();
+        for (std::int64_t batch = 1; batch <= batches && !operation->token().is_cancelled(); ++batch) {
+            bridge.on_batch(1, batch, batches, 0.5);
+        }
+        const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - began;
+        best = std::min(best, took.count() / static_cast<double>(batches));
+    }
+    return best;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc == 2 && std::string(argv[1]) == "progress") {
+        std::cout << progress_cost() << '\n';
+        return 0;
+    }
     if (argc < 7) {
         std::cerr << "usage: training_step <rows> <epochs> <dropout> <batch size> <general | mlp> <hidden width>...\n";
         return 2;
