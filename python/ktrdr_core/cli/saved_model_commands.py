@@ -207,8 +207,8 @@ def evaluate(
         try:
             judged = operation.result()
         except NoDataError as error:
-            missing = (str(error.context[name]) for name in ("symbol", "timeframe"))
-            raise nothing(*missing, data_dir, start, end, series) from error
+            symbol, timeframe = (str(error.context[name]) for name in ("symbol", "timeframe"))
+            raise nothing(symbol, timeframe, data_dir, start, end, series) from error
     for warning in judged["warnings"]:
         session.warn(warning)
     figures, prior = judged["test_metrics"], judged["baselines"]["class_prior"]
