@@ -43,7 +43,7 @@ def array_of(refusal: str, given: Any, kind: type[np.floating[Any]]) -> npt.NDAr
         if held.kind in NO_NUMBERS:
             raise InvalidArgumentError(f"{refusal}: it holds {held}")
         made = np.asarray(unmasked(given), dtype=kind)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, InvalidArgumentError):
             raise
         raise InvalidArgumentError(f"{refusal}: {error}") from None

@@ -143,7 +143,11 @@ class HoldoutSplit(_TimeSplit):
         embargo: Span = timedelta(0),
     ) -> None:
         super().__init__(starts, ends, embargo)
-        self._shares = (train, validation, test)
+        self._shares = (
+            _share("train", train),
+            _share("validation", validation),
+            _share("test", test),
+        )
 
     @explained
     def parts(self) -> Parts:
@@ -326,6 +330,12 @@ def _span(embargo: Span) -> int:
         return nanos
     if isinstance(embargo, np.timedelta64):
         unit, _ = np.datetime_data(embargo.dtype)
+        # Taken as nanoseconds it would be none at all.
+        if unit == "generic" and not np.isnat(embargo) and embargo != np.timedelta64(0):
+            raise InvalidArgumentError(
+                f"embargo is {embargo!r}, which has no unit: give one, as np.timedelta64(5, 'D') has",
+                context={"field": "embargo"},
+            )
         if unit != "generic" and not np.isnat(embargo):
             nanos = int(np.array(1, embargo.dtype).astype("timedelta64[ns]").astype("int64"))
             if abs(int(embargo.astype("int64")) * nanos) >= 2**63:
@@ -342,6 +352,14 @@ def _too_long() -> InvalidArgumentError:
         "embargo is longer than 292 years, the most that nanoseconds count",
         context={"field": "embargo"},
     )
+
+
+def _share(field: str, value: object) -> float:
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        raise InvalidArgumentError(
+            f"{field} must be a number, not {described(value)}", context={"field": field}
+        )
+    return float(value)
 
 
 def _whole(field: str, value: object, least: int) -> int:

@@ -260,3 +260,16 @@ def test_the_guide_shows_what_the_registry_has() -> None:
         assert gives == ", ".join(spec["outputs"]), name
         assert least == str(warm.least), name
         assert exact == ("never" if warm.exact is None else str(warm.exact)), name
+
+
+@pytest.mark.parametrize("odd", [None, "3", [1.0]])
+def test_a_value_of_a_bar_that_is_no_number_is_named(odd: Any) -> None:
+    live = features.stream("atr", period=2)
+    live.next(2, 1, 1.5)
+    with pytest.raises(InvalidArgumentError, match="low must be float, not"):
+        live.next(2, odd, 1.5)
+
+
+def test_a_whole_number_that_no_float_holds_is_an_error_of_its_column() -> None:
+    with pytest.raises(InvalidArgumentError, match="close is no column of numbers"):
+        features.rsi([10**400, 1, 2], 2)

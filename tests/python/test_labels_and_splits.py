@@ -148,6 +148,7 @@ def test_splits_have_the_form_of_scikit_learn() -> None:
         ({"embargo": np.timedelta64(2**62, "D")}, "embargo is longer"),
         ({"embargo": np.timedelta64(2**40, "Y")}, "embargo is longer"),
         ({"embargo": np.timedelta64("NaT")}, "embargo"),
+        ({"embargo": np.timedelta64(5)}, "has no unit"),
         ({"starts": np.datetime64("3000-01-01") + np.arange(10)}, "years 1678 to 2261"),
         ({"starts": np.datetime64("0001-01-01") + np.arange(10)}, "years 1678 to 2261"),
         ({"ends": np.datetime64("2900-01-01") + np.arange(10)}, r"ends\[0\] is 2900-01-01"),
@@ -201,3 +202,11 @@ def test_an_embargo_of_pandas_keeps_its_nanoseconds() -> None:
         for one in (timedelta(0), pd.Timedelta(1, "ns"), np.timedelta64(1, "ns"))
     ]
     assert kept[0] == kept[1] + 1 == kept[2] + 1
+
+
+@pytest.mark.parametrize("share", ["train", "validation", "test"])
+@pytest.mark.parametrize("odd", ["a", None, [0.5], True])
+def test_a_share_that_is_no_number_is_named(share: str, odd: Any) -> None:
+    starts = np.arange("2024-01-01", "2024-01-21", dtype="datetime64[D]")
+    with pytest.raises(errors.InvalidArgumentError, match=f"{share} must be a number, not"):
+        HoldoutSplit(starts, starts + DAY, **{share: odd})

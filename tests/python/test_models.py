@@ -350,6 +350,12 @@ def test_what_does_not_fit_is_said(trained: Trained, model: saved.Model, tmp_pat
         model.predict(frame[frame.columns[::-1]])
     with pytest.raises(errors.InvalidArgumentError, match=r"column 1 of features is 'other', and"):
         model.predict(frame.rename(columns={frame.columns[1]: "other"}))
+    several = frame[frame.columns[::-1]]
+    several.columns = pd.MultiIndex.from_product([several.columns, ["a"]])
+    with pytest.raises(errors.InvalidArgumentError, match="column 0 of features"):
+        model.predict(several)
+    counted = frame.set_axis(range(len(frame.columns)), axis=1)
+    assert model.predict(counted) == model.predict(frame)
     with pytest.raises(errors.InvalidArgumentError, match="row 1 has no finite value for"):
         model.predict([[0.0] * 6, [float("nan")] * 6])
     with pytest.raises(errors.InvalidArgumentError, match="the model needs bars of 1d"):

@@ -373,6 +373,30 @@ def test_numbers_are_numbers_and_texts_are_texts(tmp_path: pathlib.Path, refuse:
     assert "did you mean 'adam'?" in str(refuse("epochs: 3", "optimizer: adams"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ("[{name: rsi, period: '14'}]", "indicators[0].period"),
+        ("[{name: rsi, period: null}]", "indicators[0].period"),
+        ("[{name: 14}]", "indicators[0].name"),
+        ("[rsi]", "indicators[0]"),
+        ("[]", "indicators"),
+        ("{rsi: {type: 3}}", "indicators.rsi.type"),
+        ("{rsi: 3}", "indicators.rsi"),
+    ],
+)
+def test_what_is_wrong_with_the_only_indicator_is_told_and_not_that_there_is_none(
+    tmp_path: pathlib.Path, wrong: str, path: str
+) -> None:
+    file = tmp_path / "only.yaml"
+    head, _, rest = SMALL.partition("indicators:\n")
+    _, _, tail = rest.partition("fuzzy_sets:\n")
+    file.write_text(f"{head}indicators: {wrong}\nfuzzy_sets:\n{tail}")
+    told = [one for one in strategies.validate(file) if one.path.startswith("indicators")]
+    assert [one.path for one in told] == [path]
+    assert ("at least one is needed" in told[0].message) == (wrong == "[]")
+
+
 def test_everything_that_is_wrong_is_told_in_the_order_of_the_file(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "small.yaml"
     text = SMALL.replace("period: 14", "perod: 14").replace("[1, 0.5]", "[1, 0]")

@@ -506,6 +506,14 @@ def test_numbers_of_numpy_are_numbers() -> None:
     ]
     assert {type(value) for one in made for value in one.values()} == {int, float, bool}
     assert combinations([{SEED: np.int64(3)}]) == [{SEED: 3}]
+    layers, stopping = "model.architecture.hidden_layers", "model.training.early_stopping"
+    deep: dict[str, Any] = {
+        layers: [[np.int64(8), 4], (np.int32(3),), np.array([6, 2])],
+        stopping: [{"patience": np.int64(3), "min_delta": np.float32(0.5)}],
+    }
+    made = combinations(deep)
+    assert json.dumps([one[layers] for one in made]) == "[[8, 4], [3], [6, 2]]"
+    assert json.dumps(made[0][stopping]) == '{"patience": 3, "min_delta": 0.5}'
     dates = [{"test_from": np.datetime64("2024-01-02")}]
     assert combinations(dates) == dates
 

@@ -16,8 +16,10 @@ import yaml
 
 from ktrdr_core import DataManager, TrainingManager
 from ktrdr_core.hosts.training.sessions import HostLimits
+from ktrdr_core.operations import OperationsService
 from training_hosts import (
     ENDLESS,
+    EXAMPLE,
     TableClient,
     app_of,
     events_of,
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
+
+
+EXAMPLES = EXAMPLE.parent
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +113,33 @@ def test_a_strategy_travels_in_each_of_its_spellings(
     assert table.end(table.start(body))["status"] == "completed"
 
 
+@pytest.mark.parametrize("form", ["text", "core"])
+def test_a_strategy_of_the_later_grammar_travels_too_and_takes_options(
+    table: TableClient, form: str
+) -> None:
+    from ktrdr_core.strategies import load_strategy
+
+    path = EXAMPLES / "weekly_inputs_v3.yaml"
+    known = load_strategy(path)
+    config: Any = path.read_text() if form == "text" else known.to_json()
+    body = start_body()
+    body["model_configuration"] |= {"strategy_config": config, "symbols": None, "timeframes": None}
+    body["training_configuration"] = {"epochs": 1}
+    response = table.http.post("/training/start", json=body)
+    assert response.status_code == 200, response.text
+    asked = OperationsService().get(response.json()["session_id"]).parameters["strategy"]
+    learning = {**known.to_json()["model"]["training"], "epochs": 1}
+    assert asked == {**known.to_json(), "model": {**known.to_json()["model"], "training": learning}}
+
+
+def test_what_says_nothing_is_not_told_to_have_counted(table: TableClient) -> None:
+    body = start_body(epochs=1)
+    body["training_configuration"] = {"validation_split": None, "seed": 0}
+    body["data_configuration"] = {"start_date": "", "symbols": [], "end_date": "2019-01-01"}
+    answer = table.http.post("/training/start", json=body).json()
+    assert answer["used"] == ["end_date", "seed"]
+
+
 def test_options_in_place_of_the_strategys_own_count_and_others_are_told(
     table: TableClient,
 ) -> None:
@@ -155,6 +187,9 @@ BROKEN["model"]["training"]["epochz"] = 5
         (start_body() | {"training_configuration": {"validation_split": "x"}}, 422, "split"),
         (start_body() | {"data_configuration": {"start_date": 5}}, 422, "start_date"),
         (start_body() | {"data_configuration": {"start_date": "soon"}}, 422, "soon"),
+        (start_body() | {"data_configuration": {"start_date": 0}}, 422, "start_date"),
+        (start_body() | {"data_configuration": {"test_from": False}}, 422, "test_from"),
+        (start_body() | {"training_configuration": {"end_date": []}}, 422, "end_date"),
     ],
 )
 def test_what_cannot_be_trained_is_422_with_words(
@@ -268,6 +303,28 @@ def test_a_session_that_was_cleaned_up_stays_so_whatever_is_asked_of_it(
     again = http.post("/training/start", json=start_body(session))
     assert again.status_code == 409
     assert "was cleaned up" in again.json()["detail"]
+
+
+def test_sessions_are_counted_and_paged_without_those_that_were_cleaned_up(
+    bars: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    store_bars(folder)
+    with app_of(folder, tmp_path / "models") as http:
+        table = TableClient(http)
+        ids = [table.start(start_body(f"one-{number}", epochs=1)) for number in range(5)]
+        for one in ids:
+            table.end(one)
+        for one in ids[2:]:
+            assert http.delete(f"/training/sessions/{one}").status_code == 200
+        whole = http.get("/training/sessions").json()
+        assert (whole["total_sessions"], whole["cursor"]) == (2, None)
+        assert [one["session_id"] for one in whole["sessions"]] == [ids[1], ids[0]]
+        first = http.get("/training/sessions", params={"limit": 1}).json()
+        assert [one["session_id"] for one in first["sessions"]] == [ids[1]]
+        asked = {"limit": 1, "cursor": first["cursor"]}
+        second = http.get("/training/sessions", params=asked).json()
+        assert [one["session_id"] for one in second["sessions"]] == [ids[0]]
 
 
 @pytest.mark.parametrize(

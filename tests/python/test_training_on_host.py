@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from commands import run as command
 from cutting_proxy import CuttingProxy
 from ktrdr_core import DataManager, Operation, TrainingManager, errors
 from ktrdr_core.operations import OperationsService
@@ -332,3 +333,29 @@ def test_sigterm_ends_the_sessions_and_the_service_and_the_client_hears_of_it(
         assert [note["session_id"] for note in notes] == [operation.id]
     record = OperationsService(bars / "ktrdr.db", default=False).get(operation.id)
     assert record.status in ("cancelled", "failed")
+
+
+def test_a_client_that_shares_the_hosts_data_directory_is_told_so(
+    host: TrainingHost, bars: Path, tmp_path: Path
+) -> None:
+    with DataManager(bars, env={}) as data, on(host.url, data, tmp_path / "models") as training:
+        begun = training.train_multi_symbol_strategy(strategy_file(tmp_path, epochs=1))
+        with pytest.raises(errors.KtrdrError, match="share one data directory"):
+            begun.result(LIMIT)
+
+
+def test_the_command_needs_no_bars_here_and_says_what_the_host_lacks(
+    host: TrainingHost, tmp_path: Path
+) -> None:
+    place = ["--data-dir", tmp_path / "none", "--models-dir", tmp_path / "models"]
+    file, env = strategy_file(tmp_path, epochs=1), {"TRAINING_HOST_SERVICE_URL": host.url}
+    done = command("models", "train", file, *place, **env)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "models").is_dir()
+    done = command("sweep", file, "--set", "model.training.seed=1", *place, **env)
+    assert done.returncode == 0, done.stderr
+    done = command("models", "train", file, "--symbols", "NOPE", *place, **env)
+    assert done.returncode == 3, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "NOPE" in last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -63,6 +64,9 @@ def train(
         try:
             result = operation.result()
         except NoDataError as error:
+            if "symbol" not in error.context:
+                # Of a host, which has bars of its own.
+                raise
             raise _with_advice(error, data_dir, start, end, series) from error
     for warning in operation.warnings:
         session.warn(warning)
@@ -80,11 +84,16 @@ def check_database(
     end: str | None,
     series: SeriesWords,
 ) -> None:
-    """Refuse to train where there is no database: opening it would make one, with nothing in it to train on."""
+    """Refuse to train where there is no database: opening it would make one, with nothing in it to train on.
+
+    Where a host service trains, the bars are there, and none are needed here.
+    """
     from .. import _core
     from ..errors import NoDataError
 
     _core.check_series_words(series["what_to_show"], series["session"])
+    if _trains_on_host():
+        return
     database = database_of(data_dir)
     if not database.exists():
         symbol = (symbols or strategy.training_data.symbols.names)[0]
@@ -94,6 +103,15 @@ def check_database(
             f"`{load_command(symbol, timeframe, data_dir, start, end, series)}` brings bars of {symbol}",
             context={"symbol": symbol, "timeframe": timeframe},
         )
+
+
+def _trains_on_host() -> bool:
+    from .. import _core
+
+    used, _ = _core.resolve_route(
+        "training", "http://localhost:5002", "TRAINING", None, None, dict(os.environ)
+    )
+    return used
 
 
 def _with_advice(

@@ -187,6 +187,7 @@ def evaluate(
 ) -> None:
     """Judge the model in the folder MODEL on the stored bars of SYMBOLS, by default those that it was trained on."""
     from ..data import DataManager
+    from ..errors import NoDataError
     from ..models import load
     from ..training import TrainingManager
 
@@ -203,7 +204,11 @@ def evaluate(
             model, list(symbols) or None, start, end, what_to_show=what_to_show, session=hours
         )
         session.follow({model.name: operation}, quietly=True)
-        judged = operation.result()
+        try:
+            judged = operation.result()
+        except NoDataError as error:
+            symbol, timeframe = (str(error.context[name]) for name in ("symbol", "timeframe"))
+            raise nothing(symbol, timeframe, data_dir, start, end, series) from error
     for warning in judged["warnings"]:
         session.warn(warning)
     figures, prior = judged["test_metrics"], judged["baselines"]["class_prior"]

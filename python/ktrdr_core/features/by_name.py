@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
 
 from .. import _core
+from .._bridge.arguments import explanation
 from ..bars import Bars
 from .columns import columns, made_indicator
 from .outputs import (
@@ -67,9 +68,13 @@ class Stream(Generic[T]):
         Raises
         ------
         InvalidArgumentError
-            When there are more or fewer values than ``inputs``.
+            When there are more or fewer values than ``inputs``, and for one that is no number.
         """
-        made: Any = self._next(values)
+        try:
+            made: Any = self._next(values)
+        except TypeError as error:
+            given = {name: (one, "float") for name, one in zip(self.inputs, values, strict=False)}
+            raise explanation(error, given) from None
         return self._several(*made) if self._several else made[0]  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:

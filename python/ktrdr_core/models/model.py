@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -207,7 +208,8 @@ class Model:
     def _check_columns(self, columns: Iterable[object]) -> None:
         """Refuse columns that have names, and not those of the features."""
         for place, (given, needed) in enumerate(zip(columns, self.feature_names, strict=False)):
-            if isinstance(given, str) and given != needed:
+            # Whole numbers are no names: a frame that was given none counts its columns.
+            if not isinstance(given, Integral) and given != needed:
                 raise InvalidArgumentError(
                     f"column {place} of features is {given!r}, and the model takes {needed!r} there: give it the columns "
                     "feature_names, in that order",

@@ -117,18 +117,21 @@ class Later:
 
     def _training(self, data: dict[str, Any], brought: dict[str, Any]) -> None:
         """Move what the earlier form has under ``model.training``."""
-        training, model = data.get("training"), data.get("model") or {}
-        if not isinstance(training, dict) or not isinstance(model, dict):
+        training, model = data.get("training"), data.get("model", {})
+        if not isinstance(training, dict):
             return
         start = ".".join(_LEARNING) + "."
         names = {one[len(start) :].partition(".")[0] for one in OPTIONS if one.startswith(start)}
         moved = {key: value for key, value in training.items() if key in names}
-        within = model.get("training") or {}
-        for key in moved:
-            if isinstance(within, dict) and key in within:
-                self._tell(("training", key), "stands in model.training too; keep one of them")
-            self.origins[(*_LEARNING, key)] = ("training", key)
-        if not isinstance(within, dict) or not moved:
+        if not moved:
             return
         brought["training"] = {key: value for key, value in training.items() if key not in names}
+        within = model.get("training", {}) if isinstance(model, dict) else None
+        if not isinstance(within, dict):
+            # Whichever of the two is no mapping is told of where it is read.
+            return
+        for key in moved:
+            if key in within:
+                self._tell(("training", key), "stands in model.training too; keep one of them")
+            self.origins[(*_LEARNING, key)] = ("training", key)
         brought["model"] = {**model, "training": {**within, **moved}}

@@ -277,6 +277,11 @@ class _Reader:
             self._problems.tell(path, NOT_THERE_YET[name])
         elif kind == "missing":
             self._problems.tell(path, "is missing")
+        elif kind == "too_short":
+            # What is wrong with one that is there has been told of it.
+            below = any(one.path.startswith(dotted(path)) for one in self._problems.found)
+            if not error["input"] and not below:
+                self._problems.tell(path, "at least one is needed")
         elif kind == "literal_error":
             self._tell_choice(path, error)
         elif kind == "value_error":

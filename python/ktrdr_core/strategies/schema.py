@@ -44,6 +44,14 @@ def schema() -> dict[str, Any]:
             *sections, name = path.removeprefix(_LEARNING).split(".")
             _within(root, ["training", *sections])[name] = _option(option)
     properties = root["properties"]
+    for section in (
+        properties["deployment"],
+        properties["decisions"],
+        properties["model"]["properties"]["training"]["properties"]["early_stopping"],
+        properties["training"]["properties"]["early_stopping"],
+    ):
+        # Null says that there is none.
+        section["type"] = ["object", "null"]
     _add_training_data(properties["training_data"])
     properties["indicators"] = _indicators()
     properties["fuzzy_sets"] = _fuzzy_sets()
@@ -116,7 +124,7 @@ def _add_training_data(section: dict[str, Any]) -> None:
         }
         listed["oneOf"] = [{"required": [key]} for key in ("list", f"{one}s", one)]
     section["properties"]["timeframes"]["properties"]["base_timeframe"] = {
-        "type": "string",
+        "type": ["string", "null"],
         "description": "The timeframe whose bars are rows; unset: the first one",
     }
 
@@ -134,13 +142,19 @@ def _indicators() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "name": {**named, "description": "Which indicator it is, where type does not say so"},
-            "type": {**named, "description": "Which indicator it is"},
-            "feature_id": {"type": "string", "description": "What fuzzy sets call it; unset: name"},
+            "type": {
+                "anyOf": [*named["anyOf"], {"type": "null"}],
+                "description": "Which indicator it is",
+            },
+            "feature_id": {
+                "type": ["string", "null"],
+                "description": "What fuzzy sets call it; unset: name",
+            },
             **common,
         },
         "additionalProperties": {"type": "number"},
         "required": ["name"],
-        "if": {"required": ["type"]},
+        "if": {"required": ["type"], "properties": {"type": {"type": "string"}}},
         "then": {"allOf": rules["type"]},
         "else": {"allOf": rules["name"]},
     }

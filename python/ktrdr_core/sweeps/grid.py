@@ -105,11 +105,15 @@ def _settings(given: object) -> Settings:
 
 
 def _plain(value: Any) -> Any:
-    """Give one of numpy's numbers as Python has it: a strategy holds what YAML can."""
+    """Give numpy's numbers and arrays as Python has them, however deep: a strategy holds what YAML can."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value
     # Dates of a run are left as they are.
-    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
-        kind = value.dtype.kind
-        return value.item() if kind in "biuf" else value
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if type(value).__module__ == "numpy" and kind and kind in "biufU":
+        return value.tolist()
     return value
 
 

@@ -64,9 +64,8 @@ def read(request: StartRequest, strategies: Path | None) -> Asked:
     )
     for name in _BARS:
         # What the data's configuration says is about nothing else.
-        given = data.pop(name, None) or training.pop(name, None)
-        training.pop(name, None)
-        setattr(asked, name, None if given is None else _text(name, given))
+        texts = [_said(name, given.pop(name, None)) for given in (data, training)]
+        setattr(asked, name, texts[0] or texts[1])
     for name, checked in _OPTIONS_OF_TRAINING.items():
         given = training.pop(name, None)
         if given is not None:
@@ -74,8 +73,14 @@ def read(request: StartRequest, strategies: Path | None) -> Asked:
     options = _overrides(training)
     if options:
         asked.strategy = _overridden(asked.strategy, options)
+    said = {**request.data_configuration, **request.training_configuration}
     asked.used = sorted(
-        {*request.training_configuration, *request.data_configuration} - {*training, *data}
+        name
+        for name in said.keys() - training.keys() - data.keys()
+        if any(
+            given.get(name) not in (None, "", [])
+            for given in (request.training_configuration, request.data_configuration)
+        )
     )
     unknown = sorted({*training, *data} - _UNUSED)
     if unknown:
@@ -138,7 +143,8 @@ def _loaded(text: str) -> Strategy:
 
 
 def _as_file(mapping: dict[str, Any]) -> dict[str, Any]:
-    """Spell a strategy as a file does: in the core's spelling the parameters of an indicator have a mapping of their own."""
+    """Spell a strategy as a file does: in the core's spelling the parameters of an indicator have a mapping of their own,
+    and an input of the network names its indicator."""
     indicators = mapping.get("indicators")
     if not isinstance(indicators, list):
         return {**mapping}
@@ -151,7 +157,48 @@ def _as_file(mapping: dict[str, Any]) -> dict[str, Any]:
             if specs.get("inputs"):
                 one.pop("source", None)
         flat.append(one)
-    return {**mapping, "indicators": flat}
+    return _as_later({**mapping, "indicators": flat})
+
+
+def _as_later(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Spell what has a list of the network's inputs as the later grammar does; its mistakes are left for who reads it."""
+    inputs, sets, indicators = (
+        mapping.get(key) for key in ("nn_inputs", "fuzzy_sets", "indicators")
+    )
+    if (
+        not isinstance(inputs, list)
+        or not isinstance(sets, dict)
+        or not isinstance(indicators, list)
+    ):
+        return mapping
+    if not all(isinstance(one, dict) for one in (*inputs, *sets.values(), *indicators)):
+        return mapping
+    owners = {
+        one["fuzzy_set"]: one["indicator"]
+        for one in inputs
+        if {"fuzzy_set", "indicator"} <= one.keys()
+    }
+    by_id = {one.get("feature_id") or one.get("name"): one for one in indicators}
+    if len(by_id) < len(indicators):
+        return mapping
+    return {
+        **mapping,
+        "indicators": {
+            name: {
+                "type": one.get("name"),
+                **{key: value for key, value in one.items() if key not in ("name", "feature_id")},
+            }
+            for name, one in by_id.items()
+        },
+        "fuzzy_sets": {
+            name: {"indicator": owners[name], **one} if name in owners else one
+            for name, one in sets.items()
+        },
+        "nn_inputs": [
+            {key: value for key, value in one.items() if key != "indicator" and value != []}
+            for one in inputs
+        ],
+    }
 
 
 def _names(field_name: str, first: list[str] | None, data: dict[str, Any]) -> list[str] | None:
@@ -163,6 +210,11 @@ def _names(field_name: str, first: list[str] | None, data: dict[str, Any]) -> li
     if not isinstance(second, list) or not all(isinstance(name, str) for name in second):
         raise InvalidArgumentError(f"data_configuration.{field_name} must be a list of names")
     return second or None
+
+
+def _said(name: str, value: Any) -> str | None:
+    """Give a text; an empty one says nothing, as an empty list of symbols does."""
+    return None if value is None else _text(name, value) or None
 
 
 def _text(name: str, value: Any) -> str:

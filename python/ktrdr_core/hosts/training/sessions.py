@@ -32,6 +32,8 @@ _TYPE = "training"
 _BARS = ("symbols", "timeframes", "start_date", "end_date", "test_from", "what_to_show", "session")
 # Ids that no session may have any more, and sessions whose last metrics are remembered.
 _MOST_CLOSED, _MOST_REMEMBERED = 10_000, 1_000
+#: Why an id is closed whose session is forgotten.
+_CLEANED_UP = "was cleaned up"
 # How long a stop waits for the training to end. Seconds.
 _STOP_LIMIT = 30.0
 
@@ -186,6 +188,7 @@ class Sessions:
         return not record.active and record.status != "interrupted"
 
     def _begin(self, asked: Asked, wanted: str) -> Operation[Any]:
+        self._check_is_not_the_clients(wanted)
         if wanted and self._is_interrupted(wanted, asked):
             return self._operations.resume(wanted)
         return self._training.train_multi_symbol_strategy(
@@ -200,6 +203,18 @@ class Sessions:
             session=asked.session,
             **asked.options,
         )
+
+    def _check_is_not_the_clients(self, wanted: str) -> None:
+        """Refuse an id under which this very training stands here as its client knows it: it would be two in one record."""
+        try:
+            known = self._operations.get(wanted).parameters if wanted else {}
+        except NotFoundError:
+            return
+        if known.get("training_host"):
+            raise ConflictError(
+                f"session {wanted} stands here as its client's own operation: client and host share one data directory; "
+                "give the one or the other a --data-dir (or KTRDR_DATA_DIR) of its own"
+            )
 
     def _is_interrupted(self, wanted: str, asked: Asked) -> bool:
         """Say whether the same training was under way when the service before this one died."""
@@ -279,13 +294,24 @@ class Sessions:
 
     def list(self, cursor: str | None, limit: int) -> Answer:
         """List sessions, the newest first."""
-        page = self._operations.list(operation_type=_TYPE, limit=limit, cursor=cursor)
-        rows = [_row(record) for record in page.records if record.id not in self._closed]
+        rows: list[Answer] = []
+        while True:
+            page = self._operations.list(
+                operation_type=_TYPE, limit=limit - len(rows), cursor=cursor
+            )
+            rows += [_row(record) for record in page.records if record.id not in self._closed]
+            cursor = page.cursor
+            # A page is full, or the last, whatever was cleaned up in between.
+            if cursor is None or len(rows) >= limit:
+                break
+        with self._lock:
+            # They stay among the operations, and are no sessions any more.
+            cleaned_up = list(self._closed.values()).count(_CLEANED_UP)
         return {
-            "total_sessions": page.total_count,
+            "total_sessions": max(page.total_count - cleaned_up, len(rows)),
             "sessions": rows,
             "timestamp": _stamp(datetime.now(UTC)),
-            "cursor": page.cursor,
+            "cursor": cursor,
         }
 
     async def stop(self, session_id: str, why: str, save_checkpoint: bool) -> tuple[str, bool]:
@@ -351,7 +377,7 @@ class Sessions:
         record = await asyncio.to_thread(self.get, session_id)
         if record.active:
             await self._end(record, "cleaned up by a client")
-        self._close(session_id, "was cleaned up")
+        self._close(session_id, _CLEANED_UP)
 
     def _close(self, session_id: str, why: str) -> bool:
         """Take an id out of use; whether it was in use, or free, until now."""
