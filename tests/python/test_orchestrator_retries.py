@@ -58,6 +58,69 @@ def test_arguments_of_a_registered_operation_are_plain_json(domain: Domain) -> N
     asyncio.run(main())
 
 
+def test_a_retry_calls_the_function_as_it_was_called(domain: Domain) -> None:
+    heard: list[Any] = []
+
+    async def by_place(first: int, second: int = 2, /, **more: int) -> None:
+        heard.append((first, second, more))
+
+    async def many(*numbers: int, **more: int) -> None:
+        heard.append((numbers, more))
+
+    async def before_many(first: int, *rest: int, last: int = 0) -> None:
+        heard.append((first, rest, last))
+
+    async def with_its_id(operation_id: str, *rest: int) -> None:
+        heard.append((bool(operation_id), rest))
+
+    def plain_decorator(function: Any) -> Any:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await function(*args, **kwargs)
+
+        return call
+
+    @plain_decorator
+    async def decorated(first: int, second: int = 0) -> None:
+        heard.append((first, second))
+
+    calls: list[tuple[Any, tuple[int, ...], dict[str, int]]] = [
+        (by_place, (1,), {}),
+        (by_place, (1, 5), {"third": 3}),
+        (many, (), {}),
+        (many, (1, 2), {"x": 3}),
+        (before_many, (1,), {"last": 4}),
+        (before_many, (1, 2, 3), {}),
+        (with_its_id, (1, 2), {}),
+        (decorated, (7,), {"second": 8}),
+    ]
+
+    async def main() -> None:
+        service = OperationsService()
+        for number, (function, args, kwargs) in enumerate(calls):
+            kind = f"called_{number}"
+            domain.register_operation(kind, function)
+            first = domain.start_operation("C", kind, function, *args, **kwargs)
+            await first
+            await service.retry(first.id)
+            before, after = heard[-2:]
+            assert before == after, (function, args, kwargs)
+
+    asyncio.run(main())
+
+
+def test_arguments_that_a_record_cannot_tell_apart_are_refused_of_a_registered_operation(
+    domain: Domain,
+) -> None:
+    async def both(first: int, /, **more: int) -> None: ...
+
+    async def main() -> None:
+        domain.register_operation("both", both)
+        with pytest.raises(errors.InvalidArgumentError, match="first"):
+            domain.start_operation("B", "both", both, 1, first=2)
+
+    asyncio.run(main())
+
+
 def test_retries_wait_and_end_with_the_last_error(domain: Domain) -> None:
     tries: list[float] = []
 

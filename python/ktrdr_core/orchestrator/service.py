@@ -36,7 +36,7 @@ from ..operations.kinds import type_key
 from ..operations.outcome import Outcome, Raised, ended_by_itself, outcomes
 from ..operations.service import register_starter
 from . import retries, starting
-from .call import Call
+from .call import Call, as_called
 from .error_context import ErrorContext
 from .manager import Manager
 from .routing import RoutedService
@@ -428,12 +428,13 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
             resume: bool,
         ) -> Operation[Any]:
             func, _ = orchestrator._kinds[operation_type]
+            args, kwargs = as_called(func, parameters)
             return orchestrator._start(
                 operation_type,
                 operation_type,
                 func,
-                (),
-                parameters,
+                args,
+                kwargs,
                 operation_id=operation_id,
                 resume=resume,
             )
