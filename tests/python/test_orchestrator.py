@@ -116,8 +116,8 @@ def test_a_timeout_interrupts_the_work(domain: Domain) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"timeout": -1.0}, "timeout"),
-        ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": -1.0}, "timeout must be positive, not -1 s"),
+        ({"timeout": float("nan")}, "timeout must be positive, not nan s"),
         ({"total_steps": -1}, "total_steps"),
         ({"context": 5}, "context"),
         ({"operation_name": 5}, "operation_name must be str"),

@@ -161,6 +161,22 @@ def test_what_does_not_pass_is_not_retried(domain: Domain, error: Exception) -> 
     assert len(tries) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong", ["ConnectionError", [ConnectionError], ConnectionError("x"), (OSError, 5)]
+)
+def test_what_is_to_be_retried_is_looked_at_before_any_work(domain: Domain, wrong: Any) -> None:
+    async def work() -> None:
+        pytest.fail("it ran")
+
+    async def main() -> None:
+        with pytest.raises(
+            errors.InvalidArgumentError, match="retry_on must be an exception class"
+        ):
+            await domain.retry_with_backoff(work, retry_on=wrong)
+
+    asyncio.run(main())
+
+
 def test_a_cancel_ends_the_wait_between_two_tries(domain: Domain) -> None:
     async def work() -> None:
         raise ConnectionError("gone")
@@ -182,7 +198,10 @@ def test_a_cancel_ends_the_wait_between_two_tries(domain: Domain) -> None:
     ("options", "words"),
     [
         ({"max_attempts": 0}, "max_attempts"),
-        ({"base_delay": -1.0}, "base_delay"),
+        ({"base_delay": -1.0}, "base_delay must be above 0 seconds, not -1"),
+        ({"base_delay": float("nan")}, "base_delay must be above 0 seconds, not nan"),
+        ({"base_delay": float("inf")}, "at least base_delay, inf seconds"),
+        ({"max_delay": float("nan")}, "max_delay must be at least base_delay, 1 seconds, not nan"),
         ({"base_delay": 2.0, "max_delay": 1.0}, "max_delay"),
         ({"multiplier": 0.5}, "multiplier"),
         ({"jitter": 1.5}, "jitter"),

@@ -19,7 +19,7 @@ class Manager:
     """Knows the operations it started until they end, so that leaving it can stop them."""
 
     # How many are known when those that have ended are forgotten.
-    _prune_at = 64
+    _prune_operations_at = 64
 
     @property
     def _started_ids(self) -> dict[str, None]:
@@ -33,29 +33,29 @@ class Manager:
         """Cancel what still runs, wait for it a moment, and let go of what the manager holds open."""
         deadline = time.monotonic() + CANCEL_GRACE
         try:
-            for operation in self._cancel():
+            for operation in self._cancel_operations():
                 operation._native.wait(max(0.0, deadline - time.monotonic()))
         finally:
-            self._release()
+            self._release_resources()
 
-    def _release(self) -> None:
+    def _release_resources(self) -> None:
         """Let go of what is held open; nothing runs any more."""
 
-    def _track(self, operation: Operation[T]) -> Operation[T]:
+    def _track_operation(self, operation: Operation[T]) -> Operation[T]:
         started = self._started_ids
-        if len(started) >= self._prune_at:
+        if len(started) >= self._prune_operations_at:
             ids = list(started)
             for ended in set(ids).difference(native.id for native in _alive(ids)):
                 started.pop(ended, None)
-            self._prune_at = max(64, 2 * len(started))
+            self._prune_operations_at = max(64, 2 * len(started))
         started[operation.id] = None
         return operation
 
-    def _running(self) -> list[Operation[Any]]:
+    def _running_operations(self) -> list[Operation[Any]]:
         return [Operation.of(native) for native in _alive(list(self._started_ids))]
 
-    def _cancel(self) -> list[Operation[Any]]:
-        operations = self._running()
+    def _cancel_operations(self) -> list[Operation[Any]]:
+        operations = self._running_operations()
         for operation in operations:
             operation.cancel("its manager was closed")
         return operations
@@ -71,12 +71,12 @@ class Manager:
     ) -> None:
         import asyncio
 
-        waiting = [asyncio.ensure_future(op._finished()) for op in self._cancel()]
+        waiting = [asyncio.ensure_future(op._finished()) for op in self._cancel_operations()]
         try:
             if waiting:
                 await asyncio.wait(waiting, timeout=CANCEL_GRACE)
         finally:
-            self._release()
+            self._release_resources()
 
     def __enter__(self) -> Self:
         return self
