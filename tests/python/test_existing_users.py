@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -460,7 +460,7 @@ def test_the_cache_file_of_older_code_is_told_of_and_left_alone(tmp_path: Path) 
 class OfItsOwn(ServiceOrchestrator):
     """A service that calls its own things as anybody would."""
 
-    NAMES = [
+    NAMES: ClassVar = [
         "_running",
         "_started",
         "_start",

@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -46,6 +47,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "_core.CancellationToken": _core.CancellationToken,
     "Sequence[str]": Sequence,
     "os.PathLike[str]": os.PathLike,
+    "timedelta": timedelta,
 }
 
 
@@ -109,6 +111,12 @@ def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Ex
         wrong = (_out_of_range(value) if converted else "") or _wrong_inside(value, annotation)
         if wrong:
             return InvalidArgumentError(f"{name} {wrong}", context={"field": name})
+    for name, (value, _) in given.items() if converted else ():
+        # Only counts have an end there: nothing else was wrong.
+        if isinstance(value, int) and value < 0:
+            return InvalidArgumentError(
+                f"{name} must be at least 0, not {described(value)}", context={"field": name}
+            )
     return TypeError(said) if repeated else error
 
 
