@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -455,3 +455,84 @@ def test_the_cache_file_of_older_code_is_told_of_and_left_alone(tmp_path: Path) 
         untyped: Any = TimeEstimationEngine
         with pytest.raises(errors.InvalidArgumentError, match="service must be an Operations"):
             untyped(wrong)
+
+
+class OfItsOwn(ServiceOrchestrator):
+    """A service that calls its own things as anybody would."""
+
+    NAMES: ClassVar = [
+        "_running",
+        "_started",
+        "_start",
+        "_stop",
+        "_cancel",
+        "_execute",
+        "_run",
+        "_connection",
+        "_connect",
+        "_client",
+        "_token",
+        "_progress",
+        "_state",
+        "_status",
+        "_route",
+        "_release",
+        "_track",
+        "_kinds",
+        "_held",
+        "_problem",
+        "_environment",
+        "_operations",
+        "_session",
+        "_tasks",
+        "_loop",
+        "_lock",
+        "_closed",
+        "_name",
+        "_config",
+        "_settings",
+        "_handle",
+        "_result",
+        "_error",
+        "_queue",
+        "_cache",
+        "_timeout",
+        "_limit",
+        "_registered",
+        "_pending",
+    ]
+
+    def __init__(self) -> None:
+        for name in self.NAMES:
+            setattr(self, name, name)
+
+    def _get_service_name(self) -> str:
+        return "Of its own"
+
+    def _get_env_var_prefix(self) -> str:
+        return "OF_ITS_OWN"
+
+    async def work(self, number: int) -> int:
+        self.update_operation_progress(1, "Half way")
+        return await self.retry_with_backoff(lambda: asyncio.sleep(0, number))
+
+
+def test_a_service_may_use_plain_names_for_what_is_its_own() -> None:
+    async def main() -> None:
+        async with OfItsOwn() as service:
+            service.register_operation("own", service.work)
+            first = service.start_operation("Own", "own", service.work, 5, total_steps=2)
+            assert await first == 5
+            assert await OperationsService().retry(first.id) == 5
+            assert await service.execute_with_progress(service.work(6)) == 6
+            assert await service.execute_with_cancellation(service.work(7)) == 7
+            assert (await service.health_check())["status"] == "healthy"
+            assert service.get_configuration_info()["error"] is None
+            assert service.validate_configuration()["valid"]
+            for _ in range(70):
+                await service.start_operation("Own", "own", service.work, 5)
+        assert {name: getattr(service, name) for name in service.NAMES} == {
+            name: name for name in service.NAMES
+        }
+
+    asyncio.run(main())

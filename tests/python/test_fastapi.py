@@ -73,6 +73,33 @@ def run(test: Callable[[httpx.AsyncClient, Domain], Awaitable[None]], **options:
 # ---- routes
 
 
+def test_a_body_that_is_nested_without_end_is_answered_as_other_bad_ones_are() -> None:
+    def refuses() -> None:
+        raise HTTPException(400, "not today")
+
+    async def test(client: httpx.AsyncClient, domain: Domain) -> None:
+        operation = domain.start_operation("Nested", "nested", domain.wait)
+        answer = await client.request(
+            "DELETE",
+            f"/operations/{operation.id}",
+            content=b"[" * 100_000,
+            headers={"content-type": "application/json"},
+        )
+        assert error_of(answer, 422)["code"] == "invalid_argument"
+        assert "nested too deeply" in error_of(answer, 422)["message"]
+        assert operation.status in ("pending", "running")
+        domain.gate.set()
+        await operation
+
+    run(test)
+
+    async def other(client: httpx.AsyncClient, _: Domain) -> None:
+        answer = await client.get("/operations")
+        assert (answer.status_code, answer.json()) == (400, {"detail": "not today"})
+
+    run(other, dependencies=[Depends(refuses)])
+
+
 def test_an_operation_is_listed_and_described() -> None:
     async def test(client: httpx.AsyncClient, domain: Domain) -> None:
         operation = domain.start_operation("Listed", "listed", domain.wait)

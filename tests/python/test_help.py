@@ -74,3 +74,14 @@ def test_help_imports_no_more_than_it_needs(arguments: list[str], absent: set[st
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert absent & set(done.stdout.splitlines()[-1].split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("operatons", "operations"), ("modells", "models"), ("operations lst", "list")],
+)
+def test_a_command_of_no_known_name_is_told_which_it_may_be(wrong: str, right: str) -> None:
+    refused = run(*wrong.split())
+    assert refused.returncode == 2
+    assert f"Did you mean '{right}'?" in refused.stderr
+    assert "Did you mean" not in run("zzz").stderr

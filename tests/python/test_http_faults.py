@@ -49,6 +49,27 @@ def test_one_connection_carries_many_requests(service: Service) -> None:
     server.wait_until(lambda it: it.open_connections == 0)
 
 
+def test_who_waits_for_a_connection_that_is_still_being_made_is_not_told_of_a_full_pool() -> None:
+    limits = Timeouts(pool=0.1)
+    with FaultServer([HOLD], read=False) as server:
+        # What the server never answers is TLS's hello.
+        url = server.url.replace("http:", "https:")
+        with (
+            Client(url, timeouts=limits, retry=ONCE) as client,
+            pytest.raises(
+                errors.PoolTimeoutError, match="0 are in use and 1 still being made"
+            ) as one,
+        ):
+            client.get("/x").result()
+        assert one.value.context["connecting"] == 1
+        assert "raise the pool" not in str(one.value)
+        with (
+            Client(url, retry=ONCE) as client,
+            pytest.raises(errors.PoolTimeoutError, match="is the service reachable"),
+        ):
+            client.get("/x", timeout=0.1).result()
+
+
 def test_connections_made_ahead_stay_until_they_are_used(service: Service) -> None:
     async def main(client: Client) -> None:
         await client.warm_up(3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from ktrdr_core import (
     TrainingManager,
     errors,
 )
-from ktrdr_core.testing import HOLD, FaultRequest, FaultServer, Step, ok
+from ktrdr_core.testing import HOLD, FaultRequest, FaultServer, Step, ok, until_running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,6 +153,39 @@ def test_a_service_of_ones_own_closes_the_adapter_it_made() -> None:
         with pytest.raises(errors.ClientClosedError):
             adapter.call_get("/health").result(30)
         server.wait_until(closed)
+
+
+def test_leaving_that_is_given_up_closes_the_adapter_all_the_same() -> None:
+    done = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not done.is_set():
+            with suppress(asyncio.CancelledError):
+                await done.wait()
+
+    async def use(url: str, held: list[Any]) -> None:
+        async with Quotes(host_service_url=url) as quotes:
+            held.append(quotes.adapter)
+            await quotes.adapter.call_get("/health")
+            held.append(quotes.start_operation("S", "s", stubborn))
+            await until_running(held[-1])
+
+    async def main(server: FaultServer) -> None:
+        held: list[Any] = []
+        leaving = asyncio.ensure_future(use(server.url, held))
+        while len(held) < 2 or held[1].status != "cancelling":  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.001)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert leaving.cancelled()
+        with pytest.raises(errors.ClientClosedError):
+            await held[0].call_get("/health")
+        done.set()
+        with pytest.raises(errors.OperationCancelledError):
+            await held[1]
+
+    with FaultServer(ib) as server:
+        asyncio.run(main(server))
 
 
 def test_a_service_that_never_called_its_host_makes_no_adapter_to_close() -> None:

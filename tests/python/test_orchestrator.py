@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
+import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ktrdr_core import Operation, ProgressState, errors
+from ktrdr_core import CancellationToken, Operation, ProgressState, errors
 from ktrdr_core.operations import OperationsService
 from ktrdr_core.orchestrator import current_operation
 from ktrdr_core.progress import ProgressRenderer
 from ktrdr_core.testing import until_running
 from orchestrated import Domain, sleep_for_ever
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -111,8 +116,8 @@ def test_a_timeout_interrupts_the_work(domain: Domain) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"timeout": -1.0}, "timeout"),
-        ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": -1.0}, "timeout must be positive, not -1 s"),
+        ({"timeout": float("nan")}, "timeout must be positive, not nan s"),
         ({"total_steps": -1}, "total_steps"),
         ({"context": 5}, "context"),
         ({"operation_name": 5}, "operation_name must be str"),
@@ -245,6 +250,61 @@ def test_children_are_cancelled_with_their_parent(domain: Domain) -> None:
     asyncio.run(main())
 
 
+class Foreign:
+    """A token of others."""
+
+    def is_cancelled(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("made", [CancellationToken, Foreign])
+@pytest.mark.parametrize("named", [False, True], ids=["that runs here", "by its id"])
+def test_a_child_with_a_token_of_its_own_is_cancelled_with_its_parent_too(
+    domain: Domain, made: Callable[[], Any], named: bool
+) -> None:
+    async def main() -> None:
+        children: list[Operation[None]] = []
+        token = made()
+
+        def start(parent_id: str = "") -> None:
+            children.append(
+                domain.start_operation(
+                    "Child", "child", sleep_for_ever, cancellation_token=token, parent_id=parent_id
+                )
+            )
+
+        async def parent() -> None:
+            if not named:
+                start()
+            await sleep_for_ever()
+
+        operation = domain.start_operation("Parent", "parent", parent)
+        await until_running(operation)
+        if named:
+            start(operation.id)
+        await until_running(children[0])
+        operation.cancel("all of it")
+        with pytest.raises(errors.OperationCancelledError, match="all of it"):
+            await children[0]
+        assert not token.is_cancelled()
+        record = OperationsService().get(children[0].id)
+        assert record.reason is not None
+        assert (record.parent_id, record.reason.code) == (operation.id, "parent")
+
+    asyncio.run(main())
+
+
+def test_a_parent_that_does_not_run_is_refused_whatever_token_is_given(domain: Domain) -> None:
+    async def main() -> None:
+        for token in (None, CancellationToken()):
+            with pytest.raises(errors.NotFoundError, match="nobody"):
+                domain.start_operation(
+                    "C", "c", sleep_for_ever, parent_id="nobody", cancellation_token=token
+                )
+
+    asyncio.run(main())
+
+
 def test_operations_at_once_see_only_their_own(domain: Domain) -> None:
     async def work(number: int) -> tuple[str, int]:
         for step in range(1, 6):
@@ -350,3 +410,37 @@ def test_leaving_the_orchestrator_stops_what_it_started(domain: Domain) -> None:
         assert operation.status == "cancelled"
 
     asyncio.run(main())
+
+
+def test_leaving_stops_what_was_started_on_any_thread(domain: Domain) -> None:
+    threads, each = 6, 150
+    operations: list[Operation[None]] = []
+    together = threading.Barrier(threads)
+    over = threading.Event()
+
+    async def start() -> None:
+        together.wait(60)
+        for _ in range(each):
+            # Those that end make it forget now and then, which must lose none that runs.
+            await domain.start_operation("W", "w", asyncio.sleep, 0)
+            operations.append(domain.start_operation("W", "w", sleep_for_ever))
+        started.release()
+        await asyncio.to_thread(over.wait, 60)
+
+    started = threading.Semaphore(0)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    running = [threading.Thread(target=lambda: asyncio.run(start())) for _ in range(threads)]
+    try:
+        for thread in running:
+            thread.start()
+        for _ in running:
+            assert started.acquire(timeout=60)
+    finally:
+        sys.setswitchinterval(before)
+    domain.close()
+    left = [operation.status for operation in operations if not operation.token.is_cancelled()]
+    over.set()
+    for thread in running:
+        thread.join(60)
+    assert left == []

@@ -11,6 +11,7 @@ import pytest
 from ktrdr_core import CancellationToken, errors
 from ktrdr_core.operations import OperationsService
 from ktrdr_core.orchestrator import current_operation
+from ktrdr_core.testing import until_running
 from orchestrated import Domain, sleep_for_ever
 
 
@@ -114,6 +115,26 @@ def test_a_cancelled_operation_stays_cancelled_whatever_its_work_does(domain: Do
             asyncio.get_running_loop().call_later(0.01, token.cancel)
             with pytest.raises(errors.OperationCancelledError):
                 await domain.execute_with_cancellation(work, token)
+
+    asyncio.run(main())
+
+
+def test_nothing_is_kept_of_a_value_that_comes_after_the_cancel(domain: Domain) -> None:
+    async def stubborn() -> dict[str, int]:
+        with suppress(asyncio.CancelledError):
+            await sleep_for_ever()
+        return {"bars": 7}
+
+    async def main() -> None:
+        cancelled = domain.start_operation("S", "s", stubborn)
+        await until_running(cancelled)
+        cancelled.cancel("enough")
+        late = domain.start_operation("S", "s", stubborn, timeout=0.01)
+        for operation, status in ((cancelled, "cancelled"), (late, "timed_out")):
+            with pytest.raises((errors.OperationCancelledError, errors.OperationTimeoutError)):
+                await operation
+            record = OperationsService().get(operation.id)
+            assert (record.status, record.result) == (status, None)
 
     asyncio.run(main())
 

@@ -41,6 +41,39 @@ def test_errors_say_what_was_being_done(domain: Domain, caplog: pytest.LogCaptur
     assert "saving" in caplog.text
 
 
+def test_a_function_may_be_decorated_with_what_is_being_done(domain: Domain) -> None:
+    doing = domain.error_context("saving", symbol="AAPL")
+
+    @doing
+    def plain() -> None:
+        raise LookupError
+
+    @doing
+    async def awaited(times: int, *, then: type[Exception] = LookupError) -> None:
+        """Words of its own."""
+        for _ in range(times):
+            await asyncio.sleep(0)
+        raise then
+
+    @doing
+    async def cancelled() -> None:
+        raise errors.OperationCancelledError("enough")
+
+    assert awaited.__doc__ == "Words of its own."
+    assert asyncio.iscoroutinefunction(awaited)
+    noted = ["while: saving (Domain, symbol='AAPL')"]
+    with pytest.raises(LookupError) as caught:
+        plain()
+    assert caught.value.__notes__ == noted
+    for _ in range(2):
+        with pytest.raises(KeyError) as other:
+            asyncio.run(awaited(2, then=KeyError))
+        assert other.value.__notes__ == noted
+    with pytest.raises(errors.OperationCancelledError) as stopped:
+        asyncio.run(cancelled())
+    assert not hasattr(stopped.value, "__notes__")
+
+
 @pytest.mark.parametrize(
     ("env", "url"),
     [

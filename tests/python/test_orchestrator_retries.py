@@ -58,6 +58,69 @@ def test_arguments_of_a_registered_operation_are_plain_json(domain: Domain) -> N
     asyncio.run(main())
 
 
+def test_a_retry_calls_the_function_as_it_was_called(domain: Domain) -> None:
+    heard: list[Any] = []
+
+    async def by_place(first: int, second: int = 2, /, **more: int) -> None:
+        heard.append((first, second, more))
+
+    async def many(*numbers: int, **more: int) -> None:
+        heard.append((numbers, more))
+
+    async def before_many(first: int, *rest: int, last: int = 0) -> None:
+        heard.append((first, rest, last))
+
+    async def with_its_id(operation_id: str, *rest: int) -> None:
+        heard.append((bool(operation_id), rest))
+
+    def plain_decorator(function: Any) -> Any:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await function(*args, **kwargs)
+
+        return call
+
+    @plain_decorator
+    async def decorated(first: int, second: int = 0) -> None:
+        heard.append((first, second))
+
+    calls: list[tuple[Any, tuple[int, ...], dict[str, int]]] = [
+        (by_place, (1,), {}),
+        (by_place, (1, 5), {"third": 3}),
+        (many, (), {}),
+        (many, (1, 2), {"x": 3}),
+        (before_many, (1,), {"last": 4}),
+        (before_many, (1, 2, 3), {}),
+        (with_its_id, (1, 2), {}),
+        (decorated, (7,), {"second": 8}),
+    ]
+
+    async def main() -> None:
+        service = OperationsService()
+        for number, (function, args, kwargs) in enumerate(calls):
+            kind = f"called_{number}"
+            domain.register_operation(kind, function)
+            first = domain.start_operation("C", kind, function, *args, **kwargs)
+            await first
+            await service.retry(first.id)
+            before, after = heard[-2:]
+            assert before == after, (function, args, kwargs)
+
+    asyncio.run(main())
+
+
+def test_arguments_that_a_record_cannot_tell_apart_are_refused_of_a_registered_operation(
+    domain: Domain,
+) -> None:
+    async def both(first: int, /, **more: int) -> None: ...
+
+    async def main() -> None:
+        domain.register_operation("both", both)
+        with pytest.raises(errors.InvalidArgumentError, match="first"):
+            domain.start_operation("B", "both", both, 1, first=2)
+
+    asyncio.run(main())
+
+
 def test_retries_wait_and_end_with_the_last_error(domain: Domain) -> None:
     tries: list[float] = []
 
@@ -98,6 +161,22 @@ def test_what_does_not_pass_is_not_retried(domain: Domain, error: Exception) -> 
     assert len(tries) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong", ["ConnectionError", [ConnectionError], ConnectionError("x"), (OSError, 5)]
+)
+def test_what_is_to_be_retried_is_looked_at_before_any_work(domain: Domain, wrong: Any) -> None:
+    async def work() -> None:
+        pytest.fail("it ran")
+
+    async def main() -> None:
+        with pytest.raises(
+            errors.InvalidArgumentError, match="retry_on must be an exception class"
+        ):
+            await domain.retry_with_backoff(work, retry_on=wrong)
+
+    asyncio.run(main())
+
+
 def test_a_cancel_ends_the_wait_between_two_tries(domain: Domain) -> None:
     async def work() -> None:
         raise ConnectionError("gone")
@@ -119,7 +198,10 @@ def test_a_cancel_ends_the_wait_between_two_tries(domain: Domain) -> None:
     ("options", "words"),
     [
         ({"max_attempts": 0}, "max_attempts"),
-        ({"base_delay": -1.0}, "base_delay"),
+        ({"base_delay": -1.0}, "base_delay must be above 0 seconds, not -1"),
+        ({"base_delay": float("nan")}, "base_delay must be above 0 seconds, not nan"),
+        ({"base_delay": float("inf")}, "at least base_delay, inf seconds"),
+        ({"max_delay": float("nan")}, "max_delay must be at least base_delay, 1 seconds, not nan"),
         ({"base_delay": 2.0, "max_delay": 1.0}, "max_delay"),
         ({"multiplier": 0.5}, "multiplier"),
         ({"jitter": 1.5}, "jitter"),

@@ -191,6 +191,75 @@ def test_one_who_holds_a_handle_is_left_the_operation_and_one_who_let_go_is_not(
     asyncio.run(main())
 
 
+async def cancelled_task(operation: Operation[Any]) -> None:
+    task = asyncio.create_task(operation)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def no_time_at_all(operation: Operation[Any]) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(operation, 0)
+
+
+async def group_that_fails(operation: Operation[Any]) -> None:
+    with pytest.raises(ExceptionGroup):  # noqa: PT012 - the group is what raises
+        async with asyncio.TaskGroup() as group:
+            group.create_task(operation)
+            raise LookupError
+
+
+async def cancelled_gathering(operation: Operation[Any]) -> None:
+    gathering = asyncio.gather(operation, asyncio.sleep(60))
+    gathering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gathering
+
+
+AT_ONCE: list[Callable[[Operation[Any]], Awaitable[None]]] = [
+    *(cancelled_task, no_time_at_all, group_that_fails, cancelled_gathering),
+]
+at_once = pytest.mark.parametrize("give_up", AT_ONCE)
+
+
+@at_once
+def test_a_task_that_is_cancelled_before_its_first_step_gives_up_too(give_up: Any) -> None:
+    async def main() -> None:
+        work = Work()
+        mine, other = work.found(), work.found()
+        await until_running(mine)
+        await give_up(mine)
+        assert mine.status == "running", "somebody else holds it"
+        del other
+        gc.collect()
+        await give_up(mine)
+        async with asyncio.timeout(30):
+            while mine.status == "cancelling":  # noqa: ASYNC110 - a gathering does not wait for all
+                await asyncio.sleep(0.001)
+        assert mine.status == "cancelled"
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+
+    asyncio.run(main(), debug=True)
+
+
+@at_once
+def test_a_task_that_is_cancelled_before_its_first_step_is_so_for_one_that_has_ended_too(
+    give_up: Any,
+) -> None:
+    async def main() -> None:
+        work = Work()
+        work.go.set()
+        operation = work.found()
+        assert await operation == "done"
+        await give_up(operation)
+        assert await operation == "done"
+
+    asyncio.run(main(), debug=True)
+
+
 def test_who_only_hears_of_it_is_no_waiter() -> None:
     async def main() -> None:
         work = Work()

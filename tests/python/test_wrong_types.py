@@ -17,6 +17,7 @@ from ktrdr_core import (
     TrainingManager,
     errors,
 )
+from ktrdr_core.operations import Retention
 from ktrdr_core.testing import Domain
 from models_made import STRATEGY
 
@@ -83,6 +84,12 @@ def test_of_awaited_work(options: dict[str, Any], words: str) -> None:
 SERVICE: dict[str, Callable[[OperationsService], Any]] = {
     "operation_id must be str": lambda service: service.get(3),  # type: ignore[arg-type]
     "after must be int": lambda service: service.events("x", after="1"),  # type: ignore[arg-type]
+    "after must be at least 0, not -1": lambda service: service.events("x", after=-1),
+    "after must be at least 0, the number": lambda service: asyncio.run(anext(service.follow("x", after=-1))),  # type: ignore[arg-type]
+    "cursor must be at least 0, not -1": lambda service: service.metrics("x", cursor=-1),
+    "retention.max_age must be timedelta": lambda _: OperationsService(
+        "never-made.db", retention=Retention(max_age=5)  # type: ignore[arg-type]
+    ),
     "limit must be between 1 and 1000": lambda service: service.list(limit=1001),
     "status must be str or Sequence": lambda service: service.list(status=3),  # type: ignore[arg-type]
     "status .* is not known": lambda service: service.list(status="paused"),
@@ -97,6 +104,12 @@ SERVICE: dict[str, Callable[[OperationsService], Any]] = {
 def test_of_the_service(words: str) -> None:
     with pytest.raises(errors.InvalidArgumentError, match=words):
         SERVICE[words](OperationsService())
+
+
+def test_of_a_store(tmp_path: Path) -> None:
+    stored = OperationsService(tmp_path / "x.db", default=False)
+    with pytest.raises(errors.InvalidArgumentError, match="max_age must be timedelta, not 5"):
+        stored.forget(max_age=5)  # type: ignore[arg-type]
 
 
 HUGE = 10**30

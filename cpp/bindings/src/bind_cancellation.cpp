@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include <ktrdr/cancellation/system.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
 #include <ktrdr/runtime/runtime.hpp>
@@ -26,7 +28,7 @@ std::optional<std::chrono::nanoseconds> seconds(std::optional<double> value) {
                                   fmt::format("timeout must be a positive number of seconds, not {}", *value),
                                   {{"field", "timeout"}}));
     }
-    return duration_of(*value);
+    return std::max(duration_of(*value), std::chrono::nanoseconds{1});
 }
 
 CancelReason reason_of(Text text, const std::string& code) {

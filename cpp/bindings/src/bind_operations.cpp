@@ -4,6 +4,8 @@
 #include <pybind11/chrono.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include <ktrdr/market/bars_view.hpp>
 #include <ktrdr/operations/waiter.hpp>
 #include <ktrdr/runtime/mailbox.hpp>
@@ -61,8 +63,13 @@ std::optional<std::chrono::nanoseconds> limit(std::optional<double> seconds) {
     if (!seconds || *seconds > longest) {
         return std::nullopt;
     }
-    // Not a number is no time either; the registry refuses it with what is not positive.
-    return duration_of(*seconds);
+    if (!(*seconds > 0)) {
+        // As it was given: a duration has no word for what is no number.
+        throw ErrorException(fail(Errc::invalid_argument,
+                                  fmt::format("timeout must be positive, not {} s; leave it out for none", *seconds),
+                                  {{"field", "timeout"}}));
+    }
+    return std::max(duration_of(*seconds), std::chrono::nanoseconds{1});
 }
 
 void set_parameters(OperationSpec& spec, const py::handle& value) {

@@ -1,5 +1,6 @@
 // Room orchestrator: how a service is routed and work is tried again.
 
+#include <fmt/format.h>
 #include <pybind11/stl.h>
 
 #include <ktrdr/orchestrator/retry.hpp>
@@ -19,7 +20,23 @@ std::pair<bool, std::string> route(std::string service, std::string default_url,
     return {resolved.use_host_service, std::move(resolved.url)};
 }
 
+/// Durations have no word for what is no number, and none of ours is negative: what was given is told here.
+void check_delays(double base_delay, double max_delay) {
+    if (!(base_delay > 0)) {
+        throw ErrorException(fail(Errc::invalid_argument,
+                                  fmt::format("base_delay must be above 0 seconds, not {}", base_delay),
+                                  {{"argument", "base_delay"}}));
+    }
+    if (!(max_delay >= base_delay)) {
+        throw ErrorException(
+            fail(Errc::invalid_argument,
+                 fmt::format("max_delay must be at least base_delay, {} seconds, not {}", base_delay, max_delay),
+                 {{"argument", "max_delay"}}));
+    }
+}
+
 RetryOptions options(int max_attempts, double base_delay, double max_delay, double multiplier, double jitter) {
+    check_delays(base_delay, max_delay);
     RetryOptions made{max_attempts, duration_of(base_delay), duration_of(max_delay), multiplier, jitter};
     unwrap(check(made));
     return made;

@@ -48,12 +48,16 @@ struct TokenState : Link, std::enable_shared_from_this<TokenState>, Counted<Canc
     ~TokenState();
 
     bool cancel(CancelReason why);
+    /// Cancel this one alone: who is below it and who has to hear of it are added to the lists. False for a later call.
+    bool cancel_alone(const CancelReason& why, std::vector<std::shared_ptr<TokenState>>& below,
+                      std::vector<std::shared_ptr<Registration>>& callbacks);
     void post(std::shared_ptr<Registration> registration);
 
     Executor& executor;
     TimerQueue& timers;
     const Clock& clock;
-    const std::shared_ptr<TokenState> parent;
+    /// Null for a root, and at the very end.
+    std::shared_ptr<TokenState> parent;
     std::atomic<bool> cancelled{false};
     mutable std::mutex mutex{};
     /// The token was cancelled, or a callback has ended.
@@ -94,6 +98,9 @@ void Registration::stop() noexcept {
     }
 }
 
+/// Where a token that goes puts its parent, for whoever lets go of it to let go of that next.
+thread_local std::shared_ptr<TokenState>* put_here = nullptr;
+
 TokenState::~TokenState() {
     if (timer) {
         timers.cancel(*timer);
@@ -102,11 +109,44 @@ TokenState::~TokenState() {
         const std::scoped_lock lock(parent->mutex);
         unlink();
     }
+    // One after the other and not one inside the other: a chain may be as long as somebody made it.
+    if (put_here != nullptr && *put_here == nullptr) {
+        *put_here = std::move(parent);
+        return;
+    }
+    auto* const outer = put_here;
+    for (std::shared_ptr<TokenState> above = std::move(parent); above;) {
+        std::shared_ptr<TokenState> further;
+        put_here = &further;
+        above.reset();
+        above = std::move(further);
+    }
+    put_here = outer;
 }
 
 bool TokenState::cancel(CancelReason why) {
     std::vector<std::shared_ptr<TokenState>> below;
     std::vector<std::shared_ptr<Registration>> callbacks;
+    if (!cancel_alone(why, below, callbacks)) {
+        return false;
+    }
+    why.code = CancelCode::parent;
+    while (!below.empty()) {
+        const auto child = std::move(below.back());
+        below.pop_back();
+        if (child) {
+            child->cancel_alone(why, below, callbacks);
+        }
+    }
+    // Those of the last one below first.
+    for (; !callbacks.empty(); callbacks.pop_back()) {
+        post(std::move(callbacks.back()));
+    }
+    return true;
+}
+
+bool TokenState::cancel_alone(const CancelReason& why, std::vector<std::shared_ptr<TokenState>>& below,
+                              std::vector<std::shared_ptr<Registration>>& callbacks) {
     std::optional<TimerQueue::Id> deadline;
     {
         const std::scoped_lock lock(mutex);
@@ -118,9 +158,11 @@ bool TokenState::cancel(CancelReason why) {
         for (TokenState& child : children) {
             below.push_back(child.weak_from_this().lock());
         }
+        const auto own = static_cast<std::ptrdiff_t>(callbacks.size());
         for (Registration& registration : registrations) {
             callbacks.push_back(registration.shared_from_this());
         }
+        std::reverse(callbacks.begin() + own, callbacks.end());
         children.clear();
         registrations.clear();
         deadline = std::exchange(timer, std::nullopt);
@@ -128,14 +170,6 @@ bool TokenState::cancel(CancelReason why) {
     changed.notify_all();
     if (deadline) {
         timers.cancel(*deadline);
-    }
-    for (const auto& child : below) {
-        if (child) {
-            child->cancel({CancelCode::parent, why.text, why.origin});
-        }
-    }
-    for (auto& registration : callbacks) {
-        post(std::move(registration));
     }
     return true;
 }

@@ -88,6 +88,14 @@ Error Call::too_late(bool total) const {
 Error Call::no_connection(std::chrono::milliseconds limit) const {
     const std::string& last = pool_.last_dial_error();
     boost::json::object facts{{"max_connections", pool_.options().max_connections}};
+    if (const PoolStats now = pool_.stats(); last.empty() && now.connecting > 0) {
+        facts["connecting"] = now.connecting;
+        return ktrdr::fail(Errc::pool_timeout,
+                           fmt::format("no connection within {} ms: of {} at most, {} are in use and {} still being "
+                                       "made; is the service reachable at that address? Else allow more time",
+                                       limit.count(), pool_.options().max_connections, now.active, now.connecting),
+                           std::move(facts));
+    }
     if (last.empty()) {
         return ktrdr::fail(Errc::pool_timeout,
                            fmt::format("none of {} connections became free within {} ms; start fewer requests at once "

@@ -284,6 +284,8 @@ void Operation::settle(Result<std::any> outcome) {
         }
         progress_.finish();
     } else {
+        // A value that comes all the same is nobody's.
+        record_.result.reset();
         const Error& error = outcome.error();
         record_.error = std::make_shared<const Error>(
             Error{error.code, kept_text(error.message), kept_json(boost::json::object(error.context))});

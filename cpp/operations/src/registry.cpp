@@ -47,19 +47,37 @@ class OperationRegistry::Home final : public OperationHome {
 public:
     explicit Home(OperationRegistry& registry) : registry_(&registry) {}
     void ended(const std::string& id) override {
+        CancelRegistration link;
         const std::scoped_lock lock(mutex_);
+        if (const auto found = links_.find(id); found != links_.end()) {
+            link = std::move(found->second);
+            links_.erase(found);
+        }
         if (registry_ != nullptr) {
             registry_->ended(id);
         }
     }
     void close() {
+        Links links;
         const std::scoped_lock lock(mutex_);
         registry_ = nullptr;
+        links.swap(links_);
+    }
+    /// Cancel the operation with its parent too: its token is another one's child.
+    void link(const Operation& child, const CancellationToken& parent) {
+        auto registration = parent.on_cancel([token = child.token()](const CancelReason& why) {
+            token.cancel({CancelCode::parent, why.text, why.origin});
+        });
+        const std::scoped_lock lock(mutex_);
+        links_.insert_or_assign(child.id(), std::move(registration));
     }
 
 private:
+    using Links = std::unordered_map<std::string, CancelRegistration>;
+
     std::mutex mutex_;
     OperationRegistry* registry_;
+    Links links_{};
 };
 
 OperationRegistry::OperationRegistry(Executor& io, TimerQueue& timers, const Clock& clock,
@@ -94,6 +112,7 @@ Result<OperationRegistry::Created> OperationRegistry::create(OperationSpec spec,
     if (!token) {
         return token.error();
     }
+    const auto owner = spec.parent_id.empty() ? nullptr : find(spec.parent_id);
     std::optional<OperationRecord> known;
     if (spec.id.empty()) {
         spec.id = make_operation_id(spec.type, clock_);
@@ -128,13 +147,16 @@ Result<OperationRegistry::Created> OperationRegistry::create(OperationSpec spec,
         const OperationRecord record = there->record();
         return same_request(record, std::move(there), spec);
     }
+    if (owner && parent != CancellationToken{} && parent != owner->token()) {
+        home_->link(*operation, owner->token());
+    }
     return Created{std::move(operation), true};
 }
 
 Result<CancellationToken> OperationRegistry::make_token(const OperationSpec& spec, const CancellationToken& parent,
                                                         std::optional<std::chrono::nanoseconds> timeout) const {
     CancellationToken above = parent;
-    if (above == CancellationToken{} && !spec.parent_id.empty()) {
+    if (!spec.parent_id.empty()) {
         const auto operation = find(spec.parent_id);
         if (!operation || !alive(*operation)) {
             return fail(Errc::not_found,
@@ -143,7 +165,9 @@ Result<CancellationToken> OperationRegistry::make_token(const OperationSpec& spe
                                     spec.parent_id),
                         {{"field", "parent_id"}, {"operation_id", spec.parent_id}});
         }
-        above = operation->token();
+        if (above == CancellationToken{}) {
+            above = operation->token();
+        }
     }
     if (above == CancellationToken{}) {
         above = CancellationToken::create(io_, timers_, clock_);

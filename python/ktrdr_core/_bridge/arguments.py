@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import wraps
 from inspect import signature
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .. import _core
 from ..errors import InvalidArgumentError
@@ -33,6 +35,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "str": str,
     "Format": str,
+    "HostServiceConfig": _core.HostServiceConfig,
     "Iterable[ServiceCall]": Iterable,
     "Mapping[str, Any]": Mapping,
     "Mapping[str, str]": Mapping,
@@ -44,6 +47,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "_core.CancellationToken": _core.CancellationToken,
     "Sequence[str]": Sequence,
     "os.PathLike[str]": os.PathLike,
+    "timedelta": timedelta,
 }
 
 
@@ -107,12 +111,68 @@ def explanation(error: Exception, given: Mapping[str, tuple[object, str]]) -> Ex
         wrong = (_out_of_range(value) if converted else "") or _wrong_inside(value, annotation)
         if wrong:
             return InvalidArgumentError(f"{name} {wrong}", context={"field": name})
+    for name, (value, _) in given.items() if converted else ():
+        # Only counts have an end there: nothing else was wrong.
+        if isinstance(value, int) and value < 0:
+            return InvalidArgumentError(
+                f"{name} must be at least 0, not {described(value)}", context={"field": name}
+            )
     return TypeError(said) if repeated else error
 
 
 def described(value: object) -> str:
     """Give a wrong value as an error shows it: a number as it is, anything else by its type, for it may be a secret."""
     return repr(value) if isinstance(value, int | float | None) else type(value).__name__
+
+
+def checked_environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    """Copy the variables that count: those given, else the process's own. No error repeats any, for they hold secrets.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For what does not map str to str.
+    """
+    if env is None:
+        return dict(os.environ)
+    if not isinstance(env, Mapping):
+        raise InvalidArgumentError(
+            f"env must be mapping or None, not {described(env)}", context={"field": "env"}
+        )
+    given = dict(env)
+    for name, value in given.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidArgumentError(
+                f"env must map str to str; the value of {name!r} is of type {type(value).__name__}",
+                context={"field": "env"},
+            )
+    return given
+
+
+def text_of_hook(hook: Callable[[], Any], *, or_none: bool = False) -> str:
+    """Ask a hook that a subclass may give; empty for None where that is an answer.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For an answer that is no text, naming class and hook.
+    """
+    if not callable(hook):
+        raise InvalidArgumentError(
+            f"a hook that gives a text must be a method, not {described(hook)}: write it as one"
+        )
+    said = hook()
+    if isinstance(said, str):
+        return said
+    if said is None and or_none:
+        return ""
+    if inspect.iscoroutine(said):
+        said.close()
+    owner = type(getattr(hook, "__self__", None)).__name__
+    raise InvalidArgumentError(
+        f"{getattr(hook, '__name__', 'a hook')} of {owner} must give str, not {described(said)}",
+        context={"field": getattr(hook, "__name__", "")},
+    )
 
 
 def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:

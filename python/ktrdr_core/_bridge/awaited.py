@@ -59,21 +59,28 @@ class Awaited(Coroutine[Any, Any, T]):
     ) -> Any:
         """Raise in the await of the task that runs here; for tasks."""
         self._begun = True
-        step = (self._steps or {}).get(_task())
+        steps = self._steps
+        if steps is None:
+            steps = self._steps = {}
+        task = _task()
+        step = steps.get(task)
         if step is None:
-            # A task that is cancelled before its first step: nothing has begun.
-            step = self.__await__()
+            # A task that is cancelled before its first step.
+            step = steps[task] = self._before_the_first_step()
         try:
             if value is None and trace is None:
                 return step.throw(kind)
             return step.throw(kind, value, trace)  # type: ignore[arg-type]
         except BaseException:
-            if self._steps:
-                self._steps.pop(_task(), None)
+            steps.pop(task, None)
             raise
         finally:
             # The error's own traceback holds this frame.
-            del kind, value
+            del kind, value, task
+
+    def _before_the_first_step(self) -> Generator[Any, Any, T]:
+        """Begin the await of a task that is to give up at once: of what begins with its await, nothing has begun."""
+        return self.__await__()
 
     def close(self) -> None:
         """Let go of the awaits that are under way; what is awaited is not asked to stop by this."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import os
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _bridge, _core
-from .._bridge.arguments import described, explained
+from .._bridge.arguments import checked_environment, described, explained, text_of_hook
 from .._bridge.awaited import gives_awaited
 from .._bridge.foreign import split_token
 from .._core import HostServiceConfig
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from ..protocols import CancellationToken as AnyToken
 
 
+@explained
 def read_host_service_config(
     prefix: str, *, env: Mapping[str, str] | None = None, defaults: HostServiceConfig | None = None
 ) -> HostServiceConfig:
@@ -46,7 +46,7 @@ def read_host_service_config(
     ConfigurationError
         For a variable that cannot be read, naming variable, value and what is allowed.
     """
-    found = dict(os.environ if env is None else env)
+    found = checked_environment(env)
     return _core.read_host_service_config(defaults or HostServiceConfig(), prefix, found)
 
 
@@ -140,14 +140,14 @@ class AsyncServiceAdapter:
         self._given_type = service_type
         self._given_health_endpoint = health_endpoint
         self._given_config = config
-        name = self.get_service_name() or type(self).__name__
+        name = text_of_hook(self.get_service_name, or_none=True) or type(self).__name__
         self._native = _core.ServiceCalls(
             name,
-            self.get_service_type(),
+            text_of_hook(self.get_service_type),
             start_hint or f"is {name} running at that address?",
             self._given_health_endpoint,
             list(with_auth(headers, auth).items()),
-            self.get_base_url(),
+            text_of_hook(self.get_base_url),
             config,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -23,6 +24,17 @@ class _Root(click.Group):
         module, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(f".{module}", __package__), cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; one of no known name is told which there are that it may be, imported or not."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if hasattr(error, "possibilities"):
+                error.possibilities = get_close_matches(args[0], self.list_commands(ctx)) or None
+            raise
 
     def get_help(self, ctx: click.Context) -> str:
         """Write the help as ``ktrdr-core --help`` does."""

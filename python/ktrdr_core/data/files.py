@@ -134,7 +134,7 @@ class Files(CoreManager):
                 _core.ExportRequest(**asked, parent_id=parent), token
             ),
         )
-        return self._track(Operation(native, Exported.of))
+        return self._track_operation(Operation(native, Exported.of))
 
     def _export_by_pyarrow(
         self, kind: str, asked: dict[str, Any], token: CancellationToken | None
@@ -153,7 +153,7 @@ class Files(CoreManager):
         carry_out_in_thread(
             native, partial(self._written, native, kind, asked, place), "ktrdr-export"
         )
-        return self._track(Operation(native, Exported.of))
+        return self._track_operation(Operation(native, Exported.of))
 
     def _written(
         self, native: _core.Operation, kind: str, asked: dict[str, Any], place: Path
@@ -240,7 +240,9 @@ class Files(CoreManager):
                 token,
             ),
         )
-        return self._track(Operation(native, StoredFolder.of, progress_callback=progress_callback))
+        return self._track_operation(
+            Operation(native, StoredFolder.of, progress_callback=progress_callback)
+        )
 
 
 def _format_of(path: Path, given: str | None) -> str:

@@ -206,4 +206,4 @@ class DataJobManager:
     def _operation(
         self, native: _core.Operation, callback: ProgressCallback | None
     ) -> Operation[Bars]:
-        return self._data._track(Operation(native, Bars, progress_callback=callback))
+        return self._data._track_operation(Operation(native, Bars, progress_callback=callback))

@@ -253,7 +253,9 @@ class Keeping(CoreManager):
         BarCheck(series=0, chunks=0, bars=0, ledger_entries=0, versions=0, damage=[])
         """
         native = self._begin(cancellation_token, self._native.verify)
-        return self._track(Operation(native, BarCheck.of, progress_callback=progress_callback))
+        return self._track_operation(
+            Operation(native, BarCheck.of, progress_callback=progress_callback)
+        )
 
     @explained
     def compact(
@@ -289,4 +291,6 @@ class Keeping(CoreManager):
         0
         """
         native = self._begin(cancellation_token, self._native.compact)
-        return self._track(Operation(native, Compacted.of, progress_callback=progress_callback))
+        return self._track_operation(
+            Operation(native, Compacted.of, progress_callback=progress_callback)
+        )

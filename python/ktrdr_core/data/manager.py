@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import _bridge, _core
-from .._bridge.arguments import explained
+from .._bridge.arguments import checked_environment, explained
 from .._frames import Frame, native_bars
 from ..bars import Bars
 from ..calendars.calendar import text_of
@@ -122,7 +122,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         env: Mapping[str, str] | None = None,
         pool_size: int | None = None,
     ) -> None:
-        env = dict(os.environ if env is None else env)
+        env = checked_environment(env)
         super().__init__(
             use_host_service=use_ib_host_service if source is None else False,
             host_service_url=ib_url,
@@ -296,7 +296,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
             return self._native.load_data(request, native_token)
 
         native = self._begin(token, start)
-        return self._track(Operation(native, Bars, progress_callback=callback))
+        return self._track_operation(Operation(native, Bars, progress_callback=callback))
 
     def _ask_here(self) -> None:
         if self._source is not None:
@@ -452,7 +452,7 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         token: CancellationToken | None,
         start: Callable[[str, _core.CancellationToken | None], _core.Operation],
     ) -> Operation[Stored]:
-        return self._track(Operation(self._begin(token, start), Stored.of))
+        return self._track_operation(Operation(self._begin(token, start), Stored.of))
 
     def __exit__(
         self,
@@ -480,7 +480,11 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
 
     def _storing(self) -> list[Operation[Any]]:
         """What is being stored: a ``with`` block that ends well waits for it, for nobody would miss it before long."""
-        return [running for running in self._running() if running._native.type == "data_store"]
+        return [
+            running
+            for running in self._running_operations()
+            if running._native.type == "data_store"
+        ]
 
     def series(self) -> list[Series]:
         """List what is stored, by provider, symbol and length of the bars; reads a few numbers of each, no bars.
@@ -501,8 +505,8 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         """
         return [Series(*row) for row in self._native.series()]
 
-    def _release(self) -> None:
-        super()._release()
+    def _release_resources(self) -> None:
+        super()._release_resources()
         self._native.close()
         if self._gateway is not None:
             self._gateway.close()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import _bridge, _core
-from .._bridge.arguments import explained
+from .._bridge.arguments import checked_environment, explained
 from .._frames import native_bars
 from ..errors import ConfigurationError
 from .ib_gateway import IbGatewaySource
 from .sources import NativeSource
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from .._frames import Frame
@@ -64,6 +64,7 @@ class IbDataAdapter(NativeSource):
     <Bars AAPL 1d: 5 from 2005-01-03T00:00:00Z to 2005-01-07T00:00:00Z>
     """
 
+    @explained
     def __init__(
         self,
         host_service_url: str | None = None,
@@ -72,7 +73,7 @@ class IbDataAdapter(NativeSource):
         env: Mapping[str, str] | None = None,
     ) -> None:
         _bridge.start()
-        given = dict(os.environ if env is None else env)
+        given = checked_environment(env)
         native = _core.open_ib_source(host_service_url, use_host_service, given)
         self._gateway: IbGatewaySource | None = None
         if native is None:

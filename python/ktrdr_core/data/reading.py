@@ -224,7 +224,7 @@ class Reading(CoreManager):
                 _core.ResampleRequest(**asked, parent_id=parent), token
             ),
         )
-        return self._track(Operation(native, Bars))
+        return self._track_operation(Operation(native, Bars))
 
     @explained
     def load_many(
@@ -318,7 +318,9 @@ class Reading(CoreManager):
                 _core.LoadManyRequest(**asked, parent_id=parent), token
             ),
         )
-        return self._track(Operation(native, LoadedMany.of, progress_callback=progress_callback))
+        return self._track_operation(
+            Operation(native, LoadedMany.of, progress_callback=progress_callback)
+        )
 
     @explained
     def delete(

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from .. import errors
 from .._bridge.plain import plain
@@ -66,6 +67,13 @@ class EnvelopeRoute(APIRoute):
                 return await handler(request)
             except RequestValidationError as error:
                 return _invalid(error)
+            except HTTPException as error:
+                # FastAPI's own word for it; all else is a dependency's, and passes.
+                if not isinstance(error.__cause__, RecursionError):
+                    raise
+                return _answer(
+                    errors.InvalidArgumentError("the body is nested too deeply: send less")
+                )
             except errors.KtrdrError as error:
                 return _answer(error)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._bridge.arguments import checked_environment
 from ..errors import InvalidArgumentError, KtrdrError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
 
@@ -133,7 +134,7 @@ def list_models(
     >>> list_models("nowhere")
     []
     """
-    folder = models_folder(models_dir, os.environ if env is None else env)
+    folder = models_folder(models_dir, checked_environment(env))
     found = []
     for path in _core.list_model_folders(folder):
         try:

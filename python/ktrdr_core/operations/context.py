@@ -99,7 +99,10 @@ class OperationContext:
         self._native.add_metric(dict(metric))
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """Iterate over the operation's metrics so far, oldest first, those of runs before a resume too."""
+        """Iterate over the operation's metrics so far, oldest first, those of runs before a resume too.
+
+        Without a store those among the newest 2,000 events are all that is kept.
+        """
         after = 0
         while page := _core.operation_events(self.id, after, 1000, "metric"):
             after = page[-1].seq

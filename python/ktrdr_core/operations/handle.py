@@ -144,6 +144,17 @@ class Operation(Awaited[T]):
     def __await__(self) -> Generator[Any, None, T]:
         return self._wait().__await__()
 
+    def _before_the_first_step(self) -> Generator[Any, Any, T]:
+        # The work runs whoever awaits it: who gives up waits no more, and may be the last who did.
+        if not self.done():
+            step = self.__await__()
+            try:
+                step.send(None)
+            except BaseException:  # noqa: BLE001 - it has ended meanwhile, in whatever way
+                return self.__await__()
+            return step
+        return self.__await__()
+
     async def _wait(self) -> T:
         if not self.done():
             await self._finished()

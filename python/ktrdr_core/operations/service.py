@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _bridge, _core
-from .._bridge.arguments import explained
+from .._bridge.arguments import described, explained
 from ..errors import ConflictError, InvalidArgumentError
 from .handle import Operation
 from .kinds import type_key
@@ -179,6 +179,11 @@ class OperationsService:
             raise InvalidArgumentError(
                 "retention is a store's: memory keeps the newest 1000 by itself; give a store with it"
             )
+        if retention is not None and not isinstance(retention.max_age, timedelta):
+            raise InvalidArgumentError(
+                f"retention.max_age must be timedelta, not {described(retention.max_age)}",
+                context={"field": "retention"},
+            )
         _bridge.start()
         self._storage = (
             None if store is None else _core.Storage(Path(store), default, dict(os.environ))
@@ -286,17 +291,25 @@ class OperationsService:
     async def follow(self, operation_id: str, *, after: int = 0) -> AsyncIterator[OperationEvent]:
         """Iterate over the event log, those to come too, until the operation has ended.
 
-        A slow reader costs no memory: it reads the log where it stands. Leaving the loop leaves the operation alone.
+        A slow reader costs no memory: it reads the log where it stands. Leaving the loop leaves the operation alone. Without
+        a store the log is the newest 2,000 events, so who is further behind misses some, as their numbers show.
 
         Raises
         ------
         NotFoundError
             For an unknown id, at the first step.
+        InvalidArgumentError
+            For an ``after`` that is no number of an event, at the first step.
         """
         import asyncio
 
         from .follow import follow_events
 
+        if not isinstance(after, int) or after < 0:
+            raise InvalidArgumentError(
+                f"after must be at least 0, the number of an event, not {after!r}",
+                context={"field": "after"},
+            )
         following = follow_events(operation_id, after, asyncio.Event(), lambda: False)
         async with aclosing(following) as events:
             async for event in events:
@@ -311,6 +324,10 @@ class OperationsService:
         NotFoundError
             For an unknown id.
         """
+        if isinstance(cursor, int) and cursor < 0:
+            raise InvalidArgumentError(
+                f"cursor must be at least 0, not {cursor}", context={"field": "cursor"}
+            )
         events = self.events(operation_id, after=cursor, limit=limit, kind="metric")
         return MetricsPage(
             [{**event.data, "seq": event.seq} for event in events],

@@ -34,6 +34,8 @@ class Call:
             self._signature = None
         #: Among the arguments by position; or by name; or not at all.
         self._asks: int | str | None = self._how_it_asks()
+        #: Names that stand for an argument by place and for one by name.
+        self._twice: list[str] = []
         self._bound = self._bind("")
 
     def __call__(self, operation_id: str) -> Awaitable[Any]:
@@ -50,6 +52,11 @@ class Call:
             For one that is required and not plain JSON.
         """
         parameters = dict(self._bound)
+        if required and self._twice:
+            raise InvalidArgumentError(
+                f"{self._twice[0]} of a registered operation is given by place and by name, and its record keeps one "
+                "value of a name: rename one of the two"
+            )
         for name, value in parameters.items():
             try:
                 _core.check_json(value)
@@ -111,7 +118,31 @@ class Call:
             ) from error
         for parameter in self._signature.parameters.values():
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                bound.update(bound.pop(parameter.name, {}))
+                named = bound.pop(parameter.name, {})
+                self._twice = [name for name in named if name in bound]
+                for name, value in named.items():
+                    bound[f"{name} (by name)" if name in bound else name] = value
         if self._asks is not None:
             del bound[_ID]
         return bound
+
+
+def as_called(
+    function: Callable[..., Awaitable[Any]], parameters: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give arguments that a record keeps by name as the function takes them: some by place only, or as many as come."""
+    args: list[Any] = []
+    named = dict(parameters)
+    known = inspect.signature(function).parameters.values()
+    # What stands before the many is given by place where there are any.
+    many = any(named.get(one.name) for one in known if one.kind is inspect.Parameter.VAR_POSITIONAL)
+    for parameter in known:
+        if parameter.name not in named:
+            continue
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            args.extend(named.pop(parameter.name))
+        elif parameter.kind is inspect.Parameter.POSITIONAL_ONLY or (
+            many and parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        ):
+            args.append(named.pop(parameter.name))
+    return tuple(args), named

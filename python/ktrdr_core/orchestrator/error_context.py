@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import ContextDecorator
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._bridge.texts import shown
 from ..errors import OperationCancelledError, OperationTimeoutError
@@ -13,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
 
 class ErrorContext(ContextDecorator):
-    """See ``ServiceOrchestrator.error_context``; a function may be decorated with it.
+    """See ``ServiceOrchestrator.error_context``; a function may be decorated with it, an async one too.
 
     No generator: contextlib sets an attribute of the error then, and one that is frozen refuses that.
     """
@@ -24,6 +28,27 @@ class ErrorContext(ContextDecorator):
         self, operation_name: str, service_name: Callable[[], str], facts: Mapping[str, Any]
     ) -> None:
         self._name, self._service_name, self._facts = operation_name, service_name, facts
+
+    def __call__(self, function: Function) -> Function:
+        """Decorate a function; an async one is in the context until it has ended, not until it is called."""
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def awaited(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+            return awaited  # type: ignore[return-value]
+        if inspect.isasyncgenfunction(function):
+
+            @wraps(function)
+            async def iterated(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    async for item in function(*args, **kwargs):
+                        yield item
+
+            return iterated  # type: ignore[return-value]
+        return super().__call__(function)
 
     def __enter__(self) -> None:
         """Begin."""

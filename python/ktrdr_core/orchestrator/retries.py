@@ -11,7 +11,7 @@ from .. import _core
 from .._bridge import arguments
 from .._bridge.foreign import split_token
 from .._bridge.runtime import OPERATION_ID
-from .._bridge.texts import text_of
+from .._bridge.texts import shown, text_of
 from ..cancellation import CancellationToken
 from ..errors import (
     InvalidArgumentError,
@@ -45,6 +45,12 @@ async def retry_with_backoff(
         raise InvalidArgumentError(
             f"operation must be an async function that can be called again, not {operation!r}"
         )
+    try:
+        issubclass(Exception, () if retry_on is None else retry_on)
+    except TypeError:
+        raise InvalidArgumentError(
+            f"retry_on must be an exception class or a tuple of them, not {shown(retry_on)}"
+        ) from None
     here = current_operation()
     attempt = 0
     while True:

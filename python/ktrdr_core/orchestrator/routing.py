@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._bridge.arguments import checked_environment, explained, text_of_hook
 from .._bridge.texts import said
 from ..errors import InvalidArgumentError, KtrdrError, OperationCancelledError
 
@@ -42,14 +42,14 @@ class RoutedService:
 
         Closing the service calls its ``close()``, where it has a plain one.
         """
-        used, url = self._route()
+        used, url = self._resolved_route()
         if not used:
             return None
         from ..adapter import AsyncServiceAdapter, HostServiceConfig, read_host_service_config
 
         config = read_host_service_config(
             self._get_env_var_prefix(),
-            env=self._environment(),
+            env=self._given_environment(),
             defaults=HostServiceConfig(base_url=url),
         )
         return AsyncServiceAdapter(self._get_service_name(), config)
@@ -77,7 +77,7 @@ class RoutedService:
         """Give ``adapter`` without making one."""
         return vars(self).get("adapter")
 
-    def _release(self) -> None:
+    def _release_resources(self) -> None:
         close = getattr(self._made_adapter(), "close", None)
         if close is not None and not inspect.iscoroutinefunction(close):
             close()
@@ -92,7 +92,7 @@ class RoutedService:
         ConfigurationError
             For a variable that cannot be read, naming it.
         """
-        return self._route()[0]
+        return self._resolved_route()[0]
 
     def get_host_service_url(self) -> str | None:
         """Give the host service's URL; None when the work is done here.
@@ -102,7 +102,7 @@ class RoutedService:
         ConfigurationError
             For a variable that cannot be read, and for a URL that is missing, naming both ways to give it.
         """
-        return self._route()[1] or None
+        return self._resolved_route()[1] or None
 
     def get_configuration_info(self) -> dict[str, Any]:
         """Describe how the service is configured, errors and all.
@@ -114,10 +114,10 @@ class RoutedService:
             of the choice), ``error`` and ``connection``: ``timeout``, ``max_retries``, ``max_connections`` and
             ``idle_timeout`` of ``adapter``, None while there is none.
         """
-        problem = self._problem()
-        used, url = (None, None) if problem else self._route()
+        problem = self._routing_problem()
+        used, url = (None, None) if problem else self._resolved_route()
         prefix = self._get_env_var_prefix()
-        env = self._environment()
+        env = self._given_environment()
         names = [f"USE_{prefix}_HOST_SERVICE", f"{prefix}_HOST_SERVICE_URL"]
         return {
             "service": self._get_service_name(),
@@ -126,10 +126,10 @@ class RoutedService:
             "default_host_url": self._get_default_host_url(),
             "environment": {name: env.get(name) for name in names},
             "error": problem,
-            "connection": self._connection(),
+            "connection": self._connection_limits(),
         }
 
-    def _connection(self) -> dict[str, Any] | None:
+    def _connection_limits(self) -> dict[str, Any] | None:
         config = getattr(self._made_adapter(), "config", None)
         if not isinstance(config, _core.HostServiceConfig):
             return None
@@ -142,7 +142,7 @@ class RoutedService:
 
     def validate_configuration(self) -> dict[str, Any]:
         """Check the configuration without raising: ``{"valid": bool, "issues": [str]}``."""
-        problem = self._problem()
+        problem = self._routing_problem()
         return {"valid": problem is None, "issues": [] if problem is None else [problem]}
 
     async def health_check(self, timeout: float = 5.0) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class RoutedService:
         if not isinstance(timeout, int | float) or not timeout > 0:
             raise InvalidArgumentError(f"timeout must be more than 0 seconds, not {timeout!r}")
         health: dict[str, Any] = {
-            "service": self._get_service_name(),
+            "service": type(self).__name__,
             "status": "unhealthy",
             "mode": None,
             "host_service_url": None,
@@ -170,7 +170,8 @@ class RoutedService:
             "error": None,
         }
         try:
-            used, url = self._route()
+            health["service"] = text_of_hook(self._get_service_name)
+            used, url = self._resolved_route()
             health["mode"] = "host_service" if used else "local"
             health["host_service_url"] = url or None
             async with asyncio.timeout(timeout):
@@ -202,22 +203,37 @@ class RoutedService:
             )
         return await get("/health")
 
-    def _environment(self) -> dict[str, str]:
-        return dict(os.environ if self._env is None else self._env)
+    def _given_environment(self) -> dict[str, str]:
+        return checked_environment(self._env)
 
-    def _route(self) -> tuple[bool, str]:
-        return _core.resolve_route(
-            self._get_service_name(),
-            self._get_default_host_url(),
-            self._get_env_var_prefix(),
+    def _resolved_route(self) -> tuple[bool, str]:
+        return resolved(
+            text_of_hook(self._get_service_name),
+            text_of_hook(self._get_default_host_url),
+            text_of_hook(self._get_env_var_prefix),
             self._use_host_service,
             self._host_service_url,
-            self._environment(),
+            self._given_environment(),
         )
 
-    def _problem(self) -> str | None:
+    def _routing_problem(self) -> str | None:
         try:
-            self._route()
+            self._resolved_route()
         except KtrdrError as error:
             return str(error)
         return None
+
+
+@explained
+def resolved(
+    service: str,
+    default_host_url: str,
+    env_var_prefix: str,
+    use_host_service: bool | None,
+    host_service_url: str | None,
+    env: Mapping[str, str],
+) -> tuple[bool, str]:
+    """Say whether a host service does the work, and at which URL; see ``is_using_host_service``."""
+    return _core.resolve_route(
+        service, default_host_url, env_var_prefix, use_host_service, host_service_url, dict(env)
+    )

@@ -36,7 +36,7 @@ from ..operations.kinds import type_key
 from ..operations.outcome import Outcome, Raised, ended_by_itself, outcomes
 from ..operations.service import register_starter
 from . import retries, starting
-from .call import Call
+from .call import Call, as_called
 from .error_context import ErrorContext
 from .manager import Manager
 from .routing import RoutedService
@@ -151,7 +151,7 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         Exception
             Whatever the work raises.
         """
-        return await self._execute(
+        return await self._run_in_this_task(
             operation, operation_name, progress_callback, timeout, None, total_steps, context
         )
 
@@ -181,11 +181,11 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         Exception
             Whatever the work raises.
         """
-        return await self._execute(
+        return await self._run_in_this_task(
             operation, operation_name, None, None, cancellation_token, None, None
         )
 
-    async def _execute(
+    async def _run_in_this_task(
         self,
         work: Awaitable[T],
         name: str,
@@ -327,7 +327,7 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         ConflictError
             When the id belongs to another request, at once.
         """
-        return self._start(
+        return self._start_in_a_task(
             operation_name,
             operation_type,
             operation_func,
@@ -418,7 +418,7 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
                 f"operation_func of type {operation_type!r} must be an async function, not {operation_func!r}"
             )
         operation_type = type_key(operation_type)
-        self._kinds[operation_type] = (operation_func, resumable)
+        self._operation_kinds[operation_type] = (operation_func, resumable)
 
         def start(
             orchestrator: ServiceOrchestrator,
@@ -427,13 +427,14 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
             operation_id: str,
             resume: bool,
         ) -> Operation[Any]:
-            func, _ = orchestrator._kinds[operation_type]
-            return orchestrator._start(
+            func, _ = orchestrator._operation_kinds[operation_type]
+            args, kwargs = as_called(func, parameters)
+            return orchestrator._start_in_a_task(
                 operation_type,
                 operation_type,
                 func,
-                (),
-                parameters,
+                args,
+                kwargs,
                 operation_id=operation_id,
                 resume=resume,
             )
@@ -457,12 +458,12 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         register_starter(operation_type, starter)
 
     @property
-    def _kinds(self) -> dict[str, tuple[Callable[..., Awaitable[Any]], bool]]:
+    def _operation_kinds(self) -> dict[str, tuple[Callable[..., Awaitable[Any]], bool]]:
         kinds: dict[str, tuple[Callable[..., Awaitable[Any]], bool]]
         kinds = self.__dict__.setdefault("_registered_kinds", {})
         return kinds
 
-    def _start(
+    def _start_in_a_task(
         self,
         name: str,
         kind: str,
@@ -489,7 +490,7 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
                 "use run_sync_operation(), or start it inside an async function"
             )
         kind = type_key(kind)
-        registered = kind in self._kinds
+        registered = kind in self._operation_kinds
         call = Call(func, args, kwargs)
         native, created = starting.create(
             kind,
@@ -501,23 +502,25 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
             context,
             parent_id=parent_id,
             parameters=call.parameters(required=registered),
-            resumable=registered and self._kinds[kind][1],
+            resumable=registered and self._operation_kinds[kind][1],
             resume=resume,
         )
         if not created:
-            return self._held(native, callback)
+            return self._handle_of(native, callback)
         with beginning(native):
             outcome = outcomes[native.id] = Outcome()
-            operation: Operation[T] = self._held(native, callback)
+            operation: Operation[T] = self._handle_of(native, callback)
             # Last: what is raised before ends an operation whose work has not begun.
             _bridge.loop_post().start_task(native, starting.drive(native, outcome, call))
         return operation
 
-    def _held(self, native: _core.Operation, callback: ProgressCallback | None) -> Operation[Any]:
+    def _handle_of(
+        self, native: _core.Operation, callback: ProgressCallback | None
+    ) -> Operation[Any]:
         operation = Operation.of(native, self.progress_renderer)
         if callback is not None:
             operation._follow(callback)
-        return self._track(operation)
+        return self._track_operation(operation)
 
     # ---- inside an operation
 

@@ -136,7 +136,7 @@ def sweep(
             workers = None if executor is None else Workers(native, training, asked, executor, here)
             follower = _Follower(native, runs, here, workers, stop_on_failure)
             carry_out_in_thread(native, follower.follow, "ktrdr-sweep")
-    return training._track(operation)
+    return training._track_operation(operation)
 
 
 class _Follower:

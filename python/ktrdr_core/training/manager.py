@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import _bridge, _core
-from .._bridge.arguments import explained
+from .._bridge.arguments import checked_environment, explained
 from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..models.folders import models_folder
@@ -119,6 +119,7 @@ class TrainingManager(CoreManager):
 
     _native: _core.TrainingManager
 
+    @explained
     def __init__(
         self,
         data: DataManager,
@@ -130,7 +131,7 @@ class TrainingManager(CoreManager):
         sessions: int | None = None,
         memory_limit: int | None = None,
     ) -> None:
-        env = dict(os.environ if env is None else env)
+        env = checked_environment(env)
         super().__init__(
             use_host_service=use_training_host_service, host_service_url=training_url, env=env
         )
@@ -420,7 +421,7 @@ class TrainingManager(CoreManager):
             return judged
 
         carry_out_in_thread(native, work, "ktrdr-evaluate")
-        return self._track(operation)
+        return self._track_operation(operation)
 
     def _train(
         self,
@@ -442,7 +443,7 @@ class TrainingManager(CoreManager):
         )
         if here:
             torch_loader.load_into(slot)
-        return self._track(Operation(native, dict, progress_callback=callback))
+        return self._track_operation(Operation(native, dict, progress_callback=callback))
 
 
 #: Its other name, that of the service in which trainings are started by their id.

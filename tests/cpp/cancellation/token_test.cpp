@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <array>
 #include <atomic>
 #include <latch>
 #include <thread>
@@ -138,6 +139,34 @@ TEST_F(Token, ReachesAGrandchildWhoseParentNobodyHolds) {
     const auto grandchild = token_.child().child();
     token_.cancel(by_user);
     EXPECT_TRUE(grandchild.is_cancelled());
+}
+
+TEST_F(Token, IsCancelledAndLetGoOfAtTheEndOfAChainThatIsAsLongAsSomebodyMadeIt) {
+    constexpr int long_enough = 300'000;
+    CancellationToken last = token_;
+    for (int i = 0; i < long_enough; ++i) {
+        last = last.child();
+    }
+    const auto registration = last.on_cancel([](const CancelReason&) {});
+    token_.cancel(by_user);
+    executor_.run();
+    EXPECT_EQ(last.reason()->code, CancelCode::parent);
+    EXPECT_EQ(last.reason()->text, by_user.text);
+}
+
+TEST_F(Token, RunsTheCallbacksOfItsChildrenBeforeItsOwn) {
+    std::vector<int> order;
+    const auto note = [&order](int number) {
+        return [&order, number](const CancelReason&) { order.push_back(number); };
+    };
+    const auto first = token_.child();
+    const auto second = token_.child();
+    const auto below = first.child();
+    const std::array registrations{token_.on_cancel(note(4)), token_.on_cancel(note(5)), second.on_cancel(note(3)),
+                                   first.on_cancel(note(2)), below.on_cancel(note(1))};
+    token_.cancel(by_user);
+    executor_.run();
+    EXPECT_THAT(order, ElementsAre(1, 2, 3, 4, 5));
 }
 
 TEST_F(Token, KeepsItsOwnReasonWhenTheParentFollows) {

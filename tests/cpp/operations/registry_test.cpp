@@ -168,6 +168,23 @@ TEST_F(Registry, PutsAChildUnderItsParent) {
     EXPECT_EQ(orphan.error().context.at("field"), "parent_id");
 }
 
+TEST_F(Registry, PutsAChildUnderItsParentAndUnderATokenOfItsOwn) {
+    const auto parent = create("parent");
+    const auto token = world_.root.child();
+    const auto by_token = registry_.create({"data_load", "1", "parent", {}}, token).value().operation;
+    const auto by_parent = registry_.create({"data_load", "2", "parent", {}}, world_.root).value().operation;
+    token.cancel({CancelCode::user, "enough", "test"});
+    EXPECT_EQ(by_token->status(), OperationStatus::cancelling);
+    EXPECT_FALSE(parent->token().is_cancelled());
+    EXPECT_EQ(by_parent->status(), OperationStatus::pending);
+    parent->request_cancel({CancelCode::user, "all of it", "test"});
+    world_.io.run();
+    EXPECT_EQ(by_parent->record().reason->code, CancelCode::parent);
+    EXPECT_EQ(by_parent->record().reason->text, "all of it");
+    EXPECT_EQ(by_token->record().reason->text, "enough");
+    EXPECT_EQ(registry_.create({"data_load", "", "nobody", {}}, world_.root).error().code, Errc::not_found);
+}
+
 TEST_F(Registry, CancelsById) {
     const auto running = create("running");
     EXPECT_TRUE(registry_.cancel("running", {}).value());

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import _bridge
+from ..._bridge.arguments import checked_environment
 from ..._frames import native_bars
 from ...bars import Bars
 from ...errors import (
@@ -32,6 +32,7 @@ from .small_bars import SmallBarPacer, asked_for_small, counting_of, parts_of
 from .stamps import seconds_of
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Coroutine, Mapping
 
     from ... import _core
@@ -128,7 +129,7 @@ class IbGatewaySource(BarSource):
         from .connection import Connection
         from .owner import OwnerThread
 
-        given = os.environ if env is None else env
+        given = checked_environment(env)
         self._options = _options(options or GatewayOptions(), host, port, client_id, given)
         self._contracts = dict(contracts or {})
         self._currency = currency

@@ -38,7 +38,7 @@ public:
     OperationRegistry& operator=(const OperationRegistry&) = delete;
     ~OperationRegistry();
 
-    /// A new pending operation, its token a child of `parent`, else of its parent operation. The same id with the same
+    /// A new pending operation, cancelled with its parent operation, and with `parent` too. The same id with the same
     /// type and parameters answers the operation that is there (`created` false); with others it is `conflict`. A bad
     /// id, type or timeout is `invalid_argument`, a parent that does not run `not_found`. With `spec.resume` the
     /// interrupted operation goes on, or `conflict` says why not.
