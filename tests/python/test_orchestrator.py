@@ -226,6 +226,30 @@ def test_the_same_id_with_the_same_request_is_the_same_operation(domain: Domain)
     assert runs == [1]
 
 
+def test_work_that_awaits_its_own_operation_is_told_so(domain: Domain) -> None:
+    async def found() -> None:
+        handle = OperationsService().handle(current_operation().id)  # type: ignore[union-attr]
+        assert handle is not None
+        await handle
+
+    async def started_again() -> None:
+        await domain.start_operation("W", "w", started_again, operation_id="myself")
+
+    async def executed() -> None:
+        handle = OperationsService().handle(current_operation().id)  # type: ignore[union-attr]
+        assert handle is not None
+        await domain.execute_with_progress(handle)
+
+    async def main() -> None:
+        for work, own in ((found, ""), (started_again, "myself"), (executed, "")):
+            operation = domain.start_operation("W", "w", work, operation_id=own)
+            with pytest.raises(errors.ConflictError, match="wait for its own end"):
+                await asyncio.wait_for(operation, 30)
+            assert operation.status == "failed"
+
+    asyncio.run(main())
+
+
 def test_children_are_cancelled_with_their_parent(domain: Domain) -> None:
     children: list[Operation[None]] = []
     begun = asyncio.Event()

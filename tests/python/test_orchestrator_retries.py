@@ -11,6 +11,7 @@ import pytest
 
 from ktrdr_core import CancellationToken, errors
 from ktrdr_core.operations import OperationsService
+from ktrdr_core.orchestrator import current_operation
 from orchestrated import Domain, sleep_for_ever
 
 
@@ -104,6 +105,29 @@ def test_a_retry_calls_the_function_as_it_was_called(domain: Domain) -> None:
             await service.retry(first.id)
             before, after = heard[-2:]
             assert before == after, (function, args, kwargs)
+
+    asyncio.run(main())
+
+
+def test_what_is_begun_again_keeps_its_name_and_its_steps(domain: Domain) -> None:
+    async def half() -> float:
+        here = current_operation()
+        assert here is not None
+        domain.update_operation_progress(2, "Half way")
+        state = here.progress.current_state
+        assert state is not None
+        return state.percentage
+
+    async def main() -> None:
+        service = OperationsService()
+        domain.register_operation("half", half)
+        first = domain.start_operation("Monday's half", "half", half, total_steps=4)
+        assert await first == 50
+        again = service.retry(first.id)
+        assert await again == 50
+        assert service.get(again.id).name == "Monday's half"
+        other = domain.start_operation("Another", "half", half)
+        assert (await other, service.get(other.id).name) == (0, "Another")
 
     asyncio.run(main())
 

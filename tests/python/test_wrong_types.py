@@ -17,6 +17,7 @@ from ktrdr_core import (
     TrainingManager,
     errors,
 )
+from ktrdr_core.http import Client
 from ktrdr_core.operations import Retention
 from ktrdr_core.testing import Domain
 from models_made import STRATEGY
@@ -110,6 +111,23 @@ def test_of_a_store(tmp_path: Path) -> None:
     stored = OperationsService(tmp_path / "x.db", default=False)
     with pytest.raises(errors.InvalidArgumentError, match="max_age must be timedelta, not 5"):
         stored.forget(max_age=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, "3", None])
+def test_of_connections_made_ahead(wrong: Any) -> None:
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(errors.InvalidArgumentError, match="connections must be int, at least 0"),
+    ):
+        asyncio.run(client.warm_up(wrong))
+
+
+@pytest.mark.parametrize("wrong", [-1, float("nan"), "3", None])
+def test_of_a_close_that_waits(wrong: Any) -> None:
+    client = Client("http://127.0.0.1:9")
+    with pytest.raises(errors.InvalidArgumentError, match="drain must be at least 0 seconds"):
+        asyncio.run(client.aclose(wrong))
+    client.close()
 
 
 HUGE = 10**30

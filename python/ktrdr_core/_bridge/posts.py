@@ -210,6 +210,14 @@ class LoopPost(Post):
         natives = (*self._works.values(), *self._tasks.values())
         return any(native.id == operation_id for native in natives)
 
+    def is_task_of(self, operation_id: str) -> bool:
+        """Whether the task that runs here is the one that does an operation's work: it cannot wait for its own end."""
+        import asyncio
+
+        task = asyncio.current_task()
+        native = None if task is None else self._tasks.get(task)
+        return native is not None and native.id == operation_id
+
     def lost(self) -> None:
         """The loop was closed, or let go of: nothing that ran on it goes on."""
         self._watched = False

@@ -346,8 +346,17 @@ class Client:
         ------
         ServiceConnectionError
             When a dial failed, with how far it came.
+        InvalidArgumentError
+            For what is no number of connections, or a client without a base URL.
         """
-        await reply(lambda mailbox, key: self._native.warm_up(connections, mailbox, key))
+        if not isinstance(connections, int) or connections < 0:
+            raise InvalidArgumentError(
+                f"connections must be int, at least 0, not {described(connections)}",
+                context={"field": "connections"},
+            )
+        # So many as the core counts; more than the pool's own limit are never made.
+        most = min(connections, 2**31 - 1)
+        await reply(lambda mailbox, key: self._native.warm_up(most, mailbox, key))
 
     def stats(self) -> dict[str, int]:
         """Count connections and requests, of all services together."""
@@ -362,7 +371,18 @@ class Client:
         self._native.close()
 
     async def aclose(self, drain: float = 5.0) -> None:
-        """``close``, and wait ``drain`` seconds at most for requests in flight; then they fail."""
+        """``close``, and wait ``drain`` seconds at most for requests in flight; then they fail.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For a ``drain`` that is negative or no number; the client stays open.
+        """
+        if not isinstance(drain, int | float) or not drain >= 0:
+            raise InvalidArgumentError(
+                f"drain must be at least 0 seconds, not {described(drain)}",
+                context={"field": "drain"},
+            )
         await reply(lambda mailbox, key: self._native.drain(drain, mailbox, key))
 
     async def __aenter__(self) -> Client:

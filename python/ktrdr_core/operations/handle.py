@@ -14,7 +14,7 @@ from .._bridge.arguments import explained
 from .._bridge.awaited import Awaited
 from .._bridge.callbacks import guarded, refuse_coroutine
 from .._core import ProgressState
-from ..errors import InvalidArgumentError, KtrdrError
+from ..errors import ConflictError, InvalidArgumentError, KtrdrError
 from ..progress import Rendering, patient
 from .context import OperationScope
 from .outcome import Outcome, Raised, ended_by_itself, outcomes
@@ -164,6 +164,12 @@ class Operation(Awaited[T]):
         import asyncio
 
         post = _bridge.loop_post()
+        if post.is_task_of(self.id):
+            raise ConflictError(
+                f"operation {self.id} would wait for its own end, and so for ever: its work must not await it "
+                "(the same operation_id means the same operation)",
+                context={"operation_id": self.id},
+            )
         ended = asyncio.Event()
         key = post.add(lambda kind, _: ended.set() if kind == "finished" else None)
         self._join()

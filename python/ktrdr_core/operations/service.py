@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import os
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import local
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _bridge, _core
@@ -17,7 +18,7 @@ from .handle import Operation
 from .kinds import type_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from .._core import OperationEvent, OperationRecord
 
@@ -133,6 +134,29 @@ class OperationStarter(Protocol):
 
 
 _starters: dict[str, OperationStarter] = {}
+
+
+class _Again(local):
+    """What a starter that runs on this thread begins again; a starter is given the parameters alone."""
+
+    record: OperationRecord | None = None
+
+
+_again = _Again()
+
+
+@contextmanager
+def _begun_again(record: OperationRecord) -> Iterator[None]:
+    before, _again.record = _again.record, record
+    try:
+        yield
+    finally:
+        _again.record = before
+
+
+def begun_again() -> OperationRecord | None:
+    """Give the record of what is retried or resumed by the call that runs here."""
+    return _again.record
 
 
 class OperationsService:
@@ -389,7 +413,8 @@ class OperationsService:
         starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.retry_operation(operation_id))
-        return starter(record.parameters, operation_id="", resume=False)
+        with _begun_again(record):
+            return starter(record.parameters, operation_id="", resume=False)
 
     @explained
     def resume(self, operation_id: str) -> Operation[Any]:
@@ -406,7 +431,8 @@ class OperationsService:
         starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.resume_operation(operation_id))
-        return starter(record.parameters, operation_id=operation_id, resume=True)
+        with _begun_again(record):
+            return starter(record.parameters, operation_id=operation_id, resume=True)
 
     @explained
     def forget(

@@ -34,7 +34,7 @@ from ..operations.context import current_operation
 from ..operations.failure import beginning
 from ..operations.kinds import type_key
 from ..operations.outcome import Outcome, Raised, ended_by_itself, outcomes
-from ..operations.service import register_starter
+from ..operations.service import begun_again, register_starter
 from . import retries, starting
 from .call import Call, as_called
 from .error_context import ErrorContext
@@ -429,13 +429,15 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         ) -> Operation[Any]:
             func, _ = orchestrator._operation_kinds[operation_type]
             args, kwargs = as_called(func, parameters)
+            before = begun_again()
             return orchestrator._start_in_a_task(
-                operation_type,
+                operation_type if before is None else before.name,
                 operation_type,
                 func,
                 args,
                 kwargs,
                 operation_id=operation_id,
+                total_steps=None if before is None else before.progress.total_steps or None,
                 resume=resume,
             )
 
