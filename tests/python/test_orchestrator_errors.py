@@ -16,6 +16,7 @@ from ktrdr_core.orchestrator import ServiceOrchestrator
 from orchestrated import Domain, sleep_for_ever
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -55,6 +56,24 @@ def test_a_function_may_be_decorated_with_what_is_being_done(domain: Domain) -> 
             await asyncio.sleep(0)
         raise then
 
+    closed: list[bool] = []
+
+    @doing
+    async def iterated() -> AsyncIterator[int]:
+        try:
+            yield 1
+            raise LookupError
+        finally:
+            closed.append(True)
+
+    async def iterate(to_the_end: bool) -> None:
+        items = iterated()
+        async for _ in items:
+            if not to_the_end:
+                await items.aclose()  # type: ignore[attr-defined]
+                assert closed == [True]
+                return
+
     @doing
     async def cancelled() -> None:
         raise errors.OperationCancelledError("enough")
@@ -69,6 +88,10 @@ def test_a_function_may_be_decorated_with_what_is_being_done(domain: Domain) -> 
         with pytest.raises(KeyError) as other:
             asyncio.run(awaited(2, then=KeyError))
         assert other.value.__notes__ == noted
+    asyncio.run(iterate(to_the_end=False))
+    with pytest.raises(LookupError) as later:
+        asyncio.run(iterate(to_the_end=True))
+    assert later.value.__notes__ == noted
     with pytest.raises(errors.OperationCancelledError) as stopped:
         asyncio.run(cancelled())
     assert not hasattr(stopped.value, "__notes__")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, aclosing
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,8 +44,9 @@ class ErrorContext(ContextDecorator):
             @wraps(function)
             async def iterated(*args: Any, **kwargs: Any) -> Any:
                 with self:
-                    async for item in function(*args, **kwargs):
-                        yield item
+                    async with aclosing(function(*args, **kwargs)) as items:
+                        async for item in items:
+                            yield item
 
             return iterated  # type: ignore[return-value]
         return super().__call__(function)
