@@ -121,6 +121,32 @@ def test_a_cancelled_training_goes_on_bit_for_bit_under_a_new_id(
             assert checkpoints(models) == []
 
 
+def test_a_training_that_is_cancelled_behind_its_epochs_goes_on_without_one(
+    bars: DataManager, tmp_path: Path
+) -> None:
+    path, models = strategy_file(tmp_path), tmp_path / "models"
+    with TrainingManager(bars, models, env={}) as training:
+        whole = outcome(training.train_multi_symbol_strategy(path, **NO_WALK).result(120))
+        # Its random walk takes as long as the training itself.
+        for kept in (True, False):
+            name = f"kept-{kept}"
+            begun = training.train_multi_symbol_strategy(
+                path, operation_id=name, save_checkpoint=kept, checkpoint_seconds=0
+            )
+            until(lambda begun=begun: begun.progress.step_name == "evaluation" or begun.done())
+            begun.cancel()
+            with pytest.raises(errors.OperationCancelledError):
+                begun.result(120)
+            assert checkpoints(models) == ([f"{name}.safetensors"] if kept else [])
+            if not kept:
+                continue
+            again = training.train_multi_symbol_strategy(path, resume_from=name, **NO_WALK)
+            assert outcome(again.result(120)) == whole
+            told = OperationsService().metrics(again.id, limit=10_000).metrics
+            assert len(told) == 0
+            assert checkpoints(models) == []
+
+
 def is_interrupted(operations: OperationsService, operation_id: str) -> bool:
     return operations.get(operation_id).status == "interrupted"
 
