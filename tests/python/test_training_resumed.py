@@ -23,7 +23,7 @@ from ramp_source import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ktrdr_core import ProgressState
+    from ktrdr_core import Operation, ProgressState
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
 EPOCHS = 120
@@ -121,6 +121,10 @@ def test_a_cancelled_training_goes_on_bit_for_bit_under_a_new_id(
             assert checkpoints(models) == []
 
 
+def is_judged_or_over(operation: Operation[Any]) -> bool:
+    return operation.progress.step_name == "evaluation" or operation.done()
+
+
 def test_a_training_that_is_cancelled_behind_its_epochs_goes_on_without_one(
     bars: DataManager, tmp_path: Path
 ) -> None:
@@ -133,7 +137,7 @@ def test_a_training_that_is_cancelled_behind_its_epochs_goes_on_without_one(
             begun = training.train_multi_symbol_strategy(
                 path, operation_id=name, save_checkpoint=kept, checkpoint_seconds=0
             )
-            until(lambda begun=begun: begun.progress.step_name == "evaluation" or begun.done())
+            until(partial(is_judged_or_over, begun))
             begun.cancel()
             with pytest.raises(errors.OperationCancelledError):
                 begun.result(120)
