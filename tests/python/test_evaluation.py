@@ -268,6 +268,15 @@ def test_the_command_shows_what_the_call_gives(trained: Trained) -> None:
     assert trained.result["confidence"]["verdict"] in " ".join(shown.stdout.split())
 
 
+def test_the_command_names_the_one_that_brings_bars_which_are_not_there(trained: Trained) -> None:
+    done = command(
+        "models", "evaluate", trained.model, "NOPE", "--data-dir", trained.folder / "bars"
+    )
+    assert done.returncode == 3
+    assert "ktrdr-core data load NOPE 1d" in done.stderr.splitlines()[-1]
+    assert "load_data(" not in done.stderr
+
+
 @pytest.fixture
 def client(trained: Trained) -> Iterator[TestClient]:
     operations = OperationsService(trained.data.database_path, default=False)

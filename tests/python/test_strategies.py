@@ -374,6 +374,25 @@ def test_numbers_are_numbers_and_texts_are_texts(tmp_path: pathlib.Path, refuse:
 
 
 @pytest.mark.parametrize(
+    ("section", "names"),
+    [("symbols", "[AAPL, MSFT, ' AAPL ']"), ("timeframes", "[1d, 1h, 1d]")],
+)
+def test_what_is_named_twice_cannot_be_trained_and_is_told(
+    tmp_path: pathlib.Path, section: str, names: str
+) -> None:
+    file = tmp_path / "twice.yaml"
+    lines = [
+        f"  {section}: {{list: {names}}}" if line.startswith(f"  {section}:") else line
+        for line in SMALL.splitlines()
+    ]
+    file.write_text("\n".join(lines))
+    (told,) = strategies.validate(file)
+    assert told.path == f"training_data.{section}.list"
+    assert "is named twice" in told.message
+    assert told.line == 3 + (section == "timeframes")
+
+
+@pytest.mark.parametrize(
     ("wrong", "path"),
     [
         ("[{name: rsi, period: '14'}]", "indicators[0].period"),

@@ -23,7 +23,7 @@ from ramp_source import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ktrdr_core import ProgressState
+    from ktrdr_core import Operation, ProgressState
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "strategies" / "momentum_mlp.yaml"
 EPOCHS = 120
@@ -118,6 +118,36 @@ def test_a_cancelled_training_goes_on_bit_for_bit_under_a_new_id(
                 path, resume_from=f"first-{turn}", **NO_WALK
             )
             assert outcome(again.result(120)) == whole
+            assert checkpoints(models) == []
+
+
+def is_judged_or_over(operation: Operation[Any]) -> bool:
+    return operation.progress.step_name == "evaluation" or operation.done()
+
+
+def test_a_training_that_is_cancelled_behind_its_epochs_goes_on_without_one(
+    bars: DataManager, tmp_path: Path
+) -> None:
+    path, models = strategy_file(tmp_path), tmp_path / "models"
+    with TrainingManager(bars, models, env={}) as training:
+        whole = outcome(training.train_multi_symbol_strategy(path, **NO_WALK).result(120))
+        # Its random walk takes as long as the training itself.
+        for kept in (True, False):
+            name = f"kept-{kept}"
+            begun = training.train_multi_symbol_strategy(
+                path, operation_id=name, save_checkpoint=kept, checkpoint_seconds=0
+            )
+            until(partial(is_judged_or_over, begun))
+            begun.cancel()
+            with pytest.raises(errors.OperationCancelledError):
+                begun.result(120)
+            assert checkpoints(models) == ([f"{name}.safetensors"] if kept else [])
+            if not kept:
+                continue
+            again = training.train_multi_symbol_strategy(path, resume_from=name, **NO_WALK)
+            assert outcome(again.result(120)) == whole
+            told = OperationsService().metrics(again.id, limit=10_000).metrics
+            assert len(told) == 0
             assert checkpoints(models) == []
 
 

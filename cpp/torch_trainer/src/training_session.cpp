@@ -159,6 +159,9 @@ public:
         model.best_epoch = state_.best_epoch;
         model.early_stopped = state_.early_stopped;
         model.train_seconds = seconds();
+        if (plan_.on_cancel) {
+            model.checkpoint = checkpoint_at(state_.epoch);
+        }
         return model;
     }
 
@@ -323,8 +326,13 @@ private:
         return all;
     }
 
-    /// As of now, `epoch` being the one that the cursor is in. All losses have been read.
     void hand_out_checkpoint(std::int64_t epoch) {
+        events_.on_checkpoint(checkpoint_at(epoch));
+        last_checkpoint_ = Clock::now();
+    }
+
+    /// As of now, `epoch` being the one that the cursor is in. All losses have been read.
+    [[nodiscard]] TrainerCheckpoint checkpoint_at(std::int64_t epoch) const {
         SessionState state = state_;
         state.epoch = epoch;
         state.seconds = seconds();
@@ -336,8 +344,7 @@ private:
             // Its order is drawn too: the whole epoch begins anew.
             state.block_generator = state.epoch_generator;
         }
-        events_.on_checkpoint({tensors(), to_json(state)});
-        last_checkpoint_ = Clock::now();
+        return {tensors(), to_json(state)};
     }
 
     /// What to answer once the epochs ended with `why`; a cancelled training leaves a checkpoint where it was asked to.

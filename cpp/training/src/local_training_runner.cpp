@@ -74,12 +74,11 @@ Result<std::shared_ptr<const TrainingData>> LocalTrainingRunner::prepare(SharedT
     return data;
 }
 
-Result<void> LocalTrainingRunner::find_checkpoint(TrainerInput& input, const TrainingIdentity& identity,
-                                                  Operation& operation) const {
+Result<void> LocalTrainingRunner::find_checkpoint(TrainerInput& input, Operation& operation) const {
     if (use_.from.empty() || (!use_.must_be_there && !files_->contains(use_.from))) {
         return {};
     }
-    auto checkpoint = files_->load(use_.from, identity);
+    auto checkpoint = files_->load(use_.from, identity_);
     if (!checkpoint) {
         return checkpoint.error();
     }
@@ -90,15 +89,14 @@ Result<void> LocalTrainingRunner::find_checkpoint(TrainerInput& input, const Tra
 
 Result<TrainedModel> LocalTrainingRunner::train(Trainer& trainer, TrainerInput input, const TrainingData& data,
                                                 Operation& operation, TrainingProgressBridge& bridge) {
-    TrainingIdentity identity;
     if (files_) {
-        identity = identity_of(context_, data);
+        identity_ = identity_of(context_, data);
         input.checkpoints = use_.plan;
-        if (auto found = find_checkpoint(input, identity, operation); !found) {
+        if (auto found = find_checkpoint(input, operation); !found) {
             return found.error();
         }
     }
-    RunnerEvents events(bridge, operation, files_ ? &*files_ : nullptr, identity);
+    RunnerEvents events(bridge, operation, files_ ? &*files_ : nullptr, identity_);
     auto model = trainer.train(input, events, operation.token());
     if (!model && model.error().code == Errc::training && files_) {
         // It would fail there again.
@@ -165,19 +163,25 @@ Result<boost::json::object> LocalTrainingRunner::run(Operation& operation, Share
     if (!model) {
         return model.error();
     }
-    auto measured = measure(**trainer, *model, *data, shared, token, bridge);
+    auto result = finish(**trainer, *model, input.model, *data, shared, operation, bridge);
+    if (!result && is_stop(result.error().code) && model->checkpoint && files_) {
+        RunnerEvents(bridge, operation, &*files_, identity_).on_checkpoint(*model->checkpoint);
+    }
+    return result;
+}
+
+Result<boost::json::object> LocalTrainingRunner::finish(Trainer& trainer, const TrainedModel& model,
+                                                        const ModelSpec& spec, const TrainingData& data,
+                                                        SharedTrainingData& shared, Operation& operation,
+                                                        TrainingProgressBridge& bridge) const {
+    const CancellationToken& token = operation.token();
+    auto measured = measure(trainer, model, data, shared, token, bridge);
     if (!measured) {
         return measured.error();
     }
     bridge.on_saving();
-    const TrainingOutcome outcome{context_,
-                                  operation.id(),
-                                  *model,
-                                  input.model,
-                                  *data,
-                                  measured->test,
-                                  measured->importance,
-                                  measured->random_walk};
+    const TrainingOutcome outcome{
+        context_, operation.id(), model, spec, data, measured->test, measured->importance, measured->random_walk};
     auto figures = result_figures(outcome, token);
     if (!figures) {
         return figures.error();

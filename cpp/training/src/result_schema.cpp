@@ -384,8 +384,9 @@ Result<object> result_figures(const TrainingOutcome& outcome, const WorkCheck& c
 object make_result(const TrainingOutcome& outcome, object figures, const SavedModel& saved, std::size_t model_bytes,
                    std::optional<std::uint64_t> peak_bytes) {
     object result = std::move(figures);
+    const std::string& device = outcome.context.strategy.options.device;
     result["resource_usage"] = {
-        {"gpu_used", false},
+        {"gpu_used", device == "cuda" || device == "mps"},
         {"gpu_name", nullptr},
         {"gpu_utilization_percent", nullptr},
         {"peak_memory_mb", peak_bytes ? value(static_cast<double>(*peak_bytes) / 1e6) : value(nullptr)},

@@ -76,6 +76,14 @@ bool is_template(std::string_view text) {
     return text.find("{{") != std::string_view::npos || text.find("${") != std::string_view::npos;
 }
 
+/// A training takes each once.
+void check_no_twins(const JsonReader& section, std::vector<std::string> names) {
+    std::ranges::sort(names);
+    if (const auto twin = std::ranges::adjacent_find(names); twin != names.end()) {
+        section.fail_at("list", fmt::format("'{}' is named twice; leave one out", *twin));
+    }
+}
+
 void check_timeframes(const JsonReader& section, std::string_view key, const std::vector<std::string>& names) {
     for (const std::string& name : names) {
         if (auto timeframe = Timeframe::parse(name); !timeframe) {
@@ -86,13 +94,17 @@ void check_timeframes(const JsonReader& section, std::string_view key, const std
 
 void read_symbols(const JsonReader& symbols, Strategy& strategy) {
     strategy.symbols = symbols.texts("list");
+    std::vector<std::string> meant;
     for (const std::string& name : strategy.symbols) {
         if (is_template(name)) {
             symbols.fail_at("list", fmt::format("'{}' is a template: fill it in before it is read", name));
         } else if (auto symbol = parse_symbol(name, "symbols"); !symbol) {
             symbols.fail_at("list", symbol.error().message);
+        } else {
+            meant.push_back(std::move(*symbol));
         }
     }
+    check_no_twins(symbols, std::move(meant));
     check_mode(symbols, strategy.symbols.size());
 }
 
@@ -101,6 +113,7 @@ void read_training_data(const JsonReader& data, Strategy& strategy) {
     const JsonReader timeframes = data.object("timeframes");
     strategy.timeframes = timeframes.texts("list");
     check_timeframes(timeframes, "list", strategy.timeframes);
+    check_no_twins(timeframes, strategy.timeframes);
     check_mode(timeframes, strategy.timeframes.size());
     strategy.base_timeframe =
         timeframes.text("base_timeframe", strategy.timeframes.empty() ? "" : strategy.timeframes.front());

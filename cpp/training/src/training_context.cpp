@@ -119,7 +119,9 @@ Result<void> set_test_from(TrainingOperationContext& context, const TrainingRequ
 
 Result<void> set_split(TrainingOperationContext& context, std::optional<double> validation) {
     context.split = context.strategy.split;
-    if (!validation) {
+    // The strategy's own share, as the record of a training has it, changes none of the others: what they lack to 1 by
+    // their rounding would go to the training part, and one that goes on would have other rows than it began with.
+    if (!validation || *validation == context.split.validation) {
         return {};
     }
     context.split.validation = *validation;

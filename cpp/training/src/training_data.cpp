@@ -482,7 +482,10 @@ std::size_t bars_needed(const TrainingOperationContext& context) {
     const auto& [train, validation, test] = context.split;
     const double smallest =
         context.test_from ? std::min(train, validation) / (train + validation) : std::min({train, validation, test});
-    const auto rows = static_cast<std::size_t>(std::ceil(static_cast<double>(between + least_rows) / smallest));
+    // More than any series has, and less than a whole number holds.
+    constexpr double most_rows = 1e15;
+    const auto rows =
+        static_cast<std::size_t>(std::min(std::ceil(static_cast<double>(between + least_rows) / smallest), most_rows));
     return warm_up_bars(context.strategy.features) + context.strategy.labels.lookahead + rows;
 }
 

@@ -38,9 +38,11 @@ void add_symbols(const TrainingData& data, std::vector<std::string>& warnings) {
 void add_classes(const LabeledMatrix& train, std::vector<std::string>& warnings) {
     for (std::size_t k = 0; k < signal_names.size(); ++k) {
         if (std::ranges::find(train.labels, static_cast<std::int64_t>(k)) == train.labels.end()) {
-            warnings.push_back(fmt::format(
-                "no row to train on is labelled '{}'; lower training.labels.threshold or raise label_lookahead",
-                signal_names[k]));
+            // A wider band of hold takes rows from the other two.
+            const bool is_hold = k == static_cast<std::size_t>(Signal::hold);
+            warnings.push_back(fmt::format("no row to train on is labelled '{}'; {}", signal_names[k],
+                                           is_hold ? "raise training.labels.threshold or lower label_lookahead"
+                                                   : "lower training.labels.threshold or raise label_lookahead"));
         }
     }
 }

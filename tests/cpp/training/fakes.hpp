@@ -162,6 +162,9 @@ public:
         if (at_end) {
             at_end();
         }
+        if (input.checkpoints.on_cancel) {
+            model.checkpoint = checkpoint(input.options.epochs);
+        }
         model.best_epoch = input.options.epochs;
         model.train_seconds = 6;
         const auto inputs = static_cast<std::int64_t>(input.model.inputs);

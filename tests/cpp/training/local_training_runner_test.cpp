@@ -112,6 +112,15 @@ TEST_F(LocalTrainingRunner_, TellsHowMuchMemoryTheProcessHasHad) {
     EXPECT_LE(megabytes, static_cast<double>(peak_memory().value()) / 1e6);
 }
 
+TEST_F(LocalTrainingRunner_, TellsWhetherAGpuWasUsed) {
+    for (const auto& [device, used] :
+         {std::pair{"auto", false}, std::pair{"cpu", false}, std::pair{"cuda", true}, std::pair{"mps", true}}) {
+        context.strategy.options.device = device;
+        (void)trained();
+        EXPECT_EQ(result->at("resource_usage").at("gpu_used"), used) << device;
+    }
+}
+
 TEST_F(LocalTrainingRunner_, WarnsOfABreakOfTheBasisAndNamesItInItsResult) {
     const Timeframe timeframe = context.timeframes.front();
     const UtcTime inside = bars->series["MSFT"]->start_of(100);

@@ -74,6 +74,26 @@ TEST_F(ResumedTraining_, GoesOnFromTheCheckpointThatACancelLeft) {
     EXPECT_FALSE(std::filesystem::exists(folder.path() / "models/.checkpoints"));
 }
 
+TEST_F(ResumedTraining_, GoesOnWithoutAnEpochWhereACancelCameBehindTheLast) {
+    const auto cancelled_at_the_end = [this](TrainingRequest asked) {
+        trainer->at_end = [this] { registry.tokens().cancel_all({CancelCode::user, "enough", "test"}); };
+        const auto operation = run(std::move(asked));
+        trainer->at_end = {};
+        EXPECT_EQ(operation->status(), OperationStatus::cancelled);
+    };
+    TrainingRequest unwished = request("unwished");
+    unwished.save_checkpoint = false;
+    cancelled_at_the_end(unwished);
+    EXPECT_FALSE(files.contains("unwished"));
+    cancelled_at_the_end(request("first"));
+    ASSERT_TRUE(files.contains("first"));
+    TrainingRequest again = request("second");
+    again.resume_from = "first";
+    EXPECT_TRUE(run(again)->result());
+    EXPECT_EQ(trainer->last.resume->state.at("epochs"), 3);
+    EXPECT_FALSE(files.contains("first"));
+}
+
 TEST_F(ResumedTraining_, LeavesNoCheckpointWhereNoneIsWished) {
     TrainingRequest asked = request("first");
     asked.save_checkpoint = false;

@@ -175,6 +175,31 @@ TEST(TrainingOperationContext, PutsTheRequestBeforeTheStrategy) {
     EXPECT_EQ(context.split.test, 0.2);
 }
 
+TEST(Strategy, RefusesToNameASymbolOrATimeframeTwice) {
+    for (const auto& [section, names] : {std::pair{"symbols", boost::json::array{"AAPL", "MSFT", " AAPL "}},
+                                         std::pair{"timeframes", boost::json::array{"1d", "1h", "1d"}}}) {
+        TrainingRequest asked = request();
+        auto& list = asked.strategy["training_data"].at(section).as_object();
+        list["mode"] = nullptr;
+        list["list"] = names;
+        const auto read = Strategy::parse(asked.strategy);
+        ASSERT_FALSE(read);
+        EXPECT_EQ(std::string(read.error().context.at("path").as_string()),
+                  "training_data." + std::string(section) + ".list");
+        EXPECT_THAT(read.error().message, HasSubstr("is named twice"));
+    }
+}
+
+TEST(TrainingOperationContext, KeepsTheStrategysSharesWhereItsOwnIsAskedFor) {
+    // As one that goes on asks: the record of a training has the share. These add up to 1 but for a little.
+    TrainingRequest asked = request();
+    asked.strategy["training"].as_object()["data_split"] = {
+        {"train", 0.3333333}, {"validation", 0.3333333}, {"test", 0.3333333}};
+    const auto begun = build_training_context(asked).value();
+    asked.validation_split = begun.split.validation;
+    EXPECT_EQ(build_training_context(asked).value().split, begun.split);
+}
+
 TEST(TrainingOperationContext, RefusesARequestThatCannotBeDone) {
     const auto field = [](auto change) {
         TrainingRequest asked = request();

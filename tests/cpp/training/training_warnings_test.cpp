@@ -69,8 +69,16 @@ TEST(TrainingWarnings, TellOfMissingPricesEmptyPartsAndClassesThatNoRowHas) {
     EXPECT_THAT(warnings[0], StartsWith("AAPL: 7 of 100 bars have no row"));
     EXPECT_THAT(warnings[1],
                 StartsWith("AAPL: no row of it is there to validate: all symbols are split at 2024-03-01"));
-    EXPECT_THAT(warnings[2], HasSubstr("is labelled"));
-    EXPECT_THAT(warnings[3], HasSubstr("is labelled"));
+    EXPECT_THAT(warnings[2], HasSubstr("labelled 'buy'; lower training.labels.threshold or raise label_lookahead"));
+    EXPECT_THAT(warnings[3], HasSubstr("labelled 'sell'; lower training.labels.threshold or raise label_lookahead"));
+}
+
+TEST(TrainingWarnings, AdviseAWiderBandWhereNoRowIsInIt) {
+    TrainingData data = sound_data();
+    data.rows.train.labels = {0, 2};
+    const auto warnings = warnings_of(data);
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_THAT(warnings[0], HasSubstr("labelled 'hold'; raise training.labels.threshold or lower label_lookahead"));
 }
 
 }  // namespace

@@ -65,8 +65,11 @@ private:
                                                                       TrainingProgressBridge& bridge);
     [[nodiscard]] Result<TrainedModel> train(Trainer& trainer, TrainerInput input, const TrainingData& data,
                                              Operation& operation, TrainingProgressBridge& bridge);
-    [[nodiscard]] Result<void> find_checkpoint(TrainerInput& input, const TrainingIdentity& identity,
-                                               Operation& operation) const;
+    [[nodiscard]] Result<void> find_checkpoint(TrainerInput& input, Operation& operation) const;
+    /// What follows the epochs: measuring and saving.
+    [[nodiscard]] Result<boost::json::object> finish(Trainer& trainer, const TrainedModel& model, const ModelSpec& spec,
+                                                     const TrainingData& data, SharedTrainingData& shared,
+                                                     Operation& operation, TrainingProgressBridge& bridge) const;
 
     TrainingOperationContext context_;
     std::shared_ptr<BarProvider> bars_;
@@ -75,6 +78,8 @@ private:
     const Clock& clock_;
     std::optional<CheckpointFiles> files_;
     CheckpointUse use_;
+    /// Of the strategy and the rows that checkpoints are of, once these are there.
+    TrainingIdentity identity_{};
 };
 
 }  // namespace ktrdr

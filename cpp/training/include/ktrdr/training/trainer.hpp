@@ -162,6 +162,8 @@ struct TrainedModel {
     std::int64_t best_epoch{0};
     bool early_stopped{false};
     double train_seconds{0};
+    /// Where the epochs ended, if the plan has checkpoints on a cancel: what comes behind them may be cancelled, too.
+    std::optional<TrainerCheckpoint> checkpoint{};
 };
 
 /// Trains one model. Implemented by `torch_trainer`; a fake serves the tests.
