@@ -107,7 +107,7 @@ std::shared_ptr<SegmentLoader::Round> SegmentLoader::round_of(std::vector<TimeRa
     };
     const RequestPlanner::Order order{
         .newest_first = means_.task.mode == LoadMode::tail,
-        .whole_units = !first_round_ || std::any_of(missing.begin(), missing.end(), doubted)};
+        .whole_units = !exactly_ && (!first_round_ || std::any_of(missing.begin(), missing.end(), doubted))};
     auto planner = std::make_shared<RequestPlanner>(
         missing, means_.grid, order,
         [store = means_.load.store, key = means_.task.key](TimeRange range) { return store->read(key, range); });
@@ -462,8 +462,13 @@ void SegmentLoader::note(const AskedSegment& asked, const Judged& judged, const 
     if (!first_round_) {
         loaded_.brought_late += committed.rows.added;
     }
-    if (committed.rows.added > 0) {
+    // Of a refresh nearly all take the place of others.
+    if (committed.rows.added + committed.rows.replaced > 0) {
         again_.insert(again_.end(), committed.unconfirmed.begin(), committed.unconfirmed.end());
+    }
+    if (!judged.not_reached.empty()) {
+        exactly_ = true;
+        again_.insert(again_.end(), judged.not_reached.begin(), judged.not_reached.end());
     }
     learn_span(asked, judged, committed);
     tell();
@@ -476,7 +481,7 @@ void SegmentLoader::learn_span(const AskedSegment& asked, const Judged& judged, 
     const std::chrono::nanoseconds came = judged.came.end - judged.came.start;
     if (committed.unconfirmed.empty()) {
         pace_.came_whole(length);
-    } else if (committed.rows.added > 0 && came < length / 4 * 3) {
+    } else if (committed.rows.added + committed.rows.replaced > 0 && came < length / 4 * 3) {
         if (judged.bars_came == held_ && held_ >= fewest_capped) {
             smaller_ = std::max(pace_.shortest_span(), std::min(came, pace().span));
         }
