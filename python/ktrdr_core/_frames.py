@@ -232,4 +232,5 @@ def _one_dimension(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
             f"column {name} has {array.ndim} dimensions: give one row of values",
             context={"column": name},
         )
-    return array
+    # Fields of a packed structured array may stand at odd addresses, of which their buffers are of another type.
+    return array if array.flags.aligned else array.copy()

@@ -115,3 +115,13 @@ def test_a_line_of_a_gigabyte_is_refused_without_reading_it(
         data.import_csv(file).result(30)
     assert caught.value.context["line"] == begins.count(b"\n") + 1
     assert data.series() == []
+
+
+@pytest.mark.parametrize("rows", [2, 20_000])
+def test_a_file_whose_lines_end_with_cr_alone_is_told_so(
+    rows: int, data: DataManager, tmp_path: Path
+) -> None:
+    file = tmp_path / "ACME_1d.csv"
+    file.write_bytes((HEAD + ROWS.splitlines(keepends=True)[0] * rows).replace("\n", "\r").encode())
+    with pytest.raises(errors.InvalidArgumentError, match="line 1: its lines end with CR alone"):
+        data.import_csv(file).result(30)

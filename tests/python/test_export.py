@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
 from ktrdr_core import CancellationToken, DataManager, errors
-from ktrdr_core.data import Exported
+from ktrdr_core.data import CsvSource, Exported
 from own_bars import bytes_of, columns, sound_columns
 from soak import count
 
@@ -336,3 +336,15 @@ def test_a_file_is_its_owners_alone_unless_files_are_shared(tmp_path: Path) -> N
                     assert file.stat().st_mode & 0o777 == mode
         finally:
             os.umask(before)
+
+
+def test_a_folder_of_exports_is_a_source_of_bars(tmp_path: Path) -> None:
+    symbols = ("BRK B", "BTC/USDT:USDT", "M&M", "50%_A", ".hidden", "ÜBER")
+    folder = out(tmp_path)
+    with DataManager(tmp_path / "bars", env={}) as data:
+        for symbol in symbols:
+            data.store(symbol, "1d", columns()).result()
+            data.export(symbol, "1d", folder).result()
+    with DataManager(tmp_path / "again", source=CsvSource(folder), env={}) as data:
+        for symbol in symbols:
+            assert len(data.load_data(symbol, "1d", "2000-01-01", mode="full").result())

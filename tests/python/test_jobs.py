@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -197,3 +198,24 @@ def test_a_load_that_does_not_say_what_it_asked_for_is_refused_and_the_others_go
         for load in resumed.operations:
             load.result(60)
         assert data.jobs.get_job_status("USUAL").status == "interrupted"
+
+
+def test_a_job_under_the_id_of_a_load_of_an_earlier_process_is_that_load(tmp_path: Path) -> None:
+    asked = ("USUAL", "1d", "2024-01-01", "2024-01-20")
+    identity = "the-same"
+    script = (
+        "import sys; from ktrdr_core import DataManager; from test_jobs import source\n"
+        "with DataManager(sys.argv[1], source=source(), env={}) as data:\n"
+        f"    data.load_data(*{asked!r}, mode='full', operation_id={identity!r}).result()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parent, timeout=60
+    )
+    assert done.returncode == 0
+    with DataManager(tmp_path, source=source(), env={}) as data:
+        with pytest.raises(errors.ConflictError, match="belongs to another operation"):
+            data.jobs.create_job(*asked[:3], "2024-01-10", operation_id=identity)
+        assert data.jobs.create_job(*asked, operation_id=identity) == identity
+        assert data.jobs.get_job_status(identity).status == "completed"
+        assert [job.id for job in data.jobs.list_jobs()].count(identity) == 1
+        assert data.jobs.start_job(identity).status == "completed"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from commands import run
 from ktrdr_core import DataManager
 from ktrdr_core.errors import ConfigurationError, InvalidArgumentError, NotEnoughDataError
 from ktrdr_core.hosts.child import HostProcess
@@ -135,3 +136,28 @@ def test_calendars_that_are_changed_hold_for_loads(tmp_path: Path) -> None:
             load = data.load_data(*dates, mode="full", validate=False)
             load.result()
             assert "begin where the calendar of AAPL has none" in "".join(load.warnings)
+
+
+def test_calendars_of_one_s_own_go_by_their_names_wherever_one_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "markets.csv"
+    # A session of the file's own, and one of New York that ended at noon.
+    file.write_text(_TOKYO + "calendar,XNYS\nsession,2024-07-09,09:30,12:00\n")
+    stamps = np.array(["2024-07-09T13:30", "2024-07-09T14:00", "2024-07-09T15:00"], "M8[ns]")
+    prices = {name: np.arange(1.0, 4) for name in ("open", "high", "low", "close")}
+    with DataManager(tmp_path / "bars", env={}, calendars=file) as data:
+        data.store("ACME", "1h", {"timestamp": stamps, **prices}).result()
+        day = data.resample("ACME", "1h", "1d", calendar="XNYS").result()
+        assert (day.open.tolist(), day.close.tolist()) == ([1], [3])
+        tokyo = np.arange(np.datetime64("2024-07-12T00"), np.datetime64("2024-07-12T06"))
+        hours = {name: np.arange(6.0) for name in prices}
+        data.store("7203", "1h", {"timestamp": tokyo.astype("M8[ns]"), **hours}).result()
+        made = data.resample("7203", "1h", "1d", calendar="TOKYO").result()
+        assert made.time.astype("M8[D]").tolist() == [np.datetime64("2024-07-12").item()]
+        with pytest.raises(InvalidArgumentError, match="calendar 'PARIS' is not known"):
+            data.resample("ACME", "1h", "1d", calendar="PARIS")
+    folder = ("--data-dir", str(tmp_path / "bars"))
+    for command in (("gaps",), ("check",), ("repair",), ("resample", "1d")):
+        asked = ("data", command[0], "7203", "1h", *command[1:], "--calendar", "TOKYO", *folder)
+        done = run(*asked, KTRDR_CALENDARS=str(file))
+        assert done.returncode == 0, done.stderr
+    assert "TOKYO" in run("data", "gaps", "7203", "1h", "--calendar", "TOKYO", *folder).stderr

@@ -525,3 +525,29 @@ def test_a_file_that_is_not_there_or_does_not_say_what_it_is_is_refused_at_once(
         data.import_csv(tmp_path, "ACME", "1d")
     with pytest.raises(errors.InvalidArgumentError, match="no plain file"):
         data.import_csv("/dev/null", "ACME", "1d")
+
+
+def test_fields_of_a_packed_structured_array_are_columns(data: DataManager) -> None:
+    fields = [
+        ("timestamp", "M8[s]"),
+        ("note", "u1"),
+        ("open", "f4"),
+        ("high", "f8"),
+        ("low", "i4"),
+        ("close", "u2"),
+        ("volume", "i8"),
+    ]
+    array = np.zeros(4, dtype=fields)
+    array["timestamp"] = np.arange("2024-01-02", "2024-01-06", dtype="M8[D]")
+    array["open"], array["high"], array["low"], array["close"], array["volume"] = 2, 3, 1, 2, 7
+    for given_array in (array, array.astype([(name, f">{kind}") for name, kind in fields])):
+        data.store("ACME", "1d", given_array).result()
+        bars = data.get_data("ACME", "1d")
+        assert [bars.open[3], bars.high[3], bars.low[3], bars.close[3], bars.volume[3]] == [
+            2,
+            3,
+            1,
+            2,
+            7,
+        ]
+        assert bars.time[3] == np.datetime64("2024-01-05")

@@ -308,3 +308,44 @@ def test_commands_refuse_what_cannot_be_and_make_no_database(folder: Path, tmp_p
         assert run("data", name, "NOBODY", "1d", "--data-dir", folder).returncode == 3
     said = run("data", "gaps", "NOBODY", "1d", "--data-dir", folder, "--json")
     assert json.loads(said.stdout)["error"]["code"] == "no_data"
+
+
+def test_longer_bars_are_held_against_the_shorter_ones_of_the_same_hours(tmp_path: Path) -> None:
+    """IB's forex sessions begin at 17:15, and bars of extended hours before and after the sessions."""
+    day = BarGrid("15m", get_calendar("FOREX"), provider="IB", asset_class="forex")
+    quarters = day.expected("2024-07-08T21:00", "2024-07-09T21:00")
+    around = np.arange("2024-07-09T08:00", "2024-07-09T23:00", np.timedelta64(15, "m"), "M8[m]")
+    for symbol, stamps, first, words in (
+        ("EURUSD", quarters, "2024-07-08T21:15", {"instrument_type": "forex"}),
+        (
+            "AAPL",
+            around,
+            "2024-07-09T09:00",
+            {
+                "instrument_type": "stock",
+                "exchange": "NASDAQ",
+                "currency": "USD",
+                "session": "extended",
+            },
+        ),
+    ):
+        with DataManager(tmp_path / symbol, env={}) as data:
+            data.store(symbol, "15m", columns_at(stamps), **words).result()
+            grid = data.resample(
+                symbol,
+                "15m",
+                "1h",
+                calendar="FOREX" if symbol == "EURUSD" else None,
+                **words,
+            ).result()
+            wrong = {name: getattr(grid, name).copy() for name in ("time", *PRICES)}
+            row = list(wrong["time"]).index(np.datetime64(first))
+            for name in ("open", "high", "close"):
+                wrong[name][row] += 1
+            data.store(symbol, "1h", wrong, **words).result()
+            report = data.check_quality(symbol, "15m", longer="1h", **words)
+            found = [one for one in report if one.rule == "disagreement"]
+            assert {one.column for one in found} == {"open", "high", "close"}, symbol
+
+
+PRICES = ("open", "high", "low", "close", "volume")

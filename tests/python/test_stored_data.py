@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ktrdr_core import CancellationToken, DataManager, OperationsService, errors
+from ktrdr_core import BarSource, CancellationToken, DataManager, OperationsService, errors
 from ktrdr_core.calendars import BarGrid, get_calendar
+from ktrdr_core.data import Contract
 from ktrdr_core.testing import FakeSource
 from own_bars import bytes_of, columns
 
@@ -388,3 +389,49 @@ def test_progress_counts_the_loads(tmp_path: Path) -> None:
     asyncio.run(main())
     assert seen
     assert [one for one, _ in seen] == sorted(one for one, _ in seen)
+
+
+def test_longer_bars_that_are_stored_join_the_symbol_s_series(tmp_path: Path) -> None:
+    """Bars that were brought before anybody said what the symbol is have a shorter key than those of a load."""
+    days = np.arange("2024-07-01", "2024-07-13", dtype="M8[D]")
+    prices = {name: np.full(len(days), 10.0) for name in ("open", "high", "low", "close")}
+    for asset_class, exchange in (("forex", "IDEALPRO"), ("crypto", "PAXOS"), ("stock", "NASDAQ")):
+        source = ContractSource(
+            {"timestamp": days, **prices}, Contract(asset_class, exchange, "USD")
+        )
+        with DataManager(tmp_path / asset_class, source=source, env={}) as data:
+            data.store("BOTH", "1h", columns(24 * 10, "2024-07-02", "h")).result(30)
+            data.load_data("BOTH", "1d", "2024-07-01", "2024-07-12", mode="full").result(30)
+            made = data.resample("BOTH", "1h", "1d", store=True).result(30)
+            assert len([one for one in data.series() if one.timeframe == "1d"]) == 1
+            assert set(made.time) <= set(data.get_data("BOTH", "1d").time)
+            assert data.get_data("BOTH", "1d", "2024-07-04", limit=1).close != 10
+
+
+class ContractSource(BarSource):
+    """Days, of which it knows what they are."""
+
+    provider = "IB"
+
+    def __init__(self, bars: dict[str, Any], contract: Contract) -> None:
+        self._bars, self._contract = bars, contract
+
+    def validate_symbol(self, symbol: str, timeframe: str) -> Contract:
+        return self._contract
+
+    def fetch(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> Any:
+        first, last = (np.datetime64(time.replace(tzinfo=None)) for time in (start, end))
+        inside = (self._bars["timestamp"] >= first) & (self._bars["timestamp"] < last)
+        return {name: column[inside] for name, column in self._bars.items()}
+
+
+def test_a_backfill_from_behind_the_newest_bar_says_so(tmp_path: Path) -> None:
+    days = np.arange("2024-07-01", "2024-07-13", dtype="M8[D]")
+    prices = {name: np.full(len(days), 10.0) for name in ("open", "high", "low", "close")}
+    source = ContractSource({"timestamp": days, **prices}, Contract())
+    with DataManager(tmp_path, source=source, env={}) as data:
+        data.load_data("ACME", "1d", "2024-07-01", "2024-07-05", mode="full").result(30)
+        with pytest.raises(
+            errors.NoDataError, match=r"older than the newest stored bar .*2024-07-05"
+        ):
+            data.load_data("ACME", "1d", "2024-07-08", "2024-07-12", mode="backfill").result(30)

@@ -175,6 +175,12 @@ void bind_grid(py::module_& module) {
              py::arg("timeframe"), py::arg("calendar"), py::arg("provider"), py::arg("asset_class"), py::arg("session"),
              py::arg("cut"))
         .def(
+            "with_timeframe",
+            [](const BarGrid& self, const std::string& timeframe) {
+                return self.with_timeframe(unwrap(Timeframe::parse(timeframe)));
+            },
+            py::arg("timeframe"))
+        .def(
             "period_of",
             [](const BarGrid& self, Nanos given) {
                 const Period period = self.period_of(time_of(given));

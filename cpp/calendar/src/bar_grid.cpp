@@ -97,6 +97,12 @@ Result<BarGrid> BarGrid::make(const Timeframe& timeframe, SessionCalendarPtr cal
     return grid;
 }
 
+BarGrid BarGrid::with_timeframe(const Timeframe& timeframe) const {
+    BarGrid other = *this;
+    other.timeframe_ = timeframe;
+    return other;
+}
+
 Period BarGrid::period_of(UtcTime stamp) const noexcept {
     if (calendar_ && calendar_->coverage().contains(stamp)) {
         const auto known = timeframe_.is_intraday() ? intraday_period(stamp) : keyed_period(stamp);
@@ -188,6 +194,14 @@ std::optional<UtcTime> BarGrid::stamp_by_date(UtcTime providers) const noexcept 
     const sys_days date = std::chrono::floor<days>(providers);
     const bool may_be = UtcTime{date} == providers || calendar_->is_session(date);
     return may_be ? std::optional(UtcTime{key_of(date)}) : std::nullopt;
+}
+
+bool BarGrid::may_be_closed(UtcTime providers, UtcTime now) const noexcept {
+    if (is_closed(providers, now) || is_closed(stored_stamp(providers), now)) {
+        return true;
+    }
+    const auto of_its_date = stamp_by_date(providers);
+    return of_its_date && is_closed(*of_its_date, now);
 }
 
 TimeRange BarGrid::range_of(sys_days date) const noexcept {

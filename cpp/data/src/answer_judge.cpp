@@ -58,6 +58,17 @@ Bars restamped(const Bars& bars, const BarGrid& grid, StampKind::Kind kind, UtcT
     return all;
 }
 
+/// By the periods that the bars turned out to stand for: a source cannot tell by one bar, and keeps what may be closed.
+void drop_unclosed(Bars& bars, const BarGrid& grid, UtcTime now) {
+    std::size_t closed = bars.size();
+    while (closed > 0 && !grid.is_closed(bars.start_of(closed - 1), now)) {
+        --closed;
+    }
+    if (closed < bars.size()) {
+        bars = bars.rows(0, closed);
+    }
+}
+
 /// Whoever writes a source may be mistaken; only bars that are in order and were asked for are taken.
 Result<void> check_and_trim(SourceAnswer& answer, TimeRange asked, const std::string& provider) {
     const std::size_t came = answer.bars.size();
@@ -87,6 +98,48 @@ Bars bars_to_store(const AskedSegment& asked, const Bars& came) {
         }
     }
     return bars;
+}
+
+/// The times of the bars to store that lie beside the holes: where a request is longer than what it is for. They are as
+/// well known as those of the holes; else the next load asks for them, and puts what it hears in their place.
+std::vector<TimeRange> beside_holes(const AskedSegment& asked, const Bars& bars, const Bars& came,
+                                    const BarGrid& grid) {
+    // Where nobody knows which bars should exist, an answer has all there are between any two of it.
+    const bool expects = grid.calendar() && !grid.extended();
+    std::vector<TimeRange> ranges;
+    std::optional<UtcTime> next;
+    auto hole = asked.holes.begin();
+    auto hole_behind_last = hole;
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        const UtcTime stamp = bars.start_of(i);
+        while (hole != asked.holes.end() && hole->range.end <= stamp) {
+            ++hole;
+        }
+        if (hole != asked.holes.end() && hole->range.contains(stamp)) {
+            continue;
+        }
+        UtcTime end = grid.end_of(stamp);
+        if (hole != asked.holes.end()) {
+            end = std::min(end, hole->range.start);
+        }
+        if (!grid.calendar() && grid.timeframe().is_intraday()) {
+            // The first bar of a session may be shorter than its length says: the one behind it tells.
+            const std::size_t behind = came.row_from(stamp) + 1;
+            if (behind >= came.size()) {
+                continue;
+            }
+            end = std::min(end, came.start_of(behind));
+        }
+        const bool goes_on = expects ? next == stamp : !ranges.empty() && hole == hole_behind_last;
+        if (goes_on) {
+            ranges.back().end = end;
+        } else {
+            ranges.push_back({stamp, end});
+        }
+        next = grid.next(stamp);
+        hole_behind_last = hole;
+    }
+    return ranges;
 }
 
 /// Breaks of the basis at the ends of what is stored now, and where there are none any more.
@@ -168,6 +221,16 @@ bool may_be_cut_off(const AskedSegment& asked, std::size_t hole, const Bars& cam
     return lacks(before) || lacks(behind);
 }
 
+/// Whether an answer that holds only so many bars, the oldest, may have been filled before it got to the hole by those
+/// that came because the request was widened.
+bool may_not_reach(const AskedSegment& asked, TimeRange hole, const Bars& came) {
+    // Of fewer no provider makes an answer that is full.
+    constexpr std::size_t fewest = 10;
+    const UtcTime needed = asked.asked.start + asked.widened;
+    return asked.widened > std::chrono::nanoseconds{0} && came.size() >= fewest && came.start_of(0) < needed &&
+           came.start_of(came.size() - 1) < hole.start;
+}
+
 void judge_hole(const AskedSegment& asked, std::size_t number, const SourceAnswer& answer, const BarGrid& grid,
                 UtcTime asked_at, Judged& judged) {
     const AskedHole& hole = asked.holes[number];
@@ -179,6 +242,10 @@ void judge_hole(const AskedSegment& asked, std::size_t number, const SourceAnswe
     judge_stored(hole.before, answer.bars, before, asked_at, judged.segment);
     judge_stored(hole.behind, answer.bars, behind, asked_at, judged.segment);
     judge_basis(hole, before, behind, asked_at, judged.segment);
+    if (may_not_reach(asked, hole.range, answer.bars)) {
+        judged.not_reached.push_back(hole.range);
+        return;
+    }
     Proof proof =
         prove(around(answer, hole.range), hole.range, grid, asked_at, may_be_cut_off(asked, number, answer.bars));
     std::move(proof.entries.begin(), proof.entries.end(), std::back_inserter(judged.segment.entries));
@@ -371,6 +438,7 @@ Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGr
     if (const auto converted = convert_stamps(answer.bars, asked, grid, asked_at, provider, judged); !converted) {
         return converted.error();
     }
+    drop_unclosed(answer.bars, grid, asked_at);
     if (const auto trimmed = check_and_trim(answer, asked.asked, provider); !trimmed) {
         return trimmed.error();
     }
@@ -382,6 +450,11 @@ Result<Judged> judge(SourceAnswer answer, const AskedSegment& asked, const BarGr
     judged.segment.bars = bars_to_store(asked, answer.bars);
     for (std::size_t hole = 0; hole < asked.holes.size(); ++hole) {
         judge_hole(asked, hole, answer, grid, asked_at, judged);
+    }
+    if (answer.partial.empty()) {
+        for (const TimeRange& known : beside_holes(asked, judged.segment.bars, answer.bars, grid)) {
+            judged.segment.entries.push_back({known, AskOutcome::bars, asked_at});
+        }
     }
     judged.dropped = std::move(answer.dropped);
     judged.partial = std::move(answer.partial);

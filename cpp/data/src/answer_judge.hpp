@@ -19,6 +19,8 @@ struct Judged {
     std::vector<SourceAnswer::DroppedRow> dropped{};
     /// Bars where the calendar has none.
     std::vector<UtcTime> off_grid{};
+    /// Holes of which nothing is known now: the answer was filled by bars that nobody needed, before it got to them.
+    std::vector<TimeRange> not_reached{};
     /// Stored bars that are others at the provider.
     std::size_t revised{0};
     /// From the first bar that came to the end of the last.

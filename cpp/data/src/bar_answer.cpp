@@ -92,7 +92,7 @@ std::string to_mend(const AnswerRows& rows) {
 
 SourceAnswer cut(AnswerRows rows, const BarsWanted& wanted) {
     const auto is_wanted = [&wanted](UtcTime start) {
-        return wanted.segment.contains(start) && wanted.grid.is_closed(start, wanted.now);
+        return wanted.segment.contains(start) && wanted.grid.may_be_closed(start, wanted.now);
     };
     SourceAnswer answer;
     Bars& bars = answer.bars;
@@ -217,7 +217,7 @@ Result<SourceAnswer> answer_of(Bars bars, std::string partial, const BarsWanted&
     std::size_t begin = bars.row_from(wanted.segment.start);
     std::size_t end = bars.row_from(wanted.segment.end);
     // Stamps rise, so those that are not closed are the last.
-    while (end > begin && !wanted.grid.is_closed(bars.start_of(end - 1), wanted.now)) {
+    while (end > begin && !wanted.grid.may_be_closed(bars.start_of(end - 1), wanted.now)) {
         --end;
     }
     answer.bars = begin == 0 && end == bars.size() ? std::move(bars) : bars.rows(begin, end);

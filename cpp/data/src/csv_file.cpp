@@ -153,7 +153,7 @@ Result<bool> CsvFile::read_in_parts(CsvReader& reader, const CancellationToken& 
     return all;
 }
 
-Result<OwnBars> CsvFile::read(const Timeframe& timeframe, UtcTime now, const CancellationToken& token,
+Result<OwnBars> CsvFile::read(const BarGrid& grid, UtcTime now, const CancellationToken& token,
                               const std::function<void(std::int64_t)>& on_bytes, Executor* helpers) const {
     const std::string name = path_.filename().string();
     const auto new_reader = [&] {
@@ -181,7 +181,7 @@ Result<OwnBars> CsvFile::read(const Timeframe& timeframe, UtcTime now, const Can
     if (!bars) {
         return bars.error();
     }
-    const auto fault = fault_of_own(*bars, timeframe, now, token, helpers);
+    const auto fault = fault_of_own(*bars, grid, now, token, helpers);
     if (!fault) {
         return fault.error();
     }

@@ -10,6 +10,7 @@
 #include <ktrdr/coroutines/run_on.hpp>
 #include <ktrdr/data/own_bars.hpp>
 #include <ktrdr/data/source_check.hpp>
+#include <ktrdr/market/symbol.hpp>
 
 namespace ktrdr {
 namespace {
@@ -60,6 +61,11 @@ Result<std::shared_ptr<CsvFile>> open_file(const fs::path& folder, const std::st
                                            const Timeframe& timeframe) {
     const fs::path path = file_of(folder, symbol, timeframe);
     auto file = CsvFile::open(path);
+    if (const auto exported = series_file_name(symbol, timeframe.name(), ".csv");
+        !file && file.error().code == Errc::not_found && exported && *exported != path.filename()) {
+        // As an export names it, with more signs as in a URL than a name needs.
+        file = CsvFile::open(folder / *exported);
+    }
     if (!file && file.error().code == Errc::not_found) {
         return fail(Errc::symbol_unknown,
                     fmt::format("{} has no {} bars of {}: put {} there; it has {}", folder.string(), timeframe.name(),
@@ -76,7 +82,7 @@ Result<BarsPtr> bars_in_file(const fs::path& folder, const std::string& symbol, 
     if (!file) {
         return file.error();
     }
-    const auto read = (*file)->read(timeframe, UtcTime::max(), token, [](std::int64_t) {});
+    const auto read = (*file)->read(BarGrid(timeframe), UtcTime::max(), token, [](std::int64_t) {});
     if (!read) {
         return read.error();
     }
@@ -130,13 +136,13 @@ asio::awaitable<Result<std::optional<UtcTime>>> CsvSource::first_timestamp(std::
 asio::awaitable<Result<SourceAnswer>> CsvSource::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
                                                        SourceCall call) {
     std::function<Result<SourceAnswer>()> read = [folder = folder_, symbol = std::move(symbol), timeframe, segment,
-                                                  token = call.token,
+                                                  token = call.token, grid = call.grid_of(timeframe),
                                                   now = clock_.utc_now()]() -> Result<SourceAnswer> {
         const auto bars = bars_in_file(folder, symbol, timeframe, token);
         if (!bars) {
             return bars.error();
         }
-        return SourceAnswer(closed_part((*bars)->slice(segment), BarGrid(timeframe), now));
+        return SourceAnswer(closed_part((*bars)->slice(segment), grid, now));
     };
     co_return co_await run_on<SourceAnswer>(compute_, std::move(read));
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include <ktrdr/base/ids.hpp>
@@ -50,10 +52,15 @@ Result<std::string> DataJobManager::create_job(DataJob job) {
         return one.error();
     }
     std::string id = one->spec.id;
-    if (const auto begun = registry_.find(id)) {
-        const OperationRecord record = begun->record();
-        const bool same = record.type == operation_type && record.parameters == one->spec.parameters;
-        return same ? Result<std::string>(std::move(id)) : of_another(id, "another operation");
+    const bool begun = registry_.find(id) != nullptr;
+    // An operation of an earlier process has its id, too.
+    if (const auto record = registry_.record(id)) {
+        if (record->type != operation_type || record->parameters != one->spec.parameters) {
+            return of_another(id, "another operation");
+        }
+        if (begun) {
+            return id;
+        }
     }
     const std::scoped_lock lock(mutex_);
     waiting_.try_emplace(id, std::move(*one));
@@ -87,14 +94,19 @@ Result<std::shared_ptr<Operation>> DataJobManager::run_job(DataJob job) {
 }
 
 Result<OperationRecord> DataJobManager::get_job_status(const std::string& id) const {
+    std::optional<OperationRecord> waiting;
     {
         const std::scoped_lock lock(mutex_);
         if (const auto job = waiting_.find(id); job != waiting_.end()) {
-            return record_of(job->second);
+            waiting = record_of(job->second);
         }
     }
+    // What has become of it in an earlier process counts, also where it is to be started once more.
     auto record = registry_.record(id);
-    return record && record->type == operation_type ? record : Result<OperationRecord>(no_such_job(id));
+    if (record && record->type == operation_type) {
+        return record;
+    }
+    return waiting ? Result<OperationRecord>(std::move(*waiting)) : Result<OperationRecord>(no_such_job(id));
 }
 
 std::vector<OperationRecord> DataJobManager::list_jobs() const {
@@ -107,6 +119,10 @@ std::vector<OperationRecord> DataJobManager::list_jobs() const {
     }
     constexpr std::size_t most = 1000;
     if (auto page = registry_.list({.type = std::string(operation_type), .limit = most})) {
+        std::erase_if(jobs, [&page](const OperationRecord& waiting) {
+            return std::ranges::any_of(page->records,
+                                       [&waiting](const OperationRecord& record) { return record.id == waiting.id; });
+        });
         std::move(page->records.begin(), page->records.end(), std::back_inserter(jobs));
     }
     return jobs;

@@ -335,13 +335,15 @@ asio::awaitable<Result<void>> DataLoadingJob::remember_first_timestamp(FirstTime
 asio::awaitable<Result<void>> DataLoadingJob::load_segments(std::vector<TimeRange> missing, SeriesFacts known,
                                                             BarGrid grid) {
     enter(LoadStep::segments);
+    SourceCall asks = call();
+    asks.grid = grid;
     const auto loader = std::make_shared<SegmentLoader>(
         SegmentLoader::Means{.known = known,
                              .task = task_,
                              .load = means_,
                              .operation = operation_,
                              .grid = grid,
-                             .call = call(),
+                             .call = std::move(asks),
                              .limits = means_.source->describe(task_.key.timeframe),
                              .asker = place_->asker,
                              .traffic = means_.traffic,
@@ -528,6 +530,19 @@ SourceCall DataLoadingJob::call() const {
 }
 
 Error DataLoadingJob::no_data() const {
+    if (asked_.empty()) {
+        // Only a backfill's range may be: it ends with the newest bar.
+        return fail(
+            Errc::no_data,
+            fmt::format("mode {} asks for what is older than the newest stored bar of {} {}, {}, and start_date {} "
+                        "lies behind that: choose an earlier start_date, or mode full or tail for what is newer",
+                        to_string(task_.mode), task_.key.symbol, task_.key.timeframe.name(), format_time(asked_.end),
+                        format_time(asked_.start)),
+            {{"symbol", task_.key.symbol},
+             {"timeframe", task_.key.timeframe.name()},
+             {"start", format_time(asked_.start)},
+             {"end", format_time(asked_.end)}});
+    }
     const std::string first = first_ ? fmt::format("; its first bar starts at {}", format_time(*first_)) : "";
     return fail(Errc::no_data,
                 fmt::format("{} has no {} bars of {} from {}{}: choose other dates", task_.key.provider,

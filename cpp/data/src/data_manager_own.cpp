@@ -74,7 +74,7 @@ Result<std::shared_ptr<Operation>> DataManager::store_bars(const StoreRequest& r
     if (const auto checked = bars->check_lengths(); !checked) {
         return checked.error();
     }
-    if (const auto fault = fault_of_own(*bars, key.timeframe, services_.clock.utc_now())) {
+    if (const auto fault = fault_of_own(*bars, found->grid, services_.clock.utc_now())) {
         return to_error(*fault, *bars,
                         fmt::format("store {} {}: row {}", key.symbol, key.timeframe.name(), fault->row));
     }
@@ -101,8 +101,8 @@ Result<std::shared_ptr<Operation>> DataManager::import_csv(const ImportRequest& 
     }
     StoreJob job =
         job_of_series(key, request.parent_id, {ProgressStep{.name = read_step}, ProgressStep{.name = store_step}});
-    job.work = [key, file = std::move(*file)](StoreMeans means) {
-        return import_csv_file(std::move(means), key, file);
+    job.work = [series = *found, file = std::move(*file)](StoreMeans means) {
+        return import_csv_file(std::move(means), series, file);
     };
     return start_storing(std::move(job), std::move(token));
 }
@@ -123,8 +123,8 @@ Result<std::shared_ptr<Operation>> DataManager::import_folder(const ImportFolder
     job.facts = {{"folder", shown_utf8(request.folder.native())}, {"files", files->size()}};
     job.renderer = std::make_shared<FolderProgressRenderer>();
     job.steps = {ProgressStep{.name = "import files"}};
-    job.work = [request, files = std::move(*files), provider = provider_](StoreMeans means) {
-        return import_csv_files(std::move(means), request, files, provider);
+    job.work = [request, files = std::move(*files), provider = provider_, calendars = calendars_](StoreMeans means) {
+        return import_csv_files(std::move(means), request, files, provider, calendars);
     };
     return start_storing(std::move(job), std::move(token));
 }

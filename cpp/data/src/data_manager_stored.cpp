@@ -40,6 +40,25 @@ Result<std::optional<StoredSeries>> find_stored(BarStore& store, const SeriesKey
     return one == all->end() ? std::optional<StoredSeries>() : std::optional(*one);
 }
 
+/// Which series the longer bars are to be of: that of the symbol's which the shorter ones would be, were they brought
+/// now. Of shorter ones that were brought before anybody said what the symbol is, the key says less than that of longer
+/// ones may.
+SeriesRequest longer_series(const ResampleRequest& request, const SeriesKey& key) {
+    SeriesRequest longer{key.symbol, std::string(key.timeframe.name()), request.series};
+    const auto say = [](std::optional<std::string>& word, const std::string& part, std::string_view usual) {
+        if (!word && part != usual) {
+            word = part;
+        }
+    };
+    const SeriesKind usual;
+    say(longer.series.what_to_show, key.what_to_show, usual_show(key.asset_class));
+    say(longer.series.session, key.session, usual.session);
+    say(longer.series.instrument_type, key.asset_class, "");
+    say(longer.series.exchange, key.exchange, "");
+    say(longer.series.currency, key.currency, "");
+    return longer;
+}
+
 /// The newest `limit` bars of a range, without reading what lies far before them.
 Result<Bars> read_newest(BarStore& store, const StoredSeries& series, TimeRange range, std::size_t limit) {
     range.start = std::max(range.start, series.first);
@@ -197,6 +216,13 @@ Result<std::shared_ptr<Operation>> DataManager::resample(const ResampleRequest& 
     auto task = check_resample(request, *series, services_.clock.utc_now());
     if (!task) {
         return task.error();
+    }
+    if (task->store) {
+        const auto longer = find(longer_series(request, task->to), SeriesUse::load);
+        if (!longer) {
+            return longer.error();
+        }
+        task->to = longer->key;
     }
     auto open_store = store();
     if (!open_store) {

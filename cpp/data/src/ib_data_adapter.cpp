@@ -254,7 +254,7 @@ asio::awaitable<Result<SourceAnswer>> IbDataAdapter::fetch(std::string symbol, T
                       {"start", format_time(range.start)},
                       {"end", format_time(range.end)}};
     // Bars that close while the answer is on its way may be half made in it.
-    const BarsWanted wanted{BarGrid(timeframe), segment, clock_.utc_now(), range, call.kind};
+    const BarsWanted wanted{call.grid_of(timeframe), segment, clock_.utc_now(), range, call.kind};
     add_kind(body, call.kind);
     auto asking = post_for_bars(std::move(body), call);
     auto answer = co_await heard(std::move(asking), call);

@@ -43,31 +43,39 @@ struct ReadFile {
 };
 
 /// Which series the file is of, by what the store knows. Blocks on the disk.
-Result<SeriesKey> key_of(const StoreMeans& means, const ImportRequest& request, const std::string& provider) {
+Result<FoundSeries> series_in_store(const StoreMeans& means, const ImportRequest& request, const std::string& provider,
+                                    const CalendarRulesPtr& calendars) {
     const auto series = series_of(request);
     if (!series) {
         return series.error();
     }
-    const auto found = find_series(*series, provider, *means.store, SeriesUse::load);
+    auto found = find_series(*series, provider, *means.store, SeriesUse::load, calendars);
     if (found) {
-        return found->key;
+        return found;
     }
     Error told = found.error();
     told.message = fmt::format("{}: {}", name_of(request.file), told.message);
     return told;
 }
 
-Result<ReadFile> read_one(const ImportRequest& request, const Result<SeriesKey>& key, UtcTime now,
+/// The same by what the request says alone.
+Result<FoundSeries> series_said(const ImportRequest& request, const std::string& provider) {
+    const auto series = series_of(request);
+    return series ? find_series(*series, provider, KnownSeries{}, SeriesUse::load)
+                  : Result<FoundSeries>(series.error());
+}
+
+Result<ReadFile> read_one(const ImportRequest& request, const Result<FoundSeries>& series, UtcTime now,
                           const CancellationToken& token, Executor* helpers = nullptr) {
-    if (!key) {
-        return key.error();
+    if (!series) {
+        return series.error();
     }
     const auto file = CsvFile::open(request.file);
     if (!file) {
         return file.error();
     }
-    auto bars = (*file)->read(key->timeframe, now, token, [](std::int64_t) {}, helpers);
-    return bars ? Result<ReadFile>(ReadFile{*key, std::move(*bars)}) : Result<ReadFile>(bars.error());
+    auto bars = (*file)->read(series->grid, now, token, [](std::int64_t) {}, helpers);
+    return bars ? Result<ReadFile>(ReadFile{series->key, std::move(*bars)}) : Result<ReadFile>(bars.error());
 }
 
 json::object failure_of(const fs::path& file, const Error& error) {
@@ -157,7 +165,8 @@ Result<std::vector<fs::path>> csv_files_of(const fs::path& folder) {
 }
 
 asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportFolderRequest request,
-                                                       std::vector<fs::path> files, std::string provider) {
+                                                       std::vector<fs::path> files, std::string provider,
+                                                       CalendarRulesPtr calendars) {
     Tally tally;
     means.operation->progress().enter(0);
     for (std::size_t i = 0; i < files.size(); ++i) {
@@ -166,9 +175,10 @@ asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportF
         means.operation->progress().set_context({{"file", name_of(file)}});
         means.operation->progress().outer().store(
             {.current = done, .total = static_cast<std::int64_t>(files.size()), .items = done});
-        std::function<Result<ReadFile>()> read = [means, one = named(file, request.timeframe, provider), provider] {
-            return read_one(one, key_of(means, one, provider), means.clock.utc_now(), means.operation->token(),
-                            &means.compute);
+        std::function<Result<ReadFile>()> read = [means, one = named(file, request.timeframe, provider), provider,
+                                                  calendars] {
+            return read_one(one, series_in_store(means, one, provider, calendars), means.clock.utc_now(),
+                            means.operation->token(), &means.compute);
         };
         auto came = co_await run_on(means.compute, std::move(read));
         if (const auto alive = means.operation->token().check("importing"); !alive) {
@@ -193,7 +203,7 @@ asio::awaitable<Result<json::object>> import_csv_files(StoreMeans means, ImportF
 }
 
 Result<void> check_import(const ImportRequest& request, UtcTime now, const CancellationToken& token) {
-    const auto read = read_one(request, check_series(request, {}), now, token);
+    const auto read = read_one(request, series_said(request, {}), now, token);
     return read ? Result<void>() : Result<void>(read.error());
 }
 
@@ -210,7 +220,7 @@ Result<void> check_import_folder(const ImportFolderRequest& request, UtcTime now
     json::array failed;
     for (const fs::path& file : *files) {
         const ImportRequest one = named(file, request.timeframe, {});
-        const auto read = read_one(one, check_series(one, {}), now, token);
+        const auto read = read_one(one, series_said(one, {}), now, token);
         if (read) {
             return {};
         }

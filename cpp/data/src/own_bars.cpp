@@ -30,19 +30,26 @@ NamedSeries named_by(const std::filesystem::path& file) {
     return {std::move(symbol), has_timeframe ? std::optional(stem.substr(bar + 1)) : std::nullopt};
 }
 
-/// The first of bars in order that is not closed at `now`.
+/// The first of bars in order that is not closed at `now`. Whoever has a day of a market that never closes has all of
+/// it at midnight, though its period goes on until the market opens again.
 std::optional<BarFault> find_unclosed(const Bars& bars, const BarGrid& grid, UtcTime now) {
+    const BarGrid always_open(grid.timeframe());
+    const auto is_closed = [&](UtcTime stamp) {
+        return grid.may_be_closed(stamp, now) || always_open.is_closed(stamp, now);
+    };
     // Stamps rise, so those that are not closed are the last.
     std::size_t closed = bars.size();
-    while (closed > 0 && !grid.is_closed(bars.start_of(closed - 1), now)) {
+    while (closed > 0 && !is_closed(bars.start_of(closed - 1))) {
         --closed;
     }
     if (closed == bars.size()) {
         return std::nullopt;
     }
-    return BarFault{closed, "timestamp",
-                    fmt::format("the bar is not closed before {}, and now is {}: drop what is not closed",
-                                format_time(grid.end_of(bars.start_of(closed))), format_time(now))};
+    const UtcTime first = bars.start_of(closed);
+    return BarFault{
+        closed, "timestamp",
+        fmt::format("the bar is not closed before {}, and now is {}: drop what is not closed",
+                    format_time(std::min(grid.end_of(first), always_open.end_of(first))), format_time(now))};
 }
 
 std::chrono::nanoseconds longest_pause(UtcTime start, UtcTime end) {
@@ -69,19 +76,19 @@ Result<SeriesKey> check_series(const ImportRequest& request, const std::string& 
     return series ? check_series(*series, provider) : Result<SeriesKey>(series.error());
 }
 
-std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe, UtcTime now) {
-    auto fault = find_fault(bars, timeframe);
-    return fault ? fault : find_unclosed(bars, BarGrid(timeframe), now);
+std::optional<BarFault> fault_of_own(const Bars& bars, const BarGrid& grid, UtcTime now) {
+    auto fault = find_fault(bars, grid.timeframe());
+    return fault ? fault : find_unclosed(bars, grid, now);
 }
 
-Result<std::optional<BarFault>> fault_of_own(const Bars& bars, const Timeframe& timeframe, UtcTime now,
+Result<std::optional<BarFault>> fault_of_own(const Bars& bars, const BarGrid& grid, UtcTime now,
                                              const CancellationToken& token, Executor* helpers) {
     const std::size_t parts = (bars.size() + rows_between_polls - 1) / rows_between_polls;
     std::vector<std::optional<BarFault>> faults(parts);
     const auto look = [&](std::size_t part, bool /*here*/) {
         if (!token.is_cancelled()) {
             const std::size_t first = part * rows_between_polls;
-            faults[part] = find_fault(bars, timeframe, first, std::min(bars.size(), first + rows_between_polls));
+            faults[part] = find_fault(bars, grid.timeframe(), first, std::min(bars.size(), first + rows_between_polls));
         }
     };
     if (helpers != nullptr) {
@@ -95,7 +102,7 @@ Result<std::optional<BarFault>> fault_of_own(const Bars& bars, const Timeframe& 
         return alive.error();
     }
     const auto first = std::find_if(faults.begin(), faults.end(), [](const auto& fault) { return fault.has_value(); });
-    return first != faults.end() ? std::move(*first) : find_unclosed(bars, BarGrid(timeframe), now);
+    return first != faults.end() ? std::move(*first) : find_unclosed(bars, grid, now);
 }
 
 std::vector<TimeRange> covered_by(const Bars& bars, const Timeframe& timeframe, const CancellationToken& token) {

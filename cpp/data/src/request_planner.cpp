@@ -97,7 +97,9 @@ Result<AskedSegment> RequestPlanner::next(const Pace& usual) {
     }
     if (order_.whole_units) {
         const nanoseconds length = std::min(in_whole_units(segment.asked.end - segment.asked.start), pace.span);
-        segment.asked.start = std::min(segment.asked.start, earlier(segment.asked.end, length));
+        const UtcTime needed = segment.asked.start;
+        segment.asked.start = std::min(needed, earlier(segment.asked.end, length));
+        segment.widened = needed - segment.asked.start;
     }
     add_neighbours(*near, segment);
     return segment;

@@ -87,7 +87,7 @@ asio::awaitable<Result<SourceAnswer>> ScriptedSource::fetch(std::string symbol, 
     if (const auto alive = call.token.check("a scripted fetch"); !alive) {
         co_return alive.error();
     }
-    co_return answer({symbol, std::string(timeframe.name())}, timeframe, segment);
+    co_return answer({symbol, std::string(timeframe.name())}, call.grid_of(timeframe), segment);
 }
 
 std::shared_ptr<Gate> ScriptedSource::enter() {
@@ -106,7 +106,7 @@ void ScriptedSource::leave(const std::shared_ptr<Gate>& gate) {
     std::erase(held_, gate);
 }
 
-Result<SourceAnswer> ScriptedSource::answer(const Series& series, const Timeframe& timeframe, TimeRange segment) const {
+Result<SourceAnswer> ScriptedSource::answer(const Series& series, const BarGrid& grid, TimeRange segment) const {
     const std::scoped_lock lock(mutex_);
     if (error_) {
         return *error_;
@@ -116,8 +116,7 @@ Result<SourceAnswer> ScriptedSource::answer(const Series& series, const Timefram
         return SourceAnswer();
     }
     Bars bars = found->second.slice(segment);
-    return SourceAnswer(clock_ == nullptr ? std::move(bars)
-                                          : closed_part(std::move(bars), BarGrid(timeframe), clock_->utc_now()));
+    return SourceAnswer(clock_ == nullptr ? std::move(bars) : closed_part(std::move(bars), grid, clock_->utc_now()));
 }
 
 std::string ScriptedSource::contents() const {

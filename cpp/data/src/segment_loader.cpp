@@ -66,6 +66,22 @@ bool came_too_late(const Error& error) {
            (phase == nullptr || *phase == "first_byte" || *phase == "between_bytes");
 }
 
+/// Whether to ask for the rest has a point: there are bars that were not there, or, in a refresh, others took their
+/// places, and less is left than was asked for.
+bool brings_on(const AskedSegment& asked, const CommittedSegment& committed) {
+    if (committed.rows.added > 0 || committed.rows.replaced == 0) {
+        return committed.rows.added > 0;
+    }
+    std::chrono::nanoseconds left{0};
+    for (const TimeRange& range : committed.unconfirmed) {
+        left += range.end - range.start;
+    }
+    for (const AskedHole& hole : asked.holes) {
+        left -= hole.range.end - hole.range.start;
+    }
+    return left < std::chrono::nanoseconds{0};
+}
+
 bool inside(TimeRange part, TimeRange whole) {
     return part.start >= whole.start && part.end <= whole.end;
 }
@@ -107,7 +123,7 @@ std::shared_ptr<SegmentLoader::Round> SegmentLoader::round_of(std::vector<TimeRa
     };
     const RequestPlanner::Order order{
         .newest_first = means_.task.mode == LoadMode::tail,
-        .whole_units = !first_round_ || std::any_of(missing.begin(), missing.end(), doubted)};
+        .whole_units = !exactly_ && (!first_round_ || std::any_of(missing.begin(), missing.end(), doubted))};
     auto planner = std::make_shared<RequestPlanner>(
         missing, means_.grid, order,
         [store = means_.load.store, key = means_.task.key](TimeRange range) { return store->read(key, range); });
@@ -467,8 +483,12 @@ void SegmentLoader::note(const AskedSegment& asked, const Judged& judged, const 
     if (!first_round_) {
         loaded_.brought_late += committed.rows.added;
     }
-    if (committed.rows.added > 0) {
+    if (brings_on(asked, committed)) {
         again_.insert(again_.end(), committed.unconfirmed.begin(), committed.unconfirmed.end());
+    }
+    if (!judged.not_reached.empty()) {
+        exactly_ = true;
+        again_.insert(again_.end(), judged.not_reached.begin(), judged.not_reached.end());
     }
     learn_span(asked, judged, committed);
     tell();
@@ -481,7 +501,7 @@ void SegmentLoader::learn_span(const AskedSegment& asked, const Judged& judged, 
     const std::chrono::nanoseconds came = judged.came.end - judged.came.start;
     if (committed.unconfirmed.empty()) {
         pace_.came_whole(length);
-    } else if (committed.rows.added > 0 && came < length / 4 * 3) {
+    } else if (brings_on(asked, committed) && came < length / 4 * 3) {
         if (judged.bars_came == held_ && held_ >= fewest_capped) {
             smaller_ = std::max(pace_.shortest_span(), std::min(came, pace().span));
         }

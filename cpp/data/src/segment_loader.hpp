@@ -132,6 +132,8 @@ private:
     /// Left out by answers that brought something, and refused.
     std::vector<TimeRange> again_{};
     bool first_round_{true};
+    /// Requests are no longer than is needed: longer ones were answered by what nobody needed.
+    bool exactly_{false};
     /// Of a load that begins at the newest end: what the ledger must say is still to come, once something newer is
     /// stored. Unset once it does.
     std::optional<UtcTime> to_come_from_{};

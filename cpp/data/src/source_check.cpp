@@ -46,7 +46,7 @@ Result<void> check_row(const Bars& bars, std::size_t row, const AnswerWanted& wa
     if (auto placed = check_place(start, "a bar", wanted); !placed) {
         return placed;
     }
-    if (!wanted.grid.is_closed(start, wanted.now)) {
+    if (!wanted.grid.may_be_closed(start, wanted.now)) {
         return wrong(wanted,
                      fmt::format("the bar stamped {} is not closed before {}, and now is {}: answer closed "
                                  "bars only",
@@ -78,7 +78,7 @@ Result<void> check_provider(std::string_view provider) {
 
 Bars closed_part(Bars bars, const BarGrid& grid, UtcTime now) {
     std::size_t closed = bars.size();
-    while (closed > 0 && !grid.is_closed(bars.start_of(closed - 1), now)) {
+    while (closed > 0 && !grid.may_be_closed(bars.start_of(closed - 1), now)) {
         --closed;
     }
     return closed == bars.size() ? std::move(bars) : bars.rows(0, closed);

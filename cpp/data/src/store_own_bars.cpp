@@ -22,11 +22,11 @@ Result<boost::json::object> commit(const StoreMeans& means, const SeriesKey& key
     });
 }
 
-Result<OwnBars> read_file(const StoreMeans& means, const Timeframe& timeframe, const CsvFile& file) {
+Result<OwnBars> read_file(const StoreMeans& means, const BarGrid& grid, const CsvFile& file) {
     const auto tell = [&](std::int64_t bytes) {
         means.operation->progress().outer().store({.current = bytes, .total = std::max(bytes, file.size())});
     };
-    return file.read(timeframe, means.clock.utc_now(), means.operation->token(), tell, &means.compute);
+    return file.read(grid, means.clock.utc_now(), means.operation->token(), tell, &means.compute);
 }
 
 }  // namespace
@@ -83,11 +83,11 @@ asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, Se
     co_return stored;
 }
 
-asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, SeriesKey key,
+asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, FoundSeries series,
                                                              std::shared_ptr<CsvFile> file) {
     means.operation->progress().enter(0);
-    std::function<Result<OwnBars>()> read = [means, timeframe = key.timeframe, file = std::move(file)] {
-        return read_file(means, timeframe, *file);
+    std::function<Result<OwnBars>()> read = [means, grid = series.grid, file = std::move(file)] {
+        return read_file(means, grid, *file);
     };
     auto given = co_await run_on(means.compute, std::move(read));
     if (!given) {
@@ -97,7 +97,7 @@ asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, S
     if (const auto alive = means.operation->token().check("storing what was read"); !alive) {
         co_return alive.error();
     }
-    co_return co_await store_own_bars(std::move(means), std::move(key), std::move(*given));
+    co_return co_await store_own_bars(std::move(means), std::move(series.key), std::move(*given));
 }
 
 }  // namespace ktrdr

@@ -48,7 +48,10 @@ Result<void> CsvReader::feed(std::string_view piece) {
         const std::size_t length = std::min(end, piece.size());
         if (rest_.size() + length > limits_.longest_line) {
             ++line_;
-            return bad(fmt::format("it is longer than {} bytes: this is no table of bars", limits_.longest_line));
+            rest_.append(piece.substr(0, limits_.longest_line - rest_.size()));
+            return !has_header_ && rest_.find('\r') != std::string::npos
+                       ? bad("its lines end with CR alone: save it as a CSV file whose lines end with LF, or with CRLF")
+                       : bad(fmt::format("it is longer than {} bytes: this is no table of bars", limits_.longest_line));
         }
         if (end == std::string_view::npos) {
             rest_.append(piece);
@@ -154,6 +157,9 @@ Result<void> CsvReader::take_line(std::string_view line) {
 Result<void> CsvReader::read_header(std::string_view line) {
     if (is_utf16(line)) {
         return bad("the file is not UTF-8: save it as CSV UTF-8");
+    }
+    if (trimmed(line).find('\r') != std::string_view::npos) {
+        return bad("its lines end with CR alone: save it as a CSV file whose lines end with LF, or with CRLF");
     }
     for (const char candidate : {';', '\t', ','}) {
         if (line.find(candidate) != std::string_view::npos) {

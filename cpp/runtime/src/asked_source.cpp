@@ -71,10 +71,9 @@ Result<SourceAsk::Value> SourceAsk::checked(Value given) const {
     if (bars == nullptr) {
         return given;
     }
-    auto answer = checked_answer(std::move(*bars), {.grid = BarGrid(question_.timeframe),
-                                                    .segment = question_.segment,
-                                                    .now = clock_.utc_now(),
-                                                    .asked = question_.asked});
+    auto answer = checked_answer(
+        std::move(*bars),
+        {.grid = question_.grid, .segment = question_.segment, .now = clock_.utc_now(), .asked = question_.asked});
     if (!answer) {
         return answer.error();
     }
@@ -217,6 +216,7 @@ asio::awaitable<Result<std::optional<UtcTime>>> AskedSource::first_timestamp(std
 asio::awaitable<Result<SourceAnswer>> AskedSource::fetch(std::string symbol, Timeframe timeframe, TimeRange segment,
                                                          SourceCall call) {
     SourceQuestion asked = question(SourceQuestion::Kind::fetch, std::move(symbol), timeframe, segment, call.kind);
+    asked.grid = call.grid_of(timeframe);
     auto answer = co_await ask(std::move(asked), std::move(call));
     if (!answer) {
         co_return answer.error();

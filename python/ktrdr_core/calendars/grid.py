@@ -102,6 +102,13 @@ class BarGrid:
         grid._calendar = None if calendar is None else SessionCalendar(calendar)
         return grid
 
+    def _with_timeframe(self, timeframe: str) -> BarGrid:
+        """Give the periods of longer or shorter bars of the same series."""
+        other = BarGrid.__new__(BarGrid)
+        other._timeframe, other._calendar = timeframe, self._calendar
+        other._native = self._native.with_timeframe(timeframe)
+        return other
+
     @property
     def timeframe(self) -> str:
         """The length of its bars."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,10 +71,10 @@ def gaps(
 ) -> None:
     """Say which bars of SYMBOL in TIMEFRAME are absent, and why."""
     series = words_of(asked)
-    start, end, grid = _asked(timeframe, series.get("session"), **asked)
+    start, end, grid_by = _asked(timeframe, series.get("session"), **asked)
     with _manager(symbol, timeframe, data_dir) as manager:
         report = manager.find_gaps(
-            symbol, timeframe, start, end, calendar=grid, closed=closed, **series
+            symbol, timeframe, start, end, calendar=grid_by(manager), closed=closed, **series
         )
     of = f" of {report.expected:,}" if report.expected else ""
     session.print(f"{symbol} {timeframe}: {report.absent:,}{of} bars are absent")
@@ -123,14 +124,14 @@ def check(
 ) -> None:
     """Say what is wrong, odd or missing of the stored bars of SYMBOL in TIMEFRAME."""
     series = words_of(asked)
-    start, end, grid = _asked(timeframe, series.get("session"), **asked)
+    start, end, grid_by = _asked(timeframe, series.get("session"), **asked)
     with _manager(symbol, timeframe, data_dir) as manager:
         report = manager.check_quality(
             symbol,
             timeframe,
             start,
             end,
-            calendar=grid,
+            calendar=grid_by(manager),
             longer=longer,
             negative_prices=negative_prices,
             **series,
@@ -179,9 +180,11 @@ def repair(
     number. No price is made up.
     """
     series = words_of(asked)
-    start, end, grid = _asked(timeframe, series.get("session"), **asked)
+    start, end, grid_by = _asked(timeframe, series.get("session"), **asked)
     with _manager(symbol, timeframe, data_dir) as manager:
-        done = manager.repair(symbol, timeframe, start, end, calendar=grid, apply=applies, **series)
+        done = manager.repair(
+            symbol, timeframe, start, end, calendar=grid_by(manager), apply=applies, **series
+        )
         bars = len(done.bars)
         stamps = [f"{done.bars.time[change.index].astype('M8[s]')}Z" for change in done]
     what = "changes are stored" if applies else "changes would be made; --apply stores them"
@@ -221,19 +224,30 @@ def _asked(
     end: str | None,
     calendar: str | None,
     cut: str | None,
-) -> tuple[str | None, str | None, BarGrid | None]:
-    """Give the range and the grid, none where the series' own is meant, refused before a database is looked for."""
+) -> tuple[str | None, str | None, Callable[[DataManager], BarGrid | None]]:
+    """Give the range and what gives the grid, none where the series' own is meant.
+
+    Refused before a database is looked for, but for a calendar that the user's own file may have.
+    """
     from ..calendars import BarGrid, get_calendar
+    from ..data.naming import named_calendar
 
     if cut is not None and calendar is None:
         raise click.UsageError("--cut says something of a calendar: give --calendar, too")
     if calendar is None:
         BarGrid(timeframe)
-        return start, end, None
+        return start, end, lambda manager: None
     options = {
         name: value for name, value in (("session", hours), ("cut", cut)) if value is not None
     }
-    return start, end, BarGrid(timeframe, get_calendar(calendar), **options)
+    BarGrid(timeframe, **options)
+    if not os.environ.get("KTRDR_CALENDARS"):
+        get_calendar(calendar)
+    return (
+        start,
+        end,
+        lambda manager: BarGrid(timeframe, named_calendar(manager._native, calendar), **options),
+    )
 
 
 def _manager(symbol: str, timeframe: str, data_dir: Path | None) -> DataManager:

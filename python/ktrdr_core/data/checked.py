@@ -8,13 +8,13 @@ from .. import _core
 from .._bridge.arguments import explained
 from .._bridge.foreign import asked_meanwhile
 from ..bars import Bars
-from ..calendars import BarGrid, SessionCalendar
+from ..calendars import BarGrid
 from ..calendars.instants import time_of
 from ..dates import Date, iso
 from ..errors import ConflictError
 from ..quality import Evidence, GapReport, QualityReport, Repair, check_quality, find_gaps, repair
 from ..quality.grids import grid_of
-from .naming import SeriesWords
+from .naming import SeriesWords, named_calendar
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -163,7 +163,7 @@ class StoredChecks:
                 symbol, timeframe, start_date, end_date, calendar, series, token
             )
             if longer is not None:
-                other = grid_of(longer, grid.calendar)
+                other = grid._with_timeframe(longer)
                 limits["longer"], *_ = self._to_check(
                     symbol, longer, None, None, other, series, token
                 )
@@ -284,8 +284,10 @@ class StoredChecks:
         if calendar is None:
             asked = _core.SeriesRequest(symbol=symbol, timeframe=timeframe, **series)
             return BarGrid._of(timeframe, *_core.grid_of_series(self._native, asked))
-        own = _core.own_calendar(self._native, calendar) if isinstance(calendar, str) else None
-        return grid_of(timeframe, calendar if own is None else SessionCalendar(own))
+        return grid_of(
+            timeframe,
+            named_calendar(self._native, calendar) if isinstance(calendar, str) else calendar,
+        )
 
     def _to_check(
         self,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
+
+from .. import _core
+
+if TYPE_CHECKING:
+    from ..calendars import SessionCalendar
 
 
 class SeriesWords(TypedDict, total=False):
@@ -33,3 +38,17 @@ class SeriesWords(TypedDict, total=False):
     """As the provider names it."""
     currency: str | None
     """As the provider names it."""
+
+
+def named_calendar(native: _core.DataManager, name: str) -> SessionCalendar:
+    """Give the calendar of a name: the user's own, or as the user has changed it, before any other.
+
+    Raises
+    ------
+    InvalidArgumentError
+        When there is none of that name.
+    """
+    from ..calendars import SessionCalendar, get_calendar
+
+    own = _core.own_calendar(native, name)
+    return get_calendar(name) if own is None else SessionCalendar(own)

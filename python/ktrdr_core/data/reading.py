@@ -11,6 +11,7 @@ from ..dates import Date, iso
 from ..errors import InvalidArgumentError
 from ..operations import Operation, ProgressCallback
 from ..orchestrator.core_manager import CoreManager
+from .naming import named_calendar
 from .stored import LoadedMany, Summary
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ class Reading(CoreManager):
         start_date, end_date : str, date or datetime, optional
             As in ``load_data``; of all there are by default.
         calendar : SessionCalendar or str, optional
-            On whose session boundaries, ``"XNYS"`` for example: a day is then a session. By default a day begins at
-            00:00 UTC.
+            On whose session boundaries, ``"XNYS"`` for example, or a name of the manager's own ``calendars``: a day is
+            then a session. By default a day begins at 00:00 UTC.
         asset_class : str, optional
             stock, etf, index, future, option, forex or crypto: where the provider's bars of a session begin. By default
             what is traded by that calendar, ``stock`` where that is not known.
@@ -201,9 +202,7 @@ class Reading(CoreManager):
         array([23., 47.])
         """
         if isinstance(calendar, str):
-            from ..calendars import get_calendar
-
-            calendar = get_calendar(calendar)
+            calendar = named_calendar(self._native, calendar)
         if asset_class is None:
             asset_class = _ASSET_CLASSES.get("" if calendar is None else calendar.name, "stock")
         asked: dict[str, Any] = {

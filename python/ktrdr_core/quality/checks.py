@@ -66,7 +66,7 @@ def check_quality(
     longer : Bars, optional
         Longer bars of the same series (1h of 1m), against which these are held.
     longer_calendar : str, SessionCalendar or BarGrid, optional
-        When those begin and end; by default by ``calendar``.
+        When those begin and end; by default as these do, by ``calendar``.
     negative_prices : bool
         Prices may fall below zero: futures, spreads.
     jump : float, optional
@@ -120,9 +120,10 @@ def check_quality(
         "most_of_a_rule": most_of_a_rule,
     }
     if longer is not None:
-        other, other_grid = named_bars(
-            longer, None, grid.calendar if longer_calendar is None else longer_calendar
-        )
+        other, other_grid = named_bars(longer, None, longer_calendar)
+        if longer_calendar is None:
+            # Its provider cuts those as it does these.
+            other_grid = grid._with_timeframe(other_grid.timeframe)
         asked["longer"] = (other._native, other_grid._native)
     options = _core.QualityOptions(
         **{name: value for name, value in asked.items() if value is not None}

@@ -71,6 +71,20 @@ TEST_F(ModesTest, SaysWhichBarsShouldExistAndDidNotCome) {
     EXPECT_THAT(warnings(), IsEmpty());
 }
 
+TEST_F(ModesTest, ChangesNoBarThatCameBesideWhatWasMissing) {
+    ASSERT_TRUE(load(range("2023-03-06", "2023-03-08")));
+    // The request takes stored bars with it, and what lies between them and what is missing.
+    ASSERT_TRUE(load(range("2023-03-20", "2023-03-24")));
+    const TimeRange both = range("2023-03-06", "2023-03-24");
+    const Bars before = stored();
+    ASSERT_EQ(before, truth(both));
+    source_->bars = [this](TimeRange segment) { return truth(segment, 0.25); };
+    ASSERT_TRUE(load(range("2023-03-01", "2023-03-31")));
+    EXPECT_EQ(stored().slice(both), before);
+    EXPECT_EQ(stored().slice(range("2023-03-01", "2023-03-06")), truth(range("2023-03-01", "2023-03-06"), 0.25));
+    EXPECT_EQ(store_->changes(key_).value().size(), 0U);
+}
+
 TEST_F(ModesTest, ExpectsNothingBeforeTheFirstBar) {
     source_->first = at("2023-05-10T13:30");
     source_->bars = [this](TimeRange segment) { return truth(segment).slice({at("2023-05-10"), UtcTime::max()}); };

@@ -29,7 +29,7 @@ std::vector<TimeRange> covered(const std::vector<std::string>& stamps, const cha
 }
 
 TEST(FaultOfOwn, IsTheFirstBarThatHasNotEnded) {
-    const Timeframe day = Timeframe::parse("1d").value();
+    const BarGrid day(Timeframe::parse("1d").value());
     const Bars two_days = stamped_bars({"2024-01-02", "2024-01-03"});
     EXPECT_FALSE(fault_of_own(two_days, day, at("2024-01-04")));
     EXPECT_FALSE(fault_of_own(Bars{}, day, at("2024-01-04")));
@@ -39,6 +39,19 @@ TEST(FaultOfOwn, IsTheFirstBarThatHasNotEnded) {
     EXPECT_EQ(second->column, "timestamp");
     EXPECT_THAT(second->what, HasSubstr("not closed before 2024-01-04T00:00"));
     EXPECT_EQ(fault_of_own(two_days, day, at("2023-01-01"))->row, 0U);
+}
+
+TEST(FaultOfOwn, TakesADayWhoseSessionIsOverAndOneThatIsOverItself) {
+    const Timeframe day = Timeframe::parse("1d").value();
+    const BarGrid new_york = BarGrid::make(day, SessionCalendar::shipped("XNYS").value(), {}).value();
+    // The half day before the holiday.
+    EXPECT_FALSE(fault_of_own(stamped_bars({"2024-07-02", "2024-07-03"}), new_york, at("2024-07-03T17:00")));
+    const auto open = fault_of_own(stamped_bars({"2024-07-02", "2024-07-03"}), new_york, at("2024-07-03T16:59"));
+    ASSERT_TRUE(open);
+    EXPECT_THAT(open->what, HasSubstr("not closed before 2024-07-03T17:00"));
+    const BarGrid forex = BarGrid::make(day, SessionCalendar::shipped("FOREX").value(), {}).value();
+    // Friday's period ends when the market opens on Sunday; nothing trades meanwhile.
+    EXPECT_FALSE(fault_of_own(stamped_bars({"2024-07-05"}), forex, at("2024-07-06")));
 }
 
 TEST(CoveredBy, ReachesFromTheFirstBarToTheEndOfTheLast) {
@@ -89,9 +102,9 @@ protected:
         return path;
     }
     [[nodiscard]] Result<OwnBars> read(const std::string& text, const CancellationToken& token = {}) {
-        return CsvFile::open(write(text)).value()->read(day_, at("2024-06-03"), token, [this](std::int64_t bytes) {
-            bytes_ = bytes;
-        });
+        return CsvFile::open(write(text))
+            .value()
+            ->read(BarGrid(day_), at("2024-06-03"), token, [this](std::int64_t bytes) { bytes_ = bytes; });
     }
 
     test::TemporaryFolder folder_{};

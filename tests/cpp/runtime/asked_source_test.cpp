@@ -114,6 +114,37 @@ TEST_F(AskedSourceTest, RefusesAnAnswerToAnotherQuestionAndBarsThatCannotBe) {
     EXPECT_EQ((*outside)->error().code, Errc::protocol);
 }
 
+TEST_F(AskedSourceTest, TakesABarOfASessionThatIsOverByThePeriodsOfTheSeries) {
+    struct Case {
+        const char* timeframe;
+        const char* stamp;
+        const char* now;
+        bool taken;
+    };
+    // The first bar of a session is short, the last one ends with it, a day, week or month with its last session.
+    for (const Case& one :
+         {Case{"1h", "2024-06-10T13:30", "2024-06-10T13:59", false},
+          Case{"1h", "2024-06-10T13:30", "2024-06-10T14:00", true}, Case{"1d", "2024-06-10", "2024-06-10T19:59", false},
+          Case{"1d", "2024-06-10", "2024-06-10T20:00", true}, Case{"1d", "2024-06-10T04:00", "2024-06-10T20:00", true},
+          Case{"8h", "2024-06-10T13:30", "2024-06-10T20:00", true},
+          Case{"1d", "2024-06-10T23:59", "2024-06-10T23:59", true}, Case{"1w", "2024-06-10", "2024-06-14T19:59", false},
+          Case{"1w", "2024-06-10", "2024-06-14T20:00", true}}) {
+        const Timeframe timeframe = Timeframe::parse(one.timeframe).value();
+        clock_.advance(at(one.now) - clock_.utc_now());
+        const TimeRange week = range("2024-06-10", "2024-06-17");
+        SourceCall call = call_;
+        const auto unknown = begin(source_->fetch("AAPL", timeframe, week, call));
+        asked().front()->answer(SourceAsk::Value(bars_at(at(one.stamp))));
+        run();
+        EXPECT_EQ((*unknown)->error().code, Errc::protocol) << one.timeframe << ' ' << one.now;
+        call.grid = BarGrid::make(timeframe, SessionCalendar::shipped("XNYS").value(), {.provider = "IB"}).value();
+        const auto known = begin(source_->fetch("AAPL", timeframe, week, call));
+        asked().front()->answer(SourceAsk::Value(bars_at(at(one.stamp))));
+        run();
+        EXPECT_EQ((*known)->has_value(), one.taken) << one.timeframe << ' ' << one.stamp << ' ' << one.now;
+    }
+}
+
 TEST_F(AskedSourceTest, AnswersWithAnErrorWhereTheQuestionIsDropped) {
     const auto taken = begin_fetch();
     asked().clear();

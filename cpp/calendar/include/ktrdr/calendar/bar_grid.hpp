@@ -73,6 +73,9 @@ public:
     [[nodiscard]] static Result<BarGrid> make(const Timeframe& timeframe, SessionCalendarPtr calendar,
                                               const GridOptions& options);
 
+    /// The periods of longer or shorter bars of the same series.
+    [[nodiscard]] BarGrid with_timeframe(const Timeframe& timeframe) const;
+
     [[nodiscard]] const Timeframe& timeframe() const noexcept { return timeframe_; }
     /// When the market trades; null where nobody said.
     [[nodiscard]] const SessionCalendarPtr& calendar() const noexcept { return calendar_; }
@@ -105,6 +108,9 @@ public:
     /// The same of a bar of that time's date in UTC, whenever its session opens and closes: stamped by its close, or by
     /// 23:59:59. Unset where nobody knows, and for a time of day on a date without a session.
     [[nodiscard]] std::optional<UtcTime> stamp_by_date(UtcTime providers) const noexcept;
+    /// Whether a bar that its provider stamps so may be closed at `now`: by one of the stamps under which it may come
+    /// to be stored. Which one that is, is not seen by a bar alone.
+    [[nodiscard]] bool may_be_closed(UtcTime providers, UtcTime now) const noexcept;
     /// What a date without a time stands for in a request: 00:00 to 24:00 UTC, and with a calendar, for bars shorter
     /// than a day, the session of that date; on a date without one what of those hours is in none.
     [[nodiscard]] TimeRange range_of(std::chrono::sys_days date) const noexcept;

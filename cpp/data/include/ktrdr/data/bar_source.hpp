@@ -12,6 +12,7 @@
 #include <ktrdr/bar_store/bar_store.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/market/bars.hpp>
 #include <ktrdr/market/timeframe.hpp>
@@ -52,6 +53,11 @@ struct SourceCall {
     SeriesKind kind{};
     /// Tells whoever waits what a person should know while it works, "waits for …"; may be empty. From any thread.
     std::function<void(const std::string&)> warn{};
+    /// The periods of the series' bars, where who asks knows them: they tell which bars are closed.
+    std::optional<BarGrid> grid{};
+
+    /// Those, else the ones of bars of that length whose market nobody knows.
+    [[nodiscard]] BarGrid grid_of(const Timeframe& timeframe) const { return grid ? *grid : BarGrid(timeframe); }
 };
 
 /// What a source brought for a segment, and what that proves.

@@ -32,6 +32,7 @@ struct ImportFolderRequest {
 /// Errors: `invalid_argument` where not one could be stored, `storage` and `storage_full` when the database does not
 /// take them. Cancellation: as for each file; those stored before stay.
 [[nodiscard]] boost::asio::awaitable<Result<boost::json::object>> import_csv_files(
-    StoreMeans means, ImportFolderRequest request, std::vector<std::filesystem::path> files, std::string provider);
+    StoreMeans means, ImportFolderRequest request, std::vector<std::filesystem::path> files, std::string provider,
+    CalendarRulesPtr calendars);
 
 }  // namespace ktrdr

@@ -13,6 +13,7 @@
 #include <ktrdr/base/executor.hpp>
 #include <ktrdr/base/export.hpp>
 #include <ktrdr/base/result.hpp>
+#include <ktrdr/calendar/bar_grid.hpp>
 #include <ktrdr/cancellation/token.hpp>
 #include <ktrdr/data/series_words.hpp>
 #include <ktrdr/data/settling_behind.hpp>
@@ -53,12 +54,12 @@ struct ImportRequest {
 /// The same of `provider` (see the other `check_series`).
 [[nodiscard]] KTRDR_EXPORT Result<SeriesKey> check_series(const ImportRequest& request, const std::string& provider);
 
-/// The first of own bars that cannot be, or is not closed at `now`.
-[[nodiscard]] KTRDR_EXPORT std::optional<BarFault> fault_of_own(const Bars& bars, const Timeframe& timeframe,
-                                                                UtcTime now);
+/// The first of own bars that cannot be, or is not closed at `now`: a day is where its session is over, and 24 hours
+/// after its stamp at the latest.
+[[nodiscard]] KTRDR_EXPORT std::optional<BarFault> fault_of_own(const Bars& bars, const BarGrid& grid, UtcTime now);
 
 /// The same, on the threads of `helpers` too where there are any. Cancellation: `cancelled`, every few thousand bars.
-[[nodiscard]] Result<std::optional<BarFault>> fault_of_own(const Bars& bars, const Timeframe& timeframe, UtcTime now,
+[[nodiscard]] Result<std::optional<BarFault>> fault_of_own(const Bars& bars, const BarGrid& grid, UtcTime now,
                                                            const CancellationToken& token, Executor* helpers);
 
 /// What own bars say of time: from the first to the end of the last, but for gaps of more than a week (of more than two
@@ -89,7 +90,7 @@ public:
     /// All of it; a long one in parts, on the threads of `helpers` too, where there are any. `on_bytes` is told, on
     /// this thread, how many are read; the token is looked at as often. Errors: those of `CsvReader` and
     /// `fault_of_own`, naming file, line and column; `storage`; `cancelled`.
-    [[nodiscard]] Result<OwnBars> read(const Timeframe& timeframe, UtcTime now, const CancellationToken& token,
+    [[nodiscard]] Result<OwnBars> read(const BarGrid& grid, UtcTime now, const CancellationToken& token,
                                        const std::function<void(std::int64_t)>& on_bytes,
                                        Executor* helpers = nullptr) const;
 
@@ -130,7 +131,7 @@ struct StoreMeans {
 [[nodiscard]] boost::asio::awaitable<Result<boost::json::object>> store_own_bars(StoreMeans means, SeriesKey key,
                                                                                  OwnBars given);
 /// Read the file, then the same. Cancellation: between pieces of a megabyte too.
-[[nodiscard]] boost::asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, SeriesKey key,
+[[nodiscard]] boost::asio::awaitable<Result<boost::json::object>> import_csv_file(StoreMeans means, FoundSeries series,
                                                                                   std::shared_ptr<CsvFile> file);
 
 }  // namespace ktrdr

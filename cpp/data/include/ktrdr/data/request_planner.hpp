@@ -29,6 +29,8 @@ struct AskedSegment {
     std::vector<AskedHole> holes{};
     /// Of every bar inside `asked` that is stored beside the holes.
     std::vector<std::int64_t> stored{};
+    /// By so much it begins before what is needed, so that it is long in whole units.
+    std::chrono::nanoseconds widened{0};
 
     /// From the first hole's start to the last one's end.
     [[nodiscard]] TimeRange range() const { return {holes.front().range.start, holes.back().range.end}; }

@@ -58,8 +58,7 @@ private:
     [[nodiscard]] std::shared_ptr<Gate> enter();
     void leave(const std::shared_ptr<Gate>& gate);
     /// What the series has inside `segment`.
-    [[nodiscard]] Result<SourceAnswer> answer(const Series& series, const Timeframe& timeframe,
-                                              TimeRange segment) const;
+    [[nodiscard]] Result<SourceAnswer> answer(const Series& series, const BarGrid& grid, TimeRange segment) const;
     /// Its series, for an error.
     [[nodiscard]] std::string contents() const;
 

@@ -34,6 +34,8 @@ struct SourceQuestion {
     /// Of a fetch.
     TimeRange segment{};
     SeriesKind series{};
+    /// The periods of its bars.
+    BarGrid grid{timeframe};
     /// The same in words: messages begin with it.
     std::string asked{};
 };
