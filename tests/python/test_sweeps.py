@@ -518,6 +518,12 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert combinations(dates) == dates
 
 
+@pytest.mark.parametrize("count", ["2", 2.0, True, None, 0, 4])
+def test_a_number_of_runs_that_cannot_be_is_refused(count: Any) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="count must be"):
+        random_sample({SEED: [1, 2, 3]}, count)
+
+
 def test_the_same_seed_chooses_the_same_runs() -> None:
     space: dict[str, list[Any]] = {SEED: list(range(10)), RATE: [0.1, 0.2]}
     chosen = random_sample(space, 5, seed=4)

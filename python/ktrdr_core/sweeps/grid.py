@@ -87,6 +87,10 @@ def random_sample(
     True
     """
     every = combinations(space)
+    if isinstance(count, bool) or not hasattr(count, "__index__"):
+        raise InvalidArgumentError(
+            f"count must be a whole number, not {count!r}", context={"field": "count"}
+        )
     if not 1 <= count <= len(every):
         raise InvalidArgumentError(
             f"count must be from 1 to {len(every)}, the number of combinations, not {count}",
