@@ -13,7 +13,7 @@ from ktrdr_core import BarSource, DataManager, errors
 from ktrdr_core.data import CsvSource, ReplaySource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 # Each day's session is over two hours before the day begins in UTC, as in the far east: so today's always is.
@@ -65,7 +65,7 @@ def csv_source(folder: Path) -> CsvSource:
     return CsvSource(folder)
 
 
-SOURCES = {
+SOURCES: dict[str, Callable[[Path], BarSource]] = {
     "plain": lambda folder: Days(),
     "async": lambda folder: AsyncDays(),
     "replay": lambda folder: ReplaySource(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ktrdr_core.data import SeriesWords
+
 HOUR = BarGrid("1h", get_calendar("XNYS"), provider="IB")
 DAY = BarGrid("1d", get_calendar("XNYS"), provider="IB")
 
@@ -314,20 +316,17 @@ def test_longer_bars_are_held_against_the_shorter_ones_of_the_same_hours(tmp_pat
     """IB's forex sessions begin at 17:15, and bars of extended hours before and after the sessions."""
     day = BarGrid("15m", get_calendar("FOREX"), provider="IB", asset_class="forex")
     quarters = day.expected("2024-07-08T21:00", "2024-07-09T21:00")
-    around = np.arange("2024-07-09T08:00", "2024-07-09T23:00", np.timedelta64(15, "m"), "M8[m]")
+    around = np.datetime64("2024-07-09T08:00") + np.arange(60) * np.timedelta64(15, "m")
+    forex: SeriesWords = {"instrument_type": "forex"}
+    extended: SeriesWords = {
+        "instrument_type": "stock",
+        "exchange": "NASDAQ",
+        "currency": "USD",
+        "session": "extended",
+    }
     for symbol, stamps, first, words in (
-        ("EURUSD", quarters, "2024-07-08T21:15", {"instrument_type": "forex"}),
-        (
-            "AAPL",
-            around,
-            "2024-07-09T09:00",
-            {
-                "instrument_type": "stock",
-                "exchange": "NASDAQ",
-                "currency": "USD",
-                "session": "extended",
-            },
-        ),
+        ("EURUSD", quarters, "2024-07-08T21:15", forex),
+        ("AAPL", around, "2024-07-09T09:00", extended),
     ):
         with DataManager(tmp_path / symbol, env={}) as data:
             data.store(symbol, "15m", columns_at(stamps), **words).result()

@@ -405,7 +405,7 @@ def test_longer_bars_that_are_stored_join_the_symbol_s_series(tmp_path: Path) ->
             made = data.resample("BOTH", "1h", "1d", store=True).result(30)
             assert len([one for one in data.series() if one.timeframe == "1d"]) == 1
             assert set(made.time) <= set(data.get_data("BOTH", "1d").time)
-            assert data.get_data("BOTH", "1d", "2024-07-04", limit=1).close != 10
+            assert data.get_data("BOTH", "1d", "2024-07-04", "2024-07-04").close != 10
 
 
 class ContractSource(BarSource):

@@ -240,7 +240,7 @@ def _asked(
     options = {
         name: value for name, value in (("session", hours), ("cut", cut)) if value is not None
     }
-    BarGrid(timeframe, **options)
+    BarGrid(timeframe, None, **options)
     if not os.environ.get("KTRDR_CALENDARS"):
         get_calendar(calendar)
     return (
