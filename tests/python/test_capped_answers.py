@@ -26,6 +26,7 @@ class Capped(BarSource):
         self._most, self._contract = most, contract
         self.end = np.datetime64(end, "ns")
         self.asked = 0
+        self.price = 100.0
 
     def describe(self, timeframe: str) -> SourceLimits:
         return SourceLimits(max_span=timedelta(days=7 if timeframe[-1] == "m" else 365))
@@ -40,7 +41,7 @@ class Capped(BarSource):
         last = min(last, self.end)
         epoch = np.datetime64("1970-01-01", "ns")
         stamps = np.arange(epoch + -((epoch - first) // step) * step, last, step)[: self._most]
-        price = 100.0 + (stamps - epoch) // step % 7
+        price = self.price + (stamps - epoch) // step % 7
         return {"timestamp": stamps, **dict.fromkeys(("open", "high", "low", "close"), price)}
 
 
@@ -78,3 +79,16 @@ def test_what_ends_there_is_taken_for_nothing_all_the_same(tmp_path: Path) -> No
         load = data.load_data("BTC", "1m", "2024-01-16", "2024-01-16", mode="full")
         assert len(load.result(60)) == 720
         assert source.asked == asked
+
+
+@pytest.mark.parametrize("contract", [Contract("crypto", "PAXOS", "USD"), Contract()], ids=str)
+def test_a_refresh_brings_all_of_it_anew(contract: Contract, tmp_path: Path) -> None:
+    """Half of a series that was split is no better than none."""
+    source = Capped(500, contract)
+    whole: dict[str, Any] = {"start_date": "2024-01-16", "end_date": "2024-01-17", "mode": "full"}
+    with DataManager(tmp_path, source=source, env={}) as data:
+        assert len(data.load_data("BTC", "1m", **whole).result(60)) == 2880
+        source.price = 25.0
+        bars = data.load_data("BTC", "1m", **whole, refresh=True).result(60)
+        assert len(bars) == 2880
+        assert bars.close.max() < 40
