@@ -158,7 +158,8 @@ def is_interrupted(operations: OperationsService, operation_id: str) -> bool:
 def test_a_training_whose_process_was_killed_goes_on_bit_for_bit(
     bars: DataManager, folder: Path, tmp_path: Path
 ) -> None:
-    path, models = strategy_file(tmp_path), tmp_path / "models"
+    # A checkpoint a batch, and each waits for the disk: in batches of this size they are few enough for a slow one.
+    path, models = strategy_file(tmp_path, batch_size=128), tmp_path / "models"
     with TrainingManager(bars, models, env={}) as training:
         whole = outcome(training.train_multi_symbol_strategy(path, **NO_WALK).result(120))
         for turn in range(soak.count(1, 20)):
@@ -182,7 +183,7 @@ def test_a_training_whose_process_was_killed_goes_on_bit_for_bit(
             assert f"{operation_id}.safetensors" in checkpoints(models)
             resumed = operations.resume(operation_id)
             assert resumed.id == operation_id
-            assert outcome(resumed.result(120)) == whole
+            assert outcome(resumed.result(300)) == whole
             epochs = [row["epoch"] for row in operations.metrics(operation_id).metrics]
             assert epochs[-1] == EPOCHS
             assert any(
