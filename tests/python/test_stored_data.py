@@ -186,13 +186,13 @@ def test_hours_become_days_on_session_boundaries_half_days_too(data: DataManager
     ).all()
 
 
-def test_no_bar_is_made_of_a_period_of_which_a_part_was_never_asked_for(tmp_path: Path) -> None:
+def test_no_bar_is_made_of_a_period_of_which_a_part_is_not_known(tmp_path: Path) -> None:
     frame = minutes(3 * 1440)
     source = FakeSource({("X", "1m"): bars(frame)})
     with DataManager(tmp_path, source=source, env={}) as data:
-        # The second day lacks an hour that nobody asked for.
-        data.load_data("X", "1m", "2024-01-02", "2024-01-03T10:00", mode="full").result(30)
-        data.load_data("X", "1m", "2024-01-03T11:00", "2024-01-04", mode="full").result(30)
+        # Of an hour of the second day nobody knows whether there are bars.
+        data.load_data("X", "1m", "2024-01-02", "2024-01-04", mode="full").result(30)
+        data.forget("X", "1m", "2024-01-03T10:00", "2024-01-03T11:00")
         operation = data.resample("X", "1m", "1d", store=True)
         made = operation.result(30)
         assert [str(day)[:10] for day in made.time] == ["2024-01-02", "2024-01-04"]
