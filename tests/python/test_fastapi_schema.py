@@ -161,7 +161,7 @@ def test_every_answer_is_one_that_openapi_describes() -> None:
         await api.ask("POST", f"/operations/{done.id}/resume", 409)
         domain.register_operation("count", counts)
         again = await api.ask("POST", f"/operations/{done.id}/retry", 200)
-        assert again["data"]["operation_name"] == "count"
+        assert again["data"]["operation_name"] == "Count"
         for method, last in (("DELETE", ""), ("POST", "/retry"), ("POST", "/resume")):
             path = f"/operations/{waiting.id}{last}"
             await api.ask(method, path, 415, content="a=1", headers={"content-type": "text/plain"})
