@@ -9,6 +9,7 @@
 
 #include <ktrdr/market/time_text.hpp>
 
+#include "closed_rows.hpp"
 #include "proof.hpp"
 #include "seam.hpp"
 
@@ -60,10 +61,7 @@ Bars restamped(const Bars& bars, const BarGrid& grid, StampKind::Kind kind, UtcT
 
 /// By the periods that the bars turned out to stand for: a source cannot tell by one bar, and keeps what may be closed.
 void drop_unclosed(Bars& bars, const BarGrid& grid, UtcTime now) {
-    std::size_t closed = bars.size();
-    while (closed > 0 && !grid.is_closed(bars.start_of(closed - 1), now)) {
-        --closed;
-    }
+    const std::size_t closed = closed_rows(bars, 0, bars.size(), [&](UtcTime at) { return grid.is_closed(at, now); });
     if (closed < bars.size()) {
         bars = bars.rows(0, closed);
     }

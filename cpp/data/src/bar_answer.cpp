@@ -9,6 +9,8 @@
 #include <ktrdr/base/json.hpp>
 #include <ktrdr/market/time_text.hpp>
 
+#include "closed_rows.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -214,12 +216,10 @@ Result<SourceAnswer> answer_of(Bars bars, std::string partial, const BarsWanted&
     if (!checked) {
         return checked.error();
     }
-    std::size_t begin = bars.row_from(wanted.segment.start);
-    std::size_t end = bars.row_from(wanted.segment.end);
-    // Stamps rise, so those that are not closed are the last.
-    while (end > begin && !wanted.grid.may_be_closed(bars.start_of(end - 1), wanted.now)) {
-        --end;
-    }
+    const std::size_t begin = bars.row_from(wanted.segment.start);
+    const std::size_t end = closed_rows(bars, begin, bars.row_from(wanted.segment.end), [&wanted](UtcTime start) {
+        return wanted.grid.may_be_closed(start, wanted.now);
+    });
     answer.bars = begin == 0 && end == bars.size() ? std::move(bars) : bars.rows(begin, end);
     return answer;
 }

@@ -10,6 +10,8 @@
 #include <ktrdr/data/load_request.hpp>
 #include <ktrdr/market/time_text.hpp>
 
+#include "closed_rows.hpp"
+
 namespace ktrdr {
 namespace {
 
@@ -37,11 +39,7 @@ std::optional<BarFault> find_unclosed(const Bars& bars, const BarGrid& grid, Utc
     const auto is_closed = [&](UtcTime stamp) {
         return grid.may_be_closed(stamp, now) || always_open.is_closed(stamp, now);
     };
-    // Stamps rise, so those that are not closed are the last.
-    std::size_t closed = bars.size();
-    while (closed > 0 && !is_closed(bars.start_of(closed - 1))) {
-        --closed;
-    }
+    const std::size_t closed = closed_rows(bars, 0, bars.size(), is_closed);
     if (closed == bars.size()) {
         return std::nullopt;
     }

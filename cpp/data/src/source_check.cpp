@@ -10,6 +10,7 @@
 #include <ktrdr/market/time_text.hpp>
 
 #include "bar_answer.hpp"
+#include "closed_rows.hpp"
 
 namespace ktrdr {
 namespace {
@@ -41,12 +42,12 @@ std::optional<std::string_view> missing_price(const Bars& bars, std::size_t row)
     return std::nullopt;
 }
 
-Result<void> check_row(const Bars& bars, std::size_t row, const AnswerWanted& wanted) {
+Result<void> check_row(const Bars& bars, std::size_t row, bool closed, const AnswerWanted& wanted) {
     const UtcTime start = bars.start_of(row);
     if (auto placed = check_place(start, "a bar", wanted); !placed) {
         return placed;
     }
-    if (!wanted.grid.may_be_closed(start, wanted.now)) {
+    if (!closed) {
         return wrong(wanted,
                      fmt::format("the bar stamped {} is not closed before {}, and now is {}: answer closed "
                                  "bars only",
@@ -77,10 +78,8 @@ Result<void> check_provider(std::string_view provider) {
 }
 
 Bars closed_part(Bars bars, const BarGrid& grid, UtcTime now) {
-    std::size_t closed = bars.size();
-    while (closed > 0 && !grid.may_be_closed(bars.start_of(closed - 1), now)) {
-        --closed;
-    }
+    const std::size_t closed =
+        closed_rows(bars, 0, bars.size(), [&](UtcTime at) { return grid.may_be_closed(at, now); });
     return closed == bars.size() ? std::move(bars) : bars.rows(0, closed);
 }
 
@@ -94,10 +93,12 @@ Result<SourceAnswer> checked_answer(SourceAnswer answer, const AnswerWanted& wan
         }
     }
     Bars& bars = answer.bars;
+    const std::size_t closed = closed_rows(
+        bars, 0, bars.size(), [&wanted](UtcTime start) { return wanted.grid.may_be_closed(start, wanted.now); });
     bool lacks_prices = false;
     std::size_t infinite = 0;
     for (std::size_t row = 0; row < bars.size(); ++row) {
-        if (const auto checked = check_row(bars, row, wanted); !checked) {
+        if (const auto checked = check_row(bars, row, row < closed, wanted); !checked) {
             return checked.error();
         }
         lacks_prices = lacks_prices || missing_price(bars, row).has_value();
