@@ -276,10 +276,9 @@ class DataManager(Files, Reading, StoredChecks, Keeping):
         }
         return self._load(asked, cancellation_token, progress_callback)
 
-    def _load_again(
-        self, parameters: dict[str, Any], *, operation_id: str, resume: bool
-    ) -> Operation[Bars]:
-        return self._load({**parameters, "operation_id": operation_id, "resume": resume})
+    def _load_again(self, record: _core.OperationRecord, *, resume: bool) -> Operation[Bars]:
+        operation_id = record.id if resume else ""
+        return self._load({**record.parameters, "operation_id": operation_id, "resume": resume})
 
     def _load(
         self,

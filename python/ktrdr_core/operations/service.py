@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from threading import local
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _bridge, _core
@@ -18,7 +17,7 @@ from .handle import Operation
 from .kinds import type_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from .._core import OperationEvent, OperationRecord
 
@@ -125,38 +124,13 @@ class StoreCheck:
 
 
 class OperationStarter(Protocol):
-    """Starts an operation of a registered type from its parameters."""
+    """Starts an operation of a registered type from its record."""
 
-    def __call__(
-        self, parameters: dict[str, Any], *, operation_id: str, resume: bool
-    ) -> Operation[Any]:
-        """Start it; ``operation_id`` is empty for a new one, and with ``resume`` that of the interrupted one."""
+    def __call__(self, record: OperationRecord, *, resume: bool) -> Operation[Any]:
+        """Start it: with ``resume`` the interrupted one goes on under its id, else the same is a new one."""
 
 
 _starters: dict[str, OperationStarter] = {}
-
-
-class _Again(local):
-    """What a starter that runs on this thread begins again; a starter is given the parameters alone."""
-
-    record: OperationRecord | None = None
-
-
-_again = _Again()
-
-
-@contextmanager
-def _begun_again(record: OperationRecord) -> Iterator[None]:
-    before, _again.record = _again.record, record
-    try:
-        yield
-    finally:
-        _again.record = before
-
-
-def begun_again() -> OperationRecord | None:
-    """Give the record of what is retried or resumed by the call that runs here."""
-    return _again.record
 
 
 class OperationsService:
@@ -413,8 +387,7 @@ class OperationsService:
         starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.retry_operation(operation_id))
-        with _begun_again(record):
-            return starter(record.parameters, operation_id="", resume=False)
+        return starter(record, resume=False)
 
     @explained
     def resume(self, operation_id: str) -> Operation[Any]:
@@ -431,8 +404,7 @@ class OperationsService:
         starter = _starters.get(type_key(record.type))
         if starter is None:
             return Operation.of(_core.resume_operation(operation_id))
-        with _begun_again(record):
-            return starter(record.parameters, operation_id=operation_id, resume=True)
+        return starter(record, resume=True)
 
     @explained
     def forget(
@@ -499,7 +471,7 @@ class OperationsService:
 
 
 def register_starter(operation_type: str, starter: OperationStarter) -> None:
-    """Say how operations of a type are started from their parameters; the last one of a type counts.
+    """Say how operations of a type are started from their record; the last one of a type counts.
 
     Raises
     ------

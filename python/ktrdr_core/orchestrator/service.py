@@ -34,7 +34,7 @@ from ..operations.context import current_operation
 from ..operations.failure import beginning
 from ..operations.kinds import type_key
 from ..operations.outcome import Outcome, Raised, ended_by_itself, outcomes
-from ..operations.service import begun_again, register_starter
+from ..operations.service import register_starter
 from . import retries, starting
 from .call import Call, as_called
 from .error_context import ErrorContext
@@ -421,41 +421,34 @@ class ServiceOrchestrator(RoutedService, Manager, Generic[AdapterT]):
         self._operation_kinds[operation_type] = (operation_func, resumable)
 
         def start(
-            orchestrator: ServiceOrchestrator,
-            parameters: dict[str, Any],
-            *,
-            operation_id: str,
-            resume: bool,
+            orchestrator: ServiceOrchestrator, record: _core.OperationRecord, *, resume: bool
         ) -> Operation[Any]:
             func, _ = orchestrator._operation_kinds[operation_type]
-            args, kwargs = as_called(func, parameters)
-            before = begun_again()
+            args, kwargs = as_called(func, record.parameters)
             return orchestrator._start_in_a_task(
-                operation_type if before is None else before.name,
+                record.name,
                 operation_type,
                 func,
                 args,
                 kwargs,
-                operation_id=operation_id,
-                total_steps=None if before is None else before.progress.total_steps or None,
+                operation_id=record.id if resume else "",
+                total_steps=record.progress.total_steps or None,
                 resume=resume,
             )
 
         self._register_starter(operation_type, start)
 
     def _register_starter(self, operation_type: str, start: Callable[..., Operation[Any]]) -> None:
-        """Have ``start(self, parameters, ...)`` retry and resume operations of a type while this object lives."""
+        """Have ``start(self, record, ...)`` retry and resume operations of a type while this object lives."""
         owner, weak = type(self).__name__, ref(self)
 
-        def starter(
-            parameters: dict[str, Any], *, operation_id: str, resume: bool
-        ) -> Operation[Any]:
+        def starter(record: _core.OperationRecord, *, resume: bool) -> Operation[Any]:
             orchestrator = weak()
             if orchestrator is None:
                 raise ConflictError(
                     f"the {owner} that started operations of type {operation_type!r} is gone: make it again first"
                 )
-            return start(orchestrator, parameters, operation_id=operation_id, resume=resume)
+            return start(orchestrator, record, resume=resume)
 
         register_starter(operation_type, starter)
 

@@ -347,9 +347,10 @@ class TrainingManager(CoreManager):
         return TrainingLimits(*self._native.limits())
 
     def _train_again(
-        self, parameters: dict[str, Any], *, operation_id: str, resume: bool
+        self, record: _core.OperationRecord, *, resume: bool
     ) -> Operation[dict[str, Any]]:
-        asked = {name: parameters[name] for name in _ASKED if name in parameters}
+        asked = {name: value for name, value in record.parameters.items() if name in _ASKED}
+        operation_id = record.id if resume else ""
         return self._train({**asked, "operation_id": operation_id, "resume": resume})
 
     @explained
