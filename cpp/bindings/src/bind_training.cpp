@@ -3,10 +3,14 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <map>
+#include <optional>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include <ktrdr/orchestrator/service_route.hpp>
 #include <ktrdr/prediction/model_evaluation.hpp>
 #include <ktrdr/prediction/predictor.hpp>
 #include <ktrdr/progress/tree.hpp>
@@ -187,6 +191,13 @@ void bind_training(py::module_& module) {
                                                                   "The native side of the training manager.")
         .def(py::init(&make_training), py::arg("data"), py::arg("models_dir"), py::arg("use_training_host_service"),
              py::arg("training_url"), py::arg("env"), py::arg("sessions"), py::arg("memory_limit"))
+        .def_static(
+            "is_on_host",
+            [](std::map<std::string, std::string> env) {
+                const ServiceNames names = TrainingManager::host_service().names;
+                return unwrap(resolve_route(names, Env(std::move(env)), std::nullopt, std::nullopt)).use_host_service;
+            },
+            py::arg("env"), "Whether the environment has a host service train.")
         .def_property_readonly("service_names", &service_names<TrainingManager>)
         .def_property_readonly("service", &service_calls<TrainingManager>)
         .def("has_checkpoint", &TrainingManager::has_checkpoint, py::arg("operation_id"), py::call_guard<GilReleased>(),

@@ -92,7 +92,7 @@ def check_database(
     from ..errors import NoDataError
 
     _core.check_series_words(series["what_to_show"], series["session"])
-    if _trains_on_host():
+    if _core.TrainingManager.is_on_host(dict(os.environ)):
         return
     database = database_of(data_dir)
     if not database.exists():
@@ -103,15 +103,6 @@ def check_database(
             f"`{load_command(symbol, timeframe, data_dir, start, end, series)}` brings bars of {symbol}",
             context={"symbol": symbol, "timeframe": timeframe},
         )
-
-
-def _trains_on_host() -> bool:
-    from .. import _core
-
-    used, _ = _core.resolve_route(
-        "training", "http://localhost:5002", "TRAINING", None, None, dict(os.environ)
-    )
-    return used
 
 
 def _with_advice(
