@@ -530,27 +530,23 @@ SourceCall DataLoadingJob::call() const {
 }
 
 Error DataLoadingJob::no_data() const {
+    const std::string start = format_time(asked_.start);
+    const std::string end = format_time(asked_.end);
+    const auto of_range = [&](std::string said) {
+        return fail(
+            Errc::no_data, std::move(said),
+            {{"symbol", task_.key.symbol}, {"timeframe", task_.key.timeframe.name()}, {"start", start}, {"end", end}});
+    };
     if (asked_.empty()) {
         // Only a backfill's range may be: it ends with the newest bar.
-        return fail(
-            Errc::no_data,
+        return of_range(
             fmt::format("mode {} asks for what is older than the newest stored bar of {} {}, {}, and start_date {} "
                         "lies behind that: choose an earlier start_date, or mode full or tail for what is newer",
-                        to_string(task_.mode), task_.key.symbol, task_.key.timeframe.name(), format_time(asked_.end),
-                        format_time(asked_.start)),
-            {{"symbol", task_.key.symbol},
-             {"timeframe", task_.key.timeframe.name()},
-             {"start", format_time(asked_.start)},
-             {"end", format_time(asked_.end)}});
+                        to_string(task_.mode), task_.key.symbol, task_.key.timeframe.name(), end, start));
     }
     const std::string first = first_ ? fmt::format("; its first bar starts at {}", format_time(*first_)) : "";
-    return fail(Errc::no_data,
-                fmt::format("{} has no {} bars of {} from {}{}: choose other dates", task_.key.provider,
-                            task_.key.timeframe.name(), task_.key.symbol, text_of(asked_), first),
-                {{"symbol", task_.key.symbol},
-                 {"timeframe", task_.key.timeframe.name()},
-                 {"start", format_time(asked_.start)},
-                 {"end", format_time(asked_.end)}});
+    return of_range(fmt::format("{} has no {} bars of {} from {}{}: choose other dates", task_.key.provider,
+                                task_.key.timeframe.name(), task_.key.symbol, text_of(asked_), first));
 }
 
 }  // namespace ktrdr

@@ -69,8 +69,11 @@ bool came_too_late(const Error& error) {
 /// Whether to ask for the rest has a point: there are bars that were not there, or, in a refresh, others took their
 /// places, and less is left than was asked for.
 bool brings_on(const AskedSegment& asked, const CommittedSegment& committed) {
-    if (committed.rows.added > 0 || committed.rows.replaced == 0) {
-        return committed.rows.added > 0;
+    if (committed.rows.added > 0) {
+        return true;
+    }
+    if (committed.rows.replaced == 0) {
+        return false;
     }
     std::chrono::nanoseconds left{0};
     for (const TimeRange& range : committed.unconfirmed) {

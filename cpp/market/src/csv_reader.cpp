@@ -12,6 +12,8 @@ namespace ktrdr {
 namespace {
 
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+constexpr const char* cr_alone =
+    "its lines end with CR alone: save it as a CSV file whose lines end with LF, or with CRLF";
 
 bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r';
@@ -50,7 +52,7 @@ Result<void> CsvReader::feed(std::string_view piece) {
             ++line_;
             rest_.append(piece.substr(0, limits_.longest_line - rest_.size()));
             return !has_header_ && rest_.find('\r') != std::string::npos
-                       ? bad("its lines end with CR alone: save it as a CSV file whose lines end with LF, or with CRLF")
+                       ? bad(cr_alone)
                        : bad(fmt::format("it is longer than {} bytes: this is no table of bars", limits_.longest_line));
         }
         if (end == std::string_view::npos) {
@@ -159,7 +161,7 @@ Result<void> CsvReader::read_header(std::string_view line) {
         return bad("the file is not UTF-8: save it as CSV UTF-8");
     }
     if (trimmed(line).find('\r') != std::string_view::npos) {
-        return bad("its lines end with CR alone: save it as a CSV file whose lines end with LF, or with CRLF");
+        return bad(cr_alone);
     }
     for (const char candidate : {';', '\t', ','}) {
         if (line.find(candidate) != std::string_view::npos) {

@@ -108,8 +108,8 @@ class CsvSource(NativeSource):
     """Bars from a folder of CSV files, one a series: ``{SYMBOL}_{timeframe}.csv``.
 
     They are read as ``DataManager.import_csv`` reads them, on the core's threads, when a load asks for them; what a
-    file's name cannot hold stands in it as in a URL (``BTC%2FUSDT_1h.csv``), and so may more (``BRK%20B_1d.csv``). A file that was replaced is seen by the next
-    load that asks; a last bar that is not closed yet is left out.
+    file's name cannot hold stands in it as in a URL (``BTC%2FUSDT_1h.csv``), and so may more (``BRK%20B_1d.csv``). A file that
+    was replaced is seen by the next load that asks; a last bar that is not closed yet is left out.
 
     Parameters
     ----------

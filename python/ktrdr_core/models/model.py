@@ -93,8 +93,8 @@ def load(path: str | os.PathLike[str]) -> Model:
 class Model:
     """A saved model, ready to predict. It holds all it needs: its folder is not read again, and may go.
 
-    Any number of threads may use one. Pickled it is the name of its folder, which is read where it is unpickled. Chances are computed in C++, float32 as torch has them and within 1e-6 of what
-    ``to_torch()`` gives.
+    Any number of threads may use one. Pickled it is the name of its folder, which is read where it is unpickled. Chances are
+    computed in C++, float32 as torch has them and within 1e-6 of what ``to_torch()`` gives.
 
     Parameters
     ----------
